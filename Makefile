@@ -1,0 +1,45 @@
+# Two commands do everything on a fresh machine: `make up` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP_QUIET := --quiet --disable-pip-version-check
+
+.PHONY: up test check fast lock clean setup
+
+up: $(READY)
+	exec $(BIN)/python manage.py cluster up $(ARGS)
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fast: $(READY)
+	$(BIN)/python -m pytest tests/core tests/sim
+
+setup: $(READY)
+
+# Debian ships python3 without the venv module's pip; fetch it when it is missing and we may.
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Bazaar needs Python 3.11 or newer; set PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh .ci/install-venv $(PYTHON)
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_QUIET) --require-hashes --requirement requirements.lock
+	touch $(READY)
+
+# Names, versions and hashes only; no address of any registry.
+lock: $(READY)
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
+
+clean:
+	-@test -x $(BIN)/python && $(BIN)/python manage.py cluster down --quiet 2>/dev/null
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,143 @@
+"""
+Who leads: found out by pings, settled by the catalog (DESIGN 4.3).
+
+A front end watches the leader, and when it is gone chooses the live replica with the largest id and
+claims the next term for it. The catalog's compare-and-set on (term, leader) lets one claim win
+(I6); the loser adopts the winner. So any number of front ends may watch at once, and a wrong
+suspicion costs a term, never an order. Left out: time. The shell decides when to look again and how
+long silence is.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bazaar.core.failures import (
+    Failure,
+    NoLeader,
+    NoReplica,
+    NotServing,
+    StaleTerm,
+    Unreachable,
+)
+from bazaar.core.flow import AskAllPings, AskPing, Claim, Flow, Notify, Reconsider, SendTrades
+from bazaar.core.ledger import Answer
+from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
+
+SILENCES_MAX = 2
+"""Silent pings in a row after which the leader counts as dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """What a live replica says of itself."""
+
+    replica_id: ReplicaId
+    term: Term
+    leader: ReplicaId | None
+    last: OrderNo
+    is_serving: bool
+    is_leading: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """A term and who leads it; nobody before the first election."""
+
+    term: Term
+    leader: ReplicaId | None
+
+
+def choose_leader(answers: Iterable[Ping]) -> ReplicaId:
+    """Choose the live, serving replica with the largest id. Raises NoReplica (definite)."""
+    live = [ping.replica_id for ping in answers if ping.is_serving]
+    if not live:
+        raise NoReplica
+    return max(live)
+
+
+class Elector:
+    """One front end's view of who leads."""
+
+    def __init__(self, replicas: Sequence[ReplicaId]) -> None:
+        """Know nobody yet; the first `watch` finds the leader or elects one."""
+        self.replicas = tuple(replicas)
+        self.reign = Reign(Term(0), None)
+        self.silences = 0
+        self.elections = 0
+        """Claims that this front end won."""
+
+    def watch(self) -> Flow[None]:
+        """
+        Look after the leader once: ping it, and replace it when it is gone.
+
+        Raises Unreachable (indefinite): the catalog did not answer a claim. Raises NoReplica
+        (definite).
+        """
+        leader = self.reign.leader
+        if leader is None:
+            yield from self._elect(suspect=None)
+            return
+        try:
+            ping: Ping = yield AskPing(leader)
+        except (Unreachable, NotServing) as failure:
+            self.silences += 1
+            is_refused = not isinstance(failure, Unreachable) or failure.is_refused
+            if is_refused or self.silences >= SILENCES_MAX:
+                yield from self._elect(suspect=leader)
+            return
+        self.silences = 0
+        if ping.term > self.reign.term:
+            self._adopt(Reign(ping.term, ping.leader))
+        elif not ping.is_serving:
+            yield from self._elect(suspect=leader)
+        elif not ping.is_leading and leader == self.reign.leader:
+            yield Notify(self.reign.term, leader, (leader,))
+
+    def forward(self, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
+        """
+        Send trades to the leader, and to its successor as often as it takes, with the same keys
+        (I2).
+
+        Raises what `Reconsider` raises once time is up, and definite failures of the whole batch.
+        """
+        keys = tuple(trade.key for trade in trades)
+        while True:
+            term, leader = self.reign.term, self.reign.leader
+            try:
+                if leader is None:
+                    raise NoLeader
+                answers: tuple[Answer, ...] = yield SendTrades(leader, tuple(trades))
+            except Failure:
+                yield Reconsider(keys, term)
+            else:
+                return answers
+
+    def _elect(self, suspect: ReplicaId | None) -> Flow[None]:
+        """Claim the next term for the best live replica, or adopt who was faster."""
+        term = self.reign.term
+        others = tuple(replica_id for replica_id in self.replicas if replica_id != suspect)
+        pings: tuple[Ping, ...] = yield AskAllPings(others)
+        chosen = choose_leader(pings)
+        try:
+            reign: Reign = yield Claim(term, chosen)
+        except StaleTerm as stale:
+            self._adopt(Reign(stale.term, stale.leader))
+            return
+        self.elections += 1
+        self._adopt(reign)
+        yield Notify(reign.term, chosen, self.replicas)
+
+    def _adopt(self, reign: Reign) -> None:
+        if reign.term > self.reign.term:
+            self.reign, self.silences = reign, 0
+
+
+def claim_term(current: Reign, term: Term, leader: ReplicaId) -> Reign:
+    """
+    Return the reign that a claim begins, given the current one (the catalog's side of an election).
+
+    Raises StaleTerm (definite): the claim knows an older term than the current one (I6).
+    """
+    if term != current.term:
+        raise StaleTerm(current.term, current.leader)
+    return Reign(Term(current.term + 1), leader)

@@ -1,0 +1,150 @@
+"""
+What can go wrong, and whether it surely did not happen (I9).
+
+A *definite* failure had no effect and repeating the same request gives the same answer until
+something changes. After an *indefinite* one the trade may have happened: repeat it with the same
+key and the answer tells. Status codes and wire codes are not here; `bazaar.protocol.errors` adds
+them.
+"""
+
+from typing import ClassVar, Self
+
+from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
+
+
+class Failure(Exception):  # noqa: N818 - these are answers, not accidents
+    """The base of every failure of the domain; `message` is one sentence for the caller."""
+
+    is_definite: ClassVar[bool] = True
+    default_message: ClassVar[str] = "The request failed."
+
+    def __init__(self, message: str = "") -> None:
+        self.message = message or self.default_message
+        super().__init__(self.message)
+
+
+class UnknownStock(Failure):
+    """No stock has this name."""
+
+    default_message = "Stock not found!"
+
+
+class InsufficientQuantity(Failure):
+    """More shares were asked for than the catalog holds."""
+
+    default_message = "Not enough shares in the catalog."
+
+
+class Overstock(Failure):
+    """More shares were offered than clients can hold: the catalog never exceeds what was issued."""
+
+    default_message = "The catalog cannot hold more shares than were issued."
+
+
+class KeyReused(Failure):
+    """The idempotency key belongs to another trade (I2)."""
+
+    default_message = "This idempotency key was already used for another trade."
+
+
+class UnknownOrder(Failure):
+    """No order has this number."""
+
+    default_message = "order not found"
+
+
+class Busy(Failure):
+    """A queue is full (I10); nothing was tried."""
+
+    default_message = "Too many requests are waiting; try again later."
+
+
+class TooFewInSync(Failure):
+    """Fewer replicas are in sync than the operator demands; nothing was tried."""
+
+    default_message = "Too few order replicas are in sync."
+
+
+class NoReplica(Failure):
+    """No order replica is alive and serving."""
+
+    default_message = "No order replica is alive."
+
+
+class NoLeader(Failure):
+    """There is no leader to send a trade to; this attempt was not sent."""
+
+    default_message = "There is no leader at the moment."
+
+
+class NotServing(Failure):
+    """This replica is starting, or stays out because its log is damaged."""
+
+    default_message = "This replica does not serve yet."
+
+
+class Corrupt(Failure):
+    """An order log differs from the ledger (I8); the replica stays out until it is rebuilt."""
+
+    default_message = "This replica's log is damaged; rebuild it."
+
+
+class DamagedPage(Failure):
+    """A run of orders contradicts the digest it came with; nothing of it was stored."""
+
+    default_message = "The orders do not have the digest they came with."
+
+
+class StaleTerm(Failure):
+    """The caller speaks for a reign that is over (I5); carries the current one."""
+
+    def __init__(self, term: Term, leader: ReplicaId | None, message: str = "") -> None:
+        super().__init__(message or f"The current term is {term}, its leader {leader}.")
+        self.term, self.leader = term, leader
+
+
+class NotLeader(Failure):
+    """This replica does not lead, or stopped leading while the trade was under way."""
+
+    is_definite = False
+    default_message = "This replica is not the leader."
+
+
+class NotReplicated(Failure):
+    """The trade happened, but too few replicas have it to acknowledge it."""
+
+    is_definite = False
+    default_message = "Too few order replicas took the order in time."
+
+
+class Unreachable(Failure):
+    """No answer came: refused, cut, silent or garbled. What was asked may have happened."""
+
+    is_definite = False
+    default_message = "The other side did not answer."
+
+    def __init__(self, message: str = "", *, is_refused: bool = False) -> None:
+        super().__init__(message)
+        self.is_refused = is_refused
+        """True when the connection was refused: nobody listens there, nothing was sent."""
+
+
+class GapFound(Failure):
+    """
+    A log, or the ledger, lacks the orders before the ones spoken of; carries how far it has come.
+    """
+
+    def __init__(self, last: OrderNo) -> None:
+        super().__init__(f"There are orders up to {last} only.")
+        self.last = last
+
+
+class Diverged(Failure):
+    """Two logs hold different orders under one number (I1)."""
+
+    default_message = "Two logs differ."
+
+    @classmethod
+    def at(cls, order_no: OrderNo, ours: Digest, theirs: Digest) -> Self:
+        """Say where: at or before one order, whose digests are given."""
+        return cls(f"Logs differ at or before order {order_no}: {ours[:12]}, {theirs[:12]}.")

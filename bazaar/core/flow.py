@@ -1,0 +1,114 @@
+"""
+Flows: decisions that need answers from elsewhere, written as generators.
+
+A flow yields an *effect* (a frozen value that names what it needs) and is resumed with the answer,
+or with the `Failure` thrown into it. It never waits, so the same flow runs under threads and HTTP
+(`bazaar.loops.run`) and in the simulated network of `tests/sim`. A flow's steps between two effects
+are atomic for its machine: who runs it holds the machine's lock while it steps and lets go while
+the effect is under way.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from bazaar.core.ledger import Batch
+from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, Trade
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The base of all effects."""
+
+
+T = TypeVar("T")
+Flow = Generator[Effect, Any, T]
+"""A decision that returns T in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskCatalog(Effect):
+    """Place a batch in the ledger; answers BatchAnswer. Fails StaleTerm (definite), Unreachable."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class AskLedger(Effect):
+    """Read the ledger after an order; answers Page. Fails Unreachable."""
+
+    after: OrderNo
+
+
+@dataclass(frozen=True, slots=True)
+class AskPeer(Effect):
+    """Read another replica's log after an order; answers Page. Fails Unreachable, NotServing."""
+
+    peer: ReplicaId
+    after: OrderNo
+
+
+@dataclass(frozen=True, slots=True)
+class Ship(Effect):
+    """Hand orders, each with its digest, to the outbox: followers get them from now on."""
+
+    orders: tuple[tuple[Order, Digest], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitFollowers(Effect):
+    """Wait until every in-sync follower has `upto`, or is dropped; answers how many are in sync."""
+
+    upto: OrderNo
+
+
+@dataclass(frozen=True, slots=True)
+class AskPing(Effect):
+    """Ping one replica; answers Ping. Fails Unreachable (silent or refused)."""
+
+    replica_id: ReplicaId
+
+
+@dataclass(frozen=True, slots=True)
+class AskAllPings(Effect):
+    """Ping replicas side by side; answers the pings that came back, as a tuple."""
+
+    replica_ids: tuple[ReplicaId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Effect):
+    """
+    Make `leader` the leader of term + 1; answers Reign. Fails StaleTerm (lost the race),
+    Unreachable.
+    """
+
+    term: Term
+    leader: ReplicaId
+
+
+@dataclass(frozen=True, slots=True)
+class Notify(Effect):
+    """Tell replicas who leads; the leader first, the others without waiting. Fails Unreachable."""
+
+    term: Term
+    leader: ReplicaId
+    replica_ids: tuple[ReplicaId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendTrades(Effect):
+    """Forward trades to the leader; answers a tuple of Answer. Fails NotLeader, Unreachable, ..."""
+
+    leader: ReplicaId
+    trades: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconsider(Effect):
+    """Let the leader be checked or found anew. Fails with the given failure once time is up."""
+
+    keys: tuple[UUID, ...]
+    term: Term
+    """The term under which the attempt failed; a newer one is worth trying at once."""

@@ -1,0 +1,176 @@
+"""
+The catalog's decision about a batch of trades: facts in, changes out (DESIGN 4.1).
+
+The shell reads the facts (`Book`) and applies the changes (`Decision`) inside one database
+transaction, so the same transaction that moves shares checks the term. Holds I2 (a known key is
+answered, not executed), I4 (0 <= quantity <= issued, and every accepted trade moves quantity and
+trade_volume together) and I5 (the term is the current one). Left out: how caches hear of a change
+(`leases`), and how orders reach replicas.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from bazaar.core.digest import chain
+from bazaar.core.failures import (
+    Failure,
+    GapFound,
+    InsufficientQuantity,
+    KeyReused,
+    Overstock,
+    StaleTerm,
+    UnknownStock,
+)
+from bazaar.core.types import (
+    Digest,
+    Order,
+    OrderNo,
+    ReplicaId,
+    Stock,
+    Term,
+    Trade,
+    TradeType,
+    Version,
+)
+
+Answer = Order | Failure
+"""What one trade gets: its order, or the definite failure that says why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Trades that one leader sends together; `after` is the last order it has itself."""
+
+    term: Term
+    leader: ReplicaId
+    after: OrderNo
+    trades: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A run of the history right after order `after`, whose digest is `previous`."""
+
+    after: OrderNo
+    previous: Digest
+    orders: tuple[Order, ...]
+    digest: Digest
+    """What the sender has stored as the digest at the end of this page."""
+    last: OrderNo
+    """The sender's newest order: more follows while it is past this page's end."""
+
+    @property
+    def end(self) -> OrderNo:
+        """The number of the last order in this page; `after` when it is empty."""
+        return self.orders[-1].order_no if self.orders else self.after
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """One answer a trade, in their order, and all that the leader's log lacks (up to a page)."""
+
+    answers: tuple[Answer, ...]
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """The facts that a decision needs, as read inside its transaction."""
+
+    term: Term
+    leader: ReplicaId | None
+    last: OrderNo
+    digest: Digest
+    known: Mapping[UUID, Order]
+    """Orders that already exist for the keys of the batch."""
+    stocks: Mapping[str, Stock]
+    """The stocks that the batch names, those that exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to write: appended orders, their last digest, and the stocks they changed."""
+
+    answers: tuple[Answer, ...]
+    orders: tuple[Order, ...]
+    digest: Digest
+    stocks: tuple[Stock, ...]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A decision while it is being made."""
+
+    book: Book
+    known: dict[UUID, Order]
+    stocks: dict[str, Stock]
+    orders: list[Order] = field(default_factory=list)
+
+    def answer(self, trade: Trade) -> Answer:
+        """Decide one trade after all those before it in the batch."""
+        if order := self.known.get(trade.key):
+            return order if order.is_of(trade) else KeyReused()
+        try:
+            changed = decide(self.stocks.get(trade.stock_name), trade)
+        except Failure as failure:
+            return failure
+        order_no = OrderNo(self.book.last + len(self.orders) + 1)  # I1: dense
+        order = Order(order_no, trade.key, trade.stock_name, trade.trade_type, trade.quantity)
+        self.stocks[changed.name] = changed
+        self.known[order.key] = order
+        self.orders.append(order)
+        return order
+
+
+def decide(stock: Stock | None, trade: Trade) -> Stock:
+    """
+    Return the stock as it is after the trade.
+
+    Raises UnknownStock, InsufficientQuantity, Overstock: definite.
+    """
+    if stock is None:
+        raise UnknownStock
+    is_buy = trade.trade_type is TradeType.BUY
+    quantity = stock.quantity - trade.quantity if is_buy else stock.quantity + trade.quantity
+    if quantity < 0:
+        raise InsufficientQuantity
+    if quantity > stock.issued:
+        raise Overstock
+    return replace(
+        stock,
+        quantity=quantity,
+        trade_volume=stock.trade_volume + trade.quantity,
+        version=Version(stock.version + 1),
+    )
+
+
+def decide_batch(book: Book, batch: Batch) -> Decision:
+    """
+    Decide every trade of a batch, in order.
+
+    Raises StaleTerm (definite): the sender does not lead the current term (I5).
+    Raises GapFound (definite): the sender has orders that the ledger lacks; deciding now would
+    reuse their numbers (I1).
+    """
+    if batch.after > book.last:
+        raise GapFound(book.last)
+    check_term(book.term, book.leader, batch.term, batch.leader)
+    draft = _Draft(book, dict(book.known), dict(book.stocks))
+    answers = tuple(draft.answer(trade) for trade in batch.trades)
+    assert all(0 <= stock.quantity <= stock.issued for stock in draft.stocks.values()), "I4"
+    changed = {order.stock_name for order in draft.orders}
+    return Decision(
+        answers=answers,
+        orders=tuple(draft.orders),
+        digest=chain(book.digest, draft.orders),
+        stocks=tuple(draft.stocks[name] for name in sorted(changed)),
+    )
+
+
+def check_term(
+    current: Term, current_leader: ReplicaId | None, term: Term, leader: ReplicaId
+) -> None:
+    """Raise StaleTerm (definite) unless `leader` leads the current term (I5)."""
+    if (term, leader) != (current, current_leader):
+        raise StaleTerm(current, current_leader)

@@ -1,0 +1,277 @@
+"""
+One order replica: it follows, takes over, leads, and keeps its log a prefix of the ledger (DESIGN
+4.1, 4.2).
+
+The log is handed in and durable when `append` returns, so every step here persists before it
+applies and applies before anything is answered. Holds I1 and I8 (only what `fresh_orders` has
+checked gets into the log), I2 (a known key is answered from the log), I3 (`place` returns only
+after the in-sync followers have the orders), I5 and I6 (terms only grow and are durable before they
+count). Left out: who leads (`election`), and when to send what to whom (the shell's replicators).
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from bazaar.core.digest import link
+from bazaar.core.failures import (
+    Corrupt,
+    Diverged,
+    Failure,
+    GapFound,
+    KeyReused,
+    NotLeader,
+    NotReplicated,
+    NotServing,
+    StaleTerm,
+    TooFewInSync,
+    UnknownOrder,
+    Unreachable,
+)
+from bazaar.core.flow import AskCatalog, AskLedger, AskPeer, AwaitFollowers, Flow, Ship
+from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
+from bazaar.core.replication import Accepted, Append, Linked, Log, Outbox, fresh_orders
+from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, Trade
+
+
+class Standing(StrEnum):
+    """What a replica is doing."""
+
+    STARTING = "starting"
+    FOLLOWING = "following"
+    TAKING_OVER = "taking over"
+    LEADING = "leading"
+    CORRUPT = "corrupt"
+
+
+class Replica:
+    """The decisions of one order replica; one lock around each step, none while a flow waits."""
+
+    def __init__(
+        self,
+        me: ReplicaId,
+        peers: Sequence[ReplicaId],
+        log: Log,
+        head: tuple[Term, ReplicaId | None, OrderNo, Digest],
+        in_sync_min: int = 1,
+    ) -> None:
+        """
+        Begin where the durable log ends.
+
+        head: the highest term heard, its leader, the last order and its digest, as stored.
+        in_sync_min: replicas, the leader included, without which trades are refused.
+        """
+        self.me, self.peers, self.log = me, tuple(peers), log
+        self.term, self.leader, self.last, self.digest = head
+        self.in_sync_min = in_sync_min
+        self.standing = Standing.STARTING
+        self.outbox: Outbox | None = None
+        self.leader_last: OrderNo = self.last
+        """The newest order heard of: what the lag is measured against."""
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the replica answers and may be chosen as leader."""
+        return self.standing not in (Standing.STARTING, Standing.CORRUPT)
+
+    def start(self) -> Flow[None]:
+        """Catch up as far as anyone answers, then serve. Raises Corrupt (definite)."""
+        try:
+            yield from self.catch_up()
+        except Unreachable:
+            pass  # known orders are readable without the catalog; a leader catches up again
+        if self.standing is Standing.STARTING:
+            self.standing = Standing.FOLLOWING
+
+    def take_notice(self, term: Term, leader: ReplicaId) -> Flow[None]:
+        """
+        Learn who leads; begin to lead when it is this replica.
+
+        Raises StaleTerm, NotServing: definite. Raises Unreachable: the ledger is out of reach,
+        notify again.
+        """
+        self._check_reign(term, leader)
+        if leader == self.me and not self.is_serving:
+            raise NotServing
+        self._adopt(term, leader)
+        if leader != self.me or self.standing is Standing.LEADING:
+            return
+        self.standing = Standing.TAKING_OVER
+        try:
+            yield from self.catch_up()
+        except Failure:
+            self._fall_back(Standing.TAKING_OVER)
+            raise
+        if self.standing is Standing.TAKING_OVER and (self.term, self.leader) == (term, self.me):
+            self.outbox = Outbox(term, self.me, self.peers, (self.last, self.digest))
+            self.standing = Standing.LEADING
+
+    def append(self, append: Append) -> Accepted:
+        """
+        Follow: store what the leader sent, unless its term is over (I5).
+
+        Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite, nothing stored.
+        After Diverged, `catch_up` tells which of the two logs is not the ledger's.
+        """
+        if self.standing is Standing.CORRUPT:
+            raise NotServing("This replica's log is damaged; rebuild it.")
+        self._check_reign(append.term, append.leader)
+        self._adopt(append.term, append.leader)
+        self.leader_last = max(append.page.last, append.page.end)
+        self._store(fresh_orders(append.page, self.last, self.log))
+        return Accepted(self.last, self.digest)
+
+    def place(self, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
+        """
+        Trade a batch as the leader and return one answer a trade, in their order (DESIGN 4.1).
+
+        Raises TooFewInSync, Corrupt (definite), NotLeader, NotReplicated, Unreachable (indefinite):
+        none is acknowledged.
+        """
+        outbox = self._reign()
+        if len(outbox.in_sync()) < self.in_sync_min:
+            raise TooFewInSync
+        answers: dict[Trade, Answer] = {}
+        known = self.log.find(tuple(trade.key for trade in trades))
+        for trade in trades:
+            if order := known.get(trade.key):
+                answers[trade] = order if order.is_of(trade) else KeyReused()
+        rest = tuple(dict.fromkeys(trade for trade in trades if trade not in answers))
+        if rest:
+            answers.update(zip(rest, (yield from self._trade(outbox, rest)), strict=True))
+        placed = [answer.order_no for answer in answers.values() if isinstance(answer, Order)]
+        if placed:
+            in_sync = yield AwaitFollowers(max(placed))
+            if in_sync < self.in_sync_min:
+                raise NotReplicated
+        if self.outbox is not outbox:
+            raise NotLeader
+        return tuple(answers[trade] for trade in trades)
+
+    def look_up(self, order_no: OrderNo) -> Flow[Order]:
+        """
+        Return an order; ask the ledger before saying that there is none (DESIGN 4.5).
+
+        Raises UnknownOrder, NotServing, Corrupt (definite), Unreachable (indefinite).
+        """
+        if not self.is_serving:
+            raise NotServing
+        if order := self.log.get(order_no):
+            return order
+        yield from self.catch_up()
+        if order := self.log.get(order_no):
+            return order
+        raise UnknownOrder
+
+    def catch_up(self) -> Flow[None]:
+        """
+        Take all that is missing: from the ledger, a long way from the peers first.
+
+        Raises Unreachable (indefinite): the ledger did not answer; what the peers had is taken all
+        the same.
+        Raises Corrupt (definite): this log is not a prefix of the ledger.
+        """
+        try:
+            page = yield from self._take_from_ledger()
+        except Unreachable:
+            yield from self._take_from_peers()
+            raise
+        if page.end < page.last:
+            yield from self._take_from_peers()
+        while page.end < page.last:
+            page = yield from self._take_from_ledger()
+
+    def step_down(self, term: Term, leader: ReplicaId | None) -> None:
+        """Stop leading because a newer term was heard of; waiting trades get NotLeader (I5)."""
+        if term > self.term:
+            self._adopt(term, leader)
+        else:
+            self._fall_back(Standing.LEADING)
+
+    def _trade(self, outbox: Outbox, trades: tuple[Trade, ...]) -> Flow[tuple[Answer, ...]]:
+        """Let the catalog decide, then store and ship all that this log lacks, gaps first."""
+        try:
+            answer: BatchAnswer = yield AskCatalog(Batch(outbox.term, self.me, self.last, trades))
+        except StaleTerm as stale:
+            self.step_down(stale.term, stale.leader)
+            raise NotLeader(f"A newer leader was elected: {stale.message}") from stale
+        except GapFound as gap:
+            raise self._mark_corrupt(f"The ledger ends before this log. {gap.message}") from gap
+        page = answer.page
+        while True:
+            yield from self._take(page)
+            if page.end >= page.last:
+                return answer.answers
+            page = yield AskLedger(self.last)
+
+    def _take_from_ledger(self) -> Flow[Page]:
+        try:
+            page: Page = yield AskLedger(self.last)
+        except GapFound as gap:
+            raise self._mark_corrupt(f"The ledger ends before this log. {gap.message}") from gap
+        yield from self._take(page)
+        return page
+
+    def _take(self, page: Page) -> Flow[None]:
+        """Store what the ledger has and this log lacks (I8); a leader ships it as well."""
+        if self.outbox:
+            # The ledger has these already, so followers may store them while this log does.
+            yield Ship(tuple(link(page.previous, page.orders)))
+        try:
+            fresh = fresh_orders(page, self.last, self.log)
+        except Diverged as diverged:
+            raise self._mark_corrupt(diverged.message) from diverged
+        self.leader_last = max(self.leader_last, page.last)
+        self._store(fresh)
+
+    def _take_from_peers(self) -> Flow[None]:
+        """Take what each peer has beyond this log; a peer that fails or differs is left alone."""
+        for peer in self.peers:
+            try:
+                has_more = True
+                while has_more:
+                    page: Page = yield AskPeer(peer, self.last)
+                    self._store(fresh_orders(page, self.last, self.log))
+                    has_more = bool(page.orders) and page.end < page.last
+            except Failure:
+                continue
+
+    def _store(self, fresh: tuple[Linked, ...]) -> None:
+        """Persist, then apply."""
+        if not fresh:
+            return
+        assert fresh[0][0].order_no == self.last + 1, "I1: the log is dense"
+        self.log.append(fresh)
+        self.last, self.digest = fresh[-1][0].order_no, fresh[-1][1]
+
+    def _check_reign(self, term: Term, leader: ReplicaId) -> None:
+        """Raise StaleTerm for an older term, or for a second leader of this one (I5, I6)."""
+        is_rival = term == self.term and self.leader not in (None, leader)
+        if term < self.term or is_rival:
+            raise StaleTerm(self.term, self.leader)
+
+    def _adopt(self, term: Term, leader: ReplicaId | None) -> None:
+        """Make a term durable, then let it count; a leader of an older one stops leading."""
+        if (term, leader) == (self.term, self.leader):
+            return
+        assert term >= self.term, "I6"
+        self.log.save_term(term, leader)
+        self.term, self.leader = term, leader
+        self._fall_back(Standing.LEADING)
+        self._fall_back(Standing.TAKING_OVER)
+
+    def _fall_back(self, standing: Standing) -> None:
+        if self.standing is standing:
+            self.standing, self.outbox = Standing.FOLLOWING, None
+
+    def mark_corrupt(self) -> None:
+        """Stay out until rebuilt: this log differs from the ledger, or from its own digests."""
+        self.standing, self.outbox = Standing.CORRUPT, None
+
+    def _mark_corrupt(self, message: str) -> Corrupt:
+        self.mark_corrupt()
+        return Corrupt(f"This log is not a prefix of the ledger. {message}")
+
+    def _reign(self) -> Outbox:
+        if self.standing is not Standing.LEADING or self.outbox is None:
+            raise NotLeader
+        return self.outbox

@@ -1,0 +1,86 @@
+"""
+The words of the domain as types (DESIGN 2).
+
+Everything here is a frozen value: it can be stored, sent and compared, and nothing else.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+OrderNo = NewType("OrderNo", int)
+"""A place in the ledger and in every order log, dense from 1; 0 means "before the first"."""
+
+Term = NewType("Term", int)
+"""The number of a reign; only grows. 0 means "nobody has led yet"."""
+
+Version = NewType("Version", int)
+"""A counter of one stock's changes, from 1."""
+
+ReplicaId = NewType("ReplicaId", int)
+"""An order replica, from 1."""
+
+Digest = NewType("Digest", str)
+"""A SHA-256 in hex (64 characters): the hash chain up to and including one order."""
+
+QUANTITY_MIN = 1
+QUANTITY_MAX = 10**9
+"""Shares in one trade."""
+
+ORDER_NO_MAX = 2**63 - 1
+"""The largest order number that a database column holds."""
+
+STOCK_NAME_CHARS_MAX = 200
+"""Characters in the name of a stock."""
+
+
+class TradeType(StrEnum):
+    """Which way the shares go, seen from the client."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What a client wants, once: `key` names the intent, not the request."""
+
+    key: UUID
+    stock_name: str
+    trade_type: TradeType
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An accepted trade at its place in the one history."""
+
+    order_no: OrderNo
+    key: UUID
+    stock_name: str
+    trade_type: TradeType
+    quantity: int
+
+    def is_of(self, trade: Trade) -> bool:
+        """Tell whether this order is what `trade` asks for, word for word."""
+        return (self.key, self.stock_name, self.trade_type, self.quantity) == (
+            trade.key,
+            trade.stock_name,
+            trade.trade_type,
+            trade.quantity,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """One stock as the catalog has it (I4 speaks of these numbers); quantities in shares."""
+
+    name: str
+    price: Decimal
+    quantity: int
+    opening: int
+    issued: int
+    trade_volume: int
+    version: Version

@@ -1,0 +1,418 @@
+"""
+Every message inside the cluster, as it travels: typed, bounded, JSON (docs/PROTOCOL.md).
+
+A body is checked while it is decoded (`msgspec`), so past this module every number is in range.
+`from_core` and `to_core` are the only bridges to the core's values.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Self
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from bazaar.core.digest import GENESIS
+from bazaar.core.election import Ping, Reign
+from bazaar.core.failures import Failure
+from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
+from bazaar.core.replication import Accepted, Append
+from bazaar.core.types import (
+    ORDER_NO_MAX,
+    QUANTITY_MAX,
+    QUANTITY_MIN,
+    STOCK_NAME_CHARS_MAX,
+    Digest,
+    Order,
+    OrderNo,
+    ReplicaId,
+    Stock,
+    Term,
+    Trade,
+    TradeType,
+    Version,
+)
+from bazaar.protocol import errors
+
+TRADES_MAX = 10_000
+"""Trades in one message, whatever a process chose as its own batch limit."""
+ORDERS_MAX = 10_000
+"""Orders in one message."""
+
+Name = Annotated[str, Meta(min_length=1, max_length=STOCK_NAME_CHARS_MAX)]
+Quantity = Annotated[int, Meta(ge=QUANTITY_MIN, le=QUANTITY_MAX)]
+Place = Annotated[int, Meta(ge=0, le=ORDER_NO_MAX)]
+"""An order number, or 0: before the first."""
+Number = Annotated[int, Meta(ge=1, le=ORDER_NO_MAX)]
+TermNo = Annotated[int, Meta(ge=0, le=ORDER_NO_MAX)]
+Id = Annotated[int, Meta(ge=1, le=10_000)]
+Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """The base of all bodies."""
+
+
+class TradeBody(Message):
+    """One trade with its idempotency key."""
+
+    key: UUID
+    stock_name: Name
+    trade_type: TradeType
+    quantity: Quantity
+
+    @classmethod
+    def from_core(cls, trade: Trade) -> Self:
+        """Pack a trade."""
+        return cls(
+            key=trade.key,
+            stock_name=trade.stock_name,
+            trade_type=trade.trade_type,
+            quantity=trade.quantity,
+        )
+
+    def to_core(self) -> Trade:
+        """Unpack a trade."""
+        return Trade(self.key, self.stock_name, self.trade_type, self.quantity)
+
+
+class TradesBody(Message):
+    """Front end to leader: trades that wait at the same moment."""
+
+    trades: Annotated[tuple[TradeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
+
+
+class OrderBody(Struct, frozen=True, array_like=True):
+    """One order, as a row: pages of them are the bulk of all traffic."""
+
+    order_no: Number
+    key: UUID
+    stock_name: Name
+    trade_type: TradeType
+    quantity: Quantity
+
+    @classmethod
+    def from_core(cls, order: Order) -> Self:
+        """Pack an order."""
+        return cls(order.order_no, order.key, order.stock_name, order.trade_type, order.quantity)
+
+    def to_core(self) -> Order:
+        """Unpack an order."""
+        return Order(
+            OrderNo(self.order_no), self.key, self.stock_name, self.trade_type, self.quantity
+        )
+
+
+class FailureBody(Message):
+    """Why one trade of several was refused, by the failure's name on the wire."""
+
+    kind: str
+    message: str
+
+    def to_core(self) -> Failure:
+        """Unpack the failure."""
+        return errors.failure_of(self.kind, self.message)
+
+
+class AnswerBody(Message):
+    """What one trade got: exactly one of the two."""
+
+    order: OrderBody | None = None
+    failure: FailureBody | None = None
+
+    @classmethod
+    def from_core(cls, answer: Answer) -> Self:
+        """Pack an answer."""
+        if isinstance(answer, Order):
+            return cls(order=OrderBody.from_core(answer))
+        return cls(failure=FailureBody(kind=errors.kind_of(answer), message=answer.message))
+
+    def to_core(self) -> Answer:
+        """Unpack an answer."""
+        if self.order is not None:
+            return self.order.to_core()
+        if self.failure is None:
+            return errors.failure_of("", "The answer is empty.")
+        return self.failure.to_core()
+
+
+class AnswersBody(Message):
+    """Leader to front end: one answer a trade, in their order."""
+
+    answers: tuple[AnswerBody, ...]
+
+
+class PageBody(Message):
+    """A run of the history right after order `after`."""
+
+    after: Place
+    previous: Hex
+    orders: Annotated[tuple[OrderBody, ...], Meta(max_length=ORDERS_MAX)]
+    digest: Hex
+    last: Place
+
+    @classmethod
+    def from_core(cls, page: Page) -> Self:
+        """Pack a page."""
+        return cls(
+            after=page.after,
+            previous=page.previous,
+            orders=tuple(OrderBody.from_core(order) for order in page.orders),
+            digest=page.digest,
+            last=page.last,
+        )
+
+    def to_core(self) -> Page:
+        """Unpack a page."""
+        return Page(
+            after=OrderNo(self.after),
+            previous=Digest(self.previous),
+            orders=tuple(order.to_core() for order in self.orders),
+            digest=Digest(self.digest),
+            last=OrderNo(self.last),
+        )
+
+
+class BatchBody(Message):
+    """Leader to catalog: trades to decide in one transaction."""
+
+    term: TermNo
+    leader: Id
+    after: Place
+    trades: Annotated[tuple[TradeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
+
+    @classmethod
+    def from_core(cls, batch: Batch) -> Self:
+        """Pack a batch."""
+        trades = tuple(TradeBody.from_core(trade) for trade in batch.trades)
+        return cls(term=batch.term, leader=batch.leader, after=batch.after, trades=trades)
+
+    def to_core(self) -> Batch:
+        """Unpack a batch."""
+        trades = tuple(trade.to_core() for trade in self.trades)
+        return Batch(Term(self.term), ReplicaId(self.leader), OrderNo(self.after), trades)
+
+
+class BatchAnswerBody(Message):
+    """Catalog to leader: the answers, and all that the leader's log lacks."""
+
+    answers: tuple[AnswerBody, ...]
+    page: PageBody
+
+    @classmethod
+    def from_core(cls, answer: BatchAnswer) -> Self:
+        """Pack a batch's answer."""
+        answers = tuple(AnswerBody.from_core(one) for one in answer.answers)
+        return cls(answers=answers, page=PageBody.from_core(answer.page))
+
+    def to_core(self) -> BatchAnswer:
+        """Unpack a batch's answer."""
+        return BatchAnswer(tuple(one.to_core() for one in self.answers), self.page.to_core())
+
+
+class AppendBody(Message):
+    """Leader to follower: orders to store, or a heartbeat."""
+
+    term: TermNo
+    leader: Id
+    page: PageBody
+
+    @classmethod
+    def from_core(cls, append: Append) -> Self:
+        """Pack an append."""
+        return cls(term=append.term, leader=append.leader, page=PageBody.from_core(append.page))
+
+    def to_core(self) -> Append:
+        """Unpack an append."""
+        return Append(Term(self.term), ReplicaId(self.leader), self.page.to_core())
+
+
+class AcceptedBody(Message):
+    """Follower to leader: how far its log has come."""
+
+    last: Place
+    digest: Hex = GENESIS
+
+    def to_core(self) -> Accepted:
+        """Unpack the acknowledgement."""
+        return Accepted(OrderNo(self.last), Digest(self.digest))
+
+
+class ReignBody(Message):
+    """A term and who leads it."""
+
+    term: TermNo
+    leader: Id | None = None
+
+    def to_core(self) -> Reign:
+        """Unpack the reign."""
+        return Reign(Term(self.term), None if self.leader is None else ReplicaId(self.leader))
+
+
+class NoticeBody(Message):
+    """Front end to replica: who leads now; front end to catalog: who should lead after `term`."""
+
+    term: TermNo
+    leader: Id
+
+
+class PingBody(Struct, frozen=True, kw_only=True):
+    """A live replica's answer; the first two fields are the seed's."""
+
+    replica_id: Id = msgspec.field(name="alive order server")
+    port: int
+    term: TermNo
+    leader: Id | None
+    last: Place
+    is_serving: bool
+    is_leading: bool
+
+    def to_core(self) -> Ping:
+        """Unpack the ping."""
+        return Ping(
+            ReplicaId(self.replica_id),
+            Term(self.term),
+            None if self.leader is None else ReplicaId(self.leader),
+            OrderNo(self.last),
+            is_serving=self.is_serving,
+            is_leading=self.is_leading,
+        )
+
+
+class StockBody(Message):
+    """One stock as readers see it; quantities in shares, price in the stock's currency."""
+
+    name: str
+    price: Decimal
+    quantity: int
+    opening: int
+    issued: int
+    trade_volume: int
+    version: int
+
+    @classmethod
+    def from_core(cls, stock: Stock) -> Self:
+        """Pack a stock."""
+        return cls(
+            name=stock.name,
+            price=stock.price,
+            quantity=stock.quantity,
+            opening=stock.opening,
+            issued=stock.issued,
+            trade_volume=stock.trade_volume,
+            version=stock.version,
+        )
+
+    def to_core(self) -> Stock:
+        """Unpack a stock."""
+        return Stock(
+            self.name,
+            self.price,
+            self.quantity,
+            self.opening,
+            self.issued,
+            self.trade_volume,
+            Version(self.version),
+        )
+
+
+class HolderBody(Message):
+    """Front end to catalog: register, or renew, the lease of one process; its control address."""
+
+    holder_id: UUID
+    host: Annotated[str, Meta(min_length=1, max_length=253)]
+    control_port: Annotated[int, Meta(ge=1, le=65535)]
+
+
+class LeaseBody(Message):
+    """Catalog to front end: how long the lease runs from the moment it was asked for."""
+
+    lease_s: Annotated[float, Meta(gt=0)]
+
+
+class ChangeBody(Message):
+    """One stock, and the version below which it must be forgotten."""
+
+    stock_name: Name
+    version: Number
+
+
+class InvalidateBody(Message):
+    """Catalog to holder: forget these stocks before they change."""
+
+    changes: Annotated[tuple[ChangeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
+
+
+class DoneBody(Message):
+    """An acknowledgement that carries nothing."""
+
+    done: bool = True
+
+
+class Status(Message):
+    """What every role tells of itself on its control port."""
+
+    role: str
+    id: int
+    pid: int
+    up_since_s: float
+    """Seconds since 1970."""
+    is_ready: bool
+    term: int = 0
+    leader: int | None = None
+    last: int = 0
+    """The newest order: the ledger's for the catalog, the log's for a replica."""
+    digest: str = GENESIS
+    refused_callers: int = 0
+    """Requests refused because they were not signed by a cluster member."""
+
+
+class FollowerStatus(Message):
+    """One follower as its leader sees it."""
+
+    replica_id: int
+    last: int
+    is_in_sync: bool
+    is_reachable: bool
+
+
+class ReplicaStatus(Status):
+    """An order replica."""
+
+    standing: str
+    lag_orders: int
+    lag_ms: float
+    in_sync: tuple[int, ...] = ()
+    followers: tuple[FollowerStatus, ...] = ()
+    batches: int = 0
+    trades: int = 0
+
+
+class CatalogStatus(Status):
+    """The catalog."""
+
+    stocks: int
+    holders: tuple[str, ...] = ()
+    batches: int = 0
+    trades: int = 0
+
+
+class CachedStock(Message):
+    """One entry of a front end's memory."""
+
+    stock_name: str
+    version: int
+    quantity: int
+
+
+class FrontEndStatus(Status):
+    """A front end."""
+
+    lease_left_s: float
+    cached: tuple[CachedStock, ...] = ()
+    hits: int = 0
+    misses: int = 0
+    evictions: int = 0
+    elections: int = 0
+    trades: int = 0
+    retries: int = 0

@@ -1,0 +1,80 @@
+"""
+What every role shares; also the settings of commands that belong to no role.
+
+A role's module sets ROLE and what only it has. Nothing else in the project reads the environment.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from bazaar.settings import env
+
+BASE_DIR = env.ROOT
+BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
+BAZAAR_LIMITS = env.read_limits(os.environ)
+BAZAAR_TOPOLOGY = env.read_topology(os.environ)
+BAZAAR_ROLE: str | None = None
+BAZAAR_SECRET: bytes = b""
+SECRET_KEY = "no role, no sessions: this key signs nothing"  # noqa: S105
+
+DEBUG = False
+ALLOWED_HOSTS = sorted(
+    {"localhost", "127.0.0.1", "[::1]"}
+    | {node.host for _, node in BAZAAR_TOPOLOGY.nodes()}
+    | set(filter(None, os.environ.get("BAZAAR_ALLOWED_HOSTS", "").split(",")))
+)
+INSTALLED_APPS = ["bazaar.apps.BazaarConfig", "rest_framework", "django.contrib.staticfiles"]
+MIDDLEWARE: list[str] = []
+DATABASES: dict[str, dict[str, Any]] = {}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False
+USE_TZ = True
+USE_I18N = False
+STATIC_URL = "/static/"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+WSGI_APPLICATION = "bazaar.wsgi.application"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_PARSER_CLASSES": ["bazaar.rest.JsonParser"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "bazaar.rest.JsonRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bazaar.rest.Negotiation",
+    "EXCEPTION_HANDLER": "bazaar.rest.answer_failure",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "bazaar": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "django.request": {"level": "ERROR"},
+    },
+}
+
+
+def sqlite(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the embedded default database of a role: SQLite that survives a power cut."""
+    env.check_writable(path)
+    return {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": path,
+            "CONN_MAX_AGE": None,
+            "OPTIONS": {
+                # A write never starts as a read: it would fail when another write came between.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 5.0,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+            },
+        }
+    }

@@ -1,0 +1,17 @@
+"""The catalog: owns the stocks, the ledger and the leadership."""
+
+import os
+
+from bazaar.settings import env
+from bazaar.settings.base import *  # noqa: F403
+from bazaar.settings.base import BAZAAR_DATA_DIR, INSTALLED_APPS, sqlite
+
+BAZAAR_ROLE = "catalog"
+BAZAAR_NODE = env.read_node(os.environ, BAZAAR_ROLE)
+BAZAAR_SECRET = env.read_secret(os.environ)
+SECRET_KEY = env.derive(BAZAAR_SECRET, BAZAAR_ROLE)
+INSTALLED_APPS = [*INSTALLED_APPS, "catalog_app"]
+DATABASES = sqlite(BAZAAR_DATA_DIR / "catalog.sqlite3")
+ROOT_URLCONF = "bazaar.urls.catalog"
+BAZAAR_CONTROL_URLCONF = "bazaar.urls.catalog_control"
+BAZAAR_WIRING = "catalog_app.wiring"

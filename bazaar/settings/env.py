@@ -1,0 +1,202 @@
+"""
+The environment, parsed and checked once at start (DESIGN 7).
+
+Every wrong value stops the process with one sentence that names the variable. Nothing here imports
+Django's machinery, so the launcher can check a role before it starts a server.
+"""
+
+import hashlib
+import hmac
+import math
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from django.core.exceptions import ImproperlyConfigured
+
+from bazaar import topology
+from bazaar.topology import Node, Topology
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET_BYTES_MIN = 32
+PREFIX = "BAZAAR_"
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
+class SettingsError(ImproperlyConfigured):
+    """
+    A setting is missing or wrong; the message names the variable and says what would be right.
+    """
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers a user may change (DESIGN 7): times in seconds, sizes in things."""
+
+    ping_interval_s: Seconds = 0.2
+    ping_timeout_s: Seconds = 0.5
+    lease_s: Seconds = 2.0
+    renewal_s: Seconds = 0.5
+    replication_timeout_s: Seconds = 0.5
+    heartbeat_s: Seconds = 0.2
+    deadline_s: Seconds = 10.0
+    """How long a front end repeats a trade before it answers 503."""
+    call_timeout_s: Seconds = 3.0
+    """How long any other call inside the cluster may take."""
+    batch_trades_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
+    waiting_trades_max: Count = 4096
+    cache_stocks_max: Count = 10_000
+    page_orders_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
+    min_in_sync: Annotated[int, msgspec.Meta(ge=1, le=topology.REPLICAS_MAX)] = 1
+    served_threads: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
+    control_threads: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 16
+
+
+_ORDERED = (
+    ("lease_s", "renewal_s", 2.0),
+    ("deadline_s", "ping_timeout_s", 1.0),
+    ("deadline_s", "call_timeout_s", 1.0),
+    ("deadline_s", "replication_timeout_s", 1.0),
+    ("deadline_s", "lease_s", 1.0),
+)
+"""(larger, smaller, factor): the first must be greater than factor times the second."""
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a limit."""
+    return PREFIX + field.upper()
+
+
+def read_limits(environ: Mapping[str, str]) -> Limits:
+    """Return the limits, changed by BAZAAR_... variables. Raises SettingsError."""
+    values = {}
+    for field in msgspec.structs.fields(Limits):
+        text = environ.get(variable(field.name))
+        if text is not None:
+            values[field.name] = _convert(variable(field.name), text, field.type)
+    limits = Limits(**values)
+    for larger, smaller, factor in _ORDERED:
+        if getattr(limits, larger) <= factor * getattr(limits, smaller):
+            times = f"{factor:g} x " if factor != 1 else ""
+            raise SettingsError(
+                f"{variable(larger)} ({getattr(limits, larger):g}) must be greater than "
+                f"{times}{variable(smaller)} ({getattr(limits, smaller):g})."
+            )
+    return limits
+
+
+def _convert(name: str, text: str, kind: Any) -> Any:
+    try:
+        value = msgspec.convert(text, type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{name}={text!r} is not usable: {error}.") from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f"{name}={text!r} is not usable: it must be a finite number.")
+    return value
+
+
+def read_data_dir(environ: Mapping[str, str]) -> Path:
+    """Return the folder of databases, secret and logs: BAZAAR_DATA_DIR, by default var/."""
+    return Path(environ.get("BAZAAR_DATA_DIR") or ROOT / "var").absolute()
+
+
+def read_topology(environ: Mapping[str, str]) -> Topology:
+    """Return the cluster description that BAZAAR_CLUSTER names, or the shipped one."""
+    path = environ.get("BAZAAR_CLUSTER")
+    try:
+        found = topology.load(Path(path) if path else topology.DEFAULT_PATH)
+    except topology.TopologyError as error:
+        raise SettingsError(f"BAZAAR_CLUSTER: {error}.") from error
+    limits = read_limits(environ)
+    if limits.min_in_sync > len(found.replicas):
+        raise SettingsError(
+            f"BAZAAR_MIN_IN_SYNC ({limits.min_in_sync}) is more than the cluster's "
+            f"{len(found.replicas)} order replicas (BAZAAR_CLUSTER)."
+        )
+    return found
+
+
+def read_id(environ: Mapping[str, str], name: str, default: str | None = None) -> int:
+    """Return the number of a replica or front end from its variable. Raises SettingsError."""
+    text = environ.get(name, default)
+    if text is None:
+        raise SettingsError(f"{name} is not set: which one is this process? Give a number from 1.")
+    if not (text.isascii() and text.isdigit()):
+        raise SettingsError(f"{name}={text!r} is not a number from 1.")
+    return int(text)
+
+
+def read_node(environ: Mapping[str, str], role: str) -> Node:
+    """Return the node of `role`, whose id is in the environment. Raises SettingsError."""
+    found = read_topology(environ)
+    try:
+        match role:
+            case "catalog":
+                return found.catalog
+            case "dashboard":
+                return found.dashboard
+            case "order":
+                return found.replica(read_id(environ, "BAZAAR_REPLICA_ID"))
+            case "frontend":
+                return found.front_end(read_id(environ, "BAZAAR_FRONT_END_ID", "1"))
+    except topology.TopologyError as error:
+        name = "BAZAAR_REPLICA_ID" if role == "order" else "BAZAAR_FRONT_END_ID"
+        raise SettingsError(f"{name}: {error} (BAZAAR_CLUSTER).") from error
+    raise SettingsError(f"{role!r} is not a role; roles are catalog, order, frontend, dashboard.")
+
+
+def secret_path(environ: Mapping[str, str]) -> Path:
+    """
+    Return where the cluster secret is kept: BAZAAR_SECRET_FILE, by default in the data folder.
+    """
+    return Path(
+        environ.get("BAZAAR_SECRET_FILE") or read_data_dir(environ) / "cluster.secret"
+    ).absolute()
+
+
+def read_secret(environ: Mapping[str, str]) -> bytes:
+    """
+    Return the cluster secret. Raises SettingsError when it is missing, short or readable by others.
+    """
+    path = secret_path(environ)
+    try:
+        secret = path.read_bytes().strip()
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        raise SettingsError(
+            f"BAZAAR_SECRET_FILE: {path} cannot be read ({error.strerror}). "
+            "`manage.py cluster init` makes one."
+        ) from error
+    if len(secret) < SECRET_BYTES_MIN:
+        raise SettingsError(
+            f"BAZAAR_SECRET_FILE: {path} holds {len(secret)} bytes; "
+            f"at least {SECRET_BYTES_MIN} are needed. Delete it and run `manage.py cluster init`."
+        )
+    if mode & 0o077:
+        raise SettingsError(
+            f"BAZAAR_SECRET_FILE: {path} is open to others (mode {mode:04o}); chmod 600 it."
+        )
+    return secret
+
+
+def derive(secret: bytes, purpose: str) -> str:
+    """Return another secret for one purpose, from the cluster's."""
+    return hmac.new(secret, purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def check_writable(path: Path, name: str = "BAZAAR_DATA_DIR") -> None:
+    """Raise SettingsError unless a database can be kept at `path`."""
+    folder = path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_writable = os.access(folder, os.W_OK | os.X_OK) and (
+            not path.exists() or (path.is_file() and os.access(path, os.R_OK | os.W_OK))
+        )
+    except OSError as error:
+        raise SettingsError(f"{name}: {folder} cannot be used ({error.strerror}).") from error
+    if not is_writable:
+        raise SettingsError(f"{name}: the database {path} is not writable.")

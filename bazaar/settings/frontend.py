@@ -1,0 +1,18 @@
+"""
+A front end: serves stocks from memory, forwards trades, watches the leader; keeps nothing on disk.
+"""
+
+import os
+
+from bazaar.settings import env
+from bazaar.settings.base import *  # noqa: F403
+from bazaar.settings.base import INSTALLED_APPS
+
+BAZAAR_ROLE = "frontend"
+BAZAAR_NODE = env.read_node(os.environ, BAZAAR_ROLE)
+BAZAAR_SECRET = env.read_secret(os.environ)
+SECRET_KEY = env.derive(BAZAAR_SECRET, f"{BAZAAR_ROLE}-{BAZAAR_NODE.id}")
+INSTALLED_APPS = [*INSTALLED_APPS, "frontend_app"]
+ROOT_URLCONF = "bazaar.urls.frontend"
+BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
+BAZAAR_WIRING = "frontend_app.wiring"

@@ -1,0 +1,146 @@
+"""
+The cluster description: which roles exist and where they listen (DESIGN 1).
+
+One TOML file describes the whole cluster, so the same code runs on one machine or on many. Reading
+and checking it is all that happens here; `bazaar.settings.env` decides which file.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+DEFAULT_PATH = Path(__file__).with_name("cluster.toml")
+REPLICAS_MAX = 99
+"""Order replicas in one cluster: ports are 20000 + id and 21000 + id by default."""
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Id = Annotated[int, msgspec.Meta(ge=1, le=REPLICAS_MAX)]
+Host = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+
+
+class TopologyError(ValueError):
+    """The cluster description is not usable; the message says where."""
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A role's two listeners; `control_port` 0 means that the role has none."""
+
+    id: Id = 1
+    host: Host = "127.0.0.1"
+    port: Port
+    control_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where clients and peers are served."""
+        return self.host, self.port
+
+    @property
+    def control_address(self) -> tuple[str, int]:
+        """Where control traffic goes."""
+        return self.host, self.control_port
+
+
+class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every role of one cluster."""
+
+    catalog: Node
+    dashboard: Node
+    front_ends: Annotated[tuple[Node, ...], msgspec.Meta(min_length=1, max_length=REPLICAS_MAX)]
+    replicas: Annotated[tuple[Node, ...], msgspec.Meta(min_length=1, max_length=REPLICAS_MAX)]
+
+    def replica(self, replica_id: int) -> Node:
+        """Return one order replica. Raises TopologyError when there is no such id."""
+        return _find("order replica", self.replicas, replica_id)
+
+    def front_end(self, front_end_id: int) -> Node:
+        """Return one front end. Raises TopologyError when there is no such id."""
+        return _find("front end", self.front_ends, front_end_id)
+
+    def nodes(self) -> Iterator[tuple[str, Node]]:
+        """
+        Yield every process of the cluster by name: catalog, order-1, ..., frontend-1, dashboard.
+        """
+        yield "catalog", self.catalog
+        yield from ((f"order-{node.id}", node) for node in self.replicas)
+        yield from ((f"frontend-{node.id}", node) for node in self.front_ends)
+        yield "dashboard", self.dashboard
+
+
+def _find(what: str, nodes: tuple[Node, ...], node_id: int) -> Node:
+    for node in nodes:
+        if node.id == node_id:
+            return node
+    known = ", ".join(str(node.id) for node in nodes)
+    raise TopologyError(f"{node_id} is not the id of a {what}; the cluster has {known}")
+
+
+def parse(text: str) -> Topology:
+    """Read a cluster description. Raises TopologyError, which names the place."""
+    try:
+        topology = msgspec.toml.decode(text, type=Topology)
+    except msgspec.MsgspecError as error:
+        raise TopologyError(str(error)) from error
+    _check(topology)
+    return topology
+
+
+def _check(topology: Topology) -> None:
+    for what, nodes in (("replicas", topology.replicas), ("front_ends", topology.front_ends)):
+        ids = Counter(node.id for node in nodes)
+        if twice := [node_id for node_id, count in ids.items() if count > 1]:
+            raise TopologyError(f"{what}: id {twice[0]} is given twice")
+    listeners: Counter[tuple[str, int]] = Counter()
+    for name, node in topology.nodes():
+        listeners[node.address] += 1
+        if name == "dashboard":
+            continue
+        if node.control_port == 0:
+            raise TopologyError(f"{name}: control_port is missing")
+        listeners[node.control_address] += 1
+    if shared := [address for address, count in listeners.items() if count > 1]:
+        raise TopologyError(f"{shared[0][0]}:{shared[0][1]} is given to two listeners")
+
+
+def load(path: Path) -> Topology:
+    """Read a cluster description from a file. Raises TopologyError, which names file and place."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TopologyError(f"{path} cannot be read: {error}") from error
+    except TopologyError as error:
+        raise TopologyError(f"{path}: {error}") from error
+
+
+def local(replicas: int, front_ends: int = 1) -> Topology:
+    """Return the default cluster on this machine with another number of replicas and front ends."""
+    return Topology(
+        catalog=Node(port=10001, control_port=10002),
+        dashboard=Node(port=8000),
+        front_ends=tuple(
+            Node(id=i, port=29999 + 2 * i, control_port=30000 + 2 * i)
+            for i in range(1, front_ends + 1)
+        ),
+        replicas=tuple(
+            Node(id=i, port=20000 + i, control_port=21000 + i) for i in range(1, replicas + 1)
+        ),
+    )
+
+
+def dump(topology: Topology) -> str:
+    """Write a cluster description as TOML; `parse` reads it back."""
+    lines: list[str] = []
+    for name, value in msgspec.structs.asdict(topology).items():
+        for node in value if isinstance(value, tuple) else (value,):
+            lines += ["", f"[[{name}]]" if isinstance(value, tuple) else f"[{name}]"]
+            lines += [
+                f"{key} = {_toml(item)}" for key, item in msgspec.structs.asdict(node).items()
+            ]
+    return "\n".join(lines).lstrip() + "\n"
+
+
+def _toml(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
