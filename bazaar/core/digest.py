@@ -17,8 +17,8 @@ GENESIS = Digest("0" * 64)
 def extend(digest: Digest, order: Order) -> Digest:
     """Return the digest of a log that ends in `order`, given the one before it."""
     # The name comes last: it is the only field that may contain the separator.
-    fields = f"{digest}|{order.order_no}|{order.key}|{order.trade_type}|{order.quantity}|{order.stock_name}"
-    return Digest(sha256(fields.encode()).hexdigest())
+    body = f"{order.order_no}|{order.key}|{order.trade_type}|{order.quantity}|{order.stock_name}"
+    return Digest(sha256(f"{digest}|{body}".encode()).hexdigest())
 
 
 def chain(digest: Digest, orders: Iterable[Order]) -> Digest:

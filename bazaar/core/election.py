@@ -10,6 +10,7 @@ long silence is.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from bazaar.core.failures import (
     Failure,
@@ -21,7 +22,7 @@ from bazaar.core.failures import (
 )
 from bazaar.core.flow import AskAllPings, AskPing, Claim, Flow, Notify, Reconsider, SendTrades
 from bazaar.core.ledger import Answer
-from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
+from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
 
 SILENCES_MAX = 2
 """Silent pings in a row after which the leader counts as dead."""
@@ -95,22 +96,31 @@ class Elector:
 
     def forward(self, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
         """
-        Send trades to the leader, and to its successor as often as it takes, with the same keys
-        (I2).
+        Send trades to the leader, and to its successors as often as it takes (I2: same keys).
 
-        Raises what `Reconsider` raises once time is up, and definite failures of the whole batch.
+        Never raises. A trade whose time is up gets the failure of its last attempt. After an
+        indefinite attempt nothing is called definite until a newer term fences it off (I9): a
+        request that is still on its way could yet be executed in the term it was sent for.
         """
-        keys = tuple(trade.key for trade in trades)
-        while True:
+        answers: dict[Trade, Answer] = {}
+        waiting = tuple(dict.fromkeys(trades))
+        doubtful: Term | None = None
+        while waiting:
             term, leader = self.reign.term, self.reign.leader
             try:
                 if leader is None:
                     raise NoLeader
-                answers: tuple[Answer, ...] = yield SendTrades(leader, tuple(trades))
-            except Failure:
-                yield Reconsider(keys, term)
-            else:
-                return answers
+                placed: tuple[Answer, ...] = yield SendTrades(term, leader, waiting)
+                answers.update(zip(waiting, _honest(placed, term, doubtful), strict=True))
+                break
+            except Failure as failure:
+                doubtful = term if _may_happen(failure) else doubtful
+                keys = tuple(trade.key for trade in waiting)
+                expired: frozenset[UUID] = yield Reconsider(keys, term, failure)
+                (last,) = _honest((failure,), term, doubtful)
+                answers.update((trade, last) for trade in waiting if trade.key in expired)
+                waiting = tuple(trade for trade in waiting if trade.key not in expired)
+        return tuple(answers[trade] for trade in trades)
 
     def _elect(self, suspect: ReplicaId | None) -> Flow[None]:
         """Claim the next term for the best live replica, or adopt who was faster."""
@@ -130,6 +140,27 @@ class Elector:
     def _adopt(self, reign: Reign) -> None:
         if reign.term > self.reign.term:
             self.reign, self.silences = reign, 0
+
+
+def _may_happen(failure: Failure) -> bool:
+    """Tell whether an attempt that failed like this may yet be executed."""
+    if isinstance(failure, Unreachable):
+        return failure.was_sent
+    return not failure.is_definite
+
+
+def _honest(answers: tuple[Answer, ...], term: Term, doubtful: Term | None) -> tuple[Answer, ...]:
+    """
+    Call refusals of `term` indefinite while an attempt of the same term may be under way (I9).
+    """
+    if doubtful is None or doubtful < term:
+        return answers
+    return tuple(
+        answer
+        if isinstance(answer, Order)
+        else Unreachable(f"{answer.message} An earlier attempt may still be under way.")
+        for answer in answers
+    )
 
 
 def claim_term(current: Reign, term: Term, leader: ReplicaId) -> Reign:

@@ -104,10 +104,16 @@ class StaleTerm(Failure):
 
 
 class NotLeader(Failure):
-    """This replica does not lead, or stopped leading while the trade was under way."""
+    """The replica does not lead the term that was asked for; nothing was tried."""
+
+    default_message = "This replica is not the leader."
+
+
+class Deposed(Failure):
+    """The replica stopped leading while the trade was under way."""
 
     is_definite = False
-    default_message = "This replica is not the leader."
+    default_message = "This replica stopped being the leader."
 
 
 class NotReplicated(Failure):
@@ -123,10 +129,16 @@ class Unreachable(Failure):
     is_definite = False
     default_message = "The other side did not answer."
 
-    def __init__(self, message: str = "", *, is_refused: bool = False) -> None:
+    def __init__(
+        self, message: str = "", *, is_refused: bool = False, was_sent: bool = True
+    ) -> None:
+        """
+        Say what is known of the attempt.
+
+        is_refused: nobody listens there now. was_sent: the request may have arrived all the same.
+        """
         super().__init__(message)
-        self.is_refused = is_refused
-        """True when the connection was refused: nobody listens there, nothing was sent."""
+        self.is_refused, self.was_sent = is_refused, was_sent
 
 
 class GapFound(Failure):

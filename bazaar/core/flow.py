@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
+from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, Trade
 
@@ -99,16 +100,27 @@ class Notify(Effect):
 
 @dataclass(frozen=True, slots=True)
 class SendTrades(Effect):
-    """Forward trades to the leader; answers a tuple of Answer. Fails NotLeader, Unreachable, ..."""
+    """
+    Forward trades to the leader of a term, to be placed in that term or not at all.
 
+    Answers a tuple of Answer. Fails NotLeader, TooFewInSync, Busy (definite), Deposed,
+    NotReplicated, Unreachable (indefinite).
+    """
+
+    term: Term
     leader: ReplicaId
     trades: tuple[Trade, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reconsider(Effect):
-    """Let the leader be checked or found anew. Fails with the given failure once time is up."""
+    """
+    Let the leader be checked or found anew, and time pass.
+
+    Answers the keys whose time is up, as a set; the others are worth another attempt.
+    """
 
     keys: tuple[UUID, ...]
     term: Term
     """The term under which the attempt failed; a newer one is worth trying at once."""
+    failure: Failure

@@ -43,7 +43,7 @@ class Batch:
     """Trades that one leader sends together; `after` is the last order it has itself."""
 
     term: Term
-    leader: ReplicaId
+    leader: ReplicaId | None
     after: OrderNo
     trades: tuple[Trade, ...]
 
@@ -169,7 +169,7 @@ def decide_batch(book: Book, batch: Batch) -> Decision:
 
 
 def check_term(
-    current: Term, current_leader: ReplicaId | None, term: Term, leader: ReplicaId
+    current: Term, current_leader: ReplicaId | None, term: Term, leader: ReplicaId | None
 ) -> None:
     """Raise StaleTerm (definite) unless `leader` leads the current term (I5)."""
     if (term, leader) != (current, current_leader):

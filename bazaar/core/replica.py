@@ -10,11 +10,13 @@ count). Left out: who leads (`election`), and when to send what to whom (the she
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 
 from bazaar.core.digest import link
 from bazaar.core.failures import (
     Corrupt,
+    Deposed,
     Diverged,
     Failure,
     GapFound,
@@ -75,10 +77,9 @@ class Replica:
 
     def start(self) -> Flow[None]:
         """Catch up as far as anyone answers, then serve. Raises Corrupt (definite)."""
-        try:
+        # Known orders are readable without the catalog; a leader catches up again.
+        with suppress(Unreachable):
             yield from self.catch_up()
-        except Unreachable:
-            pass  # known orders are readable without the catalog; a leader catches up again
         if self.standing is Standing.STARTING:
             self.standing = Standing.FOLLOWING
 
@@ -120,14 +121,14 @@ class Replica:
         self._store(fresh_orders(append.page, self.last, self.log))
         return Accepted(self.last, self.digest)
 
-    def place(self, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
+    def place(self, term: Term, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
         """
-        Trade a batch as the leader and return one answer a trade, in their order (DESIGN 4.1).
+        Trade a batch as the leader of `term`; return one answer a trade, in order (DESIGN 4.1).
 
-        Raises TooFewInSync, Corrupt (definite), NotLeader, NotReplicated, Unreachable (indefinite):
-        none is acknowledged.
+        Raises NotLeader, TooFewInSync, Corrupt (definite), Deposed, NotReplicated, Unreachable
+        (indefinite): none is acknowledged.
         """
-        outbox = self._reign()
+        outbox = self._reign(term)
         if len(outbox.in_sync()) < self.in_sync_min:
             raise TooFewInSync
         answers: dict[Trade, Answer] = {}
@@ -144,7 +145,7 @@ class Replica:
             if in_sync < self.in_sync_min:
                 raise NotReplicated
         if self.outbox is not outbox:
-            raise NotLeader
+            raise Deposed
         return tuple(answers[trade] for trade in trades)
 
     def look_up(self, order_no: OrderNo) -> Flow[Order]:
@@ -181,7 +182,7 @@ class Replica:
             page = yield from self._take_from_ledger()
 
     def step_down(self, term: Term, leader: ReplicaId | None) -> None:
-        """Stop leading because a newer term was heard of; waiting trades get NotLeader (I5)."""
+        """Stop leading because a newer term was heard of; waiting trades get Deposed (I5)."""
         if term > self.term:
             self._adopt(term, leader)
         else:
@@ -193,7 +194,7 @@ class Replica:
             answer: BatchAnswer = yield AskCatalog(Batch(outbox.term, self.me, self.last, trades))
         except StaleTerm as stale:
             self.step_down(stale.term, stale.leader)
-            raise NotLeader(f"A newer leader was elected: {stale.message}") from stale
+            raise Deposed(f"A newer leader was elected. {stale.message}") from stale
         except GapFound as gap:
             raise self._mark_corrupt(f"The ledger ends before this log. {gap.message}") from gap
         page = answer.page
@@ -271,7 +272,7 @@ class Replica:
         self.mark_corrupt()
         return Corrupt(f"This log is not a prefix of the ledger. {message}")
 
-    def _reign(self) -> Outbox:
-        if self.standing is not Standing.LEADING or self.outbox is None:
-            raise NotLeader
+    def _reign(self, term: Term) -> Outbox:
+        if self.standing is not Standing.LEADING or self.outbox is None or self.term != term:
+            raise NotLeader(f"This replica does not lead term {term}.")
         return self.outbox

@@ -45,6 +45,7 @@ KINDS = (
     Kind("no_leader", 503, failures.NoLeader),
     Kind("not_serving", 503, failures.NotServing),
     Kind("not_leader", 503, failures.NotLeader),
+    Kind("deposed", 503, failures.Deposed),
     Kind("not_replicated", 503, failures.NotReplicated),
     Kind("unreachable", 503, failures.Unreachable),
 )
@@ -90,11 +91,11 @@ def failure_of(name: str, message: str, headers: Mapping[str, str] | None = None
         return Unreachable(message)
     try:
         if kind.failure is StaleTerm:
-            leader = headers.get("Bazaar-Leader")
-            term = Term(int(headers["Bazaar-Term"]))
+            leader = headers.get("bazaar-leader")
+            term = Term(int(headers["bazaar-term"]))
             return StaleTerm(term, ReplicaId(int(leader)) if leader else None)
         if kind.failure is GapFound:
-            return GapFound(OrderNo(int(headers["Bazaar-Last"])))
+            return GapFound(OrderNo(int(headers["bazaar-last"])))
     except (KeyError, ValueError):
         return Unreachable(f"The answer {name} is incomplete.")
     return kind.failure(message)

@@ -53,7 +53,7 @@ class Message(Struct, frozen=True, kw_only=True):
     """The base of all bodies."""
 
 
-class TradeBody(Message):
+class TradeBody(Message, frozen=True, kw_only=True):
     """One trade with its idempotency key."""
 
     key: UUID
@@ -76,9 +76,10 @@ class TradeBody(Message):
         return Trade(self.key, self.stock_name, self.trade_type, self.quantity)
 
 
-class TradesBody(Message):
-    """Front end to leader: trades that wait at the same moment."""
+class TradesBody(Message, frozen=True, kw_only=True):
+    """Front end to leader: trades that wait at the same moment, for one term only."""
 
+    term: TermNo
     trades: Annotated[tuple[TradeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
 
 
@@ -103,7 +104,7 @@ class OrderBody(Struct, frozen=True, array_like=True):
         )
 
 
-class FailureBody(Message):
+class FailureBody(Message, frozen=True, kw_only=True):
     """Why one trade of several was refused, by the failure's name on the wire."""
 
     kind: str
@@ -114,7 +115,7 @@ class FailureBody(Message):
         return errors.failure_of(self.kind, self.message)
 
 
-class AnswerBody(Message):
+class AnswerBody(Message, frozen=True, kw_only=True):
     """What one trade got: exactly one of the two."""
 
     order: OrderBody | None = None
@@ -136,13 +137,13 @@ class AnswerBody(Message):
         return self.failure.to_core()
 
 
-class AnswersBody(Message):
+class AnswersBody(Message, frozen=True, kw_only=True):
     """Leader to front end: one answer a trade, in their order."""
 
     answers: tuple[AnswerBody, ...]
 
 
-class PageBody(Message):
+class PageBody(Message, frozen=True, kw_only=True):
     """A run of the history right after order `after`."""
 
     after: Place
@@ -173,11 +174,11 @@ class PageBody(Message):
         )
 
 
-class BatchBody(Message):
+class BatchBody(Message, frozen=True, kw_only=True):
     """Leader to catalog: trades to decide in one transaction."""
 
     term: TermNo
-    leader: Id
+    leader: Id | None
     after: Place
     trades: Annotated[tuple[TradeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
 
@@ -190,10 +191,11 @@ class BatchBody(Message):
     def to_core(self) -> Batch:
         """Unpack a batch."""
         trades = tuple(trade.to_core() for trade in self.trades)
-        return Batch(Term(self.term), ReplicaId(self.leader), OrderNo(self.after), trades)
+        leader = None if self.leader is None else ReplicaId(self.leader)
+        return Batch(Term(self.term), leader, OrderNo(self.after), trades)
 
 
-class BatchAnswerBody(Message):
+class BatchAnswerBody(Message, frozen=True, kw_only=True):
     """Catalog to leader: the answers, and all that the leader's log lacks."""
 
     answers: tuple[AnswerBody, ...]
@@ -210,7 +212,7 @@ class BatchAnswerBody(Message):
         return BatchAnswer(tuple(one.to_core() for one in self.answers), self.page.to_core())
 
 
-class AppendBody(Message):
+class AppendBody(Message, frozen=True, kw_only=True):
     """Leader to follower: orders to store, or a heartbeat."""
 
     term: TermNo
@@ -227,7 +229,7 @@ class AppendBody(Message):
         return Append(Term(self.term), ReplicaId(self.leader), self.page.to_core())
 
 
-class AcceptedBody(Message):
+class AcceptedBody(Message, frozen=True, kw_only=True):
     """Follower to leader: how far its log has come."""
 
     last: Place
@@ -238,7 +240,7 @@ class AcceptedBody(Message):
         return Accepted(OrderNo(self.last), Digest(self.digest))
 
 
-class ReignBody(Message):
+class ReignBody(Message, frozen=True, kw_only=True):
     """A term and who leads it."""
 
     term: TermNo
@@ -249,7 +251,7 @@ class ReignBody(Message):
         return Reign(Term(self.term), None if self.leader is None else ReplicaId(self.leader))
 
 
-class NoticeBody(Message):
+class NoticeBody(Message, frozen=True, kw_only=True):
     """Front end to replica: who leads now; front end to catalog: who should lead after `term`."""
 
     term: TermNo
@@ -279,7 +281,7 @@ class PingBody(Struct, frozen=True, kw_only=True):
         )
 
 
-class StockBody(Message):
+class StockBody(Message, frozen=True, kw_only=True):
     """One stock as readers see it; quantities in shares, price in the stock's currency."""
 
     name: str
@@ -316,7 +318,7 @@ class StockBody(Message):
         )
 
 
-class HolderBody(Message):
+class HolderBody(Message, frozen=True, kw_only=True):
     """Front end to catalog: register, or renew, the lease of one process; its control address."""
 
     holder_id: UUID
@@ -324,32 +326,32 @@ class HolderBody(Message):
     control_port: Annotated[int, Meta(ge=1, le=65535)]
 
 
-class LeaseBody(Message):
+class LeaseBody(Message, frozen=True, kw_only=True):
     """Catalog to front end: how long the lease runs from the moment it was asked for."""
 
     lease_s: Annotated[float, Meta(gt=0)]
 
 
-class ChangeBody(Message):
+class ChangeBody(Message, frozen=True, kw_only=True):
     """One stock, and the version below which it must be forgotten."""
 
     stock_name: Name
     version: Number
 
 
-class InvalidateBody(Message):
+class InvalidateBody(Message, frozen=True, kw_only=True):
     """Catalog to holder: forget these stocks before they change."""
 
     changes: Annotated[tuple[ChangeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
 
 
-class DoneBody(Message):
+class DoneBody(Message, frozen=True, kw_only=True):
     """An acknowledgement that carries nothing."""
 
     done: bool = True
 
 
-class Status(Message):
+class Status(Message, frozen=True, kw_only=True):
     """What every role tells of itself on its control port."""
 
     role: str
@@ -367,7 +369,7 @@ class Status(Message):
     """Requests refused because they were not signed by a cluster member."""
 
 
-class FollowerStatus(Message):
+class FollowerStatus(Message, frozen=True, kw_only=True):
     """One follower as its leader sees it."""
 
     replica_id: int
@@ -376,7 +378,7 @@ class FollowerStatus(Message):
     is_reachable: bool
 
 
-class ReplicaStatus(Status):
+class ReplicaStatus(Status, frozen=True, kw_only=True):
     """An order replica."""
 
     standing: str
@@ -388,7 +390,7 @@ class ReplicaStatus(Status):
     trades: int = 0
 
 
-class CatalogStatus(Status):
+class CatalogStatus(Status, frozen=True, kw_only=True):
     """The catalog."""
 
     stocks: int
@@ -397,7 +399,7 @@ class CatalogStatus(Status):
     trades: int = 0
 
 
-class CachedStock(Message):
+class CachedStock(Message, frozen=True, kw_only=True):
     """One entry of a front end's memory."""
 
     stock_name: str
@@ -405,7 +407,7 @@ class CachedStock(Message):
     quantity: int
 
 
-class FrontEndStatus(Status):
+class FrontEndStatus(Status, frozen=True, kw_only=True):
     """A front end."""
 
     lease_left_s: float

@@ -30,21 +30,17 @@ DATABASES: dict[str, dict[str, Any]] = {}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False
 USE_TZ = True
+TIME_ZONE = "UTC"
 USE_I18N = False
 STATIC_URL = "/static/"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 WSGI_APPLICATION = "bazaar.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
-REST_FRAMEWORK = {
+# Parsers, renderers and negotiation are chosen on `bazaar.rest.Endpoint`.
+REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_PARSER_CLASSES": ["bazaar.rest.JsonParser"],
-    "DEFAULT_RENDERER_CLASSES": [
-        "bazaar.rest.JsonRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
-    ],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bazaar.rest.Negotiation",
     "EXCEPTION_HANDLER": "bazaar.rest.answer_failure",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,

@@ -1,0 +1,210 @@
+"""
+One typed client per role: values in, values out, every failure a `Failure` (docs/PROTOCOL.md).
+
+The served port takes trades and look-ups; everything that must not wait behind them goes to the
+control port. Any method may raise Unreachable (indefinite); what else it raises is said there.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Self, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from bazaar import clock
+from bazaar.core.election import Ping, Reign
+from bazaar.core.failures import Unreachable
+from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
+from bazaar.core.replication import Accepted, Append
+from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
+from bazaar.protocol import messages
+from bazaar.protocol.errors import failure_of
+from bazaar.protocol.transport import HttpTransport, Reply, Transport
+from bazaar.topology import Node
+
+T = TypeVar("T")
+encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def decode(reply: Reply, kind: type[T]) -> T:
+    """Return the body of an answer as `kind`; raise the failure that an error names."""
+    if reply.status == HTTPStatus.OK:
+        try:
+            return msgspec.json.decode(reply.body, type=kind)
+        except msgspec.MsgspecError as error:
+            raise Unreachable(f"The answer cannot be read: {error}") from error
+    name = reply.headers.get("bazaar-failure", "")
+    raise failure_of(name, _message(reply), reply.headers)
+
+
+def _message(reply: Reply) -> str:
+    """Return what an error says, wherever its dialect puts it."""
+    try:
+        body: Any = msgspec.json.decode(reply.body)
+        inner = body.get("error", body)
+        return str(inner["message"])
+    except (msgspec.MsgspecError, AttributeError, KeyError, TypeError):
+        return f"status {reply.status}"
+
+
+def query(path: str, **fields: object) -> str:
+    """Return a path with its query, encoded."""
+    return f"{path}?{urlencode(fields)}"
+
+
+class Client:
+    """What all typed clients share: two listeners and a timeout."""
+
+    def __init__(self, served: Transport, control: Transport, timeout_s: float) -> None:
+        """timeout_s: for each call that names none of its own."""
+        self.served, self.control, self.timeout_s = served, control, timeout_s
+
+    @classmethod
+    def at(cls, node: Node, secret: bytes, timeout_s: float) -> Self:
+        """Return a client over HTTP for a node."""
+        return cls(
+            HttpTransport(node.address, secret, clock.wall_s),
+            HttpTransport(node.control_address, secret, clock.wall_s),
+            timeout_s,
+        )
+
+    def _get(
+        self, transport: Transport, path: str, kind: type[T], timeout_s: float | None = None
+    ) -> T:
+        return decode(transport.call("GET", path, timeout_s=timeout_s or self.timeout_s), kind)
+
+    def _post(
+        self,
+        transport: Transport,
+        path: str,
+        body: messages.Message,
+        kind: type[T],
+        timeout_s: float | None = None,
+    ) -> T:
+        timeout_s = timeout_s or self.timeout_s
+        return decode(transport.call("POST", path, encode(body), timeout_s=timeout_s), kind)
+
+
+class CatalogClient(Client):
+    """The catalog."""
+
+    def get_stock(self, stock_name: str) -> Stock:
+        """Return a stock as committed. Raises UnknownStock (definite)."""
+        path = query("/stock", stock_name=stock_name)
+        return self._get(self.served, path, messages.StockBody).to_core()
+
+    def place(self, batch: Batch) -> BatchAnswer:
+        """Decide a batch. Raises StaleTerm, GapFound (definite)."""
+        body = messages.BatchBody.from_core(batch)
+        answer = self._post(self.served, "/batch", body, messages.BatchAnswerBody).to_core()
+        if len(answer.answers) != len(batch.trades):
+            raise Unreachable("The catalog answered another number of trades than were asked.")
+        return answer
+
+    def ledger(self, after: OrderNo, limit: int) -> Page:
+        """Return the ledger after an order. Raises GapFound (definite): it ends before that."""
+        path = query("/ledger", after=after, limit=limit)
+        return self._get(self.control, path, messages.PageBody).to_core()
+
+    def claim(self, term: Term, leader: ReplicaId) -> Reign:
+        """
+        Make `leader` the leader of term + 1. Raises StaleTerm (definite): somebody was faster.
+        """
+        body = messages.NoticeBody(term=term, leader=leader)
+        return self._post(self.control, "/leadership", body, messages.ReignBody).to_core()
+
+    def leadership(self) -> Reign:
+        """Return the current term and its leader."""
+        return self._get(self.control, "/leadership", messages.ReignBody).to_core()
+
+    def register(self, holder: messages.HolderBody) -> float:
+        """Begin a lease and return its length in seconds; the cache must be empty by now."""
+        return self._post(self.control, "/register", holder, messages.LeaseBody).lease_s
+
+    def renew(self, holder: messages.HolderBody) -> float:
+        """Prolong a lease and return its length in seconds. Raises UnknownHolder (definite)."""
+        return self._post(self.control, "/renew", holder, messages.LeaseBody).lease_s
+
+    def status(self) -> messages.CatalogStatus:
+        """Return what the catalog tells of itself."""
+        return self._get(self.control, "/status", messages.CatalogStatus)
+
+
+class ReplicaClient(Client):
+    """An order replica."""
+
+    def ping(self, timeout_s: float) -> Ping:
+        """Return what the replica says of itself."""
+        return self._get(self.control, "/ping", messages.PingBody, timeout_s).to_core()
+
+    def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:
+        """Tell who leads. Raises StaleTerm, NotServing (definite)."""
+        body = messages.NoticeBody(term=term, leader=leader)
+        self._post(self.control, "/leader", body, messages.ReignBody, timeout_s)
+
+    def append(self, append: Append, timeout_s: float) -> Accepted:
+        """Send orders. Raises StaleTerm, GapFound, Diverged, DamagedPage, NotServing (definite)."""
+        body = messages.AppendBody.from_core(append)
+        return self._post(self.control, "/sync", body, messages.AcceptedBody, timeout_s).to_core()
+
+    def log(self, after: OrderNo, limit: int) -> Page:
+        """Return the log after an order. Raises GapFound, NotServing (definite)."""
+        path = query("/log", after=after, limit=limit)
+        return self._get(self.control, path, messages.PageBody).to_core()
+
+    def trade(self, term: Term, trades: Sequence[Trade], timeout_s: float) -> tuple[Answer, ...]:
+        """
+        Forward trades. Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated.
+        """
+        packed = tuple(map(messages.TradeBody.from_core, trades))
+        body = messages.TradesBody(term=term, trades=packed)
+        answers = self._post(self.served, "/trades", body, messages.AnswersBody, timeout_s).answers
+        if len(answers) != len(trades):
+            raise Unreachable("The leader answered another number of trades than were asked.")
+        return tuple(answer.to_core() for answer in answers)
+
+    def look_up(self, order_no: OrderNo) -> Order:
+        """Return an order. Raises UnknownOrder, NotServing (definite)."""
+        path = query("/order", order_no=order_no)
+        return self._get(self.served, path, messages.OrderBody).to_core()
+
+    def status(self) -> messages.ReplicaStatus:
+        """Return what the replica tells of itself."""
+        return self._get(self.control, "/status", messages.ReplicaStatus)
+
+    def abort_trades(self) -> None:
+        """Give up the trades under way: somebody else leads now."""
+        if isinstance(self.served, HttpTransport):
+            self.served.abort()
+
+
+class FrontEndClient(Client):
+    """A front end, as the catalog and the operators see it."""
+
+    def invalidate(self, changes: Sequence[tuple[str, Version]], timeout_s: float) -> None:
+        """Have stocks forgotten below a version."""
+        body = messages.InvalidateBody(
+            changes=tuple(
+                messages.ChangeBody(stock_name=name, version=version) for name, version in changes
+            )
+        )
+        self._post(self.control, "/invalidate", body, messages.DoneBody, timeout_s)
+
+    def status(self) -> messages.FrontEndStatus:
+        """Return what the front end tells of itself."""
+        return self._get(self.control, "/status", messages.FrontEndStatus)
+
+
+def status_of(role: str, node: Node, secret: bytes, timeout_s: float) -> messages.Status:
+    """
+    Return what a role tells of itself.
+
+    role: catalog, order or frontend. Raises Unreachable (indefinite), or what the role answers.
+    """
+    clients: dict[str, type[CatalogClient | ReplicaClient | FrontEndClient]] = {
+        "catalog": CatalogClient,
+        "order": ReplicaClient,
+        "frontend": FrontEndClient,
+    }
+    return clients[role].at(node, secret, timeout_s).status()

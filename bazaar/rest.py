@@ -1,0 +1,262 @@
+"""
+What every REST view shares: JSON in and out, and failures to answers (DESIGN 6, I9).
+
+Programs get JSON whatever they say they accept; browsers, who ask for text/html, get DRF's
+browsable page. The parser gives a view that names a `body_type` a checked message instead of a
+dict.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import IO, Any, ClassVar, TypeVar
+
+import msgspec
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions, status
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView, set_rollback
+
+from bazaar.auth import IsMember, MemberAuthentication
+from bazaar.core.failures import Failure
+from bazaar.core.types import ORDER_NO_MAX, STOCK_NAME_CHARS_MAX
+from bazaar.protocol import errors
+from bazaar.protocol.clients import encode
+
+log = logging.getLogger("bazaar.rest")
+T = TypeVar("T")
+
+PUBLIC_BODY_BYTES_MAX = 64 * 1024
+MEMBER_BODY_BYTES_MAX = 8 * 1024 * 1024
+_NUMBER_CHARS_MAX = 19
+
+
+class JsonRenderer(BaseRenderer):
+    """Write messages, dicts and decimals as JSON; prices keep their digits."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Return the encoded answer; indented for the browsable page."""
+        if data is None:
+            return b""
+        content = encode(data)
+        indent = (renderer_context or {}).get("indent")
+        return msgspec.json.format(content, indent=indent) if indent else content
+
+
+class JsonParser(BaseParser):
+    """Read JSON strictly: no NaN, no lone surrogates, no bottomless nesting."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the body as the view's `body_type`. Raises ParseError (400)."""
+        kind = getattr((parser_context or {}).get("view"), "body_type", None) or Any
+        try:
+            return msgspec.json.decode(stream.read(), type=kind)
+        except msgspec.ValidationError as error:
+            raise exceptions.ParseError(f"The body is not right: {error}.") from error
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise exceptions.ParseError(f"The body is not JSON: {error}.") from error
+        except RecursionError as error:
+            raise exceptions.ParseError("The body is nested too deeply.") from error
+
+
+class Negotiation(BaseContentNegotiation):
+    """Give browsers a page and everybody else JSON; nobody gets 406."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        """Return the parser for the content type; None (415) when there is none."""
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
+
+    def select_renderer(  # type: ignore[override]
+        self,
+        request: Request,
+        renderers: Sequence[Any],
+        format_suffix: str | None = None,
+    ) -> tuple[Any, str]:
+        """Return the renderer: the page only for who names text/html."""
+        wants_page = "text/html" in request.META.get("HTTP_ACCEPT", "")
+        renderer = renderers[1] if wants_page and len(renderers) > 1 else renderers[0]
+        return renderer, renderer.media_type
+
+
+class TooLarge(exceptions.APIException):
+    """The body is longer than this endpoint takes."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+
+
+class Endpoint(APIView):
+    """A view whose errors have the seed's shape."""
+
+    parser_classes = [JsonParser]
+    renderer_classes = [JsonRenderer, BrowsableAPIRenderer]
+    content_negotiation_class = Negotiation
+    body_bytes_max: ClassVar[int] = PUBLIC_BODY_BYTES_MAX
+    body_type: ClassVar[Any] = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse a long body before anything reads it."""
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdigit() and int(length) > self.body_bytes_max:
+            raise TooLarge(f"The body is longer than {self.body_bytes_max} bytes.")
+        super().initial(request, *args, **kwargs)
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Say how long the answer is: without it servers send it in pieces."""
+        response.add_post_render_callback(_measure)
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def shape_failure(self, code: int, message: str) -> dict[str, Any]:
+        """Return the body of an error."""
+        return {"error": {"code": code, "message": message}}
+
+    def failure_headers(self) -> dict[str, str]:
+        """Return headers that every error of this request carries."""
+        return {}
+
+
+def _measure(response: Any) -> None:
+    response.headers["Content-Length"] = str(len(response.content))
+
+
+class MemberEndpoint(Endpoint):
+    """A view for cluster members only."""
+
+    body_bytes_max = MEMBER_BODY_BYTES_MAX
+    authentication_classes = [MemberAuthentication]
+    permission_classes = [IsMember]
+
+
+def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Return the answer for what a view raised; None (a 500) for our own mistakes."""
+    code, message, headers = _describe(error)
+    if code is None:
+        return None
+    set_rollback()
+    view: Endpoint = context["view"]
+    headers.update(view.failure_headers())
+    return Response(view.shape_failure(code, message), status=code, headers=headers)
+
+
+def _describe(error: Exception) -> tuple[int | None, str, dict[str, str]]:
+    """Return status, message and headers of an error."""
+    if isinstance(error, Failure):
+        return errors.status_of(error), error.message, errors.headers_of(error)
+    if isinstance(error, DatabaseError):
+        log.error("database failed reason=%s", error)
+        headers = {"Bazaar-Definite": "false", "Retry-After": str(errors.RETRY_AFTER_S)}
+        return status.HTTP_503_SERVICE_UNAVAILABLE, f"The database failed: {error}", headers
+    headers = {"Bazaar-Definite": "true"}
+    if isinstance(error, exceptions.APIException):
+        if challenge := getattr(error, "auth_header", None):
+            headers["WWW-Authenticate"] = challenge
+        return error.status_code, _words(error.detail), headers
+    for kind, code, message in _DJANGO_ERRORS:
+        if isinstance(error, kind):
+            return code, str(error) or message, headers
+    return None, "", {}
+
+
+_DJANGO_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
+    (Http404, 404, "There is nothing here."),
+    (PermissionDenied, 403, "This is not allowed."),
+    (BadRequest, 400, "The request is malformed."),
+    (SuspiciousOperation, 400, "The request is malformed."),
+)
+
+
+def _words(detail: Any) -> str:
+    """Return DRF's error details as one sentence after another, each with its field."""
+    if isinstance(detail, Mapping):
+        return " ".join(
+            text if field == "non_field_errors" else f"{field}: {text}"
+            for field, text in ((field, _words(inner)) for field, inner in detail.items())
+        )
+    if isinstance(detail, list | tuple):
+        return " ".join(_words(inner) for inner in detail)
+    return str(detail)
+
+
+def read_param(request: Request, name: str) -> str:
+    """Return a query parameter that must be there exactly once. Raises ParseError (400)."""
+    values = request.query_params.getlist(name)
+    if not values:
+        raise exceptions.ParseError(f"{name}: this query parameter is required.")
+    if len(values) > 1:
+        raise exceptions.ParseError(f"{name}: this query parameter is given {len(values)} times.")
+    return str(values[0])
+
+
+def read_number(request: Request, name: str, minimum: int = 0) -> int:
+    """Return a whole number from the query, minimum..2**63-1. Raises ParseError (400)."""
+    text = read_param(request, name)
+    is_number = text.isascii() and text.isdigit() and len(text) <= _NUMBER_CHARS_MAX
+    if not is_number or not minimum <= int(text) <= ORDER_NO_MAX:
+        raise exceptions.ParseError(
+            f"{name}: {text[:40]!r} is not a whole number from {minimum} to {ORDER_NO_MAX}."
+        )
+    return int(text)
+
+
+def read_stock_name(request: Request) -> str:
+    """Return the stock's name from the query, as given. Raises ParseError (400)."""
+    return check_stock_name(read_param(request, "stock_name"))
+
+
+def check_stock_name(name: str) -> str:
+    """Return a name that a stock can have. Raises ParseError (400)."""
+    if not name.strip():
+        raise exceptions.ParseError("stock_name: this may not be empty.")
+    if len(name) > STOCK_NAME_CHARS_MAX:
+        raise exceptions.ParseError(
+            f"stock_name: a name has at most {STOCK_NAME_CHARS_MAX} characters, not {len(name)}."
+        )
+    if "\0" in name:
+        raise exceptions.ParseError("stock_name: a name contains no null character.")
+    return name
+
+
+def read_body(request: Request, kind: type[T]) -> T:
+    """Return the checked body of a view with a `body_type`. Raises ParseError (400)."""
+    body = request.data
+    if not isinstance(body, kind):
+        raise exceptions.ParseError("A JSON object is required as the body.")
+    return body
+
+
+def answer_unknown_path(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Answer a path that no role serves, in JSON (handler404)."""
+    body = {"error": {"code": HTTPStatus.NOT_FOUND, "message": f"There is no {request.path} here."}}
+    return JsonResponse(body, status=HTTPStatus.NOT_FOUND)
+
+
+def answer_mistake(request: HttpRequest) -> JsonResponse:
+    """Answer our own mistake, in JSON (handler500); it may have had an effect."""
+    message = "Something is wrong on our side; the log has the details."
+    body = {"error": {"code": HTTPStatus.INTERNAL_SERVER_ERROR, "message": message}}
+    headers = {"Bazaar-Definite": "false"}
+    return JsonResponse(body, status=HTTPStatus.INTERNAL_SERVER_ERROR, headers=headers)

@@ -1,0 +1,29 @@
+"""
+All rooms in one process, for the tests: memory databases, a fixed secret, the shipped cluster.
+
+A test that calls one role's URLs picks its URLconf itself (`settings.ROOT_URLCONF`).
+"""
+
+import os
+import tempfile
+
+os.environ.setdefault("BAZAAR_DATA_DIR", tempfile.gettempdir())
+
+from bazaar.settings.base import *  # noqa: F403
+from bazaar.settings.base import BAZAAR_TOPOLOGY, INSTALLED_APPS
+
+BAZAAR_ROLE = "frontend"
+BAZAAR_NODE = BAZAAR_TOPOLOGY.front_end(1)
+BAZAAR_SECRET = b"a secret that only the tests know, 32 bytes or more"
+SECRET_KEY = "only for the tests"  # noqa: S105
+INSTALLED_APPS = [*INSTALLED_APPS, "catalog_app", "order_app", "frontend_app", "dashboard"]
+ROOT_URLCONF = "bazaar.urls.frontend"
+BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
+BAZAAR_WIRING = "frontend_app.wiring"
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": ":memory:",
+        "OPTIONS": {"transaction_mode": "IMMEDIATE"},
+    }
+}

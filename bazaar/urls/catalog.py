@@ -1,0 +1,14 @@
+"""What the catalog serves: stocks and trades, to cluster members."""
+
+from django.urls import re_path
+
+from catalog_app import views
+
+urlpatterns = [
+    re_path(r"^query/?$", views.SeedQuery.as_view()),
+    re_path(r"^trade/?$", views.SeedTrade.as_view()),
+    re_path(r"^stock/?$", views.StockDetail.as_view()),
+    re_path(r"^batch/?$", views.BatchCreate.as_view()),
+]
+handler404 = "bazaar.rest.answer_unknown_path"
+handler500 = "bazaar.rest.answer_mistake"

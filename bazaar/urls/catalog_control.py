@@ -1,0 +1,15 @@
+"""What the catalog serves on its control port."""
+
+from django.urls import re_path
+
+from catalog_app import views
+
+urlpatterns = [
+    re_path(r"^ledger/?$", views.LedgerPage.as_view()),
+    re_path(r"^leadership/?$", views.Leadership.as_view()),
+    re_path(r"^register/?$", views.HolderRegister.as_view()),
+    re_path(r"^renew/?$", views.HolderRenew.as_view()),
+    re_path(r"^status/?$", views.StatusDetail.as_view()),
+]
+handler404 = "bazaar.rest.answer_unknown_path"
+handler500 = "bazaar.rest.answer_mistake"

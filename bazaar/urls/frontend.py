@@ -1,0 +1,14 @@
+"""What a front end serves: the seed's dialect."""
+
+from django.urls import re_path
+
+from frontend_app import views
+
+urlpatterns = [
+    re_path(r"^stocks/?$", views.StockDetail.as_view()),
+    re_path(r"^orders/?$", views.OrderList.as_view()),
+    re_path(r"^leader/?$", views.LeaderDetail.as_view()),
+    re_path(r"^rm/?$", views.CacheRemove.as_view()),
+]
+handler404 = "bazaar.rest.answer_unknown_path"
+handler500 = "bazaar.rest.answer_mistake"

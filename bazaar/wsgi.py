@@ -1,0 +1,81 @@
+"""
+Where every server enters, and the only place where background loops begin.
+
+Importing this module makes the process a running role: it checks the settings, opens the control
+port and starts the role's loops. Commands, checks and tests never import it.
+"""
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import rest_framework
+from django.conf import settings
+from django.core import checks
+from django.core.wsgi import get_wsgi_application
+from whitenoise import WhiteNoise
+
+from bazaar import clock, control
+from bazaar.checks import find_missing_migrations
+from bazaar.settings.env import SettingsError
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+PARENT_CHECK_S = 0.2
+"""How often a server's worker looks whether its main process is still there."""
+
+
+def tie_to_parent() -> None:
+    """
+    End this process when the server's main process is gone.
+
+    granian's worker outlives a killed main process, goes on serving as an orphan and holds the
+    port. A process that no server's main process started (runserver --noreload, say) is left alone.
+    """
+    is_worker = (
+        multiprocessing.parent_process() is not None
+        or "gunicorn.arbiter" in sys.modules
+        or os.environ.get("RUN_MAIN") == "true"
+    )
+    if is_worker:
+        parent = os.getppid()
+        threading.Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        clock.wait(PARENT_CHECK_S)
+    os._exit(os.EX_UNAVAILABLE)
+
+
+def build() -> Application:
+    """Start the role that the settings name and return its served application."""
+    tie_to_parent()
+    application: Application = get_wsgi_application()
+    if settings.BAZAAR_ROLE is None:
+        raise SettingsError(
+            "DJANGO_SETTINGS_MODULE names no role; use bazaar.settings.catalog, .order, .frontend "
+            "or .dashboard."
+        )
+    if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
+        raise SettingsError(" ".join(str(fault.msg) for fault in faults))
+    if missing := find_missing_migrations() if settings.DATABASES else []:
+        raise SettingsError(
+            f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
+            f"run `manage.py migrate --settings {os.environ['DJANGO_SETTINGS_MODULE']}`."
+        )
+    import_module(settings.BAZAAR_WIRING).start()
+    if settings.BAZAAR_NODE.control_port:
+        control.start(settings.BAZAAR_NODE, settings.BAZAAR_LIMITS.control_threads)
+    static = WhiteNoise(application)
+    static.add_files(str(Path(rest_framework.__file__).parent / "static"), prefix="static/")
+    wrapped: Application = static
+    return wrapped
+
+
+application = build()

@@ -1,0 +1,109 @@
+"""
+Who serves stocks from memory, and how they are made to forget (DESIGN 4.4).
+
+`invalidate` runs between a decision and its commit: when it returns, no process may answer from
+memory with what the commit is about to change. It takes as long as the slowest holder, at most the
+rest of that holder's lease.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from bazaar.core.failures import Failure
+from bazaar.core.leases import Holders
+from bazaar.core.types import Version
+
+log = logging.getLogger("bazaar.catalog")
+
+INVALIDATE_TIMEOUT_S = 0.5
+"""How long one invalidation may take before its holder cannot renew any more."""
+RETRY_S = 0.05
+HOLDERS_MAX = 1000
+
+Change = tuple[str, Version]
+
+
+class HolderClient(Protocol):
+    """How the catalog reaches a holder."""
+
+    def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
+        """Have stocks forgotten below a version. Raises Failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time, handed in."""
+
+    now_s: Callable[[], float]
+    wait: Callable[[float], None]
+
+
+class HolderDesk:
+    """The leases that the catalog has granted, with a client for each holder."""
+
+    def __init__(self, lease_s: float, clock: Clock) -> None:
+        """lease_s: how long a lease runs from its last renewal."""
+        self._holders = Holders(lease_s)
+        self._clients: dict[str, HolderClient] = {}
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="invalidate")
+        self.lease_s = lease_s
+
+    def register(self, holder_id: str, client: HolderClient) -> None:
+        """Begin a lease; the caller holds the writer's lock, so no change is under way."""
+        with self._lock:
+            self._holders.register(holder_id, self._clock.now_s())
+            self._clients[holder_id] = client
+        log.info("holder registered holder=%s", holder_id)
+
+    def renew(self, holder_id: str) -> None:
+        """Prolong a lease. Raises UnknownHolder (definite)."""
+        with self._lock:
+            self._holders.renew(holder_id, self._clock.now_s())
+
+    def live(self) -> tuple[str, ...]:
+        """Return the holders whose lease may still run."""
+        with self._lock:
+            live = self._holders.live(self._clock.now_s())
+            for gone in set(self._clients) - set(live):
+                del self._clients[gone]
+            return live
+
+    def invalidate(self, changes: Sequence[Change]) -> tuple[str, ...]:
+        """Make every holder forget, or wait its lease out; return the holders that were dropped."""
+        live = self.live()
+        if len(live) == 1:
+            is_told = [self._tell(live[0], changes)]
+        else:
+            is_told = list(self._pool.map(lambda holder: self._tell(holder, changes), live))
+        return tuple(holder for holder, told in zip(live, is_told, strict=True) if not told)
+
+    def _tell(self, holder_id: str, changes: Sequence[Change]) -> bool:
+        """Tell one holder until it answers or its lease is over; tell whether it answered."""
+        client = self._clients[holder_id]
+        timeout_s = INVALIDATE_TIMEOUT_S
+        while True:
+            try:
+                client.invalidate(changes, timeout_s)
+            except Failure as failure:
+                with self._lock:
+                    expires_s = self._holders.suspend(holder_id)
+                left_s = 0.0 if expires_s is None else expires_s - self._clock.now_s()
+                if left_s <= 0:
+                    self._drop(holder_id, failure)
+                    return False
+                self._clock.wait(min(RETRY_S, left_s))
+                timeout_s = min(INVALIDATE_TIMEOUT_S, left_s)
+            else:
+                return True
+
+    def _drop(self, holder_id: str, failure: Failure) -> None:
+        with self._lock:
+            self._holders.drop(holder_id)
+            self._clients.pop(holder_id, None)
+        log.warning("holder dropped holder=%s reason=%s", holder_id, failure.message)

@@ -1,0 +1,25 @@
+"""`manage.py load_stocks SET --settings bazaar.settings.catalog`: list a shipped set of stocks."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from catalog_app import selectors, services
+
+
+class Command(BaseCommand):
+    """List the stocks of a shipped set in an empty catalog."""
+
+    help = "List the stocks of a shipped set; a catalog that has stocks is left as it is."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take the name of the set."""
+        parser.add_argument("name", choices=services.STOCK_SETS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Load it and say what was done."""
+        loaded = services.load_stocks(name=options["name"])
+        if loaded:
+            self.stdout.write(f"{loaded} stocks listed from {options['name']}.")
+        else:
+            self.stdout.write(f"The catalog has {selectors.count_stocks()} stocks already.")

@@ -1,0 +1,101 @@
+"""The catalog's tables; the database itself refuses what I4 forbids."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from bazaar.core.types import STOCK_NAME_CHARS_MAX, TradeType
+
+
+class Stock(models.Model):
+    """One stock; quantities in shares."""
+
+    name = models.CharField(max_length=STOCK_NAME_CHARS_MAX, unique=True)
+    price = models.DecimalField(max_digits=18, decimal_places=4)
+    quantity = models.BigIntegerField()
+    """Shares that the catalog holds now."""
+    opening = models.BigIntegerField()
+    """Shares that it held when the stock was listed."""
+    issued = models.BigIntegerField()
+    """Shares in existence."""
+    trade_volume = models.BigIntegerField(default=0)
+    """Shares bought and sold since the stock was listed."""
+    version = models.BigIntegerField(default=1)
+
+    class Meta:
+        """I4 as constraints: bought and sold follow from the columns and are whole and >= 0."""
+
+        constraints = [
+            models.CheckConstraint(
+                name="stock_quantity_within_issued",
+                condition=Q(quantity__gte=0) & Q(quantity__lte=F("issued")),
+            ),
+            models.CheckConstraint(
+                name="stock_opening_within_issued",
+                condition=Q(opening__gte=0) & Q(opening__lte=F("issued")),
+            ),
+            models.CheckConstraint(
+                # bought - sold = opening - quantity, bought + sold = trade_volume
+                name="stock_bought_and_sold_not_negative",
+                condition=Q(trade_volume__gte=F("opening") - F("quantity"))
+                & Q(trade_volume__gte=F("quantity") - F("opening")),
+            ),
+            models.CheckConstraint(name="stock_price_positive", condition=Q(price__gt=0)),
+            models.CheckConstraint(name="stock_version_positive", condition=Q(version__gte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Entry(models.Model):
+    """One accepted trade at its place in the ledger."""
+
+    order_no = models.BigIntegerField(primary_key=True)
+    key = models.UUIDField(unique=True)
+    stock = models.ForeignKey(
+        Stock, to_field="name", db_column="stock_name", on_delete=models.PROTECT, db_index=False
+    )
+    trade_type = models.CharField(max_length=4)
+    quantity = models.BigIntegerField()
+    term = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        """What an entry can be."""
+
+        constraints = [
+            models.CheckConstraint(name="entry_order_no_from_1", condition=Q(order_no__gte=1)),
+            models.CheckConstraint(name="entry_quantity_from_1", condition=Q(quantity__gte=1)),
+            models.CheckConstraint(
+                name="entry_trade_type_known", condition=Q(trade_type__in=list(TradeType))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_no}: {self.trade_type} {self.quantity} {self.stock_id}"
+
+
+class Leadership(models.Model):
+    """The one row that says who leads (I6); changed only by compare-and-set."""
+
+    term = models.BigIntegerField()
+    leader = models.IntegerField(null=True)
+
+    class Meta:
+        """Exactly one row."""
+
+        constraints = [models.CheckConstraint(name="leadership_is_one_row", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"term {self.term}, leader {self.leader}"
+
+
+class HolderRegistration(models.Model):
+    """A process that may be serving stocks from memory; survives the catalog's restart."""
+
+    holder_id = models.UUIDField(primary_key=True)
+    host = models.CharField(max_length=253)
+    control_port = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.holder_id} at {self.host}:{self.control_port}"

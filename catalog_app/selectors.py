@@ -1,0 +1,116 @@
+"""What the catalog reads."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from bazaar.core import types
+from bazaar.core.digest import GENESIS
+from bazaar.core.election import Reign
+from bazaar.core.failures import GapFound, UnknownStock
+from bazaar.core.ledger import Batch, Book, Page
+from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, TradeType, Version
+from catalog_app.models import Entry, HolderRegistration, Leadership, Stock
+
+_STOCK = ("name", "price", "quantity", "opening", "issued", "trade_volume", "version")
+_ORDER = ("order_no", "key", "stock_id", "trade_type", "quantity")
+_CENTS = Decimal("0.01")
+
+
+def get_reign() -> Reign:
+    """Return the current term and its leader."""
+    term, leader = Leadership.objects.values_list("term", "leader").get(pk=1)
+    return Reign(Term(term), None if leader is None else ReplicaId(leader))
+
+
+def get_head() -> tuple[OrderNo, Digest]:
+    """Return the newest order's number and digest; 0 and GENESIS for an empty ledger."""
+    newest = Entry.objects.order_by("-order_no").values_list("order_no", "digest").first()
+    return (OrderNo(newest[0]), Digest(newest[1])) if newest else (OrderNo(0), GENESIS)
+
+
+def get_stock(*, stock_name: str) -> types.Stock:
+    """Return one stock as committed. Raises UnknownStock (definite)."""
+    stocks = list_stocks(names=[stock_name])
+    if stock_name not in stocks:
+        raise UnknownStock
+    return stocks[stock_name]
+
+
+def list_stocks(*, names: Iterable[str]) -> dict[str, types.Stock]:
+    """Return the stocks that exist among `names`, by name."""
+    rows = Stock.objects.filter(name__in=set(names)).values_list(*_STOCK)
+    return {row[0]: _stock(row) for row in rows}
+
+
+def list_orders_by_key(*, keys: Iterable[UUID]) -> dict[UUID, Order]:
+    """Return the orders that exist for `keys`, by key."""
+    rows = Entry.objects.filter(key__in=set(keys)).values_list(*_ORDER)
+    return {order.key: order for order in map(_order, rows)}
+
+
+def get_book(*, batch: Batch) -> Book:
+    """Return the facts for a decision; call it inside the deciding transaction."""
+    reign = get_reign()
+    last, digest = get_head()
+    return Book(
+        term=reign.term,
+        leader=reign.leader,
+        last=last,
+        digest=digest,
+        known=list_orders_by_key(keys=(trade.key for trade in batch.trades)),
+        stocks=list_stocks(names=(trade.stock_name for trade in batch.trades)),
+    )
+
+
+def get_page(*, after: OrderNo, limit: int) -> Page:
+    """Return up to `limit` orders after one. Raises GapFound (definite): the ledger ends before."""
+    last, digest = get_head()
+    if after > last:
+        raise GapFound(last)
+    if after == last:
+        return Page(after=after, previous=digest, orders=(), digest=digest, last=last)
+    rows = list(
+        Entry.objects.filter(order_no__gt=after)
+        .order_by("order_no")
+        .values_list(*_ORDER, "digest")[:limit]
+    )
+    previous = (
+        Digest(Entry.objects.values_list("digest", flat=True).get(pk=after)) if after else GENESIS
+    )
+    return Page(
+        after=after,
+        previous=previous,
+        orders=tuple(map(_order, rows)),
+        digest=Digest(rows[-1][5]),
+        last=last,
+    )
+
+
+def list_holders() -> list[HolderRegistration]:
+    """Return every registered holder, in the order of their ids."""
+    return list(HolderRegistration.objects.order_by("holder_id"))
+
+
+def count_stocks() -> int:
+    """Return how many stocks are listed."""
+    return Stock.objects.count()
+
+
+def _stock(row: tuple[Any, ...]) -> types.Stock:
+    name, price, quantity, opening, issued, trade_volume, version = row
+    return types.Stock(
+        name, _tidy(price), quantity, opening, issued, trade_volume, Version(version)
+    )
+
+
+def _tidy(price: Decimal) -> Decimal:
+    """Return a price with two decimals, or with as many as it needs."""
+    cents = price.quantize(_CENTS)
+    return cents if cents == price else price
+
+
+def _order(row: tuple[Any, ...]) -> Order:
+    order_no, key, stock_name, trade_type, quantity = row[:5]
+    return Order(OrderNo(order_no), key, stock_name, TradeType(trade_type), quantity)

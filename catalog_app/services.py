@@ -1,0 +1,101 @@
+"""What the catalog does; each verb owns its transaction, one writer at a time."""
+
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from django.core.management import call_command
+from django.db import transaction
+
+from bazaar.core.election import Reign, claim_term
+from bazaar.core.failures import Failure, StaleTerm
+from bazaar.core.ledger import Batch, BatchAnswer, decide_batch
+from bazaar.core.types import Order, ReplicaId, Term, Trade, TradeType
+from bazaar.protocol.messages import HolderBody
+from catalog_app import selectors, store, wiring
+from catalog_app.models import HolderRegistration, Leadership, Stock
+
+STOCK_SETS = ("asterix", "sp500")
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+
+
+def place_batch(*, batch: Batch) -> BatchAnswer:
+    """
+    Decide a batch of trades in one transaction and return all that the leader's log lacks.
+
+    Caches are told before the commit (I7). Raises StaleTerm, GapFound: definite, nothing changed.
+    """
+    with wiring.writer():
+        with transaction.atomic():
+            book = selectors.get_book(batch=batch)
+            decision = decide_batch(book, batch)
+            store.write(book, decision)
+            if decision.stocks:
+                changes = [(stock.name, stock.version) for stock in decision.stocks]
+                dropped = wiring.holders().invalidate(changes)
+                if dropped:
+                    HolderRegistration.objects.filter(holder_id__in=dropped).delete()
+        wiring.counts().add(trades=len(decision.orders))
+        page = selectors.get_page(after=batch.after, limit=wiring.page_orders_max())
+    return BatchAnswer(decision.answers, page)
+
+
+def trade_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> Order:
+    """
+    Trade without a leader, as the seed's catalog does, under the current term.
+
+    The order gets its place in the ledger, and the replicas take it from there with the next batch.
+    Raises UnknownStock, InsufficientQuantity, Overstock: definite.
+    """
+    trade = Trade(uuid4(), stock_name, trade_type, quantity)
+    while True:
+        reign, (last, _) = selectors.get_reign(), selectors.get_head()
+        try:
+            answer = place_batch(batch=Batch(reign.term, reign.leader, last, (trade,)))
+        except StaleTerm:
+            continue  # an election came between; its successor is as good
+        (placed,) = answer.answers
+        if isinstance(placed, Failure):
+            raise placed
+        return placed
+
+
+def claim_leadership(*, term: Term, leader: ReplicaId) -> Reign:
+    """
+    Make `leader` the leader of term + 1 (I6).
+
+    Raises StaleTerm (definite): the current term is another one; it carries who leads.
+    """
+    with wiring.writer(), transaction.atomic():
+        reign = claim_term(selectors.get_reign(), term, leader)
+        claimed = Leadership.objects.filter(pk=1, term=term).update(
+            term=reign.term, leader=reign.leader
+        )
+        assert claimed == 1, "only one writer changes the term at a time"
+    return reign
+
+
+def register_holder(*, holder: HolderBody) -> float:
+    """Begin the lease of a holder whose cache is empty; return its length in seconds."""
+    # Under the writer's lock: never between the invalidations of a change and its commit.
+    with wiring.writer():
+        HolderRegistration.objects.update_or_create(
+            holder_id=holder.holder_id,
+            defaults={"host": holder.host, "control_port": holder.control_port},
+        )
+        return wiring.register(holder)
+
+
+def renew_holder(*, holder_id: UUID) -> float:
+    """Prolong a lease and return its length in seconds. Raises UnknownHolder (definite)."""
+    desk = wiring.holders()
+    desk.renew(str(holder_id))
+    return desk.lease_s
+
+
+def load_stocks(*, name: str) -> int:
+    """List the stocks of a shipped set; return how many, 0 when the catalog has stocks already."""
+    with transaction.atomic():
+        if Stock.objects.exists():
+            return 0
+        call_command("loaddata", str(FIXTURES / f"{name}.json"), verbosity=0)
+        return Stock.objects.count()

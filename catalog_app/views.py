@@ -1,0 +1,122 @@
+"""The catalog's endpoints; every one for cluster members only."""
+
+from typing import Any
+
+import msgspec
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bazaar.core.failures import UnknownStock
+from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
+from bazaar.protocol import messages
+from bazaar.rest import MemberEndpoint, read_body, read_number, read_stock_name
+from catalog_app import selectors, serializers, services, wiring
+
+
+class DirectTrade(msgspec.Struct, frozen=True):
+    """The body of the seed's trade."""
+
+    stock_name: messages.Name
+    type: TradeType
+    quantity: messages.Quantity
+
+
+class SeedQuery(MemberEndpoint):
+    """GET: one stock, in the seed's shape."""
+
+    def get(self, request: Request) -> Response:
+        stock = selectors.get_stock(stock_name=read_stock_name(request))
+        return Response(serializers.seed_stock(stock))
+
+
+class SeedTrade(MemberEndpoint):
+    """POST: trade without a leader, as the seed does; the order enters the ledger all the same."""
+
+    body_type = DirectTrade
+
+    def post(self, request: Request) -> Response:
+        body = read_body(request, DirectTrade)
+        services.trade_directly(
+            stock_name=body.stock_name, trade_type=body.type, quantity=body.quantity
+        )
+        return Response({"message": "order had been trade successfully!"})
+
+    def shape_failure(self, code: int, message: str) -> dict[str, Any]:
+        """Say it in the seed's two sentences where they apply."""
+        is_seed = code == 404  # noqa: PLR2004 - the seed's only status for a trade that fails
+        if is_seed and message != UnknownStock.default_message:
+            return {"message": "Trade failed!"}
+        return {"message": message}
+
+
+class StockDetail(MemberEndpoint):
+    """GET: one stock with its version, for a cache."""
+
+    def get(self, request: Request) -> Response:
+        stock = selectors.get_stock(stock_name=read_stock_name(request))
+        return Response(messages.StockBody.from_core(stock))
+
+
+class BatchCreate(MemberEndpoint):
+    """POST: decide the trades of the leader of the current term."""
+
+    body_type = messages.BatchBody
+
+    def post(self, request: Request) -> Response:
+        batch = read_body(request, messages.BatchBody).to_core()
+        return Response(messages.BatchAnswerBody.from_core(services.place_batch(batch=batch)))
+
+
+class LedgerPage(MemberEndpoint):
+    """GET: a page of the ledger after an order."""
+
+    def get(self, request: Request) -> Response:
+        page = selectors.get_page(
+            after=OrderNo(read_number(request, "after")),
+            limit=min(read_number(request, "limit", 1), messages.ORDERS_MAX),
+        )
+        return Response(messages.PageBody.from_core(page))
+
+
+class Leadership(MemberEndpoint):
+    """GET: the current term and leader. POST: claim the next term for a replica."""
+
+    body_type = messages.NoticeBody
+
+    def get(self, request: Request) -> Response:
+        reign = selectors.get_reign()
+        return Response(messages.ReignBody(term=reign.term, leader=reign.leader))
+
+    def post(self, request: Request) -> Response:
+        body = read_body(request, messages.NoticeBody)
+        reign = services.claim_leadership(term=Term(body.term), leader=ReplicaId(body.leader))
+        return Response(messages.ReignBody(term=reign.term, leader=reign.leader))
+
+
+class HolderRegister(MemberEndpoint):
+    """POST: begin a lease."""
+
+    body_type = messages.HolderBody
+
+    def post(self, request: Request) -> Response:
+        lease_s = services.register_holder(holder=read_body(request, messages.HolderBody))
+        return Response(messages.LeaseBody(lease_s=lease_s))
+
+
+class HolderRenew(MemberEndpoint):
+    """POST: prolong a lease."""
+
+    body_type = messages.HolderBody
+
+    def post(self, request: Request) -> Response:
+        holder = read_body(request, messages.HolderBody)
+        return Response(
+            messages.LeaseBody(lease_s=services.renew_holder(holder_id=holder.holder_id))
+        )
+
+
+class StatusDetail(MemberEndpoint):
+    """GET: what the catalog tells of itself."""
+
+    def get(self, request: Request) -> Response:
+        return Response(wiring.status())

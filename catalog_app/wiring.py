@@ -1,0 +1,92 @@
+"""The catalog's one set of running parts; the only file here that reads settings."""
+
+import os
+import threading
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+
+from django.conf import settings
+from django.db import connections
+
+from bazaar import clock
+from bazaar.auth import refusals
+from bazaar.protocol.clients import FrontEndClient
+from bazaar.protocol.messages import CatalogStatus, HolderBody
+from bazaar.topology import Node
+from catalog_app import selectors
+from catalog_app.holders import Clock, HolderDesk
+
+_writer = threading.Lock()
+_up_since_s = clock.wall_s()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was done since the process began; written under the writer's lock only."""
+
+    batches: int = 0
+    trades: int = 0
+
+    def add(self, *, trades: int) -> None:
+        """Count one batch."""
+        self.batches += 1
+        self.trades += trades
+
+
+def writer() -> AbstractContextManager[object]:
+    """Return the lock of the one writer: whoever changes the database holds it."""
+    return _writer
+
+
+@cache
+def counts() -> Counts:
+    """Return this process's counts."""
+    return Counts()
+
+
+@cache
+def holders() -> HolderDesk:
+    """Return the leases, those that may have been granted before a restart among them."""
+    return HolderDesk(settings.BAZAAR_LIMITS.lease_s, Clock(clock.monotonic_s, clock.wait))
+
+
+def register(holder: HolderBody) -> float:
+    """Begin a lease; return its length in seconds."""
+    node = Node(host=holder.host, port=holder.control_port, control_port=holder.control_port)
+    client = FrontEndClient.at(node, settings.BAZAAR_SECRET, settings.BAZAAR_LIMITS.call_timeout_s)
+    holders().register(str(holder.holder_id), client)
+    return holders().lease_s
+
+
+def page_orders_max() -> int:
+    """Return how many orders travel in one page."""
+    return int(settings.BAZAAR_LIMITS.page_orders_max)
+
+
+def start() -> None:
+    """Honour the leases that an earlier run of the catalog may have granted."""
+    for row in selectors.list_holders():
+        register(HolderBody(holder_id=row.holder_id, host=row.host, control_port=row.control_port))
+    connections.close_all()
+
+
+def status() -> CatalogStatus:
+    """Return what the catalog tells of itself."""
+    reign, (last, digest) = selectors.get_reign(), selectors.get_head()
+    return CatalogStatus(
+        role="catalog",
+        id=1,
+        pid=os.getpid(),
+        up_since_s=_up_since_s,
+        is_ready=True,
+        term=reign.term,
+        leader=reign.leader,
+        last=last,
+        digest=digest,
+        refused_callers=refusals.count,
+        stocks=selectors.count_stocks(),
+        holders=holders().live(),
+        batches=counts().batches,
+        trades=counts().trades,
+    )

@@ -1,0 +1,59 @@
+"""What the dashboard reads: one snapshot of the cluster."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bazaar.protocol.messages import CatalogStatus, FrontEndStatus, ReplicaStatus
+from dashboard import wiring
+from dashboard.collector import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The cluster at one moment; every panel shows the same one."""
+
+    findings: Sequence[Finding]
+
+    @property
+    def term(self) -> int:
+        """The highest term that anybody knows."""
+        return max((f.status.term for f in self.findings if f.status), default=0)
+
+    @property
+    def leader(self) -> int | None:
+        """Who leads that term, as whoever knows it says."""
+        for finding in self.findings:
+            if finding.status and finding.status.term == self.term:
+                return finding.status.leader
+        return None
+
+    @property
+    def last(self) -> int:
+        """The newest order that anybody has."""
+        return max((f.status.last for f in self.findings if f.status), default=0)
+
+    @property
+    def catalog(self) -> CatalogStatus | None:
+        """What the catalog told."""
+        found = (f.status for f in self.findings if isinstance(f.status, CatalogStatus))
+        return next(found, None)
+
+    @property
+    def replicas(self) -> list[Finding]:
+        """The order replicas, dead ones too."""
+        return [finding for finding in self.findings if finding.role == "order"]
+
+    @property
+    def front_ends(self) -> list[FrontEndStatus]:
+        """What the front ends told."""
+        return [f.status for f in self.findings if isinstance(f.status, FrontEndStatus)]
+
+    def lag_of(self, finding: Finding) -> int | None:
+        """How many orders a replica lacks; None when it told nothing."""
+        status = finding.status
+        return self.last - status.last if isinstance(status, ReplicaStatus) else None
+
+
+def get_snapshot() -> Snapshot:
+    """Return the cluster as it is now."""
+    return Snapshot(wiring.collector().collect())

@@ -1,0 +1,24 @@
+"""The dashboard's one set of running parts; the only file here that reads settings."""
+
+from functools import cache
+
+from django.conf import settings
+
+from bazaar.protocol.clients import status_of
+from bazaar.protocol.messages import Status
+from bazaar.topology import Node
+from dashboard.collector import Collector
+
+
+@cache
+def collector() -> Collector:
+    """Return the one that asks all roles."""
+    return Collector(settings.BAZAAR_TOPOLOGY, _ask)
+
+
+def start() -> None:
+    """Begin nothing: a page asks the roles when it is looked at."""
+
+
+def _ask(role: str, node: Node, timeout_s: float) -> Status:
+    return status_of(role, node, settings.BAZAAR_SECRET, timeout_s)

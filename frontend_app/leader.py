@@ -1,0 +1,184 @@
+"""
+The watch over the leader: pings, elections, and trades on their way to whoever leads (DESIGN 4.3).
+
+One thread watches; request threads forward and, when an attempt fails, poke the watch and wait for
+a newer term. When the leader changes, calls that still wait for the old one are ended, so a paused
+leader holds nobody up.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from bazaar import loops
+from bazaar.batching import Combiner
+from bazaar.clock import monotonic_s
+from bazaar.core.election import Elector, Ping, Reign
+from bazaar.core.failures import Failure
+from bazaar.core.flow import (
+    AskAllPings,
+    AskPing,
+    Claim,
+    Effect,
+    Notify,
+    Reconsider,
+    SendTrades,
+)
+from bazaar.core.ledger import Answer
+from bazaar.core.types import ReplicaId, Term, Trade
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.settings.env import Limits
+
+log = logging.getLogger("bazaar.frontend")
+
+RECONSIDER_S = 0.05
+"""How long an attempt that failed waits for a newer term before it is repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A trade on its way, and when its front end gives up."""
+
+    trade: Trade
+    deadline_s: float
+
+
+class LeaderWatch:
+    """One front end's election, and its way to the leader; safe for many threads."""
+
+    def __init__(
+        self, catalog: CatalogClient, replicas: Mapping[ReplicaId, ReplicaClient], limits: Limits
+    ) -> None:
+        """Know nobody yet; `start` begins to look."""
+        self.catalog, self.replicas, self.limits = catalog, replicas, limits
+        self.elector = Elector(tuple(replicas))
+        self.retries = 0
+        self._changed = threading.Condition()
+        self._pool = ThreadPoolExecutor(2 * len(replicas), thread_name_prefix="ping")
+        self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s)
+        self.combiner: Combiner[Pending, Answer] = Combiner(
+            self._forward, batch_max=limits.batch_trades_max, waiting_max=limits.waiting_trades_max
+        )
+
+    def start(self) -> None:
+        """Begin to watch; the thread ends with the process."""
+        self._loop.start()
+
+    @property
+    def reign(self) -> Reign:
+        """The current term and leader, as far as this front end knows."""
+        return self.elector.reign
+
+    def place(self, trade: Trade) -> Answer:
+        """
+        Send a trade, with all that wait, until it is answered or the deadline is over (DESIGN 4.1).
+
+        Raises Busy (definite): too many trades wait.
+        """
+        pending = Pending(trade, monotonic_s() + self.limits.deadline_s)
+        (answer,) = self.combiner.submit([pending])
+        return answer
+
+    def replicas_by_rank(self) -> list[ReplicaClient]:
+        """Return every replica to ask for an order, the leader first."""
+        leader = self.reign.leader
+        ids = sorted(self.replicas, key=lambda replica_id: (replica_id != leader, -replica_id))
+        return [self.replicas[replica_id] for replica_id in ids]
+
+    def _watch(self) -> None:
+        """Look after the leader; look again at once while it is silent."""
+        while True:
+            before = self.reign
+            try:
+                loops.run(self.elector.watch(), self._perform, nullcontext())
+            finally:
+                if self.reign != before:
+                    self._announce(before)
+            if not self.elector.silences:
+                return
+
+    def _announce(self, before: Reign) -> None:
+        """Wake who waits for a leader, and end the calls that wait for the last one."""
+        log.info("leader known term=%d leader=%s", self.reign.term, self.reign.leader)
+        if before.leader is not None and before.leader != self.reign.leader:
+            self.replicas[before.leader].abort_trades()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _forward(self, batch: Sequence[Pending]) -> Sequence[Answer]:
+        """Forward one batch until each of its trades is answered or out of time."""
+        deadlines: dict[UUID, float] = {}
+        for pending in batch:
+            key, deadline_s = pending.trade.key, pending.deadline_s
+            deadlines[key] = min(deadline_s, deadlines.get(key, deadline_s))
+
+        def perform(effect: Effect) -> Any:
+            match effect:
+                case SendTrades(term, leader, trades):
+                    left_s = max(deadlines.values()) - monotonic_s()
+                    return self.replicas[leader].trade(term, trades, max(left_s, RECONSIDER_S))
+                case Reconsider(keys, term, failure):
+                    return self._reconsider(keys, term, failure, deadlines)
+            raise AssertionError(f"forwarding has no effect {effect}")
+
+        trades = [pending.trade for pending in batch]
+        return loops.run(self.elector.forward(trades), perform, nullcontext())
+
+    def _reconsider(
+        self, keys: tuple[UUID, ...], term: Term, failure: Failure, deadlines: Mapping[UUID, float]
+    ) -> frozenset[UUID]:
+        """Have the leader checked at once, wait for a newer term, and return who is out of time."""
+        self.retries += 1
+        log.info("attempt failed trades=%d term=%d reason=%s", len(keys), term, failure.message)
+        self._loop.poke()
+        with self._changed:
+            self._changed.wait_for(lambda: self.reign.term > term, RECONSIDER_S)
+        now_s = monotonic_s()
+        return frozenset(key for key in keys if deadlines[key] <= now_s)
+
+    def _perform(self, effect: Effect) -> Any:
+        """Do what the election asks for. Raises Failure."""
+        timeout_s = self.limits.ping_timeout_s
+        match effect:
+            case AskPing(replica_id):
+                return self.replicas[replica_id].ping(timeout_s)
+            case AskAllPings(replica_ids):
+                return self._ping_all(replica_ids)
+            case Claim(term, leader):
+                log.info("claiming term=%d leader=%d", term + 1, leader)
+                return self.catalog.claim(term, leader)
+            case Notify(term, leader, replica_ids):
+                self._notify(term, leader, replica_ids)
+                return None
+        raise AssertionError(f"an election has no effect {effect}")
+
+    def _ping_all(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
+        def ping(replica_id: ReplicaId) -> Ping | None:
+            try:
+                return self.replicas[replica_id].ping(self.limits.ping_timeout_s)
+            except Failure:
+                return None
+
+        return tuple(answer for answer in self._pool.map(ping, replica_ids) if answer)
+
+    def _notify(self, term: Term, leader: ReplicaId, replica_ids: tuple[ReplicaId, ...]) -> None:
+        """Tell the leader and wait until it leads; tell the others meanwhile."""
+
+        def tell(replica_id: ReplicaId, timeout_s: float) -> None:
+            self.replicas[replica_id].notice(term, leader, timeout_s)
+
+        def tell_quietly(replica_id: ReplicaId) -> None:
+            try:
+                tell(replica_id, self.limits.ping_timeout_s)
+            except Failure as failure:
+                log.info("notice failed replica=%d reason=%s", replica_id, failure.message)
+
+        for replica_id in replica_ids:
+            if replica_id != leader:
+                self._pool.submit(tell_quietly, replica_id)
+        tell(leader, self.limits.call_timeout_s)

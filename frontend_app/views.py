@@ -1,0 +1,129 @@
+"""The front end's endpoints in the seed's dialect (DESIGN 6)."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID, uuid4
+
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from bazaar.core.types import OrderNo, TradeType, Version
+from bazaar.protocol import messages
+from bazaar.rest import (
+    Endpoint,
+    MemberEndpoint,
+    read_body,
+    read_number,
+    read_stock_name,
+)
+from frontend_app import serializers, services, wiring
+
+KEY_HEADER = "Idempotency-Key"
+STALE_WARNING = '110 - "Response is Stale"'
+_UUID_CHARS = 36
+
+
+class StockDetail(Endpoint):
+    """
+    GET `?stock_name=`: one stock.
+
+    `Cache-Control: no-cache` asks the catalog even when memory has the stock.
+    """
+
+    def get(self, request: Request) -> Response:
+        is_fresh = "no-cache" in request.META.get("HTTP_CACHE_CONTROL", "").lower()
+        reading = services.read_stock(stock_name=read_stock_name(request), is_fresh=is_fresh)
+        headers = {"Warning": STALE_WARNING} if reading.is_stale else None
+        return Response(serializers.show_stock(reading.stock), headers=headers)
+
+
+class OrderList(Endpoint):
+    """
+    POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}`: place an order, once.
+
+    With an `Idempotency-Key` (a UUID) a repeated request returns the same order.
+    GET `?order_no=`: one order.
+    """
+
+    def get(self, request: Request) -> Response:
+        order = services.look_up_order(order_no=OrderNo(read_number(request, "order_no")))
+        return Response(serializers.show_order(order))
+
+    key: UUID | None = None
+
+    def post(self, request: Request) -> Response:
+        self.key = _read_key(request)
+        fields = serializers.read_order(request.data)
+        order = services.place_order(
+            key=self.key,
+            stock_name=fields["stock_name"],
+            trade_type=TradeType(fields["trade_type"]),
+            quantity=fields["quantity"],
+        )
+        return Response({"order_no": order.order_no}, headers=self.failure_headers())
+
+    def shape_failure(self, code: int, message: str) -> dict[str, Any]:
+        """Say a failed trade as the seed does; with the key when it is worth repeating."""
+        if self.request.method != "POST":
+            return super().shape_failure(code, message)
+        if self.key and code == HTTPStatus.SERVICE_UNAVAILABLE:
+            message = f"{message} Repeat it with {KEY_HEADER}: {self.key}"
+        return {"order_no": -1, "message": message}
+
+    def failure_headers(self) -> dict[str, str]:
+        """Name the key of the trade, given or made."""
+        return {KEY_HEADER: str(self.key)} if self.key else {}
+
+
+class LeaderDetail(Endpoint):
+    """GET: who leads: its port, id and term."""
+
+    def get(self, request: Request) -> Response:
+        reign = services.get_reign()
+        assert reign.leader is not None, "get_reign returns a leader or raises"
+        port = wiring.port_of(reign.leader)
+        return Response({"leader": port, "id": reign.leader, "term": reign.term})
+
+
+class CacheRemove(MemberEndpoint):
+    """GET `?stock_name=`: forget a stock; for cluster members."""
+
+    def get(self, request: Request) -> Response:
+        stock_name = read_stock_name(request)
+        if services.remove_stock(stock_name=stock_name):
+            return Response({"stock_name": stock_name, "message": "removed successfully"})
+        return Response({"message": "this stock isn't exist in cache"})
+
+
+class Invalidate(MemberEndpoint):
+    """POST: forget stocks below a version, before the catalog commits it."""
+
+    body_type = messages.InvalidateBody
+
+    def post(self, request: Request) -> Response:
+        body = read_body(request, messages.InvalidateBody)
+        services.invalidate(
+            changes=[(change.stock_name, Version(change.version)) for change in body.changes]
+        )
+        return Response(messages.DoneBody())
+
+
+class StatusDetail(MemberEndpoint):
+    """GET: what this front end tells of itself."""
+
+    def get(self, request: Request) -> Response:
+        return Response(wiring.status())
+
+
+def _read_key(request: Request) -> UUID:
+    """Return the client's idempotency key, or a new one. Raises ParseError (400)."""
+    text = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if text is None:
+        return uuid4()
+    try:
+        if len(text) != _UUID_CHARS:
+            raise ValueError
+        return UUID(text)
+    except ValueError as error:
+        raise ParseError(f"{KEY_HEADER}: {text[:40]!r} is not a UUID.") from error

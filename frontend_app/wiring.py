@@ -1,0 +1,75 @@
+"""The front end's one set of running parts; the only file here that reads settings."""
+
+import os
+from functools import cache
+
+from django.conf import settings
+
+from bazaar import clock
+from bazaar.auth import refusals
+from bazaar.core.types import ReplicaId
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.messages import FrontEndStatus
+from frontend_app.leader import LeaderWatch
+from frontend_app.stocks import StockReader
+
+_up_since_s = clock.wall_s()
+
+
+@cache
+def catalog() -> CatalogClient:
+    """Return the client of the catalog."""
+    limits = settings.BAZAAR_LIMITS
+    node = settings.BAZAAR_TOPOLOGY.catalog
+    return CatalogClient.at(node, settings.BAZAAR_SECRET, limits.call_timeout_s)
+
+
+@cache
+def watch() -> LeaderWatch:
+    """Return the watch over the leader."""
+    limits = settings.BAZAAR_LIMITS
+    replicas = {
+        ReplicaId(node.id): ReplicaClient.at(node, settings.BAZAAR_SECRET, limits.call_timeout_s)
+        for node in settings.BAZAAR_TOPOLOGY.replicas
+    }
+    return LeaderWatch(catalog(), replicas, limits)
+
+
+@cache
+def stocks() -> StockReader:
+    """Return the stocks in memory."""
+    return StockReader(catalog(), settings.BAZAAR_NODE, settings.BAZAAR_LIMITS)
+
+
+def port_of(replica_id: ReplicaId) -> int:
+    """Return the served port of a replica."""
+    return int(settings.BAZAAR_TOPOLOGY.replica(replica_id).port)
+
+
+def start() -> None:
+    """Begin: the watch over the leader, and the lease on the cache."""
+    watch().start()
+    stocks().start()
+
+
+def status() -> FrontEndStatus:
+    """Return what this front end tells of itself; reads memory only, so it never waits."""
+    reader, elector = stocks(), watch().elector
+    return FrontEndStatus(
+        role="frontend",
+        id=settings.BAZAAR_NODE.id,
+        pid=os.getpid(),
+        up_since_s=_up_since_s,
+        is_ready=elector.reign.leader is not None,
+        term=elector.reign.term,
+        leader=elector.reign.leader,
+        refused_callers=refusals.count,
+        lease_left_s=round(reader.lease_left_s(), 3),
+        cached=reader.contents(),
+        hits=reader.cache.hits,
+        misses=reader.cache.misses,
+        evictions=reader.cache.evictions,
+        elections=elector.elections,
+        trades=watch().combiner.items,
+        retries=watch().retries,
+    )

@@ -1,0 +1,46 @@
+"""An order replica's tables: its order log and the highest term it heard of."""
+
+from django.db import models
+from django.db.models import Q
+
+from bazaar.core.types import STOCK_NAME_CHARS_MAX, TradeType
+
+
+class LogEntry(models.Model):
+    """One order of the log, with the digest of the history up to and including it."""
+
+    order_no = models.BigIntegerField(primary_key=True)
+    key = models.UUIDField(unique=True)
+    stock_name = models.CharField(max_length=STOCK_NAME_CHARS_MAX)
+    trade_type = models.CharField(max_length=4)
+    quantity = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        """What an order can be."""
+
+        constraints = [
+            models.CheckConstraint(name="log_order_no_from_1", condition=Q(order_no__gte=1)),
+            models.CheckConstraint(name="log_quantity_from_1", condition=Q(quantity__gte=1)),
+            models.CheckConstraint(
+                name="log_trade_type_known", condition=Q(trade_type__in=list(TradeType))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_no}: {self.trade_type} {self.quantity} {self.stock_name}"
+
+
+class HeardTerm(models.Model):
+    """The one row with the highest term heard and its leader (I5, I6 across restarts)."""
+
+    term = models.BigIntegerField()
+    leader = models.IntegerField(null=True)
+
+    class Meta:
+        """Exactly one row."""
+
+        constraints = [models.CheckConstraint(name="heard_term_is_one_row", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"term {self.term}, leader {self.leader}"

@@ -1,0 +1,198 @@
+"""
+The shell around `bazaar.core.replica`: a lock, the network, the log (STYLE 4).
+
+Every step of the machine runs under one lock, log writes included, so the database has one writer.
+Effects run without it. The outbox has a lock of its own, `shipping`: followers are sent orders
+while the leader's own commit is under way.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bazaar import loops
+from bazaar.batching import Combiner
+from bazaar.clock import monotonic_s
+from bazaar.core.failures import Corrupt, Deposed, Diverged, Failure, NotLeader
+from bazaar.core.flow import AskCatalog, AskLedger, AskPeer, AwaitFollowers, Effect, Flow, Ship
+from bazaar.core.ledger import Answer
+from bazaar.core.replica import Replica, Standing
+from bazaar.core.replication import Accepted, Append
+from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.settings.env import Limits
+from order_app.store import OrderLog
+
+log = logging.getLogger("bazaar.order")
+
+Wanted = tuple[Term, Trade]
+"""A trade and the term it is meant for."""
+
+
+class ReplicaShell:
+    """One running order replica; safe for many threads."""
+
+    def __init__(
+        self,
+        me: ReplicaId,
+        catalog: CatalogClient,
+        peers: Mapping[ReplicaId, ReplicaClient],
+        order_log: OrderLog,
+        limits: Limits,
+    ) -> None:
+        """Begin where the durable log ends; `start` makes it serve."""
+        self.log, self.catalog, self.peers, self.limits = order_log, catalog, peers, limits
+        head = (*order_log.load_term(), *order_log.head)
+        self.machine = Replica(me, tuple(peers), order_log, head, limits.min_in_sync)
+        self.shipping = threading.Condition()
+        self._lock = threading.RLock()
+        self._level_s = monotonic_s()
+        self.combiner: Combiner[Wanted, Answer] = Combiner(
+            self._place, batch_max=limits.batch_trades_max, waiting_max=limits.waiting_trades_max
+        )
+
+    def start(self) -> None:
+        """Check the whole log, catch up, then serve; a damaged log stays out (I8)."""
+        if fault := self.log.find_fault():
+            self.machine.mark_corrupt()
+            log.critical("log damaged order_no=%d; rebuild this replica", fault)
+            return
+        self.run(self.machine.start())
+        log.info("serving last=%d term=%d", self.machine.last, self.machine.term)
+
+    def run(self, flow: Flow[Any]) -> Any:
+        """Run one of the machine's flows. Raises what it raises."""
+        try:
+            return loops.run(flow, self._perform, self._lock)
+        except Corrupt as corrupt:
+            log.critical("log damaged reason=%s; rebuild this replica", corrupt.message)
+            raise
+
+    def trade(self, term: Term, trades: Sequence[Trade]) -> Sequence[Answer]:
+        """
+        Place trades as the leader of `term`, in one batch with all that wait.
+
+        Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated, Unreachable.
+        """
+        self._check_leads(term)
+        return self.combiner.submit([(term, trade) for trade in trades])
+
+    def take_notice(self, term: Term, leader: ReplicaId) -> None:
+        """Learn who leads; return once this replica leads, when it is the one (DESIGN 4.3)."""
+        before = self.machine.standing
+        try:
+            self.run(self.machine.take_notice(term, leader))
+        finally:
+            self._wake()
+        if self.machine.standing is not before:
+            log.info("standing=%s term=%d leader=%d", self.machine.standing, term, leader)
+
+    def append(self, append: Append) -> Accepted:
+        """Follow. Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite."""
+        try:
+            with self._lock:
+                accepted = self.machine.append(append)
+        except Diverged:
+            self.verify()
+            raise
+        finally:
+            self._note_lag()
+        return accepted
+
+    def look_up(self, order_no: OrderNo) -> Order:
+        """Return an order. Raises UnknownOrder, NotServing (definite), Unreachable."""
+        if self.machine.is_serving and (order := self.log.get(order_no)):
+            return order
+        found: Order = self.run(self.machine.look_up(order_no))
+        return found
+
+    def step_down(self, term: Term, leader: ReplicaId | None) -> None:
+        """Stop leading: a newer term was heard of."""
+        with self._lock:
+            self.machine.step_down(term, leader)
+        self._wake()
+        log.info("stepped down term=%d leader=%s", term, leader)
+
+    def verify(self) -> None:
+        """Compare this log with the ledger; a log that differs stays out from now on (I8)."""
+        try:
+            self.run(self.machine.catch_up())
+        except Failure as failure:
+            log.warning("verification ended reason=%s", failure.message)
+
+    @property
+    def lag_orders(self) -> int:
+        """How many orders this replica is behind the newest it heard of."""
+        return max(0, self.machine.leader_last - self.machine.last)
+
+    @property
+    def lag_ms(self) -> float:
+        """For how long it has been behind, in milliseconds; 0 when it is level."""
+        return (monotonic_s() - self._level_s) * 1000 if self.lag_orders else 0.0
+
+    def _place(self, wanted: Sequence[Wanted]) -> Sequence[Answer]:
+        """Place one batch; all of it is meant for the term that this replica leads, or none is."""
+        term = wanted[0][0]
+        if any(other != term for other, _ in wanted):
+            raise NotLeader("The leader changed while the trades waited.")
+        answers: Sequence[Answer] = self.run(
+            self.machine.place(term, [trade for _, trade in wanted])
+        )
+        return answers
+
+    def _perform(self, effect: Effect) -> Any:
+        """Do what a flow asks for. Raises Failure."""
+        match effect:
+            case AskCatalog(batch):
+                return self.catalog.place(batch)
+            case AskLedger(after):
+                return self.catalog.ledger(after, self.limits.page_orders_max)
+            case AskPeer(peer, after):
+                return self.peers[peer].log(after, self.limits.page_orders_max)
+            case Ship(orders):
+                self._ship(orders)
+            case AwaitFollowers(upto):
+                return self._await_followers(upto)
+            case _:
+                raise AssertionError(f"a replica has no effect {effect}")
+        return None
+
+    def _ship(self, orders: tuple[Any, ...]) -> None:
+        with self.shipping:
+            if outbox := self.machine.outbox:
+                outbox.offer(orders)
+            self.shipping.notify_all()
+
+    def _await_followers(self, upto: OrderNo) -> int:
+        """
+        Wait for the in-sync followers, at most the replication timeout; drop who is late (I3).
+        """
+        outbox = self.machine.outbox
+        if outbox is None:
+            raise Deposed
+        with self.shipping:
+            is_released = self.shipping.wait_for(
+                lambda: self.machine.outbox is not outbox or outbox.release(upto),
+                self.limits.replication_timeout_s,
+            )
+            if self.machine.outbox is not outbox:
+                raise Deposed
+            if not is_released:
+                for follower in outbox.laggards(upto):
+                    outbox.lost(follower)
+                    log.warning("follower dropped replica=%d upto=%d", follower, upto)
+                outbox.release(upto)
+            return len(outbox.in_sync())
+
+    def _check_leads(self, term: Term) -> None:
+        if self.machine.standing is not Standing.LEADING or self.machine.term != term:
+            raise NotLeader(f"Replica {self.machine.me} does not lead term {term}.")
+
+    def _note_lag(self) -> None:
+        if not self.lag_orders:
+            self._level_s = monotonic_s()
+
+    def _wake(self) -> None:
+        with self.shipping:
+            self.shipping.notify_all()

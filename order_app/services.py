@@ -1,0 +1,57 @@
+"""What an order replica does for others."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from bazaar.core.failures import Failure, NotServing
+from bazaar.core.ledger import Answer, Page
+from bazaar.core.replication import Accepted, Append
+from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
+from order_app import wiring
+
+
+def place_trades(*, term: Term, trades: Sequence[Trade]) -> Sequence[Answer]:
+    """
+    Place trades as the leader of `term`; return one answer a trade, in their order.
+
+    Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated, Unreachable.
+    """
+    return wiring.replica().trade(term, trades)
+
+
+def place_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> Order:
+    """
+    Place one trade under a key of its own, as the seed's replica does.
+
+    Raises UnknownStock, InsufficientQuantity, Overstock, NotLeader (definite), Deposed,
+    Unreachable.
+    """
+    trade = Trade(uuid4(), stock_name, trade_type, quantity)
+    shell = wiring.replica()
+    (answer,) = shell.trade(shell.machine.term, [trade])
+    if isinstance(answer, Failure):
+        raise answer
+    return answer
+
+
+def take_append(*, append: Append) -> Accepted:
+    """Store what the leader sent. Raises StaleTerm, GapFound, Diverged, NotServing (definite)."""
+    return wiring.replica().append(append)
+
+
+def take_notice(*, term: Term, leader: ReplicaId) -> None:
+    """Learn who leads. Raises StaleTerm, NotServing (definite), Unreachable."""
+    wiring.replica().take_notice(term, leader)
+
+
+def look_up(*, order_no: OrderNo) -> Order:
+    """Return an order. Raises UnknownOrder, NotServing (definite), Unreachable."""
+    return wiring.replica().look_up(order_no)
+
+
+def read_page(*, after: OrderNo, limit: int) -> Page:
+    """Return a page of this log, for a peer. Raises GapFound, NotServing (definite)."""
+    shell = wiring.replica()
+    if shell.machine.standing == "corrupt":
+        raise NotServing("This replica's log is damaged; rebuild it.")
+    return shell.log.page(after, limit)

@@ -1,0 +1,110 @@
+"""The replica's one set of running parts; the only file here that reads settings."""
+
+import logging
+import os
+import threading
+from functools import cache
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from bazaar import clock
+from bazaar.auth import refusals
+from bazaar.core.failures import Failure
+from bazaar.core.types import ReplicaId
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.messages import FollowerStatus, PingBody, ReplicaStatus
+from order_app.replica import ReplicaShell
+from order_app.replicator import Replicator
+from order_app.store import OrderLog
+
+log = logging.getLogger("bazaar.order")
+START_RETRY_S = 1.0
+_up_since_s = clock.wall_s()
+
+
+@cache
+def replica() -> ReplicaShell:
+    """Return the running replica."""
+    topology, limits, secret = (
+        settings.BAZAAR_TOPOLOGY,
+        settings.BAZAAR_LIMITS,
+        settings.BAZAAR_SECRET,
+    )
+    me = ReplicaId(settings.BAZAAR_NODE.id)
+    peers = {
+        ReplicaId(node.id): ReplicaClient.at(node, secret, limits.call_timeout_s)
+        for node in topology.replicas
+        if node.id != me
+    }
+    catalog = CatalogClient.at(topology.catalog, secret, limits.call_timeout_s)
+    return ReplicaShell(me, catalog, peers, OrderLog(), limits)
+
+
+def start() -> None:
+    """Begin: replicators at once, serving as soon as the log is checked and caught up."""
+    shell = replica()
+    for peer in shell.peers:
+        Replicator(shell, peer).start()
+    threading.Thread(target=_start, args=(shell,), name="start", daemon=True).start()
+
+
+def _start(shell: ReplicaShell) -> None:
+    while True:
+        try:
+            shell.start()
+        except DatabaseError as error:
+            shell.machine.mark_corrupt()
+            log.critical("database damaged reason=%s; rebuild this replica", error)
+        except Failure as failure:
+            log.warning("not serving yet reason=%s", failure.message)
+        if shell.machine.is_serving or shell.machine.standing == "corrupt":
+            return
+        clock.wait(START_RETRY_S)
+
+
+def ping() -> PingBody:
+    """Return what this replica says of itself; reads memory only, so it never waits."""
+    machine = replica().machine
+    return PingBody(
+        replica_id=machine.me,
+        port=settings.BAZAAR_NODE.port,
+        term=machine.term,
+        leader=machine.leader,
+        last=machine.last,
+        is_serving=machine.is_serving,
+        is_leading=machine.outbox is not None,
+    )
+
+
+def status() -> ReplicaStatus:
+    """Return what this replica tells of itself; reads memory only, so it never waits."""
+    shell = replica()
+    machine, outbox = shell.machine, shell.machine.outbox
+    return ReplicaStatus(
+        role="order",
+        id=machine.me,
+        pid=os.getpid(),
+        up_since_s=_up_since_s,
+        is_ready=machine.is_serving,
+        term=machine.term,
+        leader=machine.leader,
+        last=machine.last,
+        digest=machine.digest,
+        refused_callers=refusals.count,
+        standing=machine.standing,
+        lag_orders=shell.lag_orders,
+        lag_ms=round(shell.lag_ms, 1),
+        in_sync=outbox.in_sync() if outbox else (),
+        followers=tuple(
+            FollowerStatus(
+                replica_id=replica_id,
+                last=progress.position,
+                is_in_sync=progress.is_in_sync,
+                is_reachable=progress.is_reachable,
+            )
+            for replica_id, progress in (outbox.followers if outbox else {}).items()
+        ),
+        batches=shell.combiner.batches,
+        trades=shell.combiner.items,
+    )
