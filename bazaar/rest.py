@@ -117,9 +117,11 @@ class Endpoint(APIView):
     body_type: ClassVar[Any] = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse a long body before anything reads it."""
+        """Refuse a body that is long, or of no known length, before anything reads it."""
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if length.isdigit() and int(length) > self.body_bytes_max:
+        if not _is_digits(length):
+            raise exceptions.ParseError("Content-Length: this is not a number of bytes.")
+        if int(length) > self.body_bytes_max:
             raise TooLarge(f"The body is longer than {self.body_bytes_max} bytes.")
         super().initial(request, *args, **kwargs)
 
@@ -214,12 +216,16 @@ def read_param(request: Request, name: str) -> str:
 def read_number(request: Request, name: str, minimum: int = 0) -> int:
     """Return a whole number from the query, minimum..2**63-1. Raises ParseError (400)."""
     text = read_param(request, name)
-    is_number = text.isascii() and text.isdigit() and len(text) <= _NUMBER_CHARS_MAX
-    if not is_number or not minimum <= int(text) <= ORDER_NO_MAX:
+    if not _is_digits(text) or not minimum <= int(text) <= ORDER_NO_MAX:
         raise exceptions.ParseError(
             f"{name}: {text[:40]!r} is not a whole number from {minimum} to {ORDER_NO_MAX}."
         )
     return int(text)
+
+
+def _is_digits(text: str) -> bool:
+    """Tell whether a text is a plain decimal number that is not absurdly long."""
+    return text.isascii() and text.isdigit() and len(text) <= _NUMBER_CHARS_MAX
 
 
 def read_stock_name(request: Request) -> str:

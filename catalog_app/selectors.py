@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from bazaar.core import types
 from bazaar.core.digest import GENESIS
 from bazaar.core.election import Reign
 from bazaar.core.failures import GapFound, UnknownStock
-from bazaar.core.ledger import Batch, Book, Page
+from bazaar.core.ledger import Page
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, TradeType, Version
 from catalog_app.models import Entry, HolderRegistration, Leadership, Stock
 
@@ -42,26 +41,6 @@ def list_stocks(*, names: Iterable[str]) -> dict[str, types.Stock]:
     """Return the stocks that exist among `names`, by name."""
     rows = Stock.objects.filter(name__in=set(names)).values_list(*_STOCK)
     return {row[0]: _stock(row) for row in rows}
-
-
-def list_orders_by_key(*, keys: Iterable[UUID]) -> dict[UUID, Order]:
-    """Return the orders that exist for `keys`, by key."""
-    rows = Entry.objects.filter(key__in=set(keys)).values_list(*_ORDER)
-    return {order.key: order for order in map(_order, rows)}
-
-
-def get_book(*, batch: Batch) -> Book:
-    """Return the facts for a decision; call it inside the deciding transaction."""
-    reign = get_reign()
-    last, digest = get_head()
-    return Book(
-        term=reign.term,
-        leader=reign.leader,
-        last=last,
-        digest=digest,
-        known=list_orders_by_key(keys=(trade.key for trade in batch.trades)),
-        stocks=list_stocks(names=(trade.stock_name for trade in batch.trades)),
-    )
 
 
 def get_page(*, after: OrderNo, limit: int) -> Page:

@@ -8,8 +8,8 @@ from django.db import transaction
 
 from bazaar.core.election import Reign, claim_term
 from bazaar.core.failures import Failure, StaleTerm
-from bazaar.core.ledger import Batch, BatchAnswer, decide_batch
-from bazaar.core.types import Order, ReplicaId, Term, Trade, TradeType
+from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_batch
+from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
 from bazaar.protocol.messages import HolderBody
 from catalog_app import selectors, store, wiring
 from catalog_app.models import HolderRegistration, Leadership, Stock
@@ -26,7 +26,7 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
     """
     with wiring.writer():
         with transaction.atomic():
-            book = selectors.get_book(batch=batch)
+            book = store.read_book(batch)
             decision = decide_batch(book, batch)
             store.write(book, decision)
             if decision.stocks:
@@ -35,8 +35,21 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
                 if dropped:
                     HolderRegistration.objects.filter(holder_id__in=dropped).delete()
         wiring.counts().add(trades=len(decision.orders))
-        page = selectors.get_page(after=batch.after, limit=wiring.page_orders_max())
+        page = _page_for(batch, book, decision)
     return BatchAnswer(decision.answers, page)
+
+
+def _page_for(batch: Batch, book: Book, decision: Decision) -> Page:
+    """Return what the leader's log lacks: as a rule just what was decided."""
+    if batch.after != book.last:
+        return selectors.get_page(after=batch.after, limit=wiring.page_orders_max())
+    return Page(
+        after=book.last,
+        previous=book.digest,
+        orders=decision.orders,
+        digest=decision.digest,
+        last=OrderNo(book.last + len(decision.orders)),
+    )
 
 
 def trade_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> Order:

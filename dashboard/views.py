@@ -1,6 +1,9 @@
 """The dashboard's page and its JSON."""
 
-from django.http import HttpRequest, HttpResponse
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views import View
 from rest_framework.request import Request
@@ -16,6 +19,15 @@ class ClusterPage(View):
     def get(self, request: HttpRequest) -> HttpResponse:
         snapshot = serializers.show_snapshot(selectors.get_snapshot())
         return render(request, "dashboard/cluster.html", snapshot)
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Answer an unknown method, in JSON as everywhere."""
+        message = f'Method "{request.method}" not allowed.'
+        return JsonResponse(
+            {"error": {"code": HTTPStatus.METHOD_NOT_ALLOWED, "message": message}},
+            status=HTTPStatus.METHOD_NOT_ALLOWED,
+            headers={"Allow": "GET, HEAD, OPTIONS"},
+        )
 
 
 class ClusterDetail(Endpoint):

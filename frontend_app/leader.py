@@ -134,7 +134,7 @@ class LeaderWatch:
     ) -> frozenset[UUID]:
         """Have the leader checked at once, wait for a newer term, and return who is out of time."""
         self.retries += 1
-        log.info("attempt failed trades=%d term=%d reason=%s", len(keys), term, failure.message)
+        log.debug("attempt failed trades=%d term=%d reason=%s", len(keys), term, failure.message)
         self._loop.poke()
         with self._changed:
             self._changed.wait_for(lambda: self.reign.term > term, RECONSIDER_S)

@@ -46,11 +46,23 @@ class SharesField(serializers.Field[int, int, int, Any]):
         return value
 
 
+class TradeTypeField(serializers.ChoiceField):
+    """Which way the shares go: "buy" or "sell", a JSON string only."""
+
+    default_error_messages = {"invalid": "This must be a string."}
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the direction. Raises ValidationError (400)."""
+        if not isinstance(data, str):  # DRF would turn anything into text, however deep it is
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
 class PlaceOrder(serializers.Serializer[Any]):
     """The body of `POST /orders`."""
 
     stock_name = NameField()
-    trade_type = serializers.ChoiceField(choices=[kind.value for kind in TradeType])
+    trade_type = TradeTypeField(choices=[kind.value for kind in TradeType])
     quantity = SharesField()
 
 

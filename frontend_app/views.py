@@ -122,8 +122,9 @@ def _read_key(request: Request) -> UUID:
     if text is None:
         return uuid4()
     try:
-        if len(text) != _UUID_CHARS:
+        key = UUID(text[:_UUID_CHARS])
+        if str(key) != text.lower():  # UUID also takes braces, signs and hyphens anywhere
             raise ValueError
-        return UUID(text)
+        return key
     except ValueError as error:
         raise ParseError(f"{KEY_HEADER}: {text[:40]!r} is not a UUID.") from error

@@ -25,6 +25,10 @@ _INSERT = (
     " (order_no, key, stock_name, trade_type, quantity, digest)"
     " VALUES (%s, %s, %s, %s, %s, %s)"
 )
+_FIND = (
+    "SELECT order_no, key, stock_name, trade_type, quantity"
+    " FROM order_app_logentry WHERE key IN ({})"
+)
 VERIFY_ROWS = 5000
 """Orders read at a time while the whole log is checked."""
 
@@ -85,8 +89,12 @@ class OrderLog:
 
     def find(self, keys: Sequence[UUID]) -> dict[UUID, Order]:
         """Return the orders that have one of these keys, by key."""
-        rows = LogEntry.objects.filter(key__in=keys).values_list(*_ORDER)
-        return {order.key: order for order in map(_order, rows)}
+        statement = _FIND.format(", ".join(["%s"] * len(keys)))
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [key.hex for key in keys])
+            rows = cursor.fetchall()
+        orders = (_order((row[0], UUID(str(row[1])), *row[2:])) for row in rows)
+        return {order.key: order for order in orders}
 
     def page(self, after: OrderNo, limit: int) -> Page:
         """

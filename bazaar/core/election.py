@@ -111,13 +111,15 @@ class Elector:
                 if leader is None:
                     raise NoLeader
                 placed: tuple[Answer, ...] = yield SendTrades(term, leader, waiting)
-                answers.update(zip(waiting, _honest(placed, term, doubtful), strict=True))
+                is_sure = doubtful is None or doubtful < term
+                answers.update(zip(waiting, _honest(placed, is_sure=is_sure), strict=True))
                 break
             except Failure as failure:
                 doubtful = term if _may_happen(failure) else doubtful
                 keys = tuple(trade.key for trade in waiting)
                 expired: frozenset[UUID] = yield Reconsider(keys, term, failure)
-                (last,) = _honest((failure,), term, doubtful)
+                # A fence does not help here: a doubtful attempt may have succeeded before it.
+                (last,) = _honest((failure,), is_sure=doubtful is None)
                 answers.update((trade, last) for trade in waiting if trade.key in expired)
                 waiting = tuple(trade for trade in waiting if trade.key not in expired)
         return tuple(answers[trade] for trade in trades)
@@ -128,6 +130,11 @@ class Elector:
         others = tuple(replica_id for replica_id in self.replicas if replica_id != suspect)
         pings: tuple[Ping, ...] = yield AskAllPings(others)
         chosen = choose_leader(pings)
+        newest = max(pings, key=lambda ping: ping.term)
+        if newest.term > term and any(ping.replica_id == newest.leader for ping in pings):
+            # Known to the replicas already; the catalog may be out of reach from here.
+            self._adopt(Reign(newest.term, newest.leader))
+            return
         try:
             reign: Reign = yield Claim(term, chosen)
         except StaleTerm as stale:
@@ -149,11 +156,9 @@ def _may_happen(failure: Failure) -> bool:
     return not failure.is_definite
 
 
-def _honest(answers: tuple[Answer, ...], term: Term, doubtful: Term | None) -> tuple[Answer, ...]:
-    """
-    Call refusals of `term` indefinite while an attempt of the same term may be under way (I9).
-    """
-    if doubtful is None or doubtful < term:
+def _honest(answers: tuple[Answer, ...], *, is_sure: bool) -> tuple[Answer, ...]:
+    """Call refusals indefinite unless it is sure that no earlier attempt is executed (I9)."""
+    if is_sure:
         return answers
     return tuple(
         answer

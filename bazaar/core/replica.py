@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 
-from bazaar.core.digest import link
 from bazaar.core.failures import (
     Corrupt,
+    DamagedPage,
     Deposed,
     Diverged,
     Failure,
@@ -78,14 +78,14 @@ class Replica:
     def start(self) -> Flow[None]:
         """Catch up as far as anyone answers, then serve. Raises Corrupt (definite)."""
         # Known orders are readable without the catalog; a leader catches up again.
-        with suppress(Unreachable):
+        with suppress(Unreachable, DamagedPage):
             yield from self.catch_up()
         if self.standing is Standing.STARTING:
             self.standing = Standing.FOLLOWING
 
     def take_notice(self, term: Term, leader: ReplicaId) -> Flow[None]:
         """
-        Learn who leads; begin to lead when it is this replica.
+        Learn who leads; begin to lead when it is this replica, unless it is on its way to it.
 
         Raises StaleTerm, NotServing: definite. Raises Unreachable: the ledger is out of reach,
         notify again.
@@ -94,13 +94,14 @@ class Replica:
         if leader == self.me and not self.is_serving:
             raise NotServing
         self._adopt(term, leader)
-        if leader != self.me or self.standing is Standing.LEADING:
+        if leader != self.me or self.standing in (Standing.TAKING_OVER, Standing.LEADING):
             return
         self.standing = Standing.TAKING_OVER
         try:
             yield from self.catch_up()
         except Failure:
-            self._fall_back(Standing.TAKING_OVER)
+            if self.term == term:
+                self._fall_back(Standing.TAKING_OVER)
             raise
         if self.standing is Standing.TAKING_OVER and (self.term, self.leader) == (term, self.me):
             self.outbox = Outbox(term, self.me, self.peers, (self.last, self.digest))
@@ -168,7 +169,7 @@ class Replica:
         Take all that is missing: from the ledger, a long way from the peers first.
 
         Raises Unreachable (indefinite): the ledger did not answer; what the peers had is taken all
-        the same.
+        the same. Raises DamagedPage (definite): its answer was damaged on the way.
         Raises Corrupt (definite): this log is not a prefix of the ledger.
         """
         try:
@@ -182,11 +183,13 @@ class Replica:
             page = yield from self._take_from_ledger()
 
     def step_down(self, term: Term, leader: ReplicaId | None) -> None:
-        """Stop leading because a newer term was heard of; waiting trades get Deposed (I5)."""
+        """
+        Stop leading because a newer term was heard of; waiting trades get Deposed (I5).
+
+        An older term is old news: an answer may be so late that this replica leads again.
+        """
         if term > self.term:
             self._adopt(term, leader)
-        else:
-            self._fall_back(Standing.LEADING)
 
     def _trade(self, outbox: Outbox, trades: tuple[Trade, ...]) -> Flow[tuple[Answer, ...]]:
         """Let the catalog decide, then store and ship all that this log lacks, gaps first."""
@@ -197,12 +200,18 @@ class Replica:
             raise Deposed(f"A newer leader was elected. {stale.message}") from stale
         except GapFound as gap:
             raise self._mark_corrupt(f"The ledger ends before this log. {gap.message}") from gap
-        page = answer.page
-        while True:
-            yield from self._take(page)
-            if page.end >= page.last:
-                return answer.answers
-            page = yield AskLedger(self.last)
+        try:
+            yield from self._take_all(answer.page)
+        except Failure as failure:
+            # The ledger has the orders by now, so this is not the definite failure it was (I9).
+            raise NotReplicated(f"The leader could not store it. {failure.message}") from failure
+        return answer.answers
+
+    def _take_all(self, page: Page) -> Flow[None]:
+        """Store a page of the ledger and all that the ledger has after it."""
+        yield from self._take(page)
+        while page.end < page.last:
+            page = yield from self._take_from_ledger()
 
     def _take_from_ledger(self) -> Flow[Page]:
         try:
@@ -213,16 +222,12 @@ class Replica:
         return page
 
     def _take(self, page: Page) -> Flow[None]:
-        """Store what the ledger has and this log lacks (I8); a leader ships it as well."""
-        if self.outbox:
-            # The ledger has these already, so followers may store them while this log does.
-            yield Ship(tuple(link(page.previous, page.orders)))
+        """Store what the ledger has and this log lacks (I8)."""
         try:
-            fresh = fresh_orders(page, self.last, self.log)
+            yield from self._keep(page)
         except Diverged as diverged:
             raise self._mark_corrupt(diverged.message) from diverged
         self.leader_last = max(self.leader_last, page.last)
-        self._store(fresh)
 
     def _take_from_peers(self) -> Flow[None]:
         """Take what each peer has beyond this log; a peer that fails or differs is left alone."""
@@ -231,10 +236,19 @@ class Replica:
                 has_more = True
                 while has_more:
                     page: Page = yield AskPeer(peer, self.last)
-                    self._store(fresh_orders(page, self.last, self.log))
+                    yield from self._keep(page)
                     has_more = bool(page.orders) and page.end < page.last
             except Failure:
                 continue
+
+    def _keep(self, page: Page) -> Flow[None]:
+        """Store what this log lacks of a page from elsewhere; a leader ships it as well."""
+        fresh = fresh_orders(page, self.last, self.log)
+        if self.outbox and fresh:
+            # The ledger has these already, so followers may store them while this log does.
+            yield Ship(fresh)
+        # Meanwhile another flow may have stored the first of them.
+        self._store(tuple(linked for linked in fresh if linked[0].order_no > self.last))
 
     def _store(self, fresh: tuple[Linked, ...]) -> None:
         """Persist, then apply."""

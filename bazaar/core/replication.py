@@ -87,12 +87,13 @@ def fresh_orders(page: Page, last: OrderNo, log: Log) -> tuple[Linked, ...]:
     """
     if page.after > last:
         raise GapFound(last)
-    if log.digest_at(page.after) != page.previous:
-        raise Diverged.at(page.after, log.digest_at(page.after), page.previous)
     linked = tuple(link(page.previous, page.orders))
     is_dense = all(order.order_no == at for at, (order, _) in enumerate(linked, page.after + 1))
+    # First the page itself: damage on the way must not look like two histories.
     if not is_dense or (linked[-1][1] if linked else page.previous) != page.digest:
         raise DamagedPage(f"Orders {page.after + 1} to {page.end} contradict their digest.")
+    if log.digest_at(page.after) != page.previous:
+        raise Diverged.at(page.after, log.digest_at(page.after), page.previous)
     known = min(last, page.end) - page.after
     if known > 0 and log.digest_at(linked[known - 1][0].order_no) != linked[known - 1][1]:
         order, theirs = linked[known - 1]
@@ -176,7 +177,7 @@ class Outbox:
     def rewind(self, follower: ReplicaId, last: OrderNo) -> bool:
         """Note that a follower has less than was thought; tell whether it was in sync until now."""
         progress = self.followers[follower]
-        was_in_sync, progress.is_in_sync = progress.is_in_sync and last < self.released, False
+        was_in_sync, progress.is_in_sync = progress.is_in_sync, False
         progress.is_reachable = True
         progress.position = last
         return was_in_sync

@@ -89,6 +89,13 @@ class HttpTransport:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
+    def close(self) -> None:
+        """End the kept connections; the next call opens a new one."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
     def _exchange(
         self,
         connection: HTTPConnection,

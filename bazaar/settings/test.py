@@ -1,7 +1,8 @@
 """
-All rooms in one process, for the tests: memory databases, a fixed secret, the shipped cluster.
+All rooms in one process, for the tests: one database, a fixed secret, the shipped cluster.
 
-A test that calls one role's URLs picks its URLconf itself (`settings.ROOT_URLCONF`).
+A test that calls one role's URLs picks its URLconf itself (`tests.bazaar.listeners`). Outside of
+pytest, which keeps the database in a file (`tests/conftest.py`), it is in memory.
 """
 
 import os
@@ -24,6 +25,10 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": ":memory:",
-        "OPTIONS": {"transaction_mode": "IMMEDIATE"},
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            # As in a role, but nothing here must survive a power cut.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
+        },
     }
 }

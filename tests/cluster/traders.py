@@ -44,6 +44,13 @@ class Trader:
             key = UUID(int=chance.getrandbits(128), version=4)
             trade_type = chance.choice(("buy", "sell"))
             self.place(key, chance.choice(self.stocks), trade_type, chance.randint(1, 3))
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; the next trade opens another."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def place(self, key: UUID, stock_name: str, trade_type: str, quantity: int) -> Answer:
         """Send one trade and keep its answer; a dead connection is an answer of status 0."""
@@ -53,7 +60,7 @@ class Trader:
             status, content = self._post(json.dumps(body), {"Idempotency-Key": str(key)})
             told = json.loads(content)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._connection = None
+            self.close()
             status, told = 0, {"message": repr(error)}
         answer = Answer(
             key,

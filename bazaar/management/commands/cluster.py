@@ -1,0 +1,179 @@
+"""`manage.py cluster`: run, watch, hurt and mend a whole cluster on this machine."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from bazaar import clock
+from bazaar.ops import init, logs, stopping, tables
+from bazaar.ops.cluster import SIGNALS, Cluster
+from bazaar.ops.data_dir import DataDir
+from bazaar.ops.errors import ClusterError
+from bazaar.ops.init import Wish
+from bazaar.ops.locks import hold, is_held
+from bazaar.ops.snapshot import Health
+from bazaar.ops.up import up
+from bazaar.ops.waits import wait_until
+from bazaar.topology import REPLICAS_MAX
+
+_EXIT = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.NO_LEADER: 2, Health.DOWN: 2}
+_ID = "a process, such as order-3 or catalog; a replica's number; or leader"
+
+
+class Command(BaseCommand):
+    """Parse, then call `bazaar.ops`."""
+
+    help = (
+        "Run and operate a cluster on this machine. Every refusal is one sentence, exit status 2."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the verbs."""
+        data = CommandParser(add_help=False)
+        data.add_argument("--data", metavar="DIR", help="data folder (BAZAAR_DATA_DIR, var/)")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        self._add_whole(verbs, data)
+        self._add_single(verbs, data)
+
+    def _add_whole(self, verbs: Any, data: CommandParser) -> None:
+        wish = CommandParser(add_help=False)
+        wish.add_argument("--replicas", metavar="N", help="order replicas, 1 to 99 (3)")
+        wish.add_argument("--stocks", default="sp500", help="asterix or sp500, for a new catalog")
+        verbs.add_parser("init", parents=[data, wish], help="make files and databases")
+        one = verbs.add_parser("up", parents=[data, wish], help="start all, stay, stop all")
+        one.add_argument("--server", default="granian", help="granian or gunicorn")
+        one.add_argument("--autorestart", action="store_true", help="restart what dies")
+        one = verbs.add_parser("status", parents=[data], help="0 healthy, 1 degraded, 2 no leader")
+        one.add_argument("-o", "--output", default="table", help="table or json")
+        one = verbs.add_parser("down", parents=[data], help="stop all")
+        one.add_argument("--quiet", action="store_true", help="say nothing when nothing runs")
+
+    def _add_single(self, verbs: Any, data: CommandParser) -> None:
+        for verb, text in (
+            ("kill", "send a signal to a process and all it started"),
+            ("start", "start a process"),
+            ("stop", "stop a process"),
+            ("restart", "stop and start a process"),
+            ("rebuild", "make a replica's database anew"),
+            ("logs", "print the end of a process's log"),
+        ):
+            one = verbs.add_parser(verb, parents=[data], help=text)
+            one.add_argument("id", help=_ID)
+            if verb == "kill":
+                one.add_argument("--signal", default="KILL", help=", ".join(SIGNALS))
+            if verb == "logs":
+                one.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+                one.add_argument("-n", "--lines", default="20", help="how many lines (20)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it; a refusal is one sentence and exit status 2."""
+        del args
+        environ = dict(os.environ)
+        if options["data"]:
+            environ["BAZAAR_DATA_DIR"] = str(Path(options["data"]).absolute())
+        try:
+            status = getattr(self, f"do_{options['verb']}")(environ, options)
+        except ClusterError as error:
+            raise CommandError(str(error), returncode=2) from error
+        except BrokenPipeError:  # whoever read our output has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        if status:
+            sys.exit(status)
+
+    def do_init(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Make files and databases."""
+        wish = _wish(environ, options)
+        init.check_wish(wish)
+        wish.data.make()
+        with hold(wish.data):
+            found = init.describe(wish, environ)
+            for line in init.fill(wish, found, environ):
+                self.stdout.write(line)
+        self.stdout.write(f"{wish.data.root} is ready for {len(found.replicas)} order replicas")
+
+    def do_up(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:
+        """Run the cluster."""
+        return up(_wish(environ, options), environ, tables.console(self.stdout))
+
+    def do_status(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:
+        """Print how the cluster is."""
+        if options["output"] not in ("table", "json"):
+            raise ClusterError(f"--output must be table or json, not {options['output']!r}.")
+        snapshot = Cluster(DataDir.of(environ), environ).look()
+        if options["output"] == "json":
+            self.stdout.write(tables.as_json(snapshot))
+        else:
+            tables.console(self.stdout).print(tables.overview(snapshot))
+            self.stdout.write(tables.sentence(snapshot))
+        return _EXIT[snapshot.health]
+
+    def do_down(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Stop the cluster."""
+        data = DataDir.of(environ)
+        if not is_held(data):
+            if not options["quiet"]:
+                self.stdout.write("nothing is running")
+            return
+        stopped = stopping.stop_cluster(data)
+        wait_until(lambda: not is_held(data), stopping.FORCE_TIMEOUT_S)  # `up` ends, too
+        self.stdout.write(f"stopped {', '.join(stopped) or 'the supervisor'}")
+
+    def do_kill(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Send a signal."""
+        cluster = Cluster(DataDir.of(environ), environ)
+        self.stdout.write(cluster.kill(options["id"], options["signal"]))
+
+    def do_start(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Start a process."""
+        self.stdout.write(Cluster(DataDir.of(environ), environ).start(options["id"]))
+
+    def do_stop(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Stop a process."""
+        self.stdout.write(Cluster(DataDir.of(environ), environ).stop(options["id"]))
+
+    def do_restart(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Stop and start a process."""
+        cluster = Cluster(DataDir.of(environ), environ)
+        name = cluster.resolve(options["id"])  # once: stopping the leader makes another one
+        self.stdout.write(cluster.stop(name))
+        self.stdout.write(cluster.start(name))
+
+    def do_rebuild(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Make a replica's database anew."""
+        for line in Cluster(DataDir.of(environ), environ).rebuild(options["id"]):
+            self.stdout.write(line)
+
+    def do_logs(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Print a log."""
+        cluster = Cluster(DataDir.of(environ), environ)
+        path = cluster.data.log_path(cluster.resolve(options["id"]))
+        for line in logs.tail(path, _count("--lines", options["lines"], logs.LINES_MAX)):
+            self.stdout.write(line)
+        try:
+            for line in logs.follow(path, clock.wait) if options["follow"] else ():
+                self.stdout.write(line)
+        except KeyboardInterrupt:
+            return
+
+
+def _wish(environ: Mapping[str, str], options: Mapping[str, Any]) -> Wish:
+    replicas = options["replicas"]
+    return Wish(
+        DataDir.of(environ),
+        None if replicas is None else _count("--replicas", replicas, REPLICAS_MAX),
+        options["stocks"],
+        options.get("server", "granian"),
+        options.get("autorestart", False),
+    )
+
+
+def _count(option: str, text: str, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise ClusterError(f"{option} must be a number from 1 to {most}, not {text!r}.")
+    return int(text)

@@ -1,0 +1,40 @@
+"""`manage.py runserver --settings bazaar.settings.ROLE`: one role by hand, on its own port."""
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.contrib.staticfiles.management.commands.runserver import Command as Runserver
+from django.core.management.base import CommandError
+
+from bazaar.ops.launch import process_name
+from bazaar.ops.ports import PortTaken, check_free
+
+
+class Command(Runserver):
+    """
+    Django's development server with the role's address as the default.
+
+    Background loops start when the server imports `bazaar.wsgi`, so never in the reloader's parent.
+    """
+
+    help = "Run one role with Django's development server, by default on the role's own port."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Check role and ports, then serve; a refusal is one sentence, exit status 2."""
+        if settings.BAZAAR_ROLE is None:
+            raise CommandError(
+                "Which role? Give --settings bazaar.settings.ROLE, where ROLE is catalog, order_1, "
+                "order_2, order_3, frontend or dashboard.",
+                returncode=2,
+            )
+        node = settings.BAZAAR_NODE
+        self.default_addr, self.default_port = node.host, str(node.port)
+        given = (options["addrport"] or "").rpartition(":")[2]
+        if given.isascii() and given.isdigit():
+            node = msgspec.structs.replace(node, port=int(given))
+        try:
+            check_free(process_name(settings.BAZAAR_ROLE, node), node)
+        except PortTaken as error:
+            raise CommandError(str(error), returncode=2) from error
+        super().handle(*args, **options)

@@ -1,0 +1,61 @@
+"""What the URLconfs serve, read from them: a new endpoint cannot be forgotten by a test."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from django.urls import URLPattern
+
+METHODS = ("get", "post", "put", "patch", "delete")
+MEMBER_URLCONFS = (
+    "bazaar.urls.catalog",
+    "bazaar.urls.catalog_control",
+    "bazaar.urls.order",
+    "bazaar.urls.order_control",
+    "bazaar.urls.frontend_control",
+)
+"""URLconfs without a single public path."""
+URLCONFS = (*MEMBER_URLCONFS, "bazaar.urls.frontend", "bazaar.urls.dashboard")
+PUBLIC = frozenset(
+    {
+        ("bazaar.urls.frontend", "/stocks"),
+        ("bazaar.urls.frontend", "/orders"),
+        ("bazaar.urls.frontend", "/leader"),
+        ("bazaar.urls.dashboard", "/"),
+        ("bazaar.urls.dashboard", "/api/cluster"),
+    }
+)
+"""Every path that anybody may call; the rest is for cluster members."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path of one URLconf."""
+
+    urlconf: str
+    path: str
+    view: type[Any]
+    methods: tuple[str, ...]
+
+    @property
+    def is_public(self) -> bool:
+        return (self.urlconf, self.path) in PUBLIC
+
+    def __str__(self) -> str:
+        return f"{self.urlconf.removeprefix('bazaar.urls.')} {self.path}"
+
+
+def list_routes(urlconfs: tuple[str, ...] = URLCONFS) -> list[Route]:
+    """Return every path of these URLconfs."""
+    return [route for urlconf in urlconfs for route in _routes(urlconf)]
+
+
+def _routes(urlconf: str) -> Iterator[Route]:
+    for pattern in import_module(urlconf).urlpatterns:
+        assert isinstance(pattern, URLPattern), "the roles include no other URLconfs"
+        path = "/" + str(pattern.pattern).strip("^$").removesuffix("/?")
+        callback: Any = pattern.callback
+        view: type[Any] = getattr(callback, "cls", None) or callback.view_class
+        methods = tuple(method.upper() for method in METHODS if hasattr(view, method))
+        yield Route(urlconf, path, view, methods)

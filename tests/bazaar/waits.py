@@ -1,0 +1,51 @@
+"""Waiting in tests: poll with a deadline, threads that end and say what they found."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from django.db import connections
+
+from bazaar.clock import monotonic_s
+
+T = TypeVar("T")
+
+WAIT_S = 10.0
+"""How long a test waits for something that takes milliseconds."""
+_PAUSE_S = 0.002
+
+
+def wait_until(is_done: Callable[[], object], timeout_s: float = WAIT_S) -> None:
+    """Return as soon as `is_done` says so. Raises AssertionError after the timeout."""
+    pause, deadline_s = threading.Event(), monotonic_s() + timeout_s
+    while not is_done():
+        assert monotonic_s() < deadline_s, "it never happened"
+        pause.wait(_PAUSE_S)
+
+
+def in_thread(work: Callable[[], T]) -> "Future[T]":
+    """Run `work` in a thread of its own, with database connections of its own."""
+    return start_together([work])[0]
+
+
+def start_together(works: Sequence[Callable[[], T]]) -> "list[Future[T]]":
+    """Run every work in a thread of its own; all of them begin at the same moment."""
+    begin = threading.Barrier(len(works))
+
+    def run(work: Callable[[], T]) -> T:
+        begin.wait(WAIT_S)
+        try:
+            return work()
+        finally:
+            connections.close_all()
+
+    pool = ThreadPoolExecutor(len(works))
+    futures = [pool.submit(run, work) for work in works]
+    pool.shutdown(wait=False)
+    return futures
+
+
+def run_together(works: Sequence[Callable[[], T]]) -> list[T]:
+    """Run every work in a thread of its own and return what they return, in their order."""
+    return [future.result(WAIT_S) for future in start_together(works)]

@@ -1,0 +1,200 @@
+"""Processes die under load, and nobody loses, doubles or misnumbers an order (I1-I4, I8)."""
+
+import os
+import random
+import sqlite3
+import threading
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from bazaar.core.replica import Standing
+from bazaar.ops.snapshot import Health
+from bazaar.ops.waits import wait_until
+from bazaar.protocol.messages import ReplicaStatus
+from tests.cluster.conftest import LiveCluster
+from tests.cluster.proof import assert_history, read_ledger, read_order_log
+from tests.cluster.requests import buy, look_up, query
+from tests.cluster.traders import Market
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+STOCKS = ("GameStart", "BoarCo", "RottenFishCo", "MenhirCo", "CaesarTech", "Reneium")
+KILLS = int(os.environ.get("BAZAAR_TEST_KILLS", "4"))
+PATIENCE_S = 30.0
+
+
+def market(cluster: LiveCluster, clients: int = 8) -> Market:
+    return Market(cluster.topology.front_ends[0].port, STOCKS, clients, random.randint(1, 2**31))
+
+
+def await_progress(trading: Market, trades: int = 20) -> None:
+    """Wait until more trades were acknowledged."""
+    goal = len(trading.acknowledged) + trades
+    assert wait_until(lambda: len(trading.acknowledged) >= goal, PATIENCE_S), "trades stand still"
+
+
+def assert_proof(cluster: LiveCluster, trading: Market | None = None) -> None:
+    """Wait until every replica is level, then hold all databases to the promises."""
+    cluster.heal()
+    ledger = cluster.look()
+    last = max(view.status.last for view in ledger.processes if view.status)
+    cluster.wait_for(
+        lambda snapshot: all(
+            view.status is not None and view.status.last == last for view in snapshot.replicas
+        )
+    )
+    answers = trading.answers if trading else []
+    assert_history(cluster.data.root, [node.id for node in cluster.topology.replicas], answers)
+
+
+def test_killing_the_leader_again_and_again_loses_nothing(cluster: LiveCluster) -> None:
+    """I1, I2, I3, I4, I6, I8, I9: clients see slower answers, never an error."""
+    with market(cluster) as trading:
+        for _ in range(KILLS):
+            await_progress(trading)
+            victim = cluster.leader()
+            cluster.kill(victim)
+            await_progress(trading)
+            cluster.start(victim)
+    assert trading.errors == []
+    assert_proof(cluster, trading)
+
+
+def test_killing_a_follower_does_not_stop_trades(cluster: LiveCluster) -> None:
+    """I3, I8: the follower leaves the in-sync set, and comes back level."""
+    follower = next(view.name for view in cluster.look().replicas if not view.is_leading)
+    with market(cluster) as trading:
+        await_progress(trading)
+        cluster.kill(follower)
+        await_progress(trading)
+        cluster.start(follower)
+        await_progress(trading)
+    assert trading.errors == []
+    assert_proof(cluster, trading)
+
+
+def test_with_two_of_three_dead_trades_and_look_ups_go_on(cluster: LiveCluster) -> None:
+    """I3: the last one has every acknowledged order."""
+    first = buy(cluster, "GameStart").body["order_no"]
+    for _ in range(2):
+        cluster.kill(cluster.leader())
+    told = buy(cluster, "GameStart")
+    assert told.status == 200
+    assert look_up(cluster, told.body["order_no"]).status == 200
+    assert look_up(cluster, first).body["data"]["stock_name"] == "GameStart"
+    assert_proof(cluster)
+
+
+def test_with_all_replicas_dead_a_trade_gets_its_key_and_can_be_repeated(
+    cluster: LiveCluster,
+) -> None:
+    """I2, I9: stock queries go on; the 503 names the key, and the key brings the order later."""
+    for view in cluster.look().replicas:
+        cluster.kill(view.name)
+    assert query(cluster, "GameStart").status == 200
+    refused = buy(cluster, "GameStart")
+    key = refused.headers["idempotency-key"]
+    assert (refused.status, refused.body["order_no"]) == (503, -1)
+    assert key in refused.body["message"]
+    assert int(refused.headers["retry-after"]) >= 1
+    cluster.heal()
+    placed = buy(cluster, "GameStart", key=key)
+    assert placed.status == 200
+    assert buy(cluster, "GameStart", key=key).body == placed.body
+    assert_proof(cluster)
+
+
+def test_trades_wait_for_a_catalog_that_comes_back(cluster: LiveCluster) -> None:
+    """I2, I3: a crash between the commit and its answer does not double a trade."""
+    with market(cluster) as trading:
+        await_progress(trading)
+        cluster.kill("catalog")
+        cluster.start("catalog")
+        await_progress(trading)
+    assert trading.errors == []
+    assert_proof(cluster, trading)
+
+
+def test_everything_killed_at_once_comes_back_with_every_order(
+    new_cluster: Callable[..., LiveCluster],
+) -> None:
+    """I3, I6: every acknowledged order is there, and terms go on from where they were."""
+    cluster = new_cluster()
+    cluster.up()
+    with market(cluster) as trading:
+        await_progress(trading)
+        term = cluster.look().term
+        for member in cluster.members():
+            member.kill()
+    assert wait_until(lambda: not cluster.members(), PATIENCE_S)
+    assert cluster.process is not None
+    cluster.process.wait(PATIENCE_S)
+    cluster.up()
+    cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+    assert cluster.look().term >= term
+    by_number = {answer.order_no: answer for answer in trading.acknowledged}
+    for order_no, answer in list(by_number.items())[-10:]:
+        data = look_up(cluster, order_no).body["data"]
+        assert (data["stock_name"], data["quantity"]) == (answer.stock_name, answer.quantity)
+    assert_proof(cluster, trading)
+
+
+def test_the_same_key_sent_by_many_at_once_places_one_order(cluster: LiveCluster) -> None:
+    """I2: whatever is repeated at the same moment."""
+    key, answers = str(uuid4()), []
+    threads = [
+        threading.Thread(target=lambda: answers.append(buy(cluster, "GameStart", key=key)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert {told.status for told in answers} == {200}
+    assert len({told.body["order_no"] for told in answers}) == 1
+    other = buy(cluster, "GameStart", quantity=2, key=key)
+    assert other.status == 422
+    assert_proof(cluster)
+
+
+def test_a_wiped_replica_is_rebuilt_from_the_others(cluster: LiveCluster) -> None:
+    """I8: an empty database ends up equal to the ledger."""
+    with market(cluster) as trading:
+        await_progress(trading, 50)
+    follower = next(view for view in cluster.look().replicas if not view.is_leading)
+    done = cluster.run("rebuild", follower.name)
+    assert done.returncode == 0, done.stderr
+    assert_proof(cluster, trading)
+
+
+def test_an_altered_log_keeps_its_replica_out_until_it_is_rebuilt(cluster: LiveCluster) -> None:
+    """I8: a replica whose log does not fit its digests never serves, follows or leads."""
+    with market(cluster) as trading:
+        await_progress(trading)
+    replica_id = max(node.id for node in cluster.topology.replicas)
+    name = f"order-{replica_id}"
+    cluster.run("stop", name)
+    _alter_one_order(cluster, replica_id)
+    cluster.run("start", name)  # waits for a replica that serves, and says that it does not
+    cluster.wait_for(lambda snapshot: _standing(cluster, name) == Standing.CORRUPT)
+    cluster.kill("leader")
+    assert buy(cluster, "GameStart").status == 200
+    assert cluster.leader() != name, "the largest id is not fit to lead"
+    assert cluster.run("rebuild", name).returncode == 0
+    assert_proof(cluster, trading)
+    assert read_order_log(cluster.data.root, replica_id) == read_ledger(cluster.data.root)
+
+
+def _alter_one_order(cluster: LiveCluster, replica_id: int) -> None:
+    path = cluster.data.root / f"order-{replica_id}.sqlite3"
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE order_app_logentry SET quantity = quantity + 1 WHERE order_no=3")
+    connection.close()
+
+
+def _standing(cluster: LiveCluster, name: str) -> str | None:
+    status = cluster.view(name).status
+    return status.standing if isinstance(status, ReplicaStatus) else None

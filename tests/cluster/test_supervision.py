@@ -1,0 +1,290 @@
+"""`manage.py cluster` with real processes: what it starts it ends, whatever is killed (part 8)."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from bazaar.ops.snapshot import Health, State
+from bazaar.ops.waits import wait_until
+from bazaar.settings import env
+from bazaar.topology import Topology
+from tests.cluster.conftest import LiveCluster
+from tests.ops.free_ports import free_topology
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+ORPHAN_TIMEOUT_S = 1.0
+"""A worker whose main process was killed ends within this."""
+GONE_TIMEOUT_S = 10.0
+NewCluster = Callable[..., LiveCluster]
+
+
+def is_open(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, 0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def small() -> Topology:
+    """Return a cluster that starts quickly."""
+    return free_topology(replicas=2)
+
+
+@contextmanager
+def taken(address: tuple[str, int]) -> Iterator[None]:
+    with socket.create_server(address):
+        yield
+
+
+def test_status_of_a_healthy_cluster_names_the_leader_and_exits_0(cluster: LiveCluster) -> None:
+    done = cluster.run("status")
+    assert done.returncode == 0, done.stdout
+    assert "(leader)" in done.stdout
+    found = cluster.status()
+    assert found["health"] == "healthy"
+    assert found["in_sync"] == [1, 2, 3]
+    leading = [one for one in found["processes"] if one["is_leader"]]
+    assert [one["id"] for one in leading] == [found["leader"]]
+    assert all(one["state"] == "running" and one["pid"] for one in found["processes"])
+
+
+def test_a_killed_replica_stays_down_until_it_is_started(cluster: LiveCluster) -> None:
+    term = cluster.look().term
+    done = cluster.run("kill", "leader")
+    assert done.returncode == 0, done.stderr
+    assert "SIGKILL" in done.stdout
+    name = done.stdout.partition(":")[0]
+    cluster.wait_for(lambda snapshot: snapshot.leader is not None and snapshot.term > term)
+    assert cluster.view(name).state is State.EXITED
+    done = cluster.run("status")
+    assert done.returncode == 1, done.stdout
+    assert cluster.run("start", name.removeprefix("order-")).returncode == 0
+    cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+    assert cluster.saw(f"{name} was killed")
+    assert cluster.saw(f"in term {cluster.look().term}")
+
+
+def test_a_paused_process_is_shown_as_paused_and_can_be_stopped(cluster: LiveCluster) -> None:
+    assert cluster.run("kill", "order-1", "--signal", "STOP").returncode == 0
+    assert cluster.view("1").state is State.PAUSED
+    assert cluster.saw("order-1 paused")
+    assert "CONT" in cluster.run("start", "1").stdout
+    assert cluster.run("stop", "1").stdout == "order-1 stopped\n"
+    assert cluster.view("1").state is State.STOPPED
+    assert cluster.run("stop", "1").stdout == "order-1 is not running\n"
+
+
+def test_a_paused_process_goes_on_after_cont(cluster: LiveCluster) -> None:
+    cluster.pause("2")
+    assert cluster.run("kill", "2", "--signal", "sigcont").returncode == 0
+    assert cluster.view("2").state is State.RUNNING
+    cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+
+
+def test_start_of_a_running_process_says_so(cluster: LiveCluster) -> None:
+    pid = cluster.view("catalog").pid
+    assert cluster.run("start", "catalog").stdout == f"catalog is already running (pid {pid})\n"
+
+
+def test_restart_gives_a_process_another_pid(cluster: LiveCluster) -> None:
+    pid = cluster.view("frontend-1").pid
+    assert cluster.run("restart", "frontend-1").returncode == 0
+    assert cluster.view("frontend-1").pid not in (0, pid)
+
+
+def test_a_rebuilt_replica_has_a_new_database(cluster: LiveCluster) -> None:
+    path = cluster.data.database("order-2")
+    assert path is not None
+    before = path.stat().st_ino
+    path.with_name("keep").hardlink_to(path)  # or its number could be given to the new file
+    done = cluster.run("rebuild", "2")
+    assert done.returncode == 0, done.stderr
+    assert path.stat().st_ino != before
+    path.with_name("keep").unlink()
+    cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+
+
+def test_logs_prints_the_end_of_a_log(cluster: LiveCluster) -> None:
+    lines = cluster.run("logs", "catalog", "-n", "2").stdout.splitlines()
+    assert len(lines) in (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("kill", "7"), "'7' is no process of this cluster; it has catalog, order-1"),
+        (("kill", "order-x"), "'order-x' is no process"),
+        (("kill", "1", "--signal", "NOPE"), "'NOPE' is no signal; there are KILL, STOP, CONT"),
+        (("up",), "is already up (supervisor pid"),
+        (("init",), "is already up (supervisor pid"),
+        (("rebuild", "catalog"), "catalog cannot be rebuilt"),
+        (("status", "-o", "xml"), "--output must be table or json"),
+        (("logs", "1", "-n", "many"), "--lines must be a number"),
+    ],
+)
+def test_a_wrong_wish_is_one_sentence_and_status_2(
+    cluster: LiveCluster, arguments: tuple[str, ...], sentence: str
+) -> None:
+    done = cluster.run(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_worker_whose_main_process_was_killed_frees_its_ports(cluster: LiveCluster) -> None:
+    view = cluster.view("order-1")
+    os.kill(view.pid, signal.SIGKILL)  # the main process alone, not its group
+    for address in (view.node.address, view.node.control_address):
+        assert wait_until(lambda at=address: not is_open(at), ORPHAN_TIMEOUT_S)  # type: ignore[misc]
+    cluster.start("order-1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_ends_cleanly_when_asked_to(new_cluster: NewCluster, number: signal.Signals) -> None:
+    live = new_cluster(wished=small())
+    live.up()
+    live.pause("2")
+    assert live.process is not None
+    live.process.send_signal(number)
+    live.process.send_signal(number)
+    assert live.process.wait(GONE_TIMEOUT_S) == 0
+    assert live.members() == []
+    assert "stopped catalog" in live.said()
+    assert "Traceback" not in live.said()
+
+
+def test_everything_ends_when_up_is_killed(new_cluster: NewCluster) -> None:
+    live = new_cluster(wished=small())
+    live.up()
+    live.pause("2")
+    assert live.process is not None
+    live.process.kill()
+    live.process.wait()
+    assert wait_until(lambda: not live.members(), GONE_TIMEOUT_S), live.members()
+    live.up()  # and the folder is free again
+
+
+def test_everything_ends_when_the_supervisor_is_killed(new_cluster: NewCluster) -> None:
+    live = new_cluster(wished=small())
+    live.up()
+    live.pause("2")
+    assert live.process is not None
+    os.kill(live.cluster.supervisor.pid(), signal.SIGKILL)
+    assert live.process.wait(GONE_TIMEOUT_S) == 1
+    assert live.members() == []
+    assert "the supervisor was lost" in live.said()
+
+
+def test_everything_ends_when_up_and_supervisor_are_killed(new_cluster: NewCluster) -> None:
+    live = new_cluster(wished=small())
+    live.up()
+    live.pause("2")
+    assert live.process is not None
+    supervisor = live.cluster.supervisor.pid()
+    live.process.kill()
+    os.kill(supervisor, signal.SIGKILL)
+    live.process.wait()
+    assert wait_until(lambda: not live.members(), GONE_TIMEOUT_S), live.members()
+
+
+def test_a_cluster_comes_up_again_after_all_was_killed_at_once(new_cluster: NewCluster) -> None:
+    live = new_cluster(wished=small())
+    live.up()
+    for member in live.members():
+        member.kill()
+    assert live.process is not None
+    live.process.wait()
+    live.up()
+    live.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+
+
+def test_down_stops_everything_and_says_what(new_cluster: NewCluster) -> None:
+    live = new_cluster(wished=small())
+    live.up()
+    done = live.run("down")
+    assert done.returncode == 0
+    assert re.match(r"stopped catalog, .*order-2", done.stdout)
+    assert live.process is not None
+    assert live.process.wait(GONE_TIMEOUT_S) == 0
+    assert live.members() == []
+    assert live.run("down").stdout == "nothing is running\n"
+    assert live.run("down", "--quiet").stdout == ""
+    done = live.run("status")
+    assert done.returncode == 2
+    assert "down: nobody leads" in done.stdout
+    assert "not running" in live.run("kill", "1").stderr
+    assert live.run("rebuild", "1").returncode == 0
+
+
+def test_autorestart_brings_a_killed_replica_back(new_cluster: NewCluster) -> None:
+    live = new_cluster("--autorestart", "--server", "gunicorn", wished=small())
+    live.up()
+    pid = live.view("2").pid
+    live.kill("2")
+    live.wait_for(lambda snapshot: snapshot.processes[2].pid not in (0, pid))
+    live.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+
+
+def test_a_taken_port_is_named_and_nothing_is_left_running(new_cluster: NewCluster) -> None:
+    live = new_cluster(wished=small())
+    node = live.topology.replica(2)
+    with taken(node.control_address):
+        assert not live.try_up()
+    assert f"order-2 cannot listen on port {node.control_port}" in live.said()
+    assert live.process is not None
+    assert live.process.returncode == 2
+    assert live.members() == []
+
+
+def test_a_replica_with_a_damaged_database_is_left_out(new_cluster: NewCluster) -> None:
+    live = new_cluster(wished=small())
+    path = live.data.database("order-2")
+    assert path is not None
+    path.write_bytes(b"this was a database" * 1000)
+    live.up()
+    assert "`manage.py cluster rebuild 2` makes it anew" in live.said()
+    assert "order-2 did not start" in live.said()
+    assert live.look().health is Health.DEGRADED
+    assert live.run("rebuild", "2").returncode == 0
+    live.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+
+
+def test_no_process_of_a_cluster_is_open_to_others(cluster: LiveCluster) -> None:
+    data = cluster.data
+    assert data.root.stat().st_mode & 0o077 == 0
+    assert data.socket_path.stat().st_mode & 0o077 == 0
+    assert all(
+        connection.laddr.ip == "127.0.0.1"
+        for member in cluster.members()
+        for connection in psutil.Process(member.pid).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    )
+
+
+def test_runserver_starts_its_loops_in_the_reloaded_process_only(new_cluster: NewCluster) -> None:
+    live = new_cluster(wished=small())
+    live.data.write_topology(live.topology)
+    node = live.topology.catalog
+    command = [sys.executable, "manage.py", "runserver", "--settings", "bazaar.settings.catalog"]
+    with subprocess.Popen(command, env=live.environ, cwd=env.ROOT) as reloader:
+        assert wait_until(lambda: is_open(node.address), GONE_TIMEOUT_S)
+        assert is_open(node.control_address)
+        listening = {
+            member.pid
+            for member in live.members()
+            for connection in member.net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert len(listening) == 1
+        assert reloader.pid not in listening
+        reloader.terminate()
+    assert wait_until(lambda: not live.members(), GONE_TIMEOUT_S), "the child ends with it"

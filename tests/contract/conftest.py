@@ -1,0 +1,84 @@
+"""Every role in one process: real rooms, real URLs, one database, no network."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from pytest_django import Settings
+
+import catalog_app.wiring
+import dashboard.wiring
+import frontend_app.wiring
+import order_app.wiring
+from bazaar.clock import monotonic_s, wait
+from bazaar.core.election import Reign
+from bazaar.core.types import ReplicaId, Term
+from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
+from bazaar.protocol.messages import HolderBody, Status
+from bazaar.settings.env import Limits
+from bazaar.topology import Node
+from catalog_app.holders import Clock, HolderDesk
+from catalog_app.models import Leadership, Stock
+from dashboard.collector import Collector
+from frontend_app.leader import LeaderWatch
+from frontend_app.stocks import StockReader
+from order_app.replica import ReplicaShell
+from order_app.store import OrderLog
+from tests.bazaar.histories import STOCK, make_trade
+from tests.bazaar.listeners import HandlerTransport, Listener
+
+TERM = Term(3)
+ME = ReplicaId(2)
+HOLDER = HolderBody(holder_id=UUID(int=7), host="127.0.0.1", control_port=30002)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The typed client of each role, and what runs behind them."""
+
+    catalog: CatalogClient
+    replica: ReplicaClient
+    front_end: FrontEndClient
+    shell: ReplicaShell
+    watch: LeaderWatch
+    reader: StockReader
+    desk: HolderDesk
+
+
+def transport(urlconf: str) -> HandlerTransport:
+    return HandlerTransport(Listener(f"bazaar.urls.{urlconf}"))
+
+
+@pytest.fixture
+def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Cluster]:
+    """Replica 2 leads term 3, there are two orders, and the front end holds a lease."""
+    limits = Limits(lease_s=3600)
+    settings.BAZAAR_LIMITS, settings.BAZAAR_NODE = limits, settings.BAZAAR_TOPOLOGY.replica(ME)
+    catalog = CatalogClient(transport("catalog"), transport("catalog_control"), 1)
+    replica = ReplicaClient(transport("order"), transport("order_control"), 1)
+    front_end = FrontEndClient(transport("frontend"), transport("frontend_control"), 1)
+    desk = HolderDesk(limits.lease_s, Clock(monotonic_s, wait))
+    Leadership.objects.update_or_create(pk=1, defaults={"term": TERM, "leader": ME})
+    Stock.objects.create(**{name: getattr(STOCK, name) for name in STOCK.__slots__})
+    shell = ReplicaShell(ME, catalog, {}, OrderLog(), limits)
+    watch = LeaderWatch(catalog, {ME: replica}, limits)
+    watch.elector.reign = Reign(TERM, ME)
+    reader = StockReader(catalog, Node(id=1, port=30001, control_port=30002), limits)
+    collector = Collector(settings.BAZAAR_TOPOLOGY, _no_answer)
+    monkeypatch.setattr(catalog_app.wiring, "holders", lambda: desk)
+    monkeypatch.setattr(order_app.wiring, "replica", lambda: shell)
+    monkeypatch.setattr(frontend_app.wiring, "watch", lambda: watch)
+    monkeypatch.setattr(frontend_app.wiring, "stocks", lambda: reader)
+    monkeypatch.setattr(dashboard.wiring, "collector", lambda: collector)
+    shell.start()
+    shell.take_notice(TERM, ME)
+    shell.trade(TERM, [make_trade(1), make_trade(2)])
+    desk.register(str(reader.holder.holder_id), front_end)
+    desk.register(str(HOLDER.holder_id), front_end)
+    reader.lease.renewed(monotonic_s())
+    yield Cluster(catalog, replica, front_end, shell, watch, reader, desk)
+
+
+def _no_answer(role: str, node: Node, timeout_s: float) -> Status:
+    return Status(role=role, id=node.id, pid=1, up_since_s=0, is_ready=True)

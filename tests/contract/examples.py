@@ -1,0 +1,187 @@
+"""
+One request for every endpoint that its role answers with 200 in the cluster of `conftest`.
+
+A bad request is an example with one thing changed, so whatever is refused is refused for that.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+
+from bazaar.core.replication import Append
+from bazaar.core.types import ReplicaId, Term
+from bazaar.protocol.messages import AppendBody
+from tests.bazaar.histories import STOCK, make_page
+from tests.bazaar.routes import PUBLIC
+
+_SPOT = "@spot@"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A good request; `kinds` names what each field is, by its dotted place in query or body."""
+
+    urlconf: str
+    method: str
+    path: str
+    query: Mapping[str, object] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.urlconf.removeprefix('bazaar.urls.')} {self.method} {self.path}"
+
+    @property
+    def is_public(self) -> bool:
+        return (self.urlconf, self.path) in PUBLIC
+
+    @property
+    def target(self) -> str:
+        """The path with its query."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+    @property
+    def content(self) -> bytes:
+        """The body as it travels."""
+        return b"" if self.body is None else json.dumps(self.body).encode()
+
+    def targets_with(self, name: str, raws: list[str]) -> list[str]:
+        """Return the target once for each raw text in place of a query parameter."""
+        rest = urlencode({key: value for key, value in self.query.items() if key != name})
+        return [f"{self.path}?{rest}&{name}={raw}" for raw in raws]
+
+    def contents_with(self, place: str, raws: list[str]) -> list[bytes]:
+        """Return the body once for each raw JSON text in place of a field."""
+        body = json.loads(self.content)
+        parent, last = _walk(body, place)
+        parent[last] = _SPOT
+        text = json.dumps(body)
+        return [text.replace(f'"{_SPOT}"', raw).encode() for raw in raws]
+
+    def content_without(self, place: str) -> bytes:
+        """Return the body without a field."""
+        body = json.loads(self.content)
+        parent, last = _walk(body, place)
+        del parent[last]
+        return json.dumps(body).encode()
+
+
+def _walk(body: Any, place: str) -> tuple[Any, Any]:
+    *parents, last = [int(part) if part.isdigit() else part for part in place.split(".")]
+    for part in parents:
+        body = body[part]
+    return body, last
+
+
+_NAME = {"stock_name": STOCK.name}
+_NAME_KIND = {"stock_name": "query name"}
+_CACHED_KIND = {"stock_name": "query cached name"}
+_TRADE = {"key": str(UUID(int=99)), **_NAME, "trade_type": "buy", "quantity": 1}
+_TRADE_KINDS = {
+    "trades": "filled list",
+    "trades.0": "object",
+    "trades.0.key": "uuid",
+    "trades.0.stock_name": "name",
+    "trades.0.trade_type": "trade type",
+    "trades.0.quantity": "quantity",
+}
+_REIGN = {"term": 3, "leader": 2}
+_REIGN_KINDS = {"term": "number", "leader": "id"}
+_SEED_KINDS = {"stock_name": "name", "trade_type": "trade type", "quantity": "quantity"}
+_SEED_TRADE = {**_NAME, "trade_type": "buy", "quantity": 1}
+_QUERY_KINDS = {
+    "stock_name": "query name",
+    "trade_type": "query trade type",
+    "quantity": "query quantity",
+}
+_HOLDER = {"holder_id": str(UUID(int=7)), "host": "127.0.0.1", "control_port": 30002}
+_HOLDER_KINDS = {"holder_id": "uuid", "host": "host", "control_port": "port"}
+_PAGE = {"after": 0, "limit": 10}
+_PAGE_KINDS = {"after": "query place", "limit": "query number"}
+_APPEND = msgspec.to_builtins(
+    AppendBody.from_core(Append(Term(3), ReplicaId(2), make_page(3, after=2)))
+)
+_APPEND_KINDS = {
+    **_REIGN_KINDS,
+    "page": "object",
+    "page.after": "place",
+    "page.previous": "digest",
+    "page.orders": "list",
+    "page.orders.0": "object",
+    "page.orders.0.0": "number",
+    "page.orders.0.1": "uuid",
+    "page.orders.0.2": "name",
+    "page.orders.0.3": "trade type",
+    "page.orders.0.4": "quantity",
+    "page.digest": "digest",
+    "page.last": "place",
+}
+_CHANGES = {"changes": [{"stock_name": STOCK.name, "version": 9}]}
+_CHANGE_KINDS = {
+    "changes": "filled list",
+    "changes.0": "object",
+    "changes.0.stock_name": "name",
+    "changes.0.version": "number",
+}
+_CATALOG, _CATALOG_CONTROL = "bazaar.urls.catalog", "bazaar.urls.catalog_control"
+_ORDER, _ORDER_CONTROL = "bazaar.urls.order", "bazaar.urls.order_control"
+_FRONT, _FRONT_CONTROL = "bazaar.urls.frontend", "bazaar.urls.frontend_control"
+_BOARD = "bazaar.urls.dashboard"
+_ORDER_NO, _ORDER_NO_KIND = {"order_no": 1}, {"order_no": "query number"}
+
+EXAMPLES = (
+    Example(_CATALOG, "GET", "/query", _NAME, None, _NAME_KIND),
+    Example(_CATALOG, "GET", "/stock", _NAME, None, _NAME_KIND),
+    Example(
+        *(_CATALOG, "POST", "/trade", {}),
+        {**_NAME, "type": "buy", "quantity": 1},
+        {"stock_name": "name", "type": "trade type", "quantity": "quantity"},
+    ),
+    Example(
+        *(_CATALOG, "POST", "/batch", {}),
+        {**_REIGN, "after": 2, "trades": [_TRADE]},
+        {**_REIGN_KINDS, "after": "place", **_TRADE_KINDS},
+    ),
+    Example(_CATALOG_CONTROL, "GET", "/ledger", _PAGE, None, _PAGE_KINDS),
+    Example(_CATALOG_CONTROL, "GET", "/leadership"),
+    Example(_CATALOG_CONTROL, "POST", "/leadership", {}, _REIGN, _REIGN_KINDS),
+    Example(_CATALOG_CONTROL, "POST", "/register", {}, _HOLDER, _HOLDER_KINDS),
+    Example(_CATALOG_CONTROL, "POST", "/renew", {}, _HOLDER, _HOLDER_KINDS),
+    Example(_CATALOG_CONTROL, "GET", "/status"),
+    Example(_ORDER, "GET", "/query", _ORDER_NO, None, _ORDER_NO_KIND),
+    Example(_ORDER, "GET", "/trade", _SEED_TRADE, None, _QUERY_KINDS),
+    Example(_ORDER, "POST", "/trade", {}, _SEED_TRADE, _SEED_KINDS),
+    Example(
+        *(_ORDER, "POST", "/trades", {}),
+        {"term": 3, "trades": [_TRADE]},
+        {"term": "place", **_TRADE_KINDS},
+    ),
+    Example(_ORDER, "GET", "/order", _ORDER_NO, None, _ORDER_NO_KIND),
+    Example(_ORDER, "GET", "/ping"),
+    Example(_ORDER, "GET", "/leader"),
+    Example(_ORDER, "POST", "/leader", {}, _REIGN, _REIGN_KINDS),
+    Example(_ORDER, "POST", "/sync", {}, _APPEND, _APPEND_KINDS),
+    Example(_ORDER_CONTROL, "GET", "/ping"),
+    Example(_ORDER_CONTROL, "GET", "/leader"),
+    Example(_ORDER_CONTROL, "POST", "/leader", {}, _REIGN, _REIGN_KINDS),
+    Example(_ORDER_CONTROL, "POST", "/sync", {}, _APPEND, _APPEND_KINDS),
+    Example(_ORDER_CONTROL, "GET", "/log", _PAGE, None, _PAGE_KINDS),
+    Example(_ORDER_CONTROL, "GET", "/status"),
+    Example(_FRONT, "GET", "/stocks", _NAME, None, _NAME_KIND),
+    Example(_FRONT, "POST", "/orders", {}, _SEED_TRADE, _SEED_KINDS),
+    Example(_FRONT, "GET", "/orders", _ORDER_NO, None, _ORDER_NO_KIND),
+    Example(_FRONT, "GET", "/leader"),
+    Example(_FRONT, "GET", "/rm", _NAME, None, _CACHED_KIND),
+    Example(_FRONT_CONTROL, "POST", "/invalidate", {}, _CHANGES, _CHANGE_KINDS),
+    Example(_FRONT_CONTROL, "GET", "/rm", _NAME, None, _CACHED_KIND),
+    Example(_FRONT_CONTROL, "GET", "/status"),
+    Example(_BOARD, "GET", "/"),
+    Example(_BOARD, "GET", "/api/cluster"),
+)
+POSTS = [example for example in EXAMPLES if example.method == "POST"]
+QUERIES = [example for example in EXAMPLES if example.query]

@@ -1,0 +1,164 @@
+"""
+The invariants, asserted at the moment at which each could break (docs/INVARIANTS.md).
+
+`history` is what the ledger has committed, kept apart from any simulated disk: everything stored,
+acknowledged or looked up anywhere is compared with it. Each assertion names its invariant.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from bazaar.core.digest import GENESIS, extend
+from bazaar.core.election import Reign
+from bazaar.core.failures import Failure, KeyReused, UnknownOrder
+from bazaar.core.ledger import Answer, Batch, Decision
+from bazaar.core.replication import Linked
+from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Stock, Term, Trade, TradeType
+
+
+@dataclass(slots=True)
+class Tally:
+    """One stock, counted from the ledger (I4)."""
+
+    stock: Stock
+    bought: int = 0
+    sold: int = 0
+
+    def add(self, order: Order) -> None:
+        """Count one accepted trade."""
+        if order.trade_type is TradeType.BUY:
+            self.bought += order.quantity
+        else:
+            self.sold += order.quantity
+
+    def check(self, stock: Stock) -> None:
+        """Assert that the catalog's numbers are the ledger's."""
+        assert 0 <= stock.quantity <= stock.issued == self.stock.issued, f"I4 {stock}"
+        assert stock.opening == self.stock.opening, f"I4 {stock}"
+        assert stock.quantity == stock.opening - self.bought + self.sold, f"I4 {stock}"
+        assert stock.trade_volume == self.bought + self.sold, f"I4 {stock}"
+
+
+class Checks:
+    """What has to be true, whatever fails."""
+
+    def __init__(self, stocks: Iterable[Stock]) -> None:
+        self.history: list[Order] = []
+        self.digests: list[Digest] = [GENESIS]
+        self.by_key: dict[UUID, Order] = {}
+        self.tallies = {stock.name: Tally(stock) for stock in stocks}
+        self.reigns: dict[Term, ReplicaId | None] = {Term(0): None}
+        self.entry_term = Term(0)
+        """The term under which the newest entry of the ledger was made."""
+        self.acknowledged: dict[UUID, Order] = {}
+        """What clients were told."""
+        self.refused: dict[UUID, Trade] = {}
+        """Trades that were definitely refused, at their first and only attempt (I9)."""
+
+    @property
+    def last(self) -> OrderNo:
+        """The newest order of the one history."""
+        return OrderNo(len(self.history))
+
+    def committed(self, batch: Batch, reign: Reign, decision: Decision) -> None:
+        """Check one transaction of the catalog: I1, I2, I4, I5, I9."""
+        for trade, answer in zip(batch.trades, decision.answers, strict=True):
+            if isinstance(answer, Order):
+                assert answer.is_of(trade), f"I2 {trade} got {answer}"
+        if decision.orders:
+            assert (batch.term, batch.leader) == (reign.term, reign.leader), f"I5 {batch}"
+            assert batch.term >= self.entry_term, f"I5 {batch} after {self.entry_term}"
+            self.entry_term = batch.term
+        for order in decision.orders:
+            assert order.order_no == self.last + 1, f"I1 {order} after {self.last}"
+            assert order.key not in self.by_key, f"I2 {order} and {self.by_key[order.key]}"
+            told = self.refused.get(order.key)
+            assert told is None or not order.is_of(told), f"I9 {order} was definitely refused"
+            self.history.append(order)
+            self.digests.append(extend(self.digests[-1], order))
+            self.by_key[order.key] = order
+            self.tallies[order.stock_name].add(order)
+        assert decision.digest == self.digests[-1], "I8 the ledger's digest"
+        assert {order.stock_name for order in decision.orders} == {
+            stock.name for stock in decision.stocks
+        }, "I4: what moved is what is written"
+        for stock in decision.stocks:
+            self.tallies[stock.name].check(stock)
+
+    def claimed(self, before: Reign, term: Term, reign: Reign) -> None:
+        """Check one compare-and-set of the leadership: I6."""
+        assert term == before.term, f"I6 a claim of {term} won over {before}"
+        assert reign.term == before.term + 1, f"I6 {reign} after {before}"
+        assert reign.term not in self.reigns, f"I6 {reign} twice"
+        self.reigns[reign.term] = reign.leader
+
+    def led(self, term: Term, replica_id: ReplicaId) -> None:
+        """Check that who begins to lead was elected for the term: I6."""
+        assert self.reigns.get(term) == replica_id, f"I6 {replica_id} leads {term} {self.reigns}"
+
+    def term_saved(
+        self, old: tuple[Term, ReplicaId | None], new: tuple[Term, ReplicaId | None]
+    ) -> None:
+        """Check that a durable term only grows, and is a real one: I6."""
+        assert new[0] > old[0] or old[1] in (None, new[1]), f"I6 {old} to {new}"
+        assert new[0] >= old[0], f"I6 {old} to {new}"
+        assert self.reigns.get(new[0]) == new[1], f"I6 {new} was never elected {self.reigns}"
+
+    def stored(self, last: OrderNo, orders: tuple[Linked, ...]) -> None:
+        """Check that a log which ends at `last` stays a prefix of the history: I1, I8."""
+        for at, (order, digest) in enumerate(orders, last):
+            assert at < len(self.history), f"I8 {order} is not in the ledger"
+            assert order == self.history[at], f"I1 {order} instead of {self.history[at]}"
+            assert digest == self.digests[at + 1], f"I8 {order} has another digest"
+
+    def fenced(self, term: Term, durable: Term) -> None:
+        """Check that an append which was accepted is not from an older term: I5."""
+        assert term >= durable, f"I5 an append of term {term} accepted in {durable}"
+
+    def answered(
+        self, answers: Iterable[Answer], leader: OrderNo, in_sync: Mapping[ReplicaId, OrderNo]
+    ) -> None:
+        """
+        Check what a leader acknowledges to a front end: I3.
+
+        leader: how far its own log reaches; in_sync: how far the logs of who is in sync do.
+        """
+        for order in answers:
+            if not isinstance(order, Order):
+                continue
+            at = order.order_no
+            assert at <= self.last, f"I3 {order} is not in the ledger"
+            assert order == self.history[at - 1], f"I1 {order} for {self.history[at - 1]}"
+            assert at <= leader, f"I3 {order} is not in the leader's log"
+            behind = [replica_id for replica_id, last in in_sync.items() if last < at]
+            assert not behind, f"I3 {order} is not in the logs of {behind}, which are in sync"
+
+    def told(self, trade: Trade, answer: Answer, *, is_only: bool) -> None:
+        """
+        Check what a client is told: I2, I9.
+
+        is_only: nobody else asked for this key, and this client did so once.
+        """
+        order = self.by_key.get(trade.key)
+        if isinstance(answer, Order):
+            assert answer == order, f"I9 {trade} was told {answer}, the ledger has {order}"
+            assert answer.is_of(trade), f"I2 {trade} was told {answer}"
+            assert self.acknowledged.setdefault(trade.key, answer) == answer, f"I9 {answer}"
+        elif isinstance(answer, KeyReused):
+            assert order is not None, f"I2 {trade} was told {answer!r}"
+            assert not order.is_of(trade), f"I2 {trade} was told {answer!r}"
+        elif answer.is_definite and is_only:
+            assert order is None, f"I9 {trade} was told {answer!r}, the ledger has {order}"
+            self.refused[trade.key] = trade
+
+    def retried(self, trade: Trade) -> None:
+        """Note that a client asks for a trade, again perhaps: from now on it may happen."""
+        self.refused.pop(trade.key, None)
+
+    def looked_up(self, order_no: OrderNo, last: OrderNo, answer: Order | Failure) -> None:
+        """Check a look-up that began when the ledger ended at `last`: I1, I3 (DESIGN 4.5)."""
+        if isinstance(answer, Order):
+            assert answer == self.history[order_no - 1], f"I1 {answer}"
+        elif isinstance(answer, UnknownOrder):
+            assert order_no > last or order_no < 1, f"I3 order {order_no} was not found"

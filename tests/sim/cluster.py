@@ -1,0 +1,208 @@
+"""A whole cluster in one thread, under a storm, and what has to hold after it (DESIGN 3, 5)."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+from bazaar.core.replica import Standing
+from bazaar.core.types import ReplicaId, Stock, Version
+from tests.sim.catalog import SimCatalog
+from tests.sim.checks import Checks
+from tests.sim.client import SimClient
+from tests.sim.events import Events
+from tests.sim.frontend import SimFrontend
+from tests.sim.network import CALM, Network
+from tests.sim.process import Crash, Process
+from tests.sim.replica import SimReplica
+from tests.sim.storm import Storm, draw_weather
+
+STORM_S = 2.5
+SETTLE_S = 20.0
+"""How long a healed cluster may take until every trade is settled and every log complete."""
+TRADE_AGAIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a cluster consists of."""
+
+    replicas: int = 3
+    frontends: int = 2
+    clients: int = 3
+    trades: int = 4
+    """How many trades each client wants, at least."""
+    in_sync_min: int = 1
+    deadline_s: float = 10.0
+    """After this a front end answers, whatever it knows."""
+
+
+def draw_shape(rng: Random) -> Shape:
+    """Return a shape: mostly the default one of three replicas."""
+    replicas = rng.choice((1, 2, 3, 3, 3, 3, 5))
+    return Shape(
+        replicas=replicas,
+        frontends=rng.choice((1, 2, 2, 3)),
+        clients=rng.choice((1, 3, 4)),
+        trades=rng.choice((2, 4)),
+        in_sync_min=min(replicas, rng.choice((1, 1, 1, 2))),
+        deadline_s=rng.choice((10.0, 10.0, 1.0, 0.3)),
+    )
+
+
+class SimCluster:
+    """All processes, their network, and the checks that watch them."""
+
+    def __init__(
+        self, seed: int, shape: Shape | None = None, *, has_trace: bool = False
+    ) -> None:
+        """Build and start a cluster; without a shape the seed draws one."""
+        rng = Random(seed)  # noqa: S311 - a simulation
+        shape = shape or draw_shape(rng)
+        self.events = Events()
+        self.network = Network(self.events, rng, trace=[] if has_trace else None)
+        stocks = _list_stocks(rng)
+        self.checks = Checks(stocks)
+        self.catalog = SimCatalog(self.network, self.checks, stocks)
+        self.replicas = [
+            SimReplica(ReplicaId(at), self.network, self.checks, shape.in_sync_min)
+            for at in range(1, shape.replicas + 1)
+        ]
+        self.frontends = [
+            SimFrontend(
+                f"front end {at}",
+                self.network,
+                has_batches=rng.random() < 0.5,
+                deadline_s=shape.deadline_s,
+            )
+            for at in range(1, shape.frontends + 1)
+        ]
+        self.clients: list[SimClient] = []
+        self.storm = Storm(self.network, self.catalog, self.replicas, self.frontends)
+        self._start()
+        for _ in range(shape.clients):
+            self.add_client(shape.trades)
+
+    @property
+    def trace(self) -> list[str]:
+        """The history so far, when it is kept."""
+        return self.network.trace or []
+
+    def add_client(self, trades: int) -> SimClient:
+        """Let one more client trade."""
+        name = f"client {len(self.clients) + 1}"
+        client = SimClient(name, self.network, self.checks, trades=trades)
+        client.meet(self.frontends, self.replicas)
+        self.clients.append(client)
+        client.start()
+        return client
+
+    def run(self) -> None:
+        """Live through a storm, heal, settle, and check what is left (I1-I6, I8, I9)."""
+        self.network.weather = draw_weather(self.network.rng)
+        self.storm.brew(STORM_S)
+        self.run_for(STORM_S)
+        self.heal()
+        self.add_client(trades=1)
+        self.settle()
+        self.check_end()
+
+    def run_for(self, length_s: float) -> None:
+        """Let everything happen that happens in the next `length_s` seconds."""
+        events = self.events
+        until_s = events.now_s + length_s
+        while events.is_due(until_s):
+            action = events.pop()
+            try:
+                action()
+            except Crash as crash:
+                crash.process.crash()
+        events.now_s = until_s
+
+    def heal(self) -> None:
+        """End all faults."""
+        self.network.note("heal")
+        self.network.weather = CALM
+        self.storm.end()
+
+    def settle(self) -> None:
+        """
+        Run until every trade is settled and every log complete; fail when that does not end.
+
+        A batch may be so late that it is committed when everyone has given it up. The leader hears
+        of it with its next batch; so while logs are behind there is one more trade a second.
+        """
+        give_up_s = self.events.now_s + SETTLE_S
+        while not self.is_settled:
+            assert self.events.now_s < give_up_s, f"liveness: not settled, {self.describe()}"
+            self.run_for(TRADE_AGAIN_S)
+            if not self.is_settled and self._are_clients_done:
+                self.add_client(trades=1)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to do."""
+        return (
+            self._are_clients_done
+            and all(replica.log.last == self.checks.last for replica in self.replicas)
+            and self._count_leaders() == 1
+        )
+
+    def check_end(self) -> None:
+        """Check what every healed cluster has to be: one history, everywhere (I1, I3, I8)."""
+        checks = self.checks
+        assert self.catalog.ledger.orders == checks.history, "I1 the ledger"
+        assert self.catalog.ledger.digests == checks.digests, "I8 the ledger"
+        for stock in self.catalog.stocks.values():
+            checks.tallies[stock.name].check(stock)
+        for replica in self.replicas:
+            assert replica.log.orders == checks.history, f"I1 {replica.name}"
+            assert replica.log.digests == checks.digests, f"I8 {replica.name}"
+        for order in checks.acknowledged.values():
+            assert checks.history[order.order_no - 1] == order, f"I3 {order}"
+
+    def describe(self) -> str:
+        """Return one line on the state, for a failure."""
+        logs = {
+            replica.name: (replica.machine.standing.value, replica.machine.term, replica.log.last)
+            for replica in self.replicas
+        }
+        open_ = [client.open for client in self.clients]
+        return f"{self.catalog.reign} ledger {self.checks.last} {logs} open trades {open_}"
+
+    @property
+    def _are_clients_done(self) -> bool:
+        return all(client.is_done for client in self.clients)
+
+    def _count_leaders(self) -> int:
+        standings = [replica.machine.standing for replica in self.replicas]
+        return standings.count(Standing.LEADING)
+
+    def _start(self) -> None:
+        for replica in self.replicas:
+            replica.meet(self.catalog, self.replicas)
+        for frontend in self.frontends:
+            frontend.meet(self.catalog, self.replicas)
+        processes: tuple[Process, ...] = (self.catalog, *self.replicas, *self.frontends)
+        for process in processes:
+            process.start()
+
+
+def _list_stocks(rng: Random) -> list[Stock]:
+    """Return a few stocks with so few shares that trades are often refused."""
+    names = ("GameStart", "BoarCo", "RottenFishCo")
+    return [
+        Stock(name, Decimal("10.00"), opening, opening, 2 * opening, 0, Version(1))
+        for name in names
+        for opening in (rng.randint(4, 20),)
+    ]
+
+
+def run_seed(seed: int, shape: Shape | None = None) -> SimCluster:
+    """Run one seed to its end; a failure names the seed."""
+    cluster = SimCluster(seed, shape)
+    try:
+        cluster.run()
+    except BaseException as failure:
+        failure.add_note(f"seed {seed} fails; replay: python -m tests.sim {seed}")
+        raise
+    return cluster

@@ -1,0 +1,32 @@
+"""What travels besides the effects of flows: between clients, front ends and replicas."""
+
+from dataclasses import dataclass
+
+from bazaar.core.flow import AskCatalog, SendTrades
+from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """A client's trade, on its way to a front end."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """A client's question for one order."""
+
+    order_no: OrderNo
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Who leads."""
+
+    term: Term
+    leader: ReplicaId
+
+
+TRADING = (PlaceOrder, SendTrades, AskCatalog)
+"""The requests that carry trades."""

@@ -1,0 +1,127 @@
+"""
+A simulated process: it lives, dies, is paused, resumed and restarted, and runs flows.
+
+What a dead process was waiting for never comes: each life has a number, and whatever belongs to an
+earlier one is dropped. A paused process (SIGSTOP) hears of nothing until it is resumed, and then of
+everything, in the order in which it came.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from bazaar.core.failures import Failure
+from bazaar.core.flow import Effect, Flow
+from tests.sim.events import Action
+from tests.sim.network import Call, Network
+
+Resume = Callable[[Any], None]
+"""Gives a waiting flow its answer, or the Failure to throw into it."""
+Perform = Callable[[Effect, Resume], None]
+"""Begins an effect; resumes the flow when it is through."""
+
+
+class Crash(BaseException):
+    """The process dies here and now; unwinds to the event loop."""
+
+    def __init__(self, process: "Process") -> None:
+        super().__init__(process.name)
+        self.process = process
+
+
+class Process:
+    """The base of all processes."""
+
+    def __init__(self, name: str, network: Network) -> None:
+        self.name, self.network = name, network
+        self.life = 0
+        self.is_up, self.is_paused = False, False
+        self.backlog: deque[Action] = deque()
+        self.working: dict[Call, None] = {}
+        """Requests that arrived and have no answer yet."""
+        self.fuse = 0
+        """How many crash points are left before one kills; 0: none will."""
+
+    @property
+    def now_s(self) -> float:
+        """The simulated time."""
+        return self.network.events.now_s
+
+    def start(self) -> None:
+        """Begin a life; subclasses build their memory anew."""
+        self.network.note(f"{self.name} starts")
+        self.is_up = True
+
+    def crash(self) -> None:
+        """Die as by SIGKILL: memory is gone, connections are reset, the disk stays."""
+        if not self.is_up:
+            return
+        self.network.note(f"{self.name} crashes")
+        self.life += 1
+        self.is_up, self.is_paused = False, False
+        self.backlog.clear()
+        working, self.working = self.working, {}
+        for call in working:
+            self.network.reset(call)
+
+    def crash_point(self) -> None:
+        """Die here, before or after a write of the disk, if the fuse has burnt down."""
+        if self.fuse:
+            self.fuse -= 1
+            if not self.fuse:
+                raise Crash(self)
+
+    def pause(self) -> None:
+        """Stop hearing of anything, as by SIGSTOP."""
+        self.network.note(f"{self.name} pauses")
+        self.is_paused = self.is_up
+
+    def resume(self) -> None:
+        """Hear of all that came meanwhile."""
+        self.network.note(f"{self.name} resumes")
+        self.is_paused = False
+        while self.backlog and not self.is_paused:
+            self.backlog.popleft()()
+
+    def after(self, delay_s: float, action: Action) -> None:
+        """Let `action` happen in this life, `delay_s` from now or when it is resumed later."""
+        self.network.events.after(delay_s, partial(self._fire, self.life, action))
+
+    def take(self, call: Call, message: object) -> None:
+        """Take a request that arrived."""
+        if self.is_paused:
+            self.backlog.append(partial(self.take, call, message))
+            return
+        self.working[call] = None
+        self.receive(call, message)
+
+    def receive(self, call: Call, message: object) -> None:
+        """Handle a request; answer it now or later by `network.answer`."""
+        raise NotImplementedError
+
+    def run(self, flow: Flow[Any], perform: Perform, done: Resume) -> None:
+        """Run a flow; `done` gets its result, or the Failure that it raised."""
+        self.step(flow, perform, done, None)
+
+    def step(self, flow: Flow[Any], perform: Perform, done: Resume, answer: object) -> None:
+        """Take a flow to its next effect."""
+        try:
+            if isinstance(answer, Failure):
+                effect = flow.throw(answer)
+            else:
+                effect = flow.send(answer)
+        except StopIteration as stop:
+            done(stop.value)
+        except Failure as failure:
+            done(failure)
+        else:
+            perform(effect, partial(self.step, flow, perform, done))
+
+    def _fire(self, life: int, action: Action) -> None:
+        if life != self.life:
+            return
+        if self.is_paused:
+            self.backlog.append(action)
+        else:
+            action()
