@@ -28,6 +28,10 @@ class SeedQuery(MemberEndpoint):
         stock = selectors.get_stock(stock_name=read_stock_name(request))
         return Response(serializers.seed_stock(stock))
 
+    def shape_failure(self, code: int, message: str) -> dict[str, Any]:
+        """Say it as the seed does: calmly."""
+        return super().shape_failure(code, message.removesuffix("!"))
+
 
 class SeedTrade(MemberEndpoint):
     """POST: trade without a leader, as the seed does; the order enters the ledger all the same."""

@@ -37,6 +37,10 @@ class StockDetail(Endpoint):
         headers = {"Warning": STALE_WARNING} if reading.is_stale else None
         return Response(serializers.show_stock(reading.stock), headers=headers)
 
+    def shape_failure(self, code: int, message: str) -> dict[str, Any]:
+        """Say it as the seed does: calmly."""
+        return super().shape_failure(code, message.removesuffix("!"))
+
 
 class OrderList(Endpoint):
     """

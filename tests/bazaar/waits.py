@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TypeVar
 
 from django.db import connections
@@ -32,17 +32,20 @@ def in_thread(work: Callable[[], T]) -> "Future[T]":
 def start_together(works: Sequence[Callable[[], T]]) -> "list[Future[T]]":
     """Run every work in a thread of its own; all of them begin at the same moment."""
     begin = threading.Barrier(len(works))
+    futures: list[Future[T]] = [Future() for _ in works]
 
-    def run(work: Callable[[], T]) -> T:
+    def run(work: Callable[[], T], future: "Future[T]") -> None:
         begin.wait(WAIT_S)
         try:
-            return work()
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+            future.set_exception(error)
         finally:
             connections.close_all()
 
-    pool = ThreadPoolExecutor(len(works))
-    futures = [pool.submit(run, work) for work in works]
-    pool.shutdown(wait=False)
+    for pair in zip(works, futures, strict=True):
+        # A daemon: one that hangs fails its test and does not keep the process.
+        threading.Thread(target=run, args=pair, daemon=True).start()
     return futures
 
 

@@ -80,7 +80,18 @@ def test_a_paused_process_is_shown_as_paused_and_can_be_stopped(cluster: LiveClu
     assert "CONT" in cluster.run("start", "1").stdout
     assert cluster.run("stop", "1").stdout == "order-1 stopped\n"
     assert cluster.view("1").state is State.STOPPED
+    assert cluster.view("1").exit_status == 0, "it ended by itself, it was not killed"
     assert cluster.run("stop", "1").stdout == "order-1 is not running\n"
+
+
+def test_a_signal_reaches_all_that_a_process_started(cluster: LiveCluster) -> None:
+    main = psutil.Process(cluster.view("1").pid)
+    started = main.children(recursive=True)
+    assert started, "a server has a worker"
+    cluster.pause("1")
+    assert {one.status() for one in (main, *started)} == {psutil.STATUS_STOPPED}
+    cluster.kill("1")
+    assert not any(one.is_running() for one in (main, *started))
 
 
 def test_a_paused_process_goes_on_after_cont(cluster: LiveCluster) -> None:
@@ -170,7 +181,17 @@ def test_everything_ends_when_up_is_killed(new_cluster: NewCluster) -> None:
     live.process.kill()
     live.process.wait()
     assert wait_until(lambda: not live.members(), GONE_TIMEOUT_S), live.members()
-    live.up()  # and the folder is free again
+
+
+def test_up_waits_for_a_cluster_that_is_just_ending(new_cluster: NewCluster) -> None:
+    live = new_cluster(wished=small())
+    live.up()
+    live.pause("2")  # so that its end takes as long as it can
+    assert live.process is not None
+    live.process.kill()
+    live.process.wait()
+    live.up()
+    live.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
 
 
 def test_everything_ends_when_the_supervisor_is_killed(new_cluster: NewCluster) -> None:

@@ -1,0 +1,215 @@
+"""Who leads: pings, claims, notices: I6 (DESIGN 4.3)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bazaar.core.election import (
+    SILENCES_MAX,
+    Elector,
+    Ping,
+    Reign,
+    choose_leader,
+    claim_term,
+)
+from bazaar.core.failures import NoReplica, NotServing, StaleTerm, Unreachable
+from bazaar.core.flow import AskAllPings, AskPing, Claim, Notify
+from bazaar.core.types import OrderNo, ReplicaId, Term
+from tests.core.script import Script
+
+IDS = tuple(map(ReplicaId, (1, 2, 3)))
+
+
+def make_ping(
+    replica_id: int,
+    term: int = 1,
+    leader: int | None = 3,
+    *,
+    is_serving: bool = True,
+    is_leading: bool | None = None,
+) -> Ping:
+    """Return what a replica says of itself; it leads when it says so of itself."""
+    return Ping(
+        replica_id=ReplicaId(replica_id),
+        term=Term(term),
+        leader=None if leader is None else ReplicaId(leader),
+        last=OrderNo(0),
+        is_serving=is_serving,
+        is_leading=replica_id == leader if is_leading is None else is_leading,
+    )
+
+
+def make_elector(term: int = 1, leader: int = 3) -> Elector:
+    """Return a front end's elector that knows who leads."""
+    elector = Elector(IDS)
+    elector.reign = Reign(Term(term), ReplicaId(leader))
+    return elector
+
+
+pings = st.lists(
+    st.builds(make_ping, st.integers(1, 9), is_serving=st.booleans()),
+    max_size=5,
+    unique_by=lambda ping: ping.replica_id,
+)
+
+
+@given(pings)
+def test_the_live_serving_replica_with_the_largest_id_is_chosen(drawn: list[Ping]) -> None:
+    """DESIGN 4.3; NoReplica, definite, when there is none."""
+    serving = [ping.replica_id for ping in drawn if ping.is_serving]
+    if serving:
+        assert choose_leader(drawn) == max(serving)
+    else:
+        with pytest.raises(NoReplica):
+            choose_leader(drawn)
+
+
+def test_a_claim_of_the_current_term_begins_the_next() -> None:
+    """I6."""
+    reign = claim_term(Reign(Term(4), ReplicaId(3)), Term(4), ReplicaId(2))
+    assert reign == Reign(Term(5), ReplicaId(2))
+
+
+@pytest.mark.parametrize("term", [3, 5])
+def test_a_claim_of_any_other_term_loses(term: int) -> None:
+    """I6; the loser learns who won."""
+    with pytest.raises(StaleTerm) as stale:
+        claim_term(Reign(Term(4), ReplicaId(3)), Term(term), ReplicaId(2))
+    assert (stale.value.term, stale.value.leader) == (4, 3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from(IDS)), max_size=12))
+def test_every_term_has_one_leader(claims: list[tuple[int, ReplicaId]]) -> None:
+    """I6, whoever claims what in whatever order."""
+    reign, leaders = Reign(Term(0), None), {0: None}
+    for term, leader in claims:
+        try:
+            reign = claim_term(reign, Term(term), leader)
+        except StaleTerm:
+            continue
+        assert reign.term not in leaders
+        assert reign.term == max(leaders) + 1
+        leaders[reign.term] = None
+
+
+def test_the_first_look_elects_somebody_and_notifies_all() -> None:
+    elector = Elector(IDS)
+    watch = Script(elector.watch())
+    assert watch.effect == AskAllPings(IDS)
+    watch.answer(tuple(make_ping(one, term=0, leader=None) for one in IDS))
+    assert watch.effect == Claim(Term(0), ReplicaId(3))
+    watch.answer(Reign(Term(1), ReplicaId(3)))
+    assert watch.effect == Notify(Term(1), ReplicaId(3), IDS)
+    assert watch.answer(None).failure is None
+    assert elector.reign == Reign(Term(1), ReplicaId(3))
+    assert elector.elections == 1
+
+
+def test_a_healthy_leader_is_left_alone() -> None:
+    """DESIGN 4.3: also when a larger id comes back."""
+    elector = make_elector(leader=2)
+    watch = Script(elector.watch())
+    assert watch.effect == AskPing(ReplicaId(2))
+    assert watch.answer(make_ping(2, leader=2)).is_over
+    assert elector.reign.leader == 2
+
+
+def test_a_refused_leader_is_replaced_at_once() -> None:
+    """DESIGN 4.3: nobody listens there, so it is dead."""
+    watch = Script(make_elector().watch()).answer(Unreachable(is_refused=True))
+    assert watch.effect == AskAllPings((ReplicaId(1), ReplicaId(2)))
+    assert watch.answer((make_ping(1), make_ping(2))).effect == Claim(Term(1), ReplicaId(2))
+
+
+def test_a_silent_leader_is_replaced_after_two_silences() -> None:
+    """DESIGN 4.3: one lost ping deposes nobody."""
+    elector = make_elector()
+    for _ in range(SILENCES_MAX - 1):
+        assert Script(elector.watch()).answer(Unreachable()).is_over
+    watch = Script(elector.watch()).answer(Unreachable())
+    assert watch.effect == AskAllPings((ReplicaId(1), ReplicaId(2)))
+
+
+def test_silences_count_in_a_row_only() -> None:
+    elector = make_elector()
+    for _ in range(3):
+        assert Script(elector.watch()).answer(Unreachable()).is_over
+        assert Script(elector.watch()).answer(make_ping(3)).is_over
+
+
+@pytest.mark.parametrize("answer", [NotServing(), make_ping(3, is_serving=False)], ids=str)
+def test_a_leader_that_does_not_serve_is_replaced_at_once(answer: object) -> None:
+    """It is starting or corrupt: alive, but no leader."""
+    watch = Script(make_elector().watch()).answer(answer)
+    assert watch.effect == AskAllPings((ReplicaId(1), ReplicaId(2)))
+
+
+def test_a_replica_that_does_not_serve_is_not_elected() -> None:
+    watch = Script(make_elector().watch()).answer(Unreachable(is_refused=True))
+    watch.answer((make_ping(1), make_ping(2, is_serving=False)))
+    assert watch.effect == Claim(Term(1), ReplicaId(1))
+
+
+def test_without_any_replica_nothing_is_claimed() -> None:
+    """Definite; the next look tries again."""
+    elector = make_elector()
+    watch = Script(elector.watch()).answer(Unreachable(is_refused=True)).answer(())
+    assert isinstance(watch.failure, NoReplica)
+    assert elector.reign.term == 1
+
+
+def test_the_loser_of_a_race_adopts_the_winner() -> None:
+    """DESIGN 4.3."""
+    elector = make_elector()
+    watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
+    watch.answer((make_ping(1), make_ping(2))).answer(StaleTerm(Term(2), ReplicaId(1)))
+    assert watch.is_over
+    assert elector.reign == Reign(Term(2), ReplicaId(1))
+    assert elector.elections == 0
+
+
+def test_a_newer_reign_is_learnt_from_the_leader_itself() -> None:
+    elector = make_elector()
+    assert Script(elector.watch()).answer(make_ping(3, term=2, leader=1)).is_over
+    assert elector.reign == Reign(Term(2), ReplicaId(1))
+
+
+def test_a_newer_reign_is_learnt_from_the_others_without_the_catalog() -> None:
+    """A front end cut off from the catalog follows an election that another one won."""
+    elector = make_elector()
+    watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
+    assert watch.answer((make_ping(1, 2, 2), make_ping(2, 2, 2))).is_over
+    assert elector.reign == Reign(Term(2), ReplicaId(2))
+
+
+def test_a_newer_reign_of_a_dead_leader_is_not_adopted() -> None:
+    """The catalog is asked, and tells."""
+    elector = make_elector()
+    watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
+    watch.answer((make_ping(1, 2, 3), make_ping(2, 2, 3)))
+    assert watch.effect == Claim(Term(1), ReplicaId(2))
+
+
+def test_an_older_reign_is_never_adopted() -> None:
+    """I6: what a front end knows only grows."""
+    elector = make_elector(term=5)
+    Script(elector.watch()).answer(make_ping(3, term=4, leader=1)).answer(None)
+    assert elector.reign == Reign(Term(5), ReplicaId(3))
+
+
+def test_a_leader_that_does_not_lead_yet_is_notified_again() -> None:
+    """It was restarted, or the notice was lost, or the ledger was out of its reach."""
+    watch = Script(make_elector().watch()).answer(make_ping(3, is_leading=False))
+    assert watch.effect == Notify(Term(1), ReplicaId(3), (ReplicaId(3),))
+
+
+def test_a_claim_without_an_answer_changes_nothing() -> None:
+    """It may have won all the same: the next one loses against it and adopts it."""
+    elector = make_elector()
+    watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
+    watch.answer((make_ping(1), make_ping(2))).answer(Unreachable())
+    assert isinstance(watch.failure, Unreachable)
+    assert elector.reign == Reign(Term(1), ReplicaId(3))
+    again = Script(elector.watch()).answer(Unreachable(is_refused=True))
+    again.answer((make_ping(1), make_ping(2))).answer(StaleTerm(Term(2), ReplicaId(2)))
+    assert elector.reign == Reign(Term(2), ReplicaId(2))

@@ -1,0 +1,60 @@
+"""Which failures are definite: I9."""
+
+import pytest
+
+from bazaar.core import failures, leases
+from bazaar.core.failures import Diverged, Failure, GapFound, StaleTerm, Unreachable
+from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
+
+INDEFINITE = {failures.Deposed, failures.NotReplicated, failures.Unreachable}
+"""After these the trade may have happened; whoever adds one decides on which side it is."""
+
+DEFINITE = {
+    failures.Busy,
+    failures.Corrupt,
+    failures.DamagedPage,
+    failures.Diverged,
+    failures.GapFound,
+    failures.InsufficientQuantity,
+    failures.KeyReused,
+    failures.NoLeader,
+    failures.NoReplica,
+    failures.NotLeader,
+    failures.NotServing,
+    failures.Overstock,
+    failures.StaleTerm,
+    failures.TooFewInSync,
+    failures.UnknownOrder,
+    failures.UnknownStock,
+    leases.UnknownHolder,
+}
+
+
+def test_every_failure_says_whether_it_is_definite() -> None:
+    """I9."""
+    assert set(Failure.__subclasses__()) == DEFINITE | INDEFINITE
+    assert all(failure.is_definite for failure in DEFINITE)
+    assert not any(failure.is_definite for failure in INDEFINITE)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    sorted((DEFINITE | INDEFINITE) - {GapFound, StaleTerm}, key=lambda one: one.__name__),
+)
+def test_every_failure_has_a_sentence_for_the_caller(failure: type[Failure]) -> None:
+    assert failure().message
+    assert failure("Something else.").message == "Something else."
+
+
+def test_a_failure_carries_what_its_caller_needs() -> None:
+    stale = StaleTerm(Term(7), ReplicaId(2))
+    assert (stale.term, stale.leader) == (7, 2)
+    assert GapFound(OrderNo(5)).last == 5
+    assert "3" in Diverged.at(OrderNo(3), Digest("a" * 64), Digest("b" * 64)).message
+
+
+def test_silence_may_hide_a_trade_and_a_refused_connection_does_not() -> None:
+    """I9: by default it is assumed that the request arrived."""
+    assert Unreachable().was_sent
+    assert not Unreachable().is_refused
+    assert not Unreachable(is_refused=True, was_sent=False).was_sent
