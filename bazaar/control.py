@@ -6,10 +6,12 @@ they see the same memory because it is the same process. Every path here is for 
 only.
 """
 
+import errno
 import logging
 import threading
 from typing import Any
 
+import msgspec
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from waitress import create_server
@@ -38,24 +40,52 @@ class ControlHandler(WSGIHandler):
     request_class = ControlRequest
 
 
-def start(node: Node, threads: int) -> None:
-    """Listen on the control port until the process ends. Raises SettingsError when it is taken."""
+_node: Node | None = None
+
+
+def node() -> Node:
+    """Return where this very process listens; its workers share all but the control port."""
+    found: Node = _node or settings.BAZAAR_NODE
+    return found
+
+
+def open_listener(threads: int, *, is_shared: bool = False) -> Any:
+    """
+    Bind the control port of the role and return its server; `serve` makes it answer.
+
+    is_shared: several worker processes serve the role, so all but one take a port of their own.
+    Raises SettingsError when the port is taken.
+    """
+    global _node  # noqa: PLW0603 - one process listens once
+    wanted: Node = settings.BAZAAR_NODE
     try:
-        server = create_server(
-            ControlHandler(),
-            host=node.host,
-            port=node.control_port,
-            threads=threads,
-            connection_limit=CONNECTIONS_MAX,
-            channel_timeout=IDLE_S,
-            max_request_body_size=MEMBER_BODY_BYTES_MAX,
-            ident="bazaar",
-            clear_untrusted_proxy_headers=True,
-        )
+        server = _create(wanted.host, wanted.control_port, threads)
     except OSError as error:
-        raise SettingsError(
-            f"BAZAAR_CLUSTER: the control port {node.host}:{node.control_port} of the "
-            f"{settings.BAZAAR_ROLE} cannot be used ({error.strerror})."
-        ) from error
+        if not (is_shared and error.errno == errno.EADDRINUSE):
+            raise SettingsError(
+                f"BAZAAR_CLUSTER: the control port {wanted.host}:{wanted.control_port} of the "
+                f"{settings.BAZAAR_ROLE} cannot be used ({error.strerror})."
+            ) from error
+        server = _create(wanted.host, 0, threads)
+    _node = msgspec.structs.replace(wanted, control_port=int(server.effective_port))
+    return server
+
+
+def serve(server: Any) -> None:
+    """Answer on the control port until the process ends."""
     threading.Thread(target=server.run, name="control", daemon=True).start()
-    log.info("control port open host=%s port=%d", node.host, node.control_port)
+    log.info("control port open host=%s port=%d", node().host, node().control_port)
+
+
+def _create(host: str, port: int, threads: int) -> Any:
+    return create_server(
+        ControlHandler(),
+        host=host,
+        port=port,
+        threads=threads,
+        connection_limit=CONNECTIONS_MAX,
+        channel_timeout=IDLE_S,
+        max_request_body_size=MEMBER_BODY_BYTES_MAX,
+        ident="bazaar",
+        clear_untrusted_proxy_headers=True,
+    )

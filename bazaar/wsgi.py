@@ -69,13 +69,18 @@ def build() -> Application:
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
             f"run `manage.py migrate --settings {os.environ['DJANGO_SETTINGS_MODULE']}`."
         )
-    import_module(settings.BAZAAR_WIRING).start()
+    wiring = import_module(settings.BAZAAR_WIRING)
+    limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
-        control.start(settings.BAZAAR_NODE, settings.BAZAAR_LIMITS.control_threads)
+        listener = control.open_listener(limits.control_threads, is_shared=limits.workers > 1)
+        wiring.start()
+        control.serve(listener)
+    else:
+        wiring.start()
     static = WhiteNoise(application)
     static.add_files(str(Path(rest_framework.__file__).parent / "static"), prefix="static/")
-    wrapped: Application = static
-    return wrapped
+    wrap: Callable[[Application], Application] | None = getattr(wiring, "wrap", None)
+    return wrap(static) if wrap else static
 
 
 application = build()

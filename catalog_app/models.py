@@ -59,6 +59,8 @@ class Entry(models.Model):
     quantity = models.BigIntegerField()
     term = models.BigIntegerField()
     digest = models.CharField(max_length=64)
+    version = models.BigIntegerField()
+    """The version that the stock has from this entry on; what histories are checked with."""
 
     class Meta:
         """What an entry can be."""

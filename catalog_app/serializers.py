@@ -1,8 +1,29 @@
-"""The catalog's answers in the seed's dialect."""
+"""The catalog's answers in the seed's dialect, and what a price may be."""
 
+from decimal import Decimal
 from typing import Any
 
+from rest_framework.exceptions import ParseError
+
 from bazaar.core.types import Stock
+
+PRICE_DIGITS_MAX = 18
+PRICE_DECIMALS_MAX = 4
+
+
+def check_price(price: Decimal) -> Decimal:
+    """Return a price that the database can hold. Raises ParseError (400)."""
+    if not price.is_finite() or price <= 0:
+        raise ParseError("price: this must be greater than 0.")
+    _, digits, exponent = price.as_tuple()
+    assert isinstance(exponent, int), "a finite number has an exponent"
+    whole = len(digits) + exponent
+    if -exponent > PRICE_DECIMALS_MAX or whole > PRICE_DIGITS_MAX - PRICE_DECIMALS_MAX:
+        raise ParseError(
+            f"price: at most {PRICE_DIGITS_MAX - PRICE_DECIMALS_MAX} digits before the point "
+            f"and {PRICE_DECIMALS_MAX} after it."
+        )
+    return price
 
 
 def seed_stock(stock: Stock) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """What the catalog does; each verb owns its transaction, one writer at a time."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
 
 from django.core.management import call_command
 from django.db import transaction
 
+from bazaar.core import types
 from bazaar.core.election import Reign, claim_term
 from bazaar.core.failures import Failure, StaleTerm
-from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_batch
+from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_batch, reprice
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
 from bazaar.protocol.messages import HolderBody
 from catalog_app import selectors, store, wiring
@@ -29,14 +32,19 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
             book = store.read_book(batch)
             decision = decide_batch(book, batch)
             store.write(book, decision)
-            if decision.stocks:
-                changes = [(stock.name, stock.version) for stock in decision.stocks]
-                dropped = wiring.holders().invalidate(changes)
-                if dropped:
-                    HolderRegistration.objects.filter(holder_id__in=dropped).delete()
+            _tell_holders(decision.stocks)
         wiring.counts().add(trades=len(decision.orders))
         page = _page_for(batch, book, decision)
     return BatchAnswer(decision.answers, page)
+
+
+def _tell_holders(stocks: Sequence[types.Stock]) -> None:
+    """Have changed stocks forgotten everywhere; call it last before the commit (I7)."""
+    if not stocks:
+        return
+    dropped = wiring.holders().invalidate([(stock.name, stock.version) for stock in stocks])
+    if dropped:
+        HolderRegistration.objects.filter(holder_id__in=dropped).delete()
 
 
 def _page_for(batch: Batch, book: Book, decision: Decision) -> Page:
@@ -77,14 +85,36 @@ def claim_leadership(*, term: Term, leader: ReplicaId) -> Reign:
     Make `leader` the leader of term + 1 (I6).
 
     Raises StaleTerm (definite): the current term is another one; it carries who leads.
+    Raises LeaderAlive (definite): the leader is new, and the catalog reaches it.
     """
+    current = selectors.get_reign()
+    if current.leader is not None and current.term == term:
+        wiring.tenure().check(current.leader)
     with wiring.writer(), transaction.atomic():
         reign = claim_term(selectors.get_reign(), term, leader)
         claimed = Leadership.objects.filter(pk=1, term=term).update(
             term=reign.term, leader=reign.leader
         )
         assert claimed == 1, "only one writer changes the term at a time"
+    wiring.tenure().begin()
     return reign
+
+
+def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
+    """
+    Change a stock's price and return it as it is now; no reader sees the old one afterwards (I7).
+
+    price: > 0, at most 14 digits before and 4 after the point. Raises UnknownStock (definite).
+    """
+    with wiring.writer(), transaction.atomic():
+        before = selectors.get_stock(stock_name=stock_name)
+        after = reprice(before, price)
+        changed = Stock.objects.filter(name=stock_name, version=before.version).update(
+            price=after.price, version=after.version
+        )
+        assert changed == 1, "only one writer changes a stock at a time"
+        _tell_holders([after])
+    return after
 
 
 def register_holder(*, holder: HolderBody) -> float:

@@ -42,8 +42,8 @@ _STOCKS = (
 )
 _INSERT = (
     "INSERT INTO catalog_app_entry"
-    " (order_no, key, stock_name, trade_type, quantity, term, digest)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    " (order_no, key, stock_name, trade_type, quantity, term, digest, version)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 )
 _UPDATE = (
     "UPDATE catalog_app_stock SET quantity = %s, trade_volume = %s, version = %s"
@@ -91,6 +91,7 @@ def write(book: Book, decision: Decision) -> None:
     """Append the orders to the ledger and change their stocks."""
     if not decision.orders:
         return
+    linked = link(book.digest, decision.orders)
     with connection.cursor() as cursor:
         cursor.executemany(
             _INSERT,
@@ -103,8 +104,9 @@ def write(book: Book, decision: Decision) -> None:
                     order.quantity,
                     book.term,
                     digest,
+                    version,
                 )
-                for order, digest in link(book.digest, decision.orders)
+                for (order, digest), version in zip(linked, decision.versions, strict=True)
             ],
         )
         for stock in decision.stocks:

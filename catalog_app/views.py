@@ -97,6 +97,19 @@ class Leadership(MemberEndpoint):
         return Response(messages.ReignBody(term=reign.term, leader=reign.leader))
 
 
+class PriceChange(MemberEndpoint):
+    """POST: change a stock's price; every cache has forgotten the old one when this answers."""
+
+    body_type = messages.PriceBody
+
+    def post(self, request: Request) -> Response:
+        body = read_body(request, messages.PriceBody)
+        stock = services.change_price(
+            stock_name=body.stock_name, price=serializers.check_price(body.price)
+        )
+        return Response(messages.StockBody.from_core(stock))
+
+
 class HolderRegister(MemberEndpoint):
     """POST: begin a lease."""
 

@@ -11,11 +11,13 @@ from django.db import connections
 
 from bazaar import clock
 from bazaar.auth import refusals
-from bazaar.protocol.clients import FrontEndClient
+from bazaar.core.types import ReplicaId
+from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import CatalogStatus, HolderBody
 from bazaar.topology import Node
 from catalog_app import selectors
 from catalog_app.holders import Clock, HolderDesk
+from catalog_app.tenure import Tenure
 
 _writer = threading.Lock()
 _up_since_s = clock.wall_s()
@@ -49,6 +51,18 @@ def counts() -> Counts:
 def holders() -> HolderDesk:
     """Return the leases, those that may have been granted before a restart among them."""
     return HolderDesk(settings.BAZAAR_LIMITS.lease_s, Clock(clock.monotonic_s, clock.wait))
+
+
+@cache
+def tenure() -> Tenure:
+    """Return what protects a new leader."""
+    clients = {
+        ReplicaId(node.id): ReplicaClient.at(
+            node, settings.BAZAAR_SECRET, settings.BAZAAR_LIMITS.call_timeout_s
+        )
+        for node in settings.BAZAAR_TOPOLOGY.replicas
+    }
+    return Tenure(clients, clock.monotonic_s)
 
 
 def register(holder: HolderBody) -> float:

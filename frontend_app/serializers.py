@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Order, Stock, TradeType
 from bazaar.rest import check_stock_name
+from frontend_app.readings import Reading
 
 
 class NameField(serializers.Field[str, str, str, Any]):
@@ -84,6 +85,12 @@ def show_stock(stock: Stock) -> dict[str, Any]:
         "trade_volume": stock.trade_volume,
         "quantity": stock.quantity,
     }
+
+
+def show_reading(reading: Reading) -> dict[str, Any]:
+    """Return a stock as one reader gets it; an answer that may be old says so."""
+    shown = show_stock(reading.kept.stock)
+    return {**shown, "stale": True} if reading.is_stale else shown
 
 
 def show_order(order: Order) -> dict[str, Any]:

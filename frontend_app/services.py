@@ -7,7 +7,7 @@ from bazaar.core.election import Reign
 from bazaar.core.failures import Failure, NoLeader, NotServing, Unreachable
 from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
 from frontend_app import wiring
-from frontend_app.stocks import Reading
+from frontend_app.readings import Reading
 
 
 def read_stock(*, stock_name: str, is_fresh: bool) -> Reading:

@@ -9,31 +9,27 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from uuid import uuid4
 
 from bazaar.clock import monotonic_s
 from bazaar.core.cache import Fill, StockCache, Ticket
-from bazaar.core.failures import Failure, UnknownStock, Unreachable
+from bazaar.core.failures import Busy, Failure, UnknownStock, Unreachable
 from bazaar.core.leases import Lease, UnknownHolder
-from bazaar.core.types import Stock, Version
+from bazaar.core.strangers import Strangers
+from bazaar.core.types import Version
 from bazaar.loops import Loop
-from bazaar.protocol.clients import CatalogClient
+from bazaar.protocol.clients import CatalogClient, encode
 from bazaar.protocol.messages import CachedStock, HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
+from frontend_app.readings import KeptStock, Reading, Source
+from frontend_app.serializers import show_stock
 
 log = logging.getLogger("bazaar.frontend")
 
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A stock as one reader gets it."""
-
-    stock: Stock
-    is_hit: bool = False
-    is_stale: bool = False
-    """From memory without a lease, because the catalog is out of reach: it may be old."""
+STRANGERS_PER_S = 50.0
+STRANGERS_BURST = 500
+"""Questions for unknown names that the catalog is asked: at once, and then in a second."""
 
 
 class StockReader:
@@ -42,11 +38,13 @@ class StockReader:
     def __init__(self, catalog: CatalogClient, node: Node, limits: Limits) -> None:
         """node: where the catalog reaches this process; its control address is registered."""
         self.catalog, self.limits = catalog, limits
-        self.cache = StockCache(limits.cache_stocks_max)
+        self.cache: StockCache[KeptStock] = StockCache(limits.cache_stocks_max)
         self.lease = Lease(limits.lease_s)
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
         self._is_registered = False
-        self._fills: dict[Fill, Future[Stock]] = {}
+        self._away_until_s = 0.0
+        self._fills: dict[Fill, Future[KeptStock]] = {}
+        self._strangers = Strangers(STRANGERS_PER_S, STRANGERS_BURST)
         self._lock = threading.Lock()
         self._loop = Loop("lease", self.keep_lease, limits.renewal_s)
 
@@ -59,19 +57,27 @@ class StockReader:
         Return a stock that is no older than any change acknowledged before this call (I7).
 
         is_fresh: ask the catalog even when memory has it.
-        Raises UnknownStock (definite); Unreachable (indefinite): the catalog is away and memory has
-        nothing, not even old.
+        Raises UnknownStock, Busy (definite): too many unknown names were asked for.
+        Raises Unreachable (indefinite): the catalog is away and memory has nothing, not even old.
         """
         try:
             if is_fresh:
-                return Reading(self.catalog.get_stock(stock_name))
+                return Reading(self._ask(stock_name), Source.REQUEST)
             return self._read(stock_name)
         except Unreachable:
             with self._lock:
                 old = self.cache.entries.get(stock_name)
             if old is None:
                 raise
-            return Reading(old, is_stale=True)
+            return Reading(old, Source.STALE, self._age_s(old))
+
+    def hit(self, stock_name: str) -> Reading | None:
+        """Return a stock from memory if the lease allows it; None otherwise, counting nothing."""
+        with self._lock:
+            if stock_name not in self.cache.entries or not self.lease.is_valid(monotonic_s()):
+                return None
+            kept = self.cache.get(stock_name)
+        return Reading(kept, Source.HIT, self._age_s(kept)) if kept else None
 
     def invalidate(self, changes: Sequence[tuple[str, Version]]) -> None:
         """Forget stocks below a version, before they change."""
@@ -112,10 +118,15 @@ class StockReader:
     def contents(self) -> tuple[CachedStock, ...]:
         """Return what is in memory, the most recently used last."""
         with self._lock:
-            stocks = tuple(self.cache.entries.values())
+            entries = tuple(self.cache.entries.values())
         return tuple(
-            CachedStock(stock_name=stock.name, version=stock.version, quantity=stock.quantity)
-            for stock in stocks
+            CachedStock(
+                stock_name=kept.name,
+                version=kept.version,
+                quantity=kept.stock.quantity,
+                age_s=self._age_s(kept),
+            )
+            for kept in entries
         )
 
     def _prolong(self, sent_s: float) -> None:
@@ -128,41 +139,64 @@ class StockReader:
             with self._lock:
                 if not self.lease.is_valid(monotonic_s()):
                     break
-                if stock := self.cache.get(stock_name):
-                    return Reading(stock, is_hit=True)
+                if kept := self.cache.get(stock_name):
+                    return Reading(kept, Source.HIT, self._age_s(kept))
                 ticket = self.cache.join(stock_name)
                 future = self._fills.setdefault(ticket.fill, Future())
             if ticket.is_owner:
-                return Reading(self._fill(ticket, future))
-            stock = self._share(future)
-            if stock is not None and ticket.admits(stock):
-                return Reading(stock)
+                return self._fill(ticket, future)
+            shared = self._share(future)
+            if shared is not None and ticket.admits(shared):
+                return Reading(shared, Source.COLLAPSED)
         # Without a lease nothing is heard, so nothing may be shared or kept.
-        return Reading(self.catalog.get_stock(stock_name))
+        return Reading(self._ask(stock_name), Source.BYPASS)
 
-    def _fill(self, ticket: Ticket, future: "Future[Stock]") -> Stock:
+    def _ask(self, stock_name: str) -> KeptStock:
+        """Return a stock from the catalog. Raises UnknownStock, Busy (definite), Unreachable."""
+        is_known = stock_name in self.cache.heard or stock_name in self.cache.entries
+        since_s = monotonic_s()
+        if since_s < self._away_until_s:
+            raise Unreachable("The catalog did not answer a moment ago.")
+        if not is_known:
+            self._strangers.admit(since_s)
         try:
-            stock = self.catalog.get_stock(ticket.fill.stock_name)
+            stock = self.catalog.get_stock(stock_name)
+        except UnknownStock:
+            self._strangers.count(monotonic_s())
+            raise
+        except Unreachable as failure:
+            if not failure.is_refused:  # silent: do not let every reader wait for it in turn
+                self._away_until_s = monotonic_s() + self.limits.renewal_s
+            raise
+        return KeptStock(stock, encode(show_stock(stock)), since_s)
+
+    def _fill(self, ticket: Ticket, future: "Future[KeptStock]") -> Reading:
+        try:
+            kept = self._ask(ticket.fill.stock_name)
         except BaseException as error:
             self._finish(ticket.fill, None)
             future.set_exception(error)
             raise
-        self._finish(ticket.fill, stock)
-        future.set_result(stock)
-        return stock
+        is_stored = self._finish(ticket.fill, kept)
+        future.set_result(kept)
+        return Reading(kept, Source.STORED if is_stored else Source.MISS)
 
-    def _finish(self, fill: Fill, stock: Stock | None) -> None:
+    def _finish(self, fill: Fill, kept: KeptStock | None) -> bool:
         with self._lock:
-            self.cache.finish(fill, stock)
             self._fills.pop(fill, None)
+            return self.cache.finish(fill, kept)
 
-    def _share(self, future: "Future[Stock]") -> Stock | None:
+    def _share(self, future: "Future[KeptStock]") -> KeptStock | None:
         """Return the answer of somebody else's fill; None when this reader must ask itself."""
         try:
             return future.result(self.limits.call_timeout_s)
-        except UnknownStock:
+        except (UnknownStock, Busy):
             raise
         except TimeoutError as error:
             raise Unreachable("The catalog did not answer in time.") from error
         except Failure:
             return None
+
+    @staticmethod
+    def _age_s(kept: KeptStock) -> int:
+        return int(monotonic_s() - kept.since_s)

@@ -18,9 +18,9 @@ from bazaar.rest import (
     read_stock_name,
 )
 from frontend_app import serializers, services, wiring
+from frontend_app.hits import asks_for_fresh, headers_of
 
 KEY_HEADER = "Idempotency-Key"
-STALE_WARNING = '110 - "Response is Stale"'
 _UUID_CHARS = 36
 
 
@@ -32,14 +32,9 @@ class StockDetail(Endpoint):
     """
 
     def get(self, request: Request) -> Response:
-        is_fresh = "no-cache" in request.META.get("HTTP_CACHE_CONTROL", "").lower()
+        is_fresh = asks_for_fresh(request.META)
         reading = services.read_stock(stock_name=read_stock_name(request), is_fresh=is_fresh)
-        headers = {"Warning": STALE_WARNING} if reading.is_stale else None
-        return Response(serializers.show_stock(reading.stock), headers=headers)
-
-    def shape_failure(self, code: int, message: str) -> dict[str, Any]:
-        """Say it as the seed does: calmly."""
-        return super().shape_failure(code, message.removesuffix("!"))
+        return Response(serializers.show_reading(reading), headers=headers_of(reading))
 
 
 class OrderList(Endpoint):

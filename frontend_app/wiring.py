@@ -5,14 +5,17 @@ from functools import cache
 
 from django.conf import settings
 
-from bazaar import clock
+from bazaar import clock, control
 from bazaar.auth import refusals
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.messages import FrontEndStatus
+from frontend_app.hits import Application, HitPath
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader
 
+STOCK_TIMEOUT_S = 1.0
+"""How long a reader waits for the catalog before old memory, marked as stale, is better."""
 _up_since_s = clock.wall_s()
 
 
@@ -38,7 +41,10 @@ def watch() -> LeaderWatch:
 @cache
 def stocks() -> StockReader:
     """Return the stocks in memory."""
-    return StockReader(catalog(), settings.BAZAAR_NODE, settings.BAZAAR_LIMITS)
+    limits = settings.BAZAAR_LIMITS
+    timeout_s = min(STOCK_TIMEOUT_S, limits.call_timeout_s)
+    client = CatalogClient.at(settings.BAZAAR_TOPOLOGY.catalog, settings.BAZAAR_SECRET, timeout_s)
+    return StockReader(client, control.node(), limits)
 
 
 def port_of(replica_id: ReplicaId) -> int:
@@ -50,6 +56,11 @@ def start() -> None:
     """Begin: the watch over the leader, and the lease on the cache."""
     watch().start()
     stocks().start()
+
+
+def wrap(application: Application) -> Application:
+    """Put the short way to a stock in memory before the application."""
+    return HitPath(application, stocks())
 
 
 def status() -> FrontEndStatus:

@@ -14,8 +14,24 @@ holds one number a stock that ever changed, so it is bounded by the catalog's si
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
-from bazaar.core.types import Stock, Version
+from bazaar.core.types import Version
+
+
+class Versioned(Protocol):
+    """What the cache keeps: a stock, with whatever the shell adds to it."""
+
+    @property
+    def name(self) -> str:
+        """The stock's name."""
+
+    @property
+    def version(self) -> Version:
+        """The stock's version."""
+
+
+S = TypeVar("S", bound=Versioned)
 
 
 @dataclass(eq=False, slots=True)
@@ -34,24 +50,24 @@ class Ticket:
     is_owner: bool
     floor: Version
 
-    def admits(self, stock: Stock) -> bool:
+    def admits(self, stock: Versioned) -> bool:
         """Tell whether this reader may be given the fill's answer (I7)."""
         return self.is_owner or stock.version >= self.floor
 
 
 @dataclass(slots=True)
-class StockCache:
+class StockCache(Generic[S]):
     """The decisions of one holder's cache; one lock around each call."""
 
     size_max: int
-    entries: OrderedDict[str, Stock] = field(default_factory=OrderedDict)
+    entries: OrderedDict[str, S] = field(default_factory=OrderedDict)
     heard: dict[str, Version] = field(default_factory=dict)
     fills: dict[str, Fill] = field(default_factory=dict)
     hits: int = 0
     misses: int = 0
     evictions: int = 0
 
-    def get(self, stock_name: str) -> Stock | None:
+    def get(self, stock_name: str) -> S | None:
         """Return a stock from memory and make it the most recently used."""
         stock = self.entries.get(stock_name)
         if stock is None:
@@ -69,7 +85,7 @@ class StockCache:
         fill = self.fills[stock_name] = Fill(stock_name)
         return Ticket(fill, is_owner=True, floor=floor)
 
-    def finish(self, fill: Fill, stock: Stock | None) -> bool:
+    def finish(self, fill: Fill, stock: S | None) -> bool:
         """End a fill with its answer (None: there is none) and tell whether the answer was kept."""
         if self.fills.get(fill.stock_name) is fill:
             del self.fills[fill.stock_name]

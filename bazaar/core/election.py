@@ -14,6 +14,7 @@ from uuid import UUID
 
 from bazaar.core.failures import (
     Failure,
+    LeaderAlive,
     NoLeader,
     NoReplica,
     NotServing,
@@ -24,6 +25,8 @@ from bazaar.core.flow import AskAllPings, AskPing, Claim, Flow, Notify, Reconsid
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
 
+TENURE_S = 2.0
+"""For how long a new leader that the catalog reaches is not deposed by who cannot reach it."""
 SILENCES_MAX = 2
 """Silent pings in a row after which the leader counts as dead."""
 
@@ -140,6 +143,9 @@ class Elector:
         except StaleTerm as stale:
             self._adopt(Reign(stale.term, stale.leader))
             return
+        except LeaderAlive:
+            self.silences = 0
+            return
         self.elections += 1
         self._adopt(reign)
         yield Notify(reign.term, chosen, self.replicas)
@@ -147,6 +153,16 @@ class Elector:
     def _adopt(self, reign: Reign) -> None:
         if reign.term > self.reign.term:
             self.reign, self.silences = reign, 0
+
+
+def is_protected(tenure_s: float, answer: Ping | None) -> bool:
+    """
+    Tell whether a claim against the leader must wait (the catalog's side of an election).
+
+    tenure_s: for how long the leader has led. answer: what it said to the catalog's own ping, if
+    anything. So front ends that see different replicas do not depose each other's leaders in turns.
+    """
+    return tenure_s < TENURE_S and answer is not None and answer.is_serving
 
 
 def _may_happen(failure: Failure) -> bool:

@@ -71,6 +71,12 @@ class NoReplica(Failure):
     default_message = "No order replica is alive."
 
 
+class LeaderAlive(Failure):
+    """The catalog reaches the leader, who has led only a moment: it is not deposed yet."""
+
+    default_message = "The leader is alive and was elected a moment ago; look again."
+
+
 class NoLeader(Failure):
     """There is no leader to send a trade to; this attempt was not sent."""
 

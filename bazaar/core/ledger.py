@@ -10,6 +10,7 @@ trade_volume together) and I5 (the term is the current one). Left out: how cache
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from uuid import UUID
 
 from bazaar.core.digest import chain
@@ -94,6 +95,8 @@ class Decision:
 
     answers: tuple[Answer, ...]
     orders: tuple[Order, ...]
+    versions: tuple[Version, ...]
+    """For each order, the version that its stock has from then on."""
     digest: Digest
     stocks: tuple[Stock, ...]
 
@@ -106,6 +109,7 @@ class _Draft:
     known: dict[UUID, Order]
     stocks: dict[str, Stock]
     orders: list[Order] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
 
     def answer(self, trade: Trade) -> Answer:
         """Decide one trade after all those before it in the batch."""
@@ -120,6 +124,7 @@ class _Draft:
         self.stocks[changed.name] = changed
         self.known[order.key] = order
         self.orders.append(order)
+        self.versions.append(changed.version)
         return order
 
 
@@ -145,6 +150,12 @@ def decide(stock: Stock | None, trade: Trade) -> Stock:
     )
 
 
+def reprice(stock: Stock, price: Decimal) -> Stock:
+    """Return the stock at another price, > 0; readers must hear of it as of a trade (I7)."""
+    assert price > 0, "the caller has checked the price"
+    return replace(stock, price=price, version=Version(stock.version + 1))
+
+
 def decide_batch(book: Book, batch: Batch) -> Decision:
     """
     Decide every trade of a batch, in order.
@@ -163,6 +174,7 @@ def decide_batch(book: Book, batch: Batch) -> Decision:
     return Decision(
         answers=answers,
         orders=tuple(draft.orders),
+        versions=tuple(draft.versions),
         digest=chain(book.digest, draft.orders),
         stocks=tuple(draft.stocks[name] for name in sorted(changed)),
     )

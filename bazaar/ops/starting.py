@@ -17,6 +17,8 @@ START_TIMEOUT_S = 30.0
 """For a process to answer; Django's own start takes a second on a slow machine."""
 READY_TIMEOUT_S = 10.0
 """For a process that answers to be ready; a replica that catches up for longer is let be."""
+SIDE_BY_SIDE_MAX = 8
+"""Processes started at once: each keeps a processor busy for a second, and all have a timeout."""
 CONNECT_TIMEOUT_S = 0.5
 TAIL_LINES = 8
 
@@ -44,6 +46,13 @@ class Starter:
 
     def start(self, names: Iterable[str]) -> list[StartFailed]:
         """Start processes side by side, wait until each serves or fails, return the failures."""
+        rest, failures = list(names), []
+        while rest:
+            wave, rest = rest[:SIDE_BY_SIDE_MAX], rest[SIDE_BY_SIDE_MAX:]
+            failures += self._start_wave(wave)
+        return failures
+
+    def _start_wave(self, names: Iterable[str]) -> list[StartFailed]:
         waiting = _Waiting(self._data, names)
         for name in waiting.log_sizes:
             self._supervisor.start(name)

@@ -6,6 +6,7 @@ control port. Any method may raise Unreachable (indefinite); what else it raises
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
@@ -117,6 +118,11 @@ class CatalogClient(Client):
     def leadership(self) -> Reign:
         """Return the current term and its leader."""
         return self._get(self.control, "/leadership", messages.ReignBody).to_core()
+
+    def change_price(self, stock_name: str, price: Decimal) -> Stock:
+        """Change a price and return the stock as it is now. Raises UnknownStock (definite)."""
+        body = messages.PriceBody(stock_name=stock_name, price=price)
+        return self._post(self.control, "/price", body, messages.StockBody).to_core()
 
     def register(self, holder: messages.HolderBody) -> float:
         """Begin a lease and return its length in seconds; the cache must be empty by now."""

@@ -42,6 +42,7 @@ KINDS = (
     Kind("busy", 429, failures.Busy),
     Kind("too_few_in_sync", 503, failures.TooFewInSync),
     Kind("no_replica", 503, failures.NoReplica),
+    Kind("leader_alive", 409, failures.LeaderAlive),
     Kind("no_leader", 503, failures.NoLeader),
     Kind("not_serving", 503, failures.NotServing),
     Kind("not_leader", 503, failures.NotLeader),

@@ -318,6 +318,13 @@ class StockBody(Message, frozen=True, kw_only=True):
         )
 
 
+class PriceBody(Message, frozen=True, kw_only=True):
+    """Operator to catalog: a stock's new price, in the stock's currency."""
+
+    stock_name: Name
+    price: Decimal
+
+
 class HolderBody(Message, frozen=True, kw_only=True):
     """Front end to catalog: register, or renew, the lease of one process; its control address."""
 
@@ -405,6 +412,8 @@ class CachedStock(Message, frozen=True, kw_only=True):
     stock_name: str
     version: int
     quantity: int
+    age_s: int = 0
+    """For how long it has been in memory."""
 
 
 class FrontEndStatus(Status, frozen=True, kw_only=True):

@@ -53,6 +53,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     page_orders_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
     min_in_sync: Annotated[int, msgspec.Meta(ge=1, le=topology.REPLICAS_MAX)] = 1
     served_threads: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Processes that serve one front end, each with a cache of its own."""
     control_threads: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 16
 
 

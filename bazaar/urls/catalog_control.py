@@ -7,6 +7,7 @@ from catalog_app import views
 urlpatterns = [
     re_path(r"^ledger/?$", views.LedgerPage.as_view()),
     re_path(r"^leadership/?$", views.Leadership.as_view()),
+    re_path(r"^price/?$", views.PriceChange.as_view()),
     re_path(r"^register/?$", views.HolderRegister.as_view()),
     re_path(r"^renew/?$", views.HolderRenew.as_view()),
     re_path(r"^status/?$", views.StatusDetail.as_view()),

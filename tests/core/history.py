@@ -19,9 +19,7 @@ def make_trade(key: int, quantity: int = 1, name: str = "GameStart", kind: str =
 def make_order(order_no: int, trade: Trade | None = None) -> Order:
     """Return an order; without a trade, one whose key is its number."""
     trade = trade or make_trade(order_no)
-    return Order(
-        OrderNo(order_no), trade.key, trade.stock_name, trade.trade_type, trade.quantity
-    )
+    return Order(OrderNo(order_no), trade.key, trade.stock_name, trade.trade_type, trade.quantity)
 
 
 def make_orders(count: int) -> tuple[Order, ...]:

@@ -24,9 +24,7 @@ def make_replica(
     return replica
 
 
-def make_leader(
-    orders: tuple[Order, ...] = (), term: Term = TERM, in_sync_min: int = 1
-) -> Replica:
+def make_leader(orders: tuple[Order, ...] = (), term: Term = TERM, in_sync_min: int = 1) -> Replica:
     """Return a replica that was elected and found nothing missing."""
     replica = make_replica(orders, in_sync_min=in_sync_min)
     notice = Script(replica.take_notice(term, ME))
@@ -62,4 +60,3 @@ def linked(orders: tuple[Order, ...], after: int) -> tuple[Linked, ...]:
     """Return what a history has after an order, with digests."""
     log = MemoryLog(orders[:after])
     return tuple(link(log.digests[-1], orders[after:]))
-

@@ -6,13 +6,15 @@ from hypothesis import strategies as st
 
 from bazaar.core.election import (
     SILENCES_MAX,
+    TENURE_S,
     Elector,
     Ping,
     Reign,
     choose_leader,
     claim_term,
+    is_protected,
 )
-from bazaar.core.failures import NoReplica, NotServing, StaleTerm, Unreachable
+from bazaar.core.failures import LeaderAlive, NoReplica, NotServing, StaleTerm, Unreachable
 from bazaar.core.flow import AskAllPings, AskPing, Claim, Notify
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from tests.core.script import Script
@@ -201,6 +203,33 @@ def test_a_leader_that_does_not_lead_yet_is_notified_again() -> None:
     """It was restarted, or the notice was lost, or the ledger was out of its reach."""
     watch = Script(make_elector().watch()).answer(make_ping(3, is_leading=False))
     assert watch.effect == Notify(Term(1), ReplicaId(3), (ReplicaId(3),))
+
+
+def test_a_leader_that_the_catalog_reaches_is_kept_for_a_while() -> None:
+    """Front ends that see different replicas must not depose each other's leaders in turns."""
+    elector = make_elector()
+    watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
+    assert watch.answer((make_ping(1), make_ping(2))).answer(LeaderAlive()).failure is None
+    assert elector.reign == Reign(Term(1), ReplicaId(3))
+    assert elector.silences == 0
+
+
+@pytest.mark.parametrize(
+    ("tenure_s", "answer", "expected"),
+    [
+        (0.0, make_ping(3), True),
+        (TENURE_S - 0.01, make_ping(3), True),
+        (TENURE_S, make_ping(3), False),
+        (0.0, make_ping(3, is_serving=False), False),
+        (0.0, None, False),
+    ],
+    ids=["new", "nearly over", "over", "not serving", "silent"],
+)
+def test_only_a_new_leader_that_serves_is_protected(
+    tenure_s: float, answer: Ping | None, *, expected: bool
+) -> None:
+    """A dead leader is replaced at once, however new it is."""
+    assert is_protected(tenure_s, answer) is expected
 
 
 def test_a_claim_without_an_answer_changes_nothing() -> None:

@@ -17,6 +17,7 @@ DEFINITE = {
     failures.GapFound,
     failures.InsufficientQuantity,
     failures.KeyReused,
+    failures.LeaderAlive,
     failures.NoLeader,
     failures.NoReplica,
     failures.NotLeader,

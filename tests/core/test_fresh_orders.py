@@ -42,9 +42,7 @@ def test_a_log_takes_exactly_what_it_lacks(orders: tuple[Order, ...], data: st.D
 
 
 @given(orders=histories(), data=st.data())
-def test_a_gap_before_the_page_is_reported(
-    orders: tuple[Order, ...], data: st.DataObject
-) -> None:
+def test_a_gap_before_the_page_is_reported(orders: tuple[Order, ...], data: st.DataObject) -> None:
     """I8, with how far the log has come, so that the sender can rewind."""
     after = data.draw(st.integers(0, len(orders)))
     log = MemoryLog(orders[: data.draw(st.integers(0, after))])

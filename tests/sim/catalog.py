@@ -1,13 +1,14 @@
 """The catalog: its database is a few fields that outlive a crash; the core decides all else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from bazaar.core.digest import link
-from bazaar.core.election import Reign, claim_term
-from bazaar.core.failures import Failure
-from bazaar.core.flow import AskCatalog, AskLedger, Claim
+from bazaar.core.election import TENURE_S, Ping, Reign, claim_term, is_protected
+from bazaar.core.failures import Failure, LeaderAlive
+from bazaar.core.flow import AskCatalog, AskLedger, AskPing, Claim
 from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_batch
-from bazaar.core.types import OrderNo, Stock, Term
+from bazaar.core.types import OrderNo, ReplicaId, Stock, Term
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
 from tests.sim.network import Call, Network
@@ -15,6 +16,8 @@ from tests.sim.process import Process
 
 PAGE_ORDERS_MAX = 4
 """Small, so that every catch-up has to page."""
+PING_TIMEOUT_S = 0.2
+"""How long a claim against a new leader waits for what that leader says."""
 
 
 class SimCatalog(Process):
@@ -26,20 +29,47 @@ class SimCatalog(Process):
         self.reign = Reign(Term(0), None)
         self.stocks = {stock.name: stock for stock in stocks}
         self.ledger = MemoryLog()
+        self.replicas: Mapping[ReplicaId, Process] = {}
+
+    def start(self) -> None:
+        super().start()
+        self.elected_s = self.now_s - TENURE_S
 
     def receive(self, call: Call, message: object) -> None:
+        if isinstance(message, Claim) and self._is_new(message):
+            assert self.reign.leader is not None, "a new leader is somebody"
+            ping = AskPing(self.reign.leader)
+            consider = partial(self._consider, call, message)
+            leader = self.replicas[self.reign.leader]
+            self.network.call(self, leader, ping, consider, PING_TIMEOUT_S)
+            return
+        self._answer(call, message)
+
+    def _answer(self, call: Call, message: object) -> None:
         try:
-            self.network.answer(call, self._answer(message))
+            self.network.answer(call, self._decide(message))
         except Failure as failure:
             self.network.answer(call, failure)
 
-    def _answer(self, message: object) -> object:
+    def _decide(self, message: object) -> object:
         if isinstance(message, AskCatalog):
             return self._trade(message.batch)
         if isinstance(message, AskLedger):
             return self._page(message.after)
         assert isinstance(message, Claim)
         return self._claim(message)
+
+    def _is_new(self, claim: Claim) -> bool:
+        """Tell whether the claim is against a leader who has led only a moment."""
+        is_current = claim.term == self.reign.term and self.reign.leader is not None
+        return is_current and self.now_s - self.elected_s < TENURE_S
+
+    def _consider(self, call: Call, claim: Claim, answer: Ping | Failure) -> None:
+        ping = answer if isinstance(answer, Ping) else None
+        if is_protected(self.now_s - self.elected_s, ping):
+            self.network.answer(call, LeaderAlive())
+        else:
+            self._answer(call, claim)
 
     def _trade(self, batch: Batch) -> BatchAnswer:
         decision = decide_batch(self._book(batch), batch)
@@ -53,7 +83,7 @@ class SimCatalog(Process):
         reign = claim_term(self.reign, claim.term, claim.leader)
         self.crash_point()
         self.checks.claimed(self.reign, claim.term, reign)
-        self.reign = reign
+        self.reign, self.elected_s = reign, self.now_s
         self.crash_point()
         return reign
 

@@ -24,9 +24,11 @@ class Tally:
     stock: Stock
     bought: int = 0
     sold: int = 0
+    trades: int = 0
 
     def add(self, order: Order) -> None:
         """Count one accepted trade."""
+        self.trades += 1
         if order.trade_type is TradeType.BUY:
             self.bought += order.quantity
         else:
@@ -34,6 +36,7 @@ class Tally:
 
     def check(self, stock: Stock) -> None:
         """Assert that the catalog's numbers are the ledger's."""
+        assert stock.version == self.stock.version + self.trades, f"I7 {stock}"
         assert 0 <= stock.quantity <= stock.issued == self.stock.issued, f"I4 {stock}"
         assert stock.opening == self.stock.opening, f"I4 {stock}"
         assert stock.quantity == stock.opening - self.bought + self.sold, f"I4 {stock}"

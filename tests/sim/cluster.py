@@ -52,9 +52,7 @@ def draw_shape(rng: Random) -> Shape:
 class SimCluster:
     """All processes, their network, and the checks that watch them."""
 
-    def __init__(
-        self, seed: int, shape: Shape | None = None, *, has_trace: bool = False
-    ) -> None:
+    def __init__(self, seed: int, shape: Shape | None = None, *, has_trace: bool = False) -> None:
         """Build and start a cluster; without a shape the seed draws one."""
         rng = Random(seed)  # noqa: S311 - a simulation
         shape = shape or draw_shape(rng)
@@ -178,6 +176,7 @@ class SimCluster:
         return standings.count(Standing.LEADING)
 
     def _start(self) -> None:
+        self.catalog.replicas = {replica.id: replica for replica in self.replicas}
         for replica in self.replicas:
             replica.meet(self.catalog, self.replicas)
         for frontend in self.frontends:

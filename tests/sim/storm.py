@@ -144,9 +144,7 @@ class Storm:
     def _cut(self, links: Sequence[tuple[str, str]]) -> None:
         self.network.note(f"cut {links}")
         self.network.cuts.update(links)
-        self.events.after(
-            self._between(CUT_S), partial(self.network.cuts.difference_update, links)
-        )
+        self.events.after(self._between(CUT_S), partial(self.network.cuts.difference_update, links))
 
     def _between(self, bounds_s: tuple[float, float]) -> float:
         return self.rng.uniform(*bounds_s)

@@ -15,7 +15,9 @@ class SimTrader(SimClient):
         """Return the longest time between two acknowledgements that touches a time span."""
         times_s = (0.0, *self.acknowledged_s, self.now_s)
         pairs_s = zip(times_s, times_s[1:], strict=False)
-        return max(after - before for before, after in pairs_s if after > begin_s and before < end_s)
+        return max(
+            after - before for before, after in pairs_s if after > begin_s and before < end_s
+        )
 
     def _pause(self) -> None:
         self.after(REST_S, self._act)

@@ -1,0 +1,57 @@
+"""What a reader gets: a stock, and where it came from."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bazaar.core.types import Stock, Version
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStock:
+    """A stock with its answer, encoded once when it came."""
+
+    stock: Stock
+    body: bytes
+    """The seed's answer to `GET /stocks`, as JSON."""
+    since_s: float
+    """When the catalog was asked for it, on this process's monotonic clock."""
+
+    @property
+    def name(self) -> str:
+        """The stock's name."""
+        return self.stock.name
+
+    @property
+    def version(self) -> Version:
+        """The stock's version."""
+        return self.stock.version
+
+
+class Source(StrEnum):
+    """Where an answer came from, in the words of RFC 9211 (Cache-Status)."""
+
+    HIT = "hit"
+    STORED = "fwd=miss; stored"
+    MISS = "fwd=miss"
+    COLLAPSED = "fwd=miss; collapsed"
+    REQUEST = "fwd=request"
+    """The request demanded a fresh answer."""
+    BYPASS = "fwd=bypass"
+    """There is no lease at the moment, so memory is not used."""
+    STALE = "hit; detail=stale"
+    """From memory without a lease, because the catalog is out of reach: it may be old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A stock as one reader gets it."""
+
+    kept: KeptStock
+    source: Source
+    age_s: int = 0
+    """For how long it has been in memory, in whole seconds."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a newer version may have been acknowledged already."""
+        return self.source is Source.STALE
