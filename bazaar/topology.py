@@ -75,7 +75,7 @@ def _find(what: str, nodes: tuple[Node, ...], node_id: int) -> Node:
         if node.id == node_id:
             return node
     known = ", ".join(str(node.id) for node in nodes)
-    raise TopologyError(f"{node_id} is not the id of a {what}; the cluster has {known}")
+    raise TopologyError(f"no {what} has the id {node_id}; the cluster has {known}")
 
 
 def parse(text: str) -> Topology:

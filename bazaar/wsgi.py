@@ -72,7 +72,8 @@ def build() -> Application:
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
-        listener = control.open_listener(limits.control_threads, is_shared=limits.workers > 1)
+        is_shared = settings.BAZAAR_ROLE == "frontend" and limits.workers > 1
+        listener = control.open_listener(limits.control_threads, is_shared=is_shared)
         wiring.start()
         control.serve(listener)
     else:

@@ -13,6 +13,8 @@ class KeptStock:
     stock: Stock
     body: bytes
     """The seed's answer to `GET /stocks`, as JSON."""
+    hit_headers: tuple[tuple[str, str], ...]
+    """The headers of that answer as a hit, all but Age."""
     since_s: float
     """When the catalog was asked for it, on this process's monotonic clock."""
 

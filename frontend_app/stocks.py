@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from itertools import islice
 from uuid import uuid4
 
 from bazaar.clock import monotonic_s
@@ -19,9 +20,10 @@ from bazaar.core.strangers import Strangers
 from bazaar.core.types import Version
 from bazaar.loops import Loop
 from bazaar.protocol.clients import CatalogClient, encode
-from bazaar.protocol.messages import CachedStock, HolderBody
+from bazaar.protocol.messages import CACHED_SHOWN_MAX, CachedStock, HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
+from frontend_app.headers import hit_headers
 from frontend_app.readings import KeptStock, Reading, Source
 from frontend_app.serializers import show_stock
 
@@ -71,13 +73,14 @@ class StockReader:
                 raise
             return Reading(old, Source.STALE, self._age_s(old))
 
-    def hit(self, stock_name: str) -> Reading | None:
-        """Return a stock from memory if the lease allows it; None otherwise, counting nothing."""
+    def hit(self, stock_name: str) -> tuple[KeptStock, int] | None:
+        """Return a stock in memory and its age in seconds, if the lease allows; else None."""
+        now_s = monotonic_s()
         with self._lock:
-            if stock_name not in self.cache.entries or not self.lease.is_valid(monotonic_s()):
+            if stock_name not in self.cache.entries or not self.lease.is_valid(now_s):
                 return None
             kept = self.cache.get(stock_name)
-        return Reading(kept, Source.HIT, self._age_s(kept)) if kept else None
+        return (kept, int(now_s - kept.since_s)) if kept else None
 
     def invalidate(self, changes: Sequence[tuple[str, Version]]) -> None:
         """Forget stocks below a version, before they change."""
@@ -116,9 +119,9 @@ class StockReader:
         return max(0.0, self.lease.valid_until_s - monotonic_s())
 
     def contents(self) -> tuple[CachedStock, ...]:
-        """Return what is in memory, the most recently used last."""
+        """Return what is in memory, the most recently used first, a bounded number."""
         with self._lock:
-            entries = tuple(self.cache.entries.values())
+            entries = tuple(islice(reversed(self.cache.entries.values()), CACHED_SHOWN_MAX))
         return tuple(
             CachedStock(
                 stock_name=kept.name,
@@ -168,7 +171,8 @@ class StockReader:
             if not failure.is_refused:  # silent: do not let every reader wait for it in turn
                 self._away_until_s = monotonic_s() + self.limits.renewal_s
             raise
-        return KeptStock(stock, encode(show_stock(stock)), since_s)
+        body = encode(show_stock(stock))
+        return KeptStock(stock, body, hit_headers(stock.version, body), since_s)
 
     def _fill(self, ticket: Ticket, future: "Future[KeptStock]") -> Reading:
         try:

@@ -18,7 +18,7 @@ from bazaar.rest import (
     read_stock_name,
 )
 from frontend_app import serializers, services, wiring
-from frontend_app.hits import asks_for_fresh, headers_of
+from frontend_app.headers import asks_for_fresh, headers_of
 
 KEY_HEADER = "Idempotency-Key"
 _UUID_CHARS = 36

@@ -76,6 +76,7 @@ def status() -> FrontEndStatus:
         leader=elector.reign.leader,
         refused_callers=refusals.count,
         lease_left_s=round(reader.lease_left_s(), 3),
+        cached_count=len(reader.cache.entries),
         cached=reader.contents(),
         hits=reader.cache.hits,
         misses=reader.cache.misses,

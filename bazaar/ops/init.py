@@ -21,6 +21,7 @@ class Wish:
 
     data: DataDir
     replicas: int | None = None
+    front_ends: int | None = None
     stocks: str = "sp500"
     server: str = "granian"
     is_restarting: bool = False
@@ -30,6 +31,8 @@ def check_wish(wish: Wish) -> None:
     """Raise ClusterError unless the wish makes sense."""
     if wish.replicas is not None and not 1 <= wish.replicas <= REPLICAS_MAX:
         raise ClusterError(f"--replicas must be from 1 to {REPLICAS_MAX}, not {wish.replicas}.")
+    if wish.front_ends is not None and not 1 <= wish.front_ends <= REPLICAS_MAX:
+        raise ClusterError(f"--front-ends must be from 1 to {REPLICAS_MAX}, not {wish.front_ends}.")
     if wish.stocks not in databases.STOCKS:
         raise ClusterError(
             f"--stocks must be {' or '.join(databases.STOCKS)}, not {wish.stocks!r}."
@@ -38,15 +41,18 @@ def check_wish(wish: Wish) -> None:
 
 def describe_cluster(wish: Wish, environ: Mapping[str, str]) -> Topology:
     """
-    Return the wished cluster: what BAZAAR_CLUSTER names, or so many replicas, or as last time.
+    Return the wished cluster: what BAZAAR_CLUSTER names, or so many of each, or as last time.
 
     Raises ClusterError, SettingsError.
     """
     path = environ.get("BAZAAR_CLUSTER")
-    if path and wish.replicas is not None and Path(path).absolute() != wish.data.topology_path:
-        raise ClusterError("Give BAZAAR_CLUSTER or --replicas: both say which replicas exist.")
-    if wish.replicas is not None:
-        return topology.local(wish.replicas)
+    is_counted = wish.replicas is not None or wish.front_ends is not None
+    if path and is_counted and Path(path).absolute() != wish.data.topology_path:
+        raise ClusterError(
+            "Give BAZAAR_CLUSTER, or --replicas and --front-ends: both say what there is."
+        )
+    if is_counted:
+        return topology.local(wish.replicas or REPLICAS_DEFAULT, wish.front_ends or 1)
     if path:
         return env.read_topology(environ)
     if wish.data.topology_path.exists():

@@ -28,7 +28,7 @@ KILL_TIMEOUT_S = 2
 ID_VARIABLES = {"order": "BAZAAR_REPLICA_ID", "frontend": "BAZAAR_FRONT_END_ID"}
 
 
-def granian(node: Node, threads: int) -> list[str]:
+def granian(node: Node, threads: int, workers: int = 1) -> list[str]:
     """
     Return the arguments that run the application under granian.
 
@@ -38,7 +38,9 @@ def granian(node: Node, threads: int) -> list[str]:
     return [
         *("granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
         *("--host", node.host, "--port", str(node.port)),
-        *("--workers", "1", "--blocking-threads", str(threads)),
+        *("--workers", str(workers), "--blocking-threads", str(threads)),
+        # One worker of several may die alone; with a single one its death is the process's.
+        *(("--respawn-failed-workers",) if workers > 1 else ()),
         *("--backlog", str(CONNECTIONS_MAX), "--backpressure", str(CONNECTIONS_MAX)),
         *("--workers-kill-timeout", str(KILL_TIMEOUT_S)),
         # At "warning" it complains about every number of threads that suits waiting requests.
@@ -47,13 +49,13 @@ def granian(node: Node, threads: int) -> list[str]:
     ]
 
 
-def gunicorn(node: Node, threads: int) -> list[str]:
+def gunicorn(node: Node, threads: int, workers: int = 1) -> list[str]:
     """Return the arguments that run the application under gunicorn."""
     host = f"[{node.host}]" if ":" in node.host else node.host
     return [
         *("gunicorn", "--worker-class", "gthread", "--no-control-socket"),
         *("--bind", f"{host}:{node.port}", "--backlog", str(CONNECTIONS_MAX)),
-        *("--workers", "1", "--threads", str(threads)),
+        *("--workers", str(workers), "--threads", str(threads)),
         *("--worker-connections", str(CONNECTIONS_MAX), "--keep-alive", str(KEEP_ALIVE_S)),
         # No heartbeat: after a pause (SIGSTOP) it would take the worker for hung and kill it.
         *("--timeout", "0", "--graceful-timeout", str(KILL_TIMEOUT_S)),
@@ -62,7 +64,7 @@ def gunicorn(node: Node, threads: int) -> list[str]:
     ]
 
 
-SERVERS: Mapping[str, Callable[[Node, int], list[str]]] = {
+SERVERS: Mapping[str, Callable[[Node, int, int], list[str]]] = {
     "granian": granian,
     "gunicorn": gunicorn,
 }
@@ -94,8 +96,10 @@ def command(role: str, server: str, environ: Mapping[str, str]) -> list[str]:
     if server not in SERVERS:
         raise SettingsError(f"{server!r} is not a server; servers are {', '.join(SERVERS)}.")
     node = check(role, environ)
-    threads = env.read_limits(environ).served_threads
-    return [sys.executable, "-m", *SERVERS[server](node, threads)]
+    limits = env.read_limits(environ)
+    # Only a front end may be several processes: each is a lease holder of its own (DESIGN 4.4).
+    workers = limits.workers if role == "frontend" else 1
+    return [sys.executable, "-m", *SERVERS[server](node, limits.served_threads, workers)]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -406,6 +406,10 @@ class CatalogStatus(Status, frozen=True, kw_only=True):
     trades: int = 0
 
 
+CACHED_SHOWN_MAX = 200
+"""Entries of a cache in one status."""
+
+
 class CachedStock(Message, frozen=True, kw_only=True):
     """One entry of a front end's memory."""
 
@@ -420,7 +424,9 @@ class FrontEndStatus(Status, frozen=True, kw_only=True):
     """A front end."""
 
     lease_left_s: float
+    cached_count: int = 0
     cached: tuple[CachedStock, ...] = ()
+    """The most recently used, at most CACHED_SHOWN_MAX."""
     hits: int = 0
     misses: int = 0
     evictions: int = 0

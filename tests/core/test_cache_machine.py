@@ -39,7 +39,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule()
     def begin(self) -> None:
-        """A reader comes: from memory at once, or through a fill; directly without a lease."""
+        """Serve a reader from memory, or through a fill; directly without a lease."""
         if not self.is_leased:
             self.give(self.least, self.stock)
         elif stock := self.cache.get(NAME):
@@ -50,14 +50,14 @@ class CacheMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.readers)
     @rule(pick=picks)
     def ask(self, pick: int) -> None:
-        """The catalog reads for a fill that is under way."""
+        """Let the catalog read for a fill that is under way."""
         fill = self.readers[pick % len(self.readers)].ticket.fill
         self.read.setdefault(fill, self.stock)
 
     @precondition(lambda self: self.read)
     @rule(pick=picks)
     def deliver(self, pick: int) -> None:
-        """An answer arrives: it is kept or not, and whoever may have it gets it."""
+        """Let an answer arrive: it is kept or not, and whoever may have it gets it."""
         fill = list(self.read)[pick % len(self.read)]
         stock = self.read.pop(fill)
         self.cache.finish(fill, stock)
@@ -72,7 +72,7 @@ class CacheMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.announced == self.committed)
     @rule()
     def announce(self) -> None:
-        """The catalog tells every holder with a lease before it commits a change."""
+        """Tell every holder with a lease, before a change is committed."""
         self.announced += 1
         if self.is_leased:
             self.cache.invalidate(NAME, Version(self.announced))
@@ -80,18 +80,18 @@ class CacheMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.announced > self.committed)
     @rule()
     def commit(self) -> None:
-        """The change is committed and acknowledged."""
+        """Commit and acknowledge the change."""
         self.committed = self.announced
         self.least = max(self.least, self.committed)
 
     @rule()
     def remove(self) -> None:
-        """Somebody calls /rm."""
+        """Call /rm."""
         self.cache.remove(NAME)
 
     @rule()
     def lose_lease(self) -> None:
-        """The holder hears of nothing from now on, and does not serve from memory."""
+        """Hear of nothing from now on, and do not serve from memory."""
         self.is_leased = False
 
     @precondition(lambda self: self.announced == self.committed)

@@ -48,14 +48,14 @@ def make_elector(term: int = 1, leader: int = 3) -> Elector:
     return elector
 
 
-pings = st.lists(
+some_pings = st.lists(
     st.builds(make_ping, st.integers(1, 9), is_serving=st.booleans()),
     max_size=5,
     unique_by=lambda ping: ping.replica_id,
 )
 
 
-@given(pings)
+@given(some_pings)
 def test_the_live_serving_replica_with_the_largest_id_is_chosen(drawn: list[Ping]) -> None:
     """DESIGN 4.3; NoReplica, definite, when there is none."""
     serving = [ping.replica_id for ping in drawn if ping.is_serving]
@@ -98,10 +98,10 @@ def test_the_first_look_elects_somebody_and_notifies_all() -> None:
     elector = Elector(IDS)
     watch = Script(elector.watch())
     assert watch.effect == AskAllPings(IDS)
-    watch.answer(tuple(make_ping(one, term=0, leader=None) for one in IDS))
-    assert watch.effect == Claim(Term(0), ReplicaId(3))
-    watch.answer(Reign(Term(1), ReplicaId(3)))
-    assert watch.effect == Notify(Term(1), ReplicaId(3), IDS)
+    pings = tuple(make_ping(one, term=0, leader=None) for one in IDS)
+    assert watch.answer(pings).effect == Claim(Term(0), ReplicaId(3))
+    reign = Reign(Term(1), ReplicaId(3))
+    assert watch.answer(reign).effect == Notify(Term(1), ReplicaId(3), IDS)
     assert watch.answer(None).failure is None
     assert elector.reign == Reign(Term(1), ReplicaId(3))
     assert elector.elections == 1

@@ -6,10 +6,10 @@ from bazaar.core import failures, leases
 from bazaar.core.failures import Diverged, Failure, GapFound, StaleTerm, Unreachable
 from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
 
-INDEFINITE = {failures.Deposed, failures.NotReplicated, failures.Unreachable}
+INDEFINITE: set[type[Failure]] = {failures.Deposed, failures.NotReplicated, failures.Unreachable}
 """After these the trade may have happened; whoever adds one decides on which side it is."""
 
-DEFINITE = {
+DEFINITE: set[type[Failure]] = {
     failures.Busy,
     failures.Corrupt,
     failures.DamagedPage,
@@ -40,7 +40,7 @@ def test_every_failure_says_whether_it_is_definite() -> None:
 
 @pytest.mark.parametrize(
     "failure",
-    sorted((DEFINITE | INDEFINITE) - {GapFound, StaleTerm}, key=lambda one: one.__name__),
+    sorted((DEFINITE | INDEFINITE) - {GapFound, StaleTerm}, key=str),
 )
 def test_every_failure_has_a_sentence_for_the_caller(failure: type[Failure]) -> None:
     assert failure().message

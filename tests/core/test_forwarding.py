@@ -80,8 +80,7 @@ def test_whatever_fails_is_repeated_with_the_same_key_at_the_next_leader(
     forwarding.attempt(failure)
     assert forwarding.script.effect == Reconsider((ONE.key,), Term(1), failure)
     forwarding.elect(2, 2)
-    forwarding.script.answer(NOT_YET)
-    assert forwarding.script.effect == SendTrades(Term(2), ReplicaId(2), (ONE,))
+    assert forwarding.script.answer(NOT_YET).effect == SendTrades(Term(2), ReplicaId(2), (ONE,))
     forwarding.attempt((make_order(1),))
     assert forwarding.only_answer == make_order(1)
 
@@ -91,8 +90,7 @@ def test_without_a_leader_nothing_is_sent() -> None:
     assert isinstance(forwarding.script.effect, Reconsider)
     assert isinstance(forwarding.script.effect.failure, NoLeader)
     forwarding.elect(1, 3)
-    forwarding.script.answer(NOT_YET)
-    assert forwarding.script.effect == SendTrades(Term(1), ReplicaId(3), (ONE,))
+    assert forwarding.script.answer(NOT_YET).effect == SendTrades(Term(1), ReplicaId(3), (ONE,))
 
 
 def test_a_repeated_trade_in_one_batch_is_sent_once() -> None:

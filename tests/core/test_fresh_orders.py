@@ -61,7 +61,7 @@ def test_a_damaged_page_is_never_stored(orders: tuple[Order, ...], data: st.Data
     last = data.draw(st.integers(0, len(orders)))
     log = MemoryLog(orders[:last])
     sent = make_page(orders, data.draw(st.integers(0, last)))
-    came = garble(Random(data.draw(st.integers(0, 99))), sent)  # noqa: S311 - damage, not secrets
+    came = garble(Random(data.draw(st.integers(0, 99))), sent)
     assert isinstance(came, Page)
     assert came != sent
     with pytest.raises(DamagedPage):

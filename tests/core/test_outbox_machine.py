@@ -28,14 +28,14 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule()
     def trade(self) -> None:
-        """The leader stores an order and ships it."""
+        """Store an order and ship it, as the leader does."""
         linked = tuple(link(self.log.digests[-1], [make_order(self.log.last + 1)]))
         self.outbox.offer(linked)
         self.log.append(linked)
 
     @rule(follower=followers, limit=st.integers(1, 3), is_heard=st.booleans())
     def send(self, follower: ReplicaId, limit: int, *, is_heard: bool) -> None:
-        """A replicator sends once; the answer may be lost."""
+        """Let a replicator send once; the answer may be lost."""
         append = self.outbox.next_append(follower, limit)
         position = self.outbox.followers[follower].position
         page = append.page if append else self.log.page(position, limit)
@@ -52,14 +52,14 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(back=st.integers(0, 3))
     def acknowledge(self, back: int) -> None:
-        """A waiting trade asks whether it may be answered; sometimes it is an old one."""
+        """Ask whether a waiting trade may be answered; sometimes it is an old one."""
         upto = OrderNo(max(0, self.outbox.last - back))
         if self.outbox.release(upto):
             self.acknowledged = max(self.acknowledged, upto)
 
     @rule()
     def give_up_waiting(self) -> None:
-        """The replication timeout: whoever lags is dropped, and then all is released."""
+        """Drop whoever lags, as after the replication timeout; then all is released."""
         for follower in self.outbox.laggards(self.outbox.last):
             self.outbox.lost(follower)
         assert self.outbox.release(self.outbox.last)
@@ -67,14 +67,14 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @rule(follower=followers)
     def wipe(self, follower: ReplicaId) -> None:
-        """A follower loses its disk; its connection breaks."""
+        """Let a follower lose its disk; its connection breaks."""
         self.logs[follower] = MemoryLog()
         self.outbox.lost(follower)
 
     @precondition(lambda self: self.log.last > 2)
     @rule(follower=followers)
     def read_the_ledger(self, follower: ReplicaId) -> None:
-        """A follower catches up by itself."""
+        """Let a follower catch up by itself."""
         log = self.logs[follower]
         log.append(fresh_orders(self.log.page(log.last, 2), log.last, log))
 

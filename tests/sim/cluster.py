@@ -54,7 +54,7 @@ class SimCluster:
 
     def __init__(self, seed: int, shape: Shape | None = None, *, has_trace: bool = False) -> None:
         """Build and start a cluster; without a shape the seed draws one."""
-        rng = Random(seed)  # noqa: S311 - a simulation
+        rng = Random(seed)
         shape = shape or draw_shape(rng)
         self.events = Events()
         self.network = Network(self.events, rng, trace=[] if has_trace else None)

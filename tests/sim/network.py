@@ -7,14 +7,14 @@ request may still arrive after its sender gave up.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from bazaar.core.failures import Unreachable
-from tests.sim.events import Events
 from tests.core.garbling import garble
+from tests.sim.events import Events
 from tests.sim.messages import TRADING
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ class Network:
         self.events.after(timeout_s, partial(self._finish, call, SILENCE))
         self._send(source, target, partial(self._arrive, call))
         weather = self.weather
-        if weather.repeated and self.rng.random() < weather.repeated:
-            if weather.has_twins or not isinstance(message, TRADING):
-                self._send(source, target, partial(self._arrive, call))
+        may_repeat = weather.repeated and (weather.has_twins or not isinstance(message, TRADING))
+        if may_repeat and self.rng.random() < weather.repeated:
+            self._send(source, target, partial(self._arrive, call))
         return call
 
     def answer(self, call: Call, answer: object) -> None:

@@ -70,6 +70,7 @@ class Process:
         if self.fuse:
             self.fuse -= 1
             if not self.fuse:
+                self.network.note(f"{self.name} dies at a write")
                 raise Crash(self)
 
     def pause(self) -> None:
@@ -107,10 +108,7 @@ class Process:
     def step(self, flow: Flow[Any], perform: Perform, done: Resume, answer: object) -> None:
         """Take a flow to its next effect."""
         try:
-            if isinstance(answer, Failure):
-                effect = flow.throw(answer)
-            else:
-                effect = flow.send(answer)
+            effect = flow.throw(answer) if isinstance(answer, Failure) else flow.send(answer)
         except StopIteration as stop:
             done(stop.value)
         except Failure as failure:

@@ -79,7 +79,7 @@ class SimReplica(Process):
     def _catch_up(self) -> None:
         self.run(self.machine.start(), self.perform, self._started)
 
-    def _started(self, result: None | Failure) -> None:
+    def _started(self, result: Failure | None) -> None:
         if result is not None and self.machine.standing is Standing.STARTING:
             self.after(RESTART_S, self._catch_up)
 

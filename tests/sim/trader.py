@@ -1,11 +1,12 @@
 """A client that never rests: how long the bazaar keeps it waiting is what liveness means."""
 
+from itertools import pairwise
 from uuid import UUID
 
 from bazaar.core.types import Trade, TradeType
 from tests.sim.client import SimClient
 
-REST_S = 0.01
+REST_S = 0.03
 
 
 class SimTrader(SimClient):
@@ -14,7 +15,7 @@ class SimTrader(SimClient):
     def longest_wait_s(self, begin_s: float, end_s: float) -> float:
         """Return the longest time between two acknowledgements that touches a time span."""
         times_s = (0.0, *self.acknowledged_s, self.now_s)
-        pairs_s = zip(times_s, times_s[1:], strict=False)
+        pairs_s = pairwise(times_s)
         return max(
             after - before for before, after in pairs_s if after > begin_s and before < end_s
         )

@@ -23,6 +23,8 @@ from bazaar.topology import REPLICAS_MAX
 _EXIT = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.NO_LEADER: 2, Health.DOWN: 2}
 _ID = "a process, such as order-3 or catalog; a replica's number; or leader"
 
+WORKERS_MAX = 64
+
 
 class Command(BaseCommand):
     """Parse, then call `bazaar.ops`."""
@@ -43,10 +45,12 @@ class Command(BaseCommand):
     def _add_whole(self, verbs: Any, data: CommandParser) -> None:
         wish = CommandParser(add_help=False)
         wish.add_argument("--replicas", metavar="N", help="order replicas, 1 to 99 (3)")
+        wish.add_argument("--front-ends", metavar="N", help="front ends, 1 to 99 (1)")
         wish.add_argument("--stocks", default="sp500", help="asterix or sp500, for a new catalog")
         verbs.add_parser("init", parents=[data, wish], help="make files and databases")
         one = verbs.add_parser("up", parents=[data, wish], help="start all, stay, stop all")
         one.add_argument("--server", default="granian", help="granian or gunicorn")
+        one.add_argument("--workers", metavar="W", help="processes a front end, 1 to 64 (1)")
         one.add_argument("--autorestart", action="store_true", help="restart what dies")
         one = verbs.add_parser("status", parents=[data], help="0 healthy, 1 degraded, 2 no leader")
         one.add_argument("-o", "--output", default="table", help="table or json")
@@ -99,6 +103,9 @@ class Command(BaseCommand):
 
     def do_up(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:
         """Run the cluster."""
+        if options["workers"] is not None:
+            workers = _count("--workers", options["workers"], WORKERS_MAX)
+            environ = {**environ, "BAZAAR_WORKERS": str(workers)}
         return up(_wish(environ, options), environ, tables.console(self.stdout))
 
     def do_status(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:
@@ -163,14 +170,18 @@ class Command(BaseCommand):
 
 
 def _wish(environ: Mapping[str, str], options: Mapping[str, Any]) -> Wish:
-    replicas = options["replicas"]
     return Wish(
         DataDir.of(environ),
-        None if replicas is None else _count("--replicas", replicas, REPLICAS_MAX),
+        _optional("--replicas", options["replicas"]),
+        _optional("--front-ends", options["front_ends"]),
         options["stocks"],
         options.get("server", "granian"),
         options.get("autorestart", False),
     )
+
+
+def _optional(option: str, text: str | None) -> int | None:
+    return None if text is None else _count(option, text, REPLICAS_MAX)
 
 
 def _count(option: str, text: str, most: int) -> int:

@@ -1,0 +1,42 @@
+"""What an answer says of its version and of where it came from (RFC 9110, 9111, 9211)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from frontend_app.readings import Reading, Source
+
+CACHE_NAME = "bazaar"
+STALE_WARNING = '110 - "Response is Stale"'
+_VIEW_HEADERS = (
+    ("Content-Type", "application/json"),
+    ("Vary", "Accept"),
+    ("Allow", "GET, HEAD, OPTIONS"),
+)
+"""What the view's framework adds to every answer."""
+
+
+def headers_of(reading: Reading) -> dict[str, str]:
+    """Return the headers of one reader's answer."""
+    headers = {
+        "ETag": f'"{reading.kept.version}"',
+        "Age": str(reading.age_s),
+        "Cache-Status": f"{CACHE_NAME}; {reading.source}",
+    }
+    if reading.is_stale:
+        headers["Warning"] = STALE_WARNING
+    return headers
+
+
+def hit_headers(version: int, body: bytes) -> tuple[tuple[str, str], ...]:
+    """Return all headers of a hit but its age, as the view would send them."""
+    return (
+        *_VIEW_HEADERS,
+        ("ETag", f'"{version}"'),
+        ("Cache-Status", f"{CACHE_NAME}; {Source.HIT}"),
+        ("Content-Length", str(len(body))),
+    )
+
+
+def asks_for_fresh(environ: Mapping[str, Any]) -> bool:
+    """Tell whether a request wants the catalog's answer, not memory's."""
+    return "no-cache" in environ.get("HTTP_CACHE_CONTROL", "").lower()

@@ -1,0 +1,95 @@
+"""Every wrong limit is a sentence that names its variable (DESIGN 7)."""
+
+import msgspec
+import pytest
+
+from bazaar.settings.env import Limits, SettingsError, read_limits, variable
+
+FIELDS = msgspec.structs.fields(Limits)
+TIMES = [field.name for field in FIELDS if field.name.endswith("_s")]
+COUNTS = [field.name for field in FIELDS if not field.name.endswith("_s")]
+NAMES = [field.name for field in FIELDS]
+
+
+def refusal(**environ: str) -> str:
+    """Return the sentence with which an environment is refused."""
+    with pytest.raises(SettingsError) as caught:
+        read_limits(environ)
+    return str(caught.value)
+
+
+def test_the_defaults_are_the_designs() -> None:
+    limits = read_limits({})
+    assert (limits.ping_interval_s, limits.ping_timeout_s) == (0.2, 0.5)
+    assert (limits.lease_s, limits.renewal_s) == (2.0, 0.5)
+    assert (limits.replication_timeout_s, limits.deadline_s) == (0.5, 10.0)
+    assert (limits.batch_trades_max, limits.cache_stocks_max) == (256, 10_000)
+    assert (limits.page_orders_max, limits.min_in_sync) == (1000, 1)
+
+
+def test_a_limit_is_read_from_its_variable() -> None:
+    environ = {"BAZAAR_LEASE_S": "4.5", "BAZAAR_BATCH_TRADES_MAX": "7", "PATH": "/bin"}
+    limits = read_limits(environ)
+    assert (limits.lease_s, limits.batch_trades_max) == (4.5, 7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "1e400", "nan", "NaN", "inf", "-inf", "null"])
+def test_what_is_no_sensible_number_is_refused_by_name(name: str, text: str) -> None:
+    assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r} is not usable")
+
+
+@pytest.mark.parametrize("name", TIMES)
+@pytest.mark.parametrize("text", ["3601", "1_0", "0x1", "\u0661"])
+def test_a_time_has_an_upper_limit_and_plain_digits(name: str, text: str) -> None:
+    assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r}")
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("text", ["1.5", "1000001", str(10**30), "true", "\u0661"])
+def test_a_count_is_a_whole_number_with_an_upper_limit(name: str, text: str) -> None:
+    assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r}")
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        (
+            {"BAZAAR_LEASE_S": "1"},
+            "BAZAAR_LEASE_S (1) must be greater than 2 x BAZAAR_RENEWAL_S (0.5).",
+        ),
+        (
+            {"BAZAAR_RENEWAL_S": "1"},
+            "BAZAAR_LEASE_S (2) must be greater than 2 x BAZAAR_RENEWAL_S (1).",
+        ),
+        (
+            {"BAZAAR_PING_TIMEOUT_S": "10"},
+            "BAZAAR_DEADLINE_S (10) must be greater than BAZAAR_PING_TIMEOUT_S (10).",
+        ),
+        (
+            {"BAZAAR_CALL_TIMEOUT_S": "11"},
+            "BAZAAR_DEADLINE_S (10) must be greater than BAZAAR_CALL_TIMEOUT_S (11).",
+        ),
+        (
+            {"BAZAAR_REPLICATION_TIMEOUT_S": "60"},
+            "BAZAAR_DEADLINE_S (10) must be greater than BAZAAR_REPLICATION_TIMEOUT_S (60).",
+        ),
+        (
+            {"BAZAAR_LEASE_S": "30"},
+            "BAZAAR_DEADLINE_S (10) must be greater than BAZAAR_LEASE_S (30).",
+        ),
+        (
+            {"BAZAAR_DEADLINE_S": "3"},
+            "BAZAAR_DEADLINE_S (3) must be greater than BAZAAR_CALL_TIMEOUT_S (3).",
+        ),
+    ],
+)
+def test_times_that_do_not_fit_each_other_are_refused(
+    environ: dict[str, str], sentence: str
+) -> None:
+    assert refusal(**environ) == sentence
+
+
+def test_two_changes_that_fit_each_other_are_taken() -> None:
+    limits = read_limits({"BAZAAR_RENEWAL_S": "2", "BAZAAR_LEASE_S": "5"})
+    assert (limits.renewal_s, limits.lease_s) == (2.0, 5.0)

@@ -1,0 +1,177 @@
+"""How long clients wait when something fails in an otherwise healthy cluster (DESIGN 5)."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.sim.cluster import Shape, SimCluster
+from tests.sim.trader import SimTrader
+
+SEEDS = range(5)
+CALM_S = 2.2
+"""Simulated time before a failure; by then every leader may be replaced at once."""
+AFTER_S = 2.5
+SLACK_S = 0.1
+"""What waking up and sending take, on top of the bounds of DESIGN 5."""
+LEADER, OTHER, FOLLOWER = 2, 1, 0
+Fault = Callable[[SimCluster], None]
+
+
+def wait_s(seed: int, fault: Fault, *, frontends: int = 2) -> float:
+    """Return how long a client of the first front end waits for an acknowledgement, at most."""
+    cluster = SimCluster(seed, Shape(frontends=frontends, clients=0))
+    cluster.run_for(1.0)
+    elect_largest(cluster)
+    trader = SimTrader("trader", cluster.network, cluster.checks, trades=0)
+    trader.meet(cluster.frontends[:1], cluster.replicas)
+    trader.start()
+    cluster.run_for(CALM_S + 0.3 * cluster.network.rng.random())
+    begin_s = cluster.events.now_s
+    fault(cluster)
+    cluster.run_for(AFTER_S)
+    return trader.longest_wait_s(begin_s, begin_s + AFTER_S)
+
+
+def elect_largest(cluster: SimCluster) -> None:
+    """Let the replica with the largest id lead, whoever was first at the start."""
+    for replica in cluster.replicas[:-1]:
+        replica.crash()
+    cluster.run_for(1.0)
+    for replica in cluster.replicas[:-1]:
+        replica.start()
+    cluster.run_for(1.0)
+    assert cluster.replicas[-1].outbox is not None, "the largest id leads"
+
+
+def cut(*links: tuple[str, str]) -> Fault:
+    """Return the fault that some links carry nothing."""
+    return lambda cluster: cluster.network.cuts.update(links)
+
+
+def both_ways(one: str, other: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return a link in both directions."""
+    return (one, other), (other, one)
+
+
+def crash(*replicas: int) -> Fault:
+    """Return the fault that replicas die, by their place."""
+
+    def fault(cluster: SimCluster) -> None:
+        for at in replicas:
+            cluster.replicas[at].crash()
+
+    return fault
+
+
+def pause(replica: int) -> Fault:
+    """Return the fault that a replica is stopped, by its place."""
+    return lambda cluster: cluster.replicas[replica].pause()
+
+
+BOUNDS_S: dict[str, tuple[Fault, float]] = {
+    "nothing": (crash(), 0.1),
+    "leader killed": (crash(LEADER), 0.3),
+    "leader paused": (pause(LEADER), 1.5),
+    "follower killed": (crash(FOLLOWER), 0.5),
+    "follower paused": (pause(FOLLOWER), 0.5),
+    "two of three killed": (crash(LEADER, OTHER), 0.5),
+    "both followers killed": (crash(OTHER, FOLLOWER), 0.5),
+    "leader to front ends cut": (
+        cut(("replica 3", "front end 1"), ("replica 3", "front end 2")),
+        1.5,
+    ),
+    "front ends to leader cut": (
+        cut(("front end 1", "replica 3"), ("front end 2", "replica 3")),
+        1.5,
+    ),
+    "one front end and leader cut": (cut(*both_ways("front end 1", "replica 3")), 1.5),
+    "leader and follower cut": (cut(*both_ways("replica 3", "replica 1")), 0.5),
+    "leader to follower cut": (cut(("replica 3", "replica 1")), 0.5),
+    "follower to leader cut": (cut(("replica 1", "replica 3")), 0.5),
+    "follower and catalog cut": (cut(*both_ways("replica 1", "catalog")), 0.1),
+    "front end and catalog cut": (cut(*both_ways("front end 1", "catalog")), 0.1),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDS_S)
+def test_a_trade_is_acknowledged_soon_after(name: str) -> None:
+    """DESIGN 5, for a client whose front end has to find out by itself."""
+    fault, bound_s = BOUNDS_S[name]
+    for seed in SEEDS:
+        waited_s = wait_s(seed, fault)
+        assert waited_s <= bound_s + SLACK_S, f"seed {seed}: {waited_s:.3f} s"
+
+
+def test_a_front_end_without_the_catalog_follows_an_election_of_another() -> None:
+    """It learns from the replicas who leads now."""
+
+    def fault(cluster: SimCluster) -> None:
+        cut(*both_ways("front end 1", "catalog"))(cluster)
+        crash(LEADER)(cluster)
+
+    for seed in SEEDS:
+        assert wait_s(seed, fault) <= 1.0
+
+
+def test_front_ends_that_see_different_replicas_do_not_depose_leaders_in_turns() -> None:
+    """A leader that the catalog reaches keeps the term for a while (`is_protected`)."""
+
+    def fault(cluster: SimCluster) -> None:
+        cut(*both_ways("front end 1", "replica 3"))(cluster)
+        cut(*both_ways("front end 2", "replica 2"))(cluster)
+
+    cluster = SimCluster(1, Shape(clients=0))
+    cluster.run_for(1.0)
+    elect_largest(cluster)
+    fault(cluster)
+    before = cluster.catalog.reign.term
+    cluster.run_for(20.0)
+    assert cluster.catalog.reign.term - before <= 20.0 / 2.0 + 1
+
+
+def test_a_resumed_leader_acknowledges_nothing() -> None:
+    """I5: whatever it was doing when it was stopped, the term is over."""
+    cluster = SimCluster(4, Shape(clients=0))
+    cluster.run_for(1.0)
+    elect_largest(cluster)
+    trader = SimTrader("trader", cluster.network, cluster.checks, trades=0)
+    trader.meet(cluster.frontends, cluster.replicas)
+    trader.start()
+    cluster.run_for(CALM_S)
+    cluster.replicas[LEADER].pause()
+    cluster.run_for(3.0)
+    term = cluster.catalog.reign.term
+    cluster.replicas[LEADER].resume()
+    cluster.run_for(1.0)
+    assert cluster.checks.entry_term == term == cluster.catalog.reign.term
+    assert cluster.replicas[LEADER].outbox is None
+    assert cluster.replicas[LEADER].log.last >= cluster.checks.last - 1
+
+
+def test_a_restarted_larger_id_does_not_depose_a_healthy_leader() -> None:
+    """DESIGN 4.3."""
+    cluster = SimCluster(4, Shape(clients=0))
+    cluster.run_for(1.0)
+    elect_largest(cluster)
+    cluster.replicas[LEADER].crash()
+    cluster.run_for(3.0)
+    reign = cluster.catalog.reign
+    cluster.replicas[LEADER].start()
+    cluster.run_for(3.0)
+    assert cluster.catalog.reign == reign
+
+
+def test_a_ledger_restored_from_an_old_copy_reuses_no_number() -> None:
+    """I1: every replica that has more than the ledger stays out, loudly, and trades stop."""
+    cluster = SimCluster(2, Shape(clients=0))
+    trader = SimTrader("trader", cluster.network, cluster.checks, trades=0)
+    trader.meet(cluster.frontends, cluster.replicas)
+    trader.start()
+    cluster.run_for(2.0)
+    placed = cluster.checks.last
+    ledger = cluster.catalog.ledger
+    del ledger.orders[-3:], ledger.digests[-3:]
+    ledger.by_key = {order.key: order for order in ledger.orders}
+    cluster.run_for(3.0)
+    assert cluster.checks.last == placed
+    assert not any(replica.outbox for replica in cluster.replicas)

@@ -1,0 +1,47 @@
+"""
+Thousands of storms over whole clusters, every invariant checked at every step.
+
+I1-I6, I8, I9 (`checks.py` says where), and after each storm everything heals, settles and is level.
+A seed that failed once is kept in `KEPT`.
+"""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.sim.cluster import Shape, run_seed
+
+SEEDS = 3000
+CHUNK = 100
+KEPT: tuple[int, ...] = (17970, 25212, 42012)
+"""Seeds outside the range that failed: an old answer ended a new reign; a batch came after all."""
+
+
+@pytest.mark.parametrize("begin", range(0, SEEDS, CHUNK))
+def test_every_invariant_holds_through_a_storm(begin: int) -> None:
+    """I1-I6, I8, I9: messages late, lost, repeated, cut; crash, restart, pause, wiped disk."""
+    for seed in range(begin, begin + CHUNK):
+        run_seed(seed)
+
+
+@pytest.mark.parametrize("seed", KEPT)
+def test_a_storm_that_did_damage_once_does_no_more(seed: int) -> None:
+    run_seed(seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.builds(
+        Shape,
+        replicas=st.integers(2, 5),
+        frontends=st.integers(1, 3),
+        clients=st.integers(1, 4),
+        trades=st.integers(1, 5),
+        in_sync_min=st.integers(1, 2),
+        deadline_s=st.sampled_from((0.3, 1.0, 10.0)),
+    ),
+)
+def test_every_invariant_holds_for_a_cluster_of_any_shape(seed: int, shape: Shape) -> None:
+    """I1-I6, I8, I9; hypothesis looks for the smallest cluster that fails."""
+    run_seed(seed, shape)
