@@ -5,6 +5,7 @@ Importing this module makes the process a running role: it checks the settings, 
 port and starts the role's loops. Commands, checks and tests never import it.
 """
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -80,6 +81,8 @@ def build() -> Application:
         wiring.start()
     static = WhiteNoise(application)
     static.add_files(str(Path(rest_framework.__file__).parent / "static"), prefix="static/")
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: no collection need look at it again
     wrap: Callable[[Application], Application] | None = getattr(wiring, "wrap", None)
     return wrap(static) if wrap else static
 

@@ -7,7 +7,8 @@ from rest_framework.exceptions import ParseError
 
 from bazaar.core.types import Stock
 
-PRICE_DIGITS_MAX = 18
+PRICE_DIGITS_MAX = 15
+"""What every database keeps exactly: SQLite holds decimals as doubles."""
 PRICE_DECIMALS_MAX = 4
 
 

@@ -73,9 +73,20 @@ class StockCache(Generic[S]):
         if stock is None:
             self.misses += 1
             return None
-        self.entries.move_to_end(stock_name)
-        self.hits += 1
+        self.touch(stock_name)
         return stock
+
+    def touch(self, stock_name: str) -> None:
+        """
+        Count a hit and make the stock the most recently used, if it is still there.
+
+        The one call that needs no lock: a race costs a count or an order of use, never an answer.
+        """
+        self.hits += 1
+        try:  # noqa: SIM105 - suppress() costs as much as a whole hit
+            self.entries.move_to_end(stock_name)
+        except KeyError:
+            pass
 
     def join(self, stock_name: str) -> Ticket:
         """Join the fill under way for a stock, or begin one and own it."""

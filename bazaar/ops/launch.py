@@ -64,7 +64,7 @@ def gunicorn(node: Node, threads: int, workers: int = 1) -> list[str]:
     ]
 
 
-SERVERS: Mapping[str, Callable[[Node, int, int], list[str]]] = {
+SERVERS: Mapping[str, Callable[..., list[str]]] = {
     "granian": granian,
     "gunicorn": gunicorn,
 }

@@ -52,7 +52,9 @@ class Listener:
     ) -> Reply:
         """Send one request as a member of the cluster does."""
         signed = signature(method, path, body)
-        return self.call(method, path, body, {**(JSON if body else {}), **signed, **(headers or {})})
+        return self.call(
+            method, path, body, {**(JSON if body else {}), **signed, **(headers or {})}
+        )
 
 
 @dataclass(slots=True)

@@ -91,9 +91,7 @@ def test_a_request_in_pieces_is_read_whole(listener: Control) -> None:
     body = b'{"changes": [{"stock_name": "MenhirCo", "version": 2}]}'
     headers = {**signature("POST", "/invalidate", body), "Content-Type": "application/json"}
     pieces = iter([body[:10], body[10:]])
-    reply = requests.post(
-        listener.url("/invalidate"), data=pieces, headers=headers, timeout=WAIT_S
-    )
+    reply = requests.post(listener.url("/invalidate"), data=pieces, headers=headers, timeout=WAIT_S)
     assert reply.json() == {"done": True}
 
 

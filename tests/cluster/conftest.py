@@ -167,8 +167,7 @@ class LiveCluster:
         clients = self._cluster.observer._clients.values() if self._cluster else ()
         for client in clients:
             for transport in (client.served, client.control):  # type: ignore[attr-defined]
-                for connection in transport._idle:
-                    connection.close()
+                transport.close()
         self._cluster = None
 
     # What a test does

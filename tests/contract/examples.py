@@ -150,6 +150,11 @@ EXAMPLES = (
     Example(_CATALOG_CONTROL, "GET", "/ledger", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/leadership"),
     Example(_CATALOG_CONTROL, "POST", "/leadership", {}, _REIGN, _REIGN_KINDS),
+    Example(
+        *(_CATALOG_CONTROL, "POST", "/price", {}),
+        {**_NAME, "price": 12.5},
+        {"stock_name": "name", "price": "price"},
+    ),
     Example(_CATALOG_CONTROL, "POST", "/register", {}, _HOLDER, _HOLDER_KINDS),
     Example(_CATALOG_CONTROL, "POST", "/renew", {}, _HOLDER, _HOLDER_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/status"),

@@ -26,7 +26,9 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def manage(command: str, role: str, data_dir: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def manage(
+    command: str, role: str, data_dir: Path, **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command in a role."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BAZAAR_")}
     return subprocess.run(

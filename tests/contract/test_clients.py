@@ -1,0 +1,279 @@
+"""Each typed client against the real URLs of its role: values in, values out."""
+
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from bazaar.core.digest import GENESIS
+from bazaar.core.election import Reign
+from bazaar.core.failures import (
+    DamagedPage,
+    Diverged,
+    GapFound,
+    InsufficientQuantity,
+    KeyReused,
+    NotLeader,
+    NotServing,
+    Overstock,
+    StaleTerm,
+    UnknownOrder,
+    UnknownStock,
+    Unreachable,
+)
+from bazaar.core.leases import UnknownHolder
+from bazaar.core.ledger import Batch
+from bazaar.core.replication import Accepted, Append
+from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType, Version
+from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient, status_of
+from bazaar.protocol.transport import Reply
+from bazaar.topology import Node
+from catalog_app.models import Stock
+from tests.bazaar.histories import STOCK, make_order, make_page, make_trade
+from tests.contract.conftest import HOLDER, ME, TERM, Cluster
+
+LIMIT = 1000
+
+
+def batch_of(*numbers: int, after: int = 2, term: Term = TERM) -> Batch:
+    return Batch(term, ME, OrderNo(after), tuple(map(make_trade, numbers)))
+
+
+def test_a_stock_is_read_with_all_its_numbers(cluster: Cluster) -> None:
+    stock = cluster.catalog.get_stock(STOCK.name)
+    assert (stock.price, stock.quantity, stock.trade_volume) == (STOCK.price, 998, 2)
+    assert (stock.opening, stock.issued, stock.version) == (1000, 2000, 3)
+
+
+@pytest.mark.parametrize("name", ["NoSuchCo", " ", "%00", "a&b=c", "Ünï ⚔", "x" * 200, "."])
+def test_a_stock_that_does_not_exist_is_unknown_whatever_its_name(
+    cluster: Cluster, name: str
+) -> None:
+    with pytest.raises((UnknownStock, Unreachable)) as caught:
+        cluster.catalog.get_stock(name)
+    assert caught.type is (UnknownStock if name.strip() else Unreachable)
+
+
+def test_a_batch_is_answered_trade_by_trade(cluster: Cluster) -> None:
+    batch = Batch(
+        *(TERM, ME, OrderNo(2)),
+        (
+            make_trade(3),
+            make_trade(4, stock_name="NoSuchCo"),
+            make_trade(5, quantity=10**6),
+            make_trade(6, quantity=10**6, trade_type=TradeType.SELL),
+            make_trade(1, quantity=7),
+            make_trade(1),
+        ),
+    )
+    answer = cluster.catalog.place(batch)
+    assert answer.answers[0] == make_order(3)
+    kinds = [type(refused) for refused in answer.answers[1:5]]
+    assert kinds == [UnknownStock, InsufficientQuantity, Overstock, KeyReused]
+    assert answer.answers[5] == make_order(1)
+    assert answer.page == make_page(3, after=2)
+
+
+def test_a_batch_brings_what_the_leader_lacks(cluster: Cluster) -> None:
+    assert cluster.catalog.place(batch_of(3, after=0)).page == make_page(3)
+
+
+def test_a_batch_of_an_old_reign_is_fenced(cluster: Cluster) -> None:
+    with pytest.raises(StaleTerm) as caught:
+        cluster.catalog.place(batch_of(3, term=Term(2)))
+    assert (caught.value.term, caught.value.leader) == (TERM, ME)
+
+
+def test_a_batch_after_orders_that_the_ledger_lacks_is_refused(cluster: Cluster) -> None:
+    with pytest.raises(GapFound) as caught:
+        cluster.catalog.place(batch_of(3, after=9))
+    assert caught.value.last == 2
+
+
+def test_the_ledger_is_read_in_pages(cluster: Cluster) -> None:
+    first = cluster.catalog.ledger(OrderNo(0), 1)
+    assert (first.orders, first.last, first.previous) == ((make_order(1),), 2, GENESIS)
+    assert cluster.catalog.ledger(OrderNo(1), LIMIT) == make_page(2, after=1)
+    assert cluster.catalog.ledger(OrderNo(2), LIMIT).orders == ()
+    with pytest.raises(GapFound):
+        cluster.catalog.ledger(OrderNo(3), LIMIT)
+
+
+def test_leadership_is_claimed_once(cluster: Cluster) -> None:
+    assert cluster.catalog.leadership() == Reign(TERM, ME)
+    assert cluster.catalog.claim(TERM, ReplicaId(1)) == Reign(Term(4), ReplicaId(1))
+    with pytest.raises(StaleTerm) as caught:
+        cluster.catalog.claim(TERM, ReplicaId(3))
+    assert (caught.value.term, caught.value.leader) == (4, 1)
+
+
+def test_a_holder_registers_and_renews(cluster: Cluster) -> None:
+    holder = msgspec.structs.replace(HOLDER, holder_id=uuid4())
+    with pytest.raises(UnknownHolder):
+        cluster.catalog.renew(holder)
+    assert cluster.catalog.register(holder) == cluster.desk.lease_s
+    assert cluster.catalog.renew(holder) == cluster.desk.lease_s
+
+
+def test_a_ping_says_who_leads(cluster: Cluster) -> None:
+    ping = cluster.replica.ping(1)
+    assert (ping.replica_id, ping.term, ping.leader, ping.last) == (ME, TERM, ME, 2)
+    assert (ping.is_serving, ping.is_leading) == (True, True)
+
+
+def test_a_notice_deposes_a_leader(cluster: Cluster) -> None:
+    cluster.replica.notice(Term(4), ReplicaId(3), 1)
+    ping = cluster.replica.ping(1)
+    assert (ping.term, ping.leader, ping.is_leading) == (4, 3, False)
+    with pytest.raises(StaleTerm):
+        cluster.replica.notice(TERM, ME, 1)
+
+
+def test_an_append_is_stored_and_acknowledged(cluster: Cluster) -> None:
+    append = Append(Term(4), ReplicaId(3), make_page(4, after=2))
+    expected = Accepted(OrderNo(4), make_page(4).digest)
+    assert cluster.replica.append(append, 1) == expected
+    assert cluster.replica.append(append, 1) == expected
+    assert cluster.replica.log(OrderNo(0), LIMIT) == make_page(4)
+
+
+def test_an_append_is_refused_with_its_reason(cluster: Cluster) -> None:
+    leader = ReplicaId(3)
+    with pytest.raises(StaleTerm):
+        cluster.replica.append(Append(Term(2), leader, make_page(3, after=2)), 1)
+    with pytest.raises(GapFound) as gap:
+        cluster.replica.append(Append(Term(4), leader, make_page(9, after=8)), 1)
+    assert gap.value.last == 2
+    damaged = replace(make_page(3, after=2), digest=GENESIS)
+    with pytest.raises(DamagedPage):
+        cluster.replica.append(Append(Term(4), leader, damaged), 1)
+    other = make_page(2, orders=[make_order(1), make_order(2, quantity=9)])
+    with pytest.raises(Diverged):
+        cluster.replica.append(Append(Term(4), leader, other), 1)
+
+
+def test_a_log_that_ends_before_is_a_gap(cluster: Cluster) -> None:
+    with pytest.raises(GapFound):
+        cluster.replica.log(OrderNo(3), LIMIT)
+
+
+def test_trades_are_placed_in_their_term_only(cluster: Cluster) -> None:
+    assert cluster.replica.trade(TERM, [make_trade(3), make_trade(1)], 1) == (
+        make_order(3),
+        make_order(1),
+    )
+    with pytest.raises(NotLeader):
+        cluster.replica.trade(Term(4), [make_trade(4)], 1)
+
+
+def test_an_order_is_looked_up(cluster: Cluster) -> None:
+    assert cluster.replica.look_up(OrderNo(2)) == make_order(2)
+    with pytest.raises(UnknownOrder):
+        cluster.replica.look_up(OrderNo(3))
+
+
+def test_a_damaged_replica_says_that_it_does_not_serve(cluster: Cluster) -> None:
+    cluster.shell.machine.mark_corrupt()
+    assert not cluster.replica.ping(1).is_serving
+    for ask in (
+        lambda: cluster.replica.look_up(OrderNo(1)),
+        lambda: cluster.replica.log(OrderNo(0), LIMIT),
+        lambda: cluster.replica.append(Append(TERM, ME, make_page(2)), 1),
+        lambda: cluster.replica.notice(Term(4), ME, 1),
+    ):
+        with pytest.raises(NotServing):
+            ask()
+
+
+def test_an_invalidation_is_acknowledged(cluster: Cluster) -> None:
+    cluster.reader.read(STOCK.name)
+    assert [entry.version for entry in cluster.front_end.status().cached] == [3]
+    cluster.front_end.invalidate([(STOCK.name, Version(4)), ("Ünï ⚔", Version(2))], 1)
+    assert cluster.front_end.status().cached == ()
+
+
+def test_every_role_tells_its_status(cluster: Cluster) -> None:
+    catalog, replica = cluster.catalog.status(), cluster.replica.status()
+    assert (catalog.role, catalog.term, catalog.leader, catalog.last) == ("catalog", 3, 2, 2)
+    assert (catalog.stocks, len(catalog.holders)) == (1, 2)
+    assert (replica.role, replica.id, replica.term, replica.last) == ("order", 2, 3, 2)
+    assert (replica.standing, replica.in_sync, replica.trades) == ("leading", (2,), 2)
+    assert catalog.digest == replica.digest == make_page(2).digest
+    front_end = cluster.front_end.status()
+    assert (front_end.role, front_end.term, front_end.leader) == ("frontend", 3, 2)
+
+
+@pytest.mark.parametrize("role", ["catalog", "order", "frontend"])
+def test_any_role_can_be_asked_for_its_status(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    for kind, client in (
+        (CatalogClient, cluster.catalog),
+        (ReplicaClient, cluster.replica),
+        (FrontEndClient, cluster.front_end),
+    ):
+        monkeypatch.setattr(kind, "at", lambda *_, client=client: client)
+    assert status_of(role, Node(port=1, control_port=2), b"", 1).role == role
+
+
+class Garbling:
+    """A transport that answers everything with the same reply."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+
+    def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
+        return self.reply
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"x", b"null", b"[]", b"{}", b"\xff", b'{"answers": 1}'),
+        b'{"answers": [], "page": null}',
+        b'{"answers": [{}, {}, {}]}',
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_indefinite(body: bytes) -> None:
+    """I9: a 200 that makes no sense may still have been a trade."""
+    wire = Garbling(Reply(200, {}, body))
+    with pytest.raises(Unreachable):
+        CatalogClient(wire, wire, 1).place(batch_of(3))
+    with pytest.raises(Unreachable):
+        ReplicaClient(wire, wire, 1).trade(TERM, [make_trade(3)], 1)
+
+
+@pytest.mark.parametrize("status", [201, 301, 400, 404, 500, 502])
+@pytest.mark.parametrize("body", [b"", b"x", b"[]", b'"x"', b'{"error": null}', b'{"message": 1}'])
+def test_an_error_without_a_name_is_indefinite(status: int, body: bytes) -> None:
+    wire = Garbling(Reply(status, {}, body))
+    with pytest.raises(Unreachable) as caught:
+        CatalogClient(wire, wire, 1).leadership()
+    assert caught.value.message
+
+
+@pytest.mark.parametrize("key", [UUID(int=0), UUID(int=2**128 - 1), uuid4()])
+def test_a_key_travels_whole(cluster: Cluster, key: UUID) -> None:
+    (order,) = cluster.replica.trade(TERM, [make_trade(3, key=key)], 1)
+    assert isinstance(order, Order)
+    assert order.key == key
+
+
+@pytest.mark.parametrize("name", ["Ünï ⚔ & Co.", '"quoted" \\ %41+', "x" * 200, " padded "])
+def test_a_name_travels_as_it_is(cluster: Cluster, name: str) -> None:
+    Stock.objects.create(name=name, price=1, quantity=1, opening=1, issued=1)
+    assert cluster.catalog.get_stock(name).name == name
+
+
+@pytest.mark.parametrize(
+    "price", ["0.01", "99999999999.9999", "12345678901.2345", "12.5", "1", "0.1234"]
+)
+def test_a_price_travels_with_its_digits(cluster: Cluster, price: str) -> None:
+    before = cluster.catalog.get_stock(STOCK.name)
+    after = cluster.catalog.change_price(STOCK.name, Decimal(price))
+    assert (after.price, after.version) == (Decimal(price), before.version + 1)
+    assert cluster.catalog.get_stock(STOCK.name) == after
+    with pytest.raises(UnknownStock):
+        cluster.catalog.change_price("NoSuchCo", Decimal(1))

@@ -1,0 +1,146 @@
+"""The short way to a stock in memory answers as the view does, and only where it may (I7)."""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import RequestFactory
+
+from bazaar.core.types import Stock, Version
+from bazaar.settings.env import Limits
+from bazaar.topology import Node
+from frontend_app import wiring
+from frontend_app.hits import HitPath
+from frontend_app.stocks import StockReader
+
+NAME = "Ünïcode & Sons, Inc. - B"
+
+
+class Shelf:
+    """A catalog with one stock of any name; counts how often it is asked."""
+
+    asked = 0
+
+    def get_stock(self, stock_name: str) -> Stock:
+        self.asked += 1
+        return Stock(stock_name, Decimal("12.50"), 7, 10, 20, 3, Version(4))
+
+    def register(self, holder: Any) -> float:
+        return 2.0
+
+    renew = register
+
+
+class Recorder:
+    """What a server keeps of one answer."""
+
+    status: str
+    headers: dict[str, str]
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], exc: Any = None) -> None:
+        self.status, self.headers = status, {name.title(): value for name, value in headers}
+
+
+Ask = Callable[..., tuple[str, dict[str, str], bytes]]
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> StockReader:
+    found = StockReader(Shelf(), Node(port=1, control_port=2), Limits())  # type: ignore[arg-type]
+    found.keep_lease()
+    monkeypatch.setattr(wiring, "stocks", lambda: found)
+    return found
+
+
+def call(application: Any, **environ: str) -> tuple[str, dict[str, str], bytes]:
+    request = RequestFactory().get("/stocks", {"stock_name": NAME})
+    recorder = Recorder()
+    content: Iterable[bytes] = application({**request.META, **environ}, recorder)
+    return recorder.status, recorder.headers, b"".join(content)
+
+
+def unreachable(environ: Any, start_response: Any) -> list[bytes]:
+    raise AssertionError("the short way should have answered")
+
+
+def test_the_short_way_and_the_view_give_the_same_answer_byte_for_byte(
+    reader: StockReader,
+) -> None:
+    view = WSGIHandler()
+    first = call(view)
+    assert first[1]["Cache-Status"] == "bazaar; fwd=miss; stored"
+    slow = call(view)
+    fast = call(HitPath(unreachable, reader))
+    assert slow[1]["Cache-Status"] == "bazaar; hit"
+    assert fast == slow
+    assert fast[2] == first[2]
+    assert fast[1]["Etag"] == '"4"'
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"HTTP_CACHE_CONTROL": "no-cache"},
+        {"HTTP_ACCEPT": "text/html,*/*"},
+        {"REQUEST_METHOD": "HEAD"},
+        {"PATH_INFO": "/orders"},
+        {"QUERY_STRING": "stock_name=a&stock_name=b"},
+        {"QUERY_STRING": "order_no=1"},
+        {"QUERY_STRING": "stock_name="},
+        {"QUERY_STRING": ""},
+    ],
+)
+def test_everything_else_goes_the_long_way(reader: StockReader, environ: dict[str, str]) -> None:
+    reader.read(NAME)
+
+    def long_way(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("299 the long way", [])
+        return []
+
+    assert call(HitPath(long_way, reader), **environ)[0].startswith("299")
+
+
+def test_without_a_lease_memory_is_not_used(reader: StockReader) -> None:
+    """I7: what is in memory may be old by now."""
+    reader.read(NAME)
+    reader.lease.lost()
+    assert reader.hit(NAME) is None
+    status, headers, _ = call(HitPath(WSGIHandler(), reader))
+    assert status.startswith("200")
+    assert headers["Cache-Status"] == "bazaar; fwd=bypass"
+
+
+def test_after_an_invalidation_the_next_hit_is_the_new_version(reader: StockReader) -> None:
+    """I7: nothing below the version heard is answered from memory."""
+    reader.read(NAME)
+    assert reader.hit(NAME)
+    reader.invalidate([(NAME, Version(5))])
+    assert reader.hit(NAME) is None
+
+
+def test_the_age_of_a_hit_is_told_in_whole_seconds(
+    reader: StockReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frontend_app.stocks.monotonic_s", lambda: 100.0)
+    reader.lease.renewed(1000.0)
+    reader.read(NAME)
+    monkeypatch.setattr("frontend_app.stocks.monotonic_s", lambda: 103.9)
+    assert call(HitPath(unreachable, reader))[1]["Age"] == "3"
+
+
+def test_unknown_names_beyond_the_limit_get_429(
+    reader: StockReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I10: a flood of unknown names does not exhaust the catalog, and is not cached."""
+
+    def unknown(stock_name: str) -> Stock:
+        from bazaar.core.failures import UnknownStock  # noqa: PLC0415
+
+        raise UnknownStock
+
+    monkeypatch.setattr(reader.catalog, "get_stock", unknown)
+    statuses = {call(WSGIHandler(), QUERY_STRING=f"stock_name={n}")[0][:3] for n in range(600)}
+    assert statuses == {"404", "429"}
+    assert not reader.cache.entries
