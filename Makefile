@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: up test check fast lock clean setup
+.PHONY: up test check fast bench-cache lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -21,6 +21,11 @@ check: $(READY)
 
 fast: $(READY)
 	$(BIN)/python -m pytest tests/core tests/sim
+
+# What a cache hit costs, beside a bare WSGI callable and the DRF view; not a test.
+bench-cache: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench.cache
 
 setup: $(READY)
 

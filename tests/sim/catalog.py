@@ -14,7 +14,7 @@ from tests.sim.checks import Checks
 from tests.sim.network import Call, Network
 from tests.sim.process import Process
 
-PAGE_ORDERS_MAX = 4
+PAGE_ORDERS_MAX = 2
 """Small, so that every catch-up has to page."""
 PING_TIMEOUT_S = 0.2
 """How long a claim against a new leader waits for what that leader says."""

@@ -1,0 +1,49 @@
+"""A catalog with two stocks in term 3, led by replica 2."""
+
+from dataclasses import asdict
+from decimal import Decimal
+
+import pytest
+
+import catalog_app.wiring
+from bazaar.core.types import ReplicaId, Term
+from catalog_app.holders import HolderDesk
+from catalog_app.models import Leadership, Stock
+from tests.bazaar.histories import STOCK
+from tests.catalog_app.fakes import FakeTime
+
+TERM, LEADER = Term(3), ReplicaId(2)
+LEASE_S = 2.0
+
+
+def _list_stocks() -> None:
+    Leadership.objects.update_or_create(pk=1, defaults={"term": TERM, "leader": LEADER})
+    Stock.objects.create(**asdict(STOCK))
+    Stock.objects.create(
+        name="Ünï & Co.", price=Decimal("0.1234"), quantity=5, opening=5, issued=10
+    )
+
+
+@pytest.fixture
+def catalog(db: None) -> None:
+    """Undone by rolling back; for tests of one thread."""
+    _list_stocks()
+
+
+@pytest.fixture
+def committed_catalog(transactional_db: None) -> None:
+    """Really committed, so that other threads see it."""
+    _list_stocks()
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def desk(time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> HolderDesk:
+    """The leases, on a clock that stands still."""
+    desk = HolderDesk(LEASE_S, time.clock)
+    monkeypatch.setattr(catalog_app.wiring, "holders", lambda: desk)
+    return desk

@@ -1,0 +1,38 @@
+"""Holders and a clock for the catalog's tests."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bazaar.core.failures import Failure
+from catalog_app.holders import Change, Clock
+
+
+@dataclass
+class FakeTime:
+    """Seconds that pass only when somebody waits."""
+
+    now_s: float = 100.0
+
+    def wait(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(lambda: self.now_s, self.wait)
+
+
+@dataclass
+class FakeHolder:
+    """A front end as the catalog sees it; fails as long as there are failures left."""
+
+    failures: list[Failure] = field(default_factory=list)
+    told: list[tuple[Change, ...]] = field(default_factory=list)
+    timeouts_s: list[float] = field(default_factory=list)
+    on_told: Callable[[], None] = lambda: None
+
+    def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
+        self.timeouts_s.append(timeout_s)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.told.append(tuple(changes))
+        self.on_told()

@@ -1,0 +1,190 @@
+"""I7 at the catalog: caches forget before the commit, whatever holders, threads and restarts do."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+import catalog_app.wiring
+from bazaar.core.failures import Unreachable
+from bazaar.core.leases import UnknownHolder
+from bazaar.core.ledger import Batch
+from bazaar.core.types import OrderNo
+from bazaar.protocol.messages import HolderBody
+from catalog_app import selectors, services
+from catalog_app.holders import HolderDesk
+from catalog_app.models import HolderRegistration
+from tests.bazaar.histories import STOCK, make_trade
+from tests.bazaar.waits import WAIT_S, in_thread, wait_until
+from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
+from tests.catalog_app.fakes import FakeHolder, FakeTime
+
+pytestmark = pytest.mark.usefixtures("committed_catalog")
+
+HOLDER = HolderBody(holder_id=UUID(int=1), host="127.0.0.1", control_port=30002)
+OTHER = HolderBody(holder_id=UUID(int=2), host="127.0.0.1", control_port=30004)
+
+
+def trade(number: int = 1) -> None:
+    batch = Batch(TERM, LEADER, OrderNo(0), (make_trade(number),))
+    services.place_batch(batch=batch)
+
+
+def change_price() -> None:
+    services.change_price(stock_name=STOCK.name, price=Decimal(99))
+
+
+def committed_version() -> int:
+    """Return the version that anybody else sees, over a connection of its own."""
+    return in_thread(lambda: selectors.get_stock(stock_name=STOCK.name)).result(WAIT_S).version
+
+
+@pytest.mark.parametrize("change", [trade, change_price])
+def test_a_holder_is_told_before_the_change_is_committed(
+    desk: HolderDesk, change: Callable[[], None]
+) -> None:
+    seen: list[tuple[int, bool]] = []
+    holder = FakeHolder(
+        on_told=lambda: seen.append((committed_version(), connection.in_atomic_block))
+    )
+    desk.register("holder", holder)
+    change()
+    assert holder.told == [((STOCK.name, 2),)]
+    assert seen == [(1, True)]
+    assert committed_version() == 2
+
+
+def test_each_of_many_holders_is_told_before_the_commit(desk: HolderDesk) -> None:
+    seen: list[int] = []
+    for number in range(5):
+        holder = FakeHolder(on_told=lambda: seen.append(committed_version()))
+        desk.register(str(number), holder)
+    trade()
+    assert seen == [1] * 5
+    assert committed_version() == 2
+
+
+def test_a_batch_tells_each_changed_stock_once_with_its_last_version(desk: HolderDesk) -> None:
+    holder = FakeHolder()
+    desk.register("holder", holder)
+    trades = (make_trade(1), make_trade(2), make_trade(3, stock_name="Ünï & Co."))
+    services.place_batch(batch=Batch(TERM, LEADER, OrderNo(0), trades))
+    assert holder.told == [(("MenhirCo", 3), ("Ünï & Co.", 2))]
+
+
+def test_what_changes_nothing_bothers_no_holder(desk: HolderDesk) -> None:
+    holder = FakeHolder()
+    desk.register("holder", holder)
+    trade()
+    trade()
+    services.place_batch(batch=Batch(TERM, LEADER, OrderNo(1), (make_trade(2, 10**6),)))
+    assert len(holder.told) == 1
+
+
+def test_a_commit_waits_for_a_silent_holder_and_forgets_it(
+    desk: HolderDesk, time: FakeTime
+) -> None:
+    services.register_holder(holder=HOLDER)
+    desk.register(str(HOLDER.holder_id), FakeHolder(failures=[Unreachable()] * 1000))
+    trade()
+    assert time.now_s >= 100.0 + LEASE_S
+    assert committed_version() == 2
+    assert not HolderRegistration.objects.exists()
+    with pytest.raises(UnknownHolder):
+        services.renew_holder(holder_id=HOLDER.holder_id)
+
+
+def test_nobody_registers_between_an_invalidation_and_its_commit(desk: HolderDesk) -> None:
+    """A newcomer could fill its cache with what is about to change, and never hear of it."""
+    registered: list[Future[int]] = []
+
+    def register() -> int:
+        services.register_holder(holder=OTHER)
+        return selectors.get_stock(stock_name=STOCK.name).version
+
+    def on_told() -> None:
+        registered.append(in_thread(register))
+        with pytest.raises(TimeoutError):
+            registered[0].result(0.1)
+
+    desk.register("holder", FakeHolder(on_told=on_told))
+    trade()
+    assert registered[0].result(WAIT_S) == 2
+
+
+def test_two_batches_are_decided_one_after_the_other(desk: HolderDesk) -> None:
+    """One writer: the second sees what the first wrote, and takes the next number."""
+    second: list[Future[None]] = []
+
+    def on_told() -> None:
+        if not second:
+            second.append(in_thread(lambda: trade(2)))
+            with pytest.raises(TimeoutError):
+                second[0].result(0.1)
+
+    desk.register("holder", FakeHolder(on_told=on_told))
+    trade(1)
+    second[0].result(WAIT_S)
+    page = selectors.get_page(after=OrderNo(0), limit=10)
+    assert [order.key.int for order in page.orders] == [1, 2]
+    assert committed_version() == 3
+
+
+def test_reads_go_on_while_a_holder_is_waited_for(desk: HolderDesk) -> None:
+    desk.register("holder", FakeHolder(on_told=lambda: wait_until(lambda: committed_version())))
+    trade()
+
+
+def restart(monkeypatch: pytest.MonkeyPatch, time: FakeTime) -> HolderDesk:
+    """Begin anew as a restarted catalog does: memory is gone, the database is there."""
+    desk = HolderDesk(LEASE_S, time.clock)
+    monkeypatch.setattr(catalog_app.wiring, "holders", lambda: desk)
+    catalog_app.wiring.start()
+    return desk
+
+
+def test_a_registration_survives_a_restart(
+    desk: HolderDesk, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.register_holder(holder=HOLDER)
+    services.register_holder(holder=OTHER)
+    again = restart(monkeypatch, time)
+    assert again is not desk
+    assert set(again.live()) == {str(HOLDER.holder_id), str(OTHER.holder_id)}
+
+
+def test_a_lease_from_before_a_restart_is_waited_for(
+    desk: HolderDesk, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.register_holder(holder=HOLDER)
+    again = restart(monkeypatch, time)
+    again.register(str(HOLDER.holder_id), FakeHolder(failures=[Unreachable()] * 1000))
+    trade()
+    assert time.now_s >= 100.0 + LEASE_S
+
+
+def test_a_holder_that_missed_a_change_cannot_renew_after_a_restart(
+    desk: HolderDesk, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Its lease ran out, so nobody told it of the change; a restart must not bring the lease back.
+
+    A paused front end, a trade, a killed catalog: renewed, it would answer with the old version.
+    """
+    services.register_holder(holder=HOLDER)
+    time.now_s += 2 * LEASE_S
+    trade()
+    restart(monkeypatch, time)
+    with pytest.raises(UnknownHolder):
+        services.renew_holder(holder_id=HOLDER.holder_id)
+
+
+def test_a_holder_that_registers_again_is_one_row(desk: HolderDesk) -> None:
+    services.register_holder(holder=HOLDER)
+    services.register_holder(holder=HOLDER)
+    (row,) = selectors.list_holders()
+    assert (row.holder_id, row.host, row.control_port) == (UUID(int=1), "127.0.0.1", 30002)
+    assert desk.live() == (str(HOLDER.holder_id),)

@@ -1,0 +1,159 @@
+"""Every lease holder is told before a change counts, or its lease is waited out (DESIGN 4.4)."""
+
+import threading
+
+import pytest
+
+from bazaar.core.failures import Failure, Unreachable
+from bazaar.core.leases import UnknownHolder
+from bazaar.core.types import Version
+from catalog_app.holders import INVALIDATE_TIMEOUT_S, HolderDesk
+from tests.bazaar.waits import WAIT_S
+from tests.catalog_app.conftest import LEASE_S
+from tests.catalog_app.fakes import FakeHolder, FakeTime
+
+CHANGES = (("MenhirCo", Version(2)), ("BoarCo", Version(7)))
+
+
+def silent(times: int = 10**6) -> FakeHolder:
+    """Return a holder that does not answer the first so many times."""
+    return FakeHolder(failures=[Unreachable() for _ in range(min(times, 1000))])
+
+
+@pytest.fixture
+def desk(time: FakeTime) -> HolderDesk:
+    return HolderDesk(LEASE_S, time.clock)
+
+
+def test_without_holders_nothing_is_waited_for(desk: HolderDesk, time: FakeTime) -> None:
+    assert desk.invalidate(CHANGES) == ()
+    assert time.now_s == 100.0
+
+
+def test_every_holder_is_told_everything_once(desk: HolderDesk) -> None:
+    holders = [FakeHolder() for _ in range(3)]
+    for number, holder in enumerate(holders):
+        desk.register(str(number), holder)
+    assert desk.invalidate(CHANGES) == ()
+    assert [holder.told for holder in holders] == [[CHANGES]] * 3
+
+
+def test_holders_are_told_side_by_side(desk: HolderDesk) -> None:
+    """One slow front end must not make the others wait for each other."""
+    together = threading.Barrier(3)
+    for number in range(3):
+        desk.register(str(number), FakeHolder(on_told=lambda: _meet(together)))
+    desk.invalidate(CHANGES)
+    assert together.n_waiting == 0
+
+
+def _meet(barrier: threading.Barrier) -> None:
+    barrier.wait(WAIT_S)
+
+
+def test_a_silent_holder_is_waited_out_until_its_lease_ends_and_dropped(
+    desk: HolderDesk, time: FakeTime
+) -> None:
+    desk.register("silent", silent())
+    time.now_s += 0.5
+    desk.renew("silent")
+    renewed_s = time.now_s
+    time.now_s += 0.5
+    assert desk.invalidate(CHANGES) == ("silent",)
+    assert renewed_s + LEASE_S <= time.now_s < renewed_s + LEASE_S + 0.1
+    assert desk.live() == ()
+
+
+def test_a_dropped_holder_costs_no_further_trade_anything(
+    desk: HolderDesk, time: FakeTime
+) -> None:
+    desk.register("silent", silent())
+    desk.invalidate(CHANGES)
+    after_s = time.now_s
+    assert desk.invalidate(CHANGES) == ()
+    assert time.now_s == after_s
+
+
+def test_a_dropped_holder_cannot_renew_but_register(desk: HolderDesk) -> None:
+    desk.register("silent", silent())
+    desk.invalidate(CHANGES)
+    with pytest.raises(UnknownHolder):
+        desk.renew("silent")
+    holder = FakeHolder()
+    desk.register("silent", holder)
+    desk.renew("silent")
+    assert desk.invalidate(CHANGES) == ()
+    assert holder.told == [CHANGES]
+
+
+def test_a_silent_holder_cannot_prolong_its_lease_while_it_is_waited_for(
+    desk: HolderDesk, time: FakeTime
+) -> None:
+    """Otherwise one that hears nothing but can renew would hold trades up for ever."""
+    refused: list[bool] = []
+
+    def wait(seconds: float) -> None:
+        time.now_s += seconds
+        with pytest.raises(UnknownHolder):
+            desk.renew("deaf")
+        refused.append(True)
+
+    desk = HolderDesk(LEASE_S, type(time.clock)(lambda: time.now_s, wait))
+    desk.register("deaf", silent())
+    assert desk.invalidate(CHANGES) == ("deaf",)
+    assert len(refused) > 10
+
+
+def test_a_holder_that_answers_late_is_not_dropped_but_must_register_again(
+    desk: HolderDesk, time: FakeTime
+) -> None:
+    holder = silent(2)
+    desk.register("late", holder)
+    assert desk.invalidate(CHANGES) == ()
+    assert holder.told == [CHANGES]
+    assert time.now_s < 100.0 + LEASE_S / 2
+    with pytest.raises(UnknownHolder):
+        desk.renew("late")
+
+
+def test_no_call_to_a_holder_lasts_longer_than_its_timeout(desk: HolderDesk) -> None:
+    holder = silent()
+    desk.register("silent", holder)
+    desk.invalidate(CHANGES)
+    assert max(holder.timeouts_s) <= INVALIDATE_TIMEOUT_S
+    assert min(holder.timeouts_s) > 0
+
+
+@pytest.mark.parametrize("failure", [Unreachable(is_refused=True, was_sent=False), Failure("no")])
+def test_a_holder_that_refuses_is_waited_out_as_well(
+    desk: HolderDesk, time: FakeTime, failure: Failure
+) -> None:
+    """Nobody listens there now, but its memory may still answer readers."""
+    desk.register("refusing", FakeHolder(failures=[failure] * 1000))
+    assert desk.invalidate(CHANGES) == ("refusing",)
+    assert time.now_s >= 100.0 + LEASE_S
+
+
+def test_one_silent_holder_does_not_excuse_the_others(desk: HolderDesk) -> None:
+    holder = FakeHolder()
+    desk.register("silent", silent())
+    desk.register("good", holder)
+    assert desk.invalidate(CHANGES) == ("silent",)
+    assert holder.told == [CHANGES]
+    assert desk.live() == ("good",)
+
+
+def test_a_lease_that_ran_out_is_not_waited_for(desk: HolderDesk, time: FakeTime) -> None:
+    holder = silent()
+    desk.register("gone", holder)
+    time.now_s += LEASE_S
+    assert desk.live() == ()
+    assert desk.invalidate(CHANGES) == ()
+    assert holder.timeouts_s == []
+    with pytest.raises(UnknownHolder):
+        desk.renew("gone")
+
+
+def test_an_unknown_holder_cannot_renew(desk: HolderDesk) -> None:
+    with pytest.raises(UnknownHolder):
+        desk.renew("nobody")
