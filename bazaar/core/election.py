@@ -109,11 +109,12 @@ class Elector:
         waiting = tuple(dict.fromkeys(trades))
         doubtful: Term | None = None
         while waiting:
-            term, leader = self.reign.term, self.reign.leader
+            reign = self.reign  # read once: another thread may find a new leader meanwhile
+            term = reign.term
             try:
-                if leader is None:
+                if reign.leader is None:
                     raise NoLeader
-                placed: tuple[Answer, ...] = yield SendTrades(term, leader, waiting)
+                placed: tuple[Answer, ...] = yield SendTrades(term, reign.leader, waiting)
                 is_sure = doubtful is None or doubtful < term
                 answers.update(zip(waiting, _honest(placed, is_sure=is_sure), strict=True))
                 break

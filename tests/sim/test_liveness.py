@@ -159,19 +159,3 @@ def test_a_restarted_larger_id_does_not_depose_a_healthy_leader() -> None:
     cluster.replicas[LEADER].start()
     cluster.run_for(3.0)
     assert cluster.catalog.reign == reign
-
-
-def test_a_ledger_restored_from_an_old_copy_reuses_no_number() -> None:
-    """I1: every replica that has more than the ledger stays out, loudly, and trades stop."""
-    cluster = SimCluster(2, Shape(clients=0))
-    trader = SimTrader("trader", cluster.network, cluster.checks, trades=0)
-    trader.meet(cluster.frontends, cluster.replicas)
-    trader.start()
-    cluster.run_for(2.0)
-    placed = cluster.checks.last
-    ledger = cluster.catalog.ledger
-    del ledger.orders[-3:], ledger.digests[-3:]
-    ledger.by_key = {order.key: order for order in ledger.orders}
-    cluster.run_for(3.0)
-    assert cluster.checks.last == placed
-    assert not any(replica.outbox for replica in cluster.replicas)

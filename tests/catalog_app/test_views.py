@@ -1,0 +1,236 @@
+"""The catalog's answers to the letter: the seed's dialect, and the messages inside the cluster."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from bazaar.auth import refusals
+from bazaar.core.digest import GENESIS
+from catalog_app.holders import HolderDesk
+from catalog_app.models import HolderRegistration
+from tests.bazaar.histories import make_page
+from tests.bazaar.listeners import Listener
+from tests.catalog_app.fakes import FakeHolder, FakeTime
+
+pytestmark = pytest.mark.usefixtures("catalog", "desk")
+
+NOT_FOUND = {"error": {"code": 404, "message": "Stock not found"}}
+HOLDER = {"holder_id": str(UUID(int=1)), "host": "127.0.0.1", "control_port": 30002}
+TRADE = {"key": str(UUID(int=1)), "stock_name": "MenhirCo", "trade_type": "buy", "quantity": 1}
+ORDER = [1, str(UUID(int=1)), "MenhirCo", "buy", 1]
+UNI = "%C3%9Cn%C3%AF+%26+Co."
+
+Answer = tuple[int, Any]
+
+
+def get(target: str, urlconf: str = "bazaar.urls.catalog") -> Answer:
+    reply = Listener(urlconf).call_signed("GET", target)
+    return reply.status, json.loads(reply.body)
+
+
+def post(path: str, body: dict[str, Any], urlconf: str = "bazaar.urls.catalog") -> Answer:
+    reply = Listener(urlconf).call_signed("POST", path, json.dumps(body).encode())
+    return reply.status, json.loads(reply.body)
+
+
+def control(path: str, body: dict[str, Any] | None = None) -> Answer:
+    urlconf = "bazaar.urls.catalog_control"
+    return get(path, urlconf) if body is None else post(path, body, urlconf)
+
+
+def batch(**changes: Any) -> dict[str, Any]:
+    return {"term": 3, "leader": 2, "after": 0, "trades": [TRADE], **changes}
+
+
+def page(count: int, after: int = 0) -> dict[str, Any]:
+    expected = make_page(count, after)
+    orders = [
+        [order.order_no, str(order.key), order.stock_name, "buy", order.quantity]
+        for order in expected.orders
+    ]
+    return {
+        "after": after,
+        "previous": expected.previous,
+        "orders": orders,
+        "digest": expected.digest,
+        "last": count,
+    }
+
+
+def test_query_answers_a_stock() -> None:
+    assert get("/query?stock_name=MenhirCo") == (
+        200,
+        {
+            "data": {
+                "stock_name": "MenhirCo",
+                "price": 12.5,
+                "trade_volume": 0,
+                "quantity": 1000,
+            }
+        },
+    )
+
+
+def test_query_keeps_the_digits_of_a_price() -> None:
+    reply = Listener("bazaar.urls.catalog").call_signed("GET", "/query?stock_name=MenhirCo")
+    assert b'"price":12.50,' in reply.body
+    reply = Listener("bazaar.urls.catalog").call_signed("GET", f"/query?stock_name={UNI}")
+    assert b'"price":0.1234,' in reply.body
+
+
+@pytest.mark.parametrize("name", ["NoSuchCo", "menhirco", "MenhirCo%20", "MenhirCo_"])
+def test_query_answers_404_for_a_name_that_is_not_exactly_a_stocks(name: str) -> None:
+    assert get(f"/query?stock_name={name}") == (404, NOT_FOUND)
+
+
+@pytest.mark.parametrize("kind", ["buy", "sell"])
+def test_trade_moves_shares(kind: str) -> None:
+    body = {"stock_name": "MenhirCo", "type": kind, "quantity": 10}
+    assert post("/trade", body) == (200, {"message": "order had been trade successfully!"})
+    _, answer = get("/query?stock_name=MenhirCo")
+    assert answer["data"]["quantity"] == (990 if kind == "buy" else 1010)
+    assert answer["data"]["trade_volume"] == 10
+
+
+@pytest.mark.parametrize(("kind", "quantity"), [("buy", 1001), ("sell", 1001), ("buy", 10**9)])
+def test_trade_fails_for_too_many_shares(kind: str, quantity: int) -> None:
+    body = {"stock_name": "MenhirCo", "type": kind, "quantity": quantity}
+    assert post("/trade", body) == (404, {"message": "Trade failed!"})
+
+
+def test_trade_fails_for_an_unknown_stock() -> None:
+    body = {"stock_name": "NoSuchCo", "type": "buy", "quantity": 1}
+    assert post("/trade", body) == (404, {"message": "Stock not found!"})
+
+
+def test_stock_answers_a_stock_with_its_version() -> None:
+    assert get("/stock?stock_name=MenhirCo") == (
+        200,
+        {
+            "name": "MenhirCo",
+            "price": 12.5,
+            "quantity": 1000,
+            "opening": 1000,
+            "issued": 2000,
+            "trade_volume": 0,
+            "version": 1,
+        },
+    )
+
+
+def test_batch_answers_each_trade_and_the_page_that_the_leader_lacks() -> None:
+    refused = {**TRADE, "key": str(UUID(int=2)), "quantity": 10**6}
+    status, answer = post("/batch", batch(trades=[TRADE, refused]))
+    failure = {"kind": "insufficient_quantity", "message": "Not enough shares in the catalog."}
+    assert status == 200
+    assert answer == {
+        "answers": [{"order": ORDER, "failure": None}, {"order": None, "failure": failure}],
+        "page": page(1),
+    }
+
+
+def test_a_reused_key_is_refused_in_its_answer() -> None:
+    """I2; the front end makes a 422 of it."""
+    post("/batch", batch())
+    _, answer = post("/batch", batch(after=1, trades=[{**TRADE, "quantity": 2}]))
+    assert [one["failure"]["kind"] for one in answer["answers"]] == ["key_reused"]
+
+
+def test_a_fenced_batch_is_409_with_the_current_reign_in_headers() -> None:
+    """I5"""
+    body = json.dumps(batch(term=2, leader=1)).encode()
+    reply = Listener("bazaar.urls.catalog").call_signed("POST", "/batch", body)
+    assert reply.status == 409
+    assert (reply.headers["bazaar-term"], reply.headers["bazaar-leader"]) == ("3", "2")
+    assert (reply.headers["bazaar-failure"], reply.headers["bazaar-definite"]) == (
+        "stale_term",
+        "true",
+    )
+
+
+def test_a_batch_after_a_gap_is_409_with_the_last_order_in_headers() -> None:
+    body = json.dumps(batch(after=9)).encode()
+    reply = Listener("bazaar.urls.catalog").call_signed("POST", "/batch", body)
+    assert (reply.status, reply.headers["bazaar-last"]) == (409, "0")
+
+
+def test_ledger_answers_a_page() -> None:
+    assert control("/ledger?after=0&limit=10") == (200, page(0))
+    trades = [{**TRADE, "key": str(UUID(int=number))} for number in (1, 2, 3)]
+    post("/batch", batch(trades=trades))
+    assert control("/ledger?after=1&limit=10") == (200, page(3, after=1))
+    _, answer = control("/ledger?after=0&limit=2")
+    assert (len(answer["orders"]), answer["last"]) == (2, 3)
+    assert control("/ledger?after=4&limit=1")[0] == 409
+
+
+def test_a_page_is_never_longer_than_a_message_may_be() -> None:
+    assert control(f"/ledger?after=0&limit={2**63 - 1}")[0] == 200
+
+
+def test_leadership_answers_the_reign_and_takes_a_claim() -> None:
+    assert control("/leadership") == (200, {"term": 3, "leader": 2})
+    assert control("/leadership", {"term": 3, "leader": 1}) == (200, {"term": 4, "leader": 1})
+    assert control("/leadership") == (200, {"term": 4, "leader": 1})
+
+
+def test_a_claim_that_came_too_late_is_409_with_the_winner_in_headers() -> None:
+    body = json.dumps({"term": 2, "leader": 1}).encode()
+    listener = Listener("bazaar.urls.catalog_control")
+    reply = listener.call_signed("POST", "/leadership", body)
+    assert reply.status == 409
+    assert (reply.headers["bazaar-term"], reply.headers["bazaar-leader"]) == ("3", "2")
+
+
+def test_price_changes_a_price_and_tells_the_holders(desk: HolderDesk) -> None:
+    holder = FakeHolder()
+    desk.register("holder", holder)
+    status, answer = control("/price", {"stock_name": "MenhirCo", "price": 13.75})
+    assert (status, answer["price"], answer["version"]) == (200, 13.75, 2)
+    assert holder.told == [(("MenhirCo", 2),)]
+    assert get("/query?stock_name=MenhirCo")[1]["data"]["price"] == 13.75
+
+
+def test_price_of_an_unknown_stock_is_404() -> None:
+    status, answer = control("/price", {"stock_name": "NoSuchCo", "price": 1})
+    assert (status, answer["error"]["code"]) == (404, 404)
+
+
+def test_register_and_renew_answer_the_lease(time: FakeTime) -> None:
+    assert control("/renew", HOLDER)[0] == 404
+    assert control("/register", HOLDER) == (200, {"lease_s": 2.0})
+    assert HolderRegistration.objects.count() == 1
+    time.now_s += 1.9
+    assert control("/renew", HOLDER) == (200, {"lease_s": 2.0})
+    time.now_s += 1.9
+    assert control("/renew", HOLDER) == (200, {"lease_s": 2.0})
+    time.now_s += 2.0
+    assert control("/renew", HOLDER)[0] == 404
+
+
+def test_an_unknown_holder_is_told_so_by_name() -> None:
+    body = json.dumps(HOLDER).encode()
+    listener = Listener("bazaar.urls.catalog_control")
+    reply = listener.call_signed("POST", "/renew", body)
+    assert (reply.status, reply.headers["bazaar-failure"]) == (404, "unknown_holder")
+
+
+def test_status_tells_what_the_catalog_holds(desk: HolderDesk) -> None:
+    desk.register("holder", FakeHolder())
+    before = control("/status")[1]
+    assert (before["role"], before["is_ready"], before["stocks"]) == ("catalog", True, 2)
+    assert (before["term"], before["leader"]) == (3, 2)
+    assert (before["last"], before["digest"]) == (0, GENESIS)
+    assert before["holders"] == ["holder"]
+    post("/batch", batch())
+    after = control("/status")[1]
+    assert (after["last"], after["digest"]) == (1, make_page(1).digest)
+    assert after["trades"] == before["trades"] + 1
+    assert after["batches"] == before["batches"] + 1
+
+
+def test_status_counts_refused_callers() -> None:
+    Listener("bazaar.urls.catalog").call("GET", "/query?stock_name=MenhirCo")
+    assert control("/status")[1]["refused_callers"] == refusals.count > 0

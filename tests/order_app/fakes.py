@@ -1,0 +1,137 @@
+"""The catalog and the peers as a replica sees them, in memory."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+from bazaar.core.digest import GENESIS, chain
+from bazaar.core.failures import Failure, GapFound
+from bazaar.core.ledger import Batch, BatchAnswer, Book, Page, decide_batch
+from bazaar.core.replica import Replica, Standing
+from bazaar.core.replication import Accepted, Append, Linked
+from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.transport import Reply
+from tests.bazaar.histories import STOCK
+
+
+class NoNetwork:
+    """A transport that nothing may use: what a fake does not answer is a mistake of the test."""
+
+    def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
+        raise AssertionError(f"{method} {path} is not faked")
+
+
+def page_of(orders: list[Order], after: OrderNo, limit: int) -> Page:
+    """Return a page of a history."""
+    if after > len(orders):
+        raise GapFound(OrderNo(len(orders)))
+    previous = chain(GENESIS, orders[:after])
+    chosen = tuple(orders[after : after + limit])
+    return Page(after, previous, chosen, chain(previous, chosen), OrderNo(len(orders)))
+
+
+class FakeCatalog(CatalogClient):
+    """A ledger that decides as the real one does; fails as long as there are failures left."""
+
+    def __init__(self, term: int = 3, leader: int | None = 2) -> None:
+        super().__init__(NoNetwork(), NoNetwork(), 1)
+        self.term, self.leader = Term(term), None if leader is None else ReplicaId(leader)
+        self.orders: list[Order] = []
+        self.stock = STOCK
+        self.batches: list[Batch] = []
+        self.pages: list[tuple[int, int]] = []
+        self.requests_lost: list[Failure] = []
+        self.answers_lost: list[Failure] = []
+        self.on_place: Callable[[], None] = lambda: None
+        self.is_away = False
+        self.page_orders_max = 1000
+
+    def place(self, batch: Batch) -> BatchAnswer:
+        self.batches.append(batch)
+        self.on_place()
+        if self.requests_lost:
+            raise self.requests_lost.pop(0)
+        decision = decide_batch(self._book(batch), batch)
+        self.orders += decision.orders
+        for stock in decision.stocks:
+            self.stock = stock
+        if self.answers_lost:
+            raise self.answers_lost.pop(0)
+        return BatchAnswer(
+            decision.answers, page_of(self.orders, batch.after, self.page_orders_max)
+        )
+
+    def ledger(self, after: OrderNo, limit: int) -> Page:
+        self.pages.append((after, limit))
+        if self.requests_lost:
+            raise self.requests_lost.pop(0)
+        return page_of(self.orders, after, limit)
+
+    def _book(self, batch: Batch) -> Book:
+        known = {order.key: order for order in self.orders}
+        keys = {trade.key for trade in batch.trades}
+        return Book(
+            term=self.term,
+            leader=self.leader,
+            last=OrderNo(len(self.orders)),
+            digest=chain(GENESIS, self.orders),
+            known={key: order for key, order in known.items() if key in keys},
+            stocks={self.stock.name: self.stock},
+        )
+
+
+class MemoryLog:
+    """The core's `Log` in a list."""
+
+    def __init__(self) -> None:
+        self.linked: list[Linked] = []
+
+    def append(self, orders: tuple[Linked, ...]) -> None:
+        self.linked += orders
+
+    def save_term(self, term: Term, leader: ReplicaId | None) -> None:
+        pass
+
+    def digest_at(self, order_no: OrderNo) -> Digest:
+        return self.linked[order_no - 1][1] if order_no else GENESIS
+
+    def get(self, order_no: OrderNo) -> Order | None:
+        return self.linked[order_no - 1][0] if 0 < order_no <= len(self.linked) else None
+
+    def find(self, keys: tuple[UUID, ...]) -> dict[UUID, Order]:
+        return {order.key: order for order, _ in self.linked if order.key in keys}
+
+
+class FakePeer(ReplicaClient):
+    """A follower with the real decisions and a log in memory."""
+
+    def __init__(self, me: int) -> None:
+        super().__init__(NoNetwork(), NoNetwork(), 1)
+        self.memory = MemoryLog()
+        head = (Term(0), None, OrderNo(0), GENESIS)
+        self.machine = Replica(ReplicaId(me), (), self.memory, head)
+        self.machine.standing = Standing.FOLLOWING
+        self.appends: list[Append] = []
+        self.timeouts_s: list[float] = []
+        self.failures: list[Failure] = []
+        self.arrived = threading.Semaphore(0)
+
+    def append(self, append: Append, timeout_s: float) -> Accepted:
+        self.appends.append(append)
+        self.timeouts_s.append(timeout_s)
+        self.arrived.release()
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.machine.append(append)
+
+    def log(self, after: OrderNo, limit: int) -> Page:
+        if self.failures:
+            raise self.failures.pop(0)
+        return page_of([order for order, _ in self.memory.linked], after, limit)
+
+    def take(self, page: Page, term: int = 1, leader: int = 1) -> None:
+        """Let it have orders from an earlier reign."""
+        append = Append(Term(term), ReplicaId(leader), page)
+        self.machine.append(replace(append, page=page))

@@ -1,0 +1,180 @@
+"""The order log on disk: durable, dense, and able to find what was damaged (I1, I3, I8)."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from uuid import UUID
+
+import pytest
+from django.db import DatabaseError, connection
+
+from bazaar.core.digest import GENESIS
+from bazaar.core.failures import GapFound
+from bazaar.core.types import OrderNo, ReplicaId, Term
+from order_app.models import LogEntry
+from order_app.store import VERIFY_ROWS, OrderLog
+from tests.bazaar.histories import make_linked, make_order, make_page
+
+COUNT = 20
+SQL = Callable[[str], None]
+
+
+@pytest.fixture
+def log(db: None) -> OrderLog:
+    """A log of 20 orders."""
+    log = OrderLog()
+    log.append(make_linked(COUNT))
+    return log
+
+
+@pytest.fixture
+def damage() -> SQL:
+    """Change the table behind the log's back."""
+
+    def execute(statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement.replace("LOG", "order_app_logentry"))
+
+    return execute
+
+
+@pytest.mark.django_db
+def test_an_empty_log_begins_at_genesis() -> None:
+    log = OrderLog()
+    assert log.head == (0, GENESIS)
+    assert (log.digest_at(OrderNo(0)), log.get(OrderNo(1)), log.find([])) == (GENESIS, None, {})
+    assert log.page(OrderNo(0), 10) == make_page(0)
+    assert log.find_fault() is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_append_is_on_disk_when_it_returns() -> None:
+    """I3: another process sees it at once, so a killed one has left it there."""
+    log = OrderLog()
+    log.append(make_linked(2))
+    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
+        rows = other.execute("SELECT order_no, key, digest FROM order_app_logentry").fetchall()
+    expected = [(order.order_no, order.key.hex, digest) for order, digest in make_linked(2)]
+    assert rows == expected
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_term_is_on_disk_when_it_was_saved() -> None:
+    """I6: across restarts too."""
+    OrderLog().save_term(Term(3), ReplicaId(1))
+    OrderLog().save_term(Term(4), None)
+    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
+        assert other.execute("SELECT term, leader FROM order_app_heardterm").fetchall() == [
+            (4, None)
+        ]
+    assert OrderLog().load_term() == (4, None)
+
+
+@pytest.mark.django_db
+def test_a_new_log_has_heard_of_no_term() -> None:
+    assert OrderLog().load_term() == (0, None)
+
+
+def test_an_append_that_fails_stores_nothing(log: OrderLog) -> None:
+    more = make_linked(COUNT + 3)[COUNT:]
+    with pytest.raises(DatabaseError):
+        log.append((*more, make_linked(1)[0]))
+    assert log.head == (COUNT, make_page(COUNT).digest)
+    assert LogEntry.objects.count() == COUNT
+    log.append(more)
+    assert log.head == (COUNT + 3, make_page(COUNT + 3).digest)
+
+
+def test_a_reopened_log_ends_where_it_ended(log: OrderLog) -> None:
+    assert OrderLog().head == log.head == (COUNT, make_page(COUNT).digest)
+
+
+def test_orders_are_found_by_number_and_by_key(log: OrderLog) -> None:
+    assert log.get(OrderNo(7)) == make_order(7)
+    assert log.get(OrderNo(COUNT + 1)) is None
+    assert log.get(OrderNo(0)) is None
+    keys = (UUID(int=3), UUID(int=99), UUID(int=COUNT))
+    assert log.find(keys) == {UUID(int=3): make_order(3), UUID(int=COUNT): make_order(COUNT)}
+    assert log.find([UUID(int=99)]) == {}
+
+
+def test_every_digest_is_kept(log: OrderLog) -> None:
+    for order, digest in make_linked(COUNT):
+        assert log.digest_at(order.order_no) == digest
+    assert log.digest_at(OrderNo(0)) == GENESIS
+
+
+@pytest.mark.parametrize(("after", "limit"), [(0, 5), (0, 100), (3, 4), (19, 1), (20, 5)])
+def test_a_page_is_what_comes_after(log: OrderLog, after: int, limit: int) -> None:
+    page = log.page(OrderNo(after), limit)
+    expected = make_page(min(after + limit, COUNT), after)
+    assert (page.after, page.previous, page.orders) == (after, expected.previous, expected.orders)
+    assert (page.digest, page.last) == (expected.digest, COUNT)
+
+
+def test_a_page_after_the_end_is_a_gap(log: OrderLog) -> None:
+    with pytest.raises(GapFound) as caught:
+        log.page(OrderNo(COUNT + 1), 1)
+    assert caught.value.last == COUNT
+
+
+def test_a_good_log_has_no_fault(log: OrderLog) -> None:
+    assert log.find_fault() is None
+
+
+@pytest.mark.parametrize("number", [1, 7, COUNT])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "quantity = quantity + 1",
+        "stock_name = 'BoarCo'",
+        "trade_type = 'sell'",
+        "key = '000000000000000000000000000000ff'",
+        "digest = '0000000000000000000000000000000000000000000000000000000000000001'",
+    ],
+)
+def test_an_altered_order_is_found(log: OrderLog, damage: SQL, number: int, change: str) -> None:
+    damage(f"UPDATE LOG SET {change} WHERE order_no = {number}")
+    assert log.find_fault() == number
+
+
+@pytest.mark.parametrize("number", [1, 7, COUNT - 1])
+def test_a_removed_order_is_found(log: OrderLog, damage: SQL, number: int) -> None:
+    damage(f"DELETE FROM LOG WHERE order_no = {number}")
+    assert log.find_fault() == number
+
+
+def test_a_removed_run_of_orders_is_found(log: OrderLog, damage: SQL) -> None:
+    damage("DELETE FROM LOG WHERE order_no BETWEEN 5 AND 15")
+    assert log.find_fault() == 5
+
+
+def test_swapped_orders_are_found(log: OrderLog, damage: SQL) -> None:
+    damage("UPDATE LOG SET order_no = 1000 WHERE order_no = 7")
+    damage("UPDATE LOG SET order_no = 7 WHERE order_no = 8")
+    damage("UPDATE LOG SET order_no = 8 WHERE order_no = 1000")
+    assert log.find_fault() == 7
+
+
+@pytest.mark.parametrize("to", [COUNT + 1, 1000, 2**62])
+def test_a_renumbered_order_is_found(log: OrderLog, damage: SQL, to: int) -> None:
+    damage(f"UPDATE LOG SET order_no = {to} WHERE order_no = 7")
+    assert log.find_fault() == 7
+
+
+def test_the_last_order_under_another_number_is_found(log: OrderLog, damage: SQL) -> None:
+    damage(f"UPDATE LOG SET order_no = {COUNT + 5} WHERE order_no = {COUNT}")
+    assert log.find_fault() == COUNT
+
+
+@pytest.mark.parametrize("number", [VERIFY_ROWS, VERIFY_ROWS + 1, VERIFY_ROWS + 7])
+def test_a_fault_is_found_where_two_readings_meet(
+    db: None, damage: SQL, number: int
+) -> None:
+    log = OrderLog()
+    log.append(make_linked(VERIFY_ROWS + 10))
+    assert log.find_fault() is None
+    damage(f"UPDATE LOG SET quantity = 9 WHERE order_no = {number}")
+    assert log.find_fault() == number
+    damage(f"DELETE FROM LOG WHERE order_no = {number}")
+    assert log.find_fault() == number

@@ -1,0 +1,73 @@
+"""Disks that come back with the wrong contents: I1, I8 (DESIGN 4.2)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from bazaar.core.replica import Standing
+from bazaar.core.types import Order
+from tests.core.memory_log import MemoryLog
+from tests.sim.cluster import Shape, SimCluster
+from tests.sim.trader import SimTrader
+
+History = list[Order]
+
+
+def make_trading_cluster(seed: int) -> SimCluster:
+    """Return a cluster of which a client asks for trades all the time."""
+    cluster = SimCluster(seed, Shape(clients=0))
+    trader = SimTrader("trader", cluster.network, cluster.checks, trades=0)
+    trader.meet(cluster.frontends, cluster.replicas)
+    trader.start()
+    cluster.run_for(2.0)
+    return cluster
+
+
+def put_back(log: MemoryLog, history: History) -> None:
+    """Give a disk the contents of another one, whose digests are right in themselves."""
+    other = MemoryLog(history)
+    log.orders, log.digests, log.by_key = other.orders, other.digests, other.by_key
+
+
+def change_one(history: History) -> History:
+    """Return a history in which one order is another."""
+    at = len(history) // 2
+    changed = replace(history[at], quantity=history[at].quantity + 1)
+    return [*history[:at], changed, *history[at + 1 :]]
+
+
+def change_last(history: History) -> History:
+    """Return a history whose last order is another."""
+    return [*history[:-1], replace(history[-1], quantity=history[-1].quantity + 1)]
+
+
+@pytest.mark.parametrize("replica", [0, 1, 2])
+@pytest.mark.parametrize("damage", [change_one, change_last], ids=["one", "last"])
+def test_a_replica_with_another_history_stays_out(
+    replica: int, damage: Callable[[History], History]
+) -> None:
+    """I8: it does not serve, is neither elected nor waited for, and the others trade on."""
+    cluster = make_trading_cluster(seed=replica)
+    broken = cluster.replicas[replica]
+    broken.crash()
+    put_back(broken.log, damage(broken.log.orders))
+    kept = list(broken.log.orders)
+    placed = cluster.checks.last
+    cluster.run_for(1.0)
+    broken.start()
+    cluster.run_for(3.0)
+    assert broken.machine.standing is Standing.CORRUPT
+    assert broken.log.orders == kept, "the evidence stays"
+    assert cluster.catalog.reign.leader != broken.id
+    assert cluster.checks.last > placed + 20
+
+
+def test_a_ledger_restored_from_an_old_copy_reuses_no_number() -> None:
+    """I1: every replica that has more than the ledger stays out, loudly, and trades stop."""
+    cluster = make_trading_cluster(seed=2)
+    placed = cluster.checks.last
+    put_back(cluster.catalog.ledger, cluster.catalog.ledger.orders[:-3])
+    cluster.run_for(3.0)
+    assert cluster.checks.last == placed
+    assert not any(replica.outbox for replica in cluster.replicas)
