@@ -257,7 +257,7 @@ def read_body(request: Request, kind: type[T]) -> T:
 def answer_unknown_path(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer a path that no role serves, in JSON (handler404)."""
     body = {"error": {"code": HTTPStatus.NOT_FOUND, "message": f"There is no {request.path} here."}}
-    return JsonResponse(body, status=HTTPStatus.NOT_FOUND)
+    return JsonResponse(body, status=HTTPStatus.NOT_FOUND, headers={"Bazaar-Definite": "true"})
 
 
 def answer_mistake(request: HttpRequest) -> JsonResponse:

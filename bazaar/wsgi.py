@@ -65,7 +65,7 @@ def build() -> Application:
         )
     if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
         raise SettingsError(" ".join(str(fault.msg) for fault in faults))
-    if missing := find_missing_migrations() if settings.DATABASES else []:
+    if missing := find_missing_migrations():
         raise SettingsError(
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
             f"run `manage.py migrate --settings {os.environ['DJANGO_SETTINGS_MODULE']}`."

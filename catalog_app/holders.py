@@ -22,7 +22,6 @@ log = logging.getLogger("bazaar.catalog")
 INVALIDATE_TIMEOUT_S = 0.5
 """How long one invalidation may take before its holder cannot renew any more."""
 RETRY_S = 0.05
-HOLDERS_MAX = 1000
 
 Change = tuple[str, Version]
 
@@ -60,6 +59,12 @@ class HolderDesk:
             self._holders.register(holder_id, self._clock.now_s())
             self._clients[holder_id] = client
         log.info("holder registered holder=%s", holder_id)
+
+    def honour(self, holder_id: str, client: HolderClient) -> None:
+        """Assume a lease that an earlier run of the catalog may have granted."""
+        with self._lock:
+            self._holders.honour(holder_id, self._clock.now_s())
+            self._clients[holder_id] = client
 
     def renew(self, holder_id: str) -> None:
         """Prolong a lease. Raises UnknownHolder (definite)."""

@@ -79,12 +79,10 @@ def count_stocks() -> int:
 
 def _stock(row: tuple[Any, ...]) -> types.Stock:
     name, price, quantity, opening, issued, trade_volume, version = row
-    return types.Stock(
-        name, _tidy(price), quantity, opening, issued, trade_volume, Version(version)
-    )
+    return types.Stock(name, tidy(price), quantity, opening, issued, trade_volume, Version(version))
 
 
-def _tidy(price: Decimal) -> Decimal:
+def tidy(price: Decimal) -> Decimal:
     """Return a price with two decimals, or with as many as it needs."""
     cents = price.quantize(_CENTS)
     return cents if cents == price else price

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from bazaar.core import types
 from bazaar.core.election import Reign, claim_term
-from bazaar.core.failures import Failure, StaleTerm
+from bazaar.core.failures import Busy, Failure, StaleTerm
 from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_batch, reprice
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
 from bazaar.protocol.messages import HolderBody
@@ -18,6 +18,8 @@ from catalog_app import selectors, store, wiring
 from catalog_app.models import HolderRegistration, Leadership, Stock
 
 STOCK_SETS = ("asterix", "sp500")
+HOLDERS_MAX = 500
+"""Processes that may hold leases at once; each is told of every change."""
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
@@ -104,11 +106,11 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
     """
     Change a stock's price and return it as it is now; no reader sees the old one afterwards (I7).
 
-    price: > 0, at most 14 digits before and 4 after the point. Raises UnknownStock (definite).
+    price: > 0, at most 11 digits before and 4 after the point. Raises UnknownStock (definite).
     """
     with wiring.writer(), transaction.atomic():
         before = selectors.get_stock(stock_name=stock_name)
-        after = reprice(before, price)
+        after = reprice(before, selectors.tidy(price))
         changed = Stock.objects.filter(name=stock_name, version=before.version).update(
             price=after.price, version=after.version
         )
@@ -118,9 +120,17 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
 
 
 def register_holder(*, holder: HolderBody) -> float:
-    """Begin the lease of a holder whose cache is empty; return its length in seconds."""
+    """
+    Begin the lease of a holder whose cache is empty; return its length in seconds.
+
+    Raises Busy (definite): there are too many. Holders whose lease is over are forgotten.
+    """
     # Under the writer's lock: never between the invalidations of a change and its commit.
     with wiring.writer():
+        live = wiring.holders().live()
+        if len(live) >= HOLDERS_MAX:
+            raise Busy("Too many processes hold leases.")
+        HolderRegistration.objects.exclude(holder_id__in=live).delete()
         HolderRegistration.objects.update_or_create(
             holder_id=holder.holder_id,
             defaults={"host": holder.host, "control_port": holder.control_port},

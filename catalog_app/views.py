@@ -1,5 +1,6 @@
 """The catalog's endpoints; every one for cluster members only."""
 
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -28,10 +29,6 @@ class SeedQuery(MemberEndpoint):
         stock = selectors.get_stock(stock_name=read_stock_name(request))
         return Response(serializers.seed_stock(stock))
 
-    def shape_failure(self, code: int, message: str) -> dict[str, Any]:
-        """Say it as the seed does: calmly."""
-        return super().shape_failure(code, message.removesuffix("!"))
-
 
 class SeedTrade(MemberEndpoint):
     """POST: trade without a leader, as the seed does; the order enters the ledger all the same."""
@@ -47,9 +44,9 @@ class SeedTrade(MemberEndpoint):
 
     def shape_failure(self, code: int, message: str) -> dict[str, Any]:
         """Say it in the seed's two sentences where they apply."""
-        is_seed = code == 404  # noqa: PLR2004 - the seed's only status for a trade that fails
-        if is_seed and message != UnknownStock.default_message:
-            return {"message": "Trade failed!"}
+        if code == HTTPStatus.NOT_FOUND:
+            is_unknown = message == UnknownStock.default_message
+            message = "Stock not found!" if is_unknown else "Trade failed!"
         return {"message": message}
 
 

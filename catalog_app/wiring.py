@@ -13,7 +13,8 @@ from bazaar import clock
 from bazaar.auth import refusals
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
-from bazaar.protocol.messages import CatalogStatus, HolderBody
+from bazaar.protocol.messages import HolderBody
+from bazaar.protocol.statuses import CatalogStatus
 from bazaar.topology import Node
 from catalog_app import selectors
 from catalog_app.holders import Clock, HolderDesk
@@ -67,9 +68,7 @@ def tenure() -> Tenure:
 
 def register(holder: HolderBody) -> float:
     """Begin a lease; return its length in seconds."""
-    node = Node(host=holder.host, port=holder.control_port, control_port=holder.control_port)
-    client = FrontEndClient.at(node, settings.BAZAAR_SECRET, settings.BAZAAR_LIMITS.call_timeout_s)
-    holders().register(str(holder.holder_id), client)
+    holders().register(str(holder.holder_id), _client_of(holder.host, holder.control_port))
     return holders().lease_s
 
 
@@ -81,8 +80,13 @@ def page_orders_max() -> int:
 def start() -> None:
     """Honour the leases that an earlier run of the catalog may have granted."""
     for row in selectors.list_holders():
-        register(HolderBody(holder_id=row.holder_id, host=row.host, control_port=row.control_port))
+        holders().honour(str(row.holder_id), _client_of(row.host, row.control_port))
     connections.close_all()
+
+
+def _client_of(host: str, control_port: int) -> FrontEndClient:
+    node = Node(host=host, port=control_port, control_port=control_port)
+    return FrontEndClient.at(node, settings.BAZAAR_SECRET, settings.BAZAAR_LIMITS.call_timeout_s)
 
 
 def status() -> CatalogStatus:

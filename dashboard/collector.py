@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bazaar.core.failures import Failure
-from bazaar.protocol.messages import Status
+from bazaar.protocol.statuses import Status
 from bazaar.topology import Node, Topology
 
 POLL_TIMEOUT_S = 0.5

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bazaar.protocol.messages import CatalogStatus, FrontEndStatus, ReplicaStatus
+from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus
 from dashboard import wiring
 from dashboard.collector import Finding
 

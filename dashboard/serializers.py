@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bazaar.protocol.messages import ReplicaStatus
+from bazaar.protocol.statuses import ReplicaStatus
 from dashboard.collector import Finding
 from dashboard.selectors import Snapshot
 

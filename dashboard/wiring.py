@@ -5,7 +5,7 @@ from functools import cache
 from django.conf import settings
 
 from bazaar.protocol.clients import status_of
-from bazaar.protocol.messages import Status
+from bazaar.protocol.statuses import Status
 from bazaar.topology import Node
 from dashboard.collector import Collector
 

@@ -105,7 +105,7 @@ class LeaderWatch:
     def _announce(self, before: Reign) -> None:
         """Wake who waits for a leader, and end the calls that wait for the last one."""
         log.info("leader known term=%d leader=%s", self.reign.term, self.reign.leader)
-        if before.leader is not None and before.leader != self.reign.leader:
+        if before.leader in self.replicas and before.leader != self.reign.leader:
             self.replicas[before.leader].abort_trades()
         with self._changed:
             self._changed.notify_all()
@@ -120,7 +120,7 @@ class LeaderWatch:
         def perform(effect: Effect) -> Any:
             match effect:
                 case SendTrades(term, leader, trades):
-                    left_s = max(deadlines.values()) - monotonic_s()
+                    left_s = min(deadlines[trade.key] for trade in trades) - monotonic_s()
                     return self.replicas[leader].trade(term, trades, max(left_s, RECONSIDER_S))
                 case Reconsider(keys, term, failure):
                     return self._reconsider(keys, term, failure, deadlines)

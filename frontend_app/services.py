@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from bazaar.core.election import Reign
-from bazaar.core.failures import Failure, NoLeader, NotServing, Unreachable
+from bazaar.core.failures import Failure, NoLeader, NotServing, UnknownOrder
 from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
 from frontend_app import wiring
 from frontend_app.readings import Reading
@@ -43,7 +43,9 @@ def look_up_order(*, order_no: OrderNo) -> Order:
     for replica in wiring.watch().replicas_by_rank():
         try:
             return replica.look_up(order_no)
-        except (Unreachable, NotServing) as caught:
+        except UnknownOrder:
+            raise  # it has asked the ledger
+        except Failure as caught:
             failure = caught
     raise failure
 

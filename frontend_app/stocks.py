@@ -20,7 +20,8 @@ from bazaar.core.strangers import Strangers
 from bazaar.core.types import Version
 from bazaar.loops import Loop
 from bazaar.protocol.clients import CatalogClient, encode
-from bazaar.protocol.messages import CACHED_SHOWN_MAX, CachedStock, HolderBody
+from bazaar.protocol.messages import HolderBody
+from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from frontend_app.headers import hit_headers
@@ -106,20 +107,20 @@ class StockReader:
         sent_s = monotonic_s()
         if self._is_registered:
             try:
-                self.catalog.renew(self.holder)
+                lease_s = self.catalog.renew(self.holder)
             except UnknownHolder:
                 self._is_registered = False
                 log.warning("lease lost holder=%s", self.holder.holder_id)
             else:
-                self._prolong(sent_s)
+                self._prolong(sent_s, lease_s)
                 return
         with self._lock:
             self.lease.lost()
             self.cache.clear()
         sent_s = monotonic_s()
-        self.catalog.register(self.holder)
+        lease_s = self.catalog.register(self.holder)
         self._is_registered = True
-        self._prolong(sent_s)
+        self._prolong(sent_s, lease_s)
         log.info("lease begun holder=%s", self.holder.holder_id)
 
     def lease_left_s(self) -> float:
@@ -140,8 +141,10 @@ class StockReader:
             for kept in entries
         )
 
-    def _prolong(self, sent_s: float) -> None:
+    def _prolong(self, sent_s: float, lease_s: float) -> None:
+        """Count a renewal; the catalog says for how long, whatever is set here."""
         with self._lock:
+            self.lease.lease_s = lease_s
             self.lease.renewed(sent_s)
 
     def _read(self, stock_name: str) -> Reading:

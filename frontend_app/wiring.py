@@ -9,7 +9,7 @@ from bazaar import clock, control
 from bazaar.auth import refusals
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.protocol.messages import FrontEndStatus
+from bazaar.protocol.statuses import FrontEndStatus
 from frontend_app.hits import Application, HitPath
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from bazaar.core.digest import GENESIS, chain, link
+from bazaar.core.digest import GENESIS, link
 from bazaar.core.failures import GapFound
 from bazaar.core.ledger import Page
 from bazaar.core.replication import Linked
@@ -122,17 +122,12 @@ class OrderLog:
         """Check every order against the hash chain (I8); return the first that does not fit."""
         expected, digest = 1, GENESIS
         for orders, digests in self._chunks():
-            is_dense = orders[0].order_no == expected and orders[-1].order_no == (
-                expected + len(orders) - 1
-            )
-            if is_dense and chain(digest, orders) == digests[-1]:
-                expected, digest = expected + len(orders), digests[-1]
-                continue
             linked = zip(link(digest, orders), digests, strict=True)
-            for at, ((order, computed), stored) in enumerate(linked, start=expected):
-                if order.order_no != at or computed != stored:
-                    return OrderNo(at)
-            return OrderNo(expected)
+            for (order, computed), stored in linked:
+                if order.order_no != expected or computed != stored:
+                    return OrderNo(expected)
+                expected += 1
+            digest = digests[-1]
         return None
 
     def _chunks(self) -> Iterator[tuple[list[Order], list[Digest]]]:

@@ -13,7 +13,8 @@ from bazaar.auth import refusals
 from bazaar.core.failures import Failure
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.protocol.messages import FollowerStatus, PingBody, ReplicaStatus
+from bazaar.protocol.messages import PingBody
+from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog

@@ -78,7 +78,7 @@ class Elector:
         (definite).
         """
         leader = self.reign.leader
-        if leader is None:
+        if leader not in self.replicas:  # nobody yet, or one that this cluster does not have
             yield from self._elect(suspect=None)
             return
         try:
@@ -112,7 +112,7 @@ class Elector:
             reign = self.reign  # read once: another thread may find a new leader meanwhile
             term = reign.term
             try:
-                if reign.leader is None:
+                if reign.leader is None or reign.leader not in self.replicas:
                     raise NoLeader
                 placed: tuple[Answer, ...] = yield SendTrades(term, reign.leader, waiting)
                 is_sure = doubtful is None or doubtful < term
@@ -180,7 +180,9 @@ def _honest(answers: tuple[Answer, ...], *, is_sure: bool) -> tuple[Answer, ...]
     return tuple(
         answer
         if isinstance(answer, Order)
-        else Unreachable(f"{answer.message} An earlier attempt may still be under way.")
+        else Unreachable(
+            f"{answer.message.rstrip('.')}. An earlier attempt may still be under way."
+        )
         for answer in answers
     )
 

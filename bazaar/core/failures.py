@@ -26,7 +26,7 @@ class Failure(Exception):  # noqa: N818 - these are answers, not accidents
 class UnknownStock(Failure):
     """No stock has this name."""
 
-    default_message = "Stock not found!"
+    default_message = "Stock not found"
 
 
 class InsufficientQuantity(Failure):

@@ -59,6 +59,14 @@ class Holders:
         """Begin a lease; never while a change is between its invalidations and its commit."""
         self.holders[holder_id] = Holder(holder_id, now_s + self.lease_s)
 
+    def honour(self, holder_id: str, now_s: float) -> None:
+        """
+        Assume a lease that an earlier run of the catalog may have granted, until it must be over.
+
+        It cannot be renewed: its holder may have missed a change, so it has to begin anew.
+        """
+        self.holders[holder_id] = Holder(holder_id, now_s + self.lease_s, is_suspended=True)
+
     def renew(self, holder_id: str, now_s: float) -> None:
         """Prolong a lease. Raises UnknownHolder (definite)."""
         holder = self.holders.get(holder_id)

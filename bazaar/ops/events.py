@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from bazaar.ops.snapshot import ProcessView, Snapshot, State
-from bazaar.protocol.messages import ReplicaStatus
+from bazaar.protocol.statuses import ReplicaStatus
 
 LAGGING_MS = 1000.0
 """A replica further behind than this is called lagging; below, it is only on its way."""

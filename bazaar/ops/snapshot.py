@@ -18,7 +18,7 @@ from bazaar.ops.config import role_of
 from bazaar.ops.errors import ClusterDown
 from bazaar.ops.supervisor import ProcessInfo, Supervisor
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
-from bazaar.protocol.messages import ReplicaStatus, Status
+from bazaar.protocol.statuses import ReplicaStatus, Status
 from bazaar.topology import Node, Topology
 
 STATUS_TIMEOUT_S = 0.4

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bazaar.ops.data_dir import DataDir
 from bazaar.ops.snapshot import ProcessView, Snapshot
-from bazaar.protocol.messages import ReplicaStatus
+from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.topology import Node
 
 PLAIN_WIDTH = 200

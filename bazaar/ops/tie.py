@@ -1,5 +1,5 @@
 """
-End with the parent: a killed `cluster up` or supervisor leaves nothing behind (issue 2, part 8).
+End with the parent: a killed `cluster up` or supervisor leaves nothing behind.
 
 `python -m bazaar.ops.tie PARENT_PID PROGRAM [ARGUMENT...]` ties itself, then becomes the program.
 The tie is the kernel's (PR_SET_PDEATHSIG) and outlives `exec`; other systems than Linux have none.

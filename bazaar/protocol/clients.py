@@ -19,7 +19,7 @@ from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
-from bazaar.protocol import messages
+from bazaar.protocol import messages, statuses
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.transport import HttpTransport, Reply, Transport
 from bazaar.topology import Node
@@ -132,9 +132,9 @@ class CatalogClient(Client):
         """Prolong a lease and return its length in seconds. Raises UnknownHolder (definite)."""
         return self._post(self.control, "/renew", holder, messages.LeaseBody).lease_s
 
-    def status(self) -> messages.CatalogStatus:
+    def status(self) -> statuses.CatalogStatus:
         """Return what the catalog tells of itself."""
-        return self._get(self.control, "/status", messages.CatalogStatus)
+        return self._get(self.control, "/status", statuses.CatalogStatus)
 
 
 class ReplicaClient(Client):
@@ -175,9 +175,9 @@ class ReplicaClient(Client):
         path = query("/order", order_no=order_no)
         return self._get(self.served, path, messages.OrderBody).to_core()
 
-    def status(self) -> messages.ReplicaStatus:
+    def status(self) -> statuses.ReplicaStatus:
         """Return what the replica tells of itself."""
-        return self._get(self.control, "/status", messages.ReplicaStatus)
+        return self._get(self.control, "/status", statuses.ReplicaStatus)
 
     def abort_trades(self) -> None:
         """Give up the trades under way: somebody else leads now."""
@@ -197,12 +197,12 @@ class FrontEndClient(Client):
         )
         self._post(self.control, "/invalidate", body, messages.DoneBody, timeout_s)
 
-    def status(self) -> messages.FrontEndStatus:
+    def status(self) -> statuses.FrontEndStatus:
         """Return what the front end tells of itself."""
-        return self._get(self.control, "/status", messages.FrontEndStatus)
+        return self._get(self.control, "/status", statuses.FrontEndStatus)
 
 
-def status_of(role: str, node: Node, secret: bytes, timeout_s: float) -> messages.Status:
+def status_of(role: str, node: Node, secret: bytes, timeout_s: float) -> statuses.Status:
     """
     Return what a role tells of itself.
 

@@ -1,8 +1,8 @@
 """
 HTTP inside the cluster: kept connections, signed requests, one kind of failure (ADR 0004).
 
-The standard library's client, because it costs a third of what `requests` does and the hops are
-most of a trade. A server may end an idle connection at any time, so a call that dies on a kept
+The standard library's client, because it costs less than half of what `requests` does and the hops
+are most of a trade. A server may end an idle connection at any time, so a call that dies on a kept
 connection before an answer began is sent once more on a new one; every message may arrive twice.
 """
 
@@ -41,6 +41,22 @@ class Transport(Protocol):
         path: with its query, already encoded. timeout_s: for connecting and for each wait.
         Raises Unreachable (indefinite): refused, cut, silent or garbled.
         """
+
+
+class _Connection(HTTPConnection):
+    """A connection whose socket is there while it connects, so that `abort` can end that too."""
+
+    timeout: float
+
+    def connect(self) -> None:
+        """Connect to the first address of the host."""
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            self.host, self.port, type=socket.SOCK_STREAM
+        )[0]
+        self.sock = socket.socket(family, kind, protocol)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(address)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class HttpTransport:
@@ -126,8 +142,7 @@ class HttpTransport:
         return self._open(timeout_s), False
 
     def _open(self, timeout_s: float) -> HTTPConnection:
-        host, port = self.address
-        connection = HTTPConnection(host, port, timeout=timeout_s)
+        connection = _Connection(*self.address, timeout=timeout_s)
         with self._lock:
             self._busy.add(connection)
         return connection

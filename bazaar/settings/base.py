@@ -35,7 +35,7 @@ USE_I18N = False
 STATIC_URL = "/static/"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 WSGI_APPLICATION = "bazaar.wsgi.application"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # `rest.Endpoint` has the real limits
 
 # Parsers, renderers and negotiation are chosen on `bazaar.rest.Endpoint`.
 REST_FRAMEWORK: dict[str, Any] = {

@@ -50,7 +50,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     batch_trades_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
     waiting_trades_max: Count = 4096
     cache_stocks_max: Count = 10_000
-    page_orders_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
+    page_orders_max: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 1000
     min_in_sync: Annotated[int, msgspec.Meta(ge=1, le=topology.REPLICAS_MAX)] = 1
     served_threads: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
@@ -64,6 +64,7 @@ _ORDERED = (
     ("deadline_s", "call_timeout_s", 1.0),
     ("deadline_s", "replication_timeout_s", 1.0),
     ("deadline_s", "lease_s", 1.0),
+    ("call_timeout_s", "lease_s", 1.0),
 )
 """(larger, smaller, factor): the first must be greater than factor times the second."""
 

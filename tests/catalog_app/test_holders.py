@@ -64,9 +64,7 @@ def test_a_silent_holder_is_waited_out_until_its_lease_ends_and_dropped(
     assert desk.live() == ()
 
 
-def test_a_dropped_holder_costs_no_further_trade_anything(
-    desk: HolderDesk, time: FakeTime
-) -> None:
+def test_a_dropped_holder_costs_no_further_trade_anything(desk: HolderDesk, time: FakeTime) -> None:
     desk.register("silent", silent())
     desk.invalidate(CHANGES)
     after_s = time.now_s

@@ -223,13 +223,9 @@ def test_numbers_past_32_bits_are_kept() -> None:
 
 def test_a_trade_without_a_leader_takes_its_place_in_the_ledger_too() -> None:
     """The seed's catalog trades on its own; replicas take the order from the ledger."""
-    order = services.trade_directly(
-        stock_name=STOCK.name, trade_type=TradeType.BUY, quantity=3
-    )
+    order = services.trade_directly(stock_name=STOCK.name, trade_type=TradeType.BUY, quantity=3)
     assert (order.order_no, order.quantity) == (1, 3)
-    other = services.trade_directly(
-        stock_name=STOCK.name, trade_type=TradeType.BUY, quantity=3
-    )
+    other = services.trade_directly(stock_name=STOCK.name, trade_type=TradeType.BUY, quantity=3)
     assert (other.order_no, other.key) != (order.order_no, order.key)
     with pytest.raises(UnknownStock):
         services.trade_directly(stock_name="NoSuchCo", trade_type=TradeType.BUY, quantity=1)

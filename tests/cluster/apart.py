@@ -12,7 +12,7 @@ from bazaar.ops.waits import wait_until
 from bazaar.settings.env import ROOT
 from bazaar.topology import Node, Topology
 from tests.cluster.conftest import LiveCluster
-from tests.cluster.connection import Connection
+from tests.cluster.connection import Connection, request
 from tests.cluster.netns import Namespace
 
 UP_TIMEOUT_S = 30.0
@@ -109,16 +109,17 @@ class FrontEndApart:
         assert self._process.poll() is None, f"{self.name} has ended: {self.said()}"
 
     def _is_over(self) -> bool:
-        """Tell whether it serves a stock, or has ended."""
+        """Tell whether it serves, or has ended."""
         assert self._process is not None
         if self._process.poll() is not None:
             return True
+        asking = request("GET", "/leader", self.node.address)
         try:
             connection = Connection(self.node.address, 1.0)
         except OSError:
             return False
         try:
-            return connection.exchange("GET /leader HTTP/1.1\r\n", b"", 1.0).status == 200
+            return connection.exchange(asking, 1.0).status == 200
         except OSError:
             return False
         finally:

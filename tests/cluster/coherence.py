@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -93,25 +93,32 @@ class Scene:
         self.apart.heal()
         return f"{self.apart.name} cut off from the catalog"
 
+    def plan(self, openings: Sequence[Operation], clients: int) -> Plan:
+        """Return what visitors do: all front ends, the first stocks."""
+        nodes = [*self.cluster.topology.front_ends, *([self.apart.node] if self.apart else [])]
+        return Plan(
+            folder=str(self.cluster.folder),
+            front_ends=tuple(node.address for node in nodes),
+            stocks=tuple(one.stock_name for one in openings[:STOCKS_MAX]),
+            visitors=tuple(range(1, clients + 1)),
+            origin_s=self.origin_s,
+        )
+
     def faults(self) -> list[Callable[[], str]]:
         """Return all that can be done to it."""
         cut = [self.cut_link] if self.apart else []
         return [self.kill_leader, self.pause_front_end, self.kill_catalog, *cut]
 
-    def play(self, seconds: float, rounds: int) -> None:
-        """Do everything `rounds` times within the given time, in an order of chance."""
-        plan = [*itertools.chain(*(self._shuffled() for _ in range(rounds)))]
+    def play(self, seconds: float, faults: Sequence[Callable[[], str]]) -> None:
+        """Do one thing after the other, at moments of chance within the given time."""
         end_s = self._now_s() + seconds
-        for left, fault in zip(range(len(plan), 0, -1), plan, strict=True):
+        for left, fault in zip(range(len(faults), 0, -1), faults, strict=True):
             span_s = max(0.0, (end_s - self._now_s()) / left)
             time.sleep(span_s * self.chance.uniform(0.1, 0.4))
             begin_s = self._now_s()
             name = fault()
             self.incidents.append(Incident(name, begin_s, self._now_s()))
         time.sleep(max(0.0, end_s - self._now_s()))
-
-    def _shuffled(self) -> list[Callable[[], str]]:
-        return self.chance.sample(found := self.faults(), len(found))
 
     def _kill(self, name: str) -> str:
         self.cluster.kill(name)
@@ -130,9 +137,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         scene = _bring_up(Path(folder), options, stack)
         openings = list_openings(scene.cluster.data.root)
-        plan = _plan(scene, openings, options)
+        plan = replace(
+            scene.plan(openings, options.clients), trade_share=options.trades, seed=options.seed
+        )
         with Visitors(plan, options.processes) as visitors:
-            scene.play(options.seconds, options.rounds)
+            scene.play(options.seconds, scene.faults() * options.rounds)
         notes = visitors.notes
         _print_counts(notes, scene.incidents, options.seconds)
         history = prove(scene.cluster, openings, notes)
@@ -191,19 +200,6 @@ def _move(found: Topology, host: str) -> Topology:
         dashboard=move(found.dashboard, host=host),
         front_ends=tuple(move(node, host=host) for node in found.front_ends),
         replicas=tuple(move(node, host=host) for node in found.replicas),
-    )
-
-
-def _plan(scene: Scene, openings: Sequence[Operation], options: argparse.Namespace) -> Plan:
-    nodes = [*scene.cluster.topology.front_ends, *([scene.apart.node] if scene.apart else [])]
-    return Plan(
-        folder=str(scene.cluster.folder),
-        front_ends=tuple(node.address for node in nodes),
-        stocks=tuple(one.stock_name for one in openings[:STOCKS_MAX]),
-        visitors=tuple(range(1, options.clients + 1)),
-        origin_s=scene.origin_s,
-        trade_share=options.trades,
-        seed=options.seed,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from bazaar.core.replica import Standing
 from bazaar.ops.snapshot import Health
 from bazaar.ops.waits import wait_until
-from bazaar.protocol.messages import ReplicaStatus
+from bazaar.protocol.statuses import ReplicaStatus
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.proof import assert_history, read_ledger, read_order_log
 from tests.cluster.requests import buy, look_up, query

@@ -8,6 +8,7 @@ wakes up.
 """
 
 import contextlib
+import gc
 import json
 import math
 import random
@@ -16,17 +17,17 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from bazaar.ops.history import Kind, Operation, read_operations, write_operations
 from bazaar.settings.env import ROOT
-from tests.cluster.connection import Connection
+from tests.cluster.connection import Connection, Reply, request
 from tests.cluster.traders import Answer
 
 PATIENCE_S = 15.0
@@ -40,6 +41,8 @@ RECONNECT_SHARE = 0.01
 SHARES_MAX = 3
 END_TIMEOUT_S = 60.0
 
+Address = tuple[str, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -47,7 +50,7 @@ class Plan:
 
     folder: str
     """Where the process puts what it has noted."""
-    front_ends: tuple[tuple[str, int], ...]
+    front_ends: tuple[Address, ...]
     stocks: tuple[str, ...]
     visitors: tuple[int, ...]
     origin_s: float
@@ -74,8 +77,10 @@ class Visitor:
     number: int
     plan: Plan
     notes: Notes = field(default_factory=Notes)
-    _connections: dict[tuple[str, int], Connection] = field(default_factory=dict)
-    _away_until_s: dict[tuple[str, int], float] = field(default_factory=dict)
+    _seen: list[tuple[Reply, float, float]] = field(default_factory=list)
+    """Answers to reads as they came, with beginning and end."""
+    _connections: dict[Address, Connection] = field(default_factory=dict)
+    _away_until_s: dict[Address, float] = field(default_factory=dict)
 
     @property
     def is_patient(self) -> bool:
@@ -100,27 +105,31 @@ class Visitor:
         for front_end in self.plan.front_ends:
             self._close(front_end)
 
-    def _read(self, front_end: tuple[str, int], stock_name: str, *, is_fresh: bool) -> None:
-        more = "Cache-Control: no-cache\r\n" if is_fresh else ""
-        head = f"GET /stocks?{urlencode({'stock_name': stock_name})} HTTP/1.1\r\n{more}"
+    def _read(self, front_end: Address, stock_name: str, *, is_fresh: bool) -> None:
+        asking = _asking(front_end, stock_name, is_fresh=is_fresh)
         start_s = self._now_s()
         try:
-            reply = self._exchange(front_end, head, b"", READ_PATIENCE_S)
+            reply = self._exchange(front_end, asking, READ_PATIENCE_S)
         except OSError as error:
             self.notes.counts[f"read: {type(error).__name__}"] += 1
-            return
-        end_s = self._now_s()
-        if reply.status != 200:
-            self.notes.counts[f"read: {reply.status}"] += 1
-            return
-        self._note(reply.headers, json.loads(reply.body, parse_float=Decimal), start_s, end_s)
+        else:
+            self._seen.append((reply, start_s, self._now_s()))
 
-    def _note(
-        self, headers: dict[str, str], shown: dict[str, Any], start_s: float, end_s: float
-    ) -> None:
+    def note(self) -> Notes:
+        """Take all the answers apart, which would only have cost time before; return the notes."""
+        for reply, start_s, end_s in self._seen:
+            if reply.status == 200:
+                self._note(reply, start_s, end_s)
+            else:
+                self.notes.counts[f"read: {reply.status}"] += 1
+        self._seen.clear()
+        return self.notes
+
+    def _note(self, reply: Reply, start_s: float, end_s: float) -> None:
+        headers, shown = reply.headers, json.loads(reply.body, parse_float=Decimal)
         is_stale = headers.get("warning", "").startswith("110 ")
         self.notes.counts["mismarked"] += is_stale != shown.get("stale", False)
-        self.notes.counts["hits"] += "; hit" in headers["cache-status"]
+        self.notes.counts["hits"] += headers["cache-status"].endswith("; hit")
         read = Operation(
             *(self.number, Kind.READ, shown["stock_name"]),
             version=int(headers["etag"].strip('"')),
@@ -133,16 +142,15 @@ class Visitor:
         )
         self.notes.reads.append(read)
 
-    def _trade(self, front_end: tuple[str, int], stock_name: str, chance: random.Random) -> None:
+    def _trade(self, front_end: Address, stock_name: str, chance: random.Random) -> None:
         key = UUID(int=chance.getrandbits(128), version=4)
         trade_type, shares = chance.choice(("buy", "sell")), chance.randint(1, SHARES_MAX)
         wish = {"stock_name": stock_name, "trade_type": trade_type, "quantity": shares}
-        head = (
-            f"POST /orders HTTP/1.1\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\n"
-        )
+        headers = f"Content-Type: application/json\r\nIdempotency-Key: {key}\r\n"
+        asking = request("POST", "/orders", front_end, json.dumps(wish).encode(), headers)
         start_s = self._now_s()
         try:
-            reply = self._exchange(front_end, head, json.dumps(wish).encode(), TRADE_PATIENCE_S)
+            reply = self._exchange(front_end, asking, TRADE_PATIENCE_S)
             status, told = reply.status, json.loads(reply.body)
         except OSError as error:
             self.notes.counts[f"trade: {type(error).__name__}"] += 1
@@ -157,26 +165,31 @@ class Visitor:
         )
         self.notes.trades.append((self.number, answer))
 
-    def _exchange(
-        self, front_end: tuple[str, int], head: str, body: bytes, patience_s: float
-    ) -> Any:
+    def _exchange(self, front_end: Address, asking: bytes, patience_s: float) -> Reply:
         patience_s = PATIENCE_S if self.is_patient else patience_s
         try:
             connection = self._connections.get(front_end)
             if connection is None:
                 connection = self._connections[front_end] = Connection(front_end, patience_s)
-            return connection.exchange(head, body, patience_s)
+            return connection.exchange(asking, patience_s)
         except OSError:
             self._close(front_end)
             self._away_until_s[front_end] = self._now_s() + AWAY_S
             raise
 
-    def _close(self, front_end: tuple[str, int]) -> None:
+    def _close(self, front_end: Address) -> None:
         if connection := self._connections.pop(front_end, None):
             connection.close()
 
     def _now_s(self) -> float:
         return time.monotonic() - self.plan.origin_s
+
+
+@cache
+def _asking(front_end: Address, stock_name: str, *, is_fresh: bool) -> bytes:
+    path = f"/stocks?{urlencode({'stock_name': stock_name})}"
+    headers = "Cache-Control: no-cache\r\n" if is_fresh else ""
+    return request("GET", path, front_end, headers=headers)
 
 
 class Visitors:
@@ -219,13 +232,16 @@ class Visitors:
     @property
     def notes(self) -> Notes:
         """What they all noted; read it after they have ended."""
-        notes = Notes()
-        for plan in self._plans:
-            found = _load(Path(plan.folder))
-            notes.reads += found.reads
-            notes.trades += found.trades
-            notes.counts += found.counts
-        return notes
+        return _sum(_load(Path(plan.folder)) for plan in self._plans)
+
+
+def _sum(some: Iterable[Notes]) -> Notes:
+    notes = Notes()
+    for one in some:
+        notes.reads += one.reads
+        notes.trades += one.trades
+        notes.counts += one.counts
+    return notes
 
 
 # One process
@@ -238,7 +254,7 @@ def _save(folder: Path, notes: Notes) -> None:
     _write(folder / "counts.json", [json.dumps(notes.counts)])
 
 
-def _write(path: Path, lines: Iterator[str] | Sequence[str]) -> None:
+def _write(path: Path, lines: Iterable[str]) -> None:
     with path.open("w") as file:
         file.writelines(f"{line}\n" for line in lines)
 
@@ -261,6 +277,7 @@ def main(text: str) -> int:
     plan, stop = Plan(**found), threading.Event()
     visitors = [Visitor(number, plan) for number in plan.visitors]
     threads = [threading.Thread(target=one.visit, args=(stop,), daemon=True) for one in visitors]
+    gc.disable()  # answers pile up, and looking through them takes longer and longer
     for thread in threads:
         thread.start()
     with contextlib.suppress(KeyboardInterrupt):
@@ -268,11 +285,7 @@ def main(text: str) -> int:
     stop.set()
     for thread in threads:
         thread.join(math.ceil(2 * PATIENCE_S))
-    notes = Notes()
-    for one in visitors:
-        notes.reads += one.notes.reads
-        notes.trades += one.notes.trades
-        notes.counts += one.notes.counts
+    notes = _sum(one.note() for one in visitors)
     _save(Path(plan.folder), notes)
     return int(any(thread.is_alive() for thread in threads))
 

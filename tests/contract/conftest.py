@@ -15,7 +15,8 @@ from bazaar.clock import monotonic_s, wait
 from bazaar.core.election import Reign
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
-from bazaar.protocol.messages import HolderBody, Status
+from bazaar.protocol.messages import HolderBody
+from bazaar.protocol.statuses import Status
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app.holders import Clock, HolderDesk

@@ -41,7 +41,7 @@ def test_a_file_that_the_environment_names_is_copied(data: DataDir, tmp_path: Pa
     environ = {"BAZAAR_CLUSTER": str(tmp_path / "mine.toml")}
     assert describe(Wish(data), environ) == found
     assert data.read_topology() == found
-    with pytest.raises(ClusterError, match="BAZAAR_CLUSTER or --replicas"):
+    with pytest.raises(ClusterError, match="BAZAAR_CLUSTER, or --replicas"):
         describe_cluster(Wish(data, replicas=4), environ)
 
 

@@ -9,7 +9,7 @@ from bazaar.core.replica import Standing
 from bazaar.ops.events import events
 from bazaar.ops.snapshot import Health, ProcessView, Snapshot, State
 from bazaar.ops.tables import as_json, describe
-from bazaar.protocol.messages import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
+from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
 from bazaar.topology import local
 
 TOPOLOGY = local(3)

@@ -114,9 +114,7 @@ def test_a_replica_serves_what_it_has_without_the_catalog(
     assert shell.look_up(OrderNo(3)) == make_order(3)
 
 
-def test_a_trade_is_placed_stored_and_answered(
-    leader: ReplicaShell, catalog: FakeCatalog
-) -> None:
+def test_a_trade_is_placed_stored_and_answered(leader: ReplicaShell, catalog: FakeCatalog) -> None:
     assert leader.trade(TERM, [make_trade(1), make_trade(2)]) == (make_order(1), make_order(2))
     assert numbers() == [1, 2]
     (batch,) = catalog.batches
@@ -212,9 +210,7 @@ def test_the_highest_term_survives_a_restart(
         again.append(Append(Term(8), NEAR, make_page(1)))
 
 
-def test_a_new_leader_catches_up_before_it_leads(
-    shell: ReplicaShell, catalog: FakeCatalog
-) -> None:
+def test_a_new_leader_catches_up_before_it_leads(shell: ReplicaShell, catalog: FakeCatalog) -> None:
     shell.start()
     catalog.orders = list(make_page(25).orders)
     shell.take_notice(TERM, ME)

@@ -55,9 +55,7 @@ def lead_again(catalog: FakeCatalog, peers: Peers, last: int) -> ReplicaShell:
     return shell
 
 
-def test_without_orders_a_heartbeat_tells_who_leads(
-    replicator: Replicator, peer: FakePeer
-) -> None:
+def test_without_orders_a_heartbeat_tells_who_leads(replicator: Replicator, peer: FakePeer) -> None:
     replicator.round()
     (append,) = peer.appends
     assert (append.term, append.leader, append.page) == (TERM, ME, make_page(0))
@@ -147,7 +145,15 @@ def test_a_follower_far_behind_is_fed_from_the_log(
     replicator = Replicator(shell, NEAR)
     for _ in range(7):
         replicator.round()
-    assert [append.page.after for append in peer.appends] == [count, 0, 1000, 2000, 3000, 4000, count]
+    assert [append.page.after for append in peer.appends] == [
+        count,
+        0,
+        1000,
+        2000,
+        3000,
+        4000,
+        count,
+    ]
     assert len(peer.memory.linked) == count
     assert progress(replicator) == (count, True, True)
 
@@ -256,9 +262,7 @@ def test_a_failing_follower_is_not_asked_more_often_than_every_heartbeat(
     assert monotonic_s() - begun_s >= 2 * 0.05 * 0.9
 
 
-def test_a_replica_that_does_not_lead_sends_nothing(
-    shell: ReplicaShell, peer: FakePeer
-) -> None:
+def test_a_replica_that_does_not_lead_sends_nothing(shell: ReplicaShell, peer: FakePeer) -> None:
     shell.start()
     Replicator(shell, NEAR).round()
     assert peer.appends == []

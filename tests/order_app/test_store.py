@@ -168,9 +168,7 @@ def test_the_last_order_under_another_number_is_found(log: OrderLog, damage: SQL
 
 
 @pytest.mark.parametrize("number", [VERIFY_ROWS, VERIFY_ROWS + 1, VERIFY_ROWS + 7])
-def test_a_fault_is_found_where_two_readings_meet(
-    db: None, damage: SQL, number: int
-) -> None:
+def test_a_fault_is_found_where_two_readings_meet(db: None, damage: SQL, number: int) -> None:
     log = OrderLog()
     log.append(make_linked(VERIFY_ROWS + 10))
     assert log.find_fault() is None

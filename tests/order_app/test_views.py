@@ -95,7 +95,7 @@ def test_trade_places_an_order_by_get_and_by_post(leader: ReplicaShell) -> None:
 @pytest.mark.parametrize(
     ("changes", "status", "message"),
     [
-        ({"stock_name": "NoSuchCo"}, 404, "Stock not found!"),
+        ({"stock_name": "NoSuchCo"}, 404, "Stock not found"),
         ({"quantity": 10**9}, 404, "Not enough shares in the catalog."),
         (
             {"quantity": 10**9, "trade_type": "sell"},
@@ -132,9 +132,7 @@ def test_trades_answers_each_trade(leader: ReplicaShell) -> None:
     refused = {**TRADE, "key": str(UUID(int=2)), "quantity": 10**6}
     body = {"term": 3, "trades": [TRADE, refused]}
     failure = {"kind": "insufficient_quantity", "message": "Not enough shares in the catalog."}
-    expected = {
-        "answers": [{"order": ORDER, "failure": None}, {"order": None, "failure": failure}]
-    }
+    expected = {"answers": [{"order": ORDER, "failure": None}, {"order": None, "failure": failure}]}
     assert post("/trades", body) == (200, expected)
 
 

@@ -117,8 +117,8 @@ def test_more_in_sync_than_there_are_replicas_is_refused() -> None:
         ("-1", "BAZAAR_REPLICA_ID='-1' is not a number from 1."),
         ("1.0", "BAZAAR_REPLICA_ID='1.0' is not a number from 1."),
         ("\u0661", "BAZAAR_REPLICA_ID='\u0661' is not a number from 1."),
-        ("0", "BAZAAR_REPLICA_ID: 0 is not the id of a order replica; the cluster has 1, 2, 3"),
-        ("4", "BAZAAR_REPLICA_ID: 4 is not the id of a order replica; the cluster has 1, 2, 3"),
+        ("0", "BAZAAR_REPLICA_ID: no order replica has the id 0; the cluster has 1, 2, 3"),
+        ("4", "BAZAAR_REPLICA_ID: no order replica has the id 4; the cluster has 1, 2, 3"),
     ],
 )
 def test_a_wrong_replica_id_is_refused(text: str | None, reason: str) -> None:

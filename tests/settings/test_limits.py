@@ -28,9 +28,9 @@ def test_the_defaults_are_the_designs() -> None:
 
 
 def test_a_limit_is_read_from_its_variable() -> None:
-    environ = {"BAZAAR_LEASE_S": "4.5", "BAZAAR_BATCH_TRADES_MAX": "7", "PATH": "/bin"}
+    environ = {"BAZAAR_LEASE_S": "2.5", "BAZAAR_BATCH_TRADES_MAX": "7", "PATH": "/bin"}
     limits = read_limits(environ)
-    assert (limits.lease_s, limits.batch_trades_max) == (4.5, 7)
+    assert (limits.lease_s, limits.batch_trades_max) == (2.5, 7)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,5 +91,7 @@ def test_times_that_do_not_fit_each_other_are_refused(
 
 
 def test_two_changes_that_fit_each_other_are_taken() -> None:
-    limits = read_limits({"BAZAAR_RENEWAL_S": "2", "BAZAAR_LEASE_S": "5"})
+    limits = read_limits(
+        {"BAZAAR_RENEWAL_S": "2", "BAZAAR_LEASE_S": "5", "BAZAAR_CALL_TIMEOUT_S": "6"}
+    )
     assert (limits.renewal_s, limits.lease_s) == (2.0, 5.0)

@@ -53,7 +53,7 @@ def test_every_roles_check_runs_clean(role: str, data_dir: Path) -> None:
     ("role", "environ", "start"),
     [
         ("catalog", {"BAZAAR_LEASE_S": "0.1"}, "BAZAAR_LEASE_S (0.1) must be greater"),
-        ("order", {"BAZAAR_REPLICA_ID": "9"}, "BAZAAR_REPLICA_ID: 9 is not the id"),
+        ("order", {"BAZAAR_REPLICA_ID": "9"}, "BAZAAR_REPLICA_ID: no order replica has the id 9"),
         ("frontend", {"BAZAAR_SECRET_FILE": "/nowhere"}, "BAZAAR_SECRET_FILE: /nowhere"),
     ],
 )

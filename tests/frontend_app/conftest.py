@@ -1,0 +1,55 @@
+"""A front end between a faked catalog and three faked replicas."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bazaar.clock import monotonic_s
+from bazaar.core.election import Reign
+from bazaar.core.types import ReplicaId, Term
+from bazaar.settings.env import Limits
+from bazaar.topology import Node
+from frontend_app import wiring
+from frontend_app.leader import LeaderWatch
+from frontend_app.stocks import StockReader
+from tests.frontend_app.fakes import FakeCatalog, FakeLedger, FakeReplica
+
+Replicas = dict[ReplicaId, FakeReplica]
+
+LIMITS = Limits(ping_interval_s=0.01, lease_s=3600, deadline_s=5)
+NEVER_S = 3600.0
+
+
+@pytest.fixture
+def catalog() -> FakeCatalog:
+    return FakeCatalog()
+
+
+@pytest.fixture
+def reader(catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch) -> StockReader:
+    """The stocks, with a lease and nothing in memory."""
+    reader = StockReader(catalog, Node(port=30001, control_port=30002), LIMITS)
+    reader.keep_lease()
+    assert reader.lease.is_valid(monotonic_s())
+    monkeypatch.setattr(wiring, "stocks", lambda: reader)
+    return reader
+
+
+@pytest.fixture
+def replicas() -> Replicas:
+    ledger = FakeLedger()
+    return {ReplicaId(number): FakeReplica(number, ledger) for number in (1, 2, 3)}
+
+
+@pytest.fixture
+def watch(
+    catalog: FakeCatalog, replicas: Replicas, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LeaderWatch]:
+    """The watch over the leader; not started, it knows that replica 3 leads term 1."""
+    watch = LeaderWatch(catalog, replicas, LIMITS)
+    catalog.reign = watch.elector.reign = Reign(Term(1), ReplicaId(3))
+    for replica in replicas.values():
+        replica.reign = catalog.reign
+    monkeypatch.setattr(wiring, "watch", lambda: watch)
+    yield watch
+    watch._loop._interval_s = NEVER_S  # its thread cannot be ended, but it can be quiet

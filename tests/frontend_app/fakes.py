@@ -1,0 +1,162 @@
+"""The catalog and the replicas as a front end sees them, in memory."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from bazaar.core.election import Ping, Reign, claim_term
+from bazaar.core.failures import Failure, StaleTerm, UnknownOrder, UnknownStock, Unreachable
+from bazaar.core.leases import UnknownHolder
+from bazaar.core.ledger import Answer
+from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.messages import HolderBody
+from tests.bazaar.histories import STOCK
+from tests.bazaar.waits import WAIT_S
+from tests.order_app.fakes import NoNetwork
+
+
+class FakeCatalog(CatalogClient):
+    """Stocks, leases and the leadership; every question is counted."""
+
+    def __init__(self) -> None:
+        super().__init__(NoNetwork(), NoNetwork(), 1)
+        self.stocks = {STOCK.name: STOCK}
+        self.asked: list[str] = []
+        self.failure: Failure | None = None
+        self.on_ask: Callable[[], None] = lambda: None
+        self.reign = Reign(Term(0), None)
+        self.claims: list[tuple[Term, ReplicaId]] = []
+        self.registered: list[UUID] = []
+        self.renewed = 0
+        self.lease_s = 3600.0
+
+    def get_stock(self, stock_name: str) -> Stock:
+        self.asked.append(stock_name)
+        found = self.stocks.get(stock_name)
+        self.on_ask()
+        if self.failure:
+            raise self.failure
+        if found is None:
+            raise UnknownStock
+        return found
+
+    def change(self, stock_name: str = STOCK.name) -> Version:
+        """Commit a change of a stock and return its version."""
+        stock = self.stocks[stock_name]
+        changed = replace(stock, quantity=stock.quantity - 1, version=Version(stock.version + 1))
+        self.stocks[stock_name] = changed
+        return changed.version
+
+    def claim(self, term: Term, leader: ReplicaId) -> Reign:
+        self.claims.append((term, leader))
+        if self.failure:
+            raise self.failure
+        if term != self.reign.term:
+            raise StaleTerm(self.reign.term, self.reign.leader)
+        self.reign = claim_term(self.reign, term, leader)
+        return self.reign
+
+    def register(self, holder: HolderBody) -> float:
+        if self.failure:
+            raise self.failure
+        self.registered.append(holder.holder_id)
+        return self.lease_s
+
+    def renew(self, holder: HolderBody) -> float:
+        if self.failure:
+            raise self.failure
+        if holder.holder_id not in self.registered:
+            raise UnknownHolder
+        self.renewed += 1
+        return self.lease_s
+
+
+@dataclass
+class FakeLedger:
+    """What all replicas share: one order a key."""
+
+    orders: dict[UUID, Order] = field(default_factory=dict)
+
+    def place(self, trade: Trade) -> Answer:
+        """Place a trade once."""
+        if trade.stock_name != STOCK.name:
+            return UnknownStock()
+        number = OrderNo(len(self.orders) + 1)
+        order = Order(number, trade.key, trade.stock_name, trade.trade_type, trade.quantity)
+        return self.orders.setdefault(trade.key, order)
+
+
+class FakeReplica(ReplicaClient):
+    """One replica: alive, refused or silent; it leads when it is told to."""
+
+    def __init__(self, me: int, ledger: FakeLedger) -> None:
+        super().__init__(NoNetwork(), NoNetwork(), 1)
+        self.me, self.ledger = ReplicaId(me), ledger
+        self.reign = Reign(Term(0), None)
+        self.down: Failure | None = None
+        """What every call gets while it is dead or paused."""
+        self.requests_lost: list[Failure] = []
+        self.answers_lost: list[Failure] = []
+        self.trades: list[tuple[Term, tuple[Trade, ...]]] = []
+        self.timeouts_s: list[float] = []
+        self.looked_up: list[OrderNo] = []
+        self.on_trade: Callable[[], None] = lambda: None
+        self.arrived = threading.Semaphore(0)
+        self.aborted = threading.Event()
+
+    def ping(self, timeout_s: float) -> Ping:
+        if self.down:
+            raise self.down
+        is_leading = self.reign.leader == self.me
+        return Ping(
+            *(self.me, self.reign.term, self.reign.leader, OrderNo(0)),
+            is_serving=True,
+            is_leading=is_leading,
+        )
+
+    def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:
+        if self.down:
+            raise self.down
+        if term < self.reign.term:
+            raise StaleTerm(self.reign.term, self.reign.leader)
+        self.reign = Reign(term, leader)
+
+    def trade(self, term: Term, trades: Sequence[Trade], timeout_s: float) -> tuple[Answer, ...]:
+        self.trades.append((term, tuple(trades)))
+        self.timeouts_s.append(timeout_s)
+        self.arrived.release()
+        self.on_trade()
+        if self.down:
+            raise self.down
+        if self.requests_lost:
+            raise self.requests_lost.pop(0)
+        answers = tuple(map(self.ledger.place, trades))
+        if self.answers_lost:
+            raise self.answers_lost.pop(0)
+        return answers
+
+    def look_up(self, order_no: OrderNo) -> Order:
+        self.looked_up.append(order_no)
+        if self.down:
+            raise self.down
+        for order in self.ledger.orders.values():
+            if order.order_no == order_no:
+                return order
+        raise UnknownOrder
+
+    def abort_trades(self) -> None:
+        self.aborted.set()
+
+    def die(self) -> None:
+        """Be killed: nobody listens any more."""
+        self.down = Unreachable("refused", is_refused=True, was_sent=False)
+
+    def pause(self) -> None:
+        """Be stopped: calls hang until they are aborted or time out."""
+        self.down = Unreachable("silent")
+        self.on_trade = self._hang
+
+    def _hang(self) -> None:
+        self.aborted.wait(min(WAIT_S, self.timeouts_s[-1]))
