@@ -1,4 +1,4 @@
-"""What every Django test shares: a database in a file, so that threads see only what is committed."""
+"""What every Django test shares: a database in a file, so threads see only what is committed."""
 
 import pytest
 from django.core import signals

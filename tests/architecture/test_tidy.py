@@ -18,7 +18,13 @@ TIME = frozenset(
     {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep"}
 )
 CLOCK = "bazaar/clock.py"
-ENVIRONMENT = ("bazaar/settings/", "bazaar/ops/", "bazaar/management/", "bazaar/wsgi.py", "manage.py")
+ENVIRONMENT = (
+    "bazaar/settings/",
+    "bazaar/ops/",
+    "bazaar/management/",
+    "bazaar/wsgi.py",
+    "manage.py",
+)
 """Who may look at the environment: settings, entries, and what starts processes."""
 
 

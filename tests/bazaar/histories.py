@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from bazaar.core.digest import GENESIS, chain, link
@@ -21,13 +22,13 @@ STOCK = Stock(
 )
 
 
-def make_trade(number: int, quantity: int = 1, **changes: object) -> Trade:
+def make_trade(number: int, quantity: int = 1, **changes: Any) -> Trade:
     """Return a trade of its own key; the same number gives the same trade."""
     trade = Trade(UUID(int=number), STOCK.name, TradeType.BUY, quantity)
     return replace(trade, **changes)
 
 
-def make_order(number: int, **changes: object) -> Order:
+def make_order(number: int, **changes: Any) -> Order:
     """Return the order that `make_trade(number)` becomes in an otherwise empty history."""
     trade = make_trade(number)
     order = Order(OrderNo(number), trade.key, trade.stock_name, trade.trade_type, trade.quantity)

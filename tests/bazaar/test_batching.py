@@ -6,12 +6,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
 
 import pytest
 
 from bazaar.batching import Combiner
 from bazaar.core.failures import Busy, Unreachable
-from tests.bazaar.waits import WAIT_S, in_thread, run_together, wait_until
+from tests.bazaar.waits import WAIT_S, in_thread, run_together, start_in_turn, wait_until
 
 
 @dataclass
@@ -46,13 +48,14 @@ def hold_first(
     combiner: Combiner[int, int], work: Work, *groups: Sequence[int]
 ) -> "list[Future[Sequence[int]]]":
     """Let one caller's batch be under way while all the others queue up, in this order."""
-    futures = [in_thread(lambda: combiner.submit([0]))]
+    first = in_thread(lambda: combiner.submit([0]))
     assert work.begun.wait(WAIT_S)
-    for group in groups:
-        before = combiner._waiting
-        futures.append(in_thread(lambda group=group: combiner.submit(group)))  # type: ignore[misc]
-        wait_until(lambda before=before, group=group: combiner._waiting == before + len(group))  # type: ignore[misc]
-    return futures
+    waiting = list(accumulate(map(len, groups)))
+    rest = start_in_turn(
+        [partial(combiner.submit, group) for group in groups],
+        lambda number: combiner._waiting == waiting[number - 1],
+    )
+    return [first, *rest]
 
 
 def test_a_lone_caller_does_not_wait_for_company() -> None:
@@ -104,7 +107,7 @@ def test_a_full_queue_refuses_at_once_and_recovers() -> None:
     work.release.set()
     assert [future.result(WAIT_S) for future in futures] == [[0], [2], [4], [10]]
     assert combiner.submit([7]) == [14]
-    assert sorted(sum(work.batches, [])) == [0, 1, 2, 5, 7]
+    assert sorted(item for batch in work.batches for item in batch) == [0, 1, 2, 5, 7]
 
 
 def test_a_batch_that_fails_fails_for_all_its_callers_and_for_no_other() -> None:
@@ -151,8 +154,7 @@ def test_nobody_is_lost_when_many_threads_submit_at_once() -> None:
                 done += _submit(combiner, items)
         return done
 
-    works = [lambda number=number: hammer(number) for number in range(threads)]  # type: ignore[misc]
-    done = sum(run_together(works))
+    done = sum(run_together([partial(hammer, number) for number in range(threads)]))
     assert combiner.items == sum(map(len, work.batches)) >= done
     assert max(map(len, work.batches)) <= 8
     assert combiner.batches < threads * rounds

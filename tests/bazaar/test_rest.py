@@ -57,7 +57,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, error: Exception, **headers: str) -> Re
 
 @pytest.mark.parametrize("failure", [UnknownStock(), StaleTerm(Term(3), None), Busy(), Deposed()])
 def test_a_failure_says_what_it_is_and_whether_it_is_definite(failure: Failure) -> None:
-    """I9"""
+    """I9."""
     status, message, headers = answer_to(failure)
     (kind,) = (kind for kind in KINDS if kind.failure is type(failure))
     assert (status, message) == (kind.status, failure.message)

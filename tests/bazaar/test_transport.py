@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -237,18 +238,39 @@ def test_after_an_abort_calls_go_on(serve: Serve) -> None:
     assert get(client).body == b"next"
 
 
-def test_an_abort_ends_a_call_that_is_still_connecting() -> None:
-    """A leader behind a cut link never accepts; its calls must end with its reign all the same."""
+@pytest.fixture
+def deaf() -> Iterator[tuple[str, int]]:
+    """Listen, but accept nobody: the queue is full."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         address: tuple[str, int] = listener.getsockname()
-        with socket.create_connection(address):  # fills the queue: the next one is not accepted
-            client = HttpTransport(address, SECRET, lambda: NOW_S)
-            future = in_thread(lambda: failure_of(client, WAIT_S / 4))
-            wait_until(lambda: client._busy)
-            begun_s = monotonic_s()
-            client.abort()
-            future.result(WAIT_S)
-            assert monotonic_s() - begun_s < WAIT_S / 10
+        with socket.create_connection(address):
+            yield address
+
+
+def test_an_abort_ends_a_call_that_is_still_connecting(deaf: tuple[str, int]) -> None:
+    """A leader behind a cut link never accepts; its calls must end with its reign all the same."""
+    client = HttpTransport(deaf, SECRET, lambda: NOW_S)
+    future = in_thread(lambda: failure_of(client))
+    wait_until(lambda: any(connection.sock for connection in client._busy))
+    begun_s = monotonic_s()
+    client.abort()
+    future.result(WAIT_S)
+    assert monotonic_s() - begun_s < WAIT_S / 10
+
+
+def test_an_abort_is_not_missed_by_a_call_that_is_just_beginning(
+    deaf: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, resolve = HttpTransport(deaf, SECRET, lambda: NOW_S), socket.getaddrinfo
+
+    def abort_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        client.abort()
+        return resolve(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", abort_meanwhile)
+    begun_s = monotonic_s()
+    assert not failure_of(client, WAIT_S / 4).is_refused
+    assert monotonic_s() - begun_s < WAIT_S / 10
 
 
 def test_kept_connections_have_a_limit(serve: Serve) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 from django.db import connections
@@ -46,6 +47,17 @@ def start_together(works: Sequence[Callable[[], T]]) -> "list[Future[T]]":
     for pair in zip(works, futures, strict=True):
         # A daemon: one that hangs fails its test and does not keep the process.
         threading.Thread(target=run, args=pair, daemon=True).start()
+    return futures
+
+
+def start_in_turn(
+    works: Sequence[Callable[[], T]], is_waiting: Callable[[int], bool]
+) -> "list[Future[T]]":
+    """Run every work in a thread of its own, each as soon as so many before it wait."""
+    futures = []
+    for number, work in enumerate(works, start=1):
+        futures.append(in_thread(work))
+        wait_until(partial(is_waiting, number))
     return futures
 
 

@@ -43,7 +43,7 @@ def time() -> FakeTime:
 
 @pytest.fixture
 def desk(time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> HolderDesk:
-    """The leases, on a clock that stands still."""
+    """Keep the leases on a clock that stands still."""
     desk = HolderDesk(LEASE_S, time.clock)
     monkeypatch.setattr(catalog_app.wiring, "holders", lambda: desk)
     return desk

@@ -25,6 +25,7 @@ from tests.catalog_app.fakes import FakeHolder, FakeTime
 pytestmark = pytest.mark.usefixtures("committed_catalog")
 
 HOLDER = HolderBody(holder_id=UUID(int=1), host="127.0.0.1", control_port=30002)
+NOBODYS = str(UUID(int=9))
 OTHER = HolderBody(holder_id=UUID(int=2), host="127.0.0.1", control_port=30004)
 
 
@@ -50,7 +51,7 @@ def test_a_holder_is_told_before_the_change_is_committed(
     holder = FakeHolder(
         on_told=lambda: seen.append((committed_version(), connection.in_atomic_block))
     )
-    desk.register(str(UUID(int=9)), holder)
+    desk.register(NOBODYS, holder)
     change()
     assert holder.told == [((STOCK.name, 2),)]
     assert seen == [(1, True)]
@@ -61,7 +62,7 @@ def test_each_of_many_holders_is_told_before_the_commit(desk: HolderDesk) -> Non
     seen: list[int] = []
     for number in range(5):
         holder = FakeHolder(on_told=lambda: seen.append(committed_version()))
-        desk.register(str(number), holder)
+        desk.register(str(UUID(int=100 + number)), holder)
     trade()
     assert seen == [1] * 5
     assert committed_version() == 2
@@ -69,7 +70,7 @@ def test_each_of_many_holders_is_told_before_the_commit(desk: HolderDesk) -> Non
 
 def test_a_batch_tells_each_changed_stock_once_with_its_last_version(desk: HolderDesk) -> None:
     holder = FakeHolder()
-    desk.register(str(UUID(int=9)), holder)
+    desk.register(NOBODYS, holder)
     trades = (make_trade(1), make_trade(2), make_trade(3, stock_name="Ünï & Co."))
     services.place_batch(batch=Batch(TERM, LEADER, OrderNo(0), trades))
     assert holder.told == [(("MenhirCo", 3), ("Ünï & Co.", 2))]
@@ -77,7 +78,7 @@ def test_a_batch_tells_each_changed_stock_once_with_its_last_version(desk: Holde
 
 def test_what_changes_nothing_bothers_no_holder(desk: HolderDesk) -> None:
     holder = FakeHolder()
-    desk.register(str(UUID(int=9)), holder)
+    desk.register(NOBODYS, holder)
     trade()
     trade()
     services.place_batch(batch=Batch(TERM, LEADER, OrderNo(1), (make_trade(2, 10**6),)))
@@ -110,7 +111,7 @@ def test_nobody_registers_between_an_invalidation_and_its_commit(desk: HolderDes
         with pytest.raises(TimeoutError):
             registered[0].result(0.1)
 
-    desk.register(str(UUID(int=9)), FakeHolder(on_told=on_told))
+    desk.register(NOBODYS, FakeHolder(on_told=on_told))
     trade()
     assert registered[0].result(WAIT_S) == 2
 
@@ -125,7 +126,7 @@ def test_two_batches_are_decided_one_after_the_other(desk: HolderDesk) -> None:
             with pytest.raises(TimeoutError):
                 second[0].result(0.1)
 
-    desk.register(str(UUID(int=9)), FakeHolder(on_told=on_told))
+    desk.register(NOBODYS, FakeHolder(on_told=on_told))
     trade(1)
     second[0].result(WAIT_S)
     page = selectors.get_page(after=OrderNo(0), limit=10)
@@ -134,7 +135,7 @@ def test_two_batches_are_decided_one_after_the_other(desk: HolderDesk) -> None:
 
 
 def test_reads_go_on_while_a_holder_is_waited_for(desk: HolderDesk) -> None:
-    desk.register(str(UUID(int=9)), FakeHolder(on_told=lambda: wait_until(lambda: committed_version())))
+    desk.register(NOBODYS, FakeHolder(on_told=lambda: wait_until(committed_version)))
     trade()
 
 

@@ -1,5 +1,7 @@
 """I6: a term is claimed by compare-and-set, once, whoever races."""
 
+from functools import partial
+
 import pytest
 
 import catalog_app.wiring
@@ -74,8 +76,7 @@ def test_one_of_many_claims_for_a_term_wins() -> None:
         except StaleTerm as stale:
             return stale
 
-    works = [lambda leader=ReplicaId(number): claim(leader) for number in range(1, 9)]
-    answers = run_together(works)
+    answers = run_together([partial(claim, ReplicaId(number)) for number in range(1, 9)])
     (won,) = (answer for answer in answers if isinstance(answer, Reign))
     assert selectors.get_reign() == won == Reign(Term(4), won.leader)
     lost = [answer for answer in answers if isinstance(answer, StaleTerm)]

@@ -28,10 +28,15 @@ GOOD_ENTRY: dict[str, Any] = {
 
 
 def refuses(model: type[Any], **fields: Any) -> None:
-    """The database takes no such row."""
-    with pytest.raises(IntegrityError), transaction.atomic():
-        model.objects.create(**fields)
-        connection.check_constraints()
+    """Check that the database takes no such row."""
+
+    def create() -> None:
+        with transaction.atomic():
+            model.objects.create(**fields)
+            connection.check_constraints()
+
+    with pytest.raises(IntegrityError):
+        create()
 
 
 def test_good_rows_are_taken() -> None:

@@ -1,5 +1,8 @@
 """One batch is one transaction: all of it, or nothing, and each key once."""
 
+from typing import Any
+from uuid import UUID
+
 import pytest
 from django.db import DatabaseError, connection
 
@@ -72,7 +75,7 @@ def test_a_page_ends_at_its_limit_and_says_how_much_there_is() -> None:
 
 
 def test_the_same_key_again_is_answered_and_not_executed() -> None:
-    """I2"""
+    """I2."""
     first = place(make_trade(1, 10))
     before = snapshot()
     assert place(make_trade(1, 10)) == first
@@ -84,17 +87,17 @@ def test_the_same_key_again_is_answered_and_not_executed() -> None:
     "changes",
     [{"quantity": 11}, {"trade_type": TradeType.SELL}, {"stock_name": OTHER}],
 )
-def test_the_same_key_with_another_body_is_refused(changes: dict[str, object]) -> None:
-    """I2"""
+def test_the_same_key_with_another_body_is_refused(changes: dict[str, Any]) -> None:
+    """I2."""
     place(make_trade(1, 10))
     before = snapshot()
-    (answer,) = place(make_trade(1, **{"quantity": 10, **changes}))  # type: ignore[arg-type]
+    (answer,) = place(make_trade(1, **{"quantity": 10, **changes}))
     assert isinstance(answer, KeyReused)
     assert snapshot() == before
 
 
 def test_a_key_twice_in_one_batch_is_one_trade() -> None:
-    """I2"""
+    """I2."""
     first, second, third = place(make_trade(1, 10), make_trade(1, 10), make_trade(1, 11))
     assert first == second == make_order(1, quantity=10)
     assert isinstance(third, KeyReused)
@@ -139,7 +142,7 @@ def test_trades_of_one_batch_see_each_other() -> None:
 
 @pytest.mark.parametrize(("term", "leader"), [(2, 2), (4, 2), (3, 1), (3, None), (0, None)])
 def test_a_batch_of_another_reign_is_fenced(term: int, leader: int | None) -> None:
-    """I5"""
+    """I5."""
     before = snapshot()
     whose = None if leader is None else ReplicaId(leader)
     with pytest.raises(StaleTerm) as caught:
@@ -165,20 +168,20 @@ def test_a_leader_with_more_orders_than_the_ledger_is_refused() -> None:
     assert snapshot() == before
 
 
-class Mistake(Exception):
+class MistakeError(Exception):
     """Something that nobody expected."""
 
 
 def test_a_mistake_before_the_commit_leaves_nothing(desk: HolderDesk) -> None:
     def fail() -> None:
-        raise Mistake
+        raise MistakeError
 
     before = snapshot()
-    desk.register("holder", FakeHolder(on_told=fail))
-    with pytest.raises(Mistake):
+    desk.register(str(UUID(int=9)), FakeHolder(on_told=fail))
+    with pytest.raises(MistakeError):
         place(make_trade(1), make_trade(2, stock_name=OTHER))
     assert snapshot() == before
-    desk.register("holder", FakeHolder())
+    desk.register(str(UUID(int=9)), FakeHolder())
     assert place(make_trade(3))[0] == make_order(1, key=make_trade(3).key)
 
 

@@ -139,7 +139,7 @@ def test_a_reused_key_is_refused_in_its_answer() -> None:
 
 
 def test_a_fenced_batch_is_409_with_the_current_reign_in_headers() -> None:
-    """I5"""
+    """I5."""
     body = json.dumps(batch(term=2, leader=1)).encode()
     reply = Listener("bazaar.urls.catalog").call_signed("POST", "/batch", body)
     assert reply.status == 409
@@ -218,12 +218,12 @@ def test_an_unknown_holder_is_told_so_by_name() -> None:
 
 
 def test_status_tells_what_the_catalog_holds(desk: HolderDesk) -> None:
-    desk.register("holder", FakeHolder())
+    desk.register(str(UUID(int=9)), FakeHolder())
     before = control("/status")[1]
     assert (before["role"], before["is_ready"], before["stocks"]) == ("catalog", True, 2)
     assert (before["term"], before["leader"]) == (3, 2)
     assert (before["last"], before["digest"]) == (0, GENESIS)
-    assert before["holders"] == ["holder"]
+    assert before["holders"] == [str(UUID(int=9))]
     post("/batch", batch())
     after = control("/status")[1]
     assert (after["last"], after["digest"]) == (1, make_page(1).digest)

@@ -10,7 +10,7 @@ _ANY = [
     '{"a":' * DEEP,
 ]
 NESTED = ["[" * depth + "]" * depth for depth in range(850, 1100)]
-"""Every depth around the one where the parser refuses: whoever walks the value must not break either."""
+"""Every depth around the one where the parser refuses: who walks the value must not break."""
 _INTEGERS = ["[]", '"1"', '"\u0661"', '"NaN"', "1.0", "1.5", "1e3", "1e400", "-1", str(10**30)]
 _TEXTS = ["[]", "1", '""', f'"{"x" * 201}"', f'"{"x" * 60_000}"']
 _SHARES = [*_ANY, *_INTEGERS, "0", str(10**9 + 1), str(2**31), str(2**63)]

@@ -1,6 +1,5 @@
 """Every role in one process: real rooms, real URLs, one database, no network."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -52,7 +51,7 @@ def transport(urlconf: str) -> HandlerTransport:
 
 
 @pytest.fixture
-def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Cluster]:
+def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cluster:
     """Replica 2 leads term 3, there are two orders, and the front end holds a lease."""
     limits = Limits(lease_s=3600)
     settings.BAZAAR_LIMITS, settings.BAZAAR_NODE = limits, settings.BAZAAR_TOPOLOGY.replica(ME)
@@ -78,7 +77,7 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> It
     desk.register(str(reader.holder.holder_id), front_end)
     desk.register(str(HOLDER.holder_id), front_end)
     reader.lease.renewed(monotonic_s())
-    yield Cluster(catalog, replica, front_end, shell, watch, reader, desk)
+    return Cluster(catalog, replica, front_end, shell, watch, reader, desk)
 
 
 def _no_answer(role: str, node: Node, timeout_s: float) -> Status:

@@ -27,7 +27,7 @@ def catalog() -> FakeCatalog:
 
 @pytest.fixture
 def reader(catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch) -> StockReader:
-    """The stocks, with a lease and nothing in memory."""
+    """Make the stocks, with a lease and nothing in memory."""
     reader = StockReader(catalog, Node(port=30001, control_port=30002), LIMITS)
     reader.keep_lease()
     assert reader.lease.is_valid(monotonic_s())
@@ -45,7 +45,7 @@ def replicas() -> Replicas:
 def watch(
     catalog: FakeCatalog, replicas: Replicas, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[LeaderWatch]:
-    """The watch over the leader; not started, it knows that replica 3 leads term 1."""
+    """Make a watch over the leader; it is not started, and knows that replica 3 leads term 1."""
     watch = LeaderWatch(catalog, replicas, LIMITS)
     catalog.reign = watch.elector.reign = Reign(Term(1), ReplicaId(3))
     for replica in replicas.values():

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -18,11 +19,10 @@ from bazaar.core.failures import (
     UnknownStock,
     Unreachable,
 )
-from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, ReplicaId, Term
 from frontend_app.leader import LeaderWatch
-from tests.bazaar.histories import make_order, make_trade
-from tests.bazaar.waits import WAIT_S, in_thread, run_together, wait_until
+from tests.bazaar.histories import STOCK, make_order, make_trade
+from tests.bazaar.waits import WAIT_S, in_thread, run_together, start_in_turn, wait_until
 from tests.frontend_app.conftest import LIMITS, Replicas
 from tests.frontend_app.fakes import FakeCatalog
 
@@ -155,9 +155,11 @@ def test_a_failed_attempt_is_repeated_until_it_succeeds(
 def test_a_paused_leader_holds_nobody_up(watch: LeaderWatch, replicas: Replicas) -> None:
     """DESIGN 4.3: its calls are ended as soon as somebody else leads."""
     replicas[THREE].pause()
-    watch.start()
     begun_s = monotonic_s()
-    assert watch.place(make_trade(1)) == make_order(1)
+    placing = in_thread(lambda: watch.place(make_trade(1)))
+    wait_until(lambda: replicas[THREE].trades)
+    watch.start()
+    assert placing.result(WAIT_S) == make_order(1)
     assert monotonic_s() - begun_s < LIMITS.deadline_s / 2
     assert replicas[THREE].aborted.is_set()
     assert keys_of(replicas, TWO) == [1]
@@ -192,7 +194,7 @@ def hurried(watch: LeaderWatch, deadline_s: float = 0.2) -> LeaderWatch:
 def test_without_any_replica_a_trade_fails_at_its_deadline(
     watch: LeaderWatch, replicas: Replicas, *, is_refused: bool
 ) -> None:
-    """I10"""
+    """I10."""
     for replica in replicas.values():
         replica.down = Unreachable("gone", is_refused=is_refused)
     hurried(watch).start()
@@ -228,10 +230,10 @@ def test_trades_that_wait_travel_together(watch: LeaderWatch, replicas: Replicas
     leader.on_trade = lambda: _wait(release)
     first = in_thread(lambda: watch.place(make_trade(1)))
     wait_until(lambda: leader.trades)
-    rest = []
-    for number in range(2, 8):
-        rest.append(in_thread(lambda number=number: watch.place(make_trade(number))))  # type: ignore[misc]
-        wait_until(lambda number=number: watch.combiner._waiting == number - 1)  # type: ignore[misc]
+    rest = start_in_turn(
+        [partial(watch.place, make_trade(number)) for number in range(2, 8)],
+        lambda number: watch.combiner._waiting == number,
+    )
     release.set()
     assert first.result(WAIT_S) == make_order(1)
     assert [one.result(WAIT_S) for one in rest] == [make_order(number) for number in range(2, 8)]
@@ -245,18 +247,14 @@ def _wait(release: threading.Event) -> None:
 def test_one_trade_of_a_batch_that_is_refused_does_not_refuse_the_others(
     watch: LeaderWatch, replicas: Replicas
 ) -> None:
-    works = [
-        lambda number=number: watch.place(
-            make_trade(number, stock_name="NoSuchCo") if number % 2 else make_trade(number)
-        )
-        for number in range(1, 9)
-    ]
-    answers: list[Answer] = run_together(works)
+    names = ["NoSuchCo", STOCK.name] * 4
+    trades = [make_trade(number, stock_name=name) for number, name in enumerate(names, start=1)]
+    answers = run_together([partial(watch.place, trade) for trade in trades])
     assert [isinstance(answer, Order) for answer in answers] == [False, True] * 4
 
 
 def test_two_clients_with_one_key_get_one_order(watch: LeaderWatch, replicas: Replicas) -> None:
-    """I2"""
+    """I2."""
     answers = run_together([lambda: watch.place(make_trade(1))] * 8)
     assert answers == [make_order(1)] * 8
     assert len(replicas[THREE].ledger.orders) == 1
@@ -265,7 +263,7 @@ def test_two_clients_with_one_key_get_one_order(watch: LeaderWatch, replicas: Re
 def test_too_many_waiting_trades_are_refused_at_once(
     catalog: FakeCatalog, replicas: Replicas
 ) -> None:
-    """I10"""
+    """I10."""
     limits = msgspec.structs.replace(LIMITS, waiting_trades_max=1)
     watch = LeaderWatch(catalog, replicas, limits)
     watch.elector.reign = Reign(Term(1), THREE)
@@ -283,8 +281,7 @@ def test_too_many_waiting_trades_are_refused_at_once(
 
 def test_the_leader_is_asked_first_for_an_order(watch: LeaderWatch, replicas: Replicas) -> None:
     watch.elector.reign = replace(watch.reign, leader=TWO)
-    ranked = [replica for replica in watch.replicas_by_rank()]
-    assert ranked == [replicas[TWO], replicas[THREE], replicas[ONE]]
+    assert watch.replicas_by_rank() == [replicas[TWO], replicas[THREE], replicas[ONE]]
 
 
 def test_a_leader_that_this_cluster_does_not_have_is_replaced(

@@ -61,9 +61,7 @@ def test_an_unknown_stock_is_not_remembered(reader: StockReader, catalog: FakeCa
     assert [entry.stock_name for entry in reader.contents()] == ["NewCo"]
 
 
-def test_an_invalidated_stock_is_asked_for_again(
-    reader: StockReader, catalog: FakeCatalog
-) -> None:
+def test_an_invalidated_stock_is_asked_for_again(reader: StockReader, catalog: FakeCatalog) -> None:
     version(reader)
     reader.invalidate([(NAME, Version(2)), ("OtherCo", Version(5))])
     assert reader.contents() == ()
@@ -80,9 +78,7 @@ def test_an_older_invalidation_forgets_nothing(reader: StockReader, catalog: Fak
     assert [version(reader), len(catalog.asked)] == [2, 1]
 
 
-def test_many_readers_that_miss_at_once_ask_once(
-    reader: StockReader, catalog: FakeCatalog
-) -> None:
+def test_many_readers_that_miss_at_once_ask_once(reader: StockReader, catalog: FakeCatalog) -> None:
     release = hold(catalog)
     readers = start_together([lambda: version(reader)] * 50)
     wait_until(lambda: catalog.asked)
@@ -135,9 +131,7 @@ def test_a_reader_that_joins_a_fill_after_an_invalidation_gets_no_older_version(
     assert joined.result(WAIT_S) == 2
 
 
-def test_an_owners_failure_is_not_its_companions(
-    reader: StockReader, catalog: FakeCatalog
-) -> None:
+def test_an_owners_failure_is_not_its_companions(reader: StockReader, catalog: FakeCatalog) -> None:
     release = hold(catalog)
     catalog.failure = Unreachable("cut", is_refused=True)
     owner = in_thread(lambda: version(reader))
@@ -191,9 +185,7 @@ def test_a_lease_counts_from_when_it_was_asked_for(catalog: FakeCatalog) -> None
     assert reader.lease.valid_until_s <= asked_s[0] + LIMITS.lease_s
 
 
-def test_a_renewed_lease_keeps_what_is_in_memory(
-    reader: StockReader, catalog: FakeCatalog
-) -> None:
+def test_a_renewed_lease_keeps_what_is_in_memory(reader: StockReader, catalog: FakeCatalog) -> None:
     version(reader)
     reader.keep_lease()
     assert (catalog.renewed, len(catalog.registered)) == (1, 1)
@@ -278,7 +270,7 @@ def test_a_removed_stock_is_asked_for_again(reader: StockReader, catalog: FakeCa
 
 
 def test_memory_has_a_limit_and_drops_the_least_recently_used(catalog: FakeCatalog) -> None:
-    """I10"""
+    """I10."""
     limits = msgspec.structs.replace(LIMITS, cache_stocks_max=2)
     reader = StockReader(catalog, Node(port=1, control_port=2), limits)
     reader.keep_lease()

@@ -120,7 +120,7 @@ def test_an_order_is_placed() -> None:
 
 @pytest.mark.usefixtures("watch")
 def test_the_same_key_again_is_the_same_order(replicas: Replicas) -> None:
-    """I2"""
+    """I2."""
     assert [post(key=KEY)[1] for _ in range(3)] == [{"order_no": 1}] * 3
     assert post()[1] == {"order_no": 2}
     assert len(replicas[ReplicaId(3)].ledger.orders) == 2
@@ -262,7 +262,7 @@ def test_an_unknown_order_is_the_seeds_404() -> None:
 def test_an_order_is_read_from_any_replica_that_answers(
     watch: LeaderWatch, replicas: Replicas, failure: Unreachable | NotServing
 ) -> None:
-    """DESIGN 4.5"""
+    """DESIGN 4.5."""
     watch.place(make_trade(1))
     replicas[ReplicaId(3)].down = replicas[ReplicaId(2)].down = failure
     assert get("/orders?order_no=1")[0] == 200

@@ -42,7 +42,7 @@ def shell(
 
 @pytest.fixture
 def leader(shell: ReplicaShell) -> ReplicaShell:
-    """The same, leading term 3; no follower is in sync yet."""
+    """Let it lead term 3; no follower is in sync yet."""
     shell.start()
     shell.take_notice(TERM, ME)
     return shell

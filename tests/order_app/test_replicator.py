@@ -24,7 +24,7 @@ Peers = dict[ReplicaId, FakePeer]
 
 @pytest.fixture
 def peer(peers: Peers) -> FakePeer:
-    """The one follower that these rounds are about."""
+    """Name the one follower that these rounds are about."""
     return peers[NEAR]
 
 
@@ -161,7 +161,7 @@ def test_a_follower_far_behind_is_fed_from_the_log(
 def test_a_newer_term_makes_the_leader_step_down(
     leader: ReplicaShell, replicator: Replicator, peer: FakePeer
 ) -> None:
-    """I5"""
+    """I5."""
     peer.failures = [StaleTerm(Term(4), FAR)]
     replicator.round()
     assert leader.machine.standing is Standing.FOLLOWING
@@ -202,7 +202,7 @@ def test_a_leader_that_differs_from_the_ledger_stops_leading(
 def test_a_follower_that_ends_level_with_another_history_is_noticed(
     leader: ReplicaShell, replicator: Replicator, peer: FakePeer
 ) -> None:
-    """I1"""
+    """I1."""
     peer.memory.linked = list(link(GENESIS, [make_order(1, quantity=9)]))
     peer.machine.last, peer.machine.digest = OrderNo(1), peer.memory.linked[-1][1]
     trade(leader, 1)

@@ -21,7 +21,7 @@ SQL = Callable[[str], None]
 
 @pytest.fixture
 def log(db: None) -> OrderLog:
-    """A log of 20 orders."""
+    """Make a log of 20 orders."""
     log = OrderLog()
     log.append(make_linked(COUNT))
     return log

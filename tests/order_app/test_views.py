@@ -144,7 +144,7 @@ def test_trades_of_another_term_are_refused_by_name(leader: ReplicaShell) -> Non
 
 
 def test_an_indefinite_failure_says_so(leader: ReplicaShell, catalog: FakeCatalog) -> None:
-    """I9"""
+    """I9."""
     catalog.answers_lost = [Unreachable()]
     body = json.dumps({"term": 3, "trades": [TRADE]}).encode()
     reply = Listener("bazaar.urls.order").call_signed("POST", "/trades", body)
@@ -207,7 +207,7 @@ def test_sync_stores_orders_and_acknowledges(shell: ReplicaShell, urlconf: str) 
 def test_sync_refuses_with_its_reason_in_headers(
     shell: ReplicaShell, body: dict[str, Any], failure: str, header: tuple[str, str]
 ) -> None:
-    """I5 and I8"""
+    """I5 and I8."""
     shell.start()
     assert post("/sync", append_of(2))[0] == 200
     reply = Listener(BOTH[1]).call_signed("POST", "/sync", json.dumps(body).encode())

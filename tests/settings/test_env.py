@@ -125,7 +125,7 @@ def test_a_wrong_replica_id_is_refused(text: str | None, reason: str) -> None:
     environ = {} if text is None else {"BAZAAR_REPLICA_ID": text}
     with pytest.raises(SettingsError) as caught:
         env.read_node(environ, "order")
-    assert str(caught.value).replace("an order", "a order").startswith(reason)
+    assert str(caught.value).startswith(reason)
 
 
 def test_each_replica_id_names_its_node() -> None:
@@ -135,7 +135,7 @@ def test_each_replica_id_names_its_node() -> None:
 
 @pytest.mark.parametrize("text", ["x", "2", "0"])
 def test_a_wrong_front_end_id_is_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="^BAZAAR_FRONT_END_ID"):
+    with pytest.raises(SettingsError, match=r"^BAZAAR_FRONT_END_ID"):
         env.read_node({"BAZAAR_FRONT_END_ID": text}, "frontend")
 
 
