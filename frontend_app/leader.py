@@ -105,8 +105,9 @@ class LeaderWatch:
     def _announce(self, before: Reign) -> None:
         """Wake who waits for a leader, and end the calls that wait for the last one."""
         log.info("leader known term=%d leader=%s", self.reign.term, self.reign.leader)
-        if before.leader in self.replicas and before.leader != self.reign.leader:
-            self.replicas[before.leader].abort_trades()
+        deposed = None if before.leader is None else self.replicas.get(before.leader)
+        if deposed is not None and before.leader != self.reign.leader:
+            deposed.abort_trades()
         with self._changed:
             self._changed.notify_all()
 

@@ -76,7 +76,7 @@ def _times(source: Source) -> Iterator[str]:
 
 def test_only_settings_and_entries_read_the_environment() -> None:
     found = [
-        f"{source.path}:{node.lineno}"
+        f"{source.path}:{getattr(node, 'lineno', 0)}"
         for source in list_product()
         if not source.path.startswith(ENVIRONMENT)
         for node in ast.walk(source.tree)

@@ -42,10 +42,16 @@ class Listener:
         object.__setattr__(self, "handler", _handler(self.urlconf))
 
     def call(
-        self, method: str, path: str, body: bytes = b"", headers: Headers | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Headers | None = None,
+        *,
+        through: Callable[[Any], Any] = lambda handler: handler,
     ) -> Reply:
-        """Send one request as it is; nothing is added to the headers."""
-        return _call(self.handler, _environ(method, path, body, headers or {}))
+        """Send one request as it is, perhaps through a wrapper; no header is added."""
+        return _call(through(self.handler), _environ(method, path, body, headers or {}))
 
     def call_signed(
         self, method: str, path: str, body: bytes = b"", headers: Headers | None = None
@@ -115,7 +121,8 @@ def _call(handler: Callable[..., Any], environ: dict[str, Any]) -> Reply:
     try:
         content = b"".join(response)
     finally:
-        response.close()
+        if close := getattr(response, "close", None):
+            close()
     ((status, headers),) = started
     code = HTTPStatus(int(status.split(" ")[0]))
     return Reply(code, {name.lower(): value for name, value in headers}, content)

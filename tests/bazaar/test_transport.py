@@ -293,6 +293,6 @@ def test_many_threads_share_a_transport(serve: Serve) -> None:
     assert server.connections <= 8
 
 
-def test_a_host_that_does_not_exist_is_unreachable() -> None:
-    client = HttpTransport(("no-such-host.invalid", 1), SECRET, lambda: NOW_S)
-    assert not failure_of(client).is_refused
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a b", "x\r\ny", "\0", "x" * 300, "é."])
+def test_a_host_that_does_not_exist_is_unreachable(host: str) -> None:
+    assert not failure_of(HttpTransport((host, 1), SECRET, lambda: NOW_S)).is_refused

@@ -2,6 +2,7 @@
 
 import pytest
 
+from frontend_app import wiring
 from tests.bazaar.listeners import JSON, Listener
 from tests.bazaar.routes import list_routes
 from tests.contract import bad_values
@@ -89,7 +90,7 @@ def test_a_body_of_ten_megabytes_is_refused_before_it_is_read(example: Example) 
 @pytest.mark.parametrize("example", POSTS, ids=name_of)
 def test_a_wrong_content_length_is_refused(example: Example) -> None:
     lengths = ("\xb2", "9" * 5000, "-1", "x", "", " 5", "1.5", "0")
-    sent = [
+    sent: list[Sent] = [
         ("POST", example.target, example.content, {**JSON, "Content-Length": length})
         for length in lengths
     ]
@@ -161,6 +162,18 @@ def test_a_browser_gets_a_page_for_a_refusal_too(example: Example) -> None:
         for target, body in ((example.path, b"{"), (example.target, b"[]"), (example.target, b"")):
             headers = {**JSON, "Accept": "text/html,*/*;q=0.8"}
             assert call("POST", target, body, headers).status in REFUSED | {200}
+
+
+def test_the_short_way_to_a_hit_refuses_what_the_view_refuses(cluster: Cluster) -> None:
+    """It sits before all checks, so whatever it does not understand must go on to Django."""
+    (example,) = (one for one in QUERIES if one.path == "/stocks")
+    listener = Listener(example.urlconf)
+    assert listener.call("GET", example.target).status == 200
+    targets = example.targets_with("stock_name", bad_values.QUERY["query name"])
+    for target in [*targets, example.path, f"{example.target}&stock_name=x", "/stocks?%FF"]:
+        for method in ("GET", "POST", "BREW"):
+            short = listener.call(method, target, through=wiring.wrap)
+            assert short == listener.call(method, target)
 
 
 def test_nothing_was_forgotten(cluster: Cluster) -> None:

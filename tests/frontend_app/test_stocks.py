@@ -289,17 +289,16 @@ def test_no_reader_ever_sees_an_older_version_than_one_before(
     done, committed = threading.Event(), [Version(1)]
 
     def read() -> int:
-        reads = 0
-        while not done.is_set():
-            least = committed[0]
+        while True:
+            is_last, least = done.is_set(), committed[0]
             found = version(reader)
             assert found >= least
-            reads += 1
-        return reads
+            if is_last:
+                return found
 
     readers = start_together([read] * 8)
     for number in range(2, 300):
         reader.invalidate([(NAME, Version(number))])
         committed[0] = catalog.change()
     done.set()
-    assert all(one.result(WAIT_S) > 0 for one in readers)
+    assert {one.result(WAIT_S) for one in readers} == {299}

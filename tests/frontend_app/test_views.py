@@ -39,7 +39,7 @@ def call(method: str, target: str, body: bytes = b"", **headers: str) -> Reply:
 
 
 def get(target: str, **headers: str) -> tuple[int, Any]:
-    reply = call("GET", target, **headers)
+    reply = Listener("bazaar.urls.frontend").call("GET", target, b"", headers)
     return reply.status, json.loads(reply.body)
 
 

@@ -123,7 +123,7 @@ def test_a_follower_that_lost_its_disk_is_no_longer_in_sync(
     replicator.round()
     assert progress(replicator) == (2, True, True)
     wiped = peers[NEAR] = FakePeer(NEAR)
-    leader.peers = peers  # type: ignore[assignment]
+    leader.peers = peers
     replicator.round()
     assert progress(replicator) == (0, False, True)
     replicator.round()

@@ -55,6 +55,7 @@ def test_every_roles_check_runs_clean(role: str, data_dir: Path) -> None:
         ("catalog", {"BAZAAR_LEASE_S": "0.1"}, "BAZAAR_LEASE_S (0.1) must be greater"),
         ("order", {"BAZAAR_REPLICA_ID": "9"}, "BAZAAR_REPLICA_ID: no order replica has the id 9"),
         ("frontend", {"BAZAAR_SECRET_FILE": "/nowhere"}, "BAZAAR_SECRET_FILE: /nowhere"),
+        ("dashboard", {"BAZAAR_CLUSTER": "/nowhere"}, "BAZAAR_CLUSTER: /nowhere cannot be read"),
     ],
 )
 def test_a_wrong_variable_is_one_sentence_and_exit_status_2(

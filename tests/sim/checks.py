@@ -56,6 +56,8 @@ class Checks:
         """The term under which the newest entry of the ledger was made."""
         self.acknowledged: dict[UUID, Order] = {}
         """What clients were told."""
+        self.answered_upto = OrderNo(0)
+        """The newest order that any leader acknowledged."""
         self.refused: dict[UUID, Trade] = {}
         """Trades that were definitely refused, at their first and only attempt (I9)."""
 
@@ -96,8 +98,9 @@ class Checks:
         assert reign.term not in self.reigns, f"I6 {reign} twice"
         self.reigns[reign.term] = reign.leader
 
-    def led(self, term: Term, replica_id: ReplicaId) -> None:
-        """Check that who begins to lead was elected for the term: I6."""
+    def led(self, term: Term, replica_id: ReplicaId, last: OrderNo) -> None:
+        """Check that a new leader was elected (I6) and has all that was acknowledged (I3)."""
+        assert last >= self.answered_upto, f"I3 {replica_id} leads {term} from {last}"
         assert self.reigns.get(term) == replica_id, f"I6 {replica_id} leads {term} {self.reigns}"
 
     def term_saved(
@@ -136,6 +139,7 @@ class Checks:
             assert at <= leader, f"I3 {order} is not in the leader's log"
             behind = [replica_id for replica_id, last in in_sync.items() if last < at]
             assert not behind, f"I3 {order} is not in the logs of {behind}, which are in sync"
+            self.answered_upto = max(self.answered_upto, at)
 
     def told(self, trade: Trade, answer: Answer, *, is_only: bool) -> None:
         """

@@ -74,12 +74,14 @@ class SimReplica(Process):
         self.replicators: tuple[Replicator, ...] = ()
         self.batches = Batches(self._place, BATCH_TRADES_MAX)
         self.waiters: list[Waiter] = []
+        self.is_started = False
         self._catch_up()
 
     def _catch_up(self) -> None:
         self.run(self.machine.start(), self.perform, self._started)
 
     def _started(self, result: Failure | None) -> None:
+        self.is_started = True
         if result is not None and self.machine.standing is Standing.STARTING:
             self.after(RESTART_S, self._catch_up)
 
@@ -124,6 +126,7 @@ class SimReplica(Process):
     def settle(self) -> None:
         """Do what follows from a step: begin or end a reign, resume who waited for followers."""
         outbox = self.machine.outbox
+        assert self.machine.term == self.log.term, f"I6 the term of {self.name} is not durable"
         if outbox is not self.outbox:
             self.outbox = outbox
             self._begin_reign(outbox)
@@ -164,7 +167,7 @@ class SimReplica(Process):
         if outbox is None:
             return
         self.network.note(f"{self.name} leads term {outbox.term}")
-        self.checks.led(outbox.term, self.id)
+        self.checks.led(outbox.term, self.id, self.log.last)
         self.replicators = tuple(Replicator(self, peer, outbox) for peer in self.peers.values())
         self._kick()
 
@@ -174,6 +177,7 @@ class SimReplica(Process):
 
     def _ping(self) -> Ping:
         machine = self.machine
+        assert self.is_started or not machine.is_serving, "a replica serves once it caught up"
         is_leading = machine.standing is Standing.LEADING
         return Ping(
             self.id, machine.term, machine.leader, machine.last, machine.is_serving, is_leading
@@ -181,17 +185,16 @@ class SimReplica(Process):
 
     def _append(self, append: Append) -> Accepted | Failure:
         durable = self.log.term
+        outcome: Accepted | Failure
         try:
-            accepted = self.machine.append(append)
-        except Diverged as diverged:
-            self.run(self.machine.catch_up(), self.perform, lambda _: None)
-            return diverged
+            outcome = self.machine.append(append)
+            self.checks.fenced(append.term, durable)
         except Failure as failure:
-            return failure
-        finally:
-            self.settle()
-        self.checks.fenced(append.term, durable)
-        return accepted
+            outcome = failure
+        self.settle()
+        if isinstance(outcome, Diverged):
+            self.run(self.machine.catch_up(), self.perform, _ignore)
+        return outcome
 
     def _page(self, ask: AskPeer) -> object:
         if not self.machine.is_serving:
@@ -203,11 +206,11 @@ class SimReplica(Process):
 
     def _place(self, term: Term, trades: tuple[Trade, ...], deliver: Deliver) -> None:
         flow = self.machine.place(term, trades)
-        self.run(flow, self.perform, partial(self._placed, deliver))
+        self.run(flow, self.perform, partial(self._placed, term, deliver))
 
-    def _placed(self, deliver: Deliver, outcome: Outcome) -> None:
+    def _placed(self, term: Term, deliver: Deliver, outcome: Outcome) -> None:
         if not isinstance(outcome, Failure):
-            self._check_acknowledged(outcome)
+            self._check_acknowledged(term, outcome)
         deliver(outcome)
 
     def _deliver(self, call: Call, outcome: Outcome) -> None:
@@ -245,8 +248,9 @@ class SimReplica(Process):
         logs = {one: self.peers[one].log for one in outbox.in_sync() if one != self.id}
         return {one: max(log.last, log.lost_upto) for one, log in logs.items()}
 
-    def _check_acknowledged(self, answers: tuple[Answer, ...]) -> None:
+    def _check_acknowledged(self, term: Term, answers: tuple[Answer, ...]) -> None:
         assert self.machine.outbox is not None, "only a leader acknowledges"
+        assert self.machine.outbox.term == term, "I9 an attempt belongs to one term"
         self.checks.answered(answers, self.log.last, self._in_sync(self.machine.outbox))
 
     def wipe(self) -> None:
@@ -254,3 +258,7 @@ class SimReplica(Process):
         self.crash()
         self.network.note(f"{self.name} is wiped")
         self.log.wipe()
+
+
+def _ignore(_: object) -> None:
+    """Take a result that nobody waits for."""

@@ -1,0 +1,226 @@
+"""The shell of a replica: it catches up, follows, takes over, and stays out if it is damaged."""
+
+import pytest
+
+from bazaar.core.digest import GENESIS, link
+from bazaar.core.failures import (
+    Corrupt,
+    Diverged,
+    GapFound,
+    NotLeader,
+    NotServing,
+    StaleTerm,
+    UnknownOrder,
+    Unreachable,
+)
+from bazaar.core.replica import Standing
+from bazaar.core.replication import Append
+from bazaar.core.types import OrderNo, ReplicaId, Term
+from order_app.models import LogEntry
+from order_app.replica import ReplicaShell
+from order_app.store import OrderLog
+from tests.bazaar.histories import make_linked, make_order, make_page, make_trade
+from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
+from tests.order_app.fakes import FakeCatalog, FakePeer
+from tests.order_app.steps import numbers
+
+Peers = dict[ReplicaId, FakePeer]
+
+
+def standing_of(shell: ReplicaShell) -> Standing:
+    return shell.machine.standing
+
+
+def test_a_started_replica_follows_and_does_not_trade(shell: ReplicaShell) -> None:
+    assert standing_of(shell) is Standing.STARTING
+    with pytest.raises(NotServing):
+        shell.look_up(OrderNo(1))
+    shell.start()
+    assert standing_of(shell) is Standing.FOLLOWING
+    with pytest.raises(NotLeader):
+        shell.trade(Term(0), [make_trade(1)])
+
+
+def test_a_starting_replica_takes_what_it_missed_in_pages(
+    shell: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    """LIMITS.page_orders_max is 10, so 25 orders are three pages."""
+    catalog.orders = list(make_page(25).orders)
+    shell.start()
+    assert numbers() == list(range(1, 26))
+    assert {limit for _, limit in catalog.pages} == {10}
+    assert OrderLog().head == (25, make_page(25).digest)
+
+
+def test_a_long_way_is_caught_up_from_the_peers(
+    shell: ReplicaShell, catalog: FakeCatalog, peers: Peers
+) -> None:
+    catalog.orders = list(make_page(55).orders)
+    peers[FAR].take(make_page(50))
+    shell.start()
+    assert numbers() == list(range(1, 56))
+    assert len(catalog.pages) <= 3
+
+
+def test_a_replica_serves_what_it_has_without_the_catalog(
+    shell: ReplicaShell, catalog: FakeCatalog, peers: Peers
+) -> None:
+    catalog.requests_lost = [Unreachable()]
+    peers[NEAR].take(make_page(3))
+    shell.start()
+    assert shell.look_up(OrderNo(3)) == make_order(3)
+
+
+def test_an_older_notice_changes_nothing(leader: ReplicaShell) -> None:
+    with pytest.raises(StaleTerm):
+        leader.take_notice(Term(2), FAR)
+    with pytest.raises(StaleTerm):
+        leader.take_notice(TERM, FAR)
+    assert standing_of(leader) is Standing.LEADING
+
+
+def test_the_highest_term_survives_a_restart(
+    leader: ReplicaShell, catalog: FakeCatalog, peers: Peers
+) -> None:
+    """I6: no older leader is followed afterwards."""
+    leader.take_notice(Term(9), FAR)
+    again = ReplicaShell(ME, catalog, peers, OrderLog(), LIMITS)
+    assert (again.machine.term, again.machine.leader) == (9, FAR)
+    with pytest.raises(StaleTerm):
+        again.append(Append(Term(8), NEAR, make_page(1)))
+
+
+def test_a_new_leader_catches_up_before_it_leads(shell: ReplicaShell, catalog: FakeCatalog) -> None:
+    shell.start()
+    catalog.orders = list(make_page(25).orders)
+    shell.take_notice(TERM, ME)
+    assert standing_of(shell) is Standing.LEADING
+    assert numbers() == list(range(1, 26))
+
+
+def test_a_chosen_leader_that_cannot_reach_the_ledger_does_not_lead(
+    shell: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    shell.start()
+    catalog.requests_lost = [Unreachable()]
+    with pytest.raises(Unreachable):
+        shell.take_notice(TERM, ME)
+    assert standing_of(shell) is Standing.FOLLOWING
+    shell.take_notice(TERM, ME)
+    assert standing_of(shell) is Standing.LEADING
+
+
+def test_a_follower_stores_what_its_leader_sends(shell: ReplicaShell) -> None:
+    shell.start()
+    accepted = shell.append(Append(TERM, FAR, make_page(3)))
+    assert (accepted.last, accepted.digest) == (3, make_page(3).digest)
+    assert shell.append(Append(TERM, FAR, make_page(5, after=2))).last == 5
+    assert (numbers(), shell.machine.leader) == ([1, 2, 3, 4, 5], FAR)
+
+
+def test_a_follower_reports_a_gap_and_how_far_it_lags(shell: ReplicaShell) -> None:
+    shell.start()
+    with pytest.raises(GapFound):
+        shell.append(Append(TERM, FAR, make_page(9, after=5)))
+    assert shell.lag_orders == 9
+    assert shell.lag_ms > 0
+    shell.append(Append(TERM, FAR, make_page(9)))
+    assert (shell.lag_orders, shell.lag_ms) == (0, 0.0)
+
+
+def test_a_follower_takes_nothing_from_an_older_term(shell: ReplicaShell) -> None:
+    """I5."""
+    shell.start()
+    shell.append(Append(TERM, FAR, make_page(1)))
+    for term, leader in ((Term(2), FAR), (TERM, NEAR)):
+        with pytest.raises(StaleTerm):
+            shell.append(Append(term, leader, make_page(2)))
+    assert numbers() == [1]
+
+
+def test_a_log_that_differs_from_the_ledger_stays_out(
+    shell: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    """I8: whoever is right, it asks the ledger when a leader's orders differ."""
+    page = make_page(2, orders=[make_order(1), make_order(2, quantity=9)])
+    shell.log.append(tuple(link(GENESIS, page.orders)))
+    again = ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
+    catalog.requests_lost = [Unreachable()]
+    again.start()
+    assert again.machine.is_serving
+    catalog.orders = list(make_page(3).orders)
+    with pytest.raises(Diverged):
+        again.append(Append(TERM, FAR, make_page(3)))
+    check_out(again)
+
+
+def test_a_leader_whose_log_differs_does_not_corrupt_a_good_follower(
+    shell: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    """I1: nothing of it is stored, and the follower, which is right, goes on."""
+    catalog.orders = list(make_page(2).orders)
+    shell.start()
+    page = make_page(3, orders=[make_order(1), make_order(2, quantity=9), make_order(3)])
+    with pytest.raises(Diverged):
+        shell.append(Append(TERM, FAR, page))
+    assert shell.machine.is_serving
+    assert OrderLog().head == (2, make_page(2).digest)
+
+
+def test_a_log_that_is_longer_than_the_ledger_stays_out(
+    shell: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    shell.log.append(make_linked(3))
+    again = ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
+    with pytest.raises(Corrupt):
+        again.start()
+    check_out(again)
+
+
+def test_a_damaged_log_stays_out(shell: ReplicaShell, catalog: FakeCatalog) -> None:
+    """I8: however right its length and its last digest are."""
+    catalog.orders = list(make_page(3).orders)
+    shell.log.append(make_linked(3))
+    LogEntry.objects.filter(order_no=2).update(quantity=9)
+    again = ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
+    again.start()
+    check_out(again)
+
+
+def check_out(shell: ReplicaShell) -> None:
+    """Check that it answers nothing, takes nothing and cannot lead."""
+    assert standing_of(shell) is Standing.CORRUPT
+    assert not shell.machine.is_serving
+    with pytest.raises(NotServing):
+        shell.look_up(OrderNo(1))
+    with pytest.raises(NotServing):
+        shell.append(Append(Term(9), FAR, make_page(3)))
+    with pytest.raises(NotServing):
+        shell.take_notice(Term(9), ME)
+    with pytest.raises(NotLeader):
+        shell.trade(TERM, [make_trade(1)])
+
+
+def test_a_rebuilt_replica_has_everything_again(
+    shell: ReplicaShell, catalog: FakeCatalog, peers: Peers
+) -> None:
+    catalog.orders = list(make_page(40).orders)
+    peers[FAR].take(make_page(38))
+    shell.start()
+    assert shell.log.find_fault() is None
+    assert OrderLog().head == (40, make_page(40).digest)
+
+
+def test_an_order_that_is_missing_is_asked_of_the_ledger(
+    shell: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    """DESIGN 4.5: only then is it "not found"."""
+    shell.start()
+    catalog.orders = list(make_page(4).orders)
+    assert shell.look_up(OrderNo(3)) == make_order(3)
+    assert numbers() == [1, 2, 3, 4]
+    with pytest.raises(UnknownOrder):
+        shell.look_up(OrderNo(5))
+    catalog.requests_lost = [Unreachable()]
+    with pytest.raises(Unreachable):
+        shell.look_up(OrderNo(5))
