@@ -107,6 +107,13 @@ class TooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 
+class LengthRequired(exceptions.APIException):
+    """The body comes in pieces (chunked), so nobody knows how long it is."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = "Send a Content-Length; a chunked body is not read."
+
+
 class Endpoint(APIView):
     """A view whose errors have the seed's shape."""
 
@@ -119,6 +126,8 @@ class Endpoint(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a body that is long, or of no known length, before anything reads it."""
         length = request.META.get("CONTENT_LENGTH") or "0"
+        if "HTTP_TRANSFER_ENCODING" in request.META and length == "0":
+            raise LengthRequired  # WSGI would read nothing, and the request would seem empty
         if not _is_digits(length):
             raise exceptions.ParseError("Content-Length: this is not a number of bytes.")
         if int(length) > self.body_bytes_max:

@@ -18,7 +18,8 @@ REPLICAS_MAX = 99
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=REPLICAS_MAX)]
-Host = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+Host = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._:-]{1,253}\Z")]
+"""A name or an address, IPv6 without brackets."""
 
 
 class TopologyError(ValueError):

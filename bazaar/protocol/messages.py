@@ -46,6 +46,8 @@ Place = Annotated[int, Meta(ge=0, le=ORDER_NO_MAX)]
 Number = Annotated[int, Meta(ge=1, le=ORDER_NO_MAX)]
 TermNo = Annotated[int, Meta(ge=0, le=ORDER_NO_MAX)]
 Id = Annotated[int, Meta(ge=1, le=10_000)]
+Host = Annotated[str, Meta(pattern=r"^[0-9A-Za-z._:-]{1,253}\Z")]
+"""A name or an address, IPv6 without brackets."""
 Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -329,7 +331,7 @@ class HolderBody(Message, frozen=True, kw_only=True):
     """Front end to catalog: register, or renew, the lease of one process; its control address."""
 
     holder_id: UUID
-    host: Annotated[str, Meta(min_length=1, max_length=253)]
+    host: Host
     control_port: Annotated[int, Meta(ge=1, le=65535)]
 
 

@@ -120,6 +120,10 @@ class HttpTransport:
         body: bytes,
         headers: Mapping[str, str],
     ) -> Reply:
+        if connection.sock is None:
+            connection.connect()
+        if connection in self._aborted:  # before there was a socket to shut down
+            raise ConnectionAbortedError("given up")
         connection.request(method, path, body=body or None, headers=dict(headers))
         response = connection.getresponse()
         content = _read(response)
@@ -142,7 +146,10 @@ class HttpTransport:
         return self._open(timeout_s), False
 
     def _open(self, timeout_s: float) -> HTTPConnection:
-        connection = _Connection(*self.address, timeout=timeout_s)
+        try:
+            connection = _Connection(*self.address, timeout=timeout_s)
+        except HTTPException as error:
+            raise self._unreachable(error, was_sent=False) from error
         with self._lock:
             self._busy.add(connection)
         return connection

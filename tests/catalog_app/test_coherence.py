@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 import catalog_app.wiring
-from bazaar.core.failures import Unreachable
+from bazaar.core.failures import Busy, Unreachable
 from bazaar.core.leases import UnknownHolder
 from bazaar.core.ledger import Batch
 from bazaar.core.types import OrderNo
@@ -116,6 +116,16 @@ def test_nobody_registers_between_an_invalidation_and_its_commit(desk: HolderDes
     assert registered[0].result(WAIT_S) == 2
 
 
+def test_a_registration_waits_for_the_one_writer(desk: HolderDesk) -> None:
+    """Not every database locks as SQLite does: the catalog's own lock must be enough."""
+    with catalog_app.wiring.writer():
+        registering = in_thread(lambda: services.register_holder(holder=HOLDER))
+        with pytest.raises(TimeoutError):
+            registering.result(0.1)
+        assert desk.live() == ()
+    assert registering.result(WAIT_S) == LEASE_S
+
+
 def test_two_batches_are_decided_one_after_the_other(desk: HolderDesk) -> None:
     """One writer: the second sees what the first wrote, and takes the next number."""
     second: list[Future[None]] = []
@@ -189,3 +199,22 @@ def test_a_holder_that_registers_again_is_one_row(desk: HolderDesk) -> None:
     (row,) = selectors.list_holders()
     assert (row.holder_id, row.host, row.control_port) == (UUID(int=1), "127.0.0.1", 30002)
     assert desk.live() == (str(HOLDER.holder_id),)
+
+
+def test_there_is_a_limit_to_how_many_processes_hold_leases(desk: HolderDesk) -> None:
+    """I10: each of them is told of every change."""
+    for number in range(services.HOLDERS_MAX):
+        desk.register(str(UUID(int=1000 + number)), FakeHolder())
+    with pytest.raises(Busy):
+        services.register_holder(holder=HOLDER)
+    assert not HolderRegistration.objects.exists()
+
+
+def test_registrations_do_not_pile_up_over_restarts_of_front_ends(
+    desk: HolderDesk, time: FakeTime
+) -> None:
+    """I10: every front end that begins has another id."""
+    services.register_holder(holder=HOLDER)
+    time.now_s += LEASE_S
+    services.register_holder(holder=OTHER)
+    assert [row.holder_id for row in selectors.list_holders()] == [OTHER.holder_id]

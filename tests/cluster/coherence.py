@@ -36,10 +36,9 @@ from tests.cluster.visitors import Notes, Plan, Visitors
 from tests.ops.free_ports import free_ports, free_topology
 
 STOCKS_MAX = 8
+FAULTS = ("leader", "pause", "catalog", "cut")
 DEAD_S = 1.0
 """How long a process that was killed stays down."""
-SILENT_S = 3.0
-"""How long a front end is paused or cut off."""
 AFTER_S = 1.0
 """How long after a fault a silence still counts as its own."""
 
@@ -60,6 +59,8 @@ class Scene:
     cluster: LiveCluster
     apart: FrontEndApart | None
     chance: random.Random
+    silent_s: float = 3.0
+    """How long a front end is paused or cut off."""
     origin_s: float = field(default_factory=time.monotonic)
     incidents: list[Incident] = field(default_factory=list)
 
@@ -76,12 +77,12 @@ class Scene:
         names = [f"frontend-{node.id}" for node in self.cluster.topology.front_ends]
         if self.apart and self.chance.random() < 1 / (len(names) + 1):
             self.apart.signal(signal.SIGSTOP)
-            time.sleep(SILENT_S)
+            time.sleep(self.silent_s)
             self.apart.signal(signal.SIGCONT)
             return f"{self.apart.name} paused"
         name = self.chance.choice(names)
         self.cluster.pause(name)
-        time.sleep(SILENT_S)
+        time.sleep(self.silent_s)
         self.cluster.resume(name)
         return f"{name} paused"
 
@@ -89,7 +90,7 @@ class Scene:
         """Cut a front end off from the catalog."""
         assert self.apart, "only a front end on a network of its own can be cut off"
         self.apart.cut()
-        time.sleep(SILENT_S)
+        time.sleep(self.silent_s)
         self.apart.heal()
         return f"{self.apart.name} cut off from the catalog"
 
@@ -104,10 +105,15 @@ class Scene:
             origin_s=self.origin_s,
         )
 
-    def faults(self) -> list[Callable[[], str]]:
-        """Return all that can be done to it."""
-        cut = [self.cut_link] if self.apart else []
-        return [self.kill_leader, self.pause_front_end, self.kill_catalog, *cut]
+    def faults(self) -> dict[str, Callable[[], str]]:
+        """Return all that can be done to it, by name."""
+        cut = {"cut": self.cut_link} if self.apart else {}
+        return {
+            "leader": self.kill_leader,
+            "pause": self.pause_front_end,
+            "catalog": self.kill_catalog,
+            **cut,
+        }
 
     def play(self, seconds: float, faults: Sequence[Callable[[], str]]) -> None:
         """Do one thing after the other, at moments of chance within the given time."""
@@ -141,7 +147,8 @@ def main() -> int:
             scene.plan(openings, options.clients), trade_share=options.trades, seed=options.seed
         )
         with Visitors(plan, options.processes) as visitors:
-            scene.play(options.seconds, scene.faults() * options.rounds)
+            faults = [fault for name, fault in scene.faults().items() if name in options.faults]
+            scene.play(options.seconds, faults * options.rounds)
         notes = visitors.notes
         _print_counts(notes, scene.incidents, options.seconds)
         history = prove(scene.cluster, openings, notes)
@@ -157,6 +164,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rounds", type=int, default=1, help="how often each fault comes")
+    parser.add_argument("--faults", nargs="*", default=FAULTS, choices=FAULTS)
+    parser.add_argument("--silent", type=float, default=3, help="length of a pause or cut")
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--processes", type=int, default=8, help="that the clients run in")
     parser.add_argument("--front-ends", type=int, default=3)
@@ -189,7 +198,7 @@ def _bring_up(folder: Path, options: argparse.Namespace, stack: ExitStack) -> Sc
         served, control = free_ports(2)
         apart = FrontEndApart(cluster, namespace, (served, control), options.workers)
         stack.enter_context(apart)
-    return Scene(cluster, apart, random.Random(options.seed))
+    return Scene(cluster, apart, random.Random(options.seed), options.silent)
 
 
 def _move(found: Topology, host: str) -> Topology:

@@ -98,6 +98,15 @@ def test_a_wrong_content_length_is_refused(example: Example) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("example", POSTS, ids=name_of)
+def test_a_body_in_pieces_is_not_taken_for_an_empty_one(example: Example) -> None:
+    """The control port's server puts the pieces together; the served port's does not."""
+    headers = {**JSON, "Transfer-Encoding": "chunked", "Content-Length": ""}
+    reply = Listener(example.urlconf).call("POST", example.target, example.content, headers)
+    assert (reply.status, "Content-Length" in message_of(reply)) == (411, True)
+
+
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("place", ["stock_name", "trade_type", "quantity"])
 def test_no_depth_of_nesting_breaks_the_public_endpoint(place: str) -> None:
     """The other endpoints decode into types and never hold such a value."""

@@ -8,6 +8,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import RequestFactory
 
+from bazaar.clock import monotonic_s
 from bazaar.core.types import Stock, Version
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
@@ -140,6 +141,8 @@ def test_unknown_names_beyond_the_limit_get_429(
 
         raise UnknownStock
 
+    now_s = monotonic_s()
+    monkeypatch.setattr("frontend_app.stocks.monotonic_s", lambda: now_s)  # nothing is forgiven
     monkeypatch.setattr(reader.catalog, "get_stock", unknown)
     statuses = {call(WSGIHandler(), QUERY_STRING=f"stock_name={n}")[0][:3] for n in range(600)}
     assert statuses == {"404", "429"}

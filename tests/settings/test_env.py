@@ -52,6 +52,11 @@ def test_without_variables_the_shipped_cluster_is_used() -> None:
     assert (found.front_end(1).port, found.dashboard.port) == (30001, 8000)
 
 
+def test_the_shipped_cluster_is_the_local_one_with_three_replicas() -> None:
+    assert topology.load(topology.DEFAULT_PATH) == topology.local(3)
+    assert topology.parse(topology.dump(topology.local(99, 99))) == topology.local(99, 99)
+
+
 def test_another_cluster_is_read_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "cluster.toml"
     path.write_text(topology.dump(topology.local(5, 2)))

@@ -1,4 +1,4 @@
-"""Replay seeds: `python -m tests.sim SEED [END]`; the history of the first failing one is shown."""
+"""Replay: `python -m tests.sim SEED` shows the history of one, `BEGIN END` tries many."""
 
 import sys
 
@@ -8,21 +8,27 @@ LINES_MAX = 400
 
 
 def main(arguments: list[str]) -> int:
-    """Run the seeds from the first argument up to, not including, the second."""
-    begin = int(arguments[0])
-    end = int(arguments[1]) if len(arguments) > 1 else begin + 1
-    for seed in range(begin, end):
-        try:
-            run_seed(seed)
-        except (AssertionError, KeyError, IndexError) as failure:
-            sys.stdout.write(f"seed {seed}: {failure!r}\n")
-            if len(arguments) == 1:
-                replay(seed)
-    return 0
+    """Run one seed and show its history, or run all from the first up to the second."""
+    begin, *rest = map(int, arguments)
+    if not rest:
+        replay(begin)
+        return 0
+    failed = [seed for seed in range(begin, rest[0]) if has_failed(seed)]
+    return 1 if failed else 0
+
+
+def has_failed(seed: int) -> bool:
+    """Run a seed; say how it fails, if it does."""
+    try:
+        run_seed(seed)
+    except (AssertionError, LookupError) as failure:
+        sys.stdout.write(f"seed {seed}: {failure!r}\n")
+        return True
+    return False
 
 
 def replay(seed: int) -> None:
-    """Run a seed again and show the end of its history."""
+    """Run a seed with its history written down, and show the end of it."""
     cluster = SimCluster(seed, has_trace=True)
     try:
         cluster.run()

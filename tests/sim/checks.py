@@ -56,8 +56,8 @@ class Checks:
         """The term under which the newest entry of the ledger was made."""
         self.acknowledged: dict[UUID, Order] = {}
         """What clients were told."""
-        self.answered_upto = OrderNo(0)
-        """The newest order that any leader acknowledged."""
+        self.newest_of: dict[Term, OrderNo] = {}
+        """The newest order that was acknowledged in each term."""
         self.refused: dict[UUID, Trade] = {}
         """Trades that were definitely refused, at their first and only attempt (I9)."""
 
@@ -76,20 +76,23 @@ class Checks:
             assert batch.term >= self.entry_term, f"I5 {batch} after {self.entry_term}"
             self.entry_term = batch.term
         for order in decision.orders:
-            assert order.order_no == self.last + 1, f"I1 {order} after {self.last}"
-            assert order.key not in self.by_key, f"I2 {order} and {self.by_key[order.key]}"
-            told = self.refused.get(order.key)
-            assert told is None or not order.is_of(told), f"I9 {order} was definitely refused"
-            self.history.append(order)
-            self.digests.append(extend(self.digests[-1], order))
-            self.by_key[order.key] = order
-            self.tallies[order.stock_name].add(order)
+            self._append(order)
         assert decision.digest == self.digests[-1], "I8 the ledger's digest"
         assert {order.stock_name for order in decision.orders} == {
             stock.name for stock in decision.stocks
         }, "I4: what moved is what is written"
         for stock in decision.stocks:
             self.tallies[stock.name].check(stock)
+
+    def _append(self, order: Order) -> None:
+        assert order.order_no == self.last + 1, f"I1 {order} after {self.last}"
+        assert order.key not in self.by_key, f"I2 {order} and {self.by_key[order.key]}"
+        told = self.refused.get(order.key)
+        assert told is None or not order.is_of(told), f"I9 {order} was definitely refused"
+        self.history.append(order)
+        self.digests.append(extend(self.digests[-1], order))
+        self.by_key[order.key] = order
+        self.tallies[order.stock_name].add(order)
 
     def claimed(self, before: Reign, term: Term, reign: Reign) -> None:
         """Check one compare-and-set of the leadership: I6."""
@@ -100,7 +103,8 @@ class Checks:
 
     def led(self, term: Term, replica_id: ReplicaId, last: OrderNo) -> None:
         """Check that a new leader was elected (I6) and has all that was acknowledged (I3)."""
-        assert last >= self.answered_upto, f"I3 {replica_id} leads {term} from {last}"
+        before = max((upto for at, upto in self.newest_of.items() if at <= term), default=0)
+        assert last >= before, f"I3 {replica_id} leads {term} from {last}, not {before}"
         assert self.reigns.get(term) == replica_id, f"I6 {replica_id} leads {term} {self.reigns}"
 
     def term_saved(
@@ -123,10 +127,14 @@ class Checks:
         assert term >= durable, f"I5 an append of term {term} accepted in {durable}"
 
     def answered(
-        self, answers: Iterable[Answer], leader: OrderNo, in_sync: Mapping[ReplicaId, OrderNo]
+        self,
+        term: Term,
+        answers: Iterable[Answer],
+        leader: OrderNo,
+        in_sync: Mapping[ReplicaId, OrderNo],
     ) -> None:
         """
-        Check what a leader acknowledges to a front end: I3.
+        Check what the leader of a term acknowledges to a front end: I3.
 
         leader: how far its own log reaches; in_sync: how far the logs of who is in sync do.
         """
@@ -139,7 +147,7 @@ class Checks:
             assert at <= leader, f"I3 {order} is not in the leader's log"
             behind = [replica_id for replica_id, last in in_sync.items() if last < at]
             assert not behind, f"I3 {order} is not in the logs of {behind}, which are in sync"
-            self.answered_upto = max(self.answered_upto, at)
+            self.newest_of[term] = max(self.newest_of.get(term, at), at)
 
     def told(self, trade: Trade, answer: Answer, *, is_only: bool) -> None:
         """

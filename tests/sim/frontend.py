@@ -21,7 +21,7 @@ from tests.sim.batches import Batches, Deliver, Group, Outcome
 from tests.sim.catalog import SimCatalog
 from tests.sim.messages import Notice, PlaceOrder
 from tests.sim.network import Call, Network
-from tests.sim.process import Process, Resume
+from tests.sim.process import Process, Resume, ignore
 from tests.sim.replica import SimReplica
 
 PING_INTERVAL_S = 0.2
@@ -149,7 +149,7 @@ class SimFrontend(Process):
     def _notify(self, effect: Notify, resume: Resume) -> None:
         notice = Notice(effect.term, effect.leader)
         for replica_id in effect.replica_ids:
-            on_answer = resume if replica_id == effect.leader else _ignore
+            on_answer = resume if replica_id == effect.leader else ignore
             replica = self.replicas[replica_id]
             self.network.call(self, replica, notice, on_answer, NOTICE_TIMEOUT_S)
 
@@ -186,7 +186,3 @@ class SimFrontend(Process):
         self.settle()
         if self.elector.silences:
             self._watch()
-
-
-def _ignore(_: object) -> None:
-    """Take an answer that nobody waits for."""

@@ -123,3 +123,7 @@ class Process:
             self.backlog.append(action)
         else:
             action()
+
+
+def ignore(_: object) -> None:
+    """Take an answer that nobody waits for."""

@@ -27,7 +27,7 @@ from tests.sim.checks import Checks
 from tests.sim.log import SimLog
 from tests.sim.messages import LookUp, Notice
 from tests.sim.network import Call, Network
-from tests.sim.process import Process, Resume
+from tests.sim.process import Process, Resume, ignore
 from tests.sim.replicator import REPLICATION_TIMEOUT_S, Replicator
 
 BATCH_TRADES_MAX = 4
@@ -193,7 +193,7 @@ class SimReplica(Process):
             outcome = failure
         self.settle()
         if isinstance(outcome, Diverged):
-            self.run(self.machine.catch_up(), self.perform, _ignore)
+            self.run(self.machine.catch_up(), self.perform, ignore)
         return outcome
 
     def _page(self, ask: AskPeer) -> object:
@@ -251,14 +251,10 @@ class SimReplica(Process):
     def _check_acknowledged(self, term: Term, answers: tuple[Answer, ...]) -> None:
         assert self.machine.outbox is not None, "only a leader acknowledges"
         assert self.machine.outbox.term == term, "I9 an attempt belongs to one term"
-        self.checks.answered(answers, self.log.last, self._in_sync(self.machine.outbox))
+        self.checks.answered(term, answers, self.log.last, self._in_sync(self.machine.outbox))
 
     def wipe(self) -> None:
         """Crash, and lose the disk."""
         self.crash()
         self.network.note(f"{self.name} is wiped")
         self.log.wipe()
-
-
-def _ignore(_: object) -> None:
-    """Take a result that nobody waits for."""

@@ -78,7 +78,7 @@ def test_most_storms_change_the_leader(histories: list[list[str]]) -> None:
     reigns = Counter(
         min(3, sum(" leads term " in line for line in history)) for history in histories
     )
-    assert reigns[2] + reigns[3] > len(histories) / 2
+    assert reigns[2] + reigns[3] > len(histories) / 3
     assert reigns[3] > len(histories) / 10
 
 
@@ -89,4 +89,4 @@ def test_most_storms_place_orders_while_they_last(histories: list[list[str]]) ->
         for history in histories
         if sum("the ledger has" in line and line < "  2.5" for line in history) >= 3
     ]
-    assert len(busy) > len(histories) / 2
+    assert len(busy) > len(histories) / 3

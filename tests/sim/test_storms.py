@@ -13,8 +13,8 @@ from tests.sim.cluster import Shape, run_seed
 
 SEEDS = 3000
 CHUNK = 100
-KEPT: tuple[int, ...] = (17970, 25212, 42012)
-"""Seeds outside the range that failed: an old answer ended a new reign; a batch came after all."""
+KEPT = (3764, 14146)
+"""Seeds outside the range that failed: an old answer ended a new reign; an old reign began late."""
 
 
 @pytest.mark.parametrize("begin", range(0, SEEDS, CHUNK))

@@ -1,0 +1,58 @@
+"""How a replica begins: it serves once its log is checked, and stays out if it cannot be read."""
+
+import pytest
+from django.db import connection
+
+from bazaar.core.failures import Unreachable
+from bazaar.core.replica import Standing
+from order_app import wiring
+from order_app.replica import ReplicaShell
+from order_app.store import OrderLog
+from tests.bazaar.histories import make_linked, make_page
+from tests.order_app.conftest import LIMITS, ME
+from tests.order_app.fakes import FakeCatalog
+
+
+@pytest.fixture
+def again(shell: ReplicaShell, catalog: FakeCatalog) -> ReplicaShell:
+    """Restart a replica that has three orders."""
+    catalog.orders = list(make_page(3).orders)
+    shell.log.append(make_linked(3))
+    return ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
+
+
+def execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_a_good_log_is_served(again: ReplicaShell) -> None:
+    wiring._start(again)
+    assert again.machine.standing is Standing.FOLLOWING
+
+
+def test_without_a_catalog_the_log_is_served_all_the_same(
+    again: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    catalog.requests_lost = [Unreachable()]
+    wiring._start(again)
+    assert again.machine.standing is Standing.FOLLOWING
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DROP TABLE order_app_logentry",
+        "UPDATE order_app_logentry SET quantity = 9 WHERE order_no = 2",
+        "UPDATE order_app_logentry SET key = 'not a key' WHERE order_no = 2",
+        "UPDATE order_app_logentry SET digest = X'00FF' WHERE order_no = 2",
+    ],
+)
+def test_a_log_that_is_damaged_or_cannot_be_read_stays_out(
+    again: ReplicaShell, damage: str
+) -> None:
+    """I8: it says so in its status, and no election may choose it."""
+    execute(damage)
+    wiring._start(again)
+    assert again.machine.standing is Standing.CORRUPT
+    assert not again.machine.is_serving
