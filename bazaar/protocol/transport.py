@@ -47,16 +47,24 @@ class _Connection(HTTPConnection):
     """A connection whose socket is there while it connects, so that `abort` can end that too."""
 
     timeout: float
+    is_aborted = False
 
     def connect(self) -> None:
-        """Connect to the first address of the host."""
+        """Connect to the first address of the host. Raises OSError."""
         family, kind, protocol, _, address = socket.getaddrinfo(
             self.host, self.port, type=socket.SOCK_STREAM
         )[0]
         self.sock = socket.socket(family, kind, protocol)
         self.sock.settimeout(self.timeout)
+        self.check()
         self.sock.connect(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.check()
+
+    def check(self) -> None:
+        """Raise ConnectionAbortedError once given up, socket or not."""
+        if self.is_aborted:
+            raise ConnectionAbortedError("given up")
 
 
 class HttpTransport:
@@ -67,9 +75,8 @@ class HttpTransport:
     ) -> None:
         """wall_s: the clock for signatures, seconds since 1970."""
         self.address, self._secret, self._wall_s = address, secret, wall_s
-        self._idle: list[HTTPConnection] = []
-        self._busy: set[HTTPConnection] = set()
-        self._aborted: set[HTTPConnection] = set()
+        self._idle: list[_Connection] = []
+        self._busy: set[_Connection] = set()
         self._lock = threading.Lock()
 
     def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
@@ -83,7 +90,7 @@ class HttpTransport:
             try:
                 return self._exchange(connection, method, path, body, headers)
             except (ConnectionError, HTTPException):
-                if not is_kept or connection in self._aborted:
+                if not is_kept or connection.is_aborted:
                     raise
             # The other side ended the kept connection while it was idle, or died after it read us.
             was_sent = True
@@ -98,7 +105,8 @@ class HttpTransport:
         """End every call that is under way; each raises Unreachable at once."""
         with self._lock:
             busy = tuple(self._busy)
-            self._aborted.update(busy)
+            for connection in busy:
+                connection.is_aborted = True
         for connection in busy:
             sock = connection.sock
             if sock is not None:
@@ -114,7 +122,7 @@ class HttpTransport:
 
     def _exchange(
         self,
-        connection: HTTPConnection,
+        connection: _Connection,
         method: str,
         path: str,
         body: bytes,
@@ -122,8 +130,6 @@ class HttpTransport:
     ) -> Reply:
         if connection.sock is None:
             connection.connect()
-        if connection in self._aborted:  # before there was a socket to shut down
-            raise ConnectionAbortedError("given up")
         connection.request(method, path, body=body or None, headers=dict(headers))
         response = connection.getresponse()
         content = _read(response)
@@ -134,7 +140,7 @@ class HttpTransport:
         answered = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status, answered, content)
 
-    def _take(self, timeout_s: float) -> tuple[HTTPConnection, bool]:
+    def _take(self, timeout_s: float) -> tuple[_Connection, bool]:
         with self._lock:
             if self._idle:
                 connection = self._idle.pop()
@@ -145,7 +151,7 @@ class HttpTransport:
                 return connection, True
         return self._open(timeout_s), False
 
-    def _open(self, timeout_s: float) -> HTTPConnection:
+    def _open(self, timeout_s: float) -> _Connection:
         try:
             connection = _Connection(*self.address, timeout=timeout_s)
         except HTTPException as error:
@@ -154,19 +160,17 @@ class HttpTransport:
             self._busy.add(connection)
         return connection
 
-    def _keep(self, connection: HTTPConnection) -> None:
+    def _keep(self, connection: _Connection) -> None:
         with self._lock:
             self._busy.discard(connection)
-            self._aborted.discard(connection)
-            if len(self._idle) < IDLE_CONNECTIONS_MAX:
+            if len(self._idle) < IDLE_CONNECTIONS_MAX and not connection.is_aborted:
                 self._idle.append(connection)
                 return
         connection.close()
 
-    def _drop(self, connection: HTTPConnection) -> None:
+    def _drop(self, connection: _Connection) -> None:
         with self._lock:
             self._busy.discard(connection)
-            self._aborted.discard(connection)
         connection.close()
 
     def _unreachable(self, error: Exception, *, was_sent: bool) -> Unreachable:

@@ -1,8 +1,7 @@
 """Flows are driven step by step under a lock, and a failed round of a loop is not its last."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -58,29 +57,27 @@ def test_a_mistake_in_an_effect_is_not_hidden_in_the_flow() -> None:
         loops.run(two_questions(), perform, nullcontext())
 
 
+class Lock:
+    """A lock that says whether it is held."""
+
+    is_held = False
+
+    def __enter__(self) -> None:
+        self.is_held = True
+
+    def __exit__(self, *error: object) -> None:
+        self.is_held = False
+
+
 def test_the_lock_is_held_while_a_flow_steps_and_not_while_it_waits() -> None:
-    held, seen = [False], []
-
-    @contextmanager
-    def lock() -> Iterator[None]:
-        held[0] = True
-        yield
-        held[0] = False
-
-    class Reusable:
-        def __enter__(self) -> None:
-            self.inner = lock()
-            self.inner.__enter__()
-
-        def __exit__(self, *error: Any) -> None:
-            self.inner.__exit__(*error)
+    lock, seen = Lock(), []
 
     def flow() -> Flow[None]:
         for _ in range(3):
-            seen.append(("step", held[0]))
+            seen.append(("step", lock.is_held))
             yield FIRST
 
-    loops.run(flow(), lambda effect: seen.append(("wait", held[0])), Reusable())
+    loops.run(flow(), lambda effect: seen.append(("wait", lock.is_held)), lock)
     assert seen == [("step", True), ("wait", False)] * 3
 
 
