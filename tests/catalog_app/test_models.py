@@ -27,15 +27,15 @@ GOOD_ENTRY: dict[str, Any] = {
 }
 
 
-def refuses(model: type[Any], **fields: Any) -> None:
-    """Check that the database takes no such row."""
+def refuses(model: type[Any], reason: str, **fields: Any) -> None:
+    """Check that the database takes no such row, for one constraint's sake."""
 
     def create() -> None:
         with transaction.atomic():
             model.objects.create(**fields)
             connection.check_constraints()
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match=reason):
         create()
 
 
@@ -45,31 +45,34 @@ def test_good_rows_are_taken() -> None:
     connection.check_constraints()
 
 
+ISSUED, OPENING = "stock_quantity_within_issued", "stock_opening_within_issued"
+VOLUME = "stock_bought_and_sold_not_negative"
+
+
 @pytest.mark.parametrize(
-    "wrong",
+    ("reason", "wrong"),
     [
-        {"quantity": -1},
-        {"quantity": 2001},
-        {"opening": -1, "trade_volume": 2000},
-        {"opening": 2001, "trade_volume": 2000},
-        {"issued": 999},
-        {"issued": -1},
-        {"quantity": 999},  # one bought, but no volume
-        {"quantity": 1001},  # one sold, but no volume
-        {"quantity": 990, "trade_volume": 9},
-        {"quantity": 1010, "trade_volume": 9},
-        {"trade_volume": -1},
-        {"price": 0},
-        {"price": -1},
-        {"version": 0},
-        {"name": STOCK.name},
-        {"name": None},
-        {"price": None},
-        {"quantity": None},
+        (ISSUED, {"quantity": -1, "trade_volume": 1001}),
+        (ISSUED, {"quantity": 2001, "trade_volume": 1001}),
+        (ISSUED, {"issued": 999, "opening": 999, "trade_volume": 1}),
+        (OPENING, {"opening": -1, "trade_volume": 1001}),
+        (OPENING, {"opening": 2001, "trade_volume": 1001}),
+        (VOLUME, {"quantity": 999}),  # one bought, but no volume
+        (VOLUME, {"quantity": 1001}),  # one sold, but no volume
+        (VOLUME, {"quantity": 990, "trade_volume": 9}),
+        (VOLUME, {"quantity": 1010, "trade_volume": 9}),
+        (VOLUME, {"trade_volume": -1}),
+        ("stock_price_positive", {"price": 0}),
+        ("stock_price_positive", {"price": -1}),
+        ("stock_version_positive", {"version": 0}),
+        ("UNIQUE.*stock.name", {"name": STOCK.name}),
+        ("NOT NULL.*stock.name", {"name": None}),
+        ("NOT NULL.*stock.price", {"price": None}),
+        ("NOT NULL.*stock.quantity", {"quantity": None}),
     ],
 )
-def test_a_wrong_stock_is_refused(wrong: dict[str, Any]) -> None:
-    refuses(Stock, **{**GOOD_STOCK, **wrong})
+def test_a_wrong_stock_is_refused(reason: str, wrong: dict[str, Any]) -> None:
+    refuses(Stock, reason, **{**GOOD_STOCK, **wrong})
 
 
 @pytest.mark.parametrize("wrong", [{"quantity": -1}, {"quantity": 2001}, {"quantity": 999}])
@@ -79,23 +82,23 @@ def test_a_stock_cannot_be_changed_into_a_wrong_one(wrong: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("reason", "wrong"),
     [
-        {"order_no": 0},
-        {"order_no": -1},
-        {"quantity": 0},
-        {"quantity": -1},
-        {"trade_type": "hold"},
-        {"trade_type": "BUY"},
-        {"trade_type": ""},
-        {"stock_id": "NoSuchCo"},
-        {"key": None},
-        {"digest": None},
-        {"term": None},
+        ("entry_order_no_from_1", {"order_no": 0}),
+        ("entry_order_no_from_1", {"order_no": -1}),
+        ("entry_quantity_from_1", {"quantity": 0}),
+        ("entry_quantity_from_1", {"quantity": -1}),
+        ("entry_trade_type_known", {"trade_type": "hold"}),
+        ("entry_trade_type_known", {"trade_type": "BUY"}),
+        ("entry_trade_type_known", {"trade_type": ""}),
+        ("foreign key", {"stock_id": "NoSuchCo"}),
+        ("NOT NULL.*entry.key", {"key": None}),
+        ("NOT NULL.*entry.digest", {"digest": None}),
+        ("NOT NULL.*entry.term", {"term": None}),
     ],
 )
-def test_a_wrong_entry_is_refused(wrong: dict[str, Any]) -> None:
-    refuses(Entry, **{**GOOD_ENTRY, **wrong})
+def test_a_wrong_entry_is_refused(reason: str, wrong: dict[str, Any]) -> None:
+    refuses(Entry, reason, **{**GOOD_ENTRY, **wrong})
 
 
 @pytest.mark.parametrize("same", ["order_no", "key"])
@@ -103,7 +106,7 @@ def test_a_number_and_a_key_are_used_once(same: str) -> None:
     """I1 and I2, even if the code above were wrong."""
     Entry.objects.create(**GOOD_ENTRY)
     other = {**GOOD_ENTRY, "order_no": 2, "key": UUID(int=2)}
-    refuses(Entry, **{**other, same: GOOD_ENTRY[same]})
+    refuses(Entry, f"UNIQUE.*entry.{same}", **{**other, same: GOOD_ENTRY[same]})
 
 
 def test_a_stock_with_orders_cannot_be_removed() -> None:
@@ -114,7 +117,7 @@ def test_a_stock_with_orders_cannot_be_removed() -> None:
 
 def test_there_is_one_leadership_row_only() -> None:
     """I6: two rows would be two leaders."""
-    refuses(Leadership, pk=2, term=9, leader=1)
+    refuses(Leadership, "leadership_is_one_row", pk=2, term=9, leader=1)
     assert Leadership.objects.count() == 1
 
 

@@ -30,7 +30,7 @@ from bazaar.ops.violations import Fault
 from bazaar.topology import Topology
 from tests.cluster.apart import FrontEndApart
 from tests.cluster.conftest import TRIES, LiveCluster
-from tests.cluster.netns import Namespace
+from tests.cluster.netns import Namespace, NetworkUnavailable
 from tests.cluster.verdict import list_openings, prove
 from tests.cluster.visitors import Notes, Plan, Visitors
 from tests.ops.free_ports import free_ports, free_topology
@@ -140,6 +140,14 @@ def main() -> int:
     """Run it and print what was found."""
     options = _parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is removed
+    try:
+        return _run(options)
+    except NetworkUnavailable as error:
+        _say(f"{error}; --no-cut does without")
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         scene = _bring_up(Path(folder), options, stack)
         openings = list_openings(scene.cluster.data.root)
@@ -156,8 +164,7 @@ def main() -> int:
     if options.keep:
         with options.keep.open("w") as file:
             file.writelines(f"{line}\n" for line in write_operations(history))
-    report = check(history)
-    return _print_report(report, notes.counts["mismarked"])
+    return _print_report(check(history), notes.counts["mismarked"])
 
 
 def _parse() -> argparse.Namespace:
@@ -189,10 +196,12 @@ def _bring_up(folder: Path, options: argparse.Namespace, stack: ExitStack) -> Sc
         (place := folder / str(attempt)).mkdir()
         more = ("--server", options.server, "--workers", str(options.workers))
         cluster = LiveCluster(place, *more, wished=found)
+        stack.callback(cluster.end)
         if cluster.try_up():
             break
         _say(cluster.said())
-    stack.callback(cluster.end)
+    else:
+        raise AssertionError("the cluster did not come up")
     apart = None
     if namespace:
         served, control = free_ports(2)

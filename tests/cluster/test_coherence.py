@@ -14,7 +14,7 @@ from tests.ops.free_ports import free_topology
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-SECONDS = 8.0
+SECONDS = 6.0
 CLIENTS = 8
 
 

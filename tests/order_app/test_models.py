@@ -22,20 +22,20 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("reason", "wrong"),
     [
-        {"order_no": 0},
-        {"order_no": -1},
-        {"quantity": 0},
-        {"trade_type": "hold"},
-        {"trade_type": ""},
-        {"key": None},
-        {"digest": None},
-        {"stock_name": None},
+        ("log_order_no_from_1", {"order_no": 0}),
+        ("log_order_no_from_1", {"order_no": -1}),
+        ("log_quantity_from_1", {"quantity": 0}),
+        ("log_trade_type_known", {"trade_type": "hold"}),
+        ("log_trade_type_known", {"trade_type": ""}),
+        ("NOT NULL.*key", {"key": None}),
+        ("NOT NULL.*digest", {"digest": None}),
+        ("NOT NULL.*stock_name", {"stock_name": None}),
     ],
 )
-def test_a_wrong_order_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
+def test_a_wrong_order_is_refused(reason: str, wrong: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError, match=reason), transaction.atomic():
         LogEntry.objects.create(**{**GOOD, **wrong})
 
 
@@ -43,13 +43,13 @@ def test_a_wrong_order_is_refused(wrong: dict[str, Any]) -> None:
 def test_a_number_and_a_key_are_used_once(same: str) -> None:
     LogEntry.objects.create(**GOOD)
     other = {**GOOD, "order_no": 2, "key": UUID(int=2), same: GOOD[same]}
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match=f"UNIQUE.*{same}"), transaction.atomic():
         LogEntry.objects.create(**other)
 
 
 def test_one_term_is_remembered_only() -> None:
     HeardTerm.objects.create(pk=1, term=3, leader=1)
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="heard_term_is_one_row"), transaction.atomic():
         HeardTerm.objects.create(pk=2, term=4, leader=2)
 
 
