@@ -12,6 +12,7 @@ from bazaar import clock
 from bazaar.auth import refusals
 from bazaar.core.failures import Failure
 from bazaar.core.types import ReplicaId
+from bazaar.loops import Loop
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
@@ -42,11 +43,33 @@ def replica() -> ReplicaShell:
     return ReplicaShell(me, catalog, peers, OrderLog(), limits)
 
 
+@cache
+def lookout() -> CatalogClient:
+    """Return the client that looks whether the catalog is in reach; it gives up soon."""
+    limits = settings.BAZAAR_LIMITS
+    node = settings.BAZAAR_TOPOLOGY.catalog
+    return CatalogClient.at(node, settings.BAZAAR_SECRET, limits.ping_timeout_s)
+
+
+def look() -> None:
+    """Note whether the catalog is in reach; without it nobody can lead (DESIGN 4.3)."""
+    machine = replica().machine
+    try:
+        lookout().leadership()
+    except Failure as failure:
+        if machine.reaches_catalog:
+            log.warning("catalog out of reach reason=%s", failure.message)
+        machine.reaches_catalog = False
+    else:
+        machine.reaches_catalog = True
+
+
 def start() -> None:
     """Begin: replicators at once, serving as soon as the log is checked and caught up."""
     shell = replica()
     for peer in shell.peers:
         Replicator(shell, peer).start()
+    Loop("look", look, shell.limits.ping_interval_s).start()
     threading.Thread(target=_start, args=(shell,), name="start", daemon=True).start()
 
 
@@ -54,7 +77,7 @@ def _start(shell: ReplicaShell) -> None:
     while True:
         try:
             shell.start()
-        except DatabaseError as error:
+        except (DatabaseError, ValueError) as error:  # a row that cannot be read, or is no order
             shell.machine.mark_corrupt()
             log.critical("database damaged reason=%s; rebuild this replica", error)
         except Failure as failure:
@@ -75,6 +98,7 @@ def ping() -> PingBody:
         last=machine.last,
         is_serving=machine.is_serving,
         is_leading=machine.outbox is not None,
+        reaches_catalog=machine.reaches_catalog,
     )
 
 

@@ -41,6 +41,8 @@ class Ping:
     last: OrderNo
     is_serving: bool
     is_leading: bool
+    reaches_catalog: bool = True
+    """Whether the replica's latest look at the catalog succeeded; without it nobody can lead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,15 @@ class Reign:
 
 
 def choose_leader(answers: Iterable[Ping]) -> ReplicaId:
-    """Choose the live, serving replica with the largest id. Raises NoReplica (definite)."""
-    live = [ping.replica_id for ping in answers if ping.is_serving]
+    """
+    Choose the live, serving replica with the largest id, of those that reach the catalog if any do.
+
+    Raises NoReplica (definite).
+    """
+    live = [ping for ping in answers if ping.is_serving]
     if not live:
         raise NoReplica
-    return max(live)
+    return max(live, key=lambda ping: (ping.reaches_catalog, ping.replica_id)).replica_id
 
 
 class Elector:
@@ -94,6 +100,8 @@ class Elector:
             self._adopt(Reign(ping.term, ping.leader))
         elif not ping.is_serving:
             yield from self._elect(suspect=leader)
+        elif not ping.reaches_catalog:
+            yield from self._elect(suspect=leader, is_live=True)
         elif not ping.is_leading and leader == self.reign.leader:
             yield Notify(self.reign.term, leader, (leader,))
 
@@ -128,11 +136,17 @@ class Elector:
                 waiting = tuple(trade for trade in waiting if trade.key not in expired)
         return tuple(answers[trade] for trade in trades)
 
-    def _elect(self, suspect: ReplicaId | None) -> Flow[None]:
-        """Claim the next term for the best live replica, or adopt who was faster."""
+    def _elect(self, suspect: ReplicaId | None, *, is_live: bool = False) -> Flow[None]:
+        """
+        Claim the next term for the best live replica, or adopt who was faster.
+
+        is_live: the suspect lives, and is kept unless another one reaches the catalog.
+        """
         term = self.reign.term
         others = tuple(replica_id for replica_id in self.replicas if replica_id != suspect)
         pings: tuple[Ping, ...] = yield AskAllPings(others)
+        if is_live and not any(ping.is_serving and ping.reaches_catalog for ping in pings):
+            return
         chosen = choose_leader(pings)
         newest = max(pings, key=lambda ping: ping.term)
         if newest.term > term and any(ping.replica_id == newest.leader for ping in pings):
@@ -163,7 +177,9 @@ def is_protected(tenure_s: float, answer: Ping | None) -> bool:
     tenure_s: for how long the leader has led. answer: what it said to the catalog's own ping, if
     anything. So front ends that see different replicas do not depose each other's leaders in turns.
     """
-    return tenure_s < TENURE_S and answer is not None and answer.is_serving
+    if tenure_s >= TENURE_S or answer is None:
+        return False
+    return answer.is_serving and answer.reaches_catalog
 
 
 def _may_happen(failure: Failure) -> bool:

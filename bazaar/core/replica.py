@@ -69,6 +69,8 @@ class Replica:
         self.outbox: Outbox | None = None
         self.leader_last: OrderNo = self.last
         """The newest order heard of: what the lag is measured against."""
+        self.reaches_catalog = True
+        """Whether the shell's latest look at the catalog succeeded; see `Ping`."""
 
     @property
     def is_serving(self) -> bool:

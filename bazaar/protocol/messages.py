@@ -270,6 +270,7 @@ class PingBody(Struct, frozen=True, kw_only=True):
     last: Place
     is_serving: bool
     is_leading: bool
+    reaches_catalog: bool = True
 
     def to_core(self) -> Ping:
         """Unpack the ping."""
@@ -280,6 +281,7 @@ class PingBody(Struct, frozen=True, kw_only=True):
             OrderNo(self.last),
             is_serving=self.is_serving,
             is_leading=self.is_leading,
+            reaches_catalog=self.reaches_catalog,
         )
 
 

@@ -169,6 +169,7 @@ def test_ping_answers_in_the_seeds_words_and_says_who_leads(
         "last": 0,
         "is_serving": True,
         "is_leading": True,
+        "reaches_catalog": True,
     }
     assert get("/ping", urlconf) == (200, expected)
 

@@ -43,6 +43,9 @@ class SimCatalog(Process):
             leader = self.replicas[self.reign.leader]
             self.network.call(self, leader, ping, consider, PING_TIMEOUT_S)
             return
+        if isinstance(message, AskPing):
+            self.network.answer(call, None)
+            return
         self._answer(call, message)
 
     def _answer(self, call: Call, message: object) -> None:

@@ -33,6 +33,8 @@ from tests.sim.replicator import REPLICATION_TIMEOUT_S, Replicator
 BATCH_TRADES_MAX = 4
 CALL_TIMEOUT_S = 1.0
 PAGE_ORDERS_MAX = 3
+LOOK_INTERVAL_S = 0.2
+LOOK_TIMEOUT_S = 0.5
 RESTART_S = 0.1
 """After this a replica whose start failed starts again."""
 SHIP_S = 0.001
@@ -76,6 +78,7 @@ class SimReplica(Process):
         self.waiters: list[Waiter] = []
         self.is_started = False
         self._catch_up()
+        self._look()
 
     def _catch_up(self) -> None:
         self.run(self.machine.start(), self.perform, self._started)
@@ -180,8 +183,22 @@ class SimReplica(Process):
         assert self.is_started or not machine.is_serving, "a replica serves once it caught up"
         is_leading = machine.standing is Standing.LEADING
         return Ping(
-            self.id, machine.term, machine.leader, machine.last, machine.is_serving, is_leading
+            self.id,
+            machine.term,
+            machine.leader,
+            machine.last,
+            machine.is_serving,
+            is_leading,
+            machine.reaches_catalog,
         )
+
+    def _look(self) -> None:
+        """Look whether the catalog is in reach, every now and then."""
+        self.after(LOOK_INTERVAL_S, self._look)
+        self.network.call(self, self.catalog, AskPing(self.id), self._looked, LOOK_TIMEOUT_S)
+
+    def _looked(self, answer: Failure | None) -> None:
+        self.machine.reaches_catalog = answer is None
 
     def _append(self, append: Append) -> Accepted | Failure:
         durable = self.log.term

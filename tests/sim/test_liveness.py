@@ -88,6 +88,13 @@ BOUNDS_S: dict[str, tuple[Fault, float]] = {
     "leader and follower cut": (cut(*both_ways("replica 3", "replica 1")), 0.5),
     "leader to follower cut": (cut(("replica 3", "replica 1")), 0.5),
     "follower to leader cut": (cut(("replica 1", "replica 3")), 0.5),
+    "leader and catalog cut": (cut(*both_ways("replica 3", "catalog")), 1.5),
+    "leader to catalog cut": (cut(("replica 3", "catalog")), 1.5),
+    "catalog to leader cut": (cut(("catalog", "replica 3")), 1.5),
+    "two replicas and catalog cut": (
+        cut(*both_ways("replica 3", "catalog"), *both_ways("replica 2", "catalog")),
+        1.5,
+    ),
     "follower and catalog cut": (cut(*both_ways("replica 1", "catalog")), 0.1),
     "front end and catalog cut": (cut(*both_ways("front end 1", "catalog")), 0.1),
 }
