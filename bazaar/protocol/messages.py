@@ -34,7 +34,7 @@ from bazaar.core.types import (
 )
 from bazaar.protocol import errors
 
-TRADES_MAX = 10_000
+TRADES_MAX = 5000
 """Trades in one message, whatever a process chose as its own batch limit."""
 ORDERS_MAX = 5000
 """Orders in one message."""

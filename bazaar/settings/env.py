@@ -47,7 +47,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a front end repeats a trade before it answers 503."""
     call_timeout_s: Seconds = 3.0
     """How long any other call inside the cluster may take."""
-    batch_trades_max: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
+    batch_trades_max: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 256
     waiting_trades_max: Count = 4096
     cache_stocks_max: Count = 10_000
     page_orders_max: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 1000

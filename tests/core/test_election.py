@@ -29,6 +29,7 @@ def make_ping(
     *,
     is_serving: bool = True,
     is_leading: bool | None = None,
+    reaches_catalog: bool = True,
 ) -> Ping:
     """Return what a replica says of itself; it leads when it says so of itself."""
     return Ping(
@@ -38,6 +39,7 @@ def make_ping(
         last=OrderNo(0),
         is_serving=is_serving,
         is_leading=replica_id == leader if is_leading is None else is_leading,
+        reaches_catalog=reaches_catalog,
     )
 
 
@@ -221,15 +223,47 @@ def test_a_leader_that_the_catalog_reaches_is_kept_for_a_while() -> None:
         (TENURE_S - 0.01, make_ping(3), True),
         (TENURE_S, make_ping(3), False),
         (0.0, make_ping(3, is_serving=False), False),
+        (0.0, make_ping(3, reaches_catalog=False), False),
         (0.0, None, False),
     ],
-    ids=["new", "nearly over", "over", "not serving", "silent"],
+    ids=["new", "nearly over", "over", "not serving", "cut off", "silent"],
 )
 def test_only_a_new_leader_that_serves_is_protected(
     tenure_s: float, answer: Ping | None, *, expected: bool
 ) -> None:
     """A dead leader is replaced at once, however new it is."""
     assert is_protected(tenure_s, answer) is expected
+
+
+def test_who_reaches_the_catalog_is_preferred_to_a_larger_id() -> None:
+    """Without the catalog nobody can lead; when none reaches it, the largest id is as good."""
+    far, near = make_ping(3, reaches_catalog=False), make_ping(2)
+    assert choose_leader([far, near]) == 2
+    assert choose_leader([far, make_ping(1, reaches_catalog=False)]) == 3
+
+
+def test_a_leader_that_cannot_reach_the_catalog_is_replaced_by_one_that_can() -> None:
+    """DESIGN 5: a cut link, although the leader answers."""
+    watch = Script(make_elector().watch()).answer(make_ping(3, reaches_catalog=False))
+    assert watch.effect == AskAllPings((ReplicaId(1), ReplicaId(2)))
+    far = make_ping(2, reaches_catalog=False)
+    assert watch.answer((make_ping(1), far)).effect == Claim(Term(1), ReplicaId(1))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        (make_ping(1, reaches_catalog=False), make_ping(2, reaches_catalog=False)),
+        (make_ping(1, is_serving=False), make_ping(2, reaches_catalog=False)),
+    ],
+    ids=["none", "none reaches it", "none that serves"],
+)
+def test_a_leader_is_kept_while_nobody_else_reaches_the_catalog(others: tuple[Ping, ...]) -> None:
+    """The catalog itself is down: another leader would be no better."""
+    watch = Script(make_elector().watch()).answer(make_ping(3, reaches_catalog=False))
+    assert watch.answer(others).is_over
+    assert watch.failure is None
 
 
 def test_a_claim_without_an_answer_changes_nothing() -> None:
