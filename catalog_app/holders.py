@@ -90,7 +90,9 @@ class HolderDesk:
 
     def _tell(self, holder_id: str, changes: Sequence[Change]) -> bool:
         """Tell one holder until it answers or its lease is over; tell whether it answered."""
-        client = self._clients[holder_id]
+        client = self._clients.get(holder_id)
+        if client is None:
+            return False  # its lease ended this moment
         timeout_s = INVALIDATE_TIMEOUT_S
         while True:
             try:
