@@ -42,7 +42,7 @@ $(READY): requirements.lock
 # Names, versions and hashes only; no address of any registry.
 lock: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet --output-file requirements.lock
+		--no-header --no-annotate --upgrade --quiet --output-file requirements.lock
 
 clean:
 	-@test -x $(BIN)/python && $(BIN)/python manage.py cluster down --quiet 2>/dev/null
