@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from tests.sim.cluster import Shape, run_seed
 
-SEEDS = 2500
+SEEDS = 2000
 CHUNK = 100
-KEPT = (3764, 4850, 14146)
+KEPT = (3094, 6831, 8935)
 """
-Seeds outside the range that failed: an old answer ended a new reign; a leader did not ship what it
-took from a peer; a leader of an older term woke up and went on to lead it.
+Seeds outside the range that find bugs we had: a leader did not ship what it took from a peer; an
+old answer ended a new reign; a refusal was called definite while an attempt was under way. A change
+of the simulator makes other histories of them: plant the bug again and keep a seed that finds it.
 """
 
 
