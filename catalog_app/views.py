@@ -10,8 +10,9 @@ from rest_framework.response import Response
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
 from bazaar.protocol import messages
+from bazaar.protocol.rows import ROWS_MAX
 from bazaar.rest import MemberEndpoint, read_body, read_number, read_stock_name
-from catalog_app import selectors, serializers, services, wiring
+from catalog_app import rows, selectors, serializers, services, wiring
 
 
 class DirectTrade(msgspec.Struct, frozen=True):
@@ -127,6 +128,26 @@ class HolderRenew(MemberEndpoint):
         return Response(
             messages.LeaseBody(lease_s=services.renew_holder(holder_id=holder.holder_id))
         )
+
+
+class RowPage(MemberEndpoint):
+    """GET: rows of the ledger after an order, as they are stored."""
+
+    def get(self, request: Request) -> Response:
+        after = OrderNo(read_number(request, "after"))
+        return Response(rows.list_rows(after=after, limit=_read_limit(request)))
+
+
+class Listing(MemberEndpoint):
+    """GET: stocks after a place in the listing, as of one order of the ledger."""
+
+    def get(self, request: Request) -> Response:
+        after = read_number(request, "after")
+        return Response(rows.list_stocks(after=after, limit=_read_limit(request)))
+
+
+def _read_limit(request: Request) -> int:
+    return min(read_number(request, "limit", 1), ROWS_MAX)
 
 
 class StatusDetail(MemberEndpoint):

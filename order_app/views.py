@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
 from bazaar.protocol import messages
+from bazaar.protocol.rows import ROWS_MAX
 from bazaar.rest import (
     MemberEndpoint,
     check_stock_name,
@@ -17,7 +18,7 @@ from bazaar.rest import (
     read_param,
     read_stock_name,
 )
-from order_app import serializers, services, wiring
+from order_app import rows, serializers, services, wiring
 
 
 class DirectTrade(msgspec.Struct, frozen=True):
@@ -113,6 +114,14 @@ class LogPage(MemberEndpoint):
             limit=min(read_number(request, "limit", 1), messages.ORDERS_MAX),
         )
         return Response(messages.PageBody.from_core(page))
+
+
+class RowPage(MemberEndpoint):
+    """GET: rows of this replica's log after an order, as they are stored."""
+
+    def get(self, request: Request) -> Response:
+        limit = min(read_number(request, "limit", 1), ROWS_MAX)
+        return Response(rows.list_rows(after=OrderNo(read_number(request, "after")), limit=limit))
 
 
 class PingDetail(MemberEndpoint):

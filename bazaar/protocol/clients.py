@@ -21,6 +21,7 @@ from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
 from bazaar.protocol import messages, statuses
 from bazaar.protocol.errors import failure_of
+from bazaar.protocol.rows import ListingBody, RowsBody
 from bazaar.protocol.transport import HttpTransport, Reply, Transport
 from bazaar.topology import Node
 
@@ -108,6 +109,14 @@ class CatalogClient(Client):
         path = query("/ledger", after=after, limit=limit)
         return self._get(self.control, path, messages.PageBody).to_core()
 
+    def rows(self, after: OrderNo, limit: int) -> RowsBody:
+        """Return the ledger after an order, as it is stored."""
+        return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
+
+    def listing(self, after: int, limit: int) -> ListingBody:
+        """Return the stocks after a place in the listing, as of one order of the ledger."""
+        return self._get(self.control, query("/stocks", after=after, limit=limit), ListingBody)
+
     def claim(self, term: Term, leader: ReplicaId) -> Reign:
         """
         Make `leader` the leader of term + 1. Raises StaleTerm (definite): somebody was faster.
@@ -158,6 +167,10 @@ class ReplicaClient(Client):
         """Return the log after an order. Raises GapFound, NotServing (definite)."""
         path = query("/log", after=after, limit=limit)
         return self._get(self.control, path, messages.PageBody).to_core()
+
+    def rows(self, after: OrderNo, limit: int) -> RowsBody:
+        """Return the log after an order, as it is stored, be it damaged."""
+        return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
 
     def trade(self, term: Term, trades: Sequence[Trade], timeout_s: float) -> tuple[Answer, ...]:
         """

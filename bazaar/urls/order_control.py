@@ -9,6 +9,7 @@ urlpatterns = [
     re_path(r"^leader/?$", views.LeaderNotice.as_view()),
     re_path(r"^sync/?$", views.Sync.as_view()),
     re_path(r"^log/?$", views.LogPage.as_view()),
+    re_path(r"^rows/?$", views.RowPage.as_view()),
     re_path(r"^status/?$", views.StatusDetail.as_view()),
 ]
 handler404 = "bazaar.rest.answer_unknown_path"

@@ -5,6 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from pytest_django import DjangoAssertNumQueries
 
 from bazaar.auth import refusals
 from bazaar.core.digest import GENESIS
@@ -168,6 +170,50 @@ def test_ledger_answers_a_page() -> None:
 
 def test_a_page_is_never_longer_than_a_message_may_be() -> None:
     assert control(f"/ledger?after=0&limit={2**63 - 1}")[0] == 200
+
+
+def test_rows_answers_the_ledger_as_it_is_stored() -> None:
+    assert control("/rows?after=0&limit=10") == (200, {"rows": [], "last": 0})
+    trades = [{**TRADE, "key": str(UUID(int=number))} for number in (1, 2, 3)]
+    post("/batch", batch(trades=trades))
+    _, answer = control("/rows?after=1&limit=1")
+    key, digest = UUID(int=2).hex, make_page(2).digest
+    assert answer == {"rows": [[2, key, "MenhirCo", "buy", 1, digest, 3, 3]], "last": 3}
+    assert control(f"/rows?after=9&limit={2**63 - 1}") == (200, {"rows": [], "last": 3})
+
+
+def test_rows_answers_what_is_no_order_at_all() -> None:
+    """An audit must be able to name the damage."""
+    post("/batch", batch())
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE catalog_app_entry SET key = 'x', digest = ''")
+    assert control("/rows?after=0&limit=10")[1]["rows"] == [
+        [1, "x", "MenhirCo", "buy", 1, "", 3, 2],
+    ]
+
+
+def test_stocks_answers_the_listing_as_of_an_order() -> None:
+    post("/batch", batch())
+    _, answer = control("/stocks?after=0&limit=1")
+    assert [(one["name"], one["quantity"], one["version"]) for one in answer["stocks"]] == [
+        ("MenhirCo", 999, 2)
+    ]
+    assert answer["last"] == 1
+    _, rest = control(f"/stocks?after={answer['end']}&limit=10")
+    assert [(one["name"], one["price"]) for one in rest["stocks"]] == [("Ünï & Co.", 0.1234)]
+    assert control(f"/stocks?after={rest['end']}&limit=10")[1] == {
+        "stocks": [],
+        "end": rest["end"],
+        "last": 1,
+    }
+
+
+def test_the_listing_is_read_in_one_statement(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    """I4: otherwise a trade could come between the stocks and the order they are as of."""
+    with django_assert_num_queries(1):
+        control("/stocks?after=0&limit=10")
 
 
 def test_leadership_answers_the_reign_and_takes_a_claim() -> None:

@@ -148,6 +148,8 @@ EXAMPLES = (
         {**_REIGN_KINDS, "after": "place", **_TRADE_KINDS},
     ),
     Example(_CATALOG_CONTROL, "GET", "/ledger", _PAGE, None, _PAGE_KINDS),
+    Example(_CATALOG_CONTROL, "GET", "/rows", _PAGE, None, _PAGE_KINDS),
+    Example(_CATALOG_CONTROL, "GET", "/stocks", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/leadership"),
     Example(_CATALOG_CONTROL, "POST", "/leadership", {}, _REIGN, _REIGN_KINDS),
     Example(
@@ -176,6 +178,7 @@ EXAMPLES = (
     Example(_ORDER_CONTROL, "POST", "/leader", {}, _REIGN, _REIGN_KINDS),
     Example(_ORDER_CONTROL, "POST", "/sync", {}, _APPEND, _APPEND_KINDS),
     Example(_ORDER_CONTROL, "GET", "/log", _PAGE, None, _PAGE_KINDS),
+    Example(_ORDER_CONTROL, "GET", "/rows", _PAGE, None, _PAGE_KINDS),
     Example(_ORDER_CONTROL, "GET", "/status"),
     Example(_FRONT, "GET", "/stocks", _NAME, None, _NAME_KIND),
     Example(_FRONT, "POST", "/orders", {}, _SEED_TRADE, _SEED_KINDS),

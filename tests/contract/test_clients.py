@@ -31,7 +31,7 @@ from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.transport import Reply
 from bazaar.topology import Node
 from catalog_app.models import Stock
-from tests.bazaar.histories import STOCK, make_order, make_page, make_trade
+from tests.bazaar.histories import STOCK, make_linked, make_order, make_page, make_trade
 from tests.contract.conftest import HOLDER, ME, TERM, Cluster
 
 LIMIT = 1000
@@ -99,6 +99,40 @@ def test_the_ledger_is_read_in_pages(cluster: Cluster) -> None:
     assert cluster.catalog.ledger(OrderNo(2), LIMIT).orders == ()
     with pytest.raises(GapFound):
         cluster.catalog.ledger(OrderNo(3), LIMIT)
+
+
+def test_rows_are_read_as_they_are_stored(cluster: Cluster) -> None:
+    """With what an audit needs beside the order: digest, term and version."""
+    first, second = (order for order, _ in make_linked(2))
+    digests = [digest for _, digest in make_linked(2)]
+    ledger = cluster.catalog.rows(OrderNo(0), LIMIT)
+    assert ledger.last == 2
+    assert [(row.order_no, UUID(row.key), row.version) for row in ledger.rows] == [
+        (1, first.key, 2),
+        (2, second.key, 3),
+    ]
+    assert [(row.digest, row.term) for row in ledger.rows] == [(one, TERM) for one in digests]
+    log = cluster.replica.rows(OrderNo(1), LIMIT)
+    row = msgspec.structs.replace(ledger.rows[1], term=None, version=None)
+    assert (log.rows, log.last) == ((row,), 2)
+    assert cluster.catalog.rows(OrderNo(0), 1).rows == ledger.rows[:1]
+    assert cluster.replica.rows(OrderNo(9), LIMIT).rows == ()
+
+
+def test_rows_of_a_damaged_log_are_read_all_the_same(cluster: Cluster) -> None:
+    cluster.shell.machine.mark_corrupt()
+    assert len(cluster.replica.rows(OrderNo(0), LIMIT).rows) == 2
+
+
+def test_the_listing_is_read_in_pages_as_of_one_order(cluster: Cluster) -> None:
+    Stock.objects.create(name="Another", price=1, quantity=1, opening=1, issued=1)
+    first = cluster.catalog.listing(0, 1)
+    assert [one.to_core() for one in first.stocks] == [cluster.catalog.get_stock(STOCK.name)]
+    second = cluster.catalog.listing(first.end, LIMIT)
+    assert [one.name for one in second.stocks] == ["Another"]
+    assert (first.last, second.last) == (2, 2)
+    empty = cluster.catalog.listing(second.end, LIMIT)
+    assert (empty.stocks, empty.end, empty.last) == ((), second.end, 2)
 
 
 def test_leadership_is_claimed_once(cluster: Cluster) -> None:

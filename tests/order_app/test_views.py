@@ -11,6 +11,7 @@ import order_app.wiring
 from bazaar.auth import refusals
 from bazaar.core.failures import Unreachable
 from bazaar.core.types import ReplicaId, Term
+from order_app.models import LogEntry
 from order_app.replica import ReplicaShell
 from tests.bazaar.histories import make_linked, make_page, make_trade
 from tests.bazaar.listeners import Listener
@@ -223,6 +224,19 @@ def test_log_answers_a_page(shell: ReplicaShell) -> None:
     assert get("/log?after=2&limit=10", BOTH[1]) == (200, page)
     assert len(get("/log?after=0&limit=2", BOTH[1])[1]["orders"]) == 2
     assert get("/log?after=6&limit=2", BOTH[1])[0] == 409
+
+
+def test_rows_answers_the_log_as_it_is_stored(shell: ReplicaShell) -> None:
+    """Before the replica serves, and when its log is damaged."""
+    shell.log.append(make_linked(3))
+    key, digest = UUID(int=2).hex, make_page(2).digest
+    row = [2, key, "MenhirCo", "buy", 1, digest, None, None]
+    assert get("/rows?after=1&limit=1", BOTH[1]) == (200, {"rows": [row], "last": 3})
+    LogEntry.objects.filter(pk=2).update(quantity=9)
+    shell.start()
+    assert not shell.machine.is_serving
+    assert get("/rows?after=1&limit=1", BOTH[1])[1]["rows"] == [[*row[:4], 9, *row[5:]]]
+    assert get(f"/rows?after=3&limit={2**63 - 1}", BOTH[1]) == (200, {"rows": [], "last": 3})
 
 
 def test_status_tells_how_the_replica_stands(

@@ -1,0 +1,47 @@
+"""
+What the databases hold, as it is: for the audit, which must see damage as well (docs/PROTOCOL.md).
+
+A page of the history (`messages.PageBody`) is checked before it is sent and while it is read. These
+are not: keys, names and kinds of trade are whatever text the row has.
+"""
+
+from msgspec import Struct
+
+from bazaar.protocol.messages import Message, Place, StockBody
+
+ROWS_MAX = 5000
+"""Rows in one message."""
+
+
+class Row(Struct, frozen=True, array_like=True):
+    """One order of a ledger or a log, with all that is stored beside it."""
+
+    order_no: int
+    key: str
+    """A UUID; with or without hyphens, as the database keeps it."""
+    stock_name: str
+    trade_type: str
+    quantity: int
+    digest: str
+    term: int | None = None
+    """The term it was decided in; None in a replica's log, as is the version."""
+    version: int | None = None
+    """The version that the stock has from this order on."""
+
+
+class RowsBody(Message, frozen=True, kw_only=True):
+    """The rows right after an order, by their numbers."""
+
+    rows: tuple[Row, ...]
+    last: Place
+    """The newest order in this database."""
+
+
+class ListingBody(Message, frozen=True, kw_only=True):
+    """Stocks in the order in which they were listed, all as of one order of the ledger."""
+
+    stocks: tuple[StockBody, ...]
+    end: Place
+    """What to ask for next: the place of the last stock here; unchanged when there are no more."""
+    last: Place
+    """The newest order in the ledger at the moment when the stocks were as here."""
