@@ -1,7 +1,8 @@
 """What an operator does to single processes of a cluster that is up."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 
 from bazaar.ops import databases
 from bazaar.ops.config import cluster_environment
@@ -9,7 +10,7 @@ from bazaar.ops.data_dir import DataDir
 from bazaar.ops.errors import ClusterDown, ClusterError
 from bazaar.ops.locks import STOP_TIMEOUT_S, hold
 from bazaar.ops.snapshot import Observer, ProcessView, Snapshot, State
-from bazaar.ops.starting import Starter
+from bazaar.ops.starting import Starter, StartFailed, stages
 from bazaar.ops.stopping import resume, send
 from bazaar.ops.supervisor import Supervisor
 from bazaar.ops.waits import wait_until
@@ -39,6 +40,10 @@ class Cluster:
     def look(self) -> Snapshot:
         """Return how it is now."""
         return self.observer.look()
+
+    def close(self) -> None:
+        """End the connections that looking at it has opened."""
+        self.observer.close()
 
     def resolve(self, wanted: str) -> str:
         """
@@ -101,6 +106,19 @@ class Cluster:
             raise ClusterError(f"{name} did not end within {STOP_TIMEOUT_S:g} s.")
         return f"{name} stopped"
 
+    def mend(self, names: Collection[str]) -> list[StartFailed]:
+        """Resume and start processes, in the order of a start; return what did not start."""
+        starter = Starter(self.data, self.observer, self.supervisor)
+        failures: list[StartFailed] = []
+        for stage in stages(self.topology):
+            wanted = [name for name in stage if name in names]
+            wait_until(partial(self._are_settled, wanted), EFFECT_TIMEOUT_S)
+            for view in self._look_up().processes:
+                if view.name in wanted and view.state is State.PAUSED:
+                    self.kill(view.name, "CONT")
+            failures += starter.start(name for name in wanted if not self.view(name).is_up)
+        return failures
+
     def rebuild(self, wanted: str) -> list[str]:
         """
         Make a replica's database anew; the replica then takes all orders from the others.
@@ -126,6 +144,9 @@ class Cluster:
                 f"The cluster of {self.data.root} is not running; `manage.py cluster up` starts it."
             )
         return snapshot
+
+    def _are_settled(self, names: Collection[str]) -> bool:
+        return all(map(self._is_settled, names))
 
     def _is_settled(self, name: str) -> bool:
         info = self.supervisor.processes()[name]

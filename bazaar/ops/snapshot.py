@@ -8,7 +8,6 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 import psutil
 
@@ -19,12 +18,14 @@ from bazaar.ops.errors import ClusterDown
 from bazaar.ops.supervisor import ProcessInfo, Supervisor
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import ReplicaStatus, Status
+from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import Node, Topology
 
 STATUS_TIMEOUT_S = 0.4
 """For a role to tell of itself; a paused one is not asked."""
 THREADS_MAX = 16
-_CLIENTS: dict[str, type[CatalogClient] | type[ReplicaClient] | type[FrontEndClient]] = {
+_Client = CatalogClient | ReplicaClient | FrontEndClient
+_CLIENTS: dict[str, type[_Client]] = {
     "catalog": CatalogClient,
     "order": ReplicaClient,
     "frontend": FrontEndClient,
@@ -140,13 +141,6 @@ class Snapshot:
         return Health.DEGRADED
 
 
-class Telling(Protocol):
-    """A role that can be asked for its status."""
-
-    def status(self) -> Status:
-        """Return it, or raise a Failure."""
-
-
 class Observer:
     """Take snapshots of one cluster; connections are kept between them."""
 
@@ -154,7 +148,7 @@ class Observer:
         """Look at the processes of `topology`."""
         self.nodes = dict(topology.nodes())
         self._supervisor = supervisor
-        self._clients: dict[str, Telling] = {
+        self._clients: dict[str, _Client] = {
             name: _CLIENTS[role_of(name)].at(node, secret, STATUS_TIMEOUT_S)
             for name, node in self.nodes.items()
             if role_of(name) in _CLIENTS
@@ -170,6 +164,13 @@ class Observer:
         with ThreadPoolExecutor(max_workers=THREADS_MAX) as pool:
             views = pool.map(lambda name: self._view(name, infos.get(name)), self.nodes)
             return Snapshot(tuple(views))
+
+    def close(self) -> None:
+        """End the kept connections; another look opens new ones."""
+        for client in self._clients.values():
+            for transport in (client.served, client.control):
+                if isinstance(transport, HttpTransport):
+                    transport.close()
 
     def _view(self, name: str, info: ProcessInfo | None) -> ProcessView:
         node = self.nodes[name]

@@ -164,10 +164,8 @@ class LiveCluster:
 
     def forget(self) -> None:
         """Close the connections that looking at it has opened."""
-        clients = self._cluster.observer._clients.values() if self._cluster else ()
-        for client in clients:
-            for transport in (client.served, client.control):  # type: ignore[attr-defined]
-                transport.close()
+        if self._cluster:
+            self._cluster.close()
         self._cluster = None
 
     # What a test does

@@ -1,0 +1,52 @@
+"""Chaos on a real cluster: every fault strikes, and nothing of it is left in the end."""
+
+import threading
+
+import pytest
+
+from bazaar import clock
+from bazaar.ops.chaos import ChaosPlan, open_chaos
+from bazaar.ops.faults import Fault
+from bazaar.ops.load.records import Mark
+from bazaar.ops.snapshot import Health
+from tests.cluster.conftest import LiveCluster
+
+pytestmark = pytest.mark.cluster
+
+FAULTS = (Fault.KILL_LEADER, Fault.PAUSE_LEADER, Fault.KILL_CATALOG, Fault.RESTART_ALL)
+INTERVAL_S = 2.0
+ALL_TIMEOUT_S = 90.0
+
+
+def test_every_fault_strikes_and_heals(cluster: LiveCluster) -> None:
+    marks: list[Mark] = []
+    is_enough = threading.Event()
+
+    def note(mark: Mark) -> None:
+        marks.append(mark)
+        if [one.what for one in marks].count("healed") == len(FAULTS):
+            is_enough.set()
+
+    plan = ChaosPlan(FAULTS, INTERVAL_S, seed=1)
+    chaos = open_chaos(plan, cluster.data, cluster.environ, [cluster.base_url])
+    before = cluster.look()
+    chaos.start(clock.monotonic_s, note)
+    was_enough = is_enough.wait(ALL_TIMEOUT_S)
+    assert chaos.stop() == []
+    assert was_enough, marks
+    whats = [mark.what for mark in marks]
+    assert set(FAULTS) <= set(whats)
+    assert "elected" in whats
+    after = cluster.look()
+    assert after.health is Health.HEALTHY
+    assert after.term >= before.term + 2
+
+
+def test_chaos_that_is_stopped_early_leaves_a_healthy_cluster(cluster: LiveCluster) -> None:
+    has_begun = threading.Event()
+    plan = ChaosPlan((Fault.PAUSE_LEADER,), INTERVAL_S)
+    chaos = open_chaos(plan, cluster.data, cluster.environ, [cluster.base_url])
+    chaos.start(clock.monotonic_s, lambda _: has_begun.set())
+    assert has_begun.wait(ALL_TIMEOUT_S)
+    assert chaos.stop() == []
+    assert cluster.look().health is Health.HEALTHY
