@@ -145,17 +145,20 @@ class _Course:
         one_s = self.limits.trade_s if self.key else self.limits.read_s
         return max(TIMEOUT_S_MIN, min(one_s, self.start_s + self.limits.deadline_s - now_s))
 
-    def pause_after(self, error: ClientError | Lost) -> float | None:
-        """Take a failed attempt in; return the pause before the next, None when none would help."""
+    def pause_after(self, error: ClientError | Lost, now_s: float) -> float | None:
+        """Take a failed attempt in; return the pause before the next, None when there is none."""
         self.failures += 1
         if isinstance(error, Lost):
             self.is_connected |= error.was_sent
             self.is_pending |= error.was_sent
             rounds, rest = divmod(self.failures, self.urls)
-            return 0.0 if rest else min(PAUSE_S * 2 ** min(rounds - 1, 10), PAUSE_S_MAX)
+            pause_s = 0.0 if rest else min(PAUSE_S * 2 ** min(rounds - 1, 10), PAUSE_S_MAX)
+            left_s = self.time_left(now_s) - TIMEOUT_S_MIN
+            return min(pause_s, left_s) if left_s >= 0 else None
         self.is_connected = True
         self.is_pending |= not error.is_definite
-        return error.retry_s
+        left_s = self.time_left(now_s) - TIMEOUT_S_MIN
+        return error.retry_s if error.retry_s is not None and error.retry_s <= left_s else None
 
     def end(self, error: ClientError | Lost) -> ClientError:
         """Return what a failed attempt, the last one, means for the question."""
@@ -205,8 +208,8 @@ def attempts(
             return question.read(reply)
         except (ClientError, Lost) as caught:
             error = caught
-        pause_s = course.pause_after(error)
-        if pause_s is None or pause_s >= course.time_left(now_s()):
+        pause_s = course.pause_after(error, now_s())
+        if pause_s is None:
             raise course.end(error) from error
         if pause_s:
             yield Pause(pause_s)

@@ -208,7 +208,13 @@ def _message(reply: Reply) -> str:
         text = body.error.message if body.error else body.message
     except (msgspec.MsgspecError, UnicodeDecodeError):
         text = reply.body[: 4 * MESSAGE_CHARS_MAX].decode("utf-8", "replace")
-    return " ".join(text.split())[:MESSAGE_CHARS_MAX] or f"status {reply.status}"
+    return one_line(text) or f"status {reply.status}"
+
+
+def one_line(text: str) -> str:
+    """Return somebody else's words as they may stand on a terminal: one short line."""
+    short = " ".join(text[: 4 * MESSAGE_CHARS_MAX].split())[:MESSAGE_CHARS_MAX]
+    return "".join(char if char.isprintable() else "?" for char in short)
 
 
 def _retry_s(reply: Reply) -> float:

@@ -1,4 +1,6 @@
-"""What the cluster commands refuse or fail to do."""
+"""What the commands refuse or fail to do."""
+
+from bazaar.ops.exits import USAGE
 
 
 class ClusterError(Exception):
@@ -15,3 +17,11 @@ class ClusterStopping(ClusterDown):
 
 class Interrupted(Exception):  # noqa: N818 - the operator wished it
     """The operator asked `cluster up` to end while it was still starting."""
+
+
+class Ended(Exception):  # noqa: N818 - it is how a command ends
+    """A command cannot go on; the message is one sentence, `status` its exit code."""
+
+    def __init__(self, message: str, status: int = USAGE) -> None:
+        super().__init__(message)
+        self.status = status

@@ -1,0 +1,53 @@
+"""How commands refuse: one line for the terminal, and an exit code."""
+
+import os
+import sys
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from bazaar.ops.errors import ClusterError, Ended
+from bazaar.ops.exits import INTERRUPTED, USAGE
+
+
+class OneLineParser(CommandParser):
+    """A parser, of a command and of its verbs, that does not print its usage with each refusal."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end; raise CommandError when a program called the command."""
+        if self.called_from_command_line:
+            self.exit(USAGE, f"{self.prog}: {message}\n")
+        raise CommandError(message, returncode=USAGE)
+
+
+class OneLineCommand(BaseCommand):
+    """A command whose `run` returns an exit code; every refusal is one line."""
+
+    requires_system_checks = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return the parser of the command; its verbs get parsers of the same class."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.__class__ = OneLineParser  # Django leaves no choice of the class
+        return parser
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run, and end with what came of it."""
+        del args
+        try:
+            status = self.run(options)
+        except Ended as ended:
+            raise CommandError(str(ended), returncode=ended.status) from ended
+        except ClusterError as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        except BrokenPipeError:  # whoever read our output has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        except KeyboardInterrupt:
+            status = INTERRUPTED
+        if status:
+            sys.exit(status)
+
+    def run(self, options: dict[str, Any]) -> int:
+        """Do it; return the exit code. Raises Ended, ClusterError."""
+        raise NotImplementedError
