@@ -1,0 +1,100 @@
+"""
+Audits as a whole: of a cluster by itself, and the proof that it kept its word to its clients.
+
+A verdict is a value; how to show it, and what a finding means for an exit status, is for others.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bazaar.ops.audit.claims import read_claims
+from bazaar.ops.audit.coherence import check_coherence
+from bazaar.ops.audit.level import LEVEL_TIMEOUT_S, wait_level
+from bazaar.ops.audit.promises import check_promises
+from bazaar.ops.audit.readback import read_back
+from bazaar.ops.audit.scratch import Scratch
+from bazaar.ops.audit.server import audit_cluster, audit_files
+from bazaar.ops.audit.verdict import Notes, Verdict
+from bazaar.ops.config import cluster_environment
+from bazaar.ops.data_dir import DataDir
+from bazaar.ops.load.records import Record, read_history
+from bazaar.settings import env
+from bazaar.topology import Topology
+
+History = Path | Iterable[Record]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is audited: the servers' side, where it can be read, and the way of clients to it."""
+
+    data: DataDir | None = None
+    """The cluster's folder, with its description, its secret and its databases."""
+    is_offline: bool = False
+    """Read the database files; otherwise ask the running roles."""
+    urls: tuple[str, ...] = ()
+    """Front ends from which acknowledged orders are read back."""
+
+
+def audit(subject: Subject, history: History | None = None) -> Verdict:
+    """
+    Return what is wrong with the servers' side, and with a history if there is one.
+
+    Raises ClusterError, SettingsError: there is no such cluster. Raises HistoryError, OSError.
+    """
+    with Scratch() as scratch:
+        notes = Notes.empty()
+        if history is not None:
+            records = read_history(history) if isinstance(history, Path) else history
+            read_claims(records, scratch, notes)
+        has_ledger = _audit_servers(subject, scratch, notes)
+        if history is not None:
+            check_promises(scratch, notes, has_ledger=has_ledger)
+            if subject.urls:
+                read_back(subject.urls, scratch, notes)
+            check_coherence(scratch, notes, has_ledger=has_ledger)
+        return notes.verdict()
+
+
+def prove(
+    history: History,
+    *,
+    data: DataDir | None = None,
+    urls: Sequence[str] = (),
+    level_timeout_s: float = LEVEL_TIMEOUT_S,
+) -> Verdict:
+    """
+    Return whether a cluster kept its word to the clients of a load run that has just ended.
+
+    data: of the cluster, when it is one that we may ask; without it only what clients can see is
+    held against each other. urls: the front ends. Waits at most level_timeout_s for the replicas to
+    be level. Raises as `audit`.
+    """
+    late: tuple[str, ...] = ()
+    if data:
+        late = wait_level(_topology(data), _secret(data), level_timeout_s)
+    verdict = audit(Subject(data=data, urls=tuple(urls)), history)
+    gaps = dict.fromkeys((*late, *verdict.gaps))
+    return Verdict(verdict.findings, tuple(gaps), verdict.counts)
+
+
+def _audit_servers(subject: Subject, scratch: Scratch, notes: Notes) -> bool:
+    if subject.data is None:
+        return False
+    if subject.is_offline:
+        return audit_files(subject.data, scratch, notes)
+    topology, secret = _topology(subject.data), _secret(subject.data)
+    return audit_cluster(topology, secret, scratch, notes)
+
+
+def _topology(data: DataDir) -> Topology:
+    """Return the cluster of the folder, or the one that BAZAAR_CLUSTER describes elsewhere."""
+    if os.environ.get("BAZAAR_CLUSTER") and not data.topology_path.exists():
+        return env.read_topology(os.environ)
+    return data.read_topology()
+
+
+def _secret(data: DataDir) -> bytes:
+    return env.read_secret(cluster_environment(data, os.environ))

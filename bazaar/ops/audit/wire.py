@@ -1,0 +1,107 @@
+"""
+A running cluster as sources: signed, paged reads on the control ports (docs/PROTOCOL.md).
+
+The cluster goes on trading meanwhile. So every source ends at the order that was its newest when it
+was opened, the ledger is opened last, and stocks come with the order that they are as of.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from bazaar.core.failures import Failure
+from bazaar.core.replica import Standing
+from bazaar.core.types import OrderNo
+from bazaar.ops.audit.sources import CHUNK_ROWS, Reign, Row, SourceError, tidy_key
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.messages import StockBody
+from bazaar.protocol.rows import Row as StoredRow
+from bazaar.protocol.rows import RowsBody
+
+CALL_TIMEOUT_S = 10.0
+"""For one page, be the role busy."""
+
+
+class _Remote:
+    """The orders of one role, up to its newest at the beginning."""
+
+    def __init__(self, name: str, client: CatalogClient | ReplicaClient) -> None:
+        """Read the first page. Raises SourceError."""
+        self.name, self._client = name, client
+        self._first = self._page(0)
+        self.last = self._first.last
+
+    def chunks(self) -> Iterator[list[Row]]:
+        """Yield all rows by their numbers."""
+        page = self._first
+        while rows := [_row(one) for one in page.rows if one.order_no <= self.last]:
+            yield rows
+            if rows[-1][0] >= self.last:
+                return
+            page = self._page(rows[-1][0])
+
+    def _page(self, after: int) -> RowsBody:
+        try:
+            return self._client.rows(OrderNo(after), CHUNK_ROWS)
+        except Failure as failure:
+            raise self._failed(failure) from failure
+
+    def _failed(self, failure: Failure) -> SourceError:
+        return SourceError(f"{self.name} cannot be read: {failure.message}")
+
+
+class LogRemote(_Remote):
+    """A replica's log."""
+
+    def __init__(self, name: str, client: ReplicaClient) -> None:
+        """Read its status and the first page. Raises SourceError."""
+        super().__init__(name, client)
+        try:
+            status = client.status()
+        except Failure as failure:
+            raise self._failed(failure) from failure
+        self._reign = Reign(status.term, status.leader, status.standing == Standing.LEADING)
+
+    def reign(self) -> Reign:
+        """Return the newest term it knew of."""
+        return self._reign
+
+
+class LedgerRemote(_Remote):
+    """The catalog's ledger and stocks."""
+
+    def __init__(self, name: str, client: CatalogClient) -> None:
+        """Read the stocks, the first page and the reign. Raises SourceError."""
+        try:
+            self._stocks = list(_stocks(client))
+            super().__init__(name, client)
+            found = client.leadership()
+        except Failure as failure:
+            raise SourceError(f"{name} cannot be read: {failure.message}") from failure
+        self._reign = Reign(found.term, found.leader)
+
+    def reign(self) -> Reign:
+        """Return the current term and its leader."""
+        return self._reign
+
+    def stocks(self) -> Iterator[Row]:
+        """Yield the stocks as they were."""
+        yield from self._stocks
+
+
+def _stocks(client: CatalogClient) -> Iterator[Row]:
+    after = 0
+    while (page := client.listing(after, CHUNK_ROWS)).stocks:
+        for one in page.stocks:
+            yield (*_stock(one), page.last)
+        after = page.end
+
+
+def _stock(one: StockBody) -> Row:
+    numbers = (one.quantity, one.opening, one.issued, one.trade_volume, one.version)
+    return one.name, str(one.price), *numbers
+
+
+def _row(one: StoredRow) -> Row:
+    order_no, key, *rest = msgspec.structs.astuple(one)
+    return order_no, tidy_key(key), *rest
