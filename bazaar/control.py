@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from waitress import create_server
 
+from bazaar.hops import HopPath
 from bazaar.rest import MEMBER_BODY_BYTES_MAX
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node
@@ -79,7 +80,7 @@ def serve(server: Any) -> None:
 
 def _create(host: str, port: int, threads: int) -> Any:
     return create_server(
-        ControlHandler(),
+        HopPath(ControlHandler(), settings.BAZAAR_CONTROL_URLCONF),
         host=host,
         port=port,
         threads=threads,

@@ -35,6 +35,12 @@ T = TypeVar("T")
 PUBLIC_BODY_BYTES_MAX = 64 * 1024
 MEMBER_BODY_BYTES_MAX = 8 * 1024 * 1024
 _NUMBER_CHARS_MAX = 19
+MISTAKE = (
+    int(HTTPStatus.INTERNAL_SERVER_ERROR),
+    "Something is wrong on our side; the log has the details.",
+    {"Bazaar-Definite": "false"},
+)
+"""Status, message and headers of a mistake of our own; it may have had an effect."""
 
 
 class JsonRenderer(BaseRenderer):
@@ -164,7 +170,7 @@ class MemberEndpoint(Endpoint):
 
 def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Return the answer for what a view raised; None (a 500) for our own mistakes."""
-    code, message, headers = _describe(error)
+    code, message, headers = describe(error)
     if code is None:
         return None
     set_rollback()
@@ -173,7 +179,7 @@ def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | N
     return Response(view.shape_failure(code, message), status=code, headers=headers)
 
 
-def _describe(error: Exception) -> tuple[int | None, str, dict[str, str]]:
+def describe(error: Exception) -> tuple[int | None, str, dict[str, str]]:
     """Return status, message and headers of an error."""
     if isinstance(error, Failure):
         return errors.status_of(error), error.message, errors.headers_of(error)
@@ -224,7 +230,11 @@ def read_param(request: Request, name: str) -> str:
 
 def read_number(request: Request, name: str, minimum: int = 0) -> int:
     """Return a whole number from the query, minimum..2**63-1. Raises ParseError (400)."""
-    text = read_param(request, name)
+    return check_number(name, read_param(request, name), minimum)
+
+
+def check_number(name: str, text: str, minimum: int = 0) -> int:
+    """Return the whole number in a text, minimum..2**63-1. Raises ParseError (400)."""
     if not _is_digits(text) or not minimum <= int(text) <= ORDER_NO_MAX:
         raise exceptions.ParseError(
             f"{name}: {text[:40]!r} is not a whole number from {minimum} to {ORDER_NO_MAX}."
@@ -271,7 +281,5 @@ def answer_unknown_path(request: HttpRequest, exception: Exception) -> JsonRespo
 
 def answer_mistake(request: HttpRequest) -> JsonResponse:
     """Answer our own mistake, in JSON (handler500); it may have had an effect."""
-    message = "Something is wrong on our side; the log has the details."
-    body = {"error": {"code": HTTPStatus.INTERNAL_SERVER_ERROR, "message": message}}
-    headers = {"Bazaar-Definite": "false"}
-    return JsonResponse(body, status=HTTPStatus.INTERNAL_SERVER_ERROR, headers=headers)
+    code, message, headers = MISTAKE
+    return JsonResponse({"error": {"code": code, "message": message}}, status=code, headers=headers)

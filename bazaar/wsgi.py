@@ -23,6 +23,7 @@ from whitenoise import WhiteNoise
 
 from bazaar import clock, control
 from bazaar.checks import find_missing_migrations
+from bazaar.hops import HopPath
 from bazaar.settings.env import SettingsError
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -84,7 +85,8 @@ def build() -> Application:
     gc.collect()
     gc.freeze()  # what is loaded now stays: no collection need look at it again
     wrap: Callable[[Application], Application] | None = getattr(wiring, "wrap", None)
-    return wrap(static) if wrap else static
+    short = HopPath(static, settings.ROOT_URLCONF)
+    return wrap(short) if wrap else short
 
 
 application = build()

@@ -9,9 +9,10 @@ from rest_framework.response import Response
 
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
+from bazaar.hops import GetHop, PostHop
 from bazaar.protocol import messages
 from bazaar.protocol.rows import ROWS_MAX
-from bazaar.rest import MemberEndpoint, read_body, read_number, read_stock_name
+from bazaar.rest import MemberEndpoint, check_stock_name, read_body, read_number, read_stock_name
 from catalog_app import rows, selectors, serializers, services, wiring
 
 
@@ -51,22 +52,23 @@ class SeedTrade(MemberEndpoint):
         return {"message": message}
 
 
-class StockDetail(MemberEndpoint):
+class StockDetail(GetHop):
     """GET: one stock with its version, for a cache."""
 
-    def get(self, request: Request) -> Response:
-        stock = selectors.get_stock(stock_name=read_stock_name(request))
-        return Response(messages.StockBody.from_core(stock))
+    param = "stock_name"
+
+    def show(self, value: str) -> messages.StockBody:
+        stock = selectors.get_stock(stock_name=check_stock_name(value))
+        return messages.StockBody.from_core(stock)
 
 
-class BatchCreate(MemberEndpoint):
+class BatchCreate(PostHop):
     """POST: decide the trades of the leader of the current term."""
 
     body_type = messages.BatchBody
 
-    def post(self, request: Request) -> Response:
-        batch = read_body(request, messages.BatchBody).to_core()
-        return Response(messages.BatchAnswerBody.from_core(services.place_batch(batch=batch)))
+    def answer(self, body: messages.BatchBody) -> messages.BatchAnswerBody:
+        return messages.BatchAnswerBody.from_core(services.place_batch(batch=body.to_core()))
 
 
 class LedgerPage(MemberEndpoint):
@@ -80,14 +82,14 @@ class LedgerPage(MemberEndpoint):
         return Response(messages.PageBody.from_core(page))
 
 
-class Leadership(MemberEndpoint):
+class Leadership(GetHop):
     """GET: the current term and leader. POST: claim the next term for a replica."""
 
     body_type = messages.NoticeBody
 
-    def get(self, request: Request) -> Response:
+    def show(self, value: str) -> messages.ReignBody:
         reign = selectors.get_reign()
-        return Response(messages.ReignBody(term=reign.term, leader=reign.leader))
+        return messages.ReignBody(term=reign.term, leader=reign.leader)
 
     def post(self, request: Request) -> Response:
         body = read_body(request, messages.NoticeBody)
@@ -118,16 +120,13 @@ class HolderRegister(MemberEndpoint):
         return Response(messages.LeaseBody(lease_s=lease_s))
 
 
-class HolderRenew(MemberEndpoint):
+class HolderRenew(PostHop):
     """POST: prolong a lease."""
 
     body_type = messages.HolderBody
 
-    def post(self, request: Request) -> Response:
-        holder = read_body(request, messages.HolderBody)
-        return Response(
-            messages.LeaseBody(lease_s=services.renew_holder(holder_id=holder.holder_id))
-        )
+    def answer(self, body: messages.HolderBody) -> messages.LeaseBody:
+        return messages.LeaseBody(lease_s=services.renew_holder(holder_id=body.holder_id))
 
 
 class RowPage(MemberEndpoint):

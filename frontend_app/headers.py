@@ -37,6 +37,12 @@ def hit_headers(version: int, body: bytes) -> tuple[tuple[str, str], ...]:
     )
 
 
+def miss_headers(reading: Reading) -> tuple[tuple[str, str], ...]:
+    """Return all headers of an answer that memory did not have, as the view would send them."""
+    length = ("Content-Length", str(len(reading.kept.body)))
+    return (*_VIEW_HEADERS, *headers_of(reading).items(), length)
+
+
 def asks_for_fresh(environ: Mapping[str, Any]) -> bool:
     """Tell whether a request wants the catalog's answer, not memory's."""
     return "no-cache" in environ.get("HTTP_CACHE_CONTROL", "").lower()

@@ -1,16 +1,23 @@
 """
-The short way to a stock in memory: a WSGI wrapper before Django (DESIGN 4.4, ADR 0012).
+The short way to a stock: a WSGI wrapper before Django (DESIGN 4.4, ADR 0012).
 
-A program's `GET /stocks?stock_name=S` that memory can answer is answered here, from bytes encoded
-when the stock came, with the headers and body that the view gives. Everything else goes on to
-Django: pages for browsers, misses, demands for a fresh answer, bad requests.
+A program's `GET /stocks?stock_name=S` is answered here, from bytes encoded when the stock came,
+with the headers and body that the view gives. Everything else goes on to Django: pages for
+browsers, demands for a fresh answer, bad requests, and what memory and catalog could not answer
+well. That is found once: the view is handed it in the request.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
+from rest_framework.exceptions import ParseError
+
+from bazaar.core.failures import Failure
+from bazaar.rest import check_stock_name
+from frontend_app.headers import miss_headers
+from frontend_app.readings import Reading
 from frontend_app.stocks import StockReader
 
 Environ = dict[str, Any]
@@ -19,6 +26,7 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 QUERIES_MAX = 20_000
 """Query strings whose decoding is remembered."""
+_OUTCOME = "bazaar.outcome"
 _PARAM = "stock_name="
 
 
@@ -37,12 +45,33 @@ class HitPath:
             and "HTTP_CACHE_CONTROL" not in environ
             and "text/html" not in environ.get("HTTP_ACCEPT", "")
             and (name := _name_in(environ["QUERY_STRING"]))
-            and (found := self._reader.hit(name))
         ):
-            kept, age_s = found
-            start_response("200 OK", [*kept.hit_headers, ("Age", str(age_s))])
-            return [kept.body]
+            if found := self._reader.hit(name):
+                kept, age_s = found
+                start_response("200 OK", [*kept.hit_headers, ("Age", str(age_s))])
+                return [kept.body]
+            if reading := self._read(name, environ):
+                start_response("200 OK", list(miss_headers(reading)))
+                return [reading.kept.body]
         return self._application(environ, start_response)
+
+    def _read(self, stock_name: str, environ: Environ) -> Reading | None:
+        """Return what the catalog says now; leave anything else to the view, with what it is."""
+        try:
+            reading = self._reader.read(stock_name)
+        except Failure as failure:
+            environ[_OUTCOME] = failure
+            return None
+        environ[_OUTCOME] = reading
+        return None if reading.is_stale else reading
+
+
+def outcome_of(environ: Mapping[str, Any]) -> Reading | None:
+    """Return what the short way has found already; None when it did not look. Raises Failure."""
+    outcome: Reading | Failure | None = environ.get(_OUTCOME)
+    if isinstance(outcome, Failure):
+        raise outcome
+    return outcome
 
 
 @lru_cache(QUERIES_MAX)
@@ -50,4 +79,8 @@ def _name_in(query: str) -> str | None:
     """Return the stock that a query asks for and nothing else; None sends it the long way."""
     if not query.startswith(_PARAM) or "&" in query:
         return None
-    return unquote_plus(query[len(_PARAM) :])
+    name = unquote_plus(query[len(_PARAM) :])
+    try:
+        return check_stock_name(name)
+    except ParseError:
+        return None

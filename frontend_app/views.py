@@ -9,16 +9,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bazaar.core.types import OrderNo, TradeType, Version
+from bazaar.hops import PostHop
 from bazaar.protocol import messages
 from bazaar.rest import (
     Endpoint,
     MemberEndpoint,
-    read_body,
     read_number,
     read_stock_name,
 )
 from frontend_app import serializers, services, wiring
 from frontend_app.headers import asks_for_fresh, headers_of
+from frontend_app.hits import outcome_of
 
 KEY_HEADER = "Idempotency-Key"
 _UUID_CHARS = 36
@@ -32,8 +33,9 @@ class StockDetail(Endpoint):
     """
 
     def get(self, request: Request) -> Response:
-        is_fresh = asks_for_fresh(request.META)
-        reading = services.read_stock(stock_name=read_stock_name(request), is_fresh=is_fresh)
+        reading = outcome_of(request.META) or services.read_stock(
+            stock_name=read_stock_name(request), is_fresh=asks_for_fresh(request.META)
+        )
         return Response(serializers.show_reading(reading), headers=headers_of(reading))
 
 
@@ -95,17 +97,16 @@ class CacheRemove(MemberEndpoint):
         return Response({"message": "this stock isn't exist in cache"})
 
 
-class Invalidate(MemberEndpoint):
+class Invalidate(PostHop):
     """POST: forget stocks below a version, before the catalog commits it."""
 
     body_type = messages.InvalidateBody
 
-    def post(self, request: Request) -> Response:
-        body = read_body(request, messages.InvalidateBody)
+    def answer(self, body: messages.InvalidateBody) -> messages.DoneBody:
         services.invalidate(
             changes=[(change.stock_name, Version(change.version)) for change in body.changes]
         )
-        return Response(messages.DoneBody())
+        return messages.DoneBody()
 
 
 class StatusDetail(MemberEndpoint):

@@ -8,10 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
+from bazaar.hops import GetHop, PostHop
 from bazaar.protocol import messages
 from bazaar.protocol.rows import ROWS_MAX
 from bazaar.rest import (
     MemberEndpoint,
+    check_number,
     check_stock_name,
     read_body,
     read_number,
@@ -73,36 +75,37 @@ class SeedTrade(MemberEndpoint):
         return {"order_no": -1, "message": message}
 
 
-class TradeList(MemberEndpoint):
+class TradeList(PostHop):
     """POST: place the trades that a front end sends together; the leader of their term only."""
 
     body_type = messages.TradesBody
 
-    def post(self, request: Request) -> Response:
-        body = read_body(request, messages.TradesBody)
+    def answer(self, body: messages.TradesBody) -> messages.AnswersBody:
         answers = services.place_trades(
             term=Term(body.term), trades=[trade.to_core() for trade in body.trades]
         )
         packed = tuple(messages.AnswerBody.from_core(answer) for answer in answers)
-        return Response(messages.AnswersBody(answers=packed))
+        return messages.AnswersBody(answers=packed)
 
 
-class OrderDetail(MemberEndpoint):
+class OrderDetail(GetHop):
     """GET: one order with its key."""
 
-    def get(self, request: Request) -> Response:
-        order = services.look_up(order_no=OrderNo(read_number(request, "order_no")))
-        return Response(messages.OrderBody.from_core(order))
+    param = "order_no"
+
+    def show(self, value: str) -> messages.OrderBody:
+        order = services.look_up(order_no=OrderNo(check_number(self.param, value)))
+        return messages.OrderBody.from_core(order)
 
 
-class Sync(MemberEndpoint):
+class Sync(PostHop):
     """POST: store orders from the leader, or take its heartbeat."""
 
     body_type = messages.AppendBody
 
-    def post(self, request: Request) -> Response:
-        accepted = services.take_append(append=read_body(request, messages.AppendBody).to_core())
-        return Response(messages.AcceptedBody(last=accepted.last, digest=accepted.digest))
+    def answer(self, body: messages.AppendBody) -> messages.AcceptedBody:
+        accepted = services.take_append(append=body.to_core())
+        return messages.AcceptedBody(last=accepted.last, digest=accepted.digest)
 
 
 class LogPage(MemberEndpoint):
@@ -124,11 +127,11 @@ class RowPage(MemberEndpoint):
         return Response(rows.list_rows(after=OrderNo(read_number(request, "after")), limit=limit))
 
 
-class PingDetail(MemberEndpoint):
+class PingDetail(GetHop):
     """GET: whether this replica is alive, and what it thinks of the leader."""
 
-    def get(self, request: Request) -> Response:
-        return Response(wiring.ping())
+    def show(self, value: str) -> messages.PingBody:
+        return wiring.ping()
 
 
 class LeaderNotice(MemberEndpoint):

@@ -20,9 +20,10 @@ from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
 from bazaar.protocol import messages, statuses
+from bazaar.protocol.connection import Reply
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.rows import ListingBody, RowsBody
-from bazaar.protocol.transport import HttpTransport, Reply, Transport
+from bazaar.protocol.transport import HttpTransport, Transport
 from bazaar.topology import Node
 
 T = TypeVar("T")

@@ -1,34 +1,22 @@
 """
-HTTP inside the cluster: kept connections, signed requests, one kind of failure (ADR 0004).
+HTTP inside the cluster: kept connections, signed requests, one kind of failure (ADRs 0004, 0014).
 
-The standard library's client, because it costs less than half of what `requests` does and the hops
-are most of a trade. A server may end an idle connection at any time, so a call that dies on a kept
-connection before an answer began is sent once more on a new one; every message may arrive twice.
+A server may end an idle connection at any time, so a call that dies on a kept connection before an
+answer began is sent once more on a new one; every message may arrive twice.
 """
 
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from collections.abc import Callable
 from typing import Protocol
 
 from bazaar.core.failures import Unreachable
+from bazaar.protocol.connection import Connection, EndedError, Reply, pack
 from bazaar.protocol.signing import sign
 
 IDLE_CONNECTIONS_MAX = 32
 """Kept connections to one listener."""
-ANSWER_BYTES_MAX = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer as it came: any status; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Transport(Protocol):
@@ -43,30 +31,6 @@ class Transport(Protocol):
         """
 
 
-class _Connection(HTTPConnection):
-    """A connection whose socket is there while it connects, so that `abort` can end that too."""
-
-    timeout: float
-    is_aborted = False
-
-    def connect(self) -> None:
-        """Connect to the first address of the host. Raises OSError."""
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            self.host, self.port, type=socket.SOCK_STREAM
-        )[0]
-        self.sock = socket.socket(family, kind, protocol)
-        self.sock.settimeout(self.timeout)
-        self.check()
-        self.sock.connect(address)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.check()
-
-    def check(self) -> None:
-        """Raise ConnectionAbortedError once given up, socket or not."""
-        if self.is_aborted:
-            raise ConnectionAbortedError("given up")
-
-
 class HttpTransport:
     """One listener of another process, with a pool of kept connections; safe for many threads."""
 
@@ -75,8 +39,8 @@ class HttpTransport:
     ) -> None:
         """wall_s: the clock for signatures, seconds since 1970."""
         self.address, self._secret, self._wall_s = address, secret, wall_s
-        self._idle: list[_Connection] = []
-        self._busy: set[_Connection] = set()
+        self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
         self._lock = threading.Lock()
 
     def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
@@ -84,22 +48,28 @@ class HttpTransport:
         headers = {"Authorization": sign(self._secret, method, path, body, self._wall_s())}
         if body:
             headers["Content-Type"] = "application/json"
-        connection, is_kept = self._take(timeout_s)
         was_sent = False
+        connection, is_kept = self._take(timeout_s)
         try:
+            request = pack(method, path, self.address, headers, body)
             try:
-                return self._exchange(connection, method, path, body, headers)
-            except (ConnectionError, HTTPException):
+                reply = connection.exchange(request)
+            except EndedError:
                 if not is_kept or connection.is_aborted:
                     raise
-            # The other side ended the kept connection while it was idle, or died after it read us.
-            was_sent = True
-            self._drop(connection)
-            connection = self._open(timeout_s)
-            return self._exchange(connection, method, path, body, headers)
-        except (OSError, HTTPException, ValueError) as error:
+                # The other side ended the kept connection while it was idle, or died after it read.
+                was_sent = True
+                self._drop(connection)
+                connection = self._open(timeout_s)
+                reply = connection.exchange(request)
+        except (OSError, ValueError) as error:
             self._drop(connection)
             raise self._unreachable(error, was_sent=was_sent) from error
+        if connection.is_kept:
+            self._keep(connection)
+        else:
+            self._drop(connection)
+        return reply
 
     def abort(self) -> None:
         """End every call that is under way; each raises Unreachable at once."""
@@ -120,47 +90,22 @@ class HttpTransport:
         for connection in idle:
             connection.close()
 
-    def _exchange(
-        self,
-        connection: _Connection,
-        method: str,
-        path: str,
-        body: bytes,
-        headers: Mapping[str, str],
-    ) -> Reply:
-        if connection.sock is None:
-            connection.connect()
-        connection.request(method, path, body=body or None, headers=dict(headers))
-        response = connection.getresponse()
-        content = _read(response)
-        if response.will_close:
-            self._drop(connection)
-        else:
-            self._keep(connection)
-        answered = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status, answered, content)
-
-    def _take(self, timeout_s: float) -> tuple[_Connection, bool]:
+    def _take(self, timeout_s: float) -> tuple[Connection, bool]:
         with self._lock:
             if self._idle:
                 connection = self._idle.pop()
                 self._busy.add(connection)
-                connection.timeout = timeout_s
-                if connection.sock is not None:
-                    connection.sock.settimeout(timeout_s)
+                connection.prolong(timeout_s)
                 return connection, True
         return self._open(timeout_s), False
 
-    def _open(self, timeout_s: float) -> _Connection:
-        try:
-            connection = _Connection(*self.address, timeout=timeout_s)
-        except HTTPException as error:
-            raise self._unreachable(error, was_sent=False) from error
+    def _open(self, timeout_s: float) -> Connection:
+        connection = Connection(self.address, timeout_s)
         with self._lock:
             self._busy.add(connection)
         return connection
 
-    def _keep(self, connection: _Connection) -> None:
+    def _keep(self, connection: Connection) -> None:
         with self._lock:
             self._busy.discard(connection)
             if len(self._idle) < IDLE_CONNECTIONS_MAX and not connection.is_aborted:
@@ -168,7 +113,7 @@ class HttpTransport:
                 return
         connection.close()
 
-    def _drop(self, connection: _Connection) -> None:
+    def _drop(self, connection: Connection) -> None:
         with self._lock:
             self._busy.discard(connection)
         connection.close()
@@ -182,10 +127,3 @@ class HttpTransport:
             is_refused=is_refused,
             was_sent=was_sent or not is_refused,
         )
-
-
-def _read(response: HTTPResponse) -> bytes:
-    content = response.read(ANSWER_BYTES_MAX)
-    if not response.isclosed():
-        raise ValueError(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
-    return content

@@ -11,8 +11,9 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from bazaar import clock
+from bazaar.hops import HopPath
+from bazaar.protocol.connection import Reply
 from bazaar.protocol.signing import sign
-from bazaar.protocol.transport import Reply
 
 Headers = Mapping[str, str]
 JSON: Headers = {"Content-Type": "application/json"}
@@ -33,13 +34,15 @@ def signature(method: str, path: str, body: bytes = b"", *, late_s: float = 0) -
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """The handler of one URLconf."""
+    """The handler of one URLconf, hops before Django as every role has them."""
 
     urlconf: str
-    handler: WSGIHandler = field(init=False, repr=False)
+    django: WSGIHandler = field(init=False, repr=False)
+    handler: HopPath = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "handler", _handler(self.urlconf))
+        object.__setattr__(self, "django", _handler(self.urlconf))
+        object.__setattr__(self, "handler", HopPath(self.django, self.urlconf))
 
     def call(
         self,

@@ -4,8 +4,8 @@ import pytest
 from pytest_django import Settings
 
 from bazaar.auth import refusals
+from bazaar.protocol.connection import Reply
 from bazaar.protocol.signing import SCHEME
-from bazaar.protocol.transport import Reply
 from bazaar.rest import Endpoint, MemberEndpoint
 from tests.bazaar.listeners import JSON, Headers, Listener, signature
 from tests.bazaar.routes import MEMBER_URLCONFS, PUBLIC, URLCONFS, Route, list_routes

@@ -9,8 +9,9 @@ import pytest
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Unreachable
 from bazaar.protocol import transport
+from bazaar.protocol.connection import ANSWER_BYTES_MAX, Reply
 from bazaar.protocol.signing import fault
-from bazaar.protocol.transport import HttpTransport, Reply
+from bazaar.protocol.transport import HttpTransport
 from tests.bazaar.servers import (
     Handler,
     ScriptedServer,
@@ -193,7 +194,7 @@ def test_a_garbled_answer_is_unreachable(serve: Serve, content: bytes) -> None:
 
 
 def test_an_answer_that_is_too_long_is_not_swallowed(serve: Serve) -> None:
-    length = transport.ANSWER_BYTES_MAX + 1
+    length = ANSWER_BYTES_MAX + 1
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode()
 
     def answer_long(server: ScriptedServer, connection: socket.socket) -> bool:

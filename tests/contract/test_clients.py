@@ -28,7 +28,7 @@ from bazaar.core.ledger import Batch
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType, Version
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient, status_of
-from bazaar.protocol.transport import Reply
+from bazaar.protocol.connection import Reply
 from bazaar.topology import Node
 from catalog_app.models import Stock
 from tests.bazaar.histories import STOCK, make_linked, make_order, make_page, make_trade

@@ -9,6 +9,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.test import RequestFactory
 
 from bazaar.clock import monotonic_s
+from bazaar.core.failures import Unreachable
 from bazaar.core.types import Stock, Version
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
@@ -78,6 +79,43 @@ def test_the_short_way_and_the_view_give_the_same_answer_byte_for_byte(
     assert fast == slow
     assert fast[2] == first[2]
     assert fast[1]["Etag"] == '"4"'
+
+
+def test_a_miss_is_answered_the_short_way_as_the_view_answers_it(reader: StockReader) -> None:
+    fast = call(HitPath(unreachable, reader))
+    reader.remove(NAME)
+    slow = call(WSGIHandler())
+    assert slow[1]["Cache-Status"] == "bazaar; fwd=miss; stored"
+    assert fast == slow
+
+
+def test_what_the_short_way_could_not_answer_is_not_asked_again(
+    reader: StockReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def away(stock_name: str) -> Stock:
+        asked.append(stock_name)
+        raise Unreachable("The catalog is away.", is_refused=True)
+
+    monkeypatch.setattr(reader.catalog, "get_stock", away)
+    assert call(HitPath(WSGIHandler(), reader))[0].startswith("503")
+    assert asked == [NAME]
+
+
+def test_an_old_answer_is_marked_the_short_way_too(
+    reader: StockReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(stock_name: str) -> Stock:
+        raise Unreachable("The catalog is away.", is_refused=True)
+
+    reader.read(NAME)
+    reader.lease.lost()
+    monkeypatch.setattr(reader.catalog, "get_stock", away)
+    status, headers, body = call(HitPath(WSGIHandler(), reader))
+    assert status.startswith("200")
+    assert headers["Warning"] == '110 - "Response is Stale"'
+    assert b'"stale":true' in body
 
 
 @pytest.mark.parametrize(

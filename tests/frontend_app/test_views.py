@@ -20,7 +20,7 @@ from bazaar.core.failures import (
 )
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, ReplicaId, Term, Trade, Version
-from bazaar.protocol.transport import Reply
+from bazaar.protocol.connection import Reply
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader
 from tests.bazaar.histories import STOCK, make_trade

@@ -12,7 +12,7 @@ from bazaar.core.replica import Replica, Standing
 from bazaar.core.replication import Accepted, Append, Linked
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.protocol.transport import Reply
+from bazaar.protocol.connection import Reply
 from tests.bazaar.histories import STOCK
 
 
