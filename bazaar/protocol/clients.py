@@ -5,7 +5,7 @@ The served port takes trades and look-ups; everything that must not wait behind 
 control port. Any method may raise Unreachable (indefinite); what else it raises is said there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
@@ -27,6 +27,8 @@ from bazaar.protocol.transport import HttpTransport, Transport
 from bazaar.topology import Node
 
 T = TypeVar("T")
+Change = tuple[str, Version]
+"""A stock, and the version below which it is to be forgotten."""
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -202,14 +204,29 @@ class ReplicaClient(Client):
 class FrontEndClient(Client):
     """A front end, as the catalog and the operators see it."""
 
-    def invalidate(self, changes: Sequence[tuple[str, Version]], timeout_s: float) -> None:
+    def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
         """Have stocks forgotten below a version."""
-        body = messages.InvalidateBody(
-            changes=tuple(
-                messages.ChangeBody(stock_name=name, version=version) for name, version in changes
-            )
-        )
+        body = messages.InvalidateBody.from_core(changes)
         self._post(self.control, "/invalidate", body, messages.DoneBody, timeout_s)
+
+    def begin_invalidate(self, changes: Sequence[Change]) -> Callable[[float], None] | None:
+        """
+        Begin to have stocks forgotten; return what waits for the answer, so many seconds at most.
+
+        None: there is no kept connection to use. What is returned must be called once; it raises
+        Unreachable (indefinite) as every call does.
+        """
+        if not isinstance(self.control, HttpTransport):
+            return None
+        body = encode(messages.InvalidateBody.from_core(changes))
+        pending = self.control.begin("POST", "/invalidate", body)
+        if pending is None:
+            return None
+
+        def finish(timeout_s: float) -> None:
+            decode(pending.finish(timeout_s), messages.DoneBody)
+
+        return finish
 
     def status(self) -> statuses.FrontEndStatus:
         """Return what the front end tells of itself."""

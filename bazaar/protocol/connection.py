@@ -83,15 +83,27 @@ class Connection:
         Raises EndedError: the connection was over before an answer began.
         Raises OSError, ValueError: anything else.
         """
+        self.send(request)
+        return self.receive()
+
+    def send(self, request: bytes) -> None:
+        """Send a whole request; connect first where that is due. Raises as `exchange`."""
         sock = self._connect() if self.sock is None else self.sock
         try:
             sock.sendall(request)
-            received = sock.recv(_CHUNK_BYTES)
+        except ConnectionError as error:
+            raise EndedError(*error.args) from error
+
+    def receive(self) -> Reply:
+        """Return the answer to the request that was sent. Raises as `exchange`."""
+        assert self.sock is not None, "a request was sent"
+        try:
+            received = self.sock.recv(_CHUNK_BYTES)
         except ConnectionError as error:
             raise EndedError(*error.args) from error
         if not received:
             raise EndedError("the connection was ended")
-        return self._read(sock, received)
+        return self._read(self.sock, received)
 
     def prolong(self, timeout_s: float) -> None:
         """Wait differently from now on."""

@@ -5,6 +5,7 @@ A body is checked while it is decoded (`msgspec`), so past this module every num
 `from_core` and `to_core` are the only bridges to the core's values.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
@@ -354,6 +355,13 @@ class InvalidateBody(Message, frozen=True, kw_only=True):
     """Catalog to holder: forget these stocks before they change."""
 
     changes: Annotated[tuple[ChangeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
+
+    @classmethod
+    def from_core(cls, changes: Iterable[tuple[str, Version]]) -> Self:
+        """Pack stocks, each with its version."""
+        return cls(
+            changes=tuple(ChangeBody(stock_name=name, version=number) for name, number in changes)
+        )
 
 
 class DoneBody(Message, frozen=True, kw_only=True):

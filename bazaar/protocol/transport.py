@@ -9,6 +9,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from bazaar.core.failures import Unreachable
@@ -45,13 +46,10 @@ class HttpTransport:
 
     def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
         """Send one request; see `Transport.call`."""
-        headers = {"Authorization": sign(self._secret, method, path, body, self._wall_s())}
-        if body:
-            headers["Content-Type"] = "application/json"
         was_sent = False
         connection, is_kept = self._take(timeout_s)
         try:
-            request = pack(method, path, self.address, headers, body)
+            request = self._pack(method, path, body)
             try:
                 reply = connection.exchange(request)
             except EndedError:
@@ -65,10 +63,36 @@ class HttpTransport:
         except (OSError, ValueError) as error:
             self._drop(connection)
             raise self._unreachable(error, was_sent=was_sent) from error
-        if connection.is_kept:
-            self._keep(connection)
-        else:
+        self._release(connection)
+        return reply
+
+    def begin(self, method: str, path: str, body: bytes = b"") -> "Pending | None":
+        """
+        Send a request on a kept connection and return at once; None when none can be used.
+
+        So one thread asks many listeners side by side. Nothing is sent a second time.
+        """
+        with self._lock:
+            if not self._idle:
+                return None
+            connection = self._idle.pop()
+            self._busy.add(connection)
+        try:
+            connection.send(self._pack(method, path, body))
+        except (OSError, ValueError):
             self._drop(connection)
+            return None
+        return Pending(self, connection)
+
+    def finish(self, connection: Connection, timeout_s: float) -> Reply:
+        """Return the answer to what was begun. Raises Unreachable (indefinite)."""
+        try:
+            connection.prolong(timeout_s)
+            reply = connection.receive()
+        except (OSError, ValueError) as error:
+            self._drop(connection)
+            raise self._unreachable(error, was_sent=True) from error
+        self._release(connection)
         return reply
 
     def abort(self) -> None:
@@ -105,6 +129,18 @@ class HttpTransport:
             self._busy.add(connection)
         return connection
 
+    def _pack(self, method: str, path: str, body: bytes) -> bytes:
+        headers = {"Authorization": sign(self._secret, method, path, body, self._wall_s())}
+        if body:
+            headers["Content-Type"] = "application/json"
+        return pack(method, path, self.address, headers, body)
+
+    def _release(self, connection: Connection) -> None:
+        if connection.is_kept:
+            self._keep(connection)
+        else:
+            self._drop(connection)
+
     def _keep(self, connection: Connection) -> None:
         with self._lock:
             self._busy.discard(connection)
@@ -127,3 +163,19 @@ class HttpTransport:
             is_refused=is_refused,
             was_sent=was_sent or not is_refused,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request that was sent and whose answer nobody has waited for yet."""
+
+    transport: HttpTransport
+    connection: Connection
+
+    def finish(self, timeout_s: float) -> Reply:
+        """
+        Return the answer. Call it once, whatever happens.
+
+        timeout_s: for each wait from now on. Raises Unreachable (indefinite).
+        """
+        return self.transport.finish(self.connection, timeout_s)

@@ -274,6 +274,52 @@ def test_an_abort_is_not_missed_by_a_call_that_is_just_beginning(
     assert monotonic_s() - begun_s < WAIT_S / 10
 
 
+def test_many_listeners_are_asked_side_by_side_from_one_thread(serve: Serve) -> None:
+    """The catalog tells all front ends before it waits for any."""
+    servers = [serve(answer(), hang) for _ in range(3)]
+    for _, client in servers:
+        get(client)
+    begun = [client.begin("POST", "/invalidate", b"{}") for _, client in servers]
+    for server, _ in servers:
+        assert server.seen.acquire(timeout=WAIT_S)
+        assert server.seen.acquire(timeout=WAIT_S)
+        server.release.set()
+    assert [pending.finish(WAIT_S).status for pending in begun if pending] == [200] * 3
+    assert [server.connections for server, _ in servers] == [1] * 3
+
+
+def test_nothing_begins_without_a_kept_connection(serve: Serve) -> None:
+    server, client = serve(answer())
+    assert client.begin("GET", "/ping") is None
+    assert not server.requests
+
+
+@pytest.mark.parametrize("manners", [end, hang, raw(b"garbage\r\n\r\n")])
+def test_what_was_begun_and_is_not_answered_may_have_happened(
+    serve: Serve, manners: Handler
+) -> None:
+    server, client = serve(answer(), manners, answer(b"next"))
+    get(client)
+    pending = client.begin("POST", "/invalidate", b"{}")
+    assert pending
+    with pytest.raises(Unreachable) as caught:
+        pending.finish(SHORT_S)
+    assert caught.value.was_sent
+    assert not client._busy
+    assert get(client).body == b"next"
+    assert len(server.requests) == 3
+
+
+def test_an_abort_ends_what_was_begun(serve: Serve) -> None:
+    _, client = serve(answer(), hang)
+    get(client)
+    pending = client.begin("POST", "/invalidate", b"{}")
+    assert pending
+    client.abort()
+    with pytest.raises(Unreachable):
+        pending.finish(WAIT_S)
+
+
 def test_kept_connections_have_a_limit(serve: Serve) -> None:
     count = transport.IDLE_CONNECTIONS_MAX + 8
     server, client = serve(*[hang] * count)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from bazaar.core.failures import Failure
 from catalog_app.holders import Change, Clock
@@ -29,6 +30,16 @@ class FakeHolder:
     told: list[tuple[Change, ...]] = field(default_factory=list)
     timeouts_s: list[float] = field(default_factory=list)
     on_told: Callable[[], None] = lambda: None
+    on_begun: Callable[[], None] = lambda: None
+
+    is_warm: ClassVar[bool] = False
+    """Whether there is a kept connection to it."""
+
+    def begin_invalidate(self, changes: Sequence[Change]) -> Callable[[float], None] | None:
+        if not self.is_warm:
+            return None
+        self.on_begun()
+        return lambda timeout_s: self.invalidate(changes, timeout_s)
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
         self.timeouts_s.append(timeout_s)

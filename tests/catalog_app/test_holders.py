@@ -1,6 +1,7 @@
 """Every lease holder is told before a change counts, or its lease is waited out (DESIGN 4.4)."""
 
 import threading
+from functools import partial
 
 import pytest
 
@@ -18,6 +19,13 @@ CHANGES = (("MenhirCo", Version(2)), ("BoarCo", Version(7)))
 def silent(times: int = 10**6) -> FakeHolder:
     """Return a holder that does not answer the first so many times."""
     return FakeHolder(failures=[Unreachable() for _ in range(min(times, 1000))])
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["cold", "warm"])
+def warmth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Hold every promise with and without kept connections."""
+    monkeypatch.setattr(FakeHolder, "is_warm", request.param)
+    return bool(request.param)
 
 
 @pytest.fixture
@@ -38,13 +46,16 @@ def test_every_holder_is_told_everything_once(desk: HolderDesk) -> None:
     assert [holder.told for holder in holders] == [[CHANGES]] * 3
 
 
-def test_holders_are_told_side_by_side(desk: HolderDesk) -> None:
+def test_holders_are_told_side_by_side(desk: HolderDesk, *, warmth: bool) -> None:
     """One slow front end must not make the others wait for each other."""
-    together = threading.Barrier(3)
+    together, begun = threading.Barrier(3), list[int]()
+    on_told = (lambda: begun.append(-1)) if warmth else (lambda: _meet(together))
     for number in range(3):
-        desk.register(str(number), FakeHolder(on_told=lambda: _meet(together)))
+        on_begun = partial(begun.append, number)
+        desk.register(str(number), FakeHolder(on_told=on_told, on_begun=on_begun))
     desk.invalidate(CHANGES)
     assert together.n_waiting == 0
+    assert [mark >= 0 for mark in begun] == ([True] * 3 + [False] * 3 if warmth else [])
 
 
 def _meet(barrier: threading.Barrier) -> None:
@@ -109,6 +120,7 @@ def test_a_holder_that_answers_late_is_not_dropped_but_must_register_again(
     desk.register("late", holder)
     assert desk.invalidate(CHANGES) == ()
     assert holder.told == [CHANGES]
+    assert len(holder.timeouts_s) == 3
     assert time.now_s < 100.0 + LEASE_S / 2
     with pytest.raises(UnknownHolder):
         desk.renew("late")

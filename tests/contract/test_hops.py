@@ -102,23 +102,20 @@ def test_both_ways_refuse_alike(path: str) -> None:
     assert answered.status in (HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@pytest.mark.parametrize("example", HOPS, ids=str)
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Authorization": ""},
-        {"Authorization": "Bazaar-HMAC-SHA256 1:00"},
-        {"Accept": "text/html"},
-        {"Content-Type": "text/plain"},
-        {"Content-Length": "x"},
-        {"Content-Length": "99999999999"},
-    ],
+ODD: tuple[Headers, ...] = (
+    {"Authorization": ""},
+    {"Authorization": "Bazaar-HMAC-SHA256 1:00"},
+    {"Accept": "text/html"},
+    {"Content-Type": "text/plain"},
+    {"Content-Length": "x"},
+    {"Content-Length": "99999999999"},
 )
-def test_everything_else_goes_the_long_way(example: Example, headers: Headers) -> None:
-    has_body = example.method == "POST"
-    if not has_body and any(name.startswith("Content-") for name in headers):
-        pytest.skip("it has no body")
-    assert short(example, headers=headers).status == HTTPStatus.IM_A_TEAPOT
+
+
+@pytest.mark.parametrize("example", HOPS, ids=str)
+def test_everything_else_goes_the_long_way(example: Example) -> None:
+    for headers in ODD if example.method == "POST" else ODD[:3]:
+        assert short(example, headers=headers).status == HTTPStatus.IM_A_TEAPOT
 
 
 @pytest.mark.parametrize("example", [one for one in HOPS if one.body is not None], ids=str)
