@@ -150,6 +150,7 @@ class Client:
         if session is None:
             session = self._own.session = requests.Session()
             session.trust_env = False  # no proxy, no password file: the bazaar is next door
+            session.headers["Accept-Encoding"] = "identity"
             with self._lock:
                 self._sessions.add(session)
         return session
@@ -158,7 +159,7 @@ class Client:
 def _read(response: requests.Response, until_s: float) -> bytes:
     """Return the body. Raises OSError when it is long, or slow."""
     content = b""
-    for chunk in response.iter_content(CHUNK_BYTES):
+    while chunk := response.raw.read1(CHUNK_BYTES):  # what is there: `read` waits for all of it
         content += chunk
         if len(content) > ANSWER_BYTES_MAX:
             raise OSError(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")

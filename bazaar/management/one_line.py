@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from bazaar.ops.errors import ClusterError, Ended
-from bazaar.ops.exits import INTERRUPTED, USAGE
+from bazaar.ops.exits import ERRORS, INTERRUPTED, USAGE
 
 
 class OneLineParser(CommandParser):
@@ -25,29 +25,41 @@ class OneLineCommand(BaseCommand):
 
     requires_system_checks = ()
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        """Return the parser of the command; its verbs get parsers of the same class."""
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        parser.__class__ = OneLineParser  # Django leaves no choice of the class
-        return parser
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the arguments."""
+        parser.__class__ = OneLineParser  # Django leaves no choice; verbs get parsers of this class
+        self.declare(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, and end with what came of it."""
         del args
         try:
             status = self.run(options)
+            self.stdout.flush()
         except Ended as ended:
             raise CommandError(str(ended), returncode=ended.status) from ended
         except ClusterError as error:
             raise CommandError(str(error), returncode=USAGE) from error
         except BrokenPipeError:  # whoever read our output has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_output()
             return
+        except OSError as error:  # a full disk behind our output, for instance
+            _forget_output()
+            raise CommandError(f"{error}.", returncode=ERRORS) from error
         except KeyboardInterrupt:
             status = INTERRUPTED
         if status:
             sys.exit(status)
 
+    def declare(self, parser: CommandParser) -> None:
+        """Declare the arguments of this command."""
+        raise NotImplementedError
+
     def run(self, options: dict[str, Any]) -> int:
         """Do it; return the exit code. Raises Ended, ClusterError."""
         raise NotImplementedError
+
+
+def _forget_output() -> None:
+    """Let the interpreter's last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,240 @@
+"""`manage.py client`: look stocks up, trade, and see that the orders are what they should be."""
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError, CommandParser
+
+from bazaar.client.client import Client
+from bazaar.client.exchange import Limits
+from bazaar.core.types import ORDER_NO_MAX, QUANTITY_MAX, TradeType
+from bazaar.management.one_line import OneLineCommand, OneLineParser
+from bazaar.ops import exits
+from bazaar.ops.client import dialog, kept, listing
+from bazaar.ops.client.asker import Asker
+from bazaar.ops.client.checking import Check
+from bazaar.ops.client.simulation import Workload, simulate
+from bazaar.ops.client.telling import Teller
+from bazaar.ops.data_dir import DataDir
+from bazaar.ops.errors import Ended
+from bazaar.ops.front_ends import list_urls
+from bazaar.ops.numbers import read_number, read_whole
+
+TIMES_MAX = 10_000
+REQUESTS_MAX = 1_000_000
+SEED_MAX = 2**63 - 1
+DEADLINE_S_MAX = 3600.0
+SILENCE_S = 5.0
+"""Until it is taken as a fact that nobody is there."""
+_DEFAULTS = {"data": None, "urls": None, "deadline": "30", "output": "text", "is_quiet": False}
+
+
+class Command(OneLineCommand):
+    """Parse, then call `bazaar.ops.client`."""
+
+    help = (
+        "Ask a front end, trade, simulate a trader and check its orders. Without a mode it asks "
+        "you. Exit status: 0 all well, 1 something failed, 2 wrong arguments, 3 an order differs, "
+        "4 nobody answers, 130 interrupted."
+    )
+
+    def declare(self, parser: CommandParser) -> None:
+        """Declare the modes."""
+        _add_shared(parser)
+        _add_modes(parser)
+
+    def run(self, options: dict[str, Any]) -> int:
+        """Run one mode, or ask for them."""
+        options = {**_DEFAULTS, **options}
+        if options["output"] not in ("text", "json"):
+            raise Ended(f"--output must be text or json, not {options['output']!r}.")
+        deadline_s = read_number("--deadline", options["deadline"], 0.1, DEADLINE_S_MAX)
+        environ = dict(os.environ)
+        if options["data"]:
+            environ["BAZAAR_DATA_DIR"] = str(Path(options["data"]).absolute())
+        limits = Limits(deadline_s=deadline_s, silence_s=SILENCE_S)
+        with Client(list_urls(environ, options["urls"] or ()), limits) as client:
+            if options["mode"] is not None:
+                return self._do(client, DataDir.of(environ), options)
+            return self._converse(client, DataDir.of(environ), options)
+
+    def _converse(self, client: Client, data: DataDir, options: dict[str, Any]) -> int:
+        parser = OneLineParser(prog="client", add_help=False)
+        _add_modes(parser)
+
+        def do(words: Sequence[str]) -> int:
+            try:
+                wished = vars(parser.parse_args(words))
+            except CommandError as error:
+                raise Ended(str(error)) from error
+            return self._do(client, data, {**options, **wished})
+
+        if sys.stdin.isatty():
+            import readline  # noqa: F401, PLC0415 - makes `input` remember lines
+        return dialog.converse(_read_line, do, self.stdout.write)
+
+    def _do(self, client: Client, data: DataDir, options: dict[str, Any]) -> int:
+        """Run one mode, and tell what there is of it even when it is interrupted."""
+        mode, is_json = options["mode"], options["output"] == "json"
+        teller = Teller(mode, self.stdout.write, is_json=is_json, is_quiet=options["is_quiet"])
+        try:
+            status: int = getattr(self, f"do_{mode}")(Asker(client, teller), data, options)
+        except (Ended, KeyboardInterrupt):
+            if teller.has_told:
+                teller.end()
+            raise
+        teller.end()
+        return status
+
+    def do_query(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
+        """Look a stock up."""
+        del data
+        name = _read_name(options["stock"])
+        for _ in range(_read_times(options)):
+            asker.query(name, is_fresh=options["is_fresh"])
+        return _status(asker)
+
+    def do_order(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
+        """Look an order up."""
+        del data
+        order_no = read_whole("NO", options["order_no"], 1, ORDER_NO_MAX)
+        for _ in range(_read_times(options)):
+            asker.order(order_no)
+        return _status(asker)
+
+    def do_trade(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
+        """Place trades."""
+        del data
+        name, key = _read_name(options["stock"]), _read_key(options["key"])
+        quantity = read_whole("QTY", options["quantity"], 1, QUANTITY_MAX)
+        trade_type, times = _read_type(options["trade_type"]), _read_times(options)
+        if key and times > 1:
+            raise Ended("--key names one trade, so it does not go with -n.")
+        for _ in range(times):
+            asker.trade(name, trade_type, quantity, key)
+        return _status(asker)
+
+    def do_simulate(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
+        """Look stocks up at random, trade, keep the orders."""
+        requests = read_whole("--requests", options["requests"], 1, REQUESTS_MAX)
+        share = read_number("--p", options["p"], 0.0, 1.0)
+        seed = _read_seed(options["seed"])
+        names = listing.find_names(asker.client, options["stocks"])
+        keeper = kept.OrderKeeper(_orders_path(data, options), is_new=options["is_new"])
+        facts = asker.teller.facts
+        facts.update(requests=requests, p=share, seed=seed, orders_file=str(keeper.path), kept=0)
+        try:
+            for order in simulate(Workload(names, requests, share, seed), asker):
+                keeper.keep(order)
+                facts["kept"] = keeper.count
+        finally:
+            keeper.close()
+            asker.teller.conclude(f"seed {seed}: {keeper.count} orders kept in {keeper.path}")
+        return _status(asker)
+
+    def do_check(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
+        """Hold the kept orders against the server's."""
+        check = Check(asker.client, asker.teller)
+        try:
+            return check.run(kept.read_orders(_orders_path(data, options)))
+        finally:
+            asker.teller.facts.update(check.facts())
+
+
+def _add_shared(parser: CommandParser) -> None:
+    """Declare what goes before the mode, and after it."""
+    none = argparse.SUPPRESS
+    parser.add_argument(
+        "--url", metavar="URL", dest="urls", action="append", default=none, help=_URL
+    )
+    parser.add_argument("--data", metavar="DIR", default=none, help="data folder (var/)")
+    parser.add_argument("--deadline", metavar="S", default=none, help="seconds a question (30)")
+    parser.add_argument("-o", "--output", metavar="FORM", default=none, help="text or json")
+    parser.add_argument(
+        "-q", "--quiet", dest="is_quiet", action="store_true", default=none, help="only the end"
+    )
+
+
+_URL = "a front end, for instance http://127.0.0.1:30001; repeat it for several"
+
+
+def _add_modes(parser: CommandParser) -> None:
+    shared, many, file = (CommandParser(add_help=False) for _ in range(3))
+    _add_shared(shared)
+    many.add_argument("-n", "--times", metavar="N", default="1", help="how many times (1)")
+    file.add_argument("--orders", metavar="FILE", help=f"kept orders (DIR/{kept.FILE_NAME})")
+    modes = parser.add_subparsers(dest="mode", metavar="MODE")
+    one = modes.add_parser("query", parents=[shared, many], help="look a stock up")
+    one.add_argument("stock", metavar="STOCK")
+    one.add_argument(
+        "--no-cache", dest="is_fresh", action="store_true", help="from the catalog, past memory"
+    )
+    one = modes.add_parser("order", parents=[shared, many], help="look an order up")
+    one.add_argument("order_no", metavar="NO")
+    one = modes.add_parser("trade", parents=[shared, many], help="buy or sell shares")
+    one.add_argument("stock", metavar="STOCK")
+    one.add_argument("trade_type", metavar="buy|sell")
+    one.add_argument("quantity", metavar="QTY", help="shares")
+    one.add_argument("--key", metavar="UUID", help="repeat the trade that has this key")
+    one = modes.add_parser("simulate", parents=[shared, file], help="look up and trade at random")
+    one.add_argument("--requests", metavar="N", default="100", help="look-ups (100)")
+    one.add_argument("--p", metavar="P", default="0.5", help="how likely each trades (0.5)")
+    one.add_argument("--seed", metavar="S", help="draw the same wishes again")
+    one.add_argument("--stocks", metavar="NAME", help="asterix or sp500; what the catalog has")
+    one.add_argument("--new", dest="is_new", action="store_true", help="forget kept orders")
+    modes.add_parser("check", parents=[shared, file], help="compare the kept orders")
+
+
+def _read_line(prompt: str) -> str:
+    """Return a line from the terminal, or from a file. Raises EOFError."""
+    if sys.stdin.isatty():
+        return input(prompt)
+    if line := sys.stdin.readline():
+        return line
+    raise EOFError
+
+
+def _status(asker: Asker) -> int:
+    return exits.ERRORS if asker.teller.errors else exits.OK
+
+
+def _orders_path(data: DataDir, options: dict[str, Any]) -> Path:
+    return Path(options["orders"]) if options["orders"] else data.root / kept.FILE_NAME
+
+
+def _read_times(options: dict[str, Any]) -> int:
+    return read_whole("-n", options["times"], 1, TIMES_MAX)
+
+
+def _read_name(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Ended(f"STOCK must be text in UTF-8, not {text!r}.") from error
+    return text
+
+
+def _read_type(text: str) -> TradeType:
+    try:
+        return TradeType(text)
+    except ValueError as error:
+        raise Ended(f"A trade is buy or sell, not {text!r}.") from error
+
+
+def _read_key(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text is not None else None
+    except ValueError as error:
+        raise Ended(f"--key must be a UUID, not {text!r}.") from error
+
+
+def _read_seed(text: str | None) -> int:
+    if text is None:
+        return secrets.randbelow(10**6)
+    return read_whole("--seed", text, 0, SEED_MAX)
