@@ -145,6 +145,12 @@ def renew_holder(*, holder_id: UUID) -> float:
     return desk.lease_s
 
 
+def read_stock(*, stock_name: str) -> types.Stock:
+    """Return one stock as committed, and count it. Raises UnknownStock (definite)."""
+    wiring.counts().add_read()
+    return selectors.get_stock(stock_name=stock_name)
+
+
 def load_stocks(*, name: str) -> int:
     """List the stocks of a shipped set; return how many, 0 when the catalog has stocks already."""
     with transaction.atomic():

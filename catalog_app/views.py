@@ -58,8 +58,7 @@ class StockDetail(GetHop):
     param = "stock_name"
 
     def show(self, value: str) -> messages.StockBody:
-        stock = selectors.get_stock(stock_name=check_stock_name(value))
-        return messages.StockBody.from_core(stock)
+        return messages.StockBody.from_core(services.read_stock(stock_name=check_stock_name(value)))
 
 
 class BatchCreate(PostHop):

@@ -3,7 +3,7 @@
 import os
 import threading
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from django.conf import settings
@@ -26,15 +26,23 @@ _up_since_s = clock.wall_s()
 
 @dataclass(slots=True)
 class Counts:
-    """What was done since the process began; written under the writer's lock only."""
+    """What was done since the process began."""
 
     batches: int = 0
     trades: int = 0
+    stock_reads: int = 0
+    """How often a front end asked for a stock."""
+    _reads: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, *, trades: int) -> None:
-        """Count one batch."""
+        """Count one batch; the caller holds the writer's lock."""
         self.batches += 1
         self.trades += trades
+
+    def add_read(self) -> None:
+        """Count one stock that was asked for."""
+        with self._reads:
+            self.stock_reads += 1
 
 
 def writer() -> AbstractContextManager[object]:
@@ -107,4 +115,5 @@ def status() -> CatalogStatus:
         holders=holders().live(),
         batches=counts().batches,
         trades=counts().trades,
+        stock_reads=counts().stock_reads,
     )

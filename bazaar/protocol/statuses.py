@@ -54,6 +54,8 @@ class CatalogStatus(Status, frozen=True, kw_only=True):
     holders: tuple[str, ...] = ()
     batches: int = 0
     trades: int = 0
+    stock_reads: int = 0
+    """How often a front end asked for a stock since the process began."""
 
 
 CACHED_SHOWN_MAX = 200

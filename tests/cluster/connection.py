@@ -46,7 +46,15 @@ class Connection:
         if timeout_s != self._timeout_s:
             self._socket.settimeout(timeout_s)
             self._timeout_s = timeout_s
+        self.send(request)
+        return self.receive_reply()
+
+    def send(self, request: bytes) -> None:
+        """Send a whole request."""
         self._socket.sendall(request)
+
+    def receive_reply(self) -> Reply:
+        """Return the answer to what was sent."""
         received = self._receive()
         while (end := received.find(_END)) < 0:
             received += self._receive()
