@@ -124,7 +124,7 @@ class Sample(_Record, frozen=True, kw_only=True, tag="sample"):
     """The replica that leads."""
     term: int | None = None
     hit_ratio: float | None = None
-    """Of the front ends since the look before, 0 to 1."""
+    """Answers from memory, of all answers to queries in about the second before; 0 to 1."""
     lag_orders: dict[str, int] = {}
     """Per replica, by name."""
 

@@ -14,6 +14,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from bazaar.client.answers import Order
 from bazaar.core.types import TradeType
 from bazaar.ops.load.plan import Share
@@ -156,6 +158,27 @@ class Replay:
             return query(done.stock_name or "", is_fresh=self._is_fresh)
         side, name = TradeType(done.trade_type or ""), done.stock_name or ""
         return trade(self._make_key(), name, side, done.shares or 1, done.order_no)
+
+
+class Cast(msgspec.Struct, frozen=True):
+    """Who and what a history names."""
+
+    clients: int
+    stock_names: tuple[str, ...]
+    end_s: float
+    """When its last operation was due."""
+
+
+def read_cast(path: Path) -> Cast:
+    """Look a history through before it is replayed. Raises HistoryError, OSError."""
+    clients, end_s = 0, 0.0
+    names: dict[str, None] = {}
+    for done in read_history(path):
+        if isinstance(done, Done):
+            clients, end_s = max(clients, done.client + 1), max(end_s, done.intended_s)
+            if done.stock_name is not None:
+                names[done.stock_name] = None
+    return Cast(clients, tuple(sorted(names)), end_s)
 
 
 def make_script(share: Share) -> Script:

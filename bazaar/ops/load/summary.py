@@ -35,6 +35,11 @@ class OperationSummary(msgspec.Struct, frozen=True, kw_only=True):
     percentiles: tuple[tuple[float, float], ...] = ()
     """(percentile, ms), finer towards 100: the points of a percentile plot."""
 
+    @property
+    def failed(self) -> int:
+        """Operations that failed; a refused trade was answered as it should be."""
+        return sum(count for outcome, count in self.errors.items() if outcome != "refused")
+
 
 class Second(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of operation during one second of the run, warm-up included."""
@@ -86,6 +91,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What the proof found, a sentence each: empty when all holds; None when there was none."""
     proof_counts: dict[str, int] = {}
     """What the proof looked at."""
+    proof_gaps: tuple[str, ...] = ()
+    """What it could not look at, a sentence each."""
+    unsent: int = 0
+    """In an open loop: operations that were due and never begun, because all clients were busy."""
+    notes: tuple[str, ...] = ()
+    """What else went wrong, a sentence each: a fault that could not be healed, for instance."""
     exit: int = 0
     """See `bazaar.ops.exits`."""
 
@@ -97,12 +108,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def error_count(self) -> int:
         """Operations that failed; a refused trade was answered as it should be."""
-        return sum(
-            count
-            for one in self.operations.values()
-            for outcome, count in one.errors.items()
-            if outcome != "refused"
-        )
+        return sum(one.failed for one in self.operations.values())
+
+    @property
+    def error_rate(self) -> float:
+        """Failed operations, of all; 0 to 1."""
+        return self.error_count / self.count if self.count else 0.0
 
     @property
     def rate_per_s(self) -> float:
