@@ -132,7 +132,7 @@ def test_a_seed_draws_the_same_wishes_and_a_second_run_is_kept_too(
 def test_simulate_trades_with_probability_p(run: Run, front_end: FakeFrontEnd) -> None:
     run("simulate", "--requests", "20", "--p", "0")
     assert front_end.orders == []
-    run("simulate", "--requests", "20", "--p", "1")
+    run("simulate", "--requests", "20", "--p", "1", "--seed", "1")
     assert len(front_end.orders) == 20
     assert {1 <= wish["quantity"] <= 10 for wish in front_end.orders} == {True}
     assert {wish["trade_type"] for wish in front_end.orders} == {"buy", "sell"}
@@ -154,7 +154,7 @@ def test_a_want_of_shares_is_no_error_of_a_simulation(
     assert run("simulate", "--requests", "5", "--p", "1")[0] == status
 
 
-@pytest.mark.parametrize("change", [{"quantity": 99}, {"stock_name": "Reneium"}, None])
+@pytest.mark.parametrize("change", [{"quantity": 99}, {"stock_name": "Another"}, None])
 def test_check_says_which_order_differs(
     run: Run, front_end: FakeFrontEnd, tmp_path: Path, change: dict[str, Any] | None
 ) -> None:
