@@ -74,6 +74,12 @@ class Client:
             timeout_s,
         )
 
+    def close(self) -> None:
+        """End the kept connections; the next call opens a new one."""
+        for transport in (self.served, self.control):
+            if isinstance(transport, HttpTransport):
+                transport.close()
+
     def _get(
         self, transport: Transport, path: str, kind: type[T], timeout_s: float | None = None
     ) -> T:

@@ -27,7 +27,7 @@ class Command(OneLineCommand):
 
     help = _HELP
 
-    def add_arguments(self, parser: CommandParser) -> None:
+    def declare(self, parser: CommandParser) -> None:
         """Declare the options."""
         add = parser.add_argument
         add("--data", metavar="DIR", help="data folder (BAZAAR_DATA_DIR, var/)")

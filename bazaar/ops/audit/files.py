@@ -87,7 +87,6 @@ class _File:
         return database
 
     def _begin(self, database: sqlite3.Connection) -> None:
-        database.text_factory = lambda content: content.decode("utf-8", "replace")
         database.execute("BEGIN")
         database.execute(self.last_order).fetchall()
 

@@ -1,45 +1,36 @@
 """Wait until every replica has what the ledger has: after a load, with nobody trading."""
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bazaar.core.failures import Failure
+from bazaar.ops.audit.parties import Parties
 from bazaar.ops.waits import wait_until
-from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.topology import Topology
+from bazaar.protocol.clients import ReplicaClient
 
 LEVEL_TIMEOUT_S = 30.0
 """For a replica to come back and catch up after the last fault."""
-STATUS_TIMEOUT_S = 2.0
 THREADS_MAX = 16
 
 
-def wait_level(
-    topology: Topology, secret: bytes, timeout_s: float = LEVEL_TIMEOUT_S
-) -> tuple[str, ...]:
+def wait_level(parties: Parties, timeout_s: float = LEVEL_TIMEOUT_S) -> tuple[str, ...]:
     """Wait until all is level; return a sentence for each replica that is not in time."""
-    catalog = CatalogClient.at(topology.catalog, secret, STATUS_TIMEOUT_S)
-    replicas = [
-        (f"order-{node.id}", ReplicaClient.at(node, secret, STATUS_TIMEOUT_S))
-        for node in topology.replicas
-    ]
     faults: list[str] = []
 
     def is_level() -> bool:
-        faults[:] = _faults(catalog, replicas)
+        faults[:] = _faults(parties)
         return not faults
 
     wait_until(is_level, timeout_s)
     return tuple(f"{fault}, and has been so for {timeout_s:g} s." for fault in faults)
 
 
-def _faults(catalog: CatalogClient, replicas: Sequence[tuple[str, ReplicaClient]]) -> list[str]:
+def _faults(parties: Parties) -> list[str]:
     try:
-        last = catalog.status().last
+        last = parties.catalog.status().last
     except Failure as failure:
         return [f"catalog: {failure.message.rstrip('.')}"]
     with ThreadPoolExecutor(THREADS_MAX) as pool:
-        found = pool.map(lambda one: _fault(one[0], one[1], last), replicas)
+        found = pool.map(lambda one: _fault(one[0], one[1], last), parties.replicas.items())
     return [fault for fault in found if fault]
 
 

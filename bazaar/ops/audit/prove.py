@@ -12,6 +12,7 @@ from pathlib import Path
 from bazaar.ops.audit.claims import read_claims
 from bazaar.ops.audit.coherence import check_coherence
 from bazaar.ops.audit.level import LEVEL_TIMEOUT_S, wait_level
+from bazaar.ops.audit.parties import Parties
 from bazaar.ops.audit.promises import check_promises
 from bazaar.ops.audit.readback import read_back
 from bazaar.ops.audit.scratch import Scratch
@@ -21,8 +22,10 @@ from bazaar.ops.config import cluster_environment
 from bazaar.ops.data_dir import DataDir
 from bazaar.ops.load.records import Record, read_history
 from bazaar.settings import env
-from bazaar.topology import Topology
 
+CALL_TIMEOUT_S = 10.0
+"""For one page, be the role busy."""
+STATUS_TIMEOUT_S = 2.0
 History = Path | Iterable[Record]
 
 
@@ -74,7 +77,8 @@ def prove(
     """
     late: tuple[str, ...] = ()
     if data:
-        late = wait_level(_topology(data), _secret(data), level_timeout_s)
+        with _parties(data, STATUS_TIMEOUT_S) as parties:
+            late = wait_level(parties, level_timeout_s)
     verdict = audit(Subject(data=data, urls=tuple(urls)), history)
     gaps = dict.fromkeys((*late, *verdict.gaps))
     return Verdict(verdict.findings, tuple(gaps), verdict.counts)
@@ -85,16 +89,13 @@ def _audit_servers(subject: Subject, scratch: Scratch, notes: Notes) -> bool:
         return False
     if subject.is_offline:
         return audit_files(subject.data, scratch, notes)
-    topology, secret = _topology(subject.data), _secret(subject.data)
-    return audit_cluster(topology, secret, scratch, notes)
+    with _parties(subject.data, CALL_TIMEOUT_S) as parties:
+        return audit_cluster(parties, scratch, notes)
 
 
-def _topology(data: DataDir) -> Topology:
-    """Return the cluster of the folder, or the one that BAZAAR_CLUSTER describes elsewhere."""
-    if os.environ.get("BAZAAR_CLUSTER") and not data.topology_path.exists():
-        return env.read_topology(os.environ)
-    return data.read_topology()
-
-
-def _secret(data: DataDir) -> bytes:
-    return env.read_secret(cluster_environment(data, os.environ))
+def _parties(data: DataDir, timeout_s: float) -> Parties:
+    """Return those of the folder's cluster, or of the one that BAZAAR_CLUSTER describes."""
+    is_elsewhere = os.environ.get("BAZAAR_CLUSTER") and not data.topology_path.exists()
+    topology = env.read_topology(os.environ) if is_elsewhere else data.read_topology()
+    secret = env.read_secret(cluster_environment(data, os.environ))
+    return Parties.of(topology, secret, timeout_s)

@@ -27,8 +27,8 @@ CREATE TABLE read (
 CREATE TABLE sight (client, order_no, outcome, stock_name, trade_type, shares, start_s, end_s);
 """
 _LEDGER_INDEXES = """
-CREATE INDEX ledger_key ON ledger (key);
-CREATE INDEX ledger_stock ON ledger (stock_name, order_no);
+CREATE INDEX ledger_key ON ledger (key, order_no);
+CREATE INDEX ledger_stock ON ledger (stock_name, order_no, version, trade_type, quantity);
 CREATE INDEX ledger_order ON ledger (order_no);
 """
 _HISTORY_INDEXES = """

@@ -1,7 +1,7 @@
 """The part of an audit that needs no history: databases among themselves, caches and terms."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from functools import partial
@@ -11,15 +11,15 @@ from bazaar.core.failures import Failure
 from bazaar.ops.audit.files import LedgerFile, LogFile
 from bazaar.ops.audit.ledger import check_ledger, check_reigns
 from bazaar.ops.audit.logs import read_ledger
+from bazaar.ops.audit.parties import Parties
 from bazaar.ops.audit.scratch import Scratch
-from bazaar.ops.audit.sources import DamagedError, Ledger, Log, SourceError
+from bazaar.ops.audit.sources import CHUNK_ROWS, DamagedError, Ledger, Log, SourceError
 from bazaar.ops.audit.verdict import Notes
-from bazaar.ops.audit.wire import CALL_TIMEOUT_S, LedgerRemote, LogRemote
+from bazaar.ops.audit.wire import LedgerRemote, LogRemote
 from bazaar.ops.data_dir import DataDir
 from bazaar.ops.errors import ClusterError
-from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
+from bazaar.protocol.clients import FrontEndClient
 from bazaar.protocol.statuses import FrontEndStatus
-from bazaar.topology import Node, Topology
 
 THREADS_MAX = 16
 _LOG_NAME = re.compile(r"(order-[1-9][0-9]?)\.sqlite3")
@@ -44,24 +44,24 @@ def audit_files(data: DataDir, scratch: Scratch, notes: Notes) -> bool:
         ledger = _open("catalog", partial(LedgerFile, "catalog", path), notes)
         if ledger is None:
             return False
-        return _audit(stack.enter_context(closing(ledger)), logs, scratch, notes)
+        return compare(stack.enter_context(closing(ledger)), logs, scratch, notes)
 
 
-def audit_cluster(topology: Topology, secret: bytes, scratch: Scratch, notes: Notes) -> bool:
+def audit_cluster(
+    parties: Parties, scratch: Scratch, notes: Notes, page_rows: int = CHUNK_ROWS
+) -> bool:
     """Audit a cluster while it runs; tell whether the whole ledger is in `scratch` now."""
 
-    def open_log(node: Node) -> LogRemote | None:
-        name = f"order-{node.id}"
-        client = ReplicaClient.at(node, secret, CALL_TIMEOUT_S)
-        return _open(name, partial(LogRemote, name, client), notes)
+    def open_log(name: str) -> LogRemote | None:
+        return _open(name, partial(LogRemote, name, parties.replicas[name], page_rows), notes)
 
     with ThreadPoolExecutor(THREADS_MAX) as pool:
-        logs = [log for log in pool.map(open_log, topology.replicas) if log]
-    catalog = CatalogClient.at(topology.catalog, secret, CALL_TIMEOUT_S)
-    ledger = _open("catalog", partial(LedgerRemote, "catalog", catalog), notes)
-    if ledger is None or not _audit(ledger, logs, scratch, notes):
+        logs = [log for log in pool.map(open_log, parties.replicas) if log]
+    opening = partial(LedgerRemote, "catalog", parties.catalog, page_rows)
+    ledger = _open("catalog", opening, notes)
+    if ledger is None or not compare(ledger, logs, scratch, notes):
         return False
-    _check_caches(topology, secret, scratch, notes)
+    check_caches(parties.front_ends, scratch, notes)
     return True
 
 
@@ -84,7 +84,8 @@ def _names(data: DataDir) -> Iterator[str]:
     yield from sorted(found, key=lambda name: int(name.partition("-")[2]))
 
 
-def _audit(ledger: Ledger, logs: Sequence[Log], scratch: Scratch, notes: Notes) -> bool:
+def compare(ledger: Ledger, logs: Sequence[Log], scratch: Scratch, notes: Notes) -> bool:
+    """Audit sources that are open; tell whether the whole ledger is in `scratch` now."""
     try:
         read_ledger(ledger, logs, scratch, notes)
         check_reigns(ledger, logs, scratch, notes)
@@ -98,12 +99,11 @@ def _audit(ledger: Ledger, logs: Sequence[Log], scratch: Scratch, notes: Notes) 
     return True
 
 
-def _check_caches(topology: Topology, secret: bytes, scratch: Scratch, notes: Notes) -> None:
+def check_caches(front_ends: Mapping[str, FrontEndClient], scratch: Scratch, notes: Notes) -> None:
     """Note what front ends remember that was old before they were asked (I7)."""
-    for node in topology.front_ends:
-        name = f"frontend-{node.id}"
+    for name, client in front_ends.items():
         try:
-            status = FrontEndClient.at(node, secret, CALL_TIMEOUT_S).status()
+            status = client.status()
         except Failure as failure:
             notes.gaps.append(f"{name} cannot be asked: {failure.message}")
             continue

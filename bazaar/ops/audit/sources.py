@@ -14,6 +14,7 @@ CHUNK_ROWS = 5000
 """Rows that are looked at together."""
 Row = tuple[Any, ...]
 ORDER_COLUMNS = 6
+LEDGER_COLUMNS = 8
 
 
 class SourceError(Exception):

@@ -12,37 +12,50 @@ import msgspec
 from bazaar.core.failures import Failure
 from bazaar.core.replica import Standing
 from bazaar.core.types import OrderNo
-from bazaar.ops.audit.sources import CHUNK_ROWS, Reign, Row, SourceError, tidy_key
+from bazaar.ops.audit.sources import (
+    CHUNK_ROWS,
+    LEDGER_COLUMNS,
+    ORDER_COLUMNS,
+    Reign,
+    Row,
+    SourceError,
+    tidy_key,
+)
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.messages import StockBody
 from bazaar.protocol.rows import Row as StoredRow
 from bazaar.protocol.rows import RowsBody
 
-CALL_TIMEOUT_S = 10.0
-"""For one page, be the role busy."""
-
 
 class _Remote:
     """The orders of one role, up to its newest at the beginning."""
 
-    def __init__(self, name: str, client: CatalogClient | ReplicaClient) -> None:
+    columns = ORDER_COLUMNS
+
+    def __init__(
+        self, name: str, client: CatalogClient | ReplicaClient, page_rows: int = CHUNK_ROWS
+    ) -> None:
         """Read the first page. Raises SourceError."""
-        self.name, self._client = name, client
+        self.name, self._client, self._page_rows = name, client, page_rows
         self._first = self._page(0)
         self.last = self._first.last
 
     def chunks(self) -> Iterator[list[Row]]:
         """Yield all rows by their numbers."""
         page = self._first
-        while rows := [_row(one) for one in page.rows if one.order_no <= self.last]:
+        while rows := [self._row(one) for one in page.rows if one.order_no <= self.last]:
             yield rows
             if rows[-1][0] >= self.last:
                 return
             page = self._page(rows[-1][0])
 
+    def _row(self, one: StoredRow) -> Row:
+        order_no, key, *rest = msgspec.structs.astuple(one)[: self.columns]
+        return order_no, tidy_key(key), *rest
+
     def _page(self, after: int) -> RowsBody:
         try:
-            return self._client.rows(OrderNo(after), CHUNK_ROWS)
+            return self._client.rows(OrderNo(after), self._page_rows)
         except Failure as failure:
             raise self._failed(failure) from failure
 
@@ -53,9 +66,9 @@ class _Remote:
 class LogRemote(_Remote):
     """A replica's log."""
 
-    def __init__(self, name: str, client: ReplicaClient) -> None:
+    def __init__(self, name: str, client: ReplicaClient, page_rows: int = CHUNK_ROWS) -> None:
         """Read its status and the first page. Raises SourceError."""
-        super().__init__(name, client)
+        super().__init__(name, client, page_rows)
         try:
             status = client.status()
         except Failure as failure:
@@ -70,11 +83,13 @@ class LogRemote(_Remote):
 class LedgerRemote(_Remote):
     """The catalog's ledger and stocks."""
 
-    def __init__(self, name: str, client: CatalogClient) -> None:
+    columns = LEDGER_COLUMNS
+
+    def __init__(self, name: str, client: CatalogClient, page_rows: int = CHUNK_ROWS) -> None:
         """Read the stocks, the first page and the reign. Raises SourceError."""
         try:
-            self._stocks = list(_stocks(client))
-            super().__init__(name, client)
+            self._stocks = list(_stocks(client, page_rows))
+            super().__init__(name, client, page_rows)
             found = client.leadership()
         except Failure as failure:
             raise SourceError(f"{name} cannot be read: {failure.message}") from failure
@@ -89,9 +104,9 @@ class LedgerRemote(_Remote):
         yield from self._stocks
 
 
-def _stocks(client: CatalogClient) -> Iterator[Row]:
+def _stocks(client: CatalogClient, page_rows: int) -> Iterator[Row]:
     after = 0
-    while (page := client.listing(after, CHUNK_ROWS)).stocks:
+    while (page := client.listing(after, page_rows)).stocks:
         for one in page.stocks:
             yield (*_stock(one), page.last)
         after = page.end
@@ -100,8 +115,3 @@ def _stocks(client: CatalogClient) -> Iterator[Row]:
 def _stock(one: StockBody) -> Row:
     numbers = (one.quantity, one.opening, one.issued, one.trade_volume, one.version)
     return one.name, str(one.price), *numbers
-
-
-def _row(one: StoredRow) -> Row:
-    order_no, key, *rest = msgspec.structs.astuple(one)
-    return order_no, tidy_key(key), *rest

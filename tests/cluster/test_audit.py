@@ -1,0 +1,96 @@
+"""A running cluster is audited: a load with crashes is proved, and planted damage is named."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from bazaar.ops import exits
+from bazaar.ops.audit.prove import prove
+from bazaar.ops.waits import wait_until
+from bazaar.settings import env
+from tests.cluster.conftest import COMMAND_TIMEOUT_S, LiveCluster
+from tests.cluster.customers import Customers
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+STOCKS = ("GameStart", "MenhirCo")
+PROGRESS_TIMEOUT_S = 30.0
+A_SHARE_TOO_MANY = (
+    "UPDATE catalog_app_stock SET quantity = quantity + 1, trade_volume = trade_volume + 1"
+    " WHERE name = 'MenhirCo'"
+)
+"""Within what the database itself allows."""
+
+
+def await_trades(customers: Customers, count: int) -> None:
+    wanted = customers.acknowledged + count
+    assert wait_until(lambda: customers.acknowledged >= wanted, PROGRESS_TIMEOUT_S)
+
+
+def run_audit(cluster: LiveCluster) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, str(env.ROOT / "manage.py"), "audit", "-o", "json"],
+        env=cluster.environ,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_TIMEOUT_S,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_load_with_a_killed_leader_is_proved(cluster: LiveCluster) -> None:
+    """I1 to I4, I7 and I8, from what clients were told and what the cluster has."""
+    with Customers([cluster.base_url], STOCKS, 4) as customers:
+        await_trades(customers, 50)
+        leader = cluster.leader()
+        cluster.kill(leader)
+        await_trades(customers, 50)
+        status, told = run_audit(cluster)
+        assert sentences(told) == [], "one replica is dead, nothing is wrong"
+        assert status == exits.UNREACHABLE
+        cluster.start(leader)
+        await_trades(customers, 20)
+        status, told = run_audit(cluster)
+        assert (sentences(told), status) == ([], exits.OK), "while trades go on"
+    verdict = prove(customers.records, data=cluster.data, urls=[cluster.base_url])
+    assert (verdict.sentences, verdict.gaps) == ((), ())
+    assert verdict.counts["orders read back"] == customers.acknowledged
+    assert verdict.counts["reads judged"] > 100
+    assert verdict.counts["orders that order-1 is behind"] == 0
+
+
+def test_damage_in_a_running_cluster_is_named(
+    new_cluster: Callable[..., LiveCluster],
+) -> None:
+    cluster = new_cluster()
+    cluster.up()
+    with Customers([cluster.base_url], STOCKS, 2) as customers:
+        await_trades(customers, 30)
+    write(cluster, "order-1", "UPDATE order_app_logentry SET quantity = 99 WHERE order_no = 7")
+    write(cluster, "order-2", "DELETE FROM order_app_logentry WHERE order_no = 8")
+    write(cluster, "catalog", A_SHARE_TOO_MANY)
+    status, told = run_audit(cluster)
+    assert status == exits.INCONSISTENT
+    found = {(one["where"], one["invariant"], one.get("order_no")) for one in told["findings"]}
+    assert {("order-1", "I1", 7), ("order-2", "I1", 8), ("catalog", "I4", None)} <= found
+    verdict = prove(customers.records, data=cluster.data, level_timeout_s=1)
+    assert verdict.exit == exits.INCONSISTENT
+
+
+def write(cluster: LiveCluster, name: str, statement: str) -> None:
+    path = cluster.data.database(name)
+    assert path is not None
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(statement)
+
+
+def sentences(told: dict[str, Any]) -> list[str]:
+    return [finding["sentence"] for finding in told["findings"]]
