@@ -28,6 +28,8 @@ LATE_S = 3
 POINTS_A_DECADE = 10
 """Of the percentile plot, from one nine to the next."""
 MS = 1000.0
+ELECTED = "elected"
+"""The mark of a new reign."""
 _HIT = "hit"
 _HARMLESS = frozenset({"ok", "refused"})
 """Outcomes that are no errors."""
@@ -112,10 +114,13 @@ class Book:
         for at_s, kind in sorted(place for place in self._open if place[0] < second):
             self._series.append(self._open.pop((at_s, kind)).close(at_s, kind))
 
-    def mark(self, mark: Mark) -> None:
-        """Note what happened to the cluster."""
+    def mark(self, mark: Mark) -> bool:
+        """Note what happened to the cluster; tell whether it was news: two may see an election."""
         with self._lock:
+            if mark.what == ELECTED and any(_is_same_election(mark, one) for one in self.marks):
+                return False
             self.marks.append(mark)
+            return True
 
     def sample(self, sample: Sample) -> None:
         """Note a look at the cluster."""
@@ -183,6 +188,10 @@ class Book:
             seen: list[Sample | Mark] = [*self.samples, *self.marks]
             terms = [one.term for one in seen if one.term]
         return max(terms) - min(terms) if terms else 0
+
+
+def _is_same_election(mark: Mark, other: Mark) -> bool:
+    return (other.what, other.term) == (ELECTED, mark.term)
 
 
 def hit_ratio(caches: Mapping[str, int]) -> float | None:

@@ -8,6 +8,7 @@ wrong after the load has begun never throws its results away: it becomes a sente
 import datetime
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -165,9 +166,10 @@ class LoadRun:
         try:
             self.origin_s = processes.begin()
             sight = make_sight(data, self.environ, self.plan.urls)
-            watcher = Watcher(sight, self.book, self.now_s)
+            on_mark = partial(self._mark, history)
+            watcher = Watcher(sight, self.book, self.now_s, on_mark)
             if chaos is not None:
-                chaos.start(self.now_s, lambda mark: self._mark(mark, history))
+                chaos.start(self.now_s, on_mark)
             panel.begin()
             try:
                 self._wait(processes, chaos, history, panel, wished)
@@ -217,9 +219,9 @@ class LoadRun:
         assert self.origin_s is not None, "there is no second 0 before the load"
         return clock.monotonic_s() - self.origin_s
 
-    def _mark(self, mark: Mark, history: History) -> None:
-        self.book.mark(mark)
-        history.write(mark)
+    def _mark(self, history: History, mark: Mark) -> None:
+        if self.book.mark(mark):
+            history.write(mark)
 
     def _panel(self) -> Panel:
         if self.wish.is_quiet:

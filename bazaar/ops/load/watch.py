@@ -11,7 +11,7 @@ from bazaar.ops.chaos import is_front_end
 from bazaar.ops.cluster import Cluster
 from bazaar.ops.data_dir import DataDir
 from bazaar.ops.errors import ClusterError
-from bazaar.ops.load.book import Book
+from bazaar.ops.load.book import ELECTED, Book
 from bazaar.ops.load.records import Mark, Sample
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.settings.env import SettingsError
@@ -86,9 +86,15 @@ def make_sight(data: DataDir | None, environ: Mapping[str, str], urls: tuple[str
 class Watcher:
     """A thread that looks."""
 
-    def __init__(self, sight: Sight, book: Book, now_s: Callable[[], float]) -> None:
-        """now_s: seconds since the run began."""
-        self._sight, self._book, self._now_s = sight, book, now_s
+    def __init__(
+        self,
+        sight: Sight,
+        book: Book,
+        now_s: Callable[[], float],
+        on_mark: Callable[[Mark], None],
+    ) -> None:
+        """now_s: seconds since the run began. on_mark: told of elections, from this thread."""
+        self._sight, self._book, self._now_s, self._on_mark = sight, book, now_s, on_mark
         self._is_ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._thread.start()
@@ -119,9 +125,8 @@ class Watcher:
         self._book.sample(sample)
 
     def _mark_election(self, now: Sample) -> None:
-        """Mark a reign that nobody has marked yet; the first is no event."""
+        """Mark a reign not seen before; the first is no event."""
         terms = {one.term for one in self._book.samples if one.term}
-        marked = {one.term for one in self._book.marks if one.what == "elected"}
-        if now.term and now.leader and terms and now.term not in terms | marked:
+        if now.term and now.leader and terms and now.term not in terms:
             target = f"order-{now.leader}"
-            self._book.mark(Mark(at_s=now.at_s, what="elected", target=target, term=now.term))
+            self._on_mark(Mark(at_s=now.at_s, what=ELECTED, target=target, term=now.term))
