@@ -2,9 +2,9 @@
 Clients that read and trade on every front end, in processes of their own, and note what they saw.
 
 `python -m tests.cluster.visitors PLAN` is one process of them; it ends when its standard input
-does. Every even visitor is patient and waits for whatever hangs; every odd one gives up soon and
-keeps away from that front end for a moment, so that a paused one finds questions of any age when it
-wakes up.
+does. Every even visitor is patient: it keeps to one front end, as most clients do, and waits for
+whatever hangs. Every odd one roams over all of them, gives up soon and keeps away from a front end
+that hangs for a moment, so that a paused one finds questions of any age when it wakes up.
 """
 
 import contextlib
@@ -91,7 +91,7 @@ class Visitor:
         """Read and trade until told to stop."""
         chance = random.Random(f"{self.plan.seed}/{self.number}")
         while not stop.is_set():
-            front_end = chance.choice(self.plan.front_ends)
+            front_end = self._choose(chance)
             if self._away_until_s.get(front_end, 0.0) > self._now_s():
                 time.sleep(0.001)
                 continue
@@ -104,6 +104,12 @@ class Visitor:
                 self._read(front_end, stock_name, is_fresh=chance.random() < FRESH_SHARE)
         for front_end in self.plan.front_ends:
             self._close(front_end)
+
+    def _choose(self, chance: random.Random) -> Address:
+        """Return where to go next."""
+        if self.is_patient:
+            return self.plan.front_ends[self.number // 2 % len(self.plan.front_ends)]
+        return chance.choice(self.plan.front_ends)
 
     def _read(self, front_end: Address, stock_name: str, *, is_fresh: bool) -> None:
         asking = _asking(front_end, stock_name, is_fresh=is_fresh)
