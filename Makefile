@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: up test check fast bench-cache lock clean setup
+.PHONY: up test check fast bench-cache bench-generator lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -26,6 +26,11 @@ fast: $(READY)
 bench-cache: $(READY)
 	@sh .ci/install-tool wrk wrk
 	$(BIN)/python -m bench.cache
+
+# Whether the load generator measures the server or itself, beside wrk; not a test.
+bench-generator: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench.generator
 
 setup: $(READY)
 
