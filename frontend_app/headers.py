@@ -5,6 +5,7 @@ from typing import Any
 
 from frontend_app.readings import Reading, Source
 
+KEY_HEADER = "Idempotency-Key"
 CACHE_NAME = "bazaar"
 STALE_WARNING = '110 - "Response is Stale"'
 _VIEW_HEADERS = (
@@ -12,7 +13,8 @@ _VIEW_HEADERS = (
     ("Vary", "Accept"),
     ("Allow", "GET, HEAD, OPTIONS"),
 )
-"""What the view's framework adds to every answer."""
+_ORDER_HEADERS = (*_VIEW_HEADERS[:2], ("Allow", "GET, POST, HEAD, OPTIONS"))
+"""What the views' framework adds to every answer."""
 
 
 def headers_of(reading: Reading) -> dict[str, str]:
@@ -41,6 +43,11 @@ def miss_headers(reading: Reading) -> tuple[tuple[str, str], ...]:
     """Return all headers of an answer that memory did not have, as the view would send them."""
     length = ("Content-Length", str(len(reading.kept.body)))
     return (*_VIEW_HEADERS, *headers_of(reading).items(), length)
+
+
+def placed_headers(body: bytes) -> tuple[tuple[str, str], ...]:
+    """Return all headers of an order that was placed but its key, as the view would send them."""
+    return (*_ORDER_HEADERS, ("Content-Length", str(len(body))))
 
 
 def asks_for_fresh(environ: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ browsers, demands for a fresh answer, bad requests, and what memory and catalog 
 well. That is found once: the view is handed it in the request.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
@@ -17,6 +17,7 @@ from rest_framework.exceptions import ParseError
 from bazaar.core.failures import Failure
 from bazaar.rest import check_stock_name
 from frontend_app.headers import miss_headers
+from frontend_app.outcomes import leave
 from frontend_app.readings import Reading
 from frontend_app.stocks import StockReader
 
@@ -26,7 +27,6 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 QUERIES_MAX = 20_000
 """Query strings whose decoding is remembered."""
-_OUTCOME = "bazaar.outcome"
 _PARAM = "stock_name="
 
 
@@ -60,18 +60,10 @@ class HitPath:
         try:
             reading = self._reader.read(stock_name)
         except Failure as failure:
-            environ[_OUTCOME] = failure
+            leave(environ, failure)
             return None
-        environ[_OUTCOME] = reading
+        leave(environ, reading)
         return None if reading.is_stale else reading
-
-
-def outcome_of(environ: Mapping[str, Any]) -> Reading | None:
-    """Return what the short way has found already; None when it did not look. Raises Failure."""
-    outcome: Reading | Failure | None = environ.get(_OUTCOME)
-    if isinstance(outcome, Failure):
-        raise outcome
-    return outcome
 
 
 @lru_cache(QUERIES_MAX)

@@ -2,9 +2,8 @@
 
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,11 +17,9 @@ from bazaar.rest import (
     read_stock_name,
 )
 from frontend_app import serializers, services, wiring
-from frontend_app.headers import asks_for_fresh, headers_of
-from frontend_app.hits import outcome_of
-
-KEY_HEADER = "Idempotency-Key"
-_UUID_CHARS = 36
+from frontend_app.headers import KEY_HEADER, asks_for_fresh, headers_of
+from frontend_app.outcomes import outcome_of
+from frontend_app.trades import read_key
 
 
 class StockDetail(Endpoint):
@@ -54,7 +51,8 @@ class OrderList(Endpoint):
     key: UUID | None = None
 
     def post(self, request: Request) -> Response:
-        self.key = _read_key(request)
+        self.key = read_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
+        outcome_of(request.META)  # what failed the short way is not tried again
         fields = serializers.read_order(request.data)
         order = services.place_order(
             key=self.key,
@@ -114,17 +112,3 @@ class StatusDetail(MemberEndpoint):
 
     def get(self, request: Request) -> Response:
         return Response(wiring.status())
-
-
-def _read_key(request: Request) -> UUID:
-    """Return the client's idempotency key, or a new one. Raises ParseError (400)."""
-    text = request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if text is None:
-        return uuid4()
-    try:
-        key = UUID(text[:_UUID_CHARS])
-        if str(key) != text.lower():  # UUID also takes braces, signs and hyphens anywhere
-            raise ValueError
-        return key
-    except ValueError as error:
-        raise ParseError(f"{KEY_HEADER}: {text[:40]!r} is not a UUID.") from error

@@ -13,6 +13,7 @@ from bazaar.protocol.statuses import FrontEndStatus
 from frontend_app.hits import Application, HitPath
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader
+from frontend_app.trades import TradePath
 
 STOCK_TIMEOUT_S = 1.0
 """How long a reader waits for the catalog before old memory, marked as stale, is better."""
@@ -59,8 +60,8 @@ def start() -> None:
 
 
 def wrap(application: Application) -> Application:
-    """Put the short way to a stock in memory before the application."""
-    return HitPath(application, stocks())
+    """Put the short ways to a stock and of a trade before the application."""
+    return HitPath(TradePath(application, watch().place), stocks())
 
 
 def status() -> FrontEndStatus:
