@@ -84,7 +84,6 @@ def check_reigns(ledger: Ledger, logs: Sequence[Log], scratch: Scratch, notes: N
             notes.find("I6", log.name, message)
         if known.is_leading:
             leading[known.term] = log.name
-    notes.counts["term"] = reign.term
 
 
 def _contradictions(known: Reign, reign: Reign, leading: dict[int, str]) -> Iterator[str]:

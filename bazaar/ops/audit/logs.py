@@ -79,7 +79,8 @@ class _Reader:
         self._more = 0
         self._missing: list[list[int]] = []
         """Runs of missing orders: first and last."""
-        notes.counts[f"orders that {log.name} is behind"] = max(0, ledger_last - log.last)
+        if log.last < ledger_last:
+            notes.counts[f"orders that {log.name} is behind"] = ledger_last - log.last
 
     def compare(self, wanted: Sequence[Row], end: int) -> None:
         """Hold the log up to order `end` against a chunk of the ledger."""

@@ -25,6 +25,7 @@ CREATE TABLE read (
     client, stock_name, outcome, version, quantity, trade_volume, price, is_stale, start_s, end_s
 );
 CREATE TABLE sight (client, order_no, outcome, stock_name, trade_type, shares, start_s, end_s);
+CREATE TABLE back (order_no INTEGER PRIMARY KEY, outcome, status, stock_name, trade_type, shares);
 """
 _LEDGER_INDEXES = """
 CREATE INDEX ledger_key ON ledger (key, order_no);

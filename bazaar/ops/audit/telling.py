@@ -13,7 +13,7 @@ def lines(verdict: Verdict) -> Iterator[str]:
     yield from verdict.sentences
     for gap in verdict.gaps:
         yield f"not checked: {gap}"
-    told = (f"{count:,} {name}" for name, count in verdict.counts.items() if name != "term")
+    told = (f"{count:,} {name}" for name, count in verdict.counts.items())
     yield f"looked at: {', '.join(told) or 'nothing'}"
     yield summary(verdict)
 
