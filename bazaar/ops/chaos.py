@@ -69,6 +69,11 @@ class ChaosPlan:
         """How long each fault lasts before it is healed."""
         return min(self.interval_s / 2, OUTAGE_S_MAX)
 
+    @property
+    def rest_s(self) -> float:
+        """How long all is well, at least, before the next fault."""
+        return self.interval_s / 4
+
 
 def read_plan(faults: str, interval_s: float, seed: int) -> ChaosPlan:
     """Return the plan for what a command was given. Raises ClusterError."""
@@ -156,11 +161,11 @@ class Chaos:
     def _run(self) -> None:
         due_s = self._now_s() + self._plan.interval_s
         while not self._is_ending.wait(max(0.0, due_s - self._now_s())):
-            due_s = max(due_s + self._plan.interval_s, self._now_s())
             before = self._hands.look()
             strike = self._choice.next(before)
             if strike is not None:
                 self._strike(strike, before)
+            due_s = max(due_s + self._plan.interval_s, self._now_s() + self._plan.rest_s)
 
     def _strike(self, strike: Strike, before: Snapshot) -> None:
         """Do one fault, from the signal until all is well."""

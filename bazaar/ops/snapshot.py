@@ -18,7 +18,6 @@ from bazaar.ops.errors import ClusterDown
 from bazaar.ops.supervisor import ProcessInfo, Supervisor
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import ReplicaStatus, Status
-from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import Node, Topology
 
 STATUS_TIMEOUT_S = 0.4
@@ -168,9 +167,7 @@ class Observer:
     def close(self) -> None:
         """End the kept connections; another look opens new ones."""
         for client in self._clients.values():
-            for transport in (client.served, client.control):
-                if isinstance(transport, HttpTransport):
-                    transport.close()
+            client.close()
 
     def _view(self, name: str, info: ProcessInfo | None) -> ProcessView:
         node = self.nodes[name]

@@ -1,6 +1,7 @@
 """`manage.py loadtest`: drive a cluster, measure it, break it, and prove that it held."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.management.base import CommandParser
 from bazaar.management.one_line import OneLineCommand
 from bazaar.ops import tables
 from bazaar.ops.errors import Ended
+from bazaar.ops.evaluate import command as evaluation
 from bazaar.ops.load.run import run_load
 from bazaar.ops.load.wish import read_wish
 from bazaar.settings.env import SettingsError
@@ -49,6 +51,8 @@ class Command(OneLineCommand):
         replay.add_argument("file", metavar="FILE", help="what --history has written")
         replay.set_defaults(**_SHAPE)
         _add_rest(replay)
+        evaluate = verbs.add_parser("evaluate", help="measure a cluster of its own, write a page")
+        evaluation.declare(evaluate)
 
     def run(self, options: dict[str, Any]) -> int:
         """Run a load. Raises Ended, ClusterError."""
@@ -56,11 +60,18 @@ class Command(OneLineCommand):
         if options["data"]:
             environ["BAZAAR_DATA_DIR"] = str(Path(options["data"]).absolute())
         try:
+            if options["verb"] == "evaluate":
+                signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the cluster, too
+                return evaluation.run(options, environ, self._say)
             wish = read_wish(options, environ)
             out = self.stderr if wish.outputs.is_json_shown else self.stdout
             return run_load(wish, environ, tables.console(out))
         except SettingsError as error:
             raise Ended(str(error)) from error
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
 
 
 def _add_shape(parser: CommandParser) -> None:

@@ -43,6 +43,7 @@ def _styled(theme: Theme) -> Iterator[None]:
         "font.size": FONT_PT,
         "font.family": ["DejaVu Sans"],
         "axes.grid": True,
+        "axes.axisbelow": True,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.titlelocation": "left",
@@ -59,10 +60,10 @@ def _styled(theme: Theme) -> Iterator[None]:
         yield
 
 
-def panels(rows: int, height_in: float, *, is_shared: bool = True) -> tuple[Figure, list[Axes]]:
-    """Return a figure of some rows, each so high, over one time axis."""
-    figure = Figure(figsize=(WIDTH_IN, height_in * rows), layout="constrained")
-    grid = figure.subplots(rows, 1, sharex=is_shared, squeeze=False)
+def panels(*heights_in: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure of a panel for each height, one below the other, over one axis."""
+    figure = Figure(figsize=(WIDTH_IN, sum(heights_in)), layout="constrained")
+    grid = figure.subplots(len(heights_in), 1, sharex=True, squeeze=False, height_ratios=heights_in)
     return figure, list(grid[:, 0])
 
 

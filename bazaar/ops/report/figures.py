@@ -12,8 +12,8 @@ from bazaar.ops.load.summary import Second, Summary
 from bazaar.ops.report.drawing import Drawing, panels
 from bazaar.ops.report.episodes import ELECTED, list_episodes
 from bazaar.ops.report.theme import Theme
+from bazaar.ops.report.words import NAMES
 
-NAMES = {"query": "stock look-ups", "trade": "trades", "order": "order look-ups"}
 _LETTER_PT, _LABEL_PT = 2.1, 12.0
 """How high a slanting name is: for each letter, and in any case."""
 LABELS_MAX = 30
@@ -41,7 +41,7 @@ def kinds_of(summary: Summary) -> list[str]:
 
 def draw_throughput(summary: Summary, theme: Theme) -> Figure:
     """Draw answers and errors a second."""
-    figure, (rates, errors) = panels(2, 2.3)
+    figure, (rates, errors) = panels(2.3, 2.3)
     for kind in kinds_of(summary):
         times, seconds = _every_second(summary, kind)
         good = [second.count - second.errors for second in seconds]
@@ -63,7 +63,7 @@ def draw_throughput(summary: Summary, theme: Theme) -> Figure:
 def draw_latency(summary: Summary, theme: Theme) -> Figure:
     """Draw three percentiles of each second, a panel for each kind of operation."""
     kinds = kinds_of(summary)
-    figure, rows = panels(len(kinds), 2.1)
+    figure, rows = panels(*[2.1] * len(kinds))
     for axes, kind in zip(rows, kinds, strict=True):
         times, seconds = _every_second(summary, kind)
         for name, style, alpha in (("p50", "-", 1.0), ("p95", "--", 0.9), ("p99", ":", 0.9)):
@@ -80,7 +80,7 @@ def draw_latency(summary: Summary, theme: Theme) -> Figure:
 
 def draw_percentiles(summary: Summary, theme: Theme) -> Figure:
     """Draw latency against the percentile, each ninth on the axis as wide as the one before."""
-    figure, (axes,) = panels(1, 3.4)
+    figure, (axes,) = panels(3.4)
     last = 1.0
     for kind, one in summary.operations.items():
         points = [(100 / (100 - p), ms) for p, ms in one.percentiles if p < 100 and ms > 0]  # noqa: PLR2004
@@ -102,7 +102,7 @@ def draw_percentiles(summary: Summary, theme: Theme) -> Figure:
 
 def draw_cluster(summary: Summary, theme: Theme) -> Figure:
     """Draw who leads, how far each replica is behind, and how many answers came from memory."""
-    figure, rows = panels(3, 1.7)
+    figure, rows = panels(1.7, 1.7, 1.7)
     leaders, lags, hits = rows
     times = [sample.at_s for sample in summary.samples]
     led = [float("nan") if one.leader is None else one.leader for one in summary.samples]

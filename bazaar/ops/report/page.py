@@ -17,10 +17,9 @@ from bazaar.ops import exits
 from bazaar.ops.data_dir import write_whole
 from bazaar.ops.errors import ClusterError
 from bazaar.ops.load.summary import OperationSummary, Summary
-from bazaar.ops.report.drawing import inline_svg
 from bazaar.ops.report.episodes import Episode, list_episodes
-from bazaar.ops.report.figures import NAMES, list_figures
 from bazaar.ops.report.theme import style_sheet
+from bazaar.ops.report.words import NAMES
 
 PAGE = "index.html"
 FINDINGS_MAX = 200
@@ -110,7 +109,9 @@ def _facts(summary: Summary) -> dict[str, Any]:
         "proof_sentence": _proof_sentence(summary),
         "proof": findings[:FINDINGS_MAX],
         "proof_left": max(0, len(findings) - FINDINGS_MAX),
+        "proof_gaps": summary.proof_gaps,
         "proof_counts": counts,
+        "notes": summary.notes,
         "figures": _figures(summary),
         "episodes": [_episode(one) for one in list_episodes(summary.marks)],
         "options": [(name, _plain(value)) for name, value in summary.options.items()],
@@ -119,6 +120,10 @@ def _facts(summary: Summary) -> dict[str, Any]:
 
 def _figures(summary: Summary) -> list[tuple[str, str, str]]:
     """Return title, explanation and picture of each plot."""
+    # Here, for matplotlib takes two seconds to be imported, and most runs draw nothing.
+    from bazaar.ops.report.drawing import inline_svg  # noqa: PLC0415
+    from bazaar.ops.report.figures import list_figures  # noqa: PLC0415
+
     return [
         (title, _TEXTS[name], _trusted(inline_svg(drawing, name, title)))
         for name, title, drawing in list_figures(summary)
@@ -140,6 +145,8 @@ def _headline(summary: Summary) -> list[tuple[str, str]]:
         found.append(("from memory", f"{summary.hit_ratio:.1%}"))
     if summary.longest_gap_s is not None:
         found.append(("longest gap between trades", f"{summary.longest_gap_s:.2f} s"))
+    if summary.unsent:
+        found.append(("due, but not begun", f"{summary.unsent:,}"))
     if faults := len(list_episodes(summary.marks)):
         found.append(("faults", str(faults)))
     found.append(("failovers", str(summary.failovers)))
@@ -160,6 +167,8 @@ def _proof_sentence(summary: Summary) -> str:
     match summary.proof:
         case None:
             return "None was asked for: what the servers kept was not compared with the answers."
+        case () if summary.proof_gaps:
+            return "Nothing wrong was found, but not everything could be looked at:"
         case ():
             return "What the servers kept was compared with every answer: nothing is wrong."
     count = len(summary.proof)

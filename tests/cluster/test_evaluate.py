@@ -1,0 +1,39 @@
+"""One step of an evaluation on a real cluster, which is gone afterwards."""
+
+import os
+
+import psutil
+import pytest
+
+from bazaar.ops.evaluate.own import own_cluster
+from bazaar.ops.evaluate.run import Runner
+from bazaar.ops.evaluate.steps import SMALL_CACHE, Effort, list_steps
+from bazaar.ops.load.profiles import read_profile
+
+pytestmark = pytest.mark.cluster
+
+EFFORT = Effort(seconds=2.0, rate=500, clients=8)
+
+
+def test_a_small_cache_is_seen_to_replace_and_its_cluster_to_go() -> None:
+    environ = {name: value for name, value in os.environ.items() if "DJANGO" not in name}
+    (small,) = (step for step in list_steps(EFFORT) if step.is_small)
+    with own_cluster(environ, BAZAAR_CACHE_STOCKS_MAX=SMALL_CACHE) as cluster:
+        root = cluster.data.root
+        outcome = Runner(cluster, read_profile("sp500")).measure(small)
+    assert outcome.summary.error_count == 0
+    assert outcome.by_cache["hit"].count > 0
+    assert outcome.by_cache["hit"].p50_ms < outcome.by_cache["miss"].p50_ms
+    last = outcome.looks[-1]
+    assert last.evictions > 0
+    assert max(len(look.ranks) for look in outcome.looks) == SMALL_CACHE
+    assert not root.exists()
+    left = [one for one in psutil.process_iter() if _data_of(one) == str(root)]
+    assert left == []
+
+
+def _data_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("BAZAAR_DATA_DIR")
+    except psutil.Error:
+        return None
