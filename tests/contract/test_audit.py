@@ -39,6 +39,19 @@ class Cut:
         return self.real.call(method, path, body, timeout_s=timeout_s)
 
 
+class Before:
+    """A transport on which something happens just before a first call."""
+
+    def __init__(self, real: Transport, path: str, act: Callable[[], object]) -> None:
+        self.real, self.path, self.act = real, path, act
+
+    def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
+        if path.startswith(self.path):
+            act, self.act = self.act, lambda: None
+            act()
+        return self.real.call(method, path, body, timeout_s=timeout_s)
+
+
 def audit(
     cluster: Cluster,
     replica: ReplicaClient | None = None,
@@ -79,9 +92,18 @@ def test_an_empty_cluster_keeps_every_promise(cluster: Cluster) -> None:
 
 def test_trades_meanwhile_make_no_difference(cluster: Cluster) -> None:
     """The stocks are as of an order, and every source ends where it was when it was opened."""
-    verdict = audit(cluster, meanwhile=lambda: trade(cluster, 3, 4, 5, 6, 7))
+    trade(cluster, 3)
+    verdict = audit(cluster, meanwhile=lambda: trade(cluster, 4, 5, 6, 7))
     assert verdict.sentences == ()
-    assert verdict.counts["orders in the ledger"] == verdict.counts["orders in order-2"] == 2
+    assert verdict.counts["orders in the ledger"] == verdict.counts["orders in order-2"] == 3
+
+
+def test_trades_between_the_stocks_and_the_ledger_make_no_difference(cluster: Cluster) -> None:
+    """I4 holds of the stocks and the orders that they are as of, not of all that came later."""
+    wire = Before(cluster.catalog.control, "/rows", lambda: trade(cluster, 3, 4))
+    verdict = audit(cluster, catalog=CatalogClient(wire, wire, 1))
+    assert verdict.sentences == ()
+    assert verdict.counts["orders in the ledger"] == 4
 
 
 def test_damage_is_named_whether_the_replica_serves_or_not(cluster: Cluster) -> None:
