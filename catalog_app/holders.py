@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bazaar.core.failures import Failure
+from bazaar.core.keepers import Keepers
 from bazaar.core.leases import Holders
 from bazaar.core.types import Version
 
@@ -52,6 +53,7 @@ class HolderDesk:
     def __init__(self, lease_s: float, clock: Clock) -> None:
         """lease_s: how long a lease runs from its last renewal."""
         self._holders = Holders(lease_s)
+        self._keepers = Keepers()
         self._clients: dict[str, HolderClient] = {}
         self._clock = clock
         self._lock = threading.Lock()
@@ -62,6 +64,7 @@ class HolderDesk:
         """Begin a lease; the caller holds the writer's lock, so no change is under way."""
         with self._lock:
             self._holders.register(holder_id, self._clock.now_s())
+            self._keepers.drop(holder_id)
             self._clients[holder_id] = client
         log.info("holder registered holder=%s", holder_id)
 
@@ -69,7 +72,22 @@ class HolderDesk:
         """Assume a lease that an earlier run of the catalog may have granted."""
         with self._lock:
             self._holders.honour(holder_id, self._clock.now_s())
+            self._keepers.suspect(holder_id)
             self._clients[holder_id] = client
+
+    def admit(self, holder_id: str, stock_name: str) -> bool:
+        """
+        Note that a holder will keep a stock; tell whether it may.
+
+        Call it before the stock is read. False: it has no lease, or the stock is changing just now.
+        """
+        with self._lock:
+            return holder_id in self._clients and self._keepers.admit(holder_id, stock_name)
+
+    def forget(self, holder_id: str, stock_name: str) -> None:
+        """Note that a holder does not keep a stock after all."""
+        with self._lock:
+            self._keepers.forget(holder_id, stock_name)
 
     def renew(self, holder_id: str) -> None:
         """Prolong a lease. Raises UnknownHolder (definite)."""
@@ -82,16 +100,34 @@ class HolderDesk:
             live = self._holders.live(self._clock.now_s())
             for gone in set(self._clients) - set(live):
                 del self._clients[gone]
+                self._keepers.drop(gone)
             return live
 
     def invalidate(self, changes: Sequence[Change]) -> tuple[str, ...]:
-        """Make every holder forget, or wait its lease out; return the holders that were dropped."""
-        left = self._tell_together(self.live(), changes)
+        """
+        Make every holder that may have them forget stocks, or wait its lease out; return who was
+        dropped.
+
+        Until `settle` nobody else may keep them.
+        """
+        live, names = self.live(), [name for name, _ in changes]
+        with self._lock:
+            keepers = self._keepers.begin(names)
+        left = self._tell_together([one for one in live if one in keepers], changes)
         if len(left) <= 1:
             is_told = [self._insist(holder, changes) for holder in left]
         else:
             is_told = list(self._pool.map(lambda holder: self._insist(holder, changes), left))
-        return tuple(holder for holder, told in zip(left, is_told, strict=True) if not told)
+        dropped = tuple(holder for holder, told in zip(left, is_told, strict=True) if not told)
+        with self._lock:
+            for holder_id in keepers.difference(dropped):
+                self._keepers.told(holder_id, names)
+        return dropped
+
+    def settle(self) -> None:
+        """End what `invalidate` began: the change is committed, or given up."""
+        with self._lock:
+            self._keepers.end()
 
     def _tell_together(self, live: Sequence[str], changes: Sequence[Change]) -> list[str]:
         """
@@ -142,5 +178,6 @@ class HolderDesk:
     def _drop(self, holder_id: str, failure: Failure) -> None:
         with self._lock:
             self._holders.drop(holder_id)
+            self._keepers.drop(holder_id)
             self._clients.pop(holder_id, None)
         log.warning("holder dropped holder=%s reason=%s", holder_id, failure.message)

@@ -1,6 +1,7 @@
 """What the catalog does; each verb owns its transaction, one writer at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -10,7 +11,7 @@ from django.db import transaction
 
 from bazaar.core import types
 from bazaar.core.election import Reign, claim_term
-from bazaar.core.failures import Busy, Failure, StaleTerm
+from bazaar.core.failures import Busy, Failure, StaleTerm, UnknownStock
 from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_batch, reprice
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
 from bazaar.protocol.messages import HolderBody
@@ -30,7 +31,7 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
     Caches are told before the commit (I7). Raises StaleTerm, GapFound: definite, nothing changed.
     """
     with wiring.writer():
-        with transaction.atomic():
+        with _telling(), transaction.atomic():
             book = store.read_book(batch)
             decision = decide_batch(book, batch)
             store.write(book, decision)
@@ -38,6 +39,15 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
         wiring.counts().add(trades=len(decision.orders))
         page = _page_for(batch, book, decision)
     return BatchAnswer(decision.answers, page)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Put this around a transaction that tells holders: afterwards its stocks may be kept again."""
+    try:
+        yield
+    finally:
+        wiring.holders().settle()
 
 
 def _tell_holders(stocks: Sequence[types.Stock]) -> None:
@@ -108,7 +118,7 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
 
     price: > 0, at most 11 digits before and 4 after the point. Raises UnknownStock (definite).
     """
-    with wiring.writer(), transaction.atomic():
+    with wiring.writer(), _telling(), transaction.atomic():
         before = selectors.get_stock(stock_name=stock_name)
         after = reprice(before, selectors.tidy(price))
         changed = Stock.objects.filter(name=stock_name, version=before.version).update(
@@ -149,6 +159,21 @@ def read_stock(*, stock_name: str) -> types.Stock:
     """Return one stock as committed, and count it. Raises UnknownStock (definite)."""
     wiring.counts().add_read()
     return selectors.get_stock(stock_name=stock_name)
+
+
+def fill_stock(*, stock_name: str, holder_id: UUID) -> tuple[types.Stock, bool]:
+    """
+    Return one stock as committed, and whether the holder may keep it and share it.
+
+    Raises UnknownStock (definite).
+    """
+    desk = wiring.holders()
+    is_admitted = desk.admit(str(holder_id), stock_name)
+    try:
+        return read_stock(stock_name=stock_name), is_admitted
+    except UnknownStock:
+        desk.forget(str(holder_id), stock_name)
+        raise
 
 
 def load_stocks(*, name: str) -> int:

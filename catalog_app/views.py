@@ -61,6 +61,16 @@ class StockDetail(GetHop):
         return messages.StockBody.from_core(services.read_stock(stock_name=check_stock_name(value)))
 
 
+class StockFill(PostHop):
+    """POST: one stock for a holder's memory, and whether it may be kept."""
+
+    body_type = messages.FillBody
+
+    def answer(self, body: messages.FillBody) -> messages.FilledBody:
+        stock, is_kept = services.fill_stock(stock_name=body.stock_name, holder_id=body.holder_id)
+        return messages.FilledBody(stock=messages.StockBody.from_core(stock), may_keep=is_kept)
+
+
 class BatchCreate(PostHop):
     """POST: decide the trades of the leader of the current term."""
 

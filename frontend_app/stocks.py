@@ -46,7 +46,7 @@ class StockReader:
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
         self._is_registered = False
         self._away_until_s = 0.0
-        self._fills: dict[Fill, Future[KeptStock]] = {}
+        self._fills: dict[Fill, Future[KeptStock | None]] = {}
         self._strangers = Strangers(STRANGERS_PER_S, STRANGERS_BURST)
         self._lock = threading.Lock()
         self._loop = Loop("lease", self.keep_lease, limits.renewal_s)
@@ -65,7 +65,7 @@ class StockReader:
         """
         try:
             if is_fresh:
-                return Reading(self._ask(stock_name), Source.REQUEST)
+                return Reading(self._ask(stock_name)[0], Source.REQUEST)
             return self._read(stock_name)
         except Unreachable:
             with self._lock:
@@ -163,10 +163,14 @@ class StockReader:
             if shared is not None and ticket.admits(shared):
                 return Reading(shared, Source.COLLAPSED)
         # Without a lease nothing is heard, so nothing may be shared or kept.
-        return Reading(self._ask(stock_name), Source.BYPASS)
+        return Reading(self._ask(stock_name)[0], Source.BYPASS)
 
-    def _ask(self, stock_name: str) -> KeptStock:
-        """Return a stock from the catalog. Raises UnknownStock, Busy (definite), Unreachable."""
+    def _ask(self, stock_name: str, *, to_keep: bool = False) -> tuple[KeptStock, bool]:
+        """
+        Return a stock from the catalog, and whether it may be kept and shared.
+
+        Raises UnknownStock, Busy (definite), Unreachable.
+        """
         is_known = stock_name in self.cache.heard or stock_name in self.cache.entries
         since_s = monotonic_s()
         if since_s < self._away_until_s:
@@ -174,7 +178,10 @@ class StockReader:
         if not is_known:
             self._strangers.admit(since_s)
         try:
-            stock = self.catalog.get_stock(stock_name)
+            if to_keep:
+                stock, may_keep = self.catalog.fill(stock_name, self.holder.holder_id)
+            else:
+                stock, may_keep = self.catalog.get_stock(stock_name), False
         except UnknownStock:
             self._strangers.count(monotonic_s())
             raise
@@ -183,17 +190,19 @@ class StockReader:
                 self._away_until_s = monotonic_s() + self.limits.renewal_s
             raise
         body = encode(show_stock(stock))
-        return KeptStock(stock, body, hit_headers(stock.version, body), since_s)
+        return KeptStock(stock, body, hit_headers(stock.version, body), since_s), may_keep
 
-    def _fill(self, ticket: Ticket, future: "Future[KeptStock]") -> Reading:
+    def _fill(self, ticket: Ticket, future: "Future[KeptStock | None]") -> Reading:
         try:
-            kept = self._ask(ticket.fill.stock_name)
+            kept, may_keep = self._ask(ticket.fill.stock_name, to_keep=True)
         except BaseException as error:
             self._finish(ticket.fill, None)
             future.set_exception(error)
             raise
-        is_stored = self._finish(ticket.fill, kept)
-        future.set_result(kept)
+        # A change of it is passing: this reader began before, but others may not have.
+        shared = kept if may_keep else None
+        is_stored = self._finish(ticket.fill, shared)
+        future.set_result(shared)
         return Reading(kept, Source.STORED if is_stored else Source.MISS)
 
     def _finish(self, fill: Fill, kept: KeptStock | None) -> bool:
@@ -201,8 +210,8 @@ class StockReader:
             self._fills.pop(fill, None)
             return self.cache.finish(fill, kept)
 
-    def _share(self, future: "Future[KeptStock]") -> KeptStock | None:
-        """Return the answer of somebody else's fill; None when this reader must ask itself."""
+    def _share(self, future: "Future[KeptStock | None]") -> KeptStock | None:
+        """Return the answer of somebody else's fill; None when this reader must ask anew."""
         try:
             return future.result(self.limits.call_timeout_s)
         except (UnknownStock, Busy):

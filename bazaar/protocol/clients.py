@@ -10,6 +10,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 import msgspec
 
@@ -104,6 +105,16 @@ class CatalogClient(Client):
         """Return a stock as committed. Raises UnknownStock (definite)."""
         path = query("/stock", stock_name=stock_name)
         return self._get(self.served, path, messages.StockBody).to_core()
+
+    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
+        """
+        Return a stock as committed, and whether this holder may keep and share it.
+
+        Raises UnknownStock (definite).
+        """
+        body = messages.FillBody(stock_name=stock_name, holder_id=holder_id)
+        filled = self._post(self.served, "/fill", body, messages.FilledBody)
+        return filled.stock.to_core(), filled.may_keep
 
     def place(self, batch: Batch) -> BatchAnswer:
         """Decide a batch. Raises StaleTerm, GapFound (definite)."""

@@ -330,6 +330,21 @@ class PriceBody(Message, frozen=True, kw_only=True):
     price: Decimal
 
 
+class FillBody(Message, frozen=True, kw_only=True):
+    """Front end to catalog: a stock is wanted for memory."""
+
+    stock_name: Name
+    holder_id: UUID
+
+
+class FilledBody(Message, frozen=True, kw_only=True):
+    """Catalog to front end: the stock, and what may be done with it."""
+
+    stock: StockBody
+    may_keep: bool
+    """Whether it may be kept and shared; otherwise the holder would not hear of a change."""
+
+
 class HolderBody(Message, frozen=True, kw_only=True):
     """Front end to catalog: register, or renew, the lease of one process; its control address."""
 

@@ -8,6 +8,7 @@ urlpatterns = [
     re_path(r"^query/?$", views.SeedQuery.as_view()),
     re_path(r"^trade/?$", views.SeedTrade.as_view()),
     re_path(r"^stock/?$", views.StockDetail.as_view()),
+    re_path(r"^fill/?$", views.StockFill.as_view()),
     re_path(r"^batch/?$", views.BatchCreate.as_view()),
 ]
 handler404 = "bazaar.rest.answer_unknown_path"

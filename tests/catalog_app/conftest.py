@@ -10,7 +10,7 @@ from bazaar.core.types import ReplicaId, Term
 from catalog_app.holders import HolderDesk
 from catalog_app.models import Leadership, Stock
 from tests.bazaar.histories import STOCK
-from tests.catalog_app.fakes import FakeTime
+from tests.catalog_app.fakes import BusyDesk, FakeTime
 
 TERM, LEADER = Term(3), ReplicaId(2)
 LEASE_S = 2.0
@@ -44,6 +44,6 @@ def time() -> FakeTime:
 @pytest.fixture
 def desk(time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> HolderDesk:
     """Keep the leases on a clock that stands still."""
-    desk = HolderDesk(LEASE_S, time.clock)
+    desk = BusyDesk(LEASE_S, time.clock)
     monkeypatch.setattr(catalog_app.wiring, "holders", lambda: desk)
     return desk

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from bazaar.core.failures import Failure
-from catalog_app.holders import Change, Clock
+from catalog_app.holders import Change, Clock, HolderClient, HolderDesk
 
 
 @dataclass
@@ -20,6 +20,16 @@ class FakeTime:
     @property
     def clock(self) -> Clock:
         return Clock(lambda: self.now_s, self.wait)
+
+
+class BusyDesk(HolderDesk):
+    """A desk whose holders have every stock in memory as soon as they have a lease."""
+
+    def register(self, holder_id: str, client: HolderClient) -> None:
+        super().register(holder_id, client)
+        self.settle()  # nobody registers while a change is passing
+        for stock_name in ("MenhirCo", "BoarCo", "Ünï & Co."):
+            assert self.admit(holder_id, stock_name)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 import catalog_app.wiring
-from bazaar.core.failures import Busy, Unreachable
+from bazaar.core.failures import Busy, UnknownStock, Unreachable
 from bazaar.core.leases import UnknownHolder
 from bazaar.core.ledger import Batch
 from bazaar.core.types import OrderNo
@@ -85,6 +85,14 @@ def test_what_changes_nothing_bothers_no_holder(desk: HolderDesk) -> None:
     trade()
     services.place_batch(batch=Batch(TERM, LEADER, OrderNo(1), (make_trade(2, 10**6),)))
     assert len(holder.told) == 1
+
+
+def test_a_stock_that_does_not_exist_leaves_nothing_on_the_list(desk: HolderDesk) -> None:
+    """I10: or a flood of unknown names would fill the catalog's memory."""
+    desk.register(NOBODYS, FakeHolder())
+    with pytest.raises(UnknownStock):
+        services.fill_stock(stock_name="NoSuchCo", holder_id=UUID(NOBODYS))
+    assert "NoSuchCo" not in desk._keepers.by_stock
 
 
 def test_a_commit_waits_for_a_silent_holder_and_forgets_it(

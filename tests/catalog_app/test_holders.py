@@ -11,7 +11,7 @@ from bazaar.core.types import Version
 from catalog_app.holders import INVALIDATE_TIMEOUT_S, HolderDesk
 from tests.bazaar.waits import WAIT_S
 from tests.catalog_app.conftest import LEASE_S
-from tests.catalog_app.fakes import FakeHolder, FakeTime
+from tests.catalog_app.fakes import BusyDesk, FakeHolder, FakeTime
 
 CHANGES = (("MenhirCo", Version(2)), ("BoarCo", Version(7)))
 
@@ -30,7 +30,7 @@ def warmth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
 
 @pytest.fixture
 def desk(time: FakeTime) -> HolderDesk:
-    return HolderDesk(LEASE_S, time.clock)
+    return BusyDesk(LEASE_S, time.clock)
 
 
 def test_without_holders_nothing_is_waited_for(desk: HolderDesk, time: FakeTime) -> None:
@@ -107,7 +107,7 @@ def test_a_silent_holder_cannot_prolong_its_lease_while_it_is_waited_for(
             desk.renew("deaf")
         refused.append(True)
 
-    desk = HolderDesk(LEASE_S, type(time.clock)(lambda: time.now_s, wait))
+    desk = BusyDesk(LEASE_S, type(time.clock)(lambda: time.now_s, wait))
     desk.register("deaf", silent())
     assert desk.invalidate(CHANGES) == ("deaf",)
     assert len(refused) > 10
@@ -166,3 +166,51 @@ def test_a_lease_that_ran_out_is_not_waited_for(desk: HolderDesk, time: FakeTime
 def test_an_unknown_holder_cannot_renew(desk: HolderDesk) -> None:
     with pytest.raises(UnknownHolder):
         desk.renew("nobody")
+
+
+def test_only_who_may_have_a_stock_is_told(desk: HolderDesk) -> None:
+    """ADR 15: a change bothers its keepers, and each of them once."""
+    plain = HolderDesk(LEASE_S, desk._clock)
+    keeper, other = FakeHolder(), FakeHolder()
+    plain.register("keeper", keeper)
+    plain.register("other", other)
+    assert plain.admit("keeper", "MenhirCo")
+    assert plain.admit("other", "SomethingElse")
+    for _ in range(2):
+        assert plain.invalidate(CHANGES) == ()
+        plain.settle()
+    assert (keeper.told, other.told) == ([CHANGES], [])
+
+
+def test_nobody_may_keep_a_stock_while_a_change_of_it_is_passing(desk: HolderDesk) -> None:
+    desk.register("holder", FakeHolder())
+    desk.invalidate(CHANGES)
+    assert not desk.admit("holder", "MenhirCo")
+    assert desk.admit("holder", "SomethingElse")
+    desk.settle()
+    assert desk.admit("holder", "MenhirCo")
+
+
+def test_nobody_may_keep_anything_without_a_lease(desk: HolderDesk) -> None:
+    assert not desk.admit("stranger", "MenhirCo")
+
+
+def test_who_could_not_be_told_is_told_next_time(desk: HolderDesk) -> None:
+    """A change that fails half way leaves its keepers on the list."""
+    holder = FakeHolder(failures=[RuntimeError("half way")])  # type: ignore[list-item]
+    desk.register("holder", holder)
+    with pytest.raises(RuntimeError):
+        desk.invalidate(CHANGES)
+    desk.settle()
+    assert desk.invalidate(CHANGES) == ()
+    assert holder.told == [CHANGES]
+
+
+def test_a_holder_of_an_earlier_run_is_told_of_everything(desk: HolderDesk, time: FakeTime) -> None:
+    """The list did not survive the catalog's restart; the leases may have."""
+    restarted, holder = HolderDesk(LEASE_S, time.clock), FakeHolder()
+    restarted.honour("holder", holder)
+    restarted.invalidate(CHANGES)
+    restarted.settle()
+    restarted.invalidate(CHANGES)
+    assert holder.told == [CHANGES, CHANGES]

@@ -138,6 +138,11 @@ EXAMPLES = (
     Example(_CATALOG, "GET", "/query", _NAME, None, _NAME_KIND),
     Example(_CATALOG, "GET", "/stock", _NAME, None, _NAME_KIND),
     Example(
+        *(_CATALOG, "POST", "/fill", {}),
+        {**_NAME, "holder_id": _HOLDER["holder_id"]},
+        {"stock_name": "name", "holder_id": "uuid"},
+    ),
+    Example(
         *(_CATALOG, "POST", "/trade", {}),
         {**_NAME, "type": "buy", "quantity": 1},
         {"stock_name": "name", "type": "trade type", "quantity": "quantity"},

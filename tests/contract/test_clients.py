@@ -47,6 +47,15 @@ def test_a_stock_is_read_with_all_its_numbers(cluster: Cluster) -> None:
     assert (stock.opening, stock.issued, stock.version) == (1000, 2000, 3)
 
 
+def test_a_stock_is_filled_for_who_has_a_lease(cluster: Cluster) -> None:
+    stock = cluster.catalog.get_stock(STOCK.name)
+    holder_id = cluster.reader.holder.holder_id
+    assert cluster.catalog.fill(STOCK.name, holder_id) == (stock, True)
+    assert cluster.catalog.fill(STOCK.name, UUID(int=12345)) == (stock, False)
+    with pytest.raises(UnknownStock):
+        cluster.catalog.fill("NoSuchCo", holder_id)
+
+
 @pytest.mark.parametrize("name", ["NoSuchCo", " ", "%00", "a&b=c", "Ünï ⚔", "x" * 200, "."])
 def test_a_stock_that_does_not_exist_is_unknown_whatever_its_name(
     cluster: Cluster, name: str

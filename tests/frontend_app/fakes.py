@@ -31,6 +31,8 @@ class FakeCatalog(CatalogClient):
         self.registered: list[UUID] = []
         self.renewed = 0
         self.lease_s = 3600.0
+        self.may_keep = True
+        """False while a change is passing."""
 
     def get_stock(self, stock_name: str) -> Stock:
         self.asked.append(stock_name)
@@ -41,6 +43,10 @@ class FakeCatalog(CatalogClient):
         if found is None:
             raise UnknownStock
         return found
+
+    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
+        may_keep = self.may_keep
+        return self.get_stock(stock_name), may_keep
 
     def change(self, stock_name: str = STOCK.name) -> Version:
         """Commit a change of a stock and return its version."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
@@ -28,6 +29,9 @@ class Shelf:
     def get_stock(self, stock_name: str) -> Stock:
         self.asked += 1
         return Stock(stock_name, Decimal("12.50"), 7, 10, 20, 3, Version(4))
+
+    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
+        return self.get_stock(stock_name), True
 
     def register(self, holder: Any) -> float:
         return 2.0

@@ -131,6 +131,23 @@ def test_a_reader_that_joins_a_fill_after_an_invalidation_gets_no_older_version(
     assert joined.result(WAIT_S) == 2
 
 
+def test_an_answer_during_a_change_is_neither_kept_nor_shared(
+    reader: StockReader, catalog: FakeCatalog
+) -> None:
+    """ADR 15: this process is not told of a change of what it did not have when it began."""
+    release = hold(catalog)
+    catalog.may_keep = False
+    early = in_thread(lambda: version(reader))
+    wait_until(lambda: catalog.asked)
+    late = in_thread(lambda: version(reader))
+    wait_until(lambda: reader.cache.misses == 2)
+    catalog.on_ask, catalog.may_keep = (lambda: None), True
+    catalog.change()  # committed and acknowledged, let us say, before `late` began
+    release.set()
+    assert (early.result(WAIT_S), late.result(WAIT_S)) == (1, 2)
+    assert [entry.version for entry in reader.contents()] == [2]
+
+
 def test_an_owners_failure_is_not_its_companions(reader: StockReader, catalog: FakeCatalog) -> None:
     release = hold(catalog)
     catalog.failure = Unreachable("cut", is_refused=True)
