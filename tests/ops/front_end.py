@@ -45,6 +45,8 @@ class FakeFrontEnd:
                 return 404, {"error": {"message": "Stock not found"}}, "unknown_stock"
             shown = {"stock_name": name, "price": 1.50, "trade_volume": 0}
             return 200, {**shown, "quantity": self.stocks[name]}, ""
+        if url.path == "/leader":
+            return 200, {"leader": 20003, "id": 3, "term": 1}, ""
         number = int(asked["order_no"])
         if number in self.broken:
             return 503, {"error": {"message": "Nobody knows."}}, "unreachable"

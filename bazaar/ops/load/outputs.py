@@ -117,8 +117,7 @@ class History:
         self.failure: str | None = None
         """Why it is not whole, once it is not."""
         try:
-            self._writer: HistoryWriter = HistoryWriter(self.path, header)
-            self._writer.flush()
+            self._writer = HistoryWriter(self.path, header)
         except OSError as error:
             self.discard()
             raise Ended(f"--history: {self._describe(error)}") from error

@@ -6,6 +6,7 @@ were noted, which is roughly the order of time. Whatever is at its default is le
 are seconds since the run began, on one monotonic clock that all processes of the run share.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -141,7 +142,13 @@ class HistoryWriter:
     def __init__(self, path: Path, header: Header) -> None:
         """Begin a new file; an older one of that name is gone."""
         self._file = path.open("wb", buffering=BUFFER_BYTES)
-        self.write(header)
+        try:
+            self.write(header)
+            self.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                self.close()
+            raise
 
     def write(self, record: Record) -> None:
         """Append one record."""

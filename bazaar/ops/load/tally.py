@@ -53,7 +53,7 @@ class Counter:
         cell.outcomes[outcome] = cell.outcomes.get(outcome, 0) + 1
         if outcome != "ok":
             return
-        took_us = int((end_s - done.intended_s) * MICRO)
+        took_us = round((end_s - done.intended_s) * MICRO)
         cell.latencies[took_us] = cell.latencies.get(took_us, 0) + 1
         if done.cache is not None:
             cell.caches[done.cache] = cell.caches.get(done.cache, 0) + 1

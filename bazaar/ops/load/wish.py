@@ -158,7 +158,10 @@ def _optional_number(option: str, text: str | None, least: float, most: float) -
 
 
 _OUTER = frozenset(
-    {"settings", "pythonpath", "traceback", "no_color", "force_color", "skip_checks", "verbosity"}
+    {
+        *("settings", "pythonpath", "traceback", "no_color", "force_color", "skip_checks"),
+        *("verbosity", "stdout", "stderr"),
+    }
 )
 """Options of every management command."""
 
