@@ -234,7 +234,8 @@ def crashes_text(crashes: Outcome) -> str:
         f"During {len(crashes.recoveries)} faults {told}{pause}. A dead leader is replaced by the "
         "live replica with the largest id; a paused one is noticed by its silence, which takes "
         "longer. While the catalog is dead no trade can be decided: trades wait until it is back, "
-        f"and stocks in memory are shown, marked as stale once the lease is over ({stale:,} "
+        "and so do look-ups of stocks that are not in memory; "
+        f"those that are in memory are shown, marked as stale once the lease is over ({stale:,} "
         "answers). The pause is the longest between two "
         "trades; an election is seen by looking a few times a second, so its time is rough."
     )

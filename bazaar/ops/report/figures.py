@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bazaar.ops.load.records import OPERATION_KINDS
 from bazaar.ops.load.summary import Second, Summary
@@ -18,6 +19,8 @@ _LETTER_PT, _LABEL_PT = 2.1, 12.0
 """How high a slanting name is: for each letter, and in any case."""
 LABELS_MAX = 30
 """Faults with their names above a plot; more would overlap."""
+WIDE = 500
+"""An axis that reaches so many times its beginning has room for powers of ten only."""
 _TAILS = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
 
@@ -54,6 +57,7 @@ def draw_throughput(summary: Summary, theme: Theme) -> Figure:
     errors.set_ylabel("errors per second")
     errors.set_title("Errors" if any(failed) else "Errors: none")
     errors.set_ylim(0, max(1, *failed, 0) * 1.1)
+    errors.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     rates.set_ylim(bottom=0)
     _finish_timeline([rates, errors], summary, theme)
     add_legend(rates)
@@ -68,7 +72,9 @@ def draw_latency(summary: Summary, theme: Theme) -> Figure:
         times, seconds = _every_second(summary, kind)
         for name, style, alpha in (("p50", "-", 1.0), ("p95", "--", 0.9), ("p99", ":", 0.9)):
             values = [getattr(second, f"{name}_ms") or float("nan") for second in seconds]
-            axes.plot(times, values, style, color=getattr(theme, kind), alpha=alpha, label=name)
+            colour = getattr(theme, kind)
+            # Dots, for a second between two without operations would be a line of no length.
+            axes.plot(times, values, style, color=colour, alpha=alpha, label=name, **_DOTS)
         set_log_ms(axes)
         axes.set_ylabel("latency (ms)")
         axes.set_title(NAMES[kind].capitalize())
@@ -131,6 +137,7 @@ def draw_cluster(summary: Summary, theme: Theme) -> Figure:
     return figure
 
 
+_DOTS: Any = {"marker": ".", "markersize": 3}
 _STYLES = ["-", "--", ":", "-."]
 
 
@@ -140,9 +147,10 @@ def add_legend(axes: Axes) -> None:
 
 
 def set_log_ms(axes: Axes) -> None:
-    """Give an axis of milliseconds in powers of ten, written plainly."""
+    """Give what is drawn a logarithmic axis of milliseconds, written plainly."""
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    bottom, top = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if top < bottom * WIDE else (1,)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
