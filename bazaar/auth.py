@@ -1,6 +1,7 @@
 """Who may call what: cluster members sign their requests, everybody else is refused and counted."""
 
 import itertools
+import logging
 import threading
 
 from django.conf import settings
@@ -12,6 +13,9 @@ from rest_framework.views import APIView
 
 from bazaar import clock
 from bazaar.protocol import signing
+from bazaar.recorder import events
+
+log = logging.getLogger("bazaar.auth")
 
 
 class Refusals:
@@ -26,6 +30,7 @@ class Refusals:
         """Count one more."""
         with self._lock:
             self.count = next(self._counter)
+        events.refuse(log, "not_a_member")
 
 
 refusals = Refusals()

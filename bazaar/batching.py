@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from bazaar.core.failures import Busy
+from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -69,6 +70,7 @@ class Combiner(Generic[Item, Result]):
         self._lock = threading.Lock()
         self.batches = 0
         self.items = 0
+        self.sizes = Histogram(SIZE_BOUNDS)
 
     def submit(self, items: Sequence[Item]) -> Sequence[Result]:
         """
@@ -117,6 +119,7 @@ class Combiner(Generic[Item, Result]):
             self._waiting -= size
             self.batches += 1
             self.items += size
+            self.sizes.add(size)
         return batch
 
     def _hand_over(self) -> None:

@@ -2,10 +2,8 @@
 
 import time
 
-
-def monotonic_s() -> float:
-    """Return seconds on a clock that never goes back; for waits, leases and lags."""
-    return time.monotonic()
+monotonic_s = time.monotonic
+"""Return seconds on a clock that never goes back; for waits, leases, lags and durations."""
 
 
 def wall_s() -> float:

@@ -27,6 +27,7 @@ from bazaar import clock
 from bazaar.core.failures import Failure
 from bazaar.protocol import signing
 from bazaar.protocol.clients import encode
+from bazaar.recorder import BEGAN, Meter, operations
 from bazaar.rest import MISTAKE, MemberEndpoint, describe, read_body, read_param
 
 log = logging.getLogger("bazaar.hops")
@@ -36,6 +37,8 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _LENGTH_CHARS_MAX = 8
+_METHODS = ("GET", "POST")
+"""What is counted by its path; the rest together, as paths that nobody serves."""
 
 
 class PostHop(MemberEndpoint):
@@ -75,20 +78,52 @@ class HopPath:
         """application: all of a listener's endpoints. urlconf: the module that names them."""
         self._application = application
         self._hops = dict(_list_hops(urlconf))
+        self._meters = {
+            (method, path): operations.meter(f"{method} {path}")
+            for path, _ in _list_paths(urlconf)
+            for method in _METHODS
+        }
+        self._other = operations.meter("other")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
-        hop = self._hops.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        """Answer one request, and count it."""
+        began_s = environ.get(BEGAN) or clock.monotonic_s()
+        asked = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        hop = self._hops.get(asked)
         if hop is not None and (call := _prepare(view := hop(), environ)):
-            return _answer(view, call, start_response)
-        return self._application(environ, start_response)
+            code, content = _answer(view, call, start_response)
+            self._meters[asked].add(clock.monotonic_s() - began_s, code)
+            return content
+        meter = self._meters.get((asked[0], asked[1].rstrip("/") or "/"), self._other)
+        return self._pass_on(environ, start_response, meter, began_s)
+
+    def _pass_on(
+        self, environ: Environ, start_response: StartResponse, meter: Meter, began_s: float
+    ) -> Iterable[bytes]:
+        """Have the application answer, and count what it says."""
+        code = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+        def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            nonlocal code
+            code = int(status[:3])
+            return start_response(status, headers, *rest)
+
+        try:
+            return self._application(environ, begin)
+        finally:
+            meter.add(clock.monotonic_s() - began_s, code)
+
+
+def _list_paths(urlconf: str) -> Iterable[tuple[str, type]]:
+    """Yield the paths of a listener, without a slash at the end, and their views."""
+    for pattern in import_module(urlconf).urlpatterns:
+        route = str(pattern.pattern).removeprefix("^").removesuffix("$").removesuffix("/?")
+        yield "/" + route, getattr(pattern.callback, "view_class", object)
 
 
 def _list_hops(urlconf: str) -> Iterable[tuple[tuple[str, str], type[PostHop | GetHop]]]:
     """Yield the hops of a listener by method and path."""
-    for pattern in import_module(urlconf).urlpatterns:
-        view: type = getattr(pattern.callback, "view_class", object)
-        path = "/" + str(pattern.pattern).removeprefix("^").removesuffix("/?$")
+    for path, view in _list_paths(urlconf):
         if issubclass(view, PostHop):
             yield ("POST", path), view
         if issubclass(view, GetHop):
@@ -134,8 +169,8 @@ def _read(view: PostHop, environ: Environ) -> bytes | None:
 
 def _answer(
     view: PostHop | GetHop, call: Callable[[], Any], start_response: StartResponse
-) -> Iterable[bytes]:
-    """Do what is asked and say what came of it, failures as the long way says them."""
+) -> tuple[int, Iterable[bytes]]:
+    """Do what is asked, say what came of it, failures as the long way says them; tell both."""
     code, headers = int(HTTPStatus.OK), dict[str, str]()
     try:
         body = encode(call())
@@ -150,7 +185,7 @@ def _answer(
             *headers.items(),
         ],
     )
-    return [body]
+    return code, [body]
 
 
 def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:

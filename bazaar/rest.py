@@ -24,10 +24,23 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
 from bazaar.auth import IsMember, MemberAuthentication
-from bazaar.core.failures import Failure
+from bazaar.core.failures import (
+    Busy,
+    Corrupt,
+    DamagedPage,
+    Deposed,
+    Diverged,
+    Failure,
+    NotLeader,
+    NotReplicated,
+    NotServing,
+    StaleTerm,
+    TooFewInSync,
+)
 from bazaar.core.types import ORDER_NO_MAX, STOCK_NAME_CHARS_MAX
 from bazaar.protocol import errors
 from bazaar.protocol.clients import encode
+from bazaar.recorder import events
 
 log = logging.getLogger("bazaar.rest")
 T = TypeVar("T")
@@ -41,6 +54,11 @@ MISTAKE = (
     {"Bazaar-Definite": "false"},
 )
 """Status, message and headers of a mistake of our own; it may have had an effect."""
+_REFUSALS = (
+    *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NotLeader, NotReplicated, NotServing),
+    *(StaleTerm, TooFewInSync),
+)
+"""Failures that are events: what is refused for the cluster's sake, not for the caller's."""
 
 
 class JsonRenderer(BaseRenderer):
@@ -182,6 +200,8 @@ def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | N
 def describe(error: Exception) -> tuple[int | None, str, dict[str, str]]:
     """Return status, message and headers of an error."""
     if isinstance(error, Failure):
+        if isinstance(error, _REFUSALS):
+            events.refuse(log, errors.kind_of(error))
         return errors.status_of(error), error.message, errors.headers_of(error)
     if isinstance(error, DatabaseError):
         log.error("database failed reason=%s", error)

@@ -17,6 +17,7 @@ from bazaar.core.failures import Failure
 from bazaar.core.keepers import Keepers
 from bazaar.core.leases import Holders
 from bazaar.core.types import Version
+from bazaar.recorder import events
 
 log = logging.getLogger("bazaar.catalog")
 
@@ -66,7 +67,7 @@ class HolderDesk:
             self._holders.register(holder_id, self._clock.now_s())
             self._keepers.drop(holder_id)
             self._clients[holder_id] = client
-        log.info("holder registered holder=%s", holder_id)
+        events.tell(log, logging.INFO, "holder registered", holder=holder_id)
 
     def honour(self, holder_id: str, client: HolderClient) -> None:
         """Assume a lease that an earlier run of the catalog may have granted."""
@@ -101,6 +102,7 @@ class HolderDesk:
             for gone in set(self._clients) - set(live):
                 del self._clients[gone]
                 self._keepers.drop(gone)
+                events.tell(log, logging.INFO, "lease over", holder=gone)
             return live
 
     def invalidate(self, changes: Sequence[Change]) -> tuple[str, ...]:
@@ -180,4 +182,5 @@ class HolderDesk:
             self._holders.drop(holder_id)
             self._keepers.drop(holder_id)
             self._clients.pop(holder_id, None)
-        log.warning("holder dropped holder=%s reason=%s", holder_id, failure.message)
+        reason = failure.message
+        events.tell(log, logging.WARNING, "holder dropped", holder=holder_id, reason=reason)

@@ -1,5 +1,6 @@
 """What the catalog does; each verb owns its transaction, one writer at a time."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -15,8 +16,11 @@ from bazaar.core.failures import Busy, Failure, StaleTerm, UnknownStock
 from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_batch, reprice
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
 from bazaar.protocol.messages import HolderBody
+from bazaar.recorder import events
 from catalog_app import selectors, store, wiring
 from catalog_app.models import HolderRegistration, Leadership, Stock
+
+log = logging.getLogger("bazaar.catalog")
 
 STOCK_SETS = ("asterix", "sp500")
 HOLDERS_MAX = 500
@@ -36,7 +40,7 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
             decision = decide_batch(book, batch)
             store.write(book, decision)
             _tell_holders(decision.stocks)
-        wiring.counts().add(trades=len(decision.orders))
+        wiring.counts().add(asked=len(batch.trades), placed=len(decision.orders))
         page = _page_for(batch, book, decision)
     return BatchAnswer(decision.answers, page)
 
@@ -109,6 +113,7 @@ def claim_leadership(*, term: Term, leader: ReplicaId) -> Reign:
         )
         assert claimed == 1, "only one writer changes the term at a time"
     wiring.tenure().begin()
+    events.tell(log, logging.INFO, "elected", term=reign.term, leader=reign.leader)
     return reign
 
 
@@ -126,6 +131,14 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
         )
         assert changed == 1, "only one writer changes a stock at a time"
         _tell_holders([after])
+    events.tell(
+        log,
+        logging.INFO,
+        "price changed",
+        stock_name=after.name,
+        price=str(after.price),
+        version=after.version,
+    )
     return after
 
 

@@ -12,6 +12,7 @@ from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
 from bazaar.hops import GetHop, PostHop
 from bazaar.protocol import messages
 from bazaar.protocol.rows import ROWS_MAX
+from bazaar.protocol.statuses import CatalogStatus
 from bazaar.rest import MemberEndpoint, check_stock_name, read_body, read_number, read_stock_name
 from catalog_app import rows, selectors, serializers, services, wiring
 
@@ -158,8 +159,8 @@ def _read_limit(request: Request) -> int:
     return min(read_number(request, "limit", 1), ROWS_MAX)
 
 
-class StatusDetail(MemberEndpoint):
+class StatusDetail(GetHop):
     """GET: what the catalog tells of itself."""
 
-    def get(self, request: Request) -> Response:
-        return Response(wiring.status())
+    def show(self, value: str) -> CatalogStatus:
+        return wiring.status()

@@ -1,6 +1,5 @@
 """The catalog's one set of running parts; the only file here that reads settings."""
 
-import os
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -11,17 +10,18 @@ from django.db import connections
 
 from bazaar import clock
 from bazaar.auth import refusals
+from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CatalogStatus
+from bazaar.recorder import told_by_all, told_sizes
 from bazaar.topology import Node
 from catalog_app import selectors
 from catalog_app.holders import Clock, HolderDesk
 from catalog_app.tenure import Tenure
 
 _writer = threading.Lock()
-_up_since_s = clock.wall_s()
 
 
 @dataclass(slots=True)
@@ -32,12 +32,15 @@ class Counts:
     trades: int = 0
     stock_reads: int = 0
     """How often a front end asked for a stock."""
+    sizes: Histogram = field(default_factory=lambda: Histogram(SIZE_BOUNDS))
+    """Batches by how many trades they brought."""
     _reads: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, *, trades: int) -> None:
-        """Count one batch; the caller holds the writer's lock."""
+    def add(self, *, asked: int, placed: int) -> None:
+        """Count one batch and its trades; the caller holds the writer's lock."""
         self.batches += 1
-        self.trades += trades
+        self.trades += placed
+        self.sizes.add(asked)
 
     def add_read(self) -> None:
         """Count one stock that was asked for."""
@@ -101,10 +104,9 @@ def status() -> CatalogStatus:
     """Return what the catalog tells of itself."""
     reign, (last, digest) = selectors.get_reign(), selectors.get_head()
     return CatalogStatus(
+        **told_by_all(),
         role="catalog",
         id=1,
-        pid=os.getpid(),
-        up_since_s=_up_since_s,
         is_ready=True,
         term=reign.term,
         leader=reign.leader,
@@ -115,5 +117,6 @@ def status() -> CatalogStatus:
         holders=holders().live(),
         batches=counts().batches,
         trades=counts().trades,
+        batch_sizes=told_sizes(counts().sizes),
         stock_reads=counts().stock_reads,
     )

@@ -14,7 +14,9 @@ from urllib.parse import unquote_plus
 
 from rest_framework.exceptions import ParseError
 
+from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure
+from bazaar.recorder import operations
 from bazaar.rest import check_stock_name
 from frontend_app.headers import miss_headers
 from frontend_app.outcomes import leave
@@ -36,6 +38,7 @@ class HitPath:
     def __init__(self, application: Application, reader: StockReader) -> None:
         """application: the whole front end."""
         self._application, self._reader = application, reader
+        self._hit, self._miss = (operations.meter(f"GET /stocks {how}") for how in ("hit", "miss"))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -46,23 +49,26 @@ class HitPath:
             and "text/html" not in environ.get("HTTP_ACCEPT", "")
             and (name := _name_in(environ["QUERY_STRING"]))
         ):
-            if found := self._reader.hit(name):
+            began_s = monotonic_s()
+            if found := self._reader.hit(name, began_s):
                 kept, age_s = found
                 start_response("200 OK", [*kept.hit_headers, ("Age", str(age_s))])
+                self._hit.histogram.add(monotonic_s() - began_s)
                 return [kept.body]
-            if reading := self._read(name, environ):
+            if reading := self._read(name, environ, began_s):
                 start_response("200 OK", list(miss_headers(reading)))
+                self._miss.add(monotonic_s() - began_s)
                 return [reading.kept.body]
         return self._application(environ, start_response)
 
-    def _read(self, stock_name: str, environ: Environ) -> Reading | None:
+    def _read(self, stock_name: str, environ: Environ, began_s: float) -> Reading | None:
         """Return what the catalog says now; leave anything else to the view, with what it is."""
         try:
             reading = self._reader.read(stock_name)
         except Failure as failure:
-            leave(environ, failure)
+            leave(environ, failure, began_s)
             return None
-        leave(environ, reading)
+        leave(environ, reading, began_s)
         return None if reading.is_stale else reading
 
 

@@ -32,6 +32,7 @@ from bazaar.core.flow import (
 from bazaar.core.ledger import Answer
 from bazaar.core.types import ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.recorder import events
 from bazaar.settings.env import Limits
 
 log = logging.getLogger("bazaar.frontend")
@@ -104,7 +105,8 @@ class LeaderWatch:
 
     def _announce(self, before: Reign) -> None:
         """Wake who waits for a leader, and end the calls that wait for the last one."""
-        log.info("leader known term=%d leader=%s", self.reign.term, self.reign.leader)
+        reign = self.reign
+        events.tell(log, logging.INFO, "leader known", term=reign.term, leader=reign.leader)
         deposed = None if before.leader is None else self.replicas.get(before.leader)
         if deposed is not None and before.leader != self.reign.leader:
             deposed.abort_trades()
@@ -151,7 +153,7 @@ class LeaderWatch:
             case AskAllPings(replica_ids):
                 return self._ping_all(replica_ids)
             case Claim(term, leader):
-                log.info("claiming term=%d leader=%d", term + 1, leader)
+                events.tell(log, logging.INFO, "claiming", term=term + 1, leader=leader)
                 return self.catalog.claim(term, leader)
             case Notify(term, leader, replica_ids):
                 self._notify(term, leader, replica_ids)

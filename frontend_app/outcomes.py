@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from bazaar.core.failures import Failure
+from bazaar.recorder import BEGAN
 from frontend_app.readings import Reading
 
 _OUTCOME = "bazaar.outcome"
 
 
-def leave(environ: dict[str, Any], outcome: Reading | Failure) -> None:
-    """Leave what was found to the view."""
-    environ[_OUTCOME] = outcome
+def leave(environ: dict[str, Any], outcome: Reading | Failure, began_s: float) -> None:
+    """Leave what was found to the view, and since when it was looked for."""
+    environ[_OUTCOME], environ[BEGAN] = outcome, began_s
 
 
 def outcome_of(environ: Mapping[str, Any]) -> Reading | None:

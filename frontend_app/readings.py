@@ -6,9 +6,9 @@ from enum import StrEnum
 from bazaar.core.types import Stock, Version
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KeptStock:
-    """A stock with its answer, encoded once when it came."""
+    """A stock with its answer, encoded once when it came; only the hits are ever changed."""
 
     stock: Stock
     body: bytes
@@ -17,6 +17,8 @@ class KeptStock:
     """The headers of that answer as a hit, all but Age."""
     since_s: float
     """When the catalog was asked for it, on this process's monotonic clock."""
+    hits: int = 0
+    """How often it was answered from memory."""
 
     @property
     def name(self) -> str:

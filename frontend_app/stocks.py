@@ -22,6 +22,7 @@ from bazaar.loops import Loop
 from bazaar.protocol.clients import CatalogClient, encode
 from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
+from bazaar.recorder import events
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from frontend_app.headers import hit_headers
@@ -45,6 +46,7 @@ class StockReader:
         self.lease = Lease(limits.lease_s)
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
         self._is_registered = False
+        self._is_over = False
         self._away_until_s = 0.0
         self._fills: dict[Fill, Future[KeptStock | None]] = {}
         self._strangers = Strangers(STRANGERS_PER_S, STRANGERS_BURST)
@@ -74,21 +76,21 @@ class StockReader:
                 raise
             return Reading(old, Source.STALE, self._age_s(old))
 
-    def hit(self, stock_name: str) -> tuple[KeptStock, int] | None:
+    def hit(self, stock_name: str, now_s: float) -> tuple[KeptStock, int] | None:
         """
         Return a stock in memory and its age in seconds, if the lease allows; else None.
 
-        Takes no lock: many threads in a lock this short wait longer for each other than for the
-        answer. Each step is atomic, and the lease is looked at first: what is in memory then was
-        current at a moment after this call began (I7).
+        now_s: read from the clock after the request came. No lock is taken: many threads in a lock
+        this short wait longer for each other than for the answer. Each step is atomic, and the
+        lease is looked at first: what is in memory then was current at `now_s` or later (I7).
         """
-        now_s = monotonic_s()
         if not self.lease.is_valid(now_s):
             return None
         kept = self.cache.entries.get(stock_name)
         if kept is None:
             return None
         self.cache.touch(stock_name)
+        kept.hits += 1
         return kept, int(now_s - kept.since_s)
 
     def invalidate(self, changes: Sequence[tuple[str, Version]]) -> None:
@@ -108,9 +110,12 @@ class StockReader:
         if self._is_registered:
             try:
                 lease_s = self.catalog.renew(self.holder)
+            except Unreachable:
+                self._note_end()
+                raise
             except UnknownHolder:
                 self._is_registered = False
-                log.warning("lease lost holder=%s", self.holder.holder_id)
+                events.tell(log, logging.WARNING, "lease lost", holder=str(self.holder.holder_id))
             else:
                 self._prolong(sent_s, lease_s)
                 return
@@ -121,7 +126,7 @@ class StockReader:
         lease_s = self.catalog.register(self.holder)
         self._is_registered = True
         self._prolong(sent_s, lease_s)
-        log.info("lease begun holder=%s", self.holder.holder_id)
+        events.tell(log, logging.INFO, "lease begun", holder=str(self.holder.holder_id))
 
     def lease_left_s(self) -> float:
         """Return how long this process may serve from memory, in seconds."""
@@ -137,15 +142,23 @@ class StockReader:
                 version=kept.version,
                 quantity=kept.stock.quantity,
                 age_s=self._age_s(kept),
+                hits=kept.hits,
             )
             for kept in entries
         )
 
     def _prolong(self, sent_s: float, lease_s: float) -> None:
         """Count a renewal; the catalog says for how long, whatever is set here."""
+        self._is_over = False
         with self._lock:
             self.lease.lease_s = lease_s
             self.lease.renewed(sent_s)
+
+    def _note_end(self) -> None:
+        """Tell once when the lease is over because the catalog is out of reach."""
+        if not self._is_over and not self.lease.is_valid(monotonic_s()):
+            self._is_over = True
+            events.tell(log, logging.WARNING, "lease over", holder=str(self.holder.holder_id))
 
     def _read(self, stock_name: str) -> Reading:
         """Answer from memory, or from a fill that this reader owns or may share."""
@@ -154,6 +167,7 @@ class StockReader:
                 if not self.lease.is_valid(monotonic_s()):
                     break
                 if kept := self.cache.get(stock_name):
+                    kept.hits += 1
                     return Reading(kept, Source.HIT, self._age_s(kept))
                 ticket = self.cache.join(stock_name)
                 future = self._fills.setdefault(ticket.fill, Future())

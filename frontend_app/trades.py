@@ -14,10 +14,12 @@ from uuid import UUID, uuid4
 import msgspec
 from rest_framework.exceptions import ParseError
 
+from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.messages import Name, Quantity
+from bazaar.recorder import operations
 from bazaar.rest import PUBLIC_BODY_BYTES_MAX, check_stock_name
 from frontend_app.headers import KEY_HEADER, placed_headers
 from frontend_app.hits import Application, Environ, StartResponse
@@ -45,11 +47,13 @@ class TradePath:
     def __init__(self, application: Application, place: Callable[[Trade], Answer]) -> None:
         """application: the whole front end. place: returns an order or a Failure, or raises it."""
         self._application, self._place = application, place
+        self._placed = operations.meter("POST /orders placed")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         if environ["PATH_INFO"] != "/orders" or environ["REQUEST_METHOD"] != "POST":
             return self._application(environ, start_response)
+        began_s = monotonic_s()
         trade = _read(environ)
         if trade is None:
             return self._application(environ, start_response)
@@ -59,10 +63,11 @@ class TradePath:
             placed = failure
         if isinstance(placed, Failure):
             environ[_KEY] = str(trade.key)
-            leave(environ, placed)
+            leave(environ, placed, began_s)
             return self._application(environ, start_response)
         body = b'{"order_no":%d}' % placed.order_no
         start_response("200 OK", [*placed_headers(body), (KEY_HEADER, str(trade.key))])
+        self._placed.add(monotonic_s() - began_s)
         return [body]
 
 

@@ -8,8 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bazaar.core.types import OrderNo, TradeType, Version
-from bazaar.hops import PostHop
+from bazaar.hops import GetHop, PostHop
 from bazaar.protocol import messages
+from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.rest import (
     Endpoint,
     MemberEndpoint,
@@ -107,8 +108,8 @@ class Invalidate(PostHop):
         return messages.DoneBody()
 
 
-class StatusDetail(MemberEndpoint):
+class StatusDetail(GetHop):
     """GET: what this front end tells of itself."""
 
-    def get(self, request: Request) -> Response:
-        return Response(wiring.status())
+    def show(self, value: str) -> FrontEndStatus:
+        return wiring.status()

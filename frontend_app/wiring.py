@@ -1,15 +1,15 @@
 """The front end's one set of running parts; the only file here that reads settings."""
 
-import os
 from functools import cache
 
 from django.conf import settings
 
-from bazaar import clock, control
+from bazaar import control
 from bazaar.auth import refusals
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.statuses import FrontEndStatus
+from bazaar.recorder import told_by_all, told_sizes
 from frontend_app.hits import Application, HitPath
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader
@@ -17,7 +17,6 @@ from frontend_app.trades import TradePath
 
 STOCK_TIMEOUT_S = 1.0
 """How long a reader waits for the catalog before old memory, marked as stale, is better."""
-_up_since_s = clock.wall_s()
 
 
 @cache
@@ -66,12 +65,12 @@ def wrap(application: Application) -> Application:
 
 def status() -> FrontEndStatus:
     """Return what this front end tells of itself; reads memory only, so it never waits."""
-    reader, elector = stocks(), watch().elector
+    reader, elector, combiner = stocks(), watch().elector, watch().combiner
+    hits, misses = reader.cache.hits, reader.cache.misses
     return FrontEndStatus(
+        **told_by_all(),
         role="frontend",
         id=settings.BAZAAR_NODE.id,
-        pid=os.getpid(),
-        up_since_s=_up_since_s,
         is_ready=elector.reign.leader is not None,
         term=elector.reign.term,
         leader=elector.reign.leader,
@@ -79,10 +78,14 @@ def status() -> FrontEndStatus:
         lease_left_s=round(reader.lease_left_s(), 3),
         cached_count=len(reader.cache.entries),
         cached=reader.contents(),
-        hits=reader.cache.hits,
-        misses=reader.cache.misses,
+        hits=hits,
+        misses=misses,
+        hit_ratio=round(hits / (hits + misses), 4) if hits else 0.0,
         evictions=reader.cache.evictions,
         elections=elector.elections,
-        trades=watch().combiner.items,
+        batches=combiner.batches,
+        trades=combiner.items,
+        batch_sizes=told_sizes(combiner.sizes),
         retries=watch().retries,
+        silences=elector.silences,
     )

@@ -21,11 +21,20 @@ from bazaar.core.replica import Replica, Standing
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.recorder import events
 from bazaar.settings.env import Limits
 from order_app.store import OrderLog
 
 log = logging.getLogger("bazaar.order")
 
+_PHRASES = {
+    Standing.STARTING: "starting",
+    Standing.FOLLOWING: "following",
+    Standing.TAKING_OVER: "taking over",
+    Standing.LEADING: "leading",
+    Standing.CORRUPT: "staying out",
+}
+"""What is told when a replica begins to stand like this."""
 Wanted = tuple[Term, Trade]
 """A trade and the term it is meant for."""
 
@@ -48,6 +57,8 @@ class ReplicaShell:
         self.shipping = threading.Condition()
         self._lock = threading.RLock()
         self._level_s = monotonic_s()
+        self._told = self.machine.standing
+        self._is_behind = False
         self.combiner: Combiner[Wanted, Answer] = Combiner(
             self._place, batch_max=limits.batch_trades_max, waiting_max=limits.waiting_trades_max
         )
@@ -56,18 +67,21 @@ class ReplicaShell:
         """Check the whole log, catch up, then serve; a damaged log stays out (I8)."""
         if fault := self.log.find_fault():
             self.machine.mark_corrupt()
-            log.critical("log damaged order_no=%d; rebuild this replica", fault)
+            events.tell(log, logging.CRITICAL, "log damaged", order_no=fault)
             return
         self.run(self.machine.start())
-        log.info("serving last=%d term=%d", self.machine.last, self.machine.term)
+        last, term = self.machine.last, self.machine.term
+        events.tell(log, logging.INFO, "serving", last=last, term=term)
 
     def run(self, flow: Flow[Any]) -> Any:
         """Run one of the machine's flows. Raises what it raises."""
         try:
             return loops.run(flow, self._perform, self._lock)
         except Corrupt as corrupt:
-            log.critical("log damaged reason=%s; rebuild this replica", corrupt.message)
+            events.tell(log, logging.CRITICAL, "log damaged", reason=corrupt.message)
             raise
+        finally:
+            self._tell_standing()
 
     def trade(self, term: Term, trades: Sequence[Trade]) -> Sequence[Answer]:
         """
@@ -80,13 +94,10 @@ class ReplicaShell:
 
     def take_notice(self, term: Term, leader: ReplicaId) -> None:
         """Learn who leads; return once this replica leads, when it is the one (DESIGN 4.3)."""
-        before = self.machine.standing
         try:
             self.run(self.machine.take_notice(term, leader))
         finally:
             self._wake()
-        if self.machine.standing is not before:
-            log.info("standing=%s term=%d leader=%d", self.machine.standing, term, leader)
 
     def append(self, append: Append) -> Accepted:
         """Follow. Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite."""
@@ -97,6 +108,7 @@ class ReplicaShell:
             self.verify()
             raise
         finally:
+            self._tell_standing()
             self._note_lag()
         return accepted
 
@@ -112,14 +124,14 @@ class ReplicaShell:
         with self._lock:
             self.machine.step_down(term, leader)
         self._wake()
-        log.info("stepped down term=%d leader=%s", term, leader)
+        self._tell_standing()
 
     def verify(self) -> None:
         """Compare this log with the ledger; a log that differs stays out from now on (I8)."""
         try:
             self.run(self.machine.catch_up())
         except Failure as failure:
-            log.warning("verification ended reason=%s", failure.message)
+            events.tell(log, logging.WARNING, "verification ended", reason=failure.message)
 
     @property
     def lag_orders(self) -> int:
@@ -181,7 +193,9 @@ class ReplicaShell:
             if not is_released:
                 for follower in outbox.laggards(upto):
                     outbox.lost(follower)
-                    log.warning("follower dropped replica=%d upto=%d", follower, upto)
+                    events.tell(
+                        log, logging.WARNING, "follower dropped", replica=follower, upto=upto
+                    )
                 outbox.release(upto)
             return len(outbox.in_sync())
 
@@ -190,8 +204,24 @@ class ReplicaShell:
             raise NotLeader(f"Replica {self.machine.me} does not lead term {term}.")
 
     def _note_lag(self) -> None:
-        if not self.lag_orders:
-            self._level_s = monotonic_s()
+        if self.lag_orders:
+            self._is_behind = True
+            return
+        if self._is_behind:
+            self._is_behind = False
+            lag_ms = round((monotonic_s() - self._level_s) * 1000)
+            events.tell(log, logging.INFO, "caught up", last=self.machine.last, after_ms=lag_ms)
+        self._level_s = monotonic_s()
+
+    def _tell_standing(self) -> None:
+        """Tell of a standing that nobody was told of yet; a step may take several."""
+        machine, before = self.machine, self._told
+        if machine.standing is before:
+            return
+        self._told = machine.standing
+        has_led = before is Standing.LEADING
+        phrase = "stepped down" if has_led else _PHRASES[machine.standing]
+        events.tell(log, logging.INFO, phrase, term=machine.term, leader=machine.leader)
 
     def _wake(self) -> None:
         with self.shipping:

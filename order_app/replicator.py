@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bazaar.core.failures import Diverged, Failure, GapFound, StaleTerm
 from bazaar.core.replication import Append, Outbox
 from bazaar.core.types import ReplicaId
+from bazaar.recorder import events
 from order_app.replica import ReplicaShell
 
 log = logging.getLogger("bazaar.order")
@@ -74,7 +75,7 @@ class Replicator:
                 self.shell.shipping.notify_all()
             self.is_failing = False
             if has_joined:
-                log.info("follower in sync replica=%d last=%d", self.follower, accepted.last)
+                self._tell(logging.INFO, "follower in sync", last=accepted.last)
         except GapFound as gap:
             self.is_failing = False
             with self.shell.shipping:
@@ -99,9 +100,12 @@ class Replicator:
             was_in_sync = outbox.lost(self.follower)
             self.shell.shipping.notify_all()
         if was_in_sync:
-            log.warning("follower lost replica=%d reason=%s", self.follower, failure.message)
+            self._tell(logging.WARNING, "follower lost", reason=failure.message)
         if isinstance(failure, StaleTerm) and failure.term >= outbox.term:
             self.shell.step_down(failure.term, failure.leader)
         elif isinstance(failure, Diverged):
-            log.error("follower differs replica=%d %s", self.follower, failure.message)
+            self._tell(logging.ERROR, "follower differs", reason=failure.message)
             self.shell.verify()
+
+    def _tell(self, level: int, phrase: str, **fields: str | int) -> None:
+        events.tell(log, level, phrase, replica=self.follower, **fields)

@@ -11,6 +11,7 @@ from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
 from bazaar.hops import GetHop, PostHop
 from bazaar.protocol import messages
 from bazaar.protocol.rows import ROWS_MAX
+from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.rest import (
     MemberEndpoint,
     check_number,
@@ -152,8 +153,8 @@ class LeaderNotice(MemberEndpoint):
         return messages.ReignBody(term=ping.term, leader=ping.leader)
 
 
-class StatusDetail(MemberEndpoint):
+class StatusDetail(GetHop):
     """GET: what this replica tells of itself."""
 
-    def get(self, request: Request) -> Response:
-        return Response(wiring.status())
+    def show(self, value: str) -> ReplicaStatus:
+        return wiring.status()

@@ -1,7 +1,6 @@
 """The replica's one set of running parts; the only file here that reads settings."""
 
 import logging
-import os
 import threading
 from functools import cache
 
@@ -16,13 +15,13 @@ from bazaar.loops import Loop
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
+from bazaar.recorder import events, told_by_all, told_sizes
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
 
 log = logging.getLogger("bazaar.order")
 START_RETRY_S = 1.0
-_up_since_s = clock.wall_s()
 
 
 @cache
@@ -58,9 +57,11 @@ def look() -> None:
         lookout().leadership()
     except Failure as failure:
         if machine.reaches_catalog:
-            log.warning("catalog out of reach reason=%s", failure.message)
+            events.tell(log, logging.WARNING, "catalog out of reach", reason=failure.message)
         machine.reaches_catalog = False
     else:
+        if not machine.reaches_catalog:
+            events.tell(log, logging.INFO, "catalog in reach")
         machine.reaches_catalog = True
 
 
@@ -79,7 +80,7 @@ def _start(shell: ReplicaShell) -> None:
             shell.start()
         except (DatabaseError, ValueError) as error:  # a row that cannot be read, or is no order
             shell.machine.mark_corrupt()
-            log.critical("database damaged reason=%s; rebuild this replica", error)
+            events.tell(log, logging.CRITICAL, "database damaged", reason=str(error))
         except Failure as failure:
             log.warning("not serving yet reason=%s", failure.message)
         if shell.machine.is_serving or shell.machine.standing == "corrupt":
@@ -107,10 +108,9 @@ def status() -> ReplicaStatus:
     shell = replica()
     machine, outbox = shell.machine, shell.machine.outbox
     return ReplicaStatus(
+        **told_by_all(),
         role="order",
         id=machine.me,
-        pid=os.getpid(),
-        up_since_s=_up_since_s,
         is_ready=machine.is_serving,
         term=machine.term,
         leader=machine.leader,
@@ -132,4 +132,6 @@ def status() -> ReplicaStatus:
         ),
         batches=shell.combiner.batches,
         trades=shell.combiner.items,
+        batch_sizes=told_sizes(shell.combiner.sizes),
+        reaches_catalog=machine.reaches_catalog,
     )

@@ -7,6 +7,50 @@ Read from memory wherever possible, so that a busy role answers as quickly as an
 from bazaar.core.digest import GENESIS
 from bazaar.protocol.messages import Message
 
+EVENTS_TOLD_MAX = 100
+"""Events in one status: the newest."""
+FIELD_CHARS_MAX = 200
+"""Characters of one field of an event."""
+
+
+class Event(Message, frozen=True, kw_only=True):
+    """Something that happened in one process."""
+
+    no: int
+    """Counts the events of this process from 1; with `up_since_s` it names the event."""
+    at_s: float
+    """Seconds since 1970."""
+    phrase: str
+    """One of a few; what differs is in the fields."""
+    fields: dict[str, str | int | float | None] = {}
+
+
+class Operation(Message, frozen=True, kw_only=True):
+    """One kind of request since the process began: how many came and how long they took."""
+
+    name: str
+    """Method and path, and for a short way how it ended."""
+    count: int
+    refused: int = 0
+    """Answers with a status of 400 to 499."""
+    failed: int = 0
+    """Answers with a status of 500 or more."""
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+    p99_ms: float = 0.0
+    buckets: tuple[int, ...] = ()
+    """Requests by duration, see LATENCY_BOUNDS_S in `bazaar.core.histogram`."""
+
+
+class BatchSizes(Message, frozen=True, kw_only=True):
+    """How many trades travelled together since the process began."""
+
+    p50: int = 0
+    p95: int = 0
+    p99: int = 0
+    buckets: tuple[int, ...] = ()
+    """Batches by size, see SIZE_BOUNDS in `bazaar.core.histogram`."""
+
 
 class Status(Message, frozen=True, kw_only=True):
     """What every role tells of itself on its control port."""
@@ -24,6 +68,11 @@ class Status(Message, frozen=True, kw_only=True):
     digest: str = GENESIS
     refused_callers: int = 0
     """Requests refused because they were not signed by a cluster member."""
+    uptime_s: float = 0.0
+    operations: tuple[Operation, ...] = ()
+    """Those that were asked for at all, by name."""
+    events: tuple[Event, ...] = ()
+    """The newest, at most EVENTS_TOLD_MAX, in the order in which they happened."""
 
 
 class FollowerStatus(Message, frozen=True, kw_only=True):
@@ -45,6 +94,9 @@ class ReplicaStatus(Status, frozen=True, kw_only=True):
     followers: tuple[FollowerStatus, ...] = ()
     batches: int = 0
     trades: int = 0
+    batch_sizes: BatchSizes = BatchSizes()
+    reaches_catalog: bool = True
+    """Whether its latest look at the catalog succeeded."""
 
 
 class CatalogStatus(Status, frozen=True, kw_only=True):
@@ -54,6 +106,7 @@ class CatalogStatus(Status, frozen=True, kw_only=True):
     holders: tuple[str, ...] = ()
     batches: int = 0
     trades: int = 0
+    batch_sizes: BatchSizes = BatchSizes()
     stock_reads: int = 0
     """How often a front end asked for a stock since the process began."""
 
@@ -70,6 +123,8 @@ class CachedStock(Message, frozen=True, kw_only=True):
     quantity: int
     age_s: int = 0
     """For how long it has been in memory."""
+    hits: int = 0
+    """How often it was answered from there since."""
 
 
 class FrontEndStatus(Status, frozen=True, kw_only=True):
@@ -81,7 +136,13 @@ class FrontEndStatus(Status, frozen=True, kw_only=True):
     """The most recently used, at most CACHED_SHOWN_MAX."""
     hits: int = 0
     misses: int = 0
+    hit_ratio: float = 0.0
+    """Hits of all readings that memory was asked for, 0 to 1, since the process began."""
     evictions: int = 0
     elections: int = 0
+    batches: int = 0
     trades: int = 0
+    batch_sizes: BatchSizes = BatchSizes()
     retries: int = 0
+    silences: int = 0
+    """Pings in a row that the leader did not answer."""

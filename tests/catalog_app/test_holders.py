@@ -9,6 +9,7 @@ from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.leases import UnknownHolder
 from bazaar.core.types import Version
 from catalog_app.holders import INVALIDATE_TIMEOUT_S, HolderDesk
+from tests.bazaar.hearing import Hearing
 from tests.bazaar.waits import WAIT_S
 from tests.catalog_app.conftest import LEASE_S
 from tests.catalog_app.fakes import BusyDesk, FakeHolder, FakeTime
@@ -214,3 +215,19 @@ def test_a_holder_of_an_earlier_run_is_told_of_everything(desk: HolderDesk, time
     restarted.settle()
     restarted.invalidate(CHANGES)
     assert holder.told == [CHANGES, CHANGES]
+
+
+def test_a_holder_that_is_dropped_is_told_with_the_reason(desk: HolderDesk) -> None:
+    hearing = Hearing()
+    desk.register("silent", silent())
+    desk.invalidate(CHANGES)
+    assert hearing.phrases() == ["holder registered", "holder dropped"]
+    assert hearing.fields("holder dropped")["holder"] == "silent"
+
+
+def test_a_lease_that_ended_is_told_once(desk: HolderDesk, time: FakeTime) -> None:
+    hearing = Hearing()
+    desk.register("gone", FakeHolder())
+    time.now_s += LEASE_S
+    assert (desk.live(), desk.live()) == ((), ())
+    assert hearing.phrases() == ["holder registered", "lease over"]

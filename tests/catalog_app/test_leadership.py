@@ -12,6 +12,7 @@ from bazaar.protocol.clients import ReplicaClient
 from catalog_app import selectors, services
 from catalog_app.models import Leadership
 from catalog_app.tenure import Tenure
+from tests.bazaar.hearing import Hearing
 from tests.bazaar.waits import run_together
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.catalog_app.fakes import FakeTime
@@ -105,3 +106,14 @@ def test_a_new_leader_that_is_gone_is_replaced_at_once(
 ) -> None:
     protect(monkeypatch, time, replica).begin()
     assert services.claim_leadership(term=TERM, leader=ReplicaId(1)).term == 4
+
+
+@pytest.mark.usefixtures("catalog")
+def test_an_election_is_told_once() -> None:
+    hearing = Hearing()
+    services.claim_leadership(term=TERM, leader=ReplicaId(1))
+    with pytest.raises(StaleTerm):
+        services.claim_leadership(term=TERM, leader=ReplicaId(3))
+    assert [(event.phrase, event.fields) for event in hearing.events()] == [
+        ("elected", {"term": 4, "leader": 1})
+    ]

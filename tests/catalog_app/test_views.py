@@ -10,10 +10,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from bazaar.auth import refusals
 from bazaar.core.digest import GENESIS
+from bazaar.protocol.statuses import EVENTS_TOLD_MAX
 from catalog_app.holders import HolderDesk
 from catalog_app.models import HolderRegistration
+from tests.bazaar.hearing import Hearing
 from tests.bazaar.histories import make_page
 from tests.bazaar.listeners import Listener
+from tests.bazaar.waits import wait_until
 from tests.catalog_app.fakes import FakeHolder, FakeTime
 
 pytestmark = pytest.mark.usefixtures("catalog", "desk")
@@ -280,3 +283,36 @@ def test_status_tells_what_the_catalog_holds(desk: HolderDesk) -> None:
 def test_status_counts_refused_callers() -> None:
     Listener("bazaar.urls.catalog").call("GET", "/query?stock_name=MenhirCo")
     assert control("/status")[1]["refused_callers"] == refusals.count > 0
+
+
+def test_a_fenced_batch_is_told(desk: HolderDesk) -> None:
+    """I5, as somebody reads it beside the terminal; once a second, whoever else was refused."""
+    hearing = Hearing()
+
+    def is_told() -> bool:
+        post("/batch", {**batch(), "term": 2})
+        return "stale_term" in [event.fields.get("kind") for event in hearing.events()]
+
+    wait_until(is_told)
+
+
+def test_a_price_change_is_told(desk: HolderDesk) -> None:
+    hearing = Hearing()
+    control("/price", {"stock_name": "MenhirCo", "price": 9.5})
+    assert hearing.fields("price changed") == {
+        "stock_name": "MenhirCo",
+        "price": "9.50",
+        "version": 2,
+    }
+
+
+def test_status_tells_sizes_of_batches_requests_and_events(desk: HolderDesk) -> None:
+    hearing = Hearing()
+    before = control("/status")[1]["batch_sizes"]["buckets"]
+    post("/batch", batch())
+    status = control("/status")[1]
+    assert sum(status["batch_sizes"]["buckets"]) == sum(before) + 1
+    assert hearing.requests()["POST /batch"] == (1, 0, 0)
+    assert {"POST /batch", "GET /status"} <= {one["name"] for one in status["operations"]}
+    assert status["uptime_s"] > 0
+    assert len(status["events"]) <= EVENTS_TOLD_MAX

@@ -29,6 +29,7 @@ from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType, Version
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient, status_of
 from bazaar.protocol.connection import Reply
+from bazaar.protocol.statuses import EVENTS_TOLD_MAX
 from bazaar.topology import Node
 from catalog_app.models import Stock
 from tests.bazaar.histories import STOCK, make_linked, make_order, make_page, make_trade
@@ -246,6 +247,22 @@ def test_every_role_tells_its_status(cluster: Cluster) -> None:
     assert catalog.digest == replica.digest == make_page(2).digest
     front_end = cluster.front_end.status()
     assert (front_end.role, front_end.term, front_end.leader) == ("frontend", 3, 2)
+
+
+def test_every_role_tells_its_requests_and_events_and_no_more_than_it_may(
+    cluster: Cluster,
+) -> None:
+    """I10: a status stays small however long a role runs."""
+    for _ in range(EVENTS_TOLD_MAX + 1):
+        cluster.desk.register(str(HOLDER.holder_id), cluster.front_end)
+    for ask in (cluster.catalog.status, cluster.replica.status, cluster.front_end.status):
+        ask()
+        status = ask()
+        counted = {operation.name: operation for operation in status.operations}["GET /status"]
+        assert counted.count == sum(counted.buckets) >= 1
+        assert 0 < counted.p50_ms <= counted.p95_ms <= counted.p99_ms
+        numbers = [event.no for event in status.events]
+        assert numbers == list(range(numbers[0], numbers[0] + EVENTS_TOLD_MAX))
 
 
 @pytest.mark.parametrize("role", ["catalog", "order", "frontend"])

@@ -9,6 +9,7 @@ import pytest
 
 from bazaar.hops import HopPath
 from bazaar.protocol.connection import Reply
+from tests.bazaar.hearing import Hearing
 from tests.bazaar.listeners import JSON, Headers, Listener, signature
 from tests.contract.conftest import Cluster
 from tests.contract.examples import EXAMPLES, Example
@@ -29,6 +30,8 @@ def refuse(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 HOPS = [example for example in EXAMPLES if is_hop(example)]
+STEADY = [example for example in HOPS if example.path != "/status"]
+"""Those whose answer is not about the requests before it."""
 
 
 def told(reply: Reply) -> tuple[int, dict[str, str], bytes]:
@@ -77,10 +80,33 @@ def test_every_hop_of_a_trade_and_of_a_read_has_a_short_way() -> None:
     }
 
 
-@pytest.mark.parametrize("example", HOPS, ids=str)
+@pytest.mark.parametrize("example", STEADY, ids=str)
 def test_both_ways_give_the_same_answer(example: Example) -> None:
     assert short(example).status == HTTPStatus.OK
     assert told(short(example)) == told(long(example))
+
+
+@pytest.mark.parametrize("example", [one for one in HOPS if one not in STEADY], ids=str)
+def test_both_ways_tell_a_status(example: Example) -> None:
+    first, second = json.loads(short(example).body), json.loads(long(example).body)
+    assert first.keys() == second.keys()
+    assert (first["role"], first["up_since_s"]) == (second["role"], second["up_since_s"])
+
+
+def test_every_request_is_counted_once_by_what_it_asked_for() -> None:
+    hearing = Hearing()
+    for headers in ({}, {"Accept": "text/html"}):
+        Listener("bazaar.urls.order_control").call_signed("GET", "/ping/", headers=headers)
+        Listener("bazaar.urls.order_control").call_signed("GET", "/ping", headers=headers)
+    Listener("bazaar.urls.catalog").call("GET", "/stock?stock_name=a")
+    Listener("bazaar.urls.catalog").call_signed("GET", "/stock?stock_name=a")
+    Listener("bazaar.urls.catalog").call("GET", "/no/such/path")
+    Listener("bazaar.urls.catalog").call("BREW", "/stock")
+    assert hearing.requests() == {
+        "GET /ping": (4, 0, 0),
+        "GET /stock": (2, 2, 0),
+        "other": (2, 2, 0),
+    }
 
 
 @pytest.mark.parametrize("target", ["/stock?stock_name=nobody", "/order?order_no=99"])
@@ -140,7 +166,9 @@ def test_our_own_mistake_is_told_and_is_indefinite(
         raise RuntimeError("a secret of ours")
 
     monkeypatch.setattr(cluster.reader, "invalidate", fail)
+    hearing = Hearing()
     example = next(one for one in HOPS if one.path == "/invalidate")
     reply = short(example)
     assert (reply.status, reply.headers["bazaar-definite"]) == (500, "false")
+    assert hearing.requests() == {"POST /invalidate": (1, 0, 1)}
     assert b"secret" not in reply.body

@@ -12,11 +12,14 @@ from django.test import RequestFactory
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Unreachable
 from bazaar.core.types import Stock, Version
+from bazaar.hops import HopPath
+from bazaar.recorder import BEGAN
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from frontend_app import wiring
 from frontend_app.hits import HitPath
 from frontend_app.stocks import StockReader
+from tests.bazaar.hearing import Hearing
 
 NAME = "Ünïcode & Sons, Inc. - B"
 
@@ -149,7 +152,7 @@ def test_without_a_lease_memory_is_not_used(reader: StockReader) -> None:
     """I7: what is in memory may be old by now."""
     reader.read(NAME)
     reader.lease.lost()
-    assert reader.hit(NAME) is None
+    assert reader.hit(NAME, monotonic_s()) is None
     status, headers, _ = call(HitPath(WSGIHandler(), reader))
     assert status.startswith("200")
     assert headers["Cache-Status"] == "bazaar; fwd=bypass"
@@ -158,9 +161,9 @@ def test_without_a_lease_memory_is_not_used(reader: StockReader) -> None:
 def test_after_an_invalidation_the_next_hit_is_the_new_version(reader: StockReader) -> None:
     """I7: nothing below the version heard is answered from memory."""
     reader.read(NAME)
-    assert reader.hit(NAME)
+    assert reader.hit(NAME, monotonic_s())
     reader.invalidate([(NAME, Version(5))])
-    assert reader.hit(NAME) is None
+    assert reader.hit(NAME, monotonic_s()) is None
 
 
 def test_the_age_of_a_hit_is_told_in_whole_seconds(
@@ -169,7 +172,7 @@ def test_the_age_of_a_hit_is_told_in_whole_seconds(
     monkeypatch.setattr("frontend_app.stocks.monotonic_s", lambda: 100.0)
     reader.lease.renewed(1000.0)
     reader.read(NAME)
-    monkeypatch.setattr("frontend_app.stocks.monotonic_s", lambda: 103.9)
+    monkeypatch.setattr("frontend_app.hits.monotonic_s", lambda: 103.9)
     assert call(HitPath(unreachable, reader))[1]["Age"] == "3"
 
 
@@ -189,3 +192,35 @@ def test_unknown_names_beyond_the_limit_get_429(
     statuses = {call(WSGIHandler(), QUERY_STRING=f"stock_name={n}")[0][:3] for n in range(600)}
     assert statuses == {"404", "429"}
     assert not reader.cache.entries
+
+
+def test_hits_and_misses_are_counted_apart(reader: StockReader) -> None:
+    hearing = Hearing()
+    application = HitPath(unreachable, reader)
+    for _ in range(4):
+        call(application)
+    assert hearing.requests() == {"GET /stocks hit": (3, 0, 0), "GET /stocks miss": (1, 0, 0)}
+
+
+def test_what_the_short_way_leaves_to_the_view_is_counted_once_from_its_beginning(
+    reader: StockReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(stock_name: str) -> Stock:
+        raise Unreachable("silent")
+
+    monkeypatch.setattr(reader, "read", away)
+    seen: list[float] = []
+
+    def view(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append(environ[BEGAN])
+        return unreachable_view(environ, start_response)
+
+    before_s, hearing = monotonic_s(), Hearing()
+    call(HitPath(HopPath(view, "bazaar.urls.frontend"), reader))
+    assert before_s <= seen[0] <= monotonic_s()
+    assert hearing.requests() == {"GET /stocks": (1, 0, 1)}
+
+
+def unreachable_view(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("503 Service Unavailable", [])
+    return []

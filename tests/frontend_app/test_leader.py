@@ -21,6 +21,7 @@ from bazaar.core.failures import (
 )
 from bazaar.core.types import Order, ReplicaId, Term
 from frontend_app.leader import LeaderWatch
+from tests.bazaar.hearing import Hearing
 from tests.bazaar.histories import STOCK, make_order, make_trade
 from tests.bazaar.waits import WAIT_S, in_thread, run_together, start_in_turn, wait_until
 from tests.frontend_app.conftest import LIMITS, Replicas
@@ -293,3 +294,11 @@ def test_a_leader_that_this_cluster_does_not_have_is_replaced(
     watch.start()
     wait_until(lambda: watch.reign == Reign(Term(8), THREE), 1)
     assert watch.place(make_trade(1)) == make_order(1)
+
+
+def test_an_election_is_told(watch: LeaderWatch, replicas: Replicas) -> None:
+    hearing = Hearing()
+    replicas[THREE].die()
+    watch._watch()
+    assert hearing.phrases() == ["claiming", "leader known"]
+    assert hearing.fields("leader known") == {"term": 2, "leader": TWO}

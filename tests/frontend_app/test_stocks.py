@@ -11,6 +11,7 @@ from bazaar.core.failures import UnknownStock, Unreachable
 from bazaar.core.types import Version
 from bazaar.topology import Node
 from frontend_app.stocks import StockReader
+from tests.bazaar.hearing import Hearing
 from tests.bazaar.histories import STOCK
 from tests.bazaar.waits import WAIT_S, in_thread, start_together, wait_until
 from tests.frontend_app.conftest import LIMITS
@@ -319,3 +320,43 @@ def test_no_reader_ever_sees_an_older_version_than_one_before(
         committed[0] = catalog.change()
     done.set()
     assert {one.result(WAIT_S) for one in readers} == {299}
+
+
+def test_a_lease_that_is_lost_and_begun_anew_is_told(
+    reader: StockReader, catalog: FakeCatalog
+) -> None:
+    hearing = Hearing()
+    catalog.registered.clear()
+    reader.keep_lease()
+    assert hearing.phrases() == ["lease lost", "lease begun"]
+    assert hearing.fields("lease lost") == {"holder": str(reader.holder.holder_id)}
+
+
+def test_a_lease_that_is_over_because_the_catalog_is_away_is_told_once(
+    reader: StockReader, catalog: FakeCatalog
+) -> None:
+    hearing = Hearing()
+    catalog.failure = Unreachable()
+    for _ in range(3):
+        with pytest.raises(Unreachable):
+            reader.keep_lease()
+    assert hearing.phrases() == []
+    for _ in range(2):
+        reader.lease.lost()
+        for _ in range(3):
+            with pytest.raises(Unreachable):
+                reader.keep_lease()
+        catalog.failure = None
+        reader.keep_lease()
+        catalog.failure = Unreachable()
+    assert hearing.phrases() == ["lease over", "lease over"]
+
+
+def test_each_stock_in_memory_tells_how_often_it_was_answered(reader: StockReader) -> None:
+    version(reader)
+    assert [one.hits for one in reader.contents()] == [0]
+    version(reader)
+    assert reader.hit(STOCK.name, monotonic_s())
+    assert [one.hits for one in reader.contents()] == [2]
+    reader.read(STOCK.name, is_fresh=True)
+    assert [one.hits for one in reader.contents()] == [2]

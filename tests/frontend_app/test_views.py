@@ -374,6 +374,9 @@ def test_status_tells_what_is_in_memory_and_who_leads(
     assert 0 < status["lease_left_s"] <= LIMITS.lease_s
     (cached,) = status["cached"]
     assert (cached["stock_name"], cached["version"]) == ("MenhirCo", Version(1))
+    assert (cached["hits"], status["hit_ratio"]) == (2, 0.6667)
+    assert (status["batches"], status["batch_sizes"]["buckets"]) == (1, [1])
+    assert status["silences"] == 0
     assert status["refused_callers"] == refusals.count
 
 

@@ -19,6 +19,7 @@ from bazaar.core.types import OrderNo, ReplicaId, Term
 from order_app.models import LogEntry
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
+from tests.bazaar.hearing import Hearing
 from tests.bazaar.histories import make_linked, make_order, make_page, make_trade
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
@@ -224,3 +225,33 @@ def test_an_order_that_is_missing_is_asked_of_the_ledger(
     catalog.requests_lost = [Unreachable()]
     with pytest.raises(Unreachable):
         shell.look_up(OrderNo(5))
+
+
+def test_a_replica_tells_each_change_of_its_standing_once(shell: ReplicaShell) -> None:
+    hearing = Hearing()
+    shell.start()
+    shell.take_notice(TERM, ME)
+    shell.take_notice(TERM, ME)
+    assert hearing.phrases() == ["following", "serving", "leading"]
+    assert hearing.fields("leading") == {"term": TERM, "leader": ME}
+
+
+def test_a_leader_tells_that_it_stepped_down_however_it_learns_of_it(leader: ReplicaShell) -> None:
+    hearing = Hearing()
+    leader.append(Append(Term(TERM + 1), FAR, make_page(0)))
+    leader.step_down(Term(TERM + 1), FAR)
+    assert [(event.phrase, event.fields) for event in hearing.events()] == [
+        ("stepped down", {"term": TERM + 1, "leader": FAR})
+    ]
+
+
+def test_a_follower_that_was_behind_tells_when_it_has_caught_up(shell: ReplicaShell) -> None:
+    shell.start()
+    hearing = Hearing()
+    with pytest.raises(GapFound):
+        shell.append(Append(TERM, FAR, make_page(3, after=2)))
+    assert hearing.phrases() == []
+    shell.append(Append(TERM, FAR, make_page(3)))
+    shell.append(Append(TERM, FAR, make_page(4)))
+    assert hearing.phrases() == ["caught up"]
+    assert hearing.fields("caught up")["last"] == 3

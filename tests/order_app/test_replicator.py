@@ -14,6 +14,7 @@ from bazaar.settings.env import Limits
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
+from tests.bazaar.hearing import Hearing
 from tests.bazaar.histories import make_linked, make_order, make_page, make_trade
 from tests.bazaar.waits import WAIT_S, in_thread, wait_until
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
@@ -304,3 +305,28 @@ def test_gaps_are_no_failures(leader: ReplicaShell, replicator: Replicator, peer
     replicator.round()
     assert progress(replicator) == (0, False, True)
     assert not replicator.is_failing
+
+
+def test_a_follower_that_is_lost_and_comes_back_is_told(
+    leader: ReplicaShell, replicator: Replicator, peer: FakePeer
+) -> None:
+    hearing = Hearing()
+    replicator.round()
+    peer.failures = [Unreachable("nobody there"), Unreachable("nobody there")]
+    trade(leader, 1)
+    for _ in range(3):
+        replicator.round()
+    assert hearing.phrases() == ["follower in sync", "follower dropped", "follower in sync"]
+    assert hearing.fields("follower dropped") == {"replica": NEAR, "upto": 1}
+
+
+def test_a_follower_that_fails_between_trades_is_told_with_the_reason(
+    replicator: Replicator, peer: FakePeer
+) -> None:
+    replicator.round()
+    hearing = Hearing()
+    peer.failures = [Unreachable("nobody there"), Unreachable("nobody there")]
+    for _ in range(2):
+        replicator.round()
+    assert hearing.phrases() == ["follower lost"]
+    assert hearing.fields("follower lost") == {"replica": NEAR, "reason": "nobody there"}

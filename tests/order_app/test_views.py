@@ -251,6 +251,10 @@ def test_status_tells_how_the_replica_stands(
     assert (answer["is_ready"], answer["in_sync"]) == (True, [2])
     assert [one["replica_id"] for one in answer["followers"]] == [1, 3]
     assert (answer["batches"], answer["trades"]) == (1, 1)
+    assert answer["batch_sizes"] == {"p50": 1, "p95": 1, "p99": 1, "buckets": [1]}
+    assert answer["reaches_catalog"]
+    assert answer["uptime_s"] > 0
+    assert "leading" in [event["phrase"] for event in answer["events"]]
 
 
 def test_status_tells_how_far_a_follower_lags(shell: ReplicaShell) -> None:
