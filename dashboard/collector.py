@@ -1,51 +1,103 @@
 """
-What the whole cluster tells of itself at one moment.
+What the whole cluster tells of itself: asked once a second, however many people look.
 
 All roles are asked side by side, each with a timeout; a role that does not answer is a finding, not
-an error.
+an error. The newest findings are kept whole, the last 15 minutes as a few numbers (`history`), and
+what happened in them merged by time (`feed`): all in memory, all bounded (I10).
 """
 
+import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from bazaar import clock
 from bazaar.core.failures import Failure
 from bazaar.protocol.statuses import Status
 from bazaar.topology import Node, Topology
+from dashboard.feed import Feed, Happening
+from dashboard.findings import Finding
+from dashboard.history import History
 
+__all__ = ["Collector", "Finding", "Look"]
+
+log = logging.getLogger("bazaar.dashboard")
+
+POLL_S = 1.0
+"""From one asking to the next."""
 POLL_TIMEOUT_S = 0.5
+LOOK_AGE_S = 2.0
+"""Findings older than this are not shown while new ones can be had."""
 
 Ask = Callable[[str, Node, float], Status]
 """How one role is asked: role, node, timeout in seconds; raises Failure."""
+Keep = Callable[[Sequence[Happening]], None]
+"""Takes what happened, from the thread that asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One role: what it told, or why it told nothing."""
+class Look:
+    """What was found at one moment."""
 
-    name: str
-    role: str
-    node: Node
-    status: Status | None
-    reason: str = ""
+    at_s: float
+    """When all had answered, in seconds since 1970."""
+    findings: Sequence[Finding]
 
 
 class Collector:
-    """Asks every role of a cluster for its status."""
+    """Asks every role of a cluster for its status, and remembers; safe for many threads."""
 
-    def __init__(self, topology: Topology, ask: Ask) -> None:
-        """Take the cluster and the way to ask."""
+    def __init__(
+        self,
+        topology: Topology,
+        ask: Ask,
+        keep: Keep | None = None,
+        wall_s: Callable[[], float] = clock.wall_s,
+    ) -> None:
+        """Take the cluster, the way to ask, and who keeps what happens for longer, if anybody."""
         self._targets = [
             (name, name.partition("-")[0], node)
             for name, node in topology.nodes()
             if node.control_port
         ]
-        self._ask = ask
+        self._ask, self._keep, self._wall_s = ask, keep, wall_s
         self._pool = ThreadPoolExecutor(len(self._targets), thread_name_prefix="collect")
+        self._look: Look | None = None
+        self._lock = threading.Lock()
+        self.history = History()
+        self.feed = Feed()
+
+    def start(self) -> None:
+        """Begin to ask once a second; the thread ends with the process."""
+        threading.Thread(target=self._repeat, name="collect", daemon=True).start()
+
+    def look(self) -> Look:
+        """Return the newest findings; ask now if they are old, once for all who wait for it."""
+        return self._fresh() or self._look_anew()
 
     def collect(self) -> Sequence[Finding]:
-        """Return one finding a role, in the cluster's order, within the timeout."""
-        return list(self._pool.map(self._find, self._targets))
+        """Ask now, and return one finding a role, in the cluster's order, within the timeout."""
+        with self._lock:
+            return self._collect().findings
+
+    def _fresh(self) -> Look | None:
+        newest = self._look
+        is_fresh = newest is not None and 0 <= self._wall_s() - newest.at_s <= LOOK_AGE_S
+        return newest if is_fresh else None
+
+    def _look_anew(self) -> Look:
+        with self._lock:
+            return self._fresh() or self._collect()  # somebody else may have asked meanwhile
+
+    def _collect(self) -> Look:
+        findings = list(self._pool.map(self._find, self._targets))
+        look = self._look = Look(self._wall_s(), findings)
+        self.history.add(findings, look.at_s)
+        fresh = self.feed.take(findings, look.at_s)
+        if fresh and self._keep:
+            self._keep(fresh)
+        return look
 
     def _find(self, target: tuple[str, str, Node]) -> Finding:
         name, role, node = target
@@ -53,3 +105,12 @@ class Collector:
             return Finding(name, role, node, self._ask(role, node, POLL_TIMEOUT_S))
         except Failure as failure:
             return Finding(name, role, node, None, failure.message)
+
+    def _repeat(self) -> None:
+        while True:
+            began_s = clock.monotonic_s()
+            try:
+                self.collect()
+            except Exception:
+                log.exception("asking all roles broke")
+            clock.wait(max(0.0, POLL_S - (clock.monotonic_s() - began_s)))

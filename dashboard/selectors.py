@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus
 from dashboard import wiring
-from dashboard.collector import Finding
+from dashboard.findings import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +55,5 @@ class Snapshot:
 
 
 def get_snapshot() -> Snapshot:
-    """Return the cluster as it is now."""
-    return Snapshot(wiring.collector().collect())
+    """Return the cluster as it was found last, at most a second or two ago."""
+    return Snapshot(wiring.collector().look().findings)

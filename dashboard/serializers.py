@@ -3,7 +3,7 @@
 from typing import Any
 
 from bazaar.protocol.statuses import ReplicaStatus
-from dashboard.collector import Finding
+from dashboard.findings import Finding
 from dashboard.selectors import Snapshot
 
 

@@ -17,7 +17,8 @@ def collector() -> Collector:
 
 
 def start() -> None:
-    """Begin nothing: a page asks the roles when it is looked at."""
+    """Begin to ask, so that a page is full when it is first looked at."""
+    collector().start()
 
 
 def _ask(role: str, node: Node, timeout_s: float) -> Status:

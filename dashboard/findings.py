@@ -1,0 +1,17 @@
+"""What is found when a role is asked."""
+
+from dataclasses import dataclass
+
+from bazaar.protocol.statuses import Status
+from bazaar.topology import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One role: what it told, or why it told nothing."""
+
+    name: str
+    role: str
+    node: Node
+    status: Status | None
+    reason: str = ""
