@@ -69,6 +69,7 @@ class ReplicaShell:
             self.machine.mark_corrupt()
             events.tell(log, logging.CRITICAL, "log damaged", order_no=fault)
             return
+        self._told = Standing.FOLLOWING  # "serving" tells that
         self.run(self.machine.start())
         last, term = self.machine.last, self.machine.term
         events.tell(log, logging.INFO, "serving", last=last, term=term)

@@ -232,7 +232,7 @@ def test_a_replica_tells_each_change_of_its_standing_once(shell: ReplicaShell) -
     shell.start()
     shell.take_notice(TERM, ME)
     shell.take_notice(TERM, ME)
-    assert hearing.phrases() == ["following", "serving", "leading"]
+    assert hearing.phrases() == ["serving", "leading"]
     assert hearing.fields("leading") == {"term": TERM, "leader": ME}
 
 
