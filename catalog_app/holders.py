@@ -99,11 +99,13 @@ class HolderDesk:
         """Return the holders whose lease may still run."""
         with self._lock:
             live = self._holders.live(self._clock.now_s())
-            for gone in set(self._clients) - set(live):
-                del self._clients[gone]
-                self._keepers.drop(gone)
-                events.tell(log, logging.INFO, "lease over", holder=gone)
-            return live
+            over = set(self._clients) - set(live)
+            for holder_id in over:
+                del self._clients[holder_id]
+                self._keepers.drop(holder_id)
+        for holder_id in over:
+            events.tell(log, logging.INFO, "lease over", holder=holder_id)
+        return live
 
     def invalidate(self, changes: Sequence[Change]) -> tuple[str, ...]:
         """
