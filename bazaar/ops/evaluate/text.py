@@ -22,7 +22,7 @@ _SECONDS_A_MINUTE = 60
 
 def render(evaluation: Evaluation) -> str:
     """Return the page."""
-    engine = Engine(dirs=[str(Path(__file__).parent)], autoescape=False)
+    engine = Engine(dirs=[str(Path(__file__).parent)])
     facts = {
         name: wrap(value) if name.endswith("_text") else value
         for name, value in _facts(evaluation).items()
