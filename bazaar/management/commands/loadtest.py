@@ -1,11 +1,12 @@
 """`manage.py loadtest`: drive a cluster, measure it, break it, and prove that it held."""
 
+import argparse
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandParser, DjangoHelpFormatter
 
 from bazaar.management.one_line import OneLineCommand
 from bazaar.ops import tables
@@ -46,7 +47,7 @@ class Command(OneLineCommand):
         """Declare options and verbs."""
         _add_shape(parser)
         _add_rest(parser)
-        verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+        verbs = parser.add_subparsers(dest="verb", metavar="VERB", action=_VerbFirst)
         replay = verbs.add_parser("replay", help="send the operations of a history again")
         replay.add_argument("file", metavar="FILE", help="what --history has written")
         replay.set_defaults(**_SHAPE)
@@ -72,6 +73,24 @@ class Command(OneLineCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+class _VerbFirst(argparse._SubParsersAction):  # type: ignore[type-arg]  # noqa: SLF001
+    """Refuse options before a verb, which would be forgotten without a word."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        """Look at what came before the verb, then go on."""
+        early = [
+            action.option_strings[0]
+            for action in parser._actions  # noqa: SLF001 - argparse keeps them nowhere else
+            if action.option_strings
+            and not DjangoHelpFormatter.show_last.intersection(action.option_strings)
+            and hasattr(namespace, action.dest)
+            and getattr(namespace, action.dest) != parser.get_default(action.dest)
+        ]
+        if early:
+            parser.error(f"{early[0]} belongs behind {values[0]}")
+        super().__call__(parser, namespace, values, option_string)
 
 
 def _add_shape(parser: CommandParser) -> None:

@@ -193,6 +193,14 @@ def test_what_cannot_be_is_refused_in_one_line(arguments: tuple[str, ...], run: 
     assert "\n" not in said
 
 
+@pytest.mark.parametrize("verb", [("replay", "x.jsonl"), ("evaluate",)])
+def test_an_option_before_a_verb_is_refused_and_not_forgotten(
+    verb: tuple[str, ...],
+) -> None:
+    with pytest.raises(CommandError, match=f"--p belongs behind {verb[0]}"):
+        call_command("loadtest", "--p", "0.3", *verb)
+
+
 @pytest.mark.parametrize("option", ["--json", "--csv"])
 def test_a_full_disk_is_told_with_the_results(option: str, run: Run) -> None:
     status, said = run("--requests", "20", "--no-proof", "--quiet", option, "/dev/full")
