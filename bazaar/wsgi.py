@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import rest_framework
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.wsgi import get_wsgi_application
@@ -81,7 +81,8 @@ def build() -> Application:
     else:
         wiring.start()
     static = WhiteNoise(application)
-    static.add_files(str(Path(rest_framework.__file__).parent / "static"), prefix="static/")
+    for app in reversed(list(apps.get_app_configs())):  # the first one wins, as for templates
+        static.add_files(str(Path(app.path) / "static"), prefix="static/")
     gc.collect()
     gc.freeze()  # what is loaded now stays: no collection need look at it again
     wrap: Callable[[Application], Application] | None = getattr(wiring, "wrap", None)

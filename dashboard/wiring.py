@@ -1,6 +1,7 @@
 """The dashboard's one set of running parts; the only file here that reads settings."""
 
 from functools import cache
+from pathlib import Path
 
 from django.conf import settings
 
@@ -14,6 +15,11 @@ from dashboard.collector import Collector
 def collector() -> Collector:
     """Return the one that asks all roles."""
     return Collector(settings.BAZAAR_TOPOLOGY, _ask)
+
+
+def password_path() -> Path:
+    """Return where the first user's password is kept."""
+    return Path(settings.BAZAAR_DATA_DIR) / "dashboard.password"
 
 
 def start() -> None:

@@ -71,8 +71,8 @@ class DataDir:
         return self.logs / f"{name}.log"
 
     def database(self, name: str) -> Path | None:
-        """Return the database of one process; front ends and the dashboard have none."""
-        has_one = name == "catalog" or name.startswith("order-")
+        """Return the database of one process; front ends have none."""
+        has_one = name in ("catalog", "dashboard") or name.startswith("order-")
         return self.root / f"{name}.sqlite3" if has_one else None
 
     def make(self) -> None:

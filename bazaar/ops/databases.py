@@ -22,7 +22,7 @@ from bazaar.topology import Node, Topology
 
 STOCKS = ("asterix", "sp500")
 COMMAND_TIMEOUT_S = 120.0
-_APPS = {"catalog": "catalog_app", "order": "order_app"}
+_APPS = {"catalog": "catalog_app", "dashboard": "dashboard", "order": "order_app"}
 
 
 def prepare(
@@ -32,19 +32,21 @@ def prepare(
     Migrate every database, fill the catalog's, and yield what was done and what failed.
 
     A replica whose database cannot be migrated is only reported: the others can do without it.
-    Raises ClusterError: the catalog cannot be prepared.
+    Raises ClusterError: the catalog or the dashboard cannot be prepared.
     """
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
         catalog = pool.submit(prepare_catalog, data, topology.catalog, stocks, environ)
         replicas = [
             (node, pool.submit(prepare_replica, data, node, environ)) for node in topology.replicas
         ]
+        dashboard = pool.submit(prepare_dashboard, data, topology.dashboard, environ)
         yield from catalog.result()
         for node, replica in replicas:
             try:
                 yield from replica.result()
             except ClusterError as error:
                 yield f"{error} `manage.py cluster rebuild {node.id}` makes it anew."
+        yield from dashboard.result()
 
 
 def prepare_catalog(
@@ -52,10 +54,19 @@ def prepare_catalog(
 ) -> list[str]:
     """Migrate the catalog's database and load stocks into an empty one. Raises ClusterError."""
     lines = _migrate(data, "catalog", node, environ)
-    if not lines and _has_stocks(data.database("catalog")):
+    if not lines and _has_rows(data.database("catalog"), "catalog_app_stock"):
         return lines
     variables = role_environment(data, "catalog", node, environ)
     return [*lines, f"catalog: {_manage('catalog', ('load_stocks', stocks), variables)}"]
+
+
+def prepare_dashboard(data: DataDir, node: Node, environ: Mapping[str, str]) -> list[str]:
+    """Migrate the dashboard's database and make the first user of one. Raises ClusterError."""
+    lines = _migrate(data, "dashboard", node, environ)
+    if not lines and _has_rows(data.database("dashboard"), "auth_user"):
+        return lines
+    variables = role_environment(data, "dashboard", node, environ)
+    return [*lines, f"dashboard: {_manage('dashboard', ('make_admin',), variables)}"]
 
 
 def prepare_replica(data: DataDir, node: Node, environ: Mapping[str, str]) -> list[str]:
@@ -86,8 +97,9 @@ def _is_migrated(path: Path, app: str) -> bool:
     return bool(known) and known <= applied
 
 
-def _has_stocks(path: Path | None) -> bool:
-    return path is not None and bool(_read(path, "SELECT 1 FROM catalog_app_stock LIMIT 1"))
+def _has_rows(path: Path | None, table: str) -> bool:
+    query = f"SELECT 1 FROM {table} LIMIT 1"  # noqa: S608 - a name of our own
+    return path is not None and bool(_read(path, query))
 
 
 def _read(path: Path, query: str, *values: str) -> set[object]:

@@ -1,15 +1,34 @@
-"""The dashboard: shows the whole cluster on one page; keeps nothing yet."""
+"""The dashboard: shows the whole cluster to those who sign in; keeps users, sessions, an audit."""
 
 import os
 
 from bazaar.settings import env
+from bazaar.settings.admin import *  # noqa: F403
+from bazaar.settings.admin import (
+    ADMIN_APPS,
+    ADMIN_MIDDLEWARE,
+    ADMIN_TEMPLATES,
+)
 from bazaar.settings.base import *  # noqa: F403
-from bazaar.settings.base import INSTALLED_APPS
+from bazaar.settings.base import BAZAAR_DATA_DIR, INSTALLED_APPS, sqlite
 
 BAZAAR_ROLE = "dashboard"
 BAZAAR_NODE = env.read_node(os.environ, BAZAAR_ROLE)
 BAZAAR_SECRET = env.read_secret(os.environ)
 SECRET_KEY = env.derive(BAZAAR_SECRET, BAZAAR_ROLE)
-INSTALLED_APPS = [*INSTALLED_APPS, "dashboard"]
+INSTALLED_APPS = [*ADMIN_APPS, *INSTALLED_APPS]
+MIDDLEWARE = ADMIN_MIDDLEWARE
+TEMPLATES = ADMIN_TEMPLATES
+DATABASES = sqlite(BAZAAR_DATA_DIR / "dashboard.sqlite3")
 ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_WIRING = "dashboard.wiring"
+
+if env.read_flag(os.environ, "BAZAAR_HTTPS"):
+    # A proxy in front speaks HTTPS, and says so in this header.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True

@@ -123,6 +123,14 @@ def read_topology(environ: Mapping[str, str]) -> Topology:
     return found
 
 
+def read_flag(environ: Mapping[str, str], name: str) -> bool:
+    """Return a variable that is 0 (the default) or 1. Raises SettingsError."""
+    text = environ.get(name) or "0"
+    if text not in ("0", "1"):
+        raise SettingsError(f"{name}={text!r} is neither 0 nor 1.")
+    return text == "1"
+
+
 def read_id(environ: Mapping[str, str], name: str, default: str | None = None) -> int:
     """Return the number of a replica or front end from its variable. Raises SettingsError."""
     text = environ.get(name, default)

@@ -1,8 +1,9 @@
 """
 All rooms in one process, for the tests: one database, a fixed secret, the shipped cluster.
 
-A test that calls one role's URLs picks its URLconf itself (`tests.bazaar.listeners`). Outside of
-pytest, which keeps the database in a file (`tests/conftest.py`), it is in memory.
+The dashboard's middleware is left to its own tests (`tests/dashboard`). A test that calls one
+role's URLs picks its URLconf itself (`tests.bazaar.listeners`). Outside of pytest, which keeps the
+database in a file (`tests/conftest.py`), it is in memory.
 """
 
 import os
@@ -10,6 +11,8 @@ import tempfile
 
 os.environ.setdefault("BAZAAR_DATA_DIR", tempfile.gettempdir())
 
+from bazaar.settings.admin import *  # noqa: F403
+from bazaar.settings.admin import ADMIN_APPS, ADMIN_TEMPLATES
 from bazaar.settings.base import *  # noqa: F403
 from bazaar.settings.base import BAZAAR_TOPOLOGY, INSTALLED_APPS
 
@@ -17,7 +20,8 @@ BAZAAR_ROLE = "frontend"
 BAZAAR_NODE = BAZAAR_TOPOLOGY.front_end(1)
 BAZAAR_SECRET = b"a secret that only the tests know, 32 bytes or more"
 SECRET_KEY = "only for the tests"  # noqa: S105
-INSTALLED_APPS = [*INSTALLED_APPS, "catalog_app", "order_app", "frontend_app", "dashboard"]
+INSTALLED_APPS = [*ADMIN_APPS, *INSTALLED_APPS, "catalog_app", "order_app", "frontend_app"]
+TEMPLATES = ADMIN_TEMPLATES
 ROOT_URLCONF = "bazaar.urls.frontend"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
 BAZAAR_WIRING = "frontend_app.wiring"

@@ -16,14 +16,13 @@ MEMBER_URLCONFS = (
     "bazaar.urls.frontend_control",
 )
 """URLconfs without a single public path."""
-URLCONFS = (*MEMBER_URLCONFS, "bazaar.urls.frontend", "bazaar.urls.dashboard")
+URLCONFS = (*MEMBER_URLCONFS, "bazaar.urls.frontend")
+"""All but the dashboard's, which are for who signs in: `tests/dashboard/test_way_in.py`."""
 PUBLIC = frozenset(
     {
         ("bazaar.urls.frontend", "/stocks"),
         ("bazaar.urls.frontend", "/orders"),
         ("bazaar.urls.frontend", "/leader"),
-        ("bazaar.urls.dashboard", "/"),
-        ("bazaar.urls.dashboard", "/api/cluster"),
     }
 )
 """Every path that anybody may call; the rest is for cluster members."""

@@ -38,7 +38,7 @@ def test_no_path_inside_the_cluster_is_public(urlconf: str) -> None:
     assert not any(route.is_public for route in list_routes((urlconf,)))
 
 
-def test_only_the_front_end_and_the_dashboard_have_public_paths() -> None:
+def test_only_the_front_end_has_public_paths() -> None:
     assert {urlconf for urlconf, _ in PUBLIC} == set(URLCONFS) - set(MEMBER_URLCONFS)
     assert {path for _, path in PUBLIC} <= {route.path for route in list_routes()}
 

@@ -7,7 +7,6 @@ import pytest
 from pytest_django import Settings
 
 import catalog_app.wiring
-import dashboard.wiring
 import frontend_app.wiring
 import order_app.wiring
 from bazaar.clock import monotonic_s, wait
@@ -15,12 +14,10 @@ from bazaar.core.election import Reign
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import HolderBody
-from bazaar.protocol.statuses import Status
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app.holders import Clock, HolderDesk
 from catalog_app.models import Leadership, Stock
-from dashboard.collector import Collector
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader
 from order_app.replica import ReplicaShell
@@ -65,12 +62,10 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     watch = LeaderWatch(catalog, {ME: replica}, limits)
     watch.elector.reign = Reign(TERM, ME)
     reader = StockReader(catalog, Node(id=1, port=30001, control_port=30002), limits)
-    collector = Collector(settings.BAZAAR_TOPOLOGY, _no_answer)
     monkeypatch.setattr(catalog_app.wiring, "holders", lambda: desk)
     monkeypatch.setattr(order_app.wiring, "replica", lambda: shell)
     monkeypatch.setattr(frontend_app.wiring, "watch", lambda: watch)
     monkeypatch.setattr(frontend_app.wiring, "stocks", lambda: reader)
-    monkeypatch.setattr(dashboard.wiring, "collector", lambda: collector)
     shell.start()
     shell.take_notice(TERM, ME)
     shell.trade(TERM, [make_trade(1), make_trade(2)])
@@ -78,7 +73,3 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     desk.register(str(HOLDER.holder_id), front_end)
     reader.lease.renewed(monotonic_s())
     return Cluster(catalog, replica, front_end, shell, watch, reader, desk)
-
-
-def _no_answer(role: str, node: Node, timeout_s: float) -> Status:
-    return Status(role=role, id=node.id, pid=1, up_since_s=0, is_ready=True)

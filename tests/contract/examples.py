@@ -131,7 +131,6 @@ _CHANGE_KINDS = {
 _CATALOG, _CATALOG_CONTROL = "bazaar.urls.catalog", "bazaar.urls.catalog_control"
 _ORDER, _ORDER_CONTROL = "bazaar.urls.order", "bazaar.urls.order_control"
 _FRONT, _FRONT_CONTROL = "bazaar.urls.frontend", "bazaar.urls.frontend_control"
-_BOARD = "bazaar.urls.dashboard"
 _ORDER_NO, _ORDER_NO_KIND = {"order_no": 1}, {"order_no": "query number"}
 
 EXAMPLES = (
@@ -193,8 +192,6 @@ EXAMPLES = (
     Example(_FRONT_CONTROL, "POST", "/invalidate", {}, _CHANGES, _CHANGE_KINDS),
     Example(_FRONT_CONTROL, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "GET", "/status"),
-    Example(_BOARD, "GET", "/"),
-    Example(_BOARD, "GET", "/api/cluster"),
 )
 POSTS = [example for example in EXAMPLES if example.method == "POST"]
 QUERIES = [example for example in EXAMPLES if example.query]

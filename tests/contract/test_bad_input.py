@@ -12,8 +12,6 @@ from tests.contract.refusals import REFUSED, Sent, complaints, message_of, snaps
 
 PLACES = [(example, place) for example in POSTS for place in example.kinds]
 PARAMS = [(example, name) for example in QUERIES for name in example.kinds]
-READERS = [example for example in EXAMPLES if example.path != "/"]
-"""All but the dashboard's page, which reads no body at all."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW", "get", "X" * 5000)
 
 
@@ -80,7 +78,7 @@ def test_another_content_type_is_refused(example: Example) -> None:
 
 
 @pytest.mark.usefixtures("cluster")
-@pytest.mark.parametrize("example", READERS, ids=name_of)
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
 def test_a_body_of_ten_megabytes_is_refused_before_it_is_read(example: Example) -> None:
     reply = Listener(example.urlconf).call(example.method, example.target, bad_values.HUGE, JSON)
     assert (reply.status, bool(message_of(reply))) == (413, True)

@@ -1,13 +1,19 @@
 """A dashboard that looks at a cluster of answers given by the test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.contrib.auth.models import User
+from django.core import signals
+from django.db import close_old_connections
+from django.test import Client
+from pytest_django import Settings
 
 import dashboard.wiring
 from bazaar.core.digest import GENESIS
 from bazaar.core.failures import Unreachable
 from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
+from bazaar.settings.admin import ADMIN_MIDDLEWARE
 from bazaar.topology import Node, local
 from dashboard.collector import Collector
 
@@ -41,6 +47,30 @@ def front_end(term: int = 3, leader: int | None = 2) -> FrontEndStatus:
         hits=7,
         **BASE,  # type: ignore[arg-type]
     )
+
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def visitor(db: None, settings: Settings) -> Iterator[Client]:
+    """Return a browser that has not signed in, before the dashboard's whole middleware."""
+    settings.ROOT_URLCONF = "bazaar.urls.dashboard"
+    settings.MIDDLEWARE = ADMIN_MIDDLEWARE
+    yield Client(enforce_csrf_checks=True, raise_request_exception=False)
+    # The client connects these again after each request (see `tests/conftest.py`).
+    signals.request_started.disconnect(close_old_connections)
+    signals.request_finished.disconnect(close_old_connections)
+
+
+@pytest.fixture
+def staff(visitor: Client) -> Client:
+    """Return a browser whose user has signed in as staff."""
+    visitor.force_login(
+        User.objects.create_superuser("admin", password=PASSWORD),
+        "django.contrib.auth.backends.ModelBackend",
+    )
+    return visitor
 
 
 @pytest.fixture

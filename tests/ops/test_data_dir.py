@@ -82,8 +82,9 @@ def test_the_socket_of_another_folder_is_another(tmp_path: Path) -> None:
     assert DataDir(long / "a").socket_path != DataDir(long / "b").socket_path
 
 
-def test_databases_belong_to_catalog_and_replicas(tmp_path: Path) -> None:
+def test_every_role_but_the_front_end_has_a_database(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     assert data.database("catalog") == tmp_path / "catalog.sqlite3"
     assert data.database("order-12") == tmp_path / "order-12.sqlite3"
-    assert data.database("frontend-1") is data.database("dashboard") is None
+    assert data.database("dashboard") == tmp_path / "dashboard.sqlite3"
+    assert data.database("frontend-1") is None

@@ -32,7 +32,7 @@ def manage(
     """Run a command in a role."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BAZAAR_")}
     return subprocess.run(
-        [sys.executable, "manage.py", command, "--settings", f"bazaar.settings.{role}"],
+        [sys.executable, "manage.py", *command.split(), "--settings", f"bazaar.settings.{role}"],
         cwd=ROOT,
         env={**kept, "BAZAAR_DATA_DIR": str(data_dir), "BAZAAR_REPLICA_ID": "1", **environ},
         capture_output=True,
@@ -107,3 +107,14 @@ def test_a_transaction_takes_the_writers_lock_when_it_begins(
         role_database.rollback()
         role_database.set_autocommit(True)
         other.execute("BEGIN IMMEDIATE")
+
+
+def test_the_dashboard_is_fit_for_production_behind_https(data_dir: Path) -> None:
+    done = manage("check --deploy --fail-level WARNING", "dashboard", data_dir, BAZAAR_HTTPS="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues (0 silenced)" in done.stdout
+
+
+def test_a_flag_that_is_neither_0_nor_1_is_refused(data_dir: Path) -> None:
+    done = manage("check", "dashboard", data_dir, BAZAAR_HTTPS="yes")
+    assert (done.returncode, done.stderr) == (2, "BAZAAR_HTTPS='yes' is neither 0 nor 1.\n")

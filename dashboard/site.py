@@ -1,0 +1,72 @@
+"""The dashboard's pages and the admin of its users, behind one sign-in."""
+
+from typing import Any
+
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.urls import URLPattern, URLResolver, re_path
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.sites import UnfoldAdminSite
+
+from dashboard import views
+from dashboard.models import Deed
+
+
+class DashboardSite(UnfoldAdminSite):
+    """Every page of the dashboard; none is shown to who has not signed in as staff."""
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Return our pages, then those of the admin."""
+        pages = [
+            re_path(path, self.admin_view(view.as_view(site=self)), name=name)
+            for path, name, view in views.PAGES
+        ]
+        return [*pages, *super().get_urls()]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Leave the colours to our style sheet: the theme would write them into the page."""
+        return {**super().each_context(request), "colors": {}}
+
+
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    """Who may sign in."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    actions = None
+    list_display = ("username", "is_active", "is_staff", "is_superuser", "last_login")
+    list_filter = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+
+
+class DeedAdmin(ModelAdmin):
+    """What was done with the buttons: to be read, never to be changed."""
+
+    actions = None
+    list_display = ("at", "username", "action", "target", "result")
+    search_fields = ("username", "action", "target")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody writes here by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Deed | None = None) -> bool:
+        """Nobody alters it."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Deed | None = None) -> bool:
+        """Nobody deletes it."""
+        return False
+
+
+site = DashboardSite(name="admin")
+site.register(User, UserAdmin)
+site.register(Deed, DeedAdmin)
