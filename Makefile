@@ -11,6 +11,7 @@ up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
 
 test: check
+	@sh .ci/install-tool chromium chromium
 	$(BIN)/python -m pytest
 
 check: $(READY)

@@ -31,14 +31,23 @@ class Event(models.Model):
 
     at = models.DateTimeField(db_index=True)
     source = models.CharField(max_length=32)
+    began_s = models.FloatField()
+    """When the process that told it began, in seconds since 1970."""
+    no = models.PositiveBigIntegerField()
+    """Counts the events of that process."""
     phrase = models.CharField(max_length=80)
     text = models.CharField(max_length=TEXT_CHARS_MAX)
 
     class Meta:
-        """The newest first."""
+        """The newest first; one is kept once, however often it is told."""
 
         ordering = ("-at", "-id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("source", "began_s", "no"), name="an_event_is_kept_once"
+            ),
+        )
 
     def __str__(self) -> str:
         """Return it as one line."""
-        return f"{self.source}: {self.text}"
+        return f"{self.source}: {self.phrase} {self.text}"

@@ -1,59 +1,43 @@
-"""What the dashboard reads: one snapshot of the cluster."""
+"""What the dashboard reads: the newest snapshot, and what it keeps itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus
+from bazaar.protocol.rows import ListingBody
 from dashboard import wiring
-from dashboard.findings import Finding
+from dashboard.history import Point
+from dashboard.models import Deed, Event
+from dashboard.snapshot import Snapshot
 
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The cluster at one moment; every panel shows the same one."""
-
-    findings: Sequence[Finding]
-
-    @property
-    def term(self) -> int:
-        """The highest term that anybody knows."""
-        return max((f.status.term for f in self.findings if f.status), default=0)
-
-    @property
-    def leader(self) -> int | None:
-        """Who leads that term, as whoever knows it says."""
-        for finding in self.findings:
-            if finding.status and finding.status.term == self.term:
-                return finding.status.leader
-        return None
-
-    @property
-    def last(self) -> int:
-        """The newest order that anybody has."""
-        return max((f.status.last for f in self.findings if f.status), default=0)
-
-    @property
-    def catalog(self) -> CatalogStatus | None:
-        """What the catalog told."""
-        found = (f.status for f in self.findings if isinstance(f.status, CatalogStatus))
-        return next(found, None)
-
-    @property
-    def replicas(self) -> list[Finding]:
-        """The order replicas, dead ones too."""
-        return [finding for finding in self.findings if finding.role == "order"]
-
-    @property
-    def front_ends(self) -> list[FrontEndStatus]:
-        """What the front ends told."""
-        return [f.status for f in self.findings if isinstance(f.status, FrontEndStatus)]
-
-    def lag_of(self, finding: Finding) -> int | None:
-        """How many orders a replica lacks; None when it told nothing."""
-        status = finding.status
-        return self.last - status.last if isinstance(status, ReplicaStatus) else None
+EVENTS_SHOWN_MAX = 200
 
 
 def get_snapshot() -> Snapshot:
     """Return the cluster as it was found last, at most a second or two ago."""
-    return Snapshot(wiring.collector().look().findings)
+    look = wiring.collector().look()
+    return Snapshot(look.findings, look.at_s)
+
+
+def list_points() -> list[Point]:
+    """Return the last 15 minutes, one point a second."""
+    return wiring.collector().history.points()
+
+
+def list_events(*, text: str = "") -> Sequence[Event]:
+    """Return the newest events, those with a text in them if one is given."""
+    events = Event.objects.order_by("-at", "-id")
+    if text:
+        events = events.filter(text__icontains=text) | events.filter(phrase__icontains=text)
+    return list(events[:EVENTS_SHOWN_MAX])
+
+
+def list_deeds(*, text: str = "") -> Sequence[Deed]:
+    """Return what was done last, that with a text in it if one is given."""
+    deeds = Deed.objects.order_by("-at", "-id")
+    if text:
+        deeds = deeds.filter(target__icontains=text) | deeds.filter(action__icontains=text)
+    return list(deeds[:EVENTS_SHOWN_MAX])
+
+
+def list_stocks(*, after: int, limit: int) -> ListingBody:
+    """Return stocks in the order of the listing. Raises Unreachable (indefinite)."""
+    return wiring.catalog().listing(after, limit)

@@ -1,14 +1,45 @@
-"""What the dashboard changes in its own database."""
+"""What the dashboard changes: through the cluster's own doors, and in its own database."""
 
 import os
 import secrets
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from bazaar import clock
+from bazaar.client.answers import ClientError
+from bazaar.core.failures import Failure
+from dashboard.acts import Act
+from dashboard.faults import NotStruck
+from dashboard.models import TEXT_CHARS_MAX, Deed
+
 ADMIN_NAME = "admin"
 PASSWORD_BYTES = 18
+TARGET_CHARS_MAX = 255
+
+
+def act(*, act: Act, username: str) -> tuple[bool, str]:
+    """Carry an act out, write down who did what and how it ended; tell whether it was done."""
+    if not act.is_valid():
+        return False, " ".join(
+            f"{name}: {text}" for name, texts in act.errors.items() for text in texts
+        )
+    try:
+        is_done, text = True, act.carry_out()
+    except Failure as failure:
+        is_done, text = False, failure.message
+    except (ClientError, NotStruck) as error:
+        is_done, text = False, str(error)
+    Deed.objects.create(
+        at=datetime.fromtimestamp(clock.wall_s(), UTC),
+        username=username,
+        action=act.action,
+        target=act.target()[:TARGET_CHARS_MAX],
+        result=text[:TEXT_CHARS_MAX],
+    )
+    return is_done, text
 
 
 def make_admin(*, password_path: Path) -> str | None:

@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.sites import UnfoldAdminSite
 
-from dashboard import views
+from dashboard import panels, views, wiring
 from dashboard.models import Deed
 
 
@@ -20,14 +20,24 @@ class DashboardSite(UnfoldAdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return our pages, then those of the admin."""
         pages = [
-            re_path(path, self.admin_view(view.as_view(site=self)), name=name)
-            for path, name, view in views.PAGES
+            re_path(panel.path, self._let_in(views.Page, panel=panel), name=panel.name)
+            for panel in panels.PANELS
         ]
-        return [*pages, *super().get_urls()]
+        faults = panels.FAULTS if wiring.has_fault_buttons() else ()
+        doings = [
+            re_path(path, self._let_in(views.Doing, act=act, back=back))
+            for path, act, back in (*panels.DOINGS, *faults)
+        ]
+        return [*pages, *doings, *super().get_urls()]
+
+    def _let_in(self, view: type[views.AdminView], **parts: Any) -> Any:
+        """Return a view for staff only."""
+        return self.admin_view(view.as_view(site=self, **parts))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Leave the colours to our style sheet: the theme would write them into the page."""
-        return {**super().each_context(request), "colors": {}}
+        frame = super().each_context(request)
+        return {**frame, "colors": {}, "has_fault_buttons": wiring.has_fault_buttons()}
 
 
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]

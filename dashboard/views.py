@@ -1,9 +1,10 @@
-"""The dashboard's pages and their JSON."""
+"""The dashboard's pages, their JSON, and the forms on them: one call each."""
 
 from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.views import View
 from rest_framework.authentication import SessionAuthentication
@@ -12,60 +13,60 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bazaar.rest import Endpoint, JsonRenderer
-from dashboard import selectors, serializers
+from dashboard import acts, panels, services
 
 
-class Page(View):
-    """One page inside the admin's frame."""
+class AdminView(View):
+    """A view inside the admin, which lets in staff only."""
 
     site: Any = None
-    """The admin site, which brings the frame and lets in staff only."""
-    title = ""
-    template = ""
-
-    def show(self) -> dict[str, Any]:
-        """Return what the page shows."""
-        raise NotImplementedError
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        frame = self.site.each_context(request)
-        return render(request, self.template, {**frame, "title": self.title, **self.show()})
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Answer an unknown method, in JSON as everywhere."""
+        allowed = ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
         message = f'Method "{request.method}" not allowed.'
         return JsonResponse(
             {"error": {"code": HTTPStatus.METHOD_NOT_ALLOWED, "message": message}},
             status=HTTPStatus.METHOD_NOT_ALLOWED,
-            headers={"Allow": "GET, HEAD, OPTIONS"},
+            headers={"Allow": allowed},
         )
 
 
-class ClusterPage(Page):
-    """GET: leader, term, replicas, processes and caches."""
+class Page(AdminView):
+    """GET: one page in the admin's frame; for htmx only the part of it that changes."""
 
-    title = "Cluster"
-    template = "dashboard/cluster.html"
+    panel: panels.Panel = panels.PANELS[0]
 
-    def show(self) -> dict[str, Any]:
-        """Return the snapshot."""
-        return serializers.show_snapshot(selectors.get_snapshot())
+    def get(self, request: HttpRequest) -> HttpResponse:
+        shown = {**self.panel.show(request.GET), "json": self.panel.json_path(request.GET)}
+        if request.headers.get("HX-Request"):
+            return render(request, self.panel.live, shown)
+        frame = self.site.each_context(request)
+        title, live = self.panel.title, self.panel.live
+        context = {**frame, **shown, "title": title, "live": live, "path": request.get_full_path()}
+        return render(request, self.panel.page, context)
 
 
-class StaffEndpoint(Endpoint):
-    """A panel as JSON, for who has signed in as staff."""
+class PanelDetail(Endpoint):
+    """GET: what a page shows, as JSON, for who has signed in as staff."""
 
     authentication_classes = [SessionAuthentication]
     permission_classes = [IsAdminUser]
     renderer_classes = [JsonRenderer]
-
-
-class ClusterDetail(StaffEndpoint):
-    """GET: the cluster as JSON: leader, term, every role, every replica's lag, what is cached."""
+    panel: panels.Panel = panels.PANELS[0]
 
     def get(self, request: Request) -> Response:
-        return Response(serializers.show_snapshot(selectors.get_snapshot()))
+        return Response(self.panel.show(request.query_params))
 
 
-PAGES: tuple[tuple[str, str, type[Page]], ...] = ((r"^$", "index", ClusterPage),)
-"""Path, name and view of each page."""
+class Doing(AdminView):
+    """POST: change something, note who did, and go back to the page with what came of it."""
+
+    act: type[acts.Act] = acts.Act
+    back = "/"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        username = request.user.get_username()
+        is_done, text = services.act(act=self.act(request.POST), username=username)
+        messages.add_message(request, messages.SUCCESS if is_done else messages.ERROR, text)
+        return HttpResponseRedirect(self.back)

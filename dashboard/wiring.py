@@ -5,21 +5,77 @@ from pathlib import Path
 
 from django.conf import settings
 
-from bazaar.protocol.clients import status_of
+from bazaar.client.client import Client
+from bazaar.client.exchange import Limits
+from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient, status_of
 from bazaar.protocol.statuses import Status
-from bazaar.topology import Node
+from bazaar.topology import Node, Topology
+from dashboard import events
 from dashboard.collector import Collector
+from dashboard.faults import Striker
+
+CALL_TIMEOUT_S = 2.0
+"""For a question that a person waits for."""
+TRADE_TIMEOUT_S = 12.0
+"""A front end itself tries for 10 s."""
 
 
 @cache
 def collector() -> Collector:
     """Return the one that asks all roles."""
-    return Collector(settings.BAZAAR_TOPOLOGY, _ask)
+    return Collector(settings.BAZAAR_TOPOLOGY, _ask, events.keep)
+
+
+def topology() -> Topology:
+    """Return who is in the cluster."""
+    found: Topology = settings.BAZAAR_TOPOLOGY
+    return found
+
+
+@cache
+def catalog() -> CatalogClient:
+    """Return the client of the catalog."""
+    return CatalogClient.at(topology().catalog, settings.BAZAAR_SECRET, CALL_TIMEOUT_S)
+
+
+@cache
+def replicas() -> dict[str, ReplicaClient]:
+    """Return the client of each order replica, by name."""
+    return {
+        f"order-{node.id}": ReplicaClient.at(node, settings.BAZAAR_SECRET, CALL_TIMEOUT_S)
+        for node in topology().replicas
+    }
+
+
+@cache
+def front_ends() -> dict[int, FrontEndClient]:
+    """Return the client of each front end, by its number."""
+    return {
+        node.id: FrontEndClient.at(node, settings.BAZAAR_SECRET, CALL_TIMEOUT_S)
+        for node in topology().front_ends
+    }
+
+
+@cache
+def public() -> Client:
+    """Return the client that trades as everybody does, at any front end."""
+    urls = [f"http://{_host(node)}:{node.port}" for node in topology().front_ends]
+    return Client(urls, Limits(deadline_s=TRADE_TIMEOUT_S, silence_s=CALL_TIMEOUT_S))
 
 
 def password_path() -> Path:
     """Return where the first user's password is kept."""
     return Path(settings.BAZAAR_DATA_DIR) / "dashboard.password"
+
+
+def has_fault_buttons() -> bool:
+    """Tell whether this is a cluster to break."""
+    return bool(settings.BAZAAR_FAULT_BUTTONS)
+
+
+def striker() -> Striker:
+    """Return the one that breaks and mends processes."""
+    return Striker(Path(settings.BASE_DIR), Path(settings.BAZAAR_DATA_DIR))
 
 
 def start() -> None:
@@ -29,3 +85,7 @@ def start() -> None:
 
 def _ask(role: str, node: Node, timeout_s: float) -> Status:
     return status_of(role, node, settings.BAZAAR_SECRET, timeout_s)
+
+
+def _host(node: Node) -> str:
+    return f"[{node.host}]" if ":" in node.host else node.host

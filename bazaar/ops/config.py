@@ -103,6 +103,7 @@ def _files_max() -> int:
 def supervisor_environment(data: DataDir, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of the supervisor, which its programs inherit."""
     return {
+        "BAZAAR_FAULT_BUTTONS": "1",  # a cluster on one machine is one to break, unless said
         **cluster_environment(data, environ),
         "BAZAAR_SOCKET": str(data.socket_path),
         "BAZAAR_PYTHON": shlex.quote(sys.executable),

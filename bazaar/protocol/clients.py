@@ -245,6 +245,10 @@ class FrontEndClient(Client):
 
         return finish
 
+    def remove(self, stock_name: str) -> None:
+        """Have a stock forgotten, whether it is in memory or not."""
+        self._get(self.control, query("/rm", stock_name=stock_name), dict[str, str])
+
     def status(self) -> statuses.FrontEndStatus:
         """Return what the front end tells of itself."""
         return self._get(self.control, "/status", statuses.FrontEndStatus)

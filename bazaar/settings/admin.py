@@ -99,16 +99,31 @@ UNFOLD = {
     "SITE_HEADER": "Bazaar",
     "SITE_SYMBOL": "storefront",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "/static/dashboard/icon.svg"},
+    ],
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": ["/static/dashboard/colours.css", "/static/dashboard/dashboard.css"],
     "SCRIPTS": ["/static/dashboard/dashboard.js"],
     "SIDEBAR": {
         "navigation": [
-            {"items": [_page("Cluster", "hub", "index")]},
+            {
+                "items": [
+                    _page("Cluster", "hub", "index"),
+                    _page("Cache", "memory", "cache"),
+                    _page("Stocks", "sell", "stocks"),
+                    _page("Orders", "receipt_long", "orders"),
+                    _page("Events", "notifications", "events"),
+                    _page("Traffic", "monitoring", "traffic"),
+                ]
+            },
             {
                 "title": "Administration",
                 "separator": True,
-                "items": [_page("Users", "group", "auth_user_changelist")],
+                "items": [
+                    _page("Users", "group", "auth_user_changelist"),
+                    _page("Audit", "fact_check", "dashboard_deed_changelist"),
+                ],
             },
         ]
     },

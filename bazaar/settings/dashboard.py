@@ -22,6 +22,7 @@ TEMPLATES = ADMIN_TEMPLATES
 DATABASES = sqlite(BAZAAR_DATA_DIR / "dashboard.sqlite3")
 ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_WIRING = "dashboard.wiring"
+BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")
 
 if env.read_flag(os.environ, "BAZAAR_HTTPS"):
     # A proxy in front speaks HTTPS, and says so in this header.

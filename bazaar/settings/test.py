@@ -25,6 +25,7 @@ TEMPLATES = ADMIN_TEMPLATES
 ROOT_URLCONF = "bazaar.urls.frontend"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
 BAZAAR_WIRING = "frontend_app.wiring"
+BAZAAR_FAULT_BUTTONS = True
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

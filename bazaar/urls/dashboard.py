@@ -2,11 +2,12 @@
 
 from django.urls import path, re_path
 
-from dashboard import views
+from dashboard.panels import PANELS
 from dashboard.site import site
+from dashboard.views import PanelDetail
 
 urlpatterns = [
-    re_path(r"^api/cluster/?$", views.ClusterDetail.as_view()),
+    *(re_path(panel.api_path, PanelDetail.as_view(panel=panel)) for panel in PANELS),
     path("", site.urls),
 ]
 handler404 = "bazaar.rest.answer_unknown_path"

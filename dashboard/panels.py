@@ -1,0 +1,131 @@
+"""The panels: what each is called, where it is, and what it reads; page and JSON come from here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from bazaar.core.failures import Failure
+from bazaar.core.types import ORDER_NO_MAX
+from dashboard import acts, lookup, picture, selectors, serializers
+
+STOCKS_A_PAGE = 50
+Query = Mapping[str, str]
+NUMBER_CHARS_MAX = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One page: its name is its place, its JSON is under api/."""
+
+    name: str
+    title: str
+    read: Callable[[Query], dict[str, Any]]
+
+    @property
+    def path(self) -> str:
+        """Where the page is."""
+        return r"^$" if self.name == "index" else rf"^{self.name}/?$"
+
+    @property
+    def api_path(self) -> str:
+        """Where its JSON is."""
+        return rf"^api/{self._api}/?$"
+
+    @property
+    def page(self) -> str:
+        """The template of the page."""
+        return f"dashboard/{self._api}.html"
+
+    @property
+    def live(self) -> str:
+        """The template of what is shown anew each second."""
+        return f"dashboard/live/{self._api}.html"
+
+    @property
+    def _api(self) -> str:
+        return "cluster" if self.name == "index" else self.name
+
+    def json_path(self, query: Query) -> str:
+        """Return the address of the JSON of what is shown."""
+        text = urlencode({name: query[name] for name in query})
+        return f"/api/{self._api}" + (f"?{text}" if text else "")
+
+    def show(self, query: Query) -> dict[str, Any]:
+        """Return what it shows."""
+        return self.read(query)
+
+
+def _cluster(query: Query) -> dict[str, Any]:
+    snapshot = selectors.get_snapshot()
+    return {**serializers.show_snapshot(snapshot), "picture": picture.draw(snapshot)}
+
+
+def _cache(query: Query) -> dict[str, Any]:
+    return serializers.show_caches(selectors.get_snapshot())
+
+
+def _stocks(query: Query) -> dict[str, Any]:
+    after = _number(query.get("after", ""))
+    try:
+        listing = selectors.list_stocks(after=after, limit=STOCKS_A_PAGE)
+    except Failure as failure:
+        return {"stocks": [], "after": after, "next": None, "fault": failure.message}
+    is_more = len(listing.stocks) == STOCKS_A_PAGE
+    return {
+        "stocks": listing.stocks,
+        "after": after,
+        "next": listing.end if is_more else None,
+        "fault": "",
+    }
+
+
+def _orders(query: Query) -> dict[str, Any]:
+    text = query.get("q", "").strip()
+    shown: dict[str, Any] = {"q": text, "copies": [], "rows": [], "fault": ""}
+    if text.isascii() and text.isdigit() and _number(text):
+        copies = lookup.list_copies(_number(text))
+        return {**shown, "copies": [serializers.show_copy(copy) for copy in copies]}
+    try:
+        rows = lookup.search(text, selectors.get_snapshot().last)
+    except Failure as failure:
+        return {**shown, "fault": failure.message}
+    return {**shown, "rows": [serializers.show_row(row) for row in rows]}
+
+
+def _events(query: Query) -> dict[str, Any]:
+    text = query.get("q", "").strip()
+    found = serializers.show_events(
+        selectors.list_events(text=text), selectors.list_deeds(text=text)
+    )
+    return {"q": text, **found}
+
+
+def _traffic(query: Query) -> dict[str, Any]:
+    return serializers.show_traffic(selectors.list_points(), selectors.list_events())
+
+
+def _number(text: str) -> int:
+    """Return the whole number in a text; 0 when there is none, or an absurd one."""
+    if not (text.isascii() and text.isdigit() and len(text) <= NUMBER_CHARS_MAX):
+        return 0
+    return min(int(text), ORDER_NO_MAX)
+
+
+PANELS = (
+    Panel("index", "Cluster", _cluster),
+    Panel("cache", "Cache", _cache),
+    Panel("stocks", "Stocks", _stocks),
+    Panel("orders", "Orders", _orders),
+    Panel("events", "Events", _events),
+    Panel("traffic", "Traffic", _traffic),
+)
+Doing = tuple[str, type[acts.Act], str]
+"""Path, what it does, and the page that shows what came of it."""
+DOINGS: tuple[Doing, ...] = (
+    (r"^cache/evict/?$", acts.Evict, "/cache"),
+    (r"^stocks/price/?$", acts.Price, "/stocks"),
+    (r"^stocks/trade/?$", acts.Trade, "/stocks"),
+)
+FAULTS: tuple[Doing, ...] = ((r"^faults/?$", acts.Fault, "/"),)
+"""Only where there are fault buttons."""
