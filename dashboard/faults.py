@@ -29,8 +29,9 @@ class Striker:
     def strike(self, action: str, name: str) -> str:
         """Do it to one process and return what the command said. Raises NotStruck."""
         verb, *options = VERBS[action]
-        line = [sys.executable, str(self.root / "manage.py"), "cluster", verb, name, *options]
-        line += ["--data", str(self.data_dir), "--settings", "bazaar.settings.base"]
+        line = [sys.executable, str(self.root / "manage.py"), "cluster"]
+        line += ["--settings", "bazaar.settings.base"]  # before the verb, which takes none
+        line += [verb, name, *options, "--data", str(self.data_dir)]
         try:
             done = subprocess.run(
                 line,
