@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dashboard.findings import Finding
 from dashboard.snapshot import Snapshot
 
-STEP, BOX_WIDTH, BOX_HEIGHT = 170, 140, 52
+STEP, BOX_WIDTH, BOX_HEIGHT = 160, 140, 52
 TOP, MIDDLE, BOTTOM, HEIGHT = 40, 150, 260, 300
 
 
@@ -61,7 +61,7 @@ def draw(snapshot: Snapshot) -> Picture:
         MIDDLE: [f for f in snapshot.findings if f.role == "catalog" or _leads(snapshot, f)],
         BOTTOM: [f for f in snapshot.replicas if not _leads(snapshot, f)],
     }
-    width = STEP * max(*map(len, rows.values()), 3)
+    width = STEP * max(*map(len, rows.values()), 2)
     boxes = {}
     for y, row in rows.items():
         # The catalog is told first; the leader stands to its left.
