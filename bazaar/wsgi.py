@@ -82,7 +82,8 @@ def build() -> Application:
         wiring.start()
     static = WhiteNoise(application)
     for app in reversed(list(apps.get_app_configs())):  # the first one wins, as for templates
-        static.add_files(str(Path(app.path) / "static"), prefix="static/")
+        if (folder := Path(app.path) / "static").is_dir():
+            static.add_files(str(folder), prefix="static/")
     gc.collect()
     gc.freeze()  # what is loaded now stays: no collection need look at it again
     wrap: Callable[[Application], Application] | None = getattr(wiring, "wrap", None)
