@@ -3,12 +3,13 @@
 from functools import cache
 from pathlib import Path
 
+import msgspec
 from django.conf import settings
 
 from bazaar.client.client import Client
 from bazaar.client.exchange import Limits
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient, status_of
-from bazaar.protocol.statuses import Status
+from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
 from bazaar.topology import Node, Topology
 from dashboard import events
 from dashboard.collector import Collector
@@ -80,6 +81,9 @@ def striker() -> Striker:
 
 def start() -> None:
     """Begin to ask, so that a page is full when it is first looked at."""
+    for kind in (CatalogStatus, ReplicaStatus, FrontEndStatus):
+        # msgspec studies a type at its first use; the askers, all at once, may have crashed it.
+        msgspec.json.Decoder(kind)
     collector().start()
 
 
