@@ -74,7 +74,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
 # No 'unsafe-inline' anywhere. Alpine, which Unfold's menus are written in, evaluates the
-# expressions in its attributes, hence 'unsafe-eval' (ADR 17).
+# expressions in its attributes, hence 'unsafe-eval' (ADR 19).
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
