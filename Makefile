@@ -12,6 +12,7 @@ up: $(READY)
 
 test: check
 	@sh .ci/install-tool chromium chromium
+	@sh .ci/install-tool libatomic.so.1 libatomic1
 	$(BIN)/python -m pytest
 
 check: $(READY)
