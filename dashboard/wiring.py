@@ -8,7 +8,13 @@ from django.conf import settings
 
 from bazaar.client.client import Client
 from bazaar.client.exchange import Limits
-from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient, status_of
+from bazaar.protocol.clients import (
+    CLIENTS,
+    CatalogClient,
+    FrontEndClient,
+    ReplicaClient,
+    RoleClient,
+)
 from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
 from bazaar.topology import Node, Topology
 from dashboard import events
@@ -88,7 +94,13 @@ def start() -> None:
 
 
 def _ask(role: str, node: Node, timeout_s: float) -> Status:
-    return status_of(role, node, settings.BAZAAR_SECRET, timeout_s)
+    return _asker(role, node, timeout_s).status()
+
+
+@cache
+def _asker(role: str, node: Node, timeout_s: float) -> RoleClient:
+    """Return the client that the collector asks with; its connection is kept."""
+    return CLIENTS[role].at(node, settings.BAZAAR_SECRET, timeout_s)
 
 
 def _host(node: Node) -> str:

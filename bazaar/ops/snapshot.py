@@ -16,19 +16,13 @@ from bazaar.core.replica import Standing
 from bazaar.ops.config import role_of
 from bazaar.ops.errors import ClusterDown
 from bazaar.ops.supervisor import ProcessInfo, Supervisor
-from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
+from bazaar.protocol.clients import CLIENTS, RoleClient
 from bazaar.protocol.statuses import ReplicaStatus, Status
 from bazaar.topology import Node, Topology
 
 STATUS_TIMEOUT_S = 0.4
 """For a role to tell of itself; a paused one is not asked."""
 THREADS_MAX = 16
-_Client = CatalogClient | ReplicaClient | FrontEndClient
-_CLIENTS: dict[str, type[_Client]] = {
-    "catalog": CatalogClient,
-    "order": ReplicaClient,
-    "frontend": FrontEndClient,
-}
 _STATES = {"STOPPED": "stopped", "STOPPING": "stopping", "FATAL": "fatal", "UNKNOWN": "fatal"}
 
 
@@ -147,10 +141,10 @@ class Observer:
         """Look at the processes of `topology`."""
         self.nodes = dict(topology.nodes())
         self._supervisor = supervisor
-        self._clients: dict[str, _Client] = {
-            name: _CLIENTS[role_of(name)].at(node, secret, STATUS_TIMEOUT_S)
+        self._clients: dict[str, RoleClient] = {
+            name: CLIENTS[role_of(name)].at(node, secret, STATUS_TIMEOUT_S)
             for name, node in self.nodes.items()
-            if role_of(name) in _CLIENTS
+            if role_of(name) in CLIENTS
         }
 
     def look(self) -> Snapshot:

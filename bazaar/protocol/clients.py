@@ -5,7 +5,7 @@ The served port takes trades and look-ups; everything that must not wait behind 
 control port. Any method may raise Unreachable (indefinite); what else it raises is said there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
@@ -254,15 +254,10 @@ class FrontEndClient(Client):
         return self._get(self.control, "/status", statuses.FrontEndStatus)
 
 
-def status_of(role: str, node: Node, secret: bytes, timeout_s: float) -> statuses.Status:
-    """
-    Return what a role tells of itself.
-
-    role: catalog, order or frontend. Raises Unreachable (indefinite), or what the role answers.
-    """
-    clients: dict[str, type[CatalogClient | ReplicaClient | FrontEndClient]] = {
-        "catalog": CatalogClient,
-        "order": ReplicaClient,
-        "frontend": FrontEndClient,
-    }
-    return clients[role].at(node, secret, timeout_s).status()
+RoleClient = CatalogClient | ReplicaClient | FrontEndClient
+CLIENTS: Mapping[str, type[RoleClient]] = {
+    "catalog": CatalogClient,
+    "order": ReplicaClient,
+    "frontend": FrontEndClient,
+}
+"""The client of each role that tells its status."""
