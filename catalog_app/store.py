@@ -1,5 +1,5 @@
 """
-The deciding transaction's reads and writes: few statements, plain SQL (docs/benchmarks say why).
+The deciding transaction's reads and writes: few statements, plain SQL (ADR 4 says why).
 
 The ORM costs several times the statement itself here, on the one path that every trade takes.
 Column and table names are those of `models`; everything else in this room reads through
