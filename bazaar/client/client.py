@@ -8,7 +8,6 @@ connections of its own.
 
 import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -74,12 +73,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

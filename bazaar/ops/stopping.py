@@ -14,6 +14,9 @@ from bazaar.ops.supervisor import Supervisor
 from bazaar.ops.waits import wait_until
 
 FORCE_TIMEOUT_S = 3.0
+WAKE_TIMEOUT_S = 1.0
+"""For a resumed process to go back to sleep; one that stays busy has run by then, too."""
+_BEFORE_SLEEP = psutil.STATUS_STOPPED, psutil.STATUS_RUNNING
 
 
 def ask_to_stop(supervisor: Supervisor) -> dict[str, int]:
@@ -52,10 +55,9 @@ def stop_cluster(data: DataDir, supervisor_pid: int | None = None) -> list[str]:
 
 def kill_tree(pid: int) -> None:
     """Kill a process that does not end, and what it started, paused or not."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+    for process in tree(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def end_all(pids: Iterable[int]) -> None:
@@ -87,11 +89,31 @@ def send(group: int, number: signal.Signals) -> bool:
 
 def resume(group: int) -> None:
     """
-    Let a process group that may be paused run, so that it can take the SIGTERM sent next.
+    Let a process group that may be paused run, and wait until it can take the SIGTERM sent next.
 
-    Sent before, SIGTERM may wake another thread than Python's main one, which then never sees it.
+    Before its main thread has run again, the system gives a signal to another thread; Python's
+    main one then sleeps on and never handles it.
     """
+    paused = [member for member in tree(group) if is_in(member, psutil.STATUS_STOPPED)]
     send(group, signal.SIGCONT)
+    wait_until(lambda: not any(is_in(member, *_BEFORE_SLEEP) for member in paused), WAKE_TIMEOUT_S)
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """Return a process and all that it started; nothing when it has ended."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def is_in(process: psutil.Process, *states: str) -> bool:
+    """Tell whether a process lives and is in one of some states."""
+    try:
+        return process.status() in states
+    except psutil.NoSuchProcess:
+        return False
 
 
 def has_group(group: int) -> bool:

@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from bazaar.client.answers import ClientError, Indefinite, Order, Refused
@@ -83,22 +84,14 @@ class Customers:
             shown = self.client.query(name)
         except ClientError:
             return
-        self._done.append(
-            Done(
-                kind="query",
-                client=number,
-                url=0,
-                intended_s=sent_s,
-                sent_s=sent_s,
-                done_s=self._now_s(),
-                outcome="ok",
-                stock_name=name,
-                version=shown.version,
-                price=str(shown.price),
-                quantity=shown.quantity,
-                trade_volume=shown.trade_volume,
-                is_stale=shown.is_stale,
-            )
+        self._note(
+            *("query", number, sent_s),
+            stock_name=name,
+            version=shown.version,
+            price=str(shown.price),
+            quantity=shown.quantity,
+            trade_volume=shown.trade_volume,
+            is_stale=shown.is_stale,
         )
 
     def _trade(
@@ -110,22 +103,15 @@ class Customers:
         except ClientError as error:
             kinds = {Refused: "refused", Indefinite: "indefinite"}
             outcome, status = kinds.get(type(error), "unreachable"), error.status or 0
-        self._done.append(
-            Done(
-                kind="trade",
-                client=number,
-                url=0,
-                intended_s=sent_s,
-                sent_s=sent_s,
-                done_s=self._now_s() if order else None,
-                outcome=outcome,  # type: ignore[arg-type]
-                status=status,
-                stock_name=name,
-                key=str(key),
-                trade_type=trade_type.value,
-                shares=shares,
-                order_no=order.order_no if order else None,
-            )
+        self._note(
+            *("trade", number, sent_s),
+            outcome=outcome,
+            status=status,
+            stock_name=name,
+            key=str(key),
+            trade_type=trade_type.value,
+            shares=shares,
+            order_no=order.order_no if order else None,
         )
         return order
 
@@ -135,18 +121,25 @@ class Customers:
             shown = self.client.order(order.order_no)
         except ClientError:
             return
+        self._note(
+            *("order", number, sent_s),
+            order_no=shown.order_no,
+            stock_name=shown.stock_name,
+            trade_type=shown.trade_type.value,
+            shares=shown.quantity,
+        )
+
+    def _note(self, kind: Any, number: int, sent_s: float, **told: Any) -> None:
+        """Keep one operation that began at `sent_s`; without an outcome it went well."""
+        is_answered = told.setdefault("outcome", "ok") == "ok"
         self._done.append(
             Done(
-                kind="order",
+                kind=kind,
                 client=number,
                 url=0,
                 intended_s=sent_s,
                 sent_s=sent_s,
-                done_s=self._now_s(),
-                outcome="ok",
-                order_no=shown.order_no,
-                stock_name=shown.stock_name,
-                trade_type=shown.trade_type.value,
-                shares=shown.quantity,
+                done_s=self._now_s() if is_answered else None,
+                **told,
             )
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
@@ -35,11 +34,6 @@ class Parties:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for client in (self.catalog, *self.replicas.values(), *self.front_ends.values()):
             client.close()

@@ -7,7 +7,6 @@ So a ledger of a million orders needs no million objects, and most promises beco
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from typing import Any, Self
 
 CACHE_KIB = 64 * 1024
@@ -59,12 +58,7 @@ class Scratch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._database.close()
 
     def insert(self, table: str, rows: Iterable[Iterable[Any]]) -> None:

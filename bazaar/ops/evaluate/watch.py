@@ -1,7 +1,6 @@
 """Look into a front end's memory while a load runs."""
 
 import threading
-from types import TracebackType
 from typing import Self
 
 from bazaar import clock
@@ -30,12 +29,7 @@ class Watch:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._thread.join()
         self._client.close()
