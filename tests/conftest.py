@@ -1,8 +1,20 @@
 """What every Django test shares: a database in a file, so threads see only what is committed."""
 
+from pathlib import Path
+
 import pytest
 from django.core import signals
 from django.db import close_old_connections, connection
+
+ONE_AT_A_TIME = tuple(Path(__file__).parent / name for name in ("cluster", "browser"))
+"""Folders whose tests run whole clusters: with several workers, one worker runs them all."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep clusters from running beside each other."""
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in ONE_AT_A_TIME):
+            item.add_marker(pytest.mark.xdist_group("clusters"))
 
 
 @pytest.fixture(scope="session")
