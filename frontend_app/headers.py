@@ -22,7 +22,7 @@ def headers_of(reading: Reading) -> dict[str, str]:
     headers = {
         "ETag": f'"{reading.kept.version}"',
         "Age": str(reading.age_s),
-        "Cache-Status": f"{CACHE_NAME}; {reading.source}",
+        "Cache-Status": cache_status(reading.source),
     }
     if reading.is_stale:
         headers["Warning"] = STALE_WARNING
@@ -34,7 +34,7 @@ def hit_headers(version: int, body: bytes) -> tuple[tuple[str, str], ...]:
     return (
         *_VIEW_HEADERS,
         ("ETag", f'"{version}"'),
-        ("Cache-Status", f"{CACHE_NAME}; {Source.HIT}"),
+        ("Cache-Status", cache_status(Source.HIT)),
         ("Content-Length", str(len(body))),
     )
 
@@ -48,6 +48,20 @@ def miss_headers(reading: Reading) -> tuple[tuple[str, str], ...]:
 def placed_headers(body: bytes) -> tuple[tuple[str, str], ...]:
     """Return all headers of an order that was placed but its key, as the view would send them."""
     return (*_ORDER_HEADERS, ("Content-Length", str(len(body))))
+
+
+def order_headers(body: bytes, source: Source) -> tuple[tuple[str, str], ...]:
+    """Return all headers of an order that was looked up, as the view would send them."""
+    return (
+        *_ORDER_HEADERS,
+        ("Cache-Status", cache_status(source)),
+        ("Content-Length", str(len(body))),
+    )
+
+
+def cache_status(source: Source) -> str:
+    """Return the value of `Cache-Status` (RFC 9211)."""
+    return f"{CACHE_NAME}; {source}"
 
 
 def asks_for_fresh(environ: Mapping[str, Any]) -> bool:

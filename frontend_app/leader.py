@@ -85,12 +85,6 @@ class LeaderWatch:
         (answer,) = self.combiner.submit([pending])
         return answer
 
-    def replicas_by_rank(self) -> list[ReplicaClient]:
-        """Return every replica to ask for an order, the leader first."""
-        leader = self.reign.leader
-        ids = sorted(self.replicas, key=lambda replica_id: (replica_id != leader, -replica_id))
-        return [self.replicas[replica_id] for replica_id in ids]
-
     def _watch(self) -> None:
         """Look after the leader; look again at once while it is silent."""
         while True:

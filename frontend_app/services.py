@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from bazaar.core.election import Reign
-from bazaar.core.failures import Failure, NoLeader, NotServing, UnknownOrder
+from bazaar.core.failures import Failure, NoLeader
 from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
 from frontend_app import wiring
-from frontend_app.readings import Reading
+from frontend_app.readings import Reading, Source
 
 
 def read_stock(*, stock_name: str, is_fresh: bool) -> Reading:
@@ -27,27 +27,25 @@ def place_order(*, key: UUID, stock_name: str, trade_type: TradeType, quantity: 
     Raises UnknownStock, InsufficientQuantity, Overstock, KeyReused, Busy: definite.
     Raises Unreachable: indefinite; retry with the same key (I2, I9).
     """
-    answer = wiring.watch().place(Trade(key, stock_name, trade_type, quantity))
+    answer = wiring.orders().place(Trade(key, stock_name, trade_type, quantity))
     if isinstance(answer, Failure):
         raise answer
     return answer
 
 
-def look_up_order(*, order_no: OrderNo) -> Order:
+def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[bytes, Source]:
     """
-    Return an order from the leader, or from any replica that answers (DESIGN 4.5).
+    Return the seed's answer for an order, as JSON, and where it came from (DESIGN 4.5).
 
+    is_fresh: ask a replica even when memory has it.
     Raises UnknownOrder (definite); NotServing, Unreachable: no replica could tell.
     """
-    failure: Failure = NotServing("No order replica answers.")
-    for replica in wiring.watch().replicas_by_rank():
-        try:
-            return replica.look_up(order_no)
-        except UnknownOrder:
-            raise  # it has asked the ledger
-        except Failure as caught:
-            failure = caught
-    raise failure
+    desk = wiring.orders()
+    if is_fresh:
+        return desk.fetch(order_no), Source.REQUEST
+    if body := desk.hit(order_no):
+        return body, Source.HIT
+    return desk.fetch(order_no), Source.STORED
 
 
 def get_reign() -> Reign:

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,7 +19,7 @@ from bazaar.rest import (
     read_stock_name,
 )
 from frontend_app import serializers, services, wiring
-from frontend_app.headers import KEY_HEADER, asks_for_fresh, headers_of
+from frontend_app.headers import KEY_HEADER, asks_for_fresh, cache_status, headers_of
 from frontend_app.outcomes import outcome_of
 from frontend_app.trades import read_key
 
@@ -42,12 +43,15 @@ class OrderList(Endpoint):
     POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}`: place an order, once.
 
     With an `Idempotency-Key` (a UUID) a repeated request returns the same order.
-    GET `?order_no=`: one order.
+    GET `?order_no=`: one order; `Cache-Control: no-cache` asks a replica even when memory has it.
     """
 
     def get(self, request: Request) -> Response:
-        order = services.look_up_order(order_no=OrderNo(read_number(request, "order_no")))
-        return Response(serializers.show_order(order))
+        order_no = OrderNo(read_number(request, "order_no"))
+        outcome_of(request.META)  # what failed the short way is not tried again
+        is_fresh = asks_for_fresh(request.META)
+        body, source = services.look_up_order(order_no=order_no, is_fresh=is_fresh)
+        return Response(msgspec.json.decode(body), headers={"Cache-Status": cache_status(source)})
 
     key: UUID | None = None
 

@@ -12,6 +12,8 @@ from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.recorder import told_by_all, told_sizes
 from frontend_app.hits import Application, HitPath
 from frontend_app.leader import LeaderWatch
+from frontend_app.lookups import LookUpPath
+from frontend_app.orders import OrderDesk
 from frontend_app.stocks import StockReader
 from frontend_app.trades import TradePath
 
@@ -47,6 +49,12 @@ def stocks() -> StockReader:
     return StockReader(client, control.node(), limits)
 
 
+@cache
+def orders() -> OrderDesk:
+    """Return the orders in memory, and the way to all others."""
+    return OrderDesk(watch(), settings.BAZAAR_LIMITS)
+
+
 def port_of(replica_id: ReplicaId) -> int:
     """Return the served port of a replica."""
     return int(settings.BAZAAR_TOPOLOGY.replica(replica_id).port)
@@ -59,8 +67,8 @@ def start() -> None:
 
 
 def wrap(application: Application) -> Application:
-    """Put the short ways to a stock and of a trade before the application."""
-    return HitPath(TradePath(application, watch().place), stocks())
+    """Put the short ways to a stock, of a trade and to an order before the application."""
+    return HitPath(TradePath(LookUpPath(application, orders()), orders().place), stocks())
 
 
 def status() -> FrontEndStatus:
@@ -82,6 +90,9 @@ def status() -> FrontEndStatus:
         misses=misses,
         hit_ratio=round(hits / (hits + misses), 4) if hits else 0.0,
         evictions=reader.cache.evictions,
+        orders_cached=len(orders().bodies),
+        order_hits=orders().hits,
+        order_misses=orders().misses,
         elections=elector.elections,
         batches=combiner.batches,
         trades=combiner.items,

@@ -25,6 +25,10 @@ _INSERT = (
     " (order_no, key, stock_name, trade_type, quantity, digest)"
     " VALUES (%s, %s, %s, %s, %s, %s)"
 )
+_GET = (
+    "SELECT order_no, key, stock_name, trade_type, quantity"
+    " FROM order_app_logentry WHERE order_no = %s"
+)
 _FIND = (
     "SELECT order_no, key, stock_name, trade_type, quantity"
     " FROM order_app_logentry WHERE key IN ({})"
@@ -84,8 +88,10 @@ class OrderLog:
 
     def get(self, order_no: OrderNo) -> Order | None:
         """Return one order, if the log has it."""
-        row = LogEntry.objects.filter(pk=order_no).values_list(*_ORDER).first()
-        return _order(row) if row else None
+        with connection.cursor() as cursor:  # every look-up that misses comes here: no ORM
+            cursor.execute(_GET, [order_no])
+            row = cursor.fetchone()
+        return _read_order(row) if row else None
 
     def find(self, keys: Sequence[UUID]) -> dict[UUID, Order]:
         """Return the orders that have one of these keys, by key."""
@@ -93,8 +99,7 @@ class OrderLog:
         with connection.cursor() as cursor:
             cursor.execute(statement, [key.hex for key in keys])
             rows = cursor.fetchall()
-        orders = (_order((row[0], UUID(str(row[1])), *row[2:])) for row in rows)
-        return {order.key: order for order in orders}
+        return {order.key: order for order in map(_read_order, rows)}
 
     def page(self, after: OrderNo, limit: int) -> Page:
         """
@@ -153,3 +158,8 @@ class OrderLog:
 def _order(row: tuple[Any, ...]) -> Order:
     order_no, key, stock_name, trade_type, quantity = row[:5]
     return Order(OrderNo(order_no), key, stock_name, TradeType(trade_type), quantity)
+
+
+def _read_order(row: tuple[Any, ...]) -> Order:
+    """Return the order of a row that came past the ORM."""
+    return _order((row[0], UUID(str(row[1])), *row[2:]))

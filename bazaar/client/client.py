@@ -91,9 +91,13 @@ class Client:
         """
         return self.ask(exchange.ask_stock(stock_name, is_fresh=is_fresh))
 
-    def order(self, order_no: int) -> Order:
-        """Return an order. Raises Refused (404: there is none), Unreachable, BadAnswer."""
-        return self.ask(exchange.ask_order(order_no))
+    def order(self, order_no: int, *, is_fresh: bool = False) -> Order:
+        """
+        Return an order; is_fresh: from an order replica, past every cache.
+
+        Raises Refused (404: there is none), Unreachable, BadAnswer.
+        """
+        return self.ask(exchange.ask_order(order_no, is_fresh=is_fresh))
 
     def trade(
         self, stock_name: str, trade_type: TradeType, quantity: int, key: UUID | None = None

@@ -103,9 +103,9 @@ def ask_stock(stock_name: str, *, is_fresh: bool = False) -> Question[Stock]:
     return Question(request, partial(reading.read_stock, stock_name))
 
 
-def ask_order(order_no: int) -> Question[Order]:
-    """Return the question for one order."""
-    request = Request("GET", f"/orders?order_no={order_no}")
+def ask_order(order_no: int, *, is_fresh: bool = False) -> Question[Order]:
+    """Return the question for one order; is_fresh: past every cache."""
+    request = Request("GET", f"/orders?order_no={order_no}", _FRESH if is_fresh else ())
     return Question(request, partial(reading.read_order, order_no))
 
 

@@ -203,10 +203,10 @@ class ReplicaClient(Client):
             raise Unreachable("The leader answered another number of trades than were asked.")
         return tuple(answer.to_core() for answer in answers)
 
-    def look_up(self, order_no: OrderNo) -> Order:
+    def look_up(self, order_no: OrderNo, timeout_s: float | None = None) -> Order:
         """Return an order. Raises UnknownOrder, NotServing (definite)."""
         path = query("/order", order_no=order_no)
-        return self._get(self.served, path, messages.OrderBody).to_core()
+        return self._get(self.served, path, messages.OrderBody, timeout_s).to_core()
 
     def status(self) -> statuses.ReplicaStatus:
         """Return what the replica tells of itself."""

@@ -139,6 +139,11 @@ class FrontEndStatus(Status, frozen=True, kw_only=True):
     hit_ratio: float = 0.0
     """Hits of all readings that memory was asked for, 0 to 1, since the process began."""
     evictions: int = 0
+    orders_cached: int = 0
+    """Orders in memory."""
+    order_hits: int = 0
+    order_misses: int = 0
+    """Look-ups of orders that a replica was asked for."""
     elections: int = 0
     batches: int = 0
     trades: int = 0

@@ -50,6 +50,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     batch_trades_max: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 256
     waiting_trades_max: Count = 4096
     cache_stocks_max: Count = 10_000
+    cache_orders_max: Count = 50_000
     page_orders_max: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 1000
     min_in_sync: Annotated[int, msgspec.Meta(ge=1, le=topology.REPLICAS_MAX)] = 1
     served_threads: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64

@@ -19,6 +19,7 @@ from bazaar.topology import Node
 from catalog_app.holders import Clock, HolderDesk
 from catalog_app.models import Leadership, Stock
 from frontend_app.leader import LeaderWatch
+from frontend_app.orders import OrderDesk
 from frontend_app.stocks import StockReader
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
@@ -65,6 +66,8 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     monkeypatch.setattr(catalog_app.wiring, "holders", lambda: desk)
     monkeypatch.setattr(order_app.wiring, "replica", lambda: shell)
     monkeypatch.setattr(frontend_app.wiring, "watch", lambda: watch)
+    orders = OrderDesk(watch, limits)
+    monkeypatch.setattr(frontend_app.wiring, "orders", lambda: orders)
     monkeypatch.setattr(frontend_app.wiring, "stocks", lambda: reader)
     shell.start()
     shell.take_notice(TERM, ME)

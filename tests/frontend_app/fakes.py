@@ -143,7 +143,8 @@ class FakeReplica(ReplicaClient):
             raise self.answers_lost.pop(0)
         return answers
 
-    def look_up(self, order_no: OrderNo) -> Order:
+    def look_up(self, order_no: OrderNo, timeout_s: float | None = None) -> Order:
+        self.timeouts_s.append(timeout_s or 0)
         self.looked_up.append(order_no)
         if self.down:
             raise self.down

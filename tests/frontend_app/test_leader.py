@@ -1,7 +1,6 @@
 """The watch over the leader: elections, and trades that reach whoever leads (DESIGN 4.3)."""
 
 import threading
-from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -278,11 +277,6 @@ def test_too_many_waiting_trades_are_refused_at_once(
         watch.place(make_trade(3))
     release.set()
     assert [first.result(WAIT_S), second.result(WAIT_S)] == [make_order(1), make_order(2)]
-
-
-def test_the_leader_is_asked_first_for_an_order(watch: LeaderWatch, replicas: Replicas) -> None:
-    watch.elector.reign = replace(watch.reign, leader=TWO)
-    assert watch.replicas_by_rank() == [replicas[TWO], replicas[THREE], replicas[ONE]]
 
 
 def test_a_leader_that_this_cluster_does_not_have_is_replaced(

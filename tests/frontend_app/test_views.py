@@ -44,7 +44,7 @@ THROUGH: list[Callable[[Any], Any]] = []
 def way(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hold every promise about a trade on the short way and on the long one."""
     short = request.param == "short"
-    THROUGH[:] = [lambda view: TradePath(view, wiring.watch().place) if short else view]
+    THROUGH[:] = [lambda view: TradePath(view, wiring.orders().place) if short else view]
     yield
     THROUGH.clear()
 

@@ -105,7 +105,7 @@ class Command(OneLineCommand):
         del data
         order_no = read_whole("NO", options["order_no"], 1, ORDER_NO_MAX)
         for _ in range(_read_times(options)):
-            asker.order(order_no)
+            asker.order(order_no, is_fresh=options["is_fresh"])
         return _status(asker)
 
     def do_trade(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
@@ -165,17 +165,15 @@ _URL = "a front end, for instance http://127.0.0.1:30001; repeat it for several"
 
 
 def _add_modes(parser: CommandParser) -> None:
-    shared, many, file = (CommandParser(add_help=False) for _ in range(3))
+    shared, many, fresh, file = (CommandParser(add_help=False) for _ in range(4))
     _add_shared(shared)
     many.add_argument("-n", "--times", metavar="N", default="1", help="how many times (1)")
+    fresh.add_argument("--no-cache", dest="is_fresh", action="store_true", help="past memory")
     file.add_argument("--orders", metavar="FILE", help=f"kept orders (DIR/{kept.FILE_NAME})")
     modes = parser.add_subparsers(dest="mode", metavar="MODE")
-    one = modes.add_parser("query", parents=[shared, many], help="look a stock up")
+    one = modes.add_parser("query", parents=[shared, many, fresh], help="look a stock up")
     one.add_argument("stock", metavar="STOCK")
-    one.add_argument(
-        "--no-cache", dest="is_fresh", action="store_true", help="from the catalog, past memory"
-    )
-    one = modes.add_parser("order", parents=[shared, many], help="look an order up")
+    one = modes.add_parser("order", parents=[shared, many, fresh], help="look an order up")
     one.add_argument("order_no", metavar="NO")
     one = modes.add_parser("trade", parents=[shared, many], help="buy or sell shares")
     one.add_argument("stock", metavar="STOCK")

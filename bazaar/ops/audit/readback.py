@@ -80,7 +80,7 @@ class _Reader:
         if self.unanswered >= UNANSWERED_MAX:
             return None
         order_no = next(self._coming, None)
-        return None if order_no is None else (now_s, look_up(order_no))
+        return None if order_no is None else (now_s, look_up(order_no, is_fresh=True))
 
     def learn(self, client: int, answer: Answer | None, intent: Intent) -> None:
         """Learn nothing: every order is looked up whatever the others were."""
@@ -125,7 +125,7 @@ def _plan(urls: tuple[str, ...], deadline_s: float) -> Plan:
         p=0,
         lookup=0,
         seed=0,
-        is_fresh=False,
+        is_fresh=True,
         deadline_s=deadline_s,
     )
 

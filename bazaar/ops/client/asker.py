@@ -48,9 +48,10 @@ class Asker:
             "query", stock_name, lambda: self.client.query(stock_name, is_fresh=is_fresh)
         )
 
-    def order(self, order_no: int) -> Order | None:
+    def order(self, order_no: int, *, is_fresh: bool = False) -> Order | None:
         """Look an order up."""
-        return self.ask("order", f"order {order_no}", lambda: self.client.order(order_no))
+        what = f"order {order_no}"
+        return self.ask("order", what, lambda: self.client.order(order_no, is_fresh=is_fresh))
 
     def trade(
         self,

@@ -53,7 +53,7 @@ class Check:
         begin_s = clock.monotonic_s()
         what = f"order {order.order_no}"
         try:
-            shown = self.client.order(order.order_no)
+            shown = self.client.order(order.order_no, is_fresh=True)
             difference = "" if shown == order else f"here {_words(order)}, there {_words(shown)}"
         except ClientError as error:
             check_reached(error)

@@ -153,7 +153,7 @@ class Replay:
     def _intent(self, done: Done) -> Intent:
         if done.kind == "order":
             number = done.order_no or 1
-            return look_up(self._numbers.get(number, number))
+            return look_up(self._numbers.get(number, number), is_fresh=self._is_fresh)
         if done.kind == "query":
             return query(done.stock_name or "", is_fresh=self._is_fresh)
         side, name = TradeType(done.trade_type or ""), done.stock_name or ""

@@ -100,7 +100,8 @@ class Visitor:
         elif intent.kind == "trade" and isinstance(answer, Order):
             self._keep(answer.order_no)
             if self._chance.random() < self._habits.lookup:
-                self._next = look_up(self._chance.choice(self._orders))
+                order_no = self._chance.choice(self._orders)
+                self._next = look_up(order_no, is_fresh=self._habits.is_fresh)
 
     def _trade(self, stock_name: str) -> Intent:
         side = self._chance.choice(_SIDES)
@@ -127,9 +128,9 @@ def trade(
     return Intent("trade", question, stock_name, trade_type, shares, origin_no=origin_no)
 
 
-def look_up(order_no: int) -> Intent:
+def look_up(order_no: int, *, is_fresh: bool = False) -> Intent:
     """Return the wish to see an order."""
-    return Intent("order", exchange.ask_order(order_no), order_no=order_no)
+    return Intent("order", exchange.ask_order(order_no, is_fresh=is_fresh), order_no=order_no)
 
 
 def make_keys(prefix: int, client: int) -> Iterator[UUID]:

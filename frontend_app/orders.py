@@ -1,0 +1,90 @@
+"""
+Orders: placed through the leader, read from memory or from any replica (DESIGN 4.5).
+
+An order never changes, so an answer once seen is right for ever; memory keeps the newest seen, a
+bounded number (I10). The replicas are asked in turn, so that look-ups do not all fall on the
+leader; one that failed a moment ago is asked last.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import count
+
+from bazaar.clock import monotonic_s
+from bazaar.core.failures import Failure, NotServing, UnknownOrder
+from bazaar.core.ledger import Answer
+from bazaar.core.types import Order, OrderNo, ReplicaId, Trade
+from bazaar.protocol.clients import encode
+from bazaar.settings.env import Limits
+from frontend_app.leader import LeaderWatch
+from frontend_app.serializers import show_order
+
+AWAY_S = 2.0
+"""How long a replica that did not answer is asked only after the others."""
+
+
+class OrderDesk:
+    """One front end's orders; safe for many threads, without a lock."""
+
+    def __init__(self, watch: LeaderWatch, limits: Limits) -> None:
+        """watch: the way to the leader and to all replicas."""
+        self._watch, self._limits = watch, limits
+        self.bodies: OrderedDict[OrderNo, bytes] = OrderedDict()
+        """The seed's answers to `GET /orders` as JSON, the least recently used first."""
+        self.hits = self.misses = 0
+        self._turns = count()
+        self._away_until_s: dict[ReplicaId, float] = {}
+
+    def place(self, trade: Trade) -> Answer:
+        """Place a trade and remember its order, see `LeaderWatch.place`. Raises Busy (definite)."""
+        answer = self._watch.place(trade)
+        if isinstance(answer, Order):
+            self._keep(answer)
+        return answer
+
+    def hit(self, order_no: OrderNo) -> bytes | None:
+        """Return the answer for an order that is in memory."""
+        body = self.bodies.get(order_no)
+        if body is not None:
+            self.hits += 1
+            try:  # noqa: SIM105 - suppress() costs as much as a whole hit
+                self.bodies.move_to_end(order_no)
+            except KeyError:  # it was put out this moment
+                pass
+        return body
+
+    def fetch(self, order_no: OrderNo) -> bytes:
+        """
+        Return the answer for an order from any replica that tells, and remember it.
+
+        Raises UnknownOrder (definite); NotServing, Unreachable: no replica could tell.
+        """
+        self.misses += 1
+        failure: Failure = NotServing("No order replica answers.")
+        for replica_id, timeout_s in self._list_replicas():
+            try:
+                order = self._watch.replicas[replica_id].look_up(order_no, timeout_s)
+            except UnknownOrder:
+                raise  # it has asked the ledger
+            except Failure as caught:
+                self._away_until_s[replica_id] = monotonic_s() + AWAY_S
+                failure = caught
+            else:
+                return self._keep(order)
+        raise failure
+
+    def _list_replicas(self) -> Iterator[tuple[ReplicaId, float]]:
+        """Yield whom to ask and how long to wait; for the last one, the longest."""
+        now_s, ids = monotonic_s(), sorted(self._watch.replicas)
+        first = next(self._turns) % len(ids)
+        turn = [*ids[first:], *ids[:first]]
+        *some, last = sorted(turn, key=lambda one: self._away_until_s.get(one, 0.0) > now_s)
+        yield from ((replica_id, self._limits.ping_timeout_s) for replica_id in some)
+        yield last, self._limits.call_timeout_s
+
+    def _keep(self, order: Order) -> bytes:
+        """Remember an order and return its answer."""
+        body = self.bodies[order.order_no] = encode(show_order(order))
+        if len(self.bodies) > self._limits.cache_orders_max:
+            self.bodies.popitem(last=False)
+        return body
