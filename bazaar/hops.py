@@ -80,7 +80,7 @@ class HopPath:
         self._hops = dict(_list_hops(urlconf))
         self._meters = {
             (method, path): operations.meter(f"{method} {path}")
-            for path, _ in _list_paths(urlconf)
+            for path, _ in list_paths(urlconf)
             for method in _METHODS
         }
         self._other = operations.meter("other")
@@ -114,7 +114,7 @@ class HopPath:
             meter.add(clock.monotonic_s() - began_s, code)
 
 
-def _list_paths(urlconf: str) -> Iterable[tuple[str, type]]:
+def list_paths(urlconf: str) -> Iterable[tuple[str, type]]:
     """Yield the paths of a listener, without a slash at the end, and their views."""
     for pattern in import_module(urlconf).urlpatterns:
         route = str(pattern.pattern).removeprefix("^").removesuffix("$").removesuffix("/?")
@@ -123,7 +123,7 @@ def _list_paths(urlconf: str) -> Iterable[tuple[str, type]]:
 
 def _list_hops(urlconf: str) -> Iterable[tuple[tuple[str, str], type[PostHop | GetHop]]]:
     """Yield the hops of a listener by method and path."""
-    for path, view in _list_paths(urlconf):
+    for path, view in list_paths(urlconf):
         if issubclass(view, PostHop):
             yield ("POST", path), view
         if issubclass(view, GetHop):

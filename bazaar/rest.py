@@ -2,23 +2,25 @@
 What every REST view shares: JSON in and out, and failures to answers (DESIGN 6, I9).
 
 Programs get JSON whatever they say they accept; browsers, who ask for text/html, get DRF's
-browsable page. The parser gives a view that names a `body_type` a checked message instead of a
-dict.
+browsable page (`bazaar.pages`) and may send its forms. The parser gives a view that names a
+`body_type` a checked message instead of a dict.
 """
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from io import BytesIO
 from typing import IO, Any, ClassVar, TypeVar
 
 import msgspec
+from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse, QueryDict
 from rest_framework import exceptions, status
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
@@ -38,8 +40,10 @@ from bazaar.core.failures import (
     TooFewInSync,
 )
 from bazaar.core.types import ORDER_NO_MAX, STOCK_NAME_CHARS_MAX
+from bazaar.pages import PageRenderer, describe_endpoint, process_name
 from bazaar.protocol import errors
 from bazaar.protocol.clients import encode
+from bazaar.protocol.endpoints import FieldBody, fill
 from bazaar.recorder import events
 
 log = logging.getLogger("bazaar.rest")
@@ -105,13 +109,41 @@ class JsonParser(BaseParser):
             raise exceptions.ParseError("The body is nested too deeply.") from error
 
 
+class FormParser(JsonParser):
+    """Read the form of a page as the JSON that it stands for; a page of another site sends none."""
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the body as `JsonParser` does. Raises PermissionDenied (403), ParseError (400)."""
+        assert parser_context is not None, "DRF gives one to every parser"
+        view, request = parser_context["view"], parser_context["request"]
+        origin = request.META.get("HTTP_ORIGIN")
+        if origin and origin.partition("://")[2] != request.get_host():
+            raise exceptions.PermissionDenied("This form was sent by a page of another site.")
+        view.entered = QueryDict(stream.read(), encoding="utf-8").dict()
+        method = describe_endpoint(view, request.path).method(str(request.method))
+        if method is None:
+            return {}
+        filled = fill(method, view.entered)
+        for name, value in filled.headers.items():
+            request.META["HTTP_" + name.upper().replace("-", "_")] = value
+        return super().parse(BytesIO(filled.body), self.media_type, parser_context)
+
+
 class Negotiation(BaseContentNegotiation):
-    """Give browsers a page and everybody else JSON; nobody gets 406."""
+    """Give browsers a page and everybody else JSON; nobody gets 406, only a page sends forms."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         """Return the parser for the content type; None (415) when there is none."""
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == media_type), None)
+        found = next((parser for parser in parsers if parser.media_type == media_type), None)
+        return None if isinstance(found, FormParser) and not _wants_page(request) else found
 
     def select_renderer(  # type: ignore[override]
         self,
@@ -120,9 +152,12 @@ class Negotiation(BaseContentNegotiation):
         format_suffix: str | None = None,
     ) -> tuple[Any, str]:
         """Return the renderer: the page only for who names text/html."""
-        wants_page = "text/html" in request.META.get("HTTP_ACCEPT", "")
-        renderer = renderers[1] if wants_page and len(renderers) > 1 else renderers[0]
+        renderer = renderers[1 if _wants_page(request) else 0]
         return renderer, renderer.media_type
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.META.get("HTTP_ACCEPT", "")
 
 
 class TooLarge(exceptions.APIException):
@@ -139,13 +174,24 @@ class LengthRequired(exceptions.APIException):
 
 
 class Endpoint(APIView):
-    """A view whose errors have the seed's shape."""
+    """A view whose errors have the seed's shape; its docstring is shown on its page."""
 
-    parser_classes = [JsonParser]
-    renderer_classes = [JsonRenderer, BrowsableAPIRenderer]
+    parser_classes = [JsonParser, FormParser]
+    renderer_classes = [JsonRenderer, PageRenderer]
     content_negotiation_class = Negotiation
     body_bytes_max: ClassVar[int] = PUBLIC_BODY_BYTES_MAX
     body_type: ClassVar[Any] = None
+    query: ClassVar[msgspec.Struct | None] = None
+    """A valid example of what a GET asks for; the form on the page is made of it."""
+    example: ClassVar[msgspec.Struct | None] = None
+    """The same of the body of a POST."""
+    headers_asked: ClassVar[tuple[FieldBody, ...]] = ()
+    """What the form of a POST asks for besides."""
+    changing: ClassVar[frozenset[str]] = frozenset({"POST"})
+    """The methods after which something is different."""
+    audience: ClassVar[str] = "Anybody; no signature is asked for."
+    entered: Mapping[str, str] = {}
+    """What a form of the page was filled in with."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a body that is long, or of no known length, before anything reads it."""
@@ -164,6 +210,10 @@ class Endpoint(APIView):
         """Say how long the answer is: without it servers send it in pieces."""
         response.add_post_render_callback(_measure)
         return super().finalize_response(request, response, *args, **kwargs)
+
+    def way_in(self, path: str) -> str | None:
+        """Return where a browser that is refused can get in; None when there is no other door."""
+        return None
 
     def shape_failure(self, code: int, message: str) -> dict[str, Any]:
         """Return the body of an error."""
@@ -184,6 +234,15 @@ class MemberEndpoint(Endpoint):
     body_bytes_max = MEMBER_BODY_BYTES_MAX
     authentication_classes = [MemberAuthentication]
     permission_classes = [IsMember]
+    audience = "Members of the cluster, who sign each request, and staff at the dashboard."
+
+    def way_in(self, path: str) -> str:
+        """Return this view's page at the dashboard, which signs for who is signed in as staff."""
+        node = settings.BAZAAR_TOPOLOGY.dashboard
+        host = f"[{node.host}]" if ":" in node.host else node.host
+        is_control = getattr(self.request, "urlconf", None) == settings.BAZAAR_CONTROL_URLCONF
+        listener = "control" if is_control else "served"
+        return f"http://{host}:{node.port}/api/{process_name()}/{listener}{path}"
 
 
 def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | None:

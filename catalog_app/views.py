@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
 from bazaar.hops import GetHop, PostHop
-from bazaar.protocol import messages
+from bazaar.protocol import examples, messages
 from bazaar.protocol.rows import ROWS_MAX
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.rest import MemberEndpoint, check_stock_name, read_body, read_number, read_stock_name
@@ -26,7 +26,14 @@ class DirectTrade(msgspec.Struct, frozen=True):
 
 
 class SeedQuery(MemberEndpoint):
-    """GET: one stock, in the seed's shape."""
+    """
+    One stock as it is committed, in the seed's shape.
+
+    GET `?stock_name=` answers `{"data": {"stock_name", "price", "trade_volume", "quantity"}}`; 404
+    when there is no such stock. It is for programs outside; front ends use `/stock` and `/fill`.
+    """
+
+    query = examples.NameQuery()
 
     def get(self, request: Request) -> Response:
         stock = selectors.get_stock(stock_name=read_stock_name(request))
@@ -34,9 +41,15 @@ class SeedQuery(MemberEndpoint):
 
 
 class SeedTrade(MemberEndpoint):
-    """POST: trade without a leader, as the seed does; the order enters the ledger all the same."""
+    """
+    Trade past the leader, as the seed does; the order enters the ledger all the same.
+
+    POST `{"stock_name", "type": "buy"|"sell", "quantity"}` answers `{"message"}`; 404 with a
+    message when there is no such stock or not as many shares. It has no key: twice is two trades.
+    """
 
     body_type = DirectTrade
+    example = DirectTrade(examples.STOCK, TradeType.BUY, 1)
 
     def post(self, request: Request) -> Response:
         body = read_body(request, DirectTrade)
@@ -54,8 +67,14 @@ class SeedTrade(MemberEndpoint):
 
 
 class StockDetail(GetHop):
-    """GET: one stock with its version, for a cache."""
+    """
+    One stock as it is committed, with its version.
 
+    GET `?stock_name=` answers `{"name", "price", "quantity", "opening", "issued", "trade_volume",
+    "version"}`; 404 when there is no such stock.
+    """
+
+    query = examples.NameQuery()
     param = "stock_name"
 
     def show(self, value: str) -> messages.StockBody:
@@ -63,8 +82,14 @@ class StockDetail(GetHop):
 
 
 class StockFill(PostHop):
-    """POST: one stock for a holder's memory, and whether it may be kept."""
+    """
+    One stock for the memory of a front end, and whether it may keep it.
 
+    POST `{"stock_name", "holder_id"}` answers `{"stock", "may_keep"}` and notes that the holder
+    will have the stock, so that it is told of the next change. `may_keep` is false without a lease.
+    """
+
+    example = examples.FILL
     body_type = messages.FillBody
 
     def answer(self, body: messages.FillBody) -> messages.FilledBody:
@@ -73,8 +98,15 @@ class StockFill(PostHop):
 
 
 class BatchCreate(PostHop):
-    """POST: decide the trades of the leader of the current term."""
+    """
+    Decide the trades of the leader of the current term, in one transaction.
 
+    POST `{"term", "leader", "after", "trades"}` answers `{"answers", "page"}`: one answer a trade,
+    and the orders that the leader's log lacks after order `after`. 409 when the term is not the
+    current one, or `after` is past the ledger. A key that is known gets the order it has.
+    """
+
+    example = examples.BATCH
     body_type = messages.BatchBody
 
     def answer(self, body: messages.BatchBody) -> messages.BatchAnswerBody:
@@ -82,7 +114,14 @@ class BatchCreate(PostHop):
 
 
 class LedgerPage(MemberEndpoint):
-    """GET: a page of the ledger after an order."""
+    """
+    A page of the ledger: the orders after one of them, with the digests that chain them.
+
+    GET `?after=&limit=` answers `{"after", "previous", "orders", "digest", "last"}`, at most 5,000
+    orders; 409 when the ledger ends before `after`. 0 is the beginning.
+    """
+
+    query = examples.PageQuery()
 
     def get(self, request: Request) -> Response:
         page = selectors.get_page(
@@ -93,8 +132,14 @@ class LedgerPage(MemberEndpoint):
 
 
 class Leadership(GetHop):
-    """GET: the current term and leader. POST: claim the next term for a replica."""
+    """
+    The current term and who leads it; and the claim of a front end that another should.
 
+    GET answers `{"term", "leader"}`. POST `{"term", "leader"}` makes that replica the leader of
+    `term` + 1 and answers the new reign; 409 when `term` is over, or its leader is new and alive.
+    """
+
+    example = examples.NOTICE
     body_type = messages.NoticeBody
 
     def show(self, value: str) -> messages.ReignBody:
@@ -108,8 +153,14 @@ class Leadership(GetHop):
 
 
 class PriceChange(MemberEndpoint):
-    """POST: change a stock's price; every cache has forgotten the old one when this answers."""
+    """
+    Change a stock's price; every front end has forgotten the old one when this answers.
 
+    POST `{"stock_name", "price"}` answers the stock with its new version; 404 when there is none. A
+    price is above 0, with at most 11 digits before and 4 after the point.
+    """
+
+    example = examples.PRICE
     body_type = messages.PriceBody
 
     def post(self, request: Request) -> Response:
@@ -121,8 +172,14 @@ class PriceChange(MemberEndpoint):
 
 
 class HolderRegister(MemberEndpoint):
-    """POST: begin a lease."""
+    """
+    Begin the lease of a front end whose memory is empty.
 
+    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`. From now on the catalog
+    tells that control port of changes, and waits for it, until the lease is over.
+    """
+
+    example = examples.HOLD
     body_type = messages.HolderBody
 
     def post(self, request: Request) -> Response:
@@ -131,8 +188,14 @@ class HolderRegister(MemberEndpoint):
 
 
 class HolderRenew(PostHop):
-    """POST: prolong a lease."""
+    """
+    Prolong the lease of a front end.
 
+    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`; 404 when there is no lease
+    to prolong: its holder empties its memory and registers.
+    """
+
+    example = examples.HOLD
     body_type = messages.HolderBody
 
     def answer(self, body: messages.HolderBody) -> messages.LeaseBody:
@@ -140,7 +203,14 @@ class HolderRenew(PostHop):
 
 
 class RowPage(MemberEndpoint):
-    """GET: rows of the ledger after an order, as they are stored."""
+    """
+    Rows of the ledger as they are stored, unchecked, so that an audit can see damage.
+
+    GET `?after=&limit=` answers `{"rows": [[order_no, key, stock_name, trade_type, quantity,
+    digest, term, version], ...], "last"}`, at most 5,000 rows.
+    """
+
+    query = examples.PageQuery()
 
     def get(self, request: Request) -> Response:
         after = OrderNo(read_number(request, "after"))
@@ -148,7 +218,14 @@ class RowPage(MemberEndpoint):
 
 
 class Listing(MemberEndpoint):
-    """GET: stocks after a place in the listing, as of one order of the ledger."""
+    """
+    The stocks in the order in which they were listed, all as of one order of the ledger.
+
+    GET `?after=&limit=` answers `{"stocks", "end", "last"}`. Ask with `after` 0 first, then with
+    the `end` of the page before, until a page has no stocks.
+    """
+
+    query = examples.PageQuery()
 
     def get(self, request: Request) -> Response:
         after = read_number(request, "after")
@@ -160,7 +237,11 @@ def _read_limit(request: Request) -> int:
 
 
 class StatusDetail(GetHop):
-    """GET: what the catalog tells of itself."""
+    """
+    What the catalog tells of itself: term, ledger, leases, batches, requests, events.
+
+    GET answers an object; docs/PROTOCOL.md names its fields.
+    """
 
     def show(self, value: str) -> CatalogStatus:
         return wiring.status()

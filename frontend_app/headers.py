@@ -3,9 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bazaar.protocol.endpoints import FieldBody
 from frontend_app.readings import Reading, Source
 
 KEY_HEADER = "Idempotency-Key"
+KEY_FIELD = FieldBody(
+    name=KEY_HEADER,
+    part="header",
+    hint="a UUID; the same one again places no second order",
+    is_required=False,
+    is_fresh=True,
+)
+"""How a form asks for it."""
 CACHE_NAME = "bazaar"
 STALE_WARNING = '110 - "Response is Stale"'
 _VIEW_HEADERS = (

@@ -30,7 +30,7 @@ _LENGTH_CHARS_MAX = 5
 _UUID_CHARS = 36
 
 
-class _Wish(msgspec.Struct, frozen=True):
+class Wish(msgspec.Struct, frozen=True):
     """The body of `POST /orders` when nothing is wrong with it."""
 
     stock_name: Name
@@ -38,7 +38,7 @@ class _Wish(msgspec.Struct, frozen=True):
     quantity: Quantity
 
 
-_decode = msgspec.json.Decoder(_Wish).decode
+_decode = msgspec.json.Decoder(Wish).decode
 
 
 class TradePath:

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from bazaar.core.types import OrderNo, TradeType, Version
 from bazaar.hops import GetHop, PostHop
-from bazaar.protocol import messages
+from bazaar.protocol import examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.rest import (
     Endpoint,
@@ -19,17 +19,28 @@ from bazaar.rest import (
     read_stock_name,
 )
 from frontend_app import serializers, services, wiring
-from frontend_app.headers import KEY_HEADER, asks_for_fresh, cache_status, headers_of
+from frontend_app.headers import (
+    KEY_FIELD,
+    KEY_HEADER,
+    asks_for_fresh,
+    cache_status,
+    headers_of,
+)
 from frontend_app.outcomes import outcome_of
-from frontend_app.trades import read_key
+from frontend_app.trades import Wish, read_key
 
 
 class StockDetail(Endpoint):
     """
-    GET `?stock_name=`: one stock.
+    One stock: its price, how many shares can be bought, how many were traded.
 
-    `Cache-Control: no-cache` asks the catalog even when memory has the stock.
+    GET `?stock_name=` answers `{"stock_name", "price", "trade_volume", "quantity"}`; 404 when there
+    is no such stock, 503 when neither memory nor the catalog can tell. An answer that may be old
+    has `"stale": true`. `ETag`, `Age` and `Cache-Status` say which version it is and where it came
+    from; `Cache-Control: no-cache` asks the catalog even when memory has the stock.
     """
+
+    query = examples.NameQuery()
 
     def get(self, request: Request) -> Response:
         reading = outcome_of(request.META) or services.read_stock(
@@ -40,11 +51,20 @@ class StockDetail(Endpoint):
 
 class OrderList(Endpoint):
     """
-    POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}`: place an order, once.
+    Place an order, or look one up.
 
-    With an `Idempotency-Key` (a UUID) a repeated request returns the same order.
-    GET `?order_no=`: one order; `Cache-Control: no-cache` asks a replica even when memory has it.
+    POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}` buys shares of the stock or sells
+    them back, and answers `{"order_no"}`. With an `Idempotency-Key` (a UUID) a repeated request
+    returns the same order. What failed is `{"order_no": -1, "message"}`: 404 when there is no such
+    stock or not as many shares, 503 when it is to be repeated with its key.
+
+    GET `?order_no=` answers `{"data": {"order_no", "stock_name", "trade_type", "quantity"}}`; 404
+    when there is no such order. `Cache-Control: no-cache` asks a replica even when memory has it.
     """
+
+    query = examples.NumberQuery()
+    example = Wish(examples.STOCK, TradeType.BUY, 1)
+    headers_asked = (KEY_FIELD,)
 
     def get(self, request: Request) -> Response:
         order_no = OrderNo(read_number(request, "order_no"))
@@ -81,7 +101,11 @@ class OrderList(Endpoint):
 
 
 class LeaderDetail(Endpoint):
-    """GET: who leads: its port, id and term."""
+    """
+    The order replica that leads, as this front end knows it.
+
+    GET answers `{"leader": port, "id", "term"}`; 503 before the first leader was found.
+    """
 
     def get(self, request: Request) -> Response:
         reign = services.get_reign()
@@ -91,7 +115,15 @@ class LeaderDetail(Endpoint):
 
 
 class CacheRemove(MemberEndpoint):
-    """GET `?stock_name=`: forget a stock; for cluster members."""
+    """
+    Make this front end forget a stock.
+
+    GET `?stock_name=` answers `{"stock_name", "message": "removed successfully"}`, or only a
+    message when the stock was not in memory. The next reader makes it ask the catalog.
+    """
+
+    query = examples.NameQuery()
+    changing = frozenset({"GET"})
 
     def get(self, request: Request) -> Response:
         stock_name = read_stock_name(request)
@@ -101,8 +133,14 @@ class CacheRemove(MemberEndpoint):
 
 
 class Invalidate(PostHop):
-    """POST: forget stocks below a version, before the catalog commits it."""
+    """
+    Forget stocks below a version; the catalog sends this before it commits a change.
 
+    POST `{"changes": [{"stock_name", "version"}, ...]}` answers `{"done": true}`. Twice is
+    harmless.
+    """
+
+    example = examples.INVALIDATE
     body_type = messages.InvalidateBody
 
     def answer(self, body: messages.InvalidateBody) -> messages.DoneBody:
@@ -113,7 +151,11 @@ class Invalidate(PostHop):
 
 
 class StatusDetail(GetHop):
-    """GET: what this front end tells of itself."""
+    """
+    What this front end tells of itself: lease, memory, hits, elections, requests, events.
+
+    GET answers an object; docs/PROTOCOL.md names its fields.
+    """
 
     def show(self, value: str) -> FrontEndStatus:
         return wiring.status()

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
 from bazaar.hops import GetHop, PostHop
-from bazaar.protocol import messages
+from bazaar.protocol import examples, messages
 from bazaar.protocol.rows import ROWS_MAX
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.rest import (
@@ -33,7 +33,15 @@ class DirectTrade(msgspec.Struct, frozen=True):
 
 
 class SeedQuery(MemberEndpoint):
-    """GET: one order, in the seed's shape."""
+    """
+    One order, in the seed's shape.
+
+    GET `?order_no=` answers `{"data": {"order_no", "stock_name", "trade_type", "quantity"}}`; 404
+    when there is no such order, 503 when this replica cannot know. It is for programs outside;
+    front ends use `/order`.
+    """
+
+    query = examples.NumberQuery()
 
     def get(self, request: Request) -> Response:
         order = services.look_up(order_no=OrderNo(read_number(request, "order_no")))
@@ -41,9 +49,17 @@ class SeedQuery(MemberEndpoint):
 
 
 class SeedTrade(MemberEndpoint):
-    """GET or POST: place one trade, in the seed's shape; the leader only."""
+    """
+    Place one trade at the leader, in the seed's shape.
+
+    POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}`, or GET with the same as query,
+    answers `{"order_no"}`; what failed is `{"order_no": -1, "message"}`, and 503 at a replica that
+    does not lead. It has no key: twice is two trades.
+    """
 
     body_type = DirectTrade
+    query = example = DirectTrade(examples.STOCK, TradeType.BUY, 1)
+    changing = frozenset({"GET", "POST"})
 
     def get(self, request: Request) -> Response:
         quantity = read_number(request, "quantity", 1)
@@ -77,8 +93,15 @@ class SeedTrade(MemberEndpoint):
 
 
 class TradeList(PostHop):
-    """POST: place the trades that a front end sends together; the leader of their term only."""
+    """
+    Place the trades that a front end sends together; only the leader of their term does.
 
+    POST `{"term", "trades": [{"key", "stock_name", "trade_type", "quantity"}, ...]}` answers
+    `{"answers"}`, one a trade: its order, or why it was refused. 503 at a replica that does not
+    lead that term. A key that is known gets the order it has.
+    """
+
+    example = examples.TRADES
     body_type = messages.TradesBody
 
     def answer(self, body: messages.TradesBody) -> messages.AnswersBody:
@@ -90,8 +113,14 @@ class TradeList(PostHop):
 
 
 class OrderDetail(GetHop):
-    """GET: one order with its key."""
+    """
+    One order with its key.
 
+    GET `?order_no=` answers `[order_no, key, stock_name, trade_type, quantity]`; 404 when there is
+    no such order. A replica that does not have it asks the ledger first.
+    """
+
+    query = examples.NumberQuery()
     param = "order_no"
 
     def show(self, value: str) -> messages.OrderBody:
@@ -100,8 +129,15 @@ class OrderDetail(GetHop):
 
 
 class Sync(PostHop):
-    """POST: store orders from the leader, or take its heartbeat."""
+    """
+    Store orders from the leader, or take its heartbeat.
 
+    POST `{"term", "leader", "page"}` answers `{"last", "digest"}`, the new end of this log. A page
+    without orders is a heartbeat. 409 when the term is over, orders in between are missing, or the
+    two logs differ. Twice is harmless: what is there is compared and skipped.
+    """
+
+    example = examples.APPEND
     body_type = messages.AppendBody
 
     def answer(self, body: messages.AppendBody) -> messages.AcceptedBody:
@@ -110,7 +146,14 @@ class Sync(PostHop):
 
 
 class LogPage(MemberEndpoint):
-    """GET: a page of this replica's log after an order."""
+    """
+    A page of this replica's log: the orders after one of them, with the digests that chain them.
+
+    GET `?after=&limit=` answers `{"after", "previous", "orders", "digest", "last"}`, at most 5,000
+    orders; 409 when the log ends before `after`. 0 is the beginning.
+    """
+
+    query = examples.PageQuery()
 
     def get(self, request: Request) -> Response:
         page = services.read_page(
@@ -121,7 +164,15 @@ class LogPage(MemberEndpoint):
 
 
 class RowPage(MemberEndpoint):
-    """GET: rows of this replica's log after an order, as they are stored."""
+    """
+    Rows of this replica's log as they are stored, unchecked, so that an audit can see damage.
+
+    GET `?after=&limit=` answers `{"rows": [[order_no, key, stock_name, trade_type, quantity,
+    digest, null, null], ...], "last"}`, at most 5,000 rows; also while the replica is starting or
+    damaged.
+    """
+
+    query = examples.PageQuery()
 
     def get(self, request: Request) -> Response:
         limit = min(read_number(request, "limit", 1), ROWS_MAX)
@@ -129,15 +180,26 @@ class RowPage(MemberEndpoint):
 
 
 class PingDetail(GetHop):
-    """GET: whether this replica is alive, and what it thinks of the leader."""
+    """
+    Whether this replica is alive, and what it thinks of the leader.
+
+    GET answers `{"alive order server": id, "port", "term", "leader", "last", "is_serving",
+    "is_leading", "reaches_catalog"}`, from memory only.
+    """
 
     def show(self, value: str) -> messages.PingBody:
         return wiring.ping()
 
 
 class LeaderNotice(MemberEndpoint):
-    """GET: who leads, as this replica knows it. POST: learn who leads now."""
+    """
+    Who leads, as this replica knows it; and the notice of a front end that tells it.
 
+    GET answers `{"term", "leader"}`. POST `{"term", "leader"}` answers the same once the notice is
+    taken; who is named itself catches up first and then leads. 409 when a newer term is known.
+    """
+
+    example = examples.NOTICE
     body_type = messages.NoticeBody
 
     def get(self, request: Request) -> Response:
@@ -154,7 +216,11 @@ class LeaderNotice(MemberEndpoint):
 
 
 class StatusDetail(GetHop):
-    """GET: what this replica tells of itself."""
+    """
+    What this replica tells of itself: standing, log, lag, batches, requests, events.
+
+    GET answers an object; docs/PROTOCOL.md names its fields.
+    """
 
     def show(self, value: str) -> ReplicaStatus:
         return wiring.status()

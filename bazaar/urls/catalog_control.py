@@ -2,9 +2,11 @@
 
 from django.urls import re_path
 
+from bazaar.index import MemberIndex
 from catalog_app import views
 
 urlpatterns = [
+    re_path(r"^$", MemberIndex.as_view()),
     re_path(r"^ledger/?$", views.LedgerPage.as_view()),
     re_path(r"^leadership/?$", views.Leadership.as_view()),
     re_path(r"^price/?$", views.PriceChange.as_view()),

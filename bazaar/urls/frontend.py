@@ -2,9 +2,11 @@
 
 from django.urls import re_path
 
+from bazaar.index import Index
 from frontend_app import views
 
 urlpatterns = [
+    re_path(r"^$", Index.as_view()),
     re_path(r"^stocks/?$", views.StockDetail.as_view()),
     re_path(r"^orders/?$", views.OrderList.as_view()),
     re_path(r"^leader/?$", views.LeaderDetail.as_view()),

@@ -2,9 +2,11 @@
 
 from django.urls import re_path
 
+from bazaar.index import MemberIndex
 from frontend_app import views
 
 urlpatterns = [
+    re_path(r"^$", MemberIndex.as_view()),
     re_path(r"^invalidate/?$", views.Invalidate.as_view()),
     re_path(r"^rm/?$", views.CacheRemove.as_view()),
     re_path(r"^status/?$", views.StatusDetail.as_view()),

@@ -2,9 +2,11 @@
 
 from django.urls import re_path
 
+from bazaar.index import MemberIndex
 from order_app import views
 
 urlpatterns = [
+    re_path(r"^$", MemberIndex.as_view()),
     re_path(r"^query/?$", views.SeedQuery.as_view()),
     re_path(r"^trade/?$", views.SeedTrade.as_view()),
     re_path(r"^trades/?$", views.TradeList.as_view()),

@@ -2,9 +2,11 @@
 
 from django.urls import re_path
 
+from bazaar.index import MemberIndex
 from order_app import views
 
 urlpatterns = [
+    re_path(r"^$", MemberIndex.as_view()),
     re_path(r"^ping/?$", views.PingDetail.as_view()),
     re_path(r"^leader/?$", views.LeaderNotice.as_view()),
     re_path(r"^sync/?$", views.Sync.as_view()),

@@ -20,6 +20,7 @@ URLCONFS = (*MEMBER_URLCONFS, "bazaar.urls.frontend")
 """All but the dashboard's, which are for who signs in: `tests/dashboard/test_way_in.py`."""
 PUBLIC = frozenset(
     {
+        ("bazaar.urls.frontend", "/"),
         ("bazaar.urls.frontend", "/stocks"),
         ("bazaar.urls.frontend", "/orders"),
         ("bazaar.urls.frontend", "/leader"),

@@ -1,0 +1,52 @@
+"""
+A valid message of every kind that a form is made of: what a person finds filled in.
+
+What speaks for a leader carries term 0, so it is refused without a change (I5) until somebody
+enters the term that they mean.
+"""
+
+from decimal import Decimal
+from uuid import UUID
+
+from msgspec import Struct
+
+from bazaar.core.digest import GENESIS
+from bazaar.core.types import TradeType
+from bazaar.protocol import messages
+
+STOCK = "3M"
+KEY = UUID("6f1c2e9a-8d34-4b0f-9a57-1e2d3c4b5a69")
+HOLDER = UUID("0b9d7c3e-52a1-4f68-8c40-7a6e5d4c3b2a")
+
+
+class NameQuery(Struct, frozen=True):
+    """One stock."""
+
+    stock_name: messages.Name = STOCK
+
+
+class NumberQuery(Struct, frozen=True):
+    """One order."""
+
+    order_no: messages.Number = 1
+
+
+class PageQuery(Struct, frozen=True):
+    """A page after a place."""
+
+    after: messages.Place = 0
+    limit: messages.Number = 10
+
+
+_TRADE = messages.TradeBody(key=KEY, stock_name=STOCK, trade_type=TradeType.BUY, quantity=1)
+_EMPTY = messages.PageBody(after=0, previous=GENESIS, orders=(), digest=GENESIS, last=0)
+
+FILL = messages.FillBody(stock_name=STOCK, holder_id=HOLDER)
+BATCH = messages.BatchBody(term=0, leader=1, after=0, trades=(_TRADE,))
+NOTICE = messages.NoticeBody(term=0, leader=1)
+PRICE = messages.PriceBody(stock_name=STOCK, price=Decimal("100.00"))
+HOLD = messages.HolderBody(holder_id=HOLDER, host="127.0.0.1", control_port=30002)
+TRADES = messages.TradesBody(term=0, trades=(_TRADE,))
+APPEND = messages.AppendBody(term=0, leader=1, page=_EMPTY)
+CHANGE = messages.ChangeBody(stock_name=STOCK, version=1)
+INVALIDATE = messages.InvalidateBody(changes=(CHANGE,))
