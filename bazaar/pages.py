@@ -46,6 +46,7 @@ class Shown(Protocol):
     changing: ClassVar[frozenset[str]]
     headers_asked: ClassVar[tuple[FieldBody, ...]]
     audience: ClassVar[str]
+    takes_signatures: ClassVar[bool]
     entered: Mapping[str, str]
 
     @property
@@ -193,7 +194,8 @@ def show(view: Shown, request: Request, response: Response) -> dict[str, Any]:
     path = request.path.rstrip("/") or "/"
     way_in = view.way_in(path)
     if way_in and response.status_code in _REFUSED:
-        return {"way_in": way_in, "audience": view.audience, "title": path}
+        signs = view.takes_signatures
+        return {"way_in": way_in, "audience": view.audience, "title": path, "signs": signs}
     endpoint = describe_endpoint(view, path)
     entered = view.entered or request.query_params.dict()
     is_over = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR

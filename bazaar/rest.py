@@ -190,6 +190,7 @@ class Endpoint(APIView):
     changing: ClassVar[frozenset[str]] = frozenset({"POST"})
     """The methods after which something is different."""
     audience: ClassVar[str] = "Anybody; no signature is asked for."
+    takes_signatures: ClassVar[bool] = False
     entered: Mapping[str, str] = {}
     """What a form of the page was filled in with."""
 
@@ -234,6 +235,7 @@ class MemberEndpoint(Endpoint):
     body_bytes_max = MEMBER_BODY_BYTES_MAX
     authentication_classes = [MemberAuthentication]
     permission_classes = [IsMember]
+    takes_signatures = True
     audience = "Members of the cluster, who sign each request, and staff at the dashboard."
 
     def way_in(self, path: str) -> str:

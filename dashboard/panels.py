@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
+from msgspec import Struct
+
 from bazaar.core.failures import Failure
 from bazaar.core.types import ORDER_NO_MAX
+from bazaar.protocol.messages import Place
 from dashboard import acts, lookup, picture, selectors, serializers
 
 STOCKS_A_PAGE = 50
@@ -21,6 +25,9 @@ class Panel:
     name: str
     title: str
     read: Callable[[Query], dict[str, Any]]
+    about: str
+    asks: Struct | None = None
+    """An example of its query."""
 
     @property
     def path(self) -> str:
@@ -46,7 +53,12 @@ class Panel:
     def _api(self) -> str:
         return "cluster" if self.name == "index" else self.name
 
-    def json_path(self, query: Query) -> str:
+    @property
+    def about_json(self) -> str:
+        """What its JSON is, in words."""
+        return f"{self.about}\n\nGET answers what the page {self.title} shows, as an object."
+
+    def json_path(self, query: Query = MappingProxyType({})) -> str:
         """Return the address of the JSON of what is shown."""
         text = urlencode({name: query[name] for name in query})
         return f"/api/{self._api}" + (f"?{text}" if text else "")
@@ -112,13 +124,27 @@ def _number(text: str) -> int:
     return min(int(text), ORDER_NO_MAX)
 
 
+class After(Struct, frozen=True):
+    """From where on."""
+
+    after: Place = 0
+
+
+class Search(Struct, frozen=True):
+    """What to look for."""
+
+    q: str = ""
+
+
 PANELS = (
-    Panel("index", "Cluster", _cluster),
-    Panel("cache", "Cache", _cache),
-    Panel("stocks", "Stocks", _stocks),
-    Panel("orders", "Orders", _orders),
-    Panel("events", "Events", _events),
-    Panel("traffic", "Traffic", _traffic),
+    Panel("index", "Cluster", _cluster, "Leader, term, replicas, and who reaches whom."),
+    Panel(
+        "cache", "Cache", _cache, "What every front end has in memory, and how often it was hit."
+    ),
+    Panel("stocks", "Stocks", _stocks, "The stocks of the catalog after one of them.", After()),
+    Panel("orders", "Orders", _orders, "One order in every log, or the newest ones.", Search()),
+    Panel("events", "Events", _events, "What happened, and what staff did, the newest.", Search()),
+    Panel("traffic", "Traffic", _traffic, "The last 15 minutes, one point a second."),
 )
 Doing = tuple[str, type[acts.Act], str]
 """Path, what it does, and the page that shows what came of it."""

@@ -32,14 +32,19 @@ def act(*, act: Act, username: str) -> tuple[bool, str]:
         is_done, text = False, failure.message
     except (ClientError, NotStruck) as error:
         is_done, text = False, str(error)
+    record(username=username, action=act.action, target=act.target(), result=text)
+    return is_done, text
+
+
+def record(*, username: str, action: str, target: str, result: str) -> None:
+    """Write down who did what and how it ended."""
     Deed.objects.create(
         at=datetime.fromtimestamp(clock.wall_s(), UTC),
         username=username,
-        action=act.action,
-        target=act.target()[:TARGET_CHARS_MAX],
-        result=text[:TEXT_CHARS_MAX],
+        action=action,
+        target=target[:TARGET_CHARS_MAX],
+        result=result[:TEXT_CHARS_MAX],
     )
-    return is_done, text
 
 
 def make_admin(*, password_path: Path) -> str | None:

@@ -10,7 +10,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.sites import UnfoldAdminSite
 
-from dashboard import panels, views, wiring
+from dashboard import browse, panels, views, wiring
 from dashboard.models import Deed
 
 
@@ -28,7 +28,18 @@ class DashboardSite(UnfoldAdminSite):
             re_path(path, self._let_in(views.Doing, act=act, back=back))
             for path, act, back in (*panels.DOINGS, *faults)
         ]
-        return [*pages, *doings, *super().get_urls()]
+        return [*pages, *doings, *self._get_api_urls(), *super().get_urls()]
+
+    def _get_api_urls(self) -> list[URLPattern]:
+        """Return the browsable API: only the names of processes, ports and plain words fit."""
+        return [
+            re_path(r"^api/?$", self._let_in(browse.ApiList), name="api"),
+            re_path(
+                r"^api/(?P<process>[a-z]+(?:-[0-9]{1,2})?)/(?P<listener>served|control)/"
+                r"(?P<word>[a-z]{1,20})/?\Z",
+                self._let_in(browse.ApiEndpoint),
+            ),
+        ]
 
     def _let_in(self, view: type[views.AdminView], **parts: Any) -> Any:
         """Return a view for staff only."""

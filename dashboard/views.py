@@ -2,10 +2,12 @@
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views import View
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import IsAdminUser
@@ -14,6 +16,7 @@ from rest_framework.response import Response
 
 from bazaar.rest import Endpoint, JsonRenderer
 from dashboard import acts, panels, services
+from dashboard.pages import PanelRenderer
 
 
 class AdminView(View):
@@ -48,12 +51,20 @@ class Page(AdminView):
 
 
 class PanelDetail(Endpoint):
-    """GET: what a page shows, as JSON, for who has signed in as staff."""
+    """GET: what a page shows, as JSON; in a browser a page about it."""
 
     authentication_classes = [SessionAuthentication]
     permission_classes = [IsAdminUser]
-    renderer_classes = [JsonRenderer]
+    renderer_classes = [JsonRenderer, PanelRenderer]
+    audience = "Staff who signed in to the dashboard."
     panel: panels.Panel = panels.PANELS[0]
+    site: Any = None
+    description: str | None = None
+    """What this panel shows; DRF looks here before it takes the docstring."""
+
+    def way_in(self, path: str) -> str:
+        """Return the sign-in that leads back."""
+        return f"{reverse('admin:login')}?{urlencode({'next': path})}"
 
     def get(self, request: Request) -> Response:
         return Response(self.panel.show(request.query_params))

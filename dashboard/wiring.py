@@ -20,6 +20,7 @@ from bazaar.topology import Node, Topology
 from dashboard import events
 from dashboard.collector import Collector
 from dashboard.faults import Striker
+from dashboard.relay import Courier
 
 CALL_TIMEOUT_S = 2.0
 """For a question that a person waits for."""
@@ -61,6 +62,12 @@ def front_ends() -> dict[int, FrontEndClient]:
         node.id: FrontEndClient.at(node, settings.BAZAAR_SECRET, CALL_TIMEOUT_S)
         for node in topology().front_ends
     }
+
+
+@cache
+def courier() -> Courier:
+    """Return the one that carries what staff enter to any endpoint."""
+    return Courier(topology(), settings.BAZAAR_SECRET)
 
 
 @cache

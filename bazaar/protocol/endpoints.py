@@ -168,4 +168,12 @@ def _field(one: inspect.Field, example: str, part: Part) -> FieldBody:
             hint = "a number"
         case _:
             hint = ""
-    return FieldBody(name=name, part=part, kind=_kind(kind), example=example, hint=hint)
+    is_required = bool(example)
+    return FieldBody(
+        name=name,
+        part=part,
+        kind=_kind(kind),
+        example=example,
+        hint=hint,
+        is_required=is_required,
+    )

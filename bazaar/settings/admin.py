@@ -103,7 +103,10 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": "/static/dashboard/icon.svg"},
     ],
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": ["/static/dashboard/colours.css", "/static/dashboard/dashboard.css"],
+    "STYLES": [
+        *("/static/dashboard/colours.css", "/static/dashboard/dashboard.css"),
+        "/static/dashboard/endpoints.css",
+    ],
     "SCRIPTS": ["/static/dashboard/dashboard.js"],
     "SIDEBAR": {
         "navigation": [
@@ -115,6 +118,7 @@ UNFOLD = {
                     _page("Orders", "receipt_long", "orders"),
                     _page("Events", "notifications", "events"),
                     _page("Traffic", "monitoring", "traffic"),
+                    _page("API", "api", "api"),
                 ]
             },
             {

@@ -7,7 +7,15 @@ from dashboard.site import site
 from dashboard.views import PanelDetail
 
 urlpatterns = [
-    *(re_path(panel.api_path, PanelDetail.as_view(panel=panel)) for panel in PANELS),
+    *(
+        re_path(
+            panel.api_path,
+            PanelDetail.as_view(
+                panel=panel, site=site, query=panel.asks, description=panel.about_json
+            ),
+        )
+        for panel in PANELS
+    ),
     path("", site.urls),
 ]
 handler404 = "bazaar.rest.answer_unknown_path"
