@@ -172,19 +172,19 @@ class PageRenderer(BrowsableAPIRenderer):
         view, request, response = (
             renderer_context[name] for name in ("view", "request", "response")
         )
-        context = dict(renderer_context)
+        is_bare = _is_bare(view, request, response)
+        if is_bare:
+            response.status_code = HTTPStatus.OK
+            response.headers.pop("Bazaar-Definite", None)
         renderer: Any = self.get_default_renderer(view)
-        text = self.get_content(renderer, data, accepted_media_type, context)
+        text = self.get_content(renderer, data, accepted_media_type, dict(renderer_context))
+        asked = f"{request.method} {request.get_full_path()}"
+        headers = tuple(sorted(response.items()))
         return {
             **_frame(request, response),
             **show(view, request, response),
             "message": _message(data),
-            "answer": Answer(
-                f"{request.method} {request.get_full_path()}",
-                response.status_code,
-                tuple(sorted(response.items())),
-                cut(text),
-            ),
+            "answer": None if is_bare else Answer(asked, response.status_code, headers, cut(text)),
             "index": data if isinstance(data, IndexBody) else None,
         }
 
@@ -201,6 +201,12 @@ def show(view: Shown, request: Request, response: Response) -> dict[str, Any]:
     is_over = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
     forms = make_forms(endpoint, entered, asked=str(request.method), is_over=is_over)
     return {"endpoint": endpoint, "forms": forms, "title": path}
+
+
+def _is_bare(view: Shown, request: Request, response: Response) -> bool:
+    """Tell whether somebody opened a page to fill its form in: they asked nothing wrong yet."""
+    is_open = request.method == "GET" and view.query is not None and not request.query_params
+    return is_open and response.status_code == HTTPStatus.BAD_REQUEST
 
 
 def _message(data: Any) -> str:

@@ -141,7 +141,7 @@ class Negotiation(BaseContentNegotiation):
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         """Return the parser for the content type; None (415) when there is none."""
-        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        media_type = _media_type(request)
         found = next((parser for parser in parsers if parser.media_type == media_type), None)
         return None if isinstance(found, FormParser) and not _wants_page(request) else found
 
@@ -154,6 +154,10 @@ class Negotiation(BaseContentNegotiation):
         """Return the renderer: the page only for who names text/html."""
         renderer = renderers[1 if _wants_page(request) else 0]
         return renderer, renderer.media_type
+
+
+def _media_type(request: Request) -> str:
+    return (request.content_type or "").partition(";")[0].strip().lower()
 
 
 def _wants_page(request: Request) -> bool:
@@ -204,6 +208,8 @@ class Endpoint(APIView):
         if int(length) > self.body_bytes_max:
             raise TooLarge(f"The body is longer than {self.body_bytes_max} bytes.")
         super().initial(request, *args, **kwargs)
+        if _media_type(request) == FormParser.media_type and _wants_page(request):
+            _ = request.data  # a form has headers in it: they count from here on
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any

@@ -26,5 +26,7 @@ class PanelRenderer(PageRenderer):
         self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return what page and frame show."""
-        frame = renderer_context["view"].site.each_context(renderer_context["request"])
-        return {**frame, **super().get_context(data, accepted_media_type, renderer_context)}
+        shown = super().get_context(data, accepted_media_type, renderer_context)
+        if "way_in" in shown:
+            return shown
+        return {**renderer_context["view"].site.each_context(renderer_context["request"]), **shown}

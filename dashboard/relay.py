@@ -6,7 +6,7 @@ lists itself (`GET /`), with no more than the fields that it lists; nothing else
 goes out once, on a connection of its own, so that what may not happen twice does not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from bazaar import clock
 from bazaar.core.failures import Failure, Unreachable
 from bazaar.protocol.clients import decode
 from bazaar.protocol.connection import Connection, Reply, pack
-from bazaar.protocol.endpoints import EndpointBody, IndexBody, MethodBody, fill
+from bazaar.protocol.endpoints import Filled, IndexBody
 from bazaar.protocol.signing import sign
 from bazaar.topology import Topology
 
@@ -84,25 +84,21 @@ class Courier:
 
     def index(self, place: Place) -> IndexBody:
         """Ask a listener what it serves. Raises Failure."""
-        return decode(self._send(place, "GET", "/", timeout_s=LOOK_TIMEOUT_S), IndexBody)
+        return decode(self._send(place, "GET", "/", Filled(), LOOK_TIMEOUT_S), IndexBody)
 
     def send(
-        self, place: Place, endpoint: EndpointBody, method: MethodBody, texts: Mapping[str, str]
+        self, place: Place, method: str, path: str, filled: Filled, *, timeout_s: float
     ) -> Reply:
         """
         Send what was entered, once, and return the answer, whatever its status.
 
-        Raises TooLong; Unreachable (indefinite).
+        timeout_s: for connecting and for each wait. Raises TooLong; Unreachable (indefinite).
         """
-        filled = fill(method, texts)
         if len(filled.body) > BODY_BYTES_MAX or len(filled.query) > QUERY_BYTES_MAX:
-            raise TooLong(f"At most {BODY_BYTES_MAX} bytes are sent from here.")
-        target = f"{endpoint.path}?{filled.query}" if filled.query else endpoint.path
-        timeout_s = CHANGE_TIMEOUT_S if method.changes else LOOK_TIMEOUT_S
-        headers = dict(filled.headers)
-        return self._send(
-            place, method.method, target, filled.body, timeout_s=timeout_s, headers=headers
-        )
+            raise TooLong(
+                f"At most {BODY_BYTES_MAX} bytes of body and {QUERY_BYTES_MAX} of query are sent."
+            )
+        return self._send(place, method, target_of(path, filled), filled, timeout_s)
 
     def _tell(self, place: Place) -> Told:
         try:
@@ -111,24 +107,22 @@ class Courier:
             return Told(place, None, failure.message)
 
     def _send(
-        self,
-        place: Place,
-        method: str,
-        target: str,
-        body: bytes = b"",
-        *,
-        timeout_s: float,
-        headers: Mapping[str, str] | None = None,
+        self, place: Place, method: str, target: str, filled: Filled, timeout_s: float
     ) -> Reply:
-        signed = sign(self._secret, method, target, body, self._wall_s())
-        kind = {"Content-Type": "application/json"} if body else {}
-        lines = {**(headers or {}), **kind, "Authorization": signed, "Connection": "close"}
+        signed = sign(self._secret, method, target, filled.body, self._wall_s())
+        kind = {"Content-Type": "application/json"} if filled.body else {}
+        headers = {**filled.headers, **kind, "Authorization": signed, "Connection": "close"}
         connection = Connection(place.address, timeout_s)
         try:
-            return connection.exchange(pack(method, target, place.address, lines, body))
+            return connection.exchange(pack(method, target, place.address, headers, filled.body))
         except (OSError, ValueError) as error:
             host, port = place.address
             reason = str(error) or type(error).__name__
             raise Unreachable(f"{host}:{port} did not answer: {reason}") from error
         finally:
             connection.close()
+
+
+def target_of(path: str, filled: Filled) -> str:
+    """Return a path with what was entered for its query."""
+    return f"{path}?{filled.query}" if filled.query else path

@@ -10,9 +10,9 @@ from django.http import Http404
 from bazaar.core.failures import Failure
 from bazaar.pages import Answer, Form, cut, make_forms
 from bazaar.protocol.connection import Reply
-from bazaar.protocol.endpoints import EndpointBody, MethodBody
+from bazaar.protocol.endpoints import EndpointBody, MethodBody, fill
 from dashboard import services, wiring
-from dashboard.relay import Place, TooLong
+from dashboard.relay import CHANGE_TIMEOUT_S, LOOK_TIMEOUT_S, Place, TooLong, target_of
 
 _TOLD_CHARS_MAX = 200
 
@@ -74,10 +74,14 @@ def _is_due(method: MethodBody, visitor: Visitor) -> bool:
 
 def _ask(place: Place, endpoint: EndpointBody, method: MethodBody, visitor: Visitor) -> Visit:
     """Send it, and write down who did if it changes something."""
-    asked = f"{method.method} {endpoint.path}"
+    filled = fill(method, visitor.texts)
+    asked = f"{method.method} {target_of(endpoint.path, filled)}"
+    timeout_s = CHANGE_TIMEOUT_S if method.changes else LOOK_TIMEOUT_S
     told = "It broke; the log of the dashboard has the details."
     try:
-        reply = wiring.courier().send(place, endpoint, method, visitor.texts)
+        reply = wiring.courier().send(
+            place, method.method, endpoint.path, filled, timeout_s=timeout_s
+        )
         answer = _show(asked, reply)
         told = f"{answer.status} {answer.phrase}: {answer.text[:_TOLD_CHARS_MAX]}"
         return Visit(endpoint, answer)
