@@ -18,12 +18,14 @@ class _Reader(HTMLParser):
         super().__init__()
         self.forms: list[Form] = []
         self._name, self._is_option, self._text = "", False, ""
+        self._is_inside = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         told = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append(Form(told.get("method", "get"), told.get("action", "")))
-        elif tag == "input":
+            self._is_inside = True
+        elif tag == "input" and self._is_inside:
             self.forms[-1].fields[told["name"]] = told.get("value", "")
         elif tag in ("select", "textarea"):
             self._name, self._text = told["name"], ""
@@ -39,6 +41,8 @@ class _Reader(HTMLParser):
             self.forms[-1].fields[self._name] = self._text
         if tag == "option":
             self._is_option = False
+        if tag == "form":
+            self._is_inside = False
 
 
 def read_forms(html: str) -> list[Form]:
