@@ -40,10 +40,10 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Watched:
-    """A page that has signed in, and whatever went wrong in it."""
+class Visitor:
+    """A page of somebody who has signed in nowhere, and whatever went wrong in it."""
 
-    def __init__(self, page: Page, base_url: str, password: str) -> None:
+    def __init__(self, page: Page, base_url: str) -> None:
         self.page, self.base_url = page, base_url
         self.faults: list[str] = []
         page.set_default_timeout(WAIT_MS)
@@ -51,14 +51,9 @@ class Watched:
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("request", lambda request: self._leave(request.url))
         page.on("dialog", lambda dialog: dialog.accept())
-        page.goto(base_url)
-        page.fill("[name=username]", "admin")
-        page.fill("[name=password]", password)
-        page.click("button[type=submit]")
-        page.wait_for_selector("#leader")
 
     def go(self, path: str) -> None:
-        """Open another page of the dashboard."""
+        """Open another page of the same process."""
         self.page.goto(self.base_url + path)
 
     def _note(self, kind: str, text: str) -> None:
@@ -68,6 +63,28 @@ class Watched:
     def _leave(self, url: str) -> None:
         if not url.startswith((self.base_url, "data:")):
             self.faults.append(f"left the origin: {url}")
+
+
+class Watched(Visitor):
+    """A page that has signed in to the dashboard."""
+
+    def __init__(self, page: Page, base_url: str, password: str) -> None:
+        super().__init__(page, base_url)
+        page.goto(base_url)
+        page.fill("[name=username]", "admin")
+        page.fill("[name=password]", password)
+        page.click("button[type=submit]")
+        page.wait_for_selector("#leader")
+
+
+@pytest.fixture
+def visitor(browser: Browser, cluster: LiveCluster) -> Iterator[Visitor]:
+    """Return a browser at the front end; no error and no foreign request is let pass."""
+    page = browser.new_page()
+    made = Visitor(page, cluster.base_url)
+    yield made
+    page.close()
+    assert made.faults == []
 
 
 @pytest.fixture
