@@ -6,6 +6,9 @@ lists itself (`GET /`), with no more than the fields that it lists; nothing else
 goes out once, on a connection of its own, so that what may not happen twice does not.
 """
 
+import contextlib
+import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +24,8 @@ from bazaar.topology import Topology
 LOOK_TIMEOUT_S = 2.0
 CHANGE_TIMEOUT_S = 12.0
 """A front end itself tries a trade for 10 s."""
+WAITS_MAX = 2
+"""A whole call takes no longer than so many of its timeouts."""
 BODY_BYTES_MAX = 256 * 1024
 QUERY_BYTES_MAX = 4 * 1024
 _ASKED_AT_ONCE_MAX = 32
@@ -92,7 +97,8 @@ class Courier:
         """
         Send what was entered, once, and return the answer, whatever its status.
 
-        timeout_s: for connecting and for each wait. Raises TooLong; Unreachable (indefinite).
+        timeout_s: for each wait; a call that dribbles ends too. Raises TooLong; Unreachable
+        (indefinite).
         """
         if len(filled.body) > BODY_BYTES_MAX or len(filled.query) > QUERY_BYTES_MAX:
             raise TooLong(
@@ -113,6 +119,9 @@ class Courier:
         kind = {"Content-Type": "application/json"} if filled.body else {}
         headers = {**filled.headers, **kind, "Authorization": signed, "Connection": "close"}
         connection = Connection(place.address, timeout_s)
+        limit = threading.Timer(timeout_s * WAITS_MAX, _cut_off, (connection,))
+        limit.daemon = True
+        limit.start()
         try:
             return connection.exchange(pack(method, target, place.address, headers, filled.body))
         except (OSError, ValueError) as error:
@@ -120,7 +129,17 @@ class Courier:
             reason = str(error) or type(error).__name__
             raise Unreachable(f"{host}:{port} did not answer: {reason}") from error
         finally:
+            limit.cancel()
             connection.close()
+
+
+def _cut_off(connection: Connection) -> None:
+    """End a call that takes too long in all, however often something comes."""
+    connection.is_aborted = True
+    sock = connection.sock
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def target_of(path: str, filled: Filled) -> str:

@@ -63,6 +63,13 @@ def test_only_what_is_asked_for_is_sent() -> None:
     assert filled.headers == {}
 
 
+def test_what_was_not_entered_is_left_out_and_what_is_empty_is_sent() -> None:
+    fields = (FieldBody(name="a", part="body"), FieldBody(name="b", part="body"))
+    assert json.loads(fill(post(*fields), {"b": ""}).body) == {"b": ""}
+    json_field = FieldBody(name="body", part="body", kind="json")
+    assert fill(post(json_field), {}).body == b"{}"
+
+
 def test_a_header_stays_one_line() -> None:
     field = FieldBody(name="Idempotency-Key", part="header", is_required=False)
     filled = fill(post(field), {"Idempotency-Key": "a\r\nAuthorization: b\u2028" + "c" * 999})

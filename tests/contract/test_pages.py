@@ -83,6 +83,12 @@ def test_a_page_has_a_form_for_every_method_and_field(route: Route) -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)
+def test_a_form_is_made_of_the_message_that_the_view_takes(route: Route) -> None:
+    if route.view.body_type:
+        assert type(route.view.example) is route.view.body_type
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=name_of)
 def test_every_form_is_a_good_request_as_it_is(route: Route) -> None:
     for form in read_forms(look(route)):
         reply = send(Listener(route.urlconf), form, route.path)

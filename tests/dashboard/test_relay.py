@@ -1,6 +1,7 @@
 """A process that is dead, slow or hostile, seen through the dashboard's API pages."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from dashboard import relay
 from dashboard.models import Deed
 from dashboard.relay import Courier
 from tests.bazaar.servers import ScriptedServer, answer
+from tests.bazaar.waits import WAIT_S
 
 PING = "/api/order-1/control/ping"
 
@@ -94,6 +96,26 @@ def test_a_silent_process_is_waited_for_so_long_and_no_longer(
 
     scripted(hang)
     assert "timed out" in page(staff, PING, 503)
+
+
+def test_a_process_that_dribbles_is_not_heard_for_ever(
+    staff: Client, scripted: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "LOOK_TIMEOUT_S", 0.2)
+    ended = threading.Event()
+
+    def dribble(server: ScriptedServer, connection: Any) -> bool:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n")
+        try:
+            while not server.release.wait(0.02):
+                connection.sendall(b"x")
+        finally:
+            ended.set()
+        return False
+
+    scripted(dribble)
+    assert "the answer ended too soon" in page(staff, PING, 503)
+    assert ended.wait(WAIT_S)
 
 
 def test_what_changes_something_is_sent_once_and_may_have_happened(
