@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: up test check fast bench-cache bench-generator lock clean setup
+.PHONY: up test check fast bench bench-cache bench-generator lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -23,6 +23,12 @@ check: $(READY)
 
 fast: $(READY)
 	$(BIN)/python -m pytest tests/core tests/sim
+
+# Everything beside things that anyone knows; writes docs/benchmarks.md; not a test.
+# ARGS=--quick: a minute, to see that it works. ARGS="--only queries,trades": some parts.
+bench: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench $(ARGS)
 
 # What a cache hit costs, beside a bare WSGI callable and the DRF view; not a test.
 bench-cache: $(READY)

@@ -8,19 +8,19 @@ that one process can send. Ratios within one run are the result; single numbers 
 """
 
 import argparse
-import re
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bazaar.ops.load.book import Book
 from bazaar.ops.load.plan import Plan
 from bazaar.ops.load.processes import Processes
 from bazaar.ops.load.profiles import Weighted
+from bench import wrk
 from bench.cache import start_bare
+from bench.wrk import Measured
 
 STOCK = "GameStart"
 BODY = '{"stock_name":"GameStart","price":15.99,"trade_volume":0,"quantity":500}'
@@ -39,34 +39,12 @@ THREADS = 1
 RATE_APART = 0.10
 LATENCY_APART = 0.20
 RATE_LEAST = 2500.0
-_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one tool says of the server; times in milliseconds."""
-
-    rate: float
-    p50: float
-    p99: float
 
 
 def run_wrk(url: str, connections: int, seconds: int) -> Measured:
     """Load with wrk."""
     subprocess.run(["wrk", "-t1", f"-c{connections}", "-d1", url], capture_output=True, check=True)
-    load = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", url]
-    told = subprocess.run(load, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in told or "Socket errors" in told:
-        raise SystemExit(f"wrk met errors:\n{told}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
-    quantiles = dict(re.findall(r"\s(50|99)%\s+([\d.]+[a-z]+)", told))
-    assert rate is not None, "wrk tells its rate"
-    return Measured(float(rate[1]), _ms(quantiles["50"]), _ms(quantiles["99"]))
-
-
-def _ms(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)([a-z]+)", text).groups()  # type: ignore[union-attr]
-    return float(number) * _UNITS[unit]
+    return wrk.run(url, connections, seconds)
 
 
 def run_own(url: str, connections: int, seconds: int) -> Measured:

@@ -1,0 +1,43 @@
+"""How much is measured."""
+
+from dataclasses import dataclass
+
+CLIENTS = (1, 8, 32)
+MOST_CLIENTS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Rounds, seconds and sizes of one run."""
+
+    rounds: int = 3
+    most_rounds: int = 5
+    """At 32 clients, of which most is asked."""
+    query_s: int = 1
+    trade_s: float = 1.5
+    clients: tuple[int, ...] = CLIENTS
+    lengths: tuple[int, ...] = (10**3, 10**5, 10**6)
+    stocks: tuple[int, ...] = (10, 469, 10**5)
+    replicas: tuple[int, ...] = (1, 3, 5, 7)
+    paused_rounds: int = 3
+    failovers: int = 2
+    """Of three replicas: two can die, one after the other."""
+
+    def rounds_at(self, clients: int) -> int:
+        """Return how many rounds there are for so many clients."""
+        return self.most_rounds if clients == MOST_CLIENTS else self.rounds
+
+
+FULL = Effort()
+QUICK = Effort(
+    rounds=1,
+    most_rounds=1,
+    trade_s=0.5,
+    clients=(1, 32),
+    lengths=(10**3, 10**4),
+    stocks=(10, 469),
+    replicas=(1, 3),
+    paused_rounds=1,
+    failovers=1,
+)
+"""To see that everything works; its numbers mean little."""

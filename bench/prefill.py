@@ -1,0 +1,111 @@
+"""
+Clusters with a long history: databases filled in bulk, with the rows that trades would have left.
+
+Every stock is bought and sold in turns, so quantities end where they began; volumes, versions and
+the digest chain are right, and the audit finds nothing.
+"""
+
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import UUID
+
+from bazaar.core.digest import GENESIS, extend
+from bazaar.core.types import Order, OrderNo, TradeType
+from bazaar.ops.data_dir import DataDir
+from bazaar.topology import Topology
+
+TERM = 1
+"""In which all of it was traded."""
+KEY_BITS = 128
+CACHE_KB = 400_000
+_FAST = ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", f"PRAGMA cache_size=-{CACHE_KB}")
+_ENTRY = (
+    "INSERT INTO catalog_app_entry"
+    " (order_no, key, stock_name, trade_type, quantity, term, digest, version)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_COLUMNS = "order_no, key, stock_name, trade_type, quantity, digest"
+_STOCK = (
+    "INSERT INTO catalog_app_stock"
+    " (name, price, quantity, opening, issued, trade_volume, version)"
+    " VALUES (?, '10', 1000000, 1000000, 2000000, 0, 1)"
+)
+
+
+def add_orders(data: DataDir, topology: Topology, orders: int) -> None:
+    """Fill ledger and logs; the databases must be migrated, with stocks, and without orders."""
+    catalog = _path(data, "catalog")
+    _fill_ledger(catalog, orders)
+    first, *others = (_path(data, f"order-{node.id}") for node in topology.replicas)
+    _fill_log(first, catalog)
+    for other in others:
+        shutil.copyfile(first, other)
+
+
+def _fill_ledger(catalog: Path, orders: int) -> None:
+    with closing(sqlite3.connect(catalog, isolation_level=None)) as connection:
+        _hurry(connection)
+        names = [row[0] for row in connection.execute("SELECT name FROM catalog_app_stock")]
+        connection.execute("BEGIN")
+        connection.executemany(_ENTRY, rows(names, orders))
+        connection.execute(
+            "UPDATE catalog_app_stock SET (version, trade_volume) = (SELECT 1 + COUNT(*),"
+            " TOTAL(quantity) FROM catalog_app_entry WHERE stock_name = name)"
+        )
+        connection.execute("UPDATE catalog_app_leadership SET term = ?", (TERM,))
+        connection.execute("COMMIT")
+
+
+def _fill_log(log: Path, catalog: Path) -> None:
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        _hurry(connection)
+        connection.execute("ATTACH ? AS catalog", (str(catalog),))
+        connection.execute(
+            f"INSERT INTO order_app_logentry ({_COLUMNS})"  # noqa: S608 - names of our own
+            f" SELECT {_COLUMNS} FROM catalog.catalog_app_entry ORDER BY order_no"
+        )
+
+
+def rows(names: list[str], orders: int) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of the ledger: each stock is bought and then sold, a share at a time."""
+    chance = random.Random(orders)  # noqa: S311 - keys of a benchmark
+    digest = GENESIS
+    for at in range(orders):
+        name = names[at // 2 % len(names)]
+        side = TradeType.SELL if at % 2 else TradeType.BUY
+        key = UUID(int=chance.getrandbits(KEY_BITS), version=4)
+        order = Order(OrderNo(at + 1), key, name, side, 1)
+        digest = extend(digest, order)
+        version = 2 + at // 2 // len(names) * 2 + at % 2
+        yield order.order_no, key.hex, name, side.value, 1, TERM, digest, version
+
+
+def add_stocks(data: DataDir, names: list[str]) -> None:
+    """List more stocks."""
+    with closing(sqlite3.connect(_path(data, "catalog"), isolation_level=None)) as connection:
+        _hurry(connection)
+        connection.execute("BEGIN")
+        connection.executemany(_STOCK, ((name,) for name in names))
+        connection.execute("COMMIT")
+
+
+def list_stocks(data: DataDir) -> list[str]:
+    """Return the names of all stocks."""
+    with closing(sqlite3.connect(_path(data, "catalog"))) as connection:
+        return [row[0] for row in connection.execute("SELECT name FROM catalog_app_stock")]
+
+
+def _path(data: DataDir, name: str) -> Path:
+    path = data.database(name)
+    assert path is not None, "catalog and replicas have one"
+    return path
+
+
+def _hurry(connection: sqlite3.Connection) -> None:
+    """Leave the journal out: a file that was not filled to its end is never used."""
+    for line in _FAST:
+        connection.execute(line).fetchall()
