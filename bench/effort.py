@@ -11,14 +11,16 @@ class Effort:
     """Rounds, seconds and sizes of one run."""
 
     rounds: int = 3
-    most_rounds: int = 5
+    most_rounds: int = 4
     """At 32 clients, of which most is asked."""
     query_s: int = 1
-    trade_s: float = 1.5
+    trade_s: float = 1.2
     clients: tuple[int, ...] = CLIENTS
     lengths: tuple[int, ...] = (10**3, 10**5, 10**6)
     stocks: tuple[int, ...] = (10, 469, 10**5)
     replicas: tuple[int, ...] = (1, 3, 5, 7)
+    rebuilt_most: int = 10**5
+    """Longer logs are not rebuilt from nothing: it takes as long for each order."""
     paused_rounds: int = 3
     failovers: int = 2
     """Of three replicas: two can die, one after the other."""

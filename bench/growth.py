@@ -9,6 +9,7 @@ from bazaar import clock
 from bazaar.client.client import Client
 from bazaar.core.types import TradeType
 from bazaar.ops import databases
+from bazaar.ops.snapshot import Health, ProcessView
 from bazaar.ops.waits import wait_until
 from bench import prefill, trading
 from bench.clusters import OwnCluster, prepared, running
@@ -17,7 +18,9 @@ from bench.numbers import Spread
 from bench.results import Length
 from bench.trading import Spec
 
-REBUILD_TIMEOUT_S = 180.0
+LEVEL_TIMEOUT_S = 180.0
+MISSED_MOST = 10_000
+"""Orders that a replica has to catch up with."""
 UP_TIMEOUT_S = 90.0
 STOCK = "GameStart"
 MANY = 8
@@ -48,8 +51,9 @@ class _Long:
     def finish(self, effort: Effort, say: Say) -> Length:
         """Measure what breaks it, and return everything."""
         memory_mb = self.cluster.memory_mb()
-        say(f"rebuild of a replica with {self.orders:,} orders")
-        rebuild_s = rebuild(self.cluster)
+        say(f"catch-up of a replica with {self.orders:,} orders")
+        catch_up_s = catch_up(self.cluster)
+        rebuild_s = rebuild(self.cluster) if self.orders <= effort.rebuilt_most else None
         say(f"failover with {self.orders:,} orders")
         failover_s = tuple(fail_over(self.cluster) for _ in range(effort.failovers))
         return Length(
@@ -59,6 +63,7 @@ class _Long:
             rate_eight=Spread(tuple(self.rate_many)),
             memory_mb=memory_mb,
             up_s=self.up_s,
+            catch_up_s=catch_up_s,
             rebuild_s=rebuild_s,
             failover_s=failover_s,
         )
@@ -83,30 +88,46 @@ def _bring_up(stack: contextlib.ExitStack, folder: Path, orders: int, say: Say) 
     say("starting it")
     begun_s = clock.monotonic_s()
     stack.enter_context(running(cluster))
-    cluster.wait_for(lambda snapshot: snapshot.health.value == "healthy", UP_TIMEOUT_S)
+    cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY, UP_TIMEOUT_S)
     return _Long(orders, cluster, clock.monotonic_s() - begun_s)
 
 
 def rebuild(live: OwnCluster) -> float:
     """Empty a follower; return how long it takes until it has every order, its start included."""
-    cluster = live.cluster
-    follower = next(view for view in live.look().replicas if not view.is_leading)
-    last = live.view("leader").status
-    assert last is not None, "the leader tells of itself"
-    cluster.stop(follower.name)
+    follower = _stop_follower(live)
     databases.delete(live.data, follower.name)
-    databases.prepare_replica(live.data, follower.node, cluster.environ)
+    databases.prepare_replica(live.data, follower.node, live.cluster.environ)
+    return _start(live, follower.name)
+
+
+def catch_up(live: OwnCluster) -> float:
+    """Let a follower miss its newest orders; return how long it takes, its start included."""
+    follower = _stop_follower(live)
+    prefill.cut(live.data, follower.name, MISSED_MOST)
+    return _start(live, follower.name)
+
+
+def _stop_follower(live: OwnCluster) -> ProcessView:
+    follower = next(view for view in live.look().replicas if not view.is_leading)
+    live.cluster.stop(follower.name)
+    return follower
+
+
+def _start(live: OwnCluster, name: str) -> float:
+    """Start a replica; return how long it takes until it has every order."""
+    leader = live.view("leader").status
+    assert leader is not None, "it tells of itself"
     begun_s = clock.monotonic_s()
-    cluster.start(follower.name)
+    live.cluster.start(name)
 
     def is_level() -> bool:
-        status = live.view(follower.name).status
-        return status is not None and status.is_ready and status.last >= last.last
+        status = live.view(name).status
+        return status is not None and status.is_ready and status.last >= leader.last
 
-    if not wait_until(is_level, REBUILD_TIMEOUT_S):
-        raise SystemExit(f"A replica was not rebuilt within {REBUILD_TIMEOUT_S:g} s.")
+    if not wait_until(is_level, LEVEL_TIMEOUT_S):
+        raise SystemExit(f"{name} was not level within {LEVEL_TIMEOUT_S:g} s.")
     took_s = clock.monotonic_s() - begun_s
-    live.wait_for(lambda snapshot: snapshot.health.value == "healthy")
+    live.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
     return took_s
 
 

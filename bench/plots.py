@@ -24,7 +24,7 @@ def list_plots(results: Results) -> list[tuple[str, str, Drawing]]:
         text = f"Answers a second of every contestant at {MOST_CLIENTS} clients"
         found.append(("contestants", text, partial(draw_contestants, results)))
     if results.lengths:
-        text = "Trades, start, rebuild and failover against the number of orders"
+        text = "Trades, start, catch-up and failover against the number of orders"
         found.append(("growth", text, partial(draw_growth, results.lengths)))
     if results.stocks:
         text = "Queries against the number of stocks"
@@ -88,12 +88,12 @@ def draw_growth(lengths: Sequence[Length], theme: Theme) -> Figure:
     memory.set_ylabel("MB")
     for label, colour, seconds in (
         ("start of all", theme.query, [one.up_s for one in lengths]),
-        ("rebuild of a replica", theme.trade, [one.rebuild_s for one in lengths]),
+        ("catch-up", theme.trade, [one.catch_up_s for one in lengths]),
         ("failover", theme.order, [max(one.failover_s) for one in lengths]),
     ):
         times.plot(orders, seconds, "o-", color=colour, label=label)
     times.set_yscale("log")
-    times.set_title("Start, rebuild, failover")
+    times.set_title("Start, catch-up, failover")
     times.set_ylabel("seconds (logarithmic)")
     _finish((latency, memory, times), orders, "orders in the log")
     return figure

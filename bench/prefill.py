@@ -22,7 +22,12 @@ TERM = 1
 """In which all of it was traded."""
 KEY_BITS = 128
 CACHE_KB = 400_000
-_FAST = ("PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", f"PRAGMA cache_size=-{CACHE_KB}")
+_FAST = (
+    "PRAGMA ignore_check_constraints=ON",
+    "PRAGMA journal_mode=OFF",
+    "PRAGMA synchronous=OFF",
+    f"PRAGMA cache_size=-{CACHE_KB}",
+)
 _ENTRY = (
     "INSERT INTO catalog_app_entry"
     " (order_no, key, stock_name, trade_type, quantity, term, digest, version)"
@@ -82,6 +87,16 @@ def rows(names: list[str], orders: int) -> Iterator[tuple[object, ...]]:
         digest = extend(digest, order)
         version = 2 + at // 2 // len(names) * 2 + at % 2
         yield order.order_no, key.hex, name, side.value, 1, TERM, digest, version
+
+
+def cut(data: DataDir, name: str, orders: int) -> None:
+    """Take the newest orders out of a replica's log while it is down."""
+    with closing(sqlite3.connect(_path(data, name), isolation_level=None)) as connection:
+        connection.execute(
+            "DELETE FROM order_app_logentry"
+            " WHERE order_no > (SELECT MAX(order_no) FROM order_app_logentry) - ?",
+            (orders,),
+        )
 
 
 def add_stocks(data: DataDir, names: list[str]) -> None:

@@ -47,8 +47,10 @@ class Length(msgspec.Struct, frozen=True, kw_only=True):
     """Resident, by process, after the trades."""
     up_s: float
     """The whole cluster's start: every log is read once."""
-    rebuild_s: float
-    """From the start of an emptied replica until it has every order."""
+    catch_up_s: float
+    """From the start of a replica that lacks its newest 10,000 orders until it has every order."""
+    rebuild_s: float | None
+    """The same of a replica that has none; None: the log is too long for a short run."""
     failover_s: tuple[float, ...]
     """From the leader's kill -9 until the next trade was acknowledged."""
 

@@ -61,7 +61,7 @@ def length_table(lengths: Sequence[Length]) -> Table:
     """Return a row for each length of the logs."""
     heads = (
         *("orders", "trade p50, 1 client", "8 clients", "trades/s, 8 clients", "start of all"),
-        *("rebuild of a replica", "orders/s", "leader killed to next trade"),
+        *("catch-up", "rebuild", "leader killed to next trade"),
     )
     return heads, [_length_row(one) for one in lengths]
 
@@ -74,8 +74,8 @@ def _length_row(one: Length) -> tuple[str, ...]:
         ms(one.p50_eight_ms),
         spread(one.rate_eight, ",.0f"),
         f"{one.up_s:.1f} s",
-        f"{one.rebuild_s:.1f} s",
-        f"{one.orders / one.rebuild_s:,.0f}",
+        f"{one.catch_up_s:.1f} s",
+        f"{one.rebuild_s:.1f} s" if one.rebuild_s else "-",
         f"{failovers} ms",
     )
 

@@ -38,7 +38,8 @@ def length(orders: int, memory_mb: float = 100.0, p50: float = 5.0) -> Length:
         rate_eight=Spread((800.0,)),
         memory_mb={"catalog": 90.0, "frontend-1": 80.0, "order-1": memory_mb},
         up_s=4.0,
-        rebuild_s=2.0,
+        catch_up_s=1.5,
+        rebuild_s=2.0 if orders < 10_000 else None,
         failover_s=(0.04, 0.05),
     )
 
