@@ -15,6 +15,9 @@ class Effort:
     """At 32 clients, of which most is asked."""
     query_s: int = 1
     trade_s: float = 1.2
+    growth_rounds: int = 5
+    """They are to tell a fifth apart."""
+    growth_s: float = 1.0
     clients: tuple[int, ...] = CLIENTS
     lengths: tuple[int, ...] = (10**3, 10**5, 10**6)
     stocks: tuple[int, ...] = (10, 469, 10**5)
@@ -35,6 +38,8 @@ QUICK = Effort(
     rounds=1,
     most_rounds=1,
     trade_s=0.5,
+    growth_rounds=1,
+    growth_s=0.5,
     clients=(1, 32),
     lengths=(10**3, 10**4),
     stocks=(10, 469),

@@ -42,8 +42,8 @@ class _Long:
     def trade(self, effort: Effort) -> None:
         """Measure one round."""
         url = self.cluster.base_url
-        one = trading.run(Spec(url=url, clients=1, seconds=effort.trade_s))
-        many = trading.run(Spec(url=url, clients=MANY, seconds=effort.trade_s))
+        one = trading.run(Spec(url=url, clients=1, seconds=effort.growth_s))
+        many = trading.run(Spec(url=url, clients=MANY, seconds=effort.growth_s))
         self.p50_one.append(one.quantile_ms(0.5))
         self.p50_many.append(many.quantile_ms(0.5))
         self.rate_many.append(many.rate)
@@ -73,7 +73,7 @@ def measure(effort: Effort, folder: Path, say: Say) -> list[Length]:
     """Measure all lengths; trades alternate between them."""
     with contextlib.ExitStack() as stack:
         longs = [_bring_up(stack, folder, orders, say) for orders in effort.lengths]
-        for number in range(effort.rounds):
+        for number in range(effort.growth_rounds):
             say(f"trades with long logs, round {number + 1}")
             for long in longs:
                 long.trade(effort)

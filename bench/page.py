@@ -47,6 +47,8 @@ _CONTESTANTS = """\
   them, on the ten stocks of the small set. A trade is in the ledger and in three logs, each with
   synchronous=FULL, when it is answered.
 - **Bazaar under gunicorn**: the same with `--server gunicorn` (gthread).
+- **Bazaar, past every cache**: an order that the front end must ask a replica for
+  (`Cache-Control: no-cache`); otherwise it keeps those that it has placed or shown last.
 - **bare WSGI callable**: answers a cached stock with the same bytes under the same server
   (granian); no application on that server can beat it.
 - **Flask baseline**: what one would write otherwise (`bench/flask_baseline`): threads, lists,

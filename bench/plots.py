@@ -5,7 +5,7 @@ from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bazaar.ops.report.drawing import Drawing, panels
 from bazaar.ops.report.theme import Theme
@@ -13,6 +13,7 @@ from bench.effort import MOST_CLIENTS
 from bench.results import CACHED, LOOK_UP, TRADE, UNCACHED, Cell, Length, Results, Size
 
 TASKS = (CACHED, UNCACHED, LOOK_UP, TRADE)
+_NUMBERS = FuncFormatter(lambda value, _: f"{value:,.10g}")
 BAR_IN, HEAD_IN = 0.27, 0.55
 GROWTH_IN = 1.9
 
@@ -50,6 +51,7 @@ def draw_contestants(results: Results, theme: Theme) -> Figure:
         _draw_bars(axes, cells, theme)
         axes.set_title(f"{task.capitalize()}, {MOST_CLIENTS} clients")
         axes.set_xscale("log")
+    rows[-1].xaxis.set_major_formatter(_NUMBERS)
     rows[-1].set_xlabel("answers a second (logarithmic); the line is the spread over all rounds")
     return figure
 
@@ -132,3 +134,7 @@ def _finish(rows: Sequence[Axes], counts: Sequence[int], what: str) -> None:
         axes.legend(loc="best", fontsize=8)
         if axes.get_yscale() == "linear":
             axes.set_ylim(bottom=0)
+        else:
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_major_formatter(_NUMBERS)
+            axes.yaxis.set_minor_formatter(NullFormatter())

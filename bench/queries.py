@@ -11,6 +11,7 @@ from bench.results import (
     CACHED,
     FLASK,
     FLASK_BEST,
+    FRESH,
     GUNICORN,
     LOOK_UP,
     UNCACHED,
@@ -23,7 +24,8 @@ ORDERS = 20
 SERVICES = (BAZAAR, GUNICORN, FLASK, FLASK_BEST)
 TURNS = (
     *((CACHED, name) for name in (BARE, *SERVICES)),
-    *((task, name) for task in (UNCACHED, LOOK_UP) for name in SERVICES),
+    *((UNCACHED, name) for name in SERVICES),
+    *((LOOK_UP, name) for name in (*SERVICES, FRESH)),
 )
 _ORDER_PATHS = [f"/orders?order_no={number}" for number in range(1, ORDERS + 1)]
 
@@ -32,10 +34,10 @@ def measure(field: Field, effort: Effort, say: Callable[[str], None]) -> list[Ce
     """Measure all queries at all numbers of clients."""
 
     def once(task: str, name: str, clients: int) -> tuple[wrk.Measured, int]:
-        url, seconds = field.urls[name], effort.query_s
+        url, seconds = field.urls[BAZAAR if name == FRESH else name], effort.query_s
+        header = wrk.FRESH if task == UNCACHED or name == FRESH else None
         if task == LOOK_UP:
-            return wrk.run(url, clients, seconds, paths=_ORDER_PATHS), 0
-        header = wrk.FRESH if task == UNCACHED else None
+            return wrk.run(url, clients, seconds, header=header, paths=_ORDER_PATHS), 0
         return wrk.run(url + STOCK_PATH, clients, seconds, header=header), 0
 
     cells = []

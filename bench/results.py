@@ -6,6 +6,7 @@ from bench.numbers import Spread
 
 BAZAAR, GUNICORN, BARE = "Bazaar", "Bazaar under gunicorn", "bare WSGI callable"
 FLASK, FLASK_BEST = "Flask baseline, as written", "Flask baseline, at its best"
+FRESH = "Bazaar, past every cache"
 SQLITE = "SQLite, one row a commit"
 CACHED, UNCACHED, LOOK_UP, TRADE = "cached stock", "uncached stock", "order look-up", "trade"
 

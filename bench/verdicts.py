@@ -117,13 +117,11 @@ def _growth(results: Results) -> Iterator[Verdict]:
     if not short or not long:
         return
     for what, name in (("1 client", "p50_one_ms"), ("8 clients", "p50_eight_ms")):
-        found = getattr(long, name).median / getattr(short, name).median
-        yield at_most(
-            f"trade p50, {what}: {LONG:,} orders / {SHORT:,}", 1 + GROWTH_MOST, Spread((found,))
-        )
-    role, found = _most_grown(short, long)
+        found = ratio(getattr(long, name), getattr(short, name))
+        yield at_most(f"trade p50, {what}: {LONG:,} orders / {SHORT:,}", 1 + GROWTH_MOST, found)
+    role, grown = _most_grown(short, long)
     what = f"resident memory: {LONG:,} orders / {SHORT:,} ({role})"
-    yield at_most(what, 1 + GROWTH_MOST, Spread((found,)))
+    yield at_most(what, 1 + GROWTH_MOST, Spread((grown,)))
 
 
 def _most_grown(short: Length, long: Length) -> tuple[str, float]:
