@@ -14,8 +14,8 @@ class Effort:
     most_rounds: int = 4
     """At 32 clients, of which most is asked."""
     query_s: int = 1
-    trade_s: float = 1.2
-    growth_rounds: int = 5
+    trade_s: float = 1.0
+    growth_rounds: int = 4
     """They are to tell a fifth apart."""
     growth_s: float = 1.0
     clients: tuple[int, ...] = CLIENTS

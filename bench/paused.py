@@ -16,8 +16,8 @@ from bench.trading import Spec, Traded
 CLIENTS = 8
 GRACE_S = 0.5
 """The replication timeout: until then the leader waits for a follower that is silent."""
-HEALTHY_S, PAUSED_S = 2.5, 3.0
-PAUSE_AT_S = 1.0
+HEALTHY_S, PAUSED_S = 2.0, 2.5
+PAUSE_AT_S = 0.8
 """After the start of the process that sends the trades."""
 HEAL_TIMEOUT_S = 30.0
 

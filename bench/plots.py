@@ -11,6 +11,7 @@ from bazaar.ops.report.drawing import Drawing, panels
 from bazaar.ops.report.theme import Theme
 from bench.effort import MOST_CLIENTS
 from bench.results import CACHED, LOOK_UP, TRADE, UNCACHED, Cell, Length, Results, Size
+from bench.tables import clients_of
 
 TASKS = (CACHED, UNCACHED, LOOK_UP, TRADE)
 _NUMBERS = FuncFormatter(lambda value, _: f"{value:,.10g}")
@@ -112,7 +113,7 @@ def draw_sizes(sizes: Sequence[Size], what: str, kind: str, theme: Theme) -> Fig
     names = [(cell.task, cell.clients) for cell in sizes[0].cells]
     for place, (name, colour) in enumerate(zip(names, (theme.query, theme.trade), strict=True)):
         cells = [one.cells[place] for one in sizes]
-        label = f"{name[0]}, {name[1]} clients"
+        label = f"{name[0]}, {clients_of(name[1])}"
         rates.plot(counts, [one.rate.median for one in cells], "o-", color=colour, label=label)
         values = [one.p50_ms.median for one in cells]
         medians.plot(counts, values, "o-", color=colour, label=label)
@@ -133,7 +134,7 @@ def _finish(rows: Sequence[Axes], counts: Sequence[int], what: str) -> None:
     for axes in rows:
         axes.legend(loc="best", fontsize=8)
         if axes.get_yscale() == "linear":
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(bottom=0, top=1.1 * axes.get_ylim()[1])
         else:
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_formatter(_NUMBERS)

@@ -40,7 +40,7 @@ def losses(results: Results) -> list[str]:
             continue
         share = ratio(ours.rate, cell.rate).median
         if share < 1:
-            where = f"{cell.task}, {_clients(cell.clients)}"
+            where = f"{cell.task}, {clients_of(cell.clients)}"
             found.append(f"{where}: {share:.2f} of the rate of {cell.contestant}.")
     return found
 
@@ -97,7 +97,7 @@ def size_table(sizes: Sequence[Size], what: str) -> Table:
     rows = [
         (
             f"{size.count:,}",
-            f"{cell.task}, {_clients(cell.clients)}",
+            f"{cell.task}, {clients_of(cell.clients)}",
             spread(cell.rate, ",.0f"),
             ms(cell.p50_ms),
             ms(cell.p99_ms),
@@ -141,5 +141,6 @@ def markdown(table: Table) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-def _clients(count: int) -> str:
+def clients_of(count: int) -> str:
+    """Return so many clients in words."""
     return f"{count} client{'' if count == 1 else 's'}"
