@@ -16,6 +16,8 @@ KEY_FIELD = FieldBody(
 )
 """How a form asks for it."""
 CACHE_NAME = "bazaar"
+FRESH = "no-cache"
+"""The `Cache-Control` of a request that wants the catalog's or a replica's answer, not memory's."""
 STALE_WARNING = '110 - "Response is Stale"'
 _VIEW_HEADERS = (
     ("Content-Type", "application/json"),
@@ -75,4 +77,4 @@ def cache_status(source: Source) -> str:
 
 def asks_for_fresh(environ: Mapping[str, Any]) -> bool:
     """Tell whether a request wants the catalog's answer, not memory's."""
-    return "no-cache" in environ.get("HTTP_CACHE_CONTROL", "").lower()
+    return FRESH in environ.get("HTTP_CACHE_CONTROL", "").lower()

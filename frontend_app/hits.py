@@ -2,9 +2,10 @@
 The short way to a stock: a WSGI wrapper before Django (DESIGN 4.4, ADR 0012).
 
 A program's `GET /stocks?stock_name=S` is answered here, from bytes encoded when the stock came,
-with the headers and body that the view gives. Everything else goes on to Django: pages for
-browsers, demands for a fresh answer, bad requests, and what memory and catalog could not answer
-well. That is found once: the view is handed it in the request.
+with the headers and body that the view gives. What memory does not have, or what is wanted fresh
+(`Cache-Control: no-cache`), is asked of the catalog here. Everything else goes on to Django: pages
+for browsers, bad requests, and what memory and catalog could not answer well. That is found once:
+the view is handed it in the request.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure
 from bazaar.recorder import operations
 from bazaar.rest import check_stock_name
-from frontend_app.headers import miss_headers
+from frontend_app.headers import FRESH, miss_headers
 from frontend_app.outcomes import leave
 from frontend_app.readings import Reading
 from frontend_app.stocks import StockReader
@@ -30,6 +31,7 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 QUERIES_MAX = 20_000
 """Query strings whose decoding is remembered."""
 _PARAM = "stock_name="
+_WISHES = (None, FRESH)
 
 
 class HitPath:
@@ -40,32 +42,34 @@ class HitPath:
         self._application, self._reader = application, reader
         self._count_hit = operations.meter("GET /stocks hit").histogram.add
         self._count_miss = operations.meter("GET /stocks miss").histogram.add
+        self._count_fresh = operations.meter("GET /stocks fresh").histogram.add
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         if (
             environ["PATH_INFO"] == "/stocks"
             and environ["REQUEST_METHOD"] == "GET"
-            and "HTTP_CACHE_CONTROL" not in environ
+            and (wish := environ.get("HTTP_CACHE_CONTROL")) in _WISHES
             and "text/html" not in environ.get("HTTP_ACCEPT", "")
             and (name := _name_in(environ["QUERY_STRING"]))
         ):
             began_s = monotonic_s()
-            if found := self._reader.hit(name, began_s):
+            if not wish and (found := self._reader.hit(name, began_s)):
                 kept, age_s = found
                 start_response("200 OK", [*kept.hit_headers, ("Age", str(age_s))])
                 self._count_hit(monotonic_s() - began_s)
                 return [kept.body]
             if reading := self._read(name, environ, began_s):
                 start_response("200 OK", list(miss_headers(reading)))
-                self._count_miss(monotonic_s() - began_s)
+                (self._count_fresh if wish else self._count_miss)(monotonic_s() - began_s)
                 return [reading.kept.body]
         return self._application(environ, start_response)
 
     def _read(self, stock_name: str, environ: Environ, began_s: float) -> Reading | None:
         """Return what the catalog says now; leave anything else to the view, with what it is."""
         try:
-            reading = self._reader.read(stock_name)
+            is_fresh = "HTTP_CACHE_CONTROL" in environ
+            reading = self._reader.read(stock_name, is_fresh=is_fresh)
         except Failure as failure:
             leave(environ, failure, began_s)
             return None

@@ -96,6 +96,18 @@ def test_a_miss_is_answered_the_short_way_as_the_view_answers_it(reader: StockRe
     assert fast == slow
 
 
+def test_a_demand_for_a_fresh_answer_is_met_the_short_way_as_the_view_meets_it(
+    reader: StockReader,
+) -> None:
+    reader.read(NAME)
+    catalog: Any = reader.catalog
+    asked = catalog.asked
+    fast = call(HitPath(unreachable, reader), HTTP_CACHE_CONTROL="no-cache")
+    assert catalog.asked == asked + 1
+    assert fast[1]["Cache-Status"] == "bazaar; fwd=request"
+    assert fast == call(WSGIHandler(), HTTP_CACHE_CONTROL="no-cache")
+
+
 def test_what_the_short_way_could_not_answer_is_not_asked_again(
     reader: StockReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +140,7 @@ def test_an_old_answer_is_marked_the_short_way_too(
 @pytest.mark.parametrize(
     "environ",
     [
-        {"HTTP_CACHE_CONTROL": "no-cache"},
+        {"HTTP_CACHE_CONTROL": "max-age=0, no-cache"},
         {"HTTP_ACCEPT": "text/html,*/*"},
         {"REQUEST_METHOD": "HEAD"},
         {"PATH_INFO": "/orders"},
@@ -205,7 +217,7 @@ def test_hits_and_misses_are_counted_apart(reader: StockReader) -> None:
 def test_what_the_short_way_leaves_to_the_view_is_counted_once_from_its_beginning(
     reader: StockReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(stock_name: str) -> Stock:
+    def away(stock_name: str, *, is_fresh: bool) -> Stock:
         raise Unreachable("silent")
 
     monkeypatch.setattr(reader, "read", away)
