@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_QUIET := --quiet --disable-pip-version-check
 
-.PHONY: up test check fast bench bench-cache bench-generator lock clean setup
+.PHONY: up test check fast bench bench-cache bench-generator bench-pages lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -39,6 +39,10 @@ bench-cache: $(READY)
 bench-generator: $(READY)
 	@sh .ci/install-tool wrk wrk
 	$(BIN)/python -m bench.generator
+
+# What open pages of the dashboard cost the cluster; not a test.
+bench-pages: $(READY)
+	$(BIN)/python -m bench.pages
 
 setup: $(READY)
 

@@ -16,6 +16,7 @@ from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.recorder import told_by_all, told_sizes
+from bazaar.storage import database_bytes
 from bazaar.topology import Node
 from catalog_app import selectors
 from catalog_app.holders import Clock, HolderDesk
@@ -105,6 +106,7 @@ def status() -> CatalogStatus:
     reign, (last, digest) = selectors.get_reign(), selectors.get_head()
     return CatalogStatus(
         **told_by_all(),
+        database_bytes=database_bytes(),
         role="catalog",
         id=1,
         is_ready=True,

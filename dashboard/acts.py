@@ -1,7 +1,7 @@
 """What can be done from a page: each is a form that is checked, then carried out."""
 
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -65,7 +65,7 @@ class Price(Act):
 
 
 class Fault(Act):
-    """Break or mend one process; the dashboard itself is left out, for it could not come back."""
+    """Break or mend one process; the dashboard itself can only be restarted."""
 
     action = "fault"
     verb = forms.ChoiceField(choices=[(verb, verb) for verb in faults.VERBS])
@@ -74,8 +74,15 @@ class Fault(Act):
     def __init__(self, *args: object, **kwargs: object) -> None:
         """Offer the processes of this cluster."""
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        names = [(name, name) for name, node in wiring.topology().nodes() if node.control_port]
+        names = [(name, name) for name, _ in wiring.topology().nodes()]
         self.fields["name"].choices = names  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the dashboard could not undo: its page would be gone."""
+        data = self.cleaned_data
+        if data.get("name") == faults.SELF and data.get("verb") not in faults.SELF_VERBS:
+            raise forms.ValidationError("The dashboard can only be restarted from its own page.")
+        return data
 
     def target(self) -> str:
         """Return what is done to whom."""
@@ -83,7 +90,10 @@ class Fault(Act):
 
     def carry_out(self) -> str:
         """Do it. Raises NotStruck."""
-        return wiring.striker().strike(self.cleaned_data["verb"], self.cleaned_data["name"])
+        try:
+            return wiring.striker().strike(self.cleaned_data["verb"], self.cleaned_data["name"])
+        finally:
+            wiring.collector().watch_closely()
 
 
 class Evict(Act):

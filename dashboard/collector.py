@@ -29,6 +29,9 @@ POLL_S = 1.0
 POLL_TIMEOUT_S = 0.5
 LOOK_AGE_S = 2.0
 """Findings older than this are not shown while new ones can be had."""
+CLOSE_POLL_S, CLOSE_S = 0.25, 3.0
+"""After a fault struck from a page: asked so often, for so long, so that the page shows it soon."""
+DUE_S_MIN = 0.1
 
 Ask = Callable[[str, Node, float], Status]
 """How one role is asked: role, node, timeout in seconds; raises Failure."""
@@ -65,12 +68,25 @@ class Collector:
         self._pool = ThreadPoolExecutor(len(self._targets), thread_name_prefix="collect")
         self._look: Look | None = None
         self._lock = threading.Lock()
+        self._hurried = threading.Event()
+        self._closely_until_s = self._next_s = self._took_s = 0.0
         self.history = History()
         self.feed = Feed()
 
     def start(self) -> None:
         """Begin to ask once a second; the thread ends with the process."""
         threading.Thread(target=self._repeat, name="collect", daemon=True).start()
+
+    def watch_closely(self) -> None:
+        """Ask at once and for CLOSE_S more often than else: something is about to happen."""
+        self._next_s = clock.monotonic_s()
+        self._closely_until_s = self._next_s + CLOSE_S
+        self._hurried.set()
+
+    def due_s(self) -> float:
+        """Return in how many seconds the next findings should be there, DUE_S_MIN at least."""
+        due_s = self._next_s + self._took_s - clock.monotonic_s()
+        return min(max(due_s, DUE_S_MIN), LOOK_AGE_S)
 
     def look(self) -> Look:
         """Return the newest findings; ask now if they are old, once for all who wait for it."""
@@ -113,4 +129,8 @@ class Collector:
                 self.collect()
             except Exception:
                 log.exception("asking all roles broke")
-            clock.wait(max(0.0, POLL_S - (clock.monotonic_s() - began_s)))
+            now_s = clock.monotonic_s()
+            self._took_s = now_s - began_s
+            self._next_s = began_s + (CLOSE_POLL_S if now_s < self._closely_until_s else POLL_S)
+            self._hurried.wait(max(0.0, self._next_s - now_s))
+            self._hurried.clear()

@@ -1,50 +1,24 @@
-"""Faults on purpose: what `manage.py cluster` does by hand, by the same command."""
+"""
+Faults on purpose: which there are, and who carries them out.
 
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+What `manage.py cluster` does by hand, by the same functions; they are handed in, since a room knows
+nothing of how a cluster is run (ADR 19).
+"""
 
-TIMEOUT_S = 30.0
-VERBS: dict[str, tuple[str, ...]] = {
-    "kill": ("kill",),
-    "pause": ("kill", "--signal=STOP"),
-    "resume": ("kill", "--signal=CONT"),
-    "restart": ("restart",),
-}
+from typing import Protocol
+
+SELF = "dashboard"
+VERBS = ("kill", "pause", "resume", "restart")
+SELF_VERBS = ("restart",)
+"""Killed or paused from its own page, the dashboard could not be brought back from there."""
 
 
 class NotStruck(Exception):  # noqa: N818 - as all of ours are named
-    """The command refused; the message says why."""
+    """It was refused, or could not be done; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Striker:
-    """Runs the command for the cluster of one data folder."""
+class Striker(Protocol):
+    """Who breaks and mends processes."""
 
-    root: Path
-    """Where manage.py is."""
-    data_dir: Path
-
-    def strike(self, action: str, name: str) -> str:
-        """Do it to one process and return what the command said. Raises NotStruck."""
-        verb, *options = VERBS[action]
-        line = [sys.executable, str(self.root / "manage.py"), "cluster"]
-        line += ["--settings", "bazaar.settings.base"]  # before the verb, which takes none
-        line += [verb, name, *options, "--data", str(self.data_dir)]
-        try:
-            done = subprocess.run(
-                line,
-                cwd=self.root,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT_S,
-                check=False,
-                start_new_session=True,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise NotStruck(f"The command took longer than {TIMEOUT_S:g} s.") from error
-        said = " ".join((done.stdout if done.returncode == 0 else done.stderr).split())
-        if done.returncode != 0:
-            raise NotStruck(said or f"The command ended with status {done.returncode}.")
-        return said
+    def strike(self, verb: str, name: str) -> str:
+        """Do one of VERBS to one process and return what was done. Raises NotStruck."""

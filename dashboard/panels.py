@@ -1,19 +1,23 @@
 """The panels: what each is called, where it is, and what it reads; page and JSON come from here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
+from django.template.loader import render_to_string
 from msgspec import Struct
 
 from bazaar.core.failures import Failure
 from bazaar.core.types import ORDER_NO_MAX
 from bazaar.protocol.messages import Place
-from dashboard import acts, lookup, picture, selectors, serializers
+from dashboard import acts, lookup, picture, selectors, serializers, wiring
+from dashboard.feed import Happening
 
 STOCKS_A_PAGE = 50
+LATEST_SHOWN, MARKS_MAX = 8, 200
+NEWEST_POINTS = 5
 Query = Mapping[str, str]
 NUMBER_CHARS_MAX = 18
 
@@ -28,6 +32,8 @@ class Panel:
     about: str
     asks: Struct | None = None
     """An example of its query."""
+    read_newest: Callable[[Query], dict[str, Any]] | None = None
+    """What its page is to get each second, where that is less than the whole."""
 
     @property
     def path(self) -> str:
@@ -64,13 +70,38 @@ class Panel:
         return f"/api/{self._api}" + (f"?{text}" if text else "")
 
     def show(self, query: Query) -> dict[str, Any]:
-        """Return what it shows."""
-        return self.read(query)
+        """Return what it shows, the same for everybody until the roles are asked again."""
+        shown: dict[str, Any] = wiring.shared().get(
+            (self.name, *sorted(query.items())), self._moment(query), lambda: self.read(query)
+        )
+        return shown
+
+    def render(self, query: Query) -> str:
+        """Return the part of the page that changes, made once like what it shows."""
+        text: str = wiring.shared().get(
+            ("page", self.name, *sorted(query.items())),
+            self._moment(query),
+            lambda: render_to_string(
+                self.live, {**self._show_live(query), "json": self.json_path(query)}
+            ),
+        )
+        return text
+
+    def _show_live(self, query: Query) -> dict[str, Any]:
+        return self.read_newest(query) if self.read_newest else self.show(query)
+
+    def _moment(self, query: Query) -> float:
+        return selectors.get_snapshot().at_s
 
 
 def _cluster(query: Query) -> dict[str, Any]:
     snapshot = selectors.get_snapshot()
-    return {**serializers.show_snapshot(snapshot), "picture": picture.draw(snapshot)}
+    latest = serializers.show_happenings(selectors.list_latest(limit=LATEST_SHOWN))
+    return {
+        **serializers.show_snapshot(snapshot),
+        "latest": latest,
+        "picture": picture.draw(snapshot),
+    }
 
 
 def _cache(query: Query) -> dict[str, Any]:
@@ -114,7 +145,18 @@ def _events(query: Query) -> dict[str, Any]:
 
 
 def _traffic(query: Query) -> dict[str, Any]:
-    return serializers.show_traffic(selectors.list_points(), selectors.list_events())
+    return serializers.show_traffic(selectors.list_points(), _marks())
+
+
+def _newest_traffic(query: Query) -> dict[str, Any]:
+    """Return the points of the last seconds: the page keeps the others itself."""
+    points = selectors.list_points()
+    newest = serializers.show_traffic(points[-NEWEST_POINTS:], [])
+    return {**newest, "marks": serializers.show_marks(_marks(), points)}
+
+
+def _marks() -> Sequence[Happening]:
+    return selectors.list_latest(limit=MARKS_MAX)
 
 
 def _number(text: str) -> int:
@@ -144,7 +186,14 @@ PANELS = (
     Panel("stocks", "Stocks", _stocks, "The stocks of the catalog after one of them.", After()),
     Panel("orders", "Orders", _orders, "One order in every log, or the newest ones.", Search()),
     Panel("events", "Events", _events, "What happened, and what staff did, the newest.", Search()),
-    Panel("traffic", "Traffic", _traffic, "The last 15 minutes, one point a second."),
+    Panel(
+        "traffic",
+        "Traffic",
+        _traffic,
+        "The last 15 minutes, one point a second.",
+        None,
+        _newest_traffic,
+    ),
 )
 Doing = tuple[str, type[acts.Act], str]
 """Path, what it does, and the page that shows what came of it."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bazaar.protocol.rows import ListingBody
 from dashboard import wiring
+from dashboard.feed import Happening
 from dashboard.history import Point
 from dashboard.models import Deed, Event
 from dashboard.snapshot import Snapshot
@@ -15,6 +16,16 @@ def get_snapshot() -> Snapshot:
     """Return the cluster as it was found last, at most a second or two ago."""
     look = wiring.collector().look()
     return Snapshot(look.findings, look.at_s)
+
+
+def get_due_ms() -> int:
+    """Return in how many milliseconds the cluster will have been found anew."""
+    return round(wiring.collector().due_s() * 1000)
+
+
+def list_latest(*, limit: int) -> Sequence[Happening]:
+    """Return what happened last, the newest first; from memory."""
+    return wiring.collector().feed.newest(limit)[::-1]
 
 
 def list_points() -> list[Point]:

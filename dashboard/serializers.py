@@ -1,10 +1,12 @@
 """What each panel shows, as plain values: the page and its JSON have the same."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from bazaar.protocol.rows import Row
-from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus
+from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
+from dashboard.feed import Happening
 from dashboard.findings import Finding
 from dashboard.history import Pace, Point
 from dashboard.lookup import Copy
@@ -37,6 +39,7 @@ def _show_role(finding: Finding) -> dict[str, Any]:
         "pid": finding.status.pid if finding.status else None,
         "term": finding.status.term if finding.status else None,
         "reason": finding.reason,
+        "database_bytes": finding.status.database_bytes if finding.status else None,
     }
 
 
@@ -54,6 +57,7 @@ def _show_replica(snapshot: Snapshot, finding: Finding) -> dict[str, Any]:
         "last": status.last if status else None,
         "lag_orders": snapshot.lag_of(finding),
         "lag_ms": status.lag_ms if status else None,
+        "database_bytes": status.database_bytes if status else None,
         "digest": status.digest[:DIGEST_CHARS] if status else "",
         # Digests can be compared at one length only (I8).
         "is_same": status.digest == leading.digest if status and leading and is_level else None,
@@ -61,20 +65,33 @@ def _show_replica(snapshot: Snapshot, finding: Finding) -> dict[str, Any]:
 
 
 def _show_reach(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return what the leader says of the way to each follower."""
+    """Return who says of whom that it is in reach."""
+    ways = [way for finding in snapshot.findings for way in _ways(finding.name, finding.status)]
     leading = snapshot.leading
-    if leading is None:
-        return []
-    return [
+    followers = leading.followers if leading else ()
+    to_followers = [
         {
-            "of": f"order-{leading.id}",
-            "to": f"order-{follower.replica_id}",
+            **_way(f"order-{snapshot.leader}", f"order-{follower.replica_id}"),
             "is_reachable": follower.is_reachable,
             "is_in_sync": follower.is_in_sync,
-            "last": follower.last,
         }
-        for follower in leading.followers
+        for follower in followers
     ]
+    return ways + to_followers
+
+
+def _ways(name: str, status: Status | None) -> Iterator[dict[str, Any]]:
+    if isinstance(status, FrontEndStatus):
+        yield {**_way(name, "catalog"), "is_reachable": status.lease_left_s > 0}
+        if status.leader is not None:
+            yield {**_way(name, f"order-{status.leader}"), "is_reachable": status.silences == 0}
+    elif isinstance(status, ReplicaStatus):
+        yield {**_way(name, "catalog"), "is_reachable": status.reaches_catalog}
+
+
+def _way(start: str, end: str) -> dict[str, Any]:
+    """Return a way; whether one is in sync is asked of followers only."""
+    return {"of": start, "to": end, "is_in_sync": None}
 
 
 def show_caches(snapshot: Snapshot) -> dict[str, Any]:
@@ -134,17 +151,36 @@ def show_events(events: Sequence[Event], deeds: Sequence[Deed]) -> dict[str, Any
     return {"events": sorted([*told, *done], key=lambda one: one["at"], reverse=True)}
 
 
-def show_traffic(points: Sequence[Point], events: Sequence[Event]) -> dict[str, Any]:
+def show_happenings(happenings: Sequence[Happening]) -> list[dict[str, Any]]:
+    """Return what happened, each with its time."""
+    return [
+        {
+            "at": datetime.fromtimestamp(one.at_s, UTC),
+            "source": one.source,
+            "phrase": one.phrase,
+            "text": one.text,
+        }
+        for one in happenings
+    ]
+
+
+def show_traffic(points: Sequence[Point], latest: Sequence[Happening]) -> dict[str, Any]:
     """Return what the front ends did each second, and what happened meanwhile."""
+    return {"points": [_show_point(point) for point in points], "marks": show_marks(latest, points)}
+
+
+def show_marks(latest: Sequence[Happening], points: Sequence[Point]) -> list[dict[str, Any]]:
+    """Return what happened since the first of these points."""
     begin_s = points[0].at_s if points else 0.0
-    return {
-        "points": [_show_point(point) for point in points],
-        "marks": [
-            {"at_s": one.at.timestamp(), "text": f"{one.source}: {one.phrase} {one.text}"}
-            for one in events
-            if one.at.timestamp() >= begin_s and one.phrase != "refused"
-        ],
-    }
+    return [
+        {
+            "at_s": one.at_s,
+            "at": datetime.fromtimestamp(one.at_s, UTC),
+            "text": f"{one.source}: {one.phrase} {one.text}",
+        }
+        for one in latest
+        if one.at_s >= begin_s and one.phrase != "refused"
+    ]
 
 
 def _show_point(point: Point) -> dict[str, Any]:

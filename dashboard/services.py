@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import transaction
 
 from bazaar import clock
 from bazaar.client.answers import ClientError
 from bazaar.core.failures import Failure
+from dashboard import wiring
 from dashboard.acts import Act
 from dashboard.faults import NotStruck
 from dashboard.models import TEXT_CHARS_MAX, Deed
@@ -24,15 +26,20 @@ def act(*, act: Act, username: str) -> tuple[bool, str]:
     """Carry an act out, write down who did what and how it ended; tell whether it was done."""
     if not act.is_valid():
         return False, " ".join(
-            f"{name}: {text}" for name, texts in act.errors.items() for text in texts
+            str(text) if name == NON_FIELD_ERRORS else f"{name}: {text}"
+            for name, texts in act.errors.items()
+            for text in texts
         )
+    is_done, text = False, "It broke; the log of the dashboard has the details."
     try:
         is_done, text = True, act.carry_out()
     except Failure as failure:
         is_done, text = False, failure.message
     except (ClientError, NotStruck) as error:
         is_done, text = False, str(error)
-    record(username=username, action=act.action, target=act.target(), result=text)
+    finally:
+        record(username=username, action=act.action, target=act.target(), result=text)
+        wiring.shared().clear()
     return is_done, text
 
 

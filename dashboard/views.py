@@ -15,8 +15,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bazaar.rest import Endpoint, JsonRenderer
-from dashboard import acts, panels, services
+from dashboard import acts, panels, selectors, services
 from dashboard.pages import PanelRenderer
+
+NEXT = "Bazaar-Next-Ms"
+"""In how many milliseconds there is something new for a page to ask for."""
 
 
 class AdminView(View):
@@ -41,13 +44,13 @@ class Page(AdminView):
     panel: panels.Panel = panels.PANELS[0]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        shown = {**self.panel.show(request.GET), "json": self.panel.json_path(request.GET)}
+        next_ms = selectors.get_due_ms()
+        live = self.panel.render(request.GET)
         if request.headers.get("HX-Request"):
-            return render(request, self.panel.live, shown)
-        frame = self.site.each_context(request)
-        title, live = self.panel.title, self.panel.live
-        context = {**frame, **shown, "title": title, "live": live, "path": request.get_full_path()}
-        return render(request, self.panel.page, context)
+            return HttpResponse(live, headers={NEXT: str(next_ms)})
+        shown, frame = self.panel.show(request.GET), self.site.each_context(request)
+        parts = {"title": self.panel.title, "live": live, "path": request.get_full_path()}
+        return render(request, self.panel.page, {**frame, **shown, **parts, "next_ms": next_ms})
 
 
 class PanelDetail(Endpoint):

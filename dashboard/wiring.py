@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from bazaar.client.client import Client
 from bazaar.client.exchange import Limits
@@ -21,6 +22,7 @@ from dashboard import events
 from dashboard.collector import Collector
 from dashboard.faults import Striker
 from dashboard.relay import Courier
+from dashboard.shared import Shared
 
 CALL_TIMEOUT_S = 2.0
 """For a question that a person waits for."""
@@ -38,6 +40,12 @@ def topology() -> Topology:
     """Return who is in the cluster."""
     found: Topology = settings.BAZAAR_TOPOLOGY
     return found
+
+
+@cache
+def shared() -> Shared:
+    """Return what pages show, made once for all of them."""
+    return Shared()
 
 
 @cache
@@ -87,9 +95,11 @@ def has_fault_buttons() -> bool:
     return bool(settings.BAZAAR_FAULT_BUTTONS)
 
 
+@cache
 def striker() -> Striker:
     """Return the one that breaks and mends processes."""
-    return Striker(Path(settings.BASE_DIR), Path(settings.BAZAAR_DATA_DIR))
+    made: Striker = import_string(settings.BAZAAR_STRIKER)(Path(settings.BAZAAR_DATA_DIR))
+    return made
 
 
 def start() -> None:

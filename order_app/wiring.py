@@ -16,6 +16,7 @@ from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
 from bazaar.recorder import events, told_by_all, told_sizes
+from bazaar.storage import database_bytes
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
@@ -109,6 +110,7 @@ def status() -> ReplicaStatus:
     machine, outbox = shell.machine, shell.machine.outbox
     return ReplicaStatus(
         **told_by_all(),
+        database_bytes=database_bytes(),
         role="order",
         id=machine.me,
         is_ready=machine.is_serving,

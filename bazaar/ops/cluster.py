@@ -66,7 +66,10 @@ class Cluster:
 
     def view(self, name: str) -> ProcessView:
         """Return how one process is. Raises ClusterDown."""
-        return next(view for view in self._look_up().processes if view.name == name)
+        try:
+            return self.observer.view(name)
+        except ClusterDown as error:
+            raise self._down() from error
 
     def kill(self, wanted: str, signal_name: str) -> str:
         """Send a signal to a process and all it started; wait until it shows."""
@@ -140,10 +143,13 @@ class Cluster:
     def _look_up(self) -> Snapshot:
         snapshot = self.look()
         if not snapshot.is_supervised:
-            raise ClusterDown(
-                f"The cluster of {self.data.root} is not running; `manage.py cluster up` starts it."
-            )
+            raise self._down()
         return snapshot
+
+    def _down(self) -> ClusterDown:
+        return ClusterDown(
+            f"The cluster of {self.data.root} is not running; `manage.py cluster up` starts it."
+        )
 
     def _are_settled(self, names: Collection[str]) -> bool:
         return all(map(self._is_settled, names))

@@ -158,6 +158,10 @@ class Observer:
             views = pool.map(lambda name: self._view(name, infos.get(name)), self.nodes)
             return Snapshot(tuple(views))
 
+    def view(self, name: str) -> ProcessView:
+        """Look at one process alone. Raises ClusterDown."""
+        return self._view(name, self._supervisor.processes().get(name))
+
     def close(self) -> None:
         """End the kept connections; another look opens new ones."""
         for client in self._clients.values():

@@ -69,6 +69,8 @@ class Status(Message, frozen=True, kw_only=True):
     refused_callers: int = 0
     """Requests refused because they were not signed by a cluster member."""
     uptime_s: float = 0.0
+    database_bytes: int | None = None
+    """Size of the database with its write-ahead log; None for a role that has none."""
     operations: tuple[Operation, ...] = ()
     """Those that were asked for at all, by name."""
     events: tuple[Event, ...] = ()

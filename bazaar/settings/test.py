@@ -26,6 +26,7 @@ ROOT_URLCONF = "bazaar.urls.frontend"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
 BAZAAR_WIRING = "frontend_app.wiring"
 BAZAAR_FAULT_BUTTONS = True
+BAZAAR_STRIKER = "bazaar.ops.striker.Striker"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

@@ -1,5 +1,6 @@
 """Processes die under load, and nobody loses, doubles or misnumbers an order (I1-I4, I8)."""
 
+import json
 import os
 import random
 import sqlite3
@@ -16,6 +17,7 @@ from bazaar.ops.snapshot import Health
 from bazaar.ops.waits import wait_until
 from bazaar.protocol.statuses import ReplicaStatus
 from tests.cluster.conftest import LiveCluster
+from tests.cluster.pages import PATHS, Visitor
 from tests.cluster.proof import assert_history, read_ledger, read_order_log
 from tests.cluster.requests import buy, look_up, query
 from tests.cluster.traders import Market
@@ -201,3 +203,46 @@ def _alter_one_order(cluster: LiveCluster, replica_id: int) -> None:
 def _standing(cluster: LiveCluster, name: str) -> str | None:
     status = cluster.view(name).status
     return status.standing if isinstance(status, ReplicaStatus) else None
+
+
+def test_the_dashboard_outlives_everybody_else_and_says_so(cluster: LiveCluster) -> None:
+    visitor = Visitor(cluster)
+    others = [view.name for view in cluster.look().processes if view.name != "dashboard"]
+    pid = cluster.view("dashboard").pid
+    for name in others:
+        cluster.kill(name)
+
+    def up() -> list[str]:
+        roles = json.loads(visitor.call("GET", "/api/cluster"))["roles"]
+        return [role["name"] for role in roles if role["is_up"]]
+
+    assert wait_until(lambda: not up(), PATIENCE_S)
+    for path in PATHS:
+        assert "bz-live" in visitor.call("GET", path)
+    page = visitor.call("GET", "/")
+    assert "There is no leader." in page
+    for name in others:
+        assert f"{name} does not answer" in page
+    assert cluster.cluster.mend(others) == []
+    assert wait_until(lambda: sorted(up()) == sorted(others), PATIENCE_S)
+    assert cluster.view("dashboard").pid == pid
+
+
+def test_nobody_notices_that_the_dashboard_is_dead(cluster: LiveCluster) -> None:
+    def others() -> dict[str, tuple[object, ...]]:
+        return {
+            view.name: (
+                view.status and (view.status.is_ready, view.status.term, view.status.events),
+                cluster.data.log_path(view.name).stat().st_size,
+            )
+            for view in cluster.look().processes
+            if view.name != "dashboard"
+        }
+
+    with market(cluster) as trading:
+        await_progress(trading)
+        before = others()
+        cluster.kill("dashboard")
+        await_progress(trading, 200)
+        assert others() == before
+    assert trading.errors == []

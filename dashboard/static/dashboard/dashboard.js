@@ -2,6 +2,7 @@
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 htmx.config.selfRequestsOnly = true;
+htmx.config.timeout = 4000; // a dashboard that hangs is one that does not answer
 
 (() => {
   const OLD_MS = 2500; // from when on a page says that it is old
@@ -12,9 +13,17 @@ htmx.config.selfRequestsOnly = true;
   const live = () => document.getElementById("bz-live");
   const places = () => [...live().querySelectorAll(".bz-scroll")];
 
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    if (isPaused && event.target === live()) event.preventDefault();
+  // The server says when there will be something new; a little later each page asks, not all at once.
+  const ASK_MS = 1000;
+  const SPREAD_MS = 80;
+  const plan = (told) => {
+    const ms = Number(told) || ASK_MS;
+    window.setTimeout(() => (isPaused ? plan(ASK_MS) : htmx.trigger(live(), "bz-due")), ms + Math.random() * SPREAD_MS);
+  };
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.target === live()) plan(event.detail.xhr.getResponseHeader("Bazaar-Next-Ms"));
   });
+  document.addEventListener("DOMContentLoaded", () => live() && plan(live().dataset.nextMs));
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.target !== live()) return;
     if (new URL(event.detail.xhr.responseURL).pathname.startsWith("/login")) {
@@ -28,7 +37,7 @@ htmx.config.selfRequestsOnly = true;
     if (event.target !== live()) return;
     seen = Date.now();
     places().forEach((place, index) => { place.scrollLeft = scrolled[index] || 0; });
-    if (charts.length) draw();
+    if (charts.length) take();
   });
 
   // A page that is not fed says so.
@@ -85,20 +94,37 @@ htmx.config.selfRequestsOnly = true;
     elements: { point: { radius: 0 }, line: { borderWidth: 1.5 } },
   });
 
-  async function draw() {
+  // All points are asked for once; then each second brings the newest with what is shown anyway.
+  const KEPT_S = 900;
+  let points = [];
+  async function load() {
     const answer = await fetch(document.getElementById("bz-charts").dataset.source).catch(() => null);
     if (!answer || !answer.ok) return;
     const told = await answer.json();
+    points = told.points;
     marks = told.marks;
+    draw();
+  }
+  function take() {
+    const told = (id) => JSON.parse(document.getElementById(id).textContent);
+    const newest = told("bz-newest");
+    const last = points.length ? points[points.length - 1].at_s : -Infinity;
+    const fresh = newest.filter((point) => point.at_s > last);
+    if (fresh.length === newest.length) return load(); // some were missed
+    points = points.concat(fresh).filter((point) => point.at_s > newest[newest.length - 1].at_s - KEPT_S);
+    marks = told("bz-marks");
+    return draw();
+  }
+  function draw() {
     for (const chart of charts) {
       chart.options = options();
-      if (told.points.length) {
-        chart.options.scales.x.min = told.points[0].at_s;
-        chart.options.scales.x.max = told.points[told.points.length - 1].at_s;
+      if (points.length) {
+        chart.options.scales.x.min = points[0].at_s;
+        chart.options.scales.x.max = points[points.length - 1].at_s;
       }
       chart.data.datasets = chart.canvas.dataset.of.split("|").map((pair, index) => {
         const [of, label] = pair.split(":");
-        const data = told.points.map((point) => ({ x: point.at_s, y: point[of] }));
+        const data = points.map((point) => ({ x: point.at_s, y: point[of] }));
         return { data, label, borderColor: colour(["--good", "--warn", "--bad"][index]) };
       });
       chart.update();
@@ -108,6 +134,6 @@ htmx.config.selfRequestsOnly = true;
     charts = [...document.querySelectorAll("#bz-charts canvas")].map(
       (canvas) => new Chart(canvas, { type: "line", data: { datasets: [] }, options: options(), plugins: [marker] }),
     );
-    if (charts.length) draw();
+    if (charts.length) load();
   });
 })();
