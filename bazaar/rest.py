@@ -341,15 +341,24 @@ def read_stock_name(request: Request) -> str:
 
 def check_stock_name(name: str) -> str:
     """Return a name that a stock can have. Raises ParseError (400)."""
-    if not name.strip():
-        raise exceptions.ParseError("stock_name: this may not be empty.")
-    if len(name) > STOCK_NAME_CHARS_MAX:
+    return _check_text("stock_name", "a name", name)
+
+
+def read_text(request: Request, name: str) -> str:
+    """Return a text that may stand in a stock's name, from the query. Raises ParseError (400)."""
+    return _check_text(name, "it", read_param(request, name))
+
+
+def _check_text(field: str, what: str, text: str) -> str:
+    if not text.strip():
+        raise exceptions.ParseError(f"{field}: this may not be empty.")
+    if len(text) > STOCK_NAME_CHARS_MAX:
         raise exceptions.ParseError(
-            f"stock_name: a name has at most {STOCK_NAME_CHARS_MAX} characters, not {len(name)}."
+            f"{field}: {what} has at most {STOCK_NAME_CHARS_MAX} characters, not {len(text)}."
         )
-    if "\0" in name:
-        raise exceptions.ParseError("stock_name: a name contains no null character.")
-    return name
+    if "\0" in text:
+        raise exceptions.ParseError(f"{field}: {what} contains no null character.")
+    return text
 
 
 def read_body(request: Request, kind: type[T]) -> T:

@@ -4,8 +4,9 @@ from django.db.models import CharField, Max
 from django.db.models.functions import Cast
 
 from bazaar.core.types import OrderNo
+from bazaar.finding import find_rows
 from bazaar.protocol.messages import StockBody
-from bazaar.protocol.rows import ListingBody, Row, RowsBody
+from bazaar.protocol.rows import FoundBody, ListingBody, Row, RowsBody
 from catalog_app.models import Entry, Stock
 from catalog_app.selectors import tidy
 
@@ -22,6 +23,11 @@ def list_rows(*, after: OrderNo, limit: int) -> RowsBody:
         .values_list(*_ROW)[:limit]
     )
     return RowsBody(rows=tuple(Row(*row) for row in rows), last=_last())
+
+
+def find(*, text: str, before: int, limit: int) -> FoundBody:
+    """Return the newest rows before an order with a text in key or stock; see `find_rows`."""
+    return find_rows(Entry.objects.all(), _ROW, text=text, before=before, limit=limit)
 
 
 def list_stocks(*, after: int, limit: int) -> ListingBody:

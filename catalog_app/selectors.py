@@ -1,5 +1,6 @@
 """What the catalog reads."""
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -75,6 +76,13 @@ def get_page(*, after: OrderNo, limit: int) -> Page:
 def list_holders() -> list[HolderRegistration]:
     """Return every registered holder, in the order of their ids."""
     return list(HolderRegistration.objects.order_by("holder_id"))
+
+
+def list_addresses(*, holder_ids: Collection[str]) -> tuple[tuple[str, int], ...]:
+    """Return host and control port of some holders, in the order of their ids."""
+    return tuple(
+        (row.host, row.control_port) for row in list_holders() if str(row.holder_id) in holder_ids
+    )
 
 
 def count_stocks() -> int:

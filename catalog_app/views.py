@@ -13,7 +13,14 @@ from bazaar.hops import GetHop, PostHop
 from bazaar.protocol import examples, messages
 from bazaar.protocol.rows import ROWS_MAX
 from bazaar.protocol.statuses import CatalogStatus
-from bazaar.rest import MemberEndpoint, check_stock_name, read_body, read_number, read_stock_name
+from bazaar.rest import (
+    MemberEndpoint,
+    check_stock_name,
+    read_body,
+    read_number,
+    read_stock_name,
+    read_text,
+)
 from catalog_app import rows, selectors, serializers, services, wiring
 
 
@@ -215,6 +222,14 @@ class RowPage(MemberEndpoint):
     def get(self, request: Request) -> Response:
         after = OrderNo(read_number(request, "after"))
         return Response(rows.list_rows(after=after, limit=_read_limit(request)))
+
+
+class RowSearch(MemberEndpoint):
+    """GET: the newest rows before an order with a text in key or stock."""
+
+    def get(self, request: Request) -> Response:
+        before, text = read_number(request, "before"), read_text(request, "text")
+        return Response(rows.find(text=text, before=before, limit=_read_limit(request)))
 
 
 class Listing(MemberEndpoint):

@@ -104,6 +104,7 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
 def status() -> CatalogStatus:
     """Return what the catalog tells of itself."""
     reign, (last, digest) = selectors.get_reign(), selectors.get_head()
+    live = holders().live()
     return CatalogStatus(
         **told_by_all(),
         database_bytes=database_bytes(),
@@ -116,7 +117,8 @@ def status() -> CatalogStatus:
         digest=digest,
         refused_callers=refusals.count,
         stocks=selectors.count_stocks(),
-        holders=holders().live(),
+        holders=live,
+        holder_addresses=selectors.list_addresses(holder_ids=live),
         batches=counts().batches,
         trades=counts().trades,
         batch_sizes=told_sizes(counts().sizes),

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from bazaar import clock
 from bazaar.core.failures import Failure
-from bazaar.protocol.statuses import Status
+from bazaar.protocol.statuses import CatalogStatus, Status
 from bazaar.topology import Node, Topology
 from dashboard.feed import Feed, Happening
-from dashboard.findings import Finding
+from dashboard.findings import WORKER, Finding
 from dashboard.history import History
 
 __all__ = ["Collector", "Finding", "Look"]
@@ -32,6 +32,8 @@ LOOK_AGE_S = 2.0
 CLOSE_POLL_S, CLOSE_S = 0.25, 3.0
 """After a fault struck from a page: asked so often, for so long, so that the page shows it soon."""
 DUE_S_MIN = 0.1
+WORKERS_MAX = 64
+"""Workers asked besides those that the topology names."""
 
 Ask = Callable[[str, Node, float], Status]
 """How one role is asked: role, node, timeout in seconds; raises Failure."""
@@ -64,8 +66,11 @@ class Collector:
             for name, node in topology.nodes()
             if node.control_port
         ]
+        self._workers: list[tuple[str, str, Node]] = []
+        """Further processes of front ends, as the catalog's newest status names them."""
         self._ask, self._keep, self._wall_s = ask, keep, wall_s
-        self._pool = ThreadPoolExecutor(len(self._targets), thread_name_prefix="collect")
+        threads = len(self._targets) + WORKERS_MAX
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="collect")
         self._look: Look | None = None
         self._lock = threading.Lock()
         self._hurried = threading.Event()
@@ -107,7 +112,8 @@ class Collector:
             return self._fresh() or self._collect()  # somebody else may have asked meanwhile
 
     def _collect(self) -> Look:
-        findings = list(self._pool.map(self._find, self._targets))
+        findings = list(self._pool.map(self._find, [*self._targets, *self._workers]))
+        self._workers = self._list_workers(findings)
         look = self._look = Look(self._wall_s(), findings)
         self.history.add(findings, look.at_s)
         fresh = self.feed.take(findings, look.at_s)
@@ -115,10 +121,23 @@ class Collector:
             self._keep(fresh)
         return look
 
+    def _list_workers(self, findings: Sequence[Finding]) -> list[tuple[str, str, Node]]:
+        """Return the holders at addresses that the topology does not name: workers, from now on."""
+        told = next((f.status for f in findings if isinstance(f.status, CatalogStatus)), None)
+        if told is None:  # nobody else knows; those known before may still be there
+            return self._workers
+        known = {node.control_address for _, _, node in self._targets}
+        strangers = [one for one in told.holder_addresses if one not in known]
+        return [
+            (f"worker-{port}", WORKER, Node(host=host, port=port, control_port=port))
+            for host, port in strangers[:WORKERS_MAX]
+        ]
+
     def _find(self, target: tuple[str, str, Node]) -> Finding:
         name, role, node = target
         try:
-            return Finding(name, role, node, self._ask(role, node, POLL_TIMEOUT_S))
+            asked = "frontend" if role == WORKER else role
+            return Finding(name, role, node, self._ask(asked, node, POLL_TIMEOUT_S))
         except Failure as failure:
             return Finding(name, role, node, None, failure.message)
 

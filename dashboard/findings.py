@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from bazaar.protocol.statuses import Status
 from bazaar.topology import Node
 
+WORKER = "worker"
+"""The role of a front end's further processes: only the catalog knows where they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -18,6 +18,8 @@ from dashboard.findings import Finding
 
 HISTORY_S = 900.0
 POINTS_MAX = 900
+POINT_S_MIN = 0.75
+"""From one point to the next: what comes in less is too little for a rate, and joins the next."""
 READS = frozenset({"GET /stocks", "GET /stocks hit", "GET /stocks miss"})
 TRADES = frozenset({"POST /orders", "POST /orders placed"})
 """The operations of a front end that are readings of a stock, and trades."""
@@ -72,8 +74,10 @@ class History:
         self._lock = threading.Lock()
 
     def add(self, findings: Sequence[Finding], at_s: float) -> None:
-        """Make a point of what was found when all roles were asked."""
+        """Make a point of what was found when all roles were asked, unless the last one is new."""
         with self._lock:
+            if self._points and 0 <= at_s - self._points[-1].at_s < POINT_S_MIN:
+                return
             told = [finding.status for finding in findings if finding.status]
             newest = max(told, key=lambda status: status.term, default=None)
             spans = [

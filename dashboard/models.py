@@ -19,7 +19,7 @@ class Deed(models.Model):
 
         ordering = ("-at", "-id")
         verbose_name = "audit entry"
-        verbose_name_plural = "audit"
+        verbose_name_plural = "audit entries"
 
     def __str__(self) -> str:
         """Return it as one line."""

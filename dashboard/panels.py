@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from msgspec import Struct
 
 from bazaar.core.failures import Failure
-from bazaar.core.types import ORDER_NO_MAX
+from bazaar.core.types import ORDER_NO_MAX, STOCK_NAME_CHARS_MAX
 from bazaar.protocol.messages import Place
 from dashboard import acts, lookup, picture, selectors, serializers, wiring
 from dashboard.feed import Happening
@@ -18,6 +18,7 @@ from dashboard.feed import Happening
 STOCKS_A_PAGE = 50
 LATEST_SHOWN, MARKS_MAX = 8, 200
 NEWEST_POINTS = 5
+SEARCH_HOLD_S = 10.0
 Query = Mapping[str, str]
 NUMBER_CHARS_MAX = 18
 
@@ -34,6 +35,8 @@ class Panel:
     """An example of its query."""
     read_newest: Callable[[Query], dict[str, Any]] | None = None
     """What its page is to get each second, where that is less than the whole."""
+    hold_s: Callable[[Query], float] | None = None
+    """For how long it is not read anew, where that is longer than from one asking to the next."""
 
     @property
     def path(self) -> str:
@@ -91,7 +94,8 @@ class Panel:
         return self.read_newest(query) if self.read_newest else self.show(query)
 
     def _moment(self, query: Query) -> float:
-        return selectors.get_snapshot().at_s
+        at_s, hold_s = selectors.get_snapshot().at_s, self.hold_s(query) if self.hold_s else 0.0
+        return at_s // hold_s if hold_s else at_s
 
 
 def _cluster(query: Query) -> dict[str, Any]:
@@ -124,16 +128,28 @@ def _stocks(query: Query) -> dict[str, Any]:
 
 
 def _orders(query: Query) -> dict[str, Any]:
-    text = query.get("q", "").strip()
-    shown: dict[str, Any] = {"q": text, "copies": [], "rows": [], "fault": ""}
-    if text.isascii() and text.isdigit() and _number(text):
+    text, before = _text(query), _number(query.get("before", ""))
+    shown: dict[str, Any] = {"q": text, "before": before, "copies": [], "rows": [], "fault": ""}
+    if _number(text):
         copies = lookup.list_copies(_number(text))
         return {**shown, "copies": [serializers.show_copy(copy) for copy in copies]}
     try:
-        rows = lookup.search(text, selectors.get_snapshot().last)
+        last = selectors.get_snapshot().last
+        found = lookup.search(text, before) if text else lookup.list_rows(before, last)
     except Failure as failure:
         return {**shown, "fault": failure.message}
-    return {**shown, "rows": [serializers.show_row(row) for row in rows]}
+    return {**shown, **serializers.show_found(found)}
+
+
+def _hold_s(query: Query) -> float:
+    """Return how long a search is not repeated: orders never change, and it is some work."""
+    text = _text(query)
+    return SEARCH_HOLD_S if text and not _number(text) else 0.0
+
+
+def _text(query: Query) -> str:
+    """Return what is searched for."""
+    return query.get("q", "").replace("\0", "").strip()[:STOCK_NAME_CHARS_MAX]
 
 
 def _events(query: Query) -> dict[str, Any]:
@@ -178,21 +194,33 @@ class Search(Struct, frozen=True):
     q: str = ""
 
 
+class OrderSearch(Search, frozen=True):
+    """What to look for, and before which order; 0: among all."""
+
+    before: Place = 0
+
+
 PANELS = (
     Panel("index", "Cluster", _cluster, "Leader, term, replicas, and who reaches whom."),
     Panel(
         "cache", "Cache", _cache, "What every front end has in memory, and how often it was hit."
     ),
     Panel("stocks", "Stocks", _stocks, "The stocks of the catalog after one of them.", After()),
-    Panel("orders", "Orders", _orders, "One order in every log, or the newest ones.", Search()),
+    Panel(
+        "orders",
+        "Orders",
+        _orders,
+        "One order in every log, or the newest ones with a text in key or stock.",
+        OrderSearch(),
+        hold_s=_hold_s,
+    ),
     Panel("events", "Events", _events, "What happened, and what staff did, the newest.", Search()),
     Panel(
         "traffic",
         "Traffic",
         _traffic,
         "The last 15 minutes, one point a second.",
-        None,
-        _newest_traffic,
+        read_newest=_newest_traffic,
     ),
 )
 Doing = tuple[str, type[acts.Act], str]

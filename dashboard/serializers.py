@@ -9,7 +9,7 @@ from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
 from dashboard.feed import Happening
 from dashboard.findings import Finding
 from dashboard.history import Pace, Point
-from dashboard.lookup import Copy
+from dashboard.lookup import Copy, Found
 from dashboard.models import Deed, Event
 from dashboard.snapshot import Snapshot
 
@@ -34,6 +34,7 @@ def show_snapshot(snapshot: Snapshot) -> dict[str, Any]:
 def _show_role(finding: Finding) -> dict[str, Any]:
     return {
         "name": finding.name,
+        "role": finding.role,
         "address": f"{finding.node.host}:{finding.node.port}",
         "is_up": finding.status is not None,
         "pid": finding.status.pid if finding.status else None,
@@ -103,6 +104,7 @@ def _show_cache(status: FrontEndStatus) -> dict[str, Any]:
     asked = status.hits + status.misses
     return {
         "id": status.id,
+        "pid": status.pid,
         "hits": status.hits,
         "misses": status.misses,
         "hit_percent": round(100 * status.hits / asked, 1) if asked else None,
@@ -127,6 +129,17 @@ def show_row(row: Row) -> dict[str, Any]:
     }
 
 
+def show_found(found: Found) -> dict[str, Any]:
+    """Return a page of orders."""
+    return {
+        "source": found.source,
+        "rows": [show_row(row) for row in found.rows],
+        "first": found.first,
+        # Where the next page begins; None when everything was looked at.
+        "next": found.first if found.first > 1 else None,
+    }
+
+
 def show_copy(copy: Copy) -> dict[str, Any]:
     """Return one order in one database."""
     row = show_row(copy.row) if copy.row else None
@@ -144,7 +157,7 @@ def show_events(events: Sequence[Event], deeds: Sequence[Deed]) -> dict[str, Any
             "at": one.at,
             "source": one.username,
             "phrase": one.action,
-            "text": f"{one.action} {one.target}: {one.result}",
+            "text": f"{one.target}: {one.result}",
         }
         for one in deeds
     ]

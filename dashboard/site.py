@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.admin import display
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import User
 from django.http import HttpRequest
@@ -72,8 +73,13 @@ class DeedAdmin(ModelAdmin):
     """What was done with the buttons: to be read, never to be changed."""
 
     actions = None
-    list_display = ("at", "username", "action", "target", "result")
+    list_display = ("when", "username", "action", "target", "result")
     search_fields = ("username", "action", "target")
+
+    @display(description="When (UTC)", ordering="at")
+    def when(self, deed: Deed) -> str:
+        """Return it to the second."""
+        return f"{deed.at:%Y-%m-%d %H:%M:%S}"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody writes here by hand."""

@@ -1,9 +1,8 @@
 """The dashboard's one set of running parts; the only file here that reads settings."""
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
-import msgspec
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -16,7 +15,7 @@ from bazaar.protocol.clients import (
     ReplicaClient,
     RoleClient,
 )
-from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
+from bazaar.protocol.statuses import Status
 from bazaar.topology import Node, Topology
 from dashboard import events
 from dashboard.collector import Collector
@@ -26,6 +25,8 @@ from dashboard.shared import Shared
 
 CALL_TIMEOUT_S = 2.0
 """For a question that a person waits for."""
+ASKERS_MAX = 256
+"""Kept clients: a worker has another port each time it starts."""
 TRADE_TIMEOUT_S = 12.0
 """A front end itself tries for 10 s."""
 
@@ -104,9 +105,6 @@ def striker() -> Striker:
 
 def start() -> None:
     """Begin to ask, so that a page is full when it is first looked at."""
-    for kind in (CatalogStatus, ReplicaStatus, FrontEndStatus):
-        # msgspec studies a type at its first use; the askers, all at once, may have crashed it.
-        msgspec.json.Decoder(kind)
     collector().start()
 
 
@@ -114,7 +112,7 @@ def _ask(role: str, node: Node, timeout_s: float) -> Status:
     return _asker(role, node, timeout_s).status()
 
 
-@cache
+@lru_cache(maxsize=ASKERS_MAX)
 def _asker(role: str, node: Node, timeout_s: float) -> RoleClient:
     """Return the client that the collector asks with; its connection is kept."""
     return CLIENTS[role].at(node, settings.BAZAAR_SECRET, timeout_s)

@@ -4,7 +4,8 @@ from django.db.models import CharField, Max
 from django.db.models.functions import Cast
 
 from bazaar.core.types import OrderNo
-from bazaar.protocol.rows import Row, RowsBody
+from bazaar.finding import find_rows
+from bazaar.protocol.rows import FoundBody, Row, RowsBody
 from order_app.models import LogEntry
 
 _ROW = ("order_no", "key_text", "stock_name", "trade_type", "quantity", "digest")
@@ -20,3 +21,8 @@ def list_rows(*, after: OrderNo, limit: int) -> RowsBody:
     )
     last = LogEntry.objects.aggregate(last=Max("order_no"))["last"] or 0
     return RowsBody(rows=tuple(Row(*row) for row in rows), last=last)
+
+
+def find(*, text: str, before: int, limit: int) -> FoundBody:
+    """Return the newest rows before an order with a text in key or stock; see `find_rows`."""
+    return find_rows(LogEntry.objects.all(), _ROW, text=text, before=before, limit=limit)

@@ -20,6 +20,7 @@ from bazaar.rest import (
     read_number,
     read_param,
     read_stock_name,
+    read_text,
 )
 from order_app import rows, serializers, services, wiring
 
@@ -177,6 +178,15 @@ class RowPage(MemberEndpoint):
     def get(self, request: Request) -> Response:
         limit = min(read_number(request, "limit", 1), ROWS_MAX)
         return Response(rows.list_rows(after=OrderNo(read_number(request, "after")), limit=limit))
+
+
+class RowSearch(MemberEndpoint):
+    """GET: the newest rows before an order with a text in key or stock."""
+
+    def get(self, request: Request) -> Response:
+        limit = min(read_number(request, "limit", 1), ROWS_MAX)
+        before, text = read_number(request, "before"), read_text(request, "text")
+        return Response(rows.find(text=text, before=before, limit=limit))
 
 
 class PingDetail(GetHop):

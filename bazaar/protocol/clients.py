@@ -20,10 +20,10 @@ from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
-from bazaar.protocol import messages, statuses
+from bazaar.protocol import messages, rows, statuses
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.errors import failure_of
-from bazaar.protocol.rows import ListingBody, RowsBody
+from bazaar.protocol.rows import FoundBody, ListingBody, RowsBody
 from bazaar.protocol.transport import HttpTransport, Transport
 from bazaar.topology import Node
 
@@ -31,6 +31,21 @@ T = TypeVar("T")
 Change = tuple[str, Version]
 """A stock, and the version below which it is to be forgotten."""
 encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def _study() -> None:
+    """
+    Have msgspec look at every message now, while one thread imports this.
+
+    It studies a type at its first use; askers that began all at once seem to have crashed it.
+    """
+    for module in (messages, rows, statuses):
+        for kind in vars(module).values():
+            if isinstance(kind, type) and issubclass(kind, messages.Message):
+                msgspec.json.Decoder(kind)
+
+
+_study()
 
 
 def decode(reply: Reply, kind: type[T]) -> T:
@@ -133,6 +148,11 @@ class CatalogClient(Client):
         """Return the ledger after an order, as it is stored."""
         return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
 
+    def find(self, text: str, before: OrderNo, limit: int) -> FoundBody:
+        """Return the newest orders before one with a text in key or stock; bounded, see there."""
+        path = query("/find", text=text, before=before, limit=limit)
+        return self._get(self.control, path, FoundBody)
+
     def listing(self, after: int, limit: int) -> ListingBody:
         """Return the stocks after a place in the listing, as of one order of the ledger."""
         return self._get(self.control, query("/stocks", after=after, limit=limit), ListingBody)
@@ -191,6 +211,11 @@ class ReplicaClient(Client):
     def rows(self, after: OrderNo, limit: int) -> RowsBody:
         """Return the log after an order, as it is stored, be it damaged."""
         return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
+
+    def find(self, text: str, before: OrderNo, limit: int) -> FoundBody:
+        """Return the newest orders before one with a text in key or stock; bounded, see there."""
+        path = query("/find", text=text, before=before, limit=limit)
+        return self._get(self.control, path, FoundBody)
 
     def trade(self, term: Term, trades: Sequence[Trade], timeout_s: float) -> tuple[Answer, ...]:
         """

@@ -11,6 +11,8 @@ from bazaar.protocol.messages import Message, Place, StockBody
 
 ROWS_MAX = 5000
 """Rows in one message."""
+SEARCHED_MAX = 100_000
+"""Orders that one search looks at; who wants to know more asks for those before."""
 
 
 class Row(Struct, frozen=True, array_like=True):
@@ -33,6 +35,16 @@ class RowsBody(Message, frozen=True, kw_only=True):
     """The rows right after an order, by their numbers."""
 
     rows: tuple[Row, ...]
+    last: Place
+    """The newest order in this database."""
+
+
+class FoundBody(Message, frozen=True, kw_only=True):
+    """Rows with a text in their key or stock, the newest first."""
+
+    rows: tuple[Row, ...]
+    first: Place
+    """The oldest order that was looked at; 1 when there are no more, 0 when there are none."""
     last: Place
     """The newest order in this database."""
 

@@ -106,6 +106,8 @@ class CatalogStatus(Status, frozen=True, kw_only=True):
 
     stocks: int
     holders: tuple[str, ...] = ()
+    holder_addresses: tuple[tuple[str, int], ...] = ()
+    """Host and control port of each: a front end's workers are found by them."""
     batches: int = 0
     trades: int = 0
     batch_sizes: BatchSizes = BatchSizes()

@@ -12,6 +12,7 @@ urlpatterns = [
     re_path(r"^price/?$", views.PriceChange.as_view()),
     re_path(r"^register/?$", views.HolderRegister.as_view()),
     re_path(r"^renew/?$", views.HolderRenew.as_view()),
+    re_path(r"^find/?$", views.RowSearch.as_view()),
     re_path(r"^rows/?$", views.RowPage.as_view()),
     re_path(r"^stocks/?$", views.Listing.as_view()),
     re_path(r"^status/?$", views.StatusDetail.as_view()),

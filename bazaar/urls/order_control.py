@@ -11,6 +11,7 @@ urlpatterns = [
     re_path(r"^leader/?$", views.LeaderNotice.as_view()),
     re_path(r"^sync/?$", views.Sync.as_view()),
     re_path(r"^log/?$", views.LogPage.as_view()),
+    re_path(r"^find/?$", views.RowSearch.as_view()),
     re_path(r"^rows/?$", views.RowPage.as_view()),
     re_path(r"^status/?$", views.StatusDetail.as_view()),
 ]

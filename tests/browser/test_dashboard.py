@@ -137,7 +137,7 @@ def test_a_trade_replaces_the_stock_in_the_cache(watched: Watched, cluster: Live
     version = int(cached.locator("td").nth(1).inner_text())
     watched.go("/stocks")
     watched.page.fill("#trade [name=stock_name]", STOCK)
-    watched.page.click("#trade button")
+    watched.page.press("#trade [name=quantity]", "Enter")  # no mouse is needed
     expect(watched.page.locator("body")).to_contain_text("is placed")
     watched.go("/cache")
     expect(row(watched, STOCK)).to_have_count(0, timeout=WAIT_MS)

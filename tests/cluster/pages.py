@@ -1,11 +1,13 @@
 """Open pages of the dashboard, without browsers: each asks as the script of ours does."""
 
+import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from tests.cluster.conftest import LiveCluster
@@ -37,6 +39,10 @@ class Visitor:
     def post(self, path: str, fields: dict[str, str]) -> str:
         """Send a form and return the answer."""
         return self.call("POST", path, urlencode(fields))
+
+    def read(self, path: str) -> Any:
+        """Return the JSON of a panel."""
+        return json.loads(self.call("GET", path))
 
     def do(self, path: str, form_at: str, fields: dict[str, str]) -> None:
         """Send one of a page's forms, with the token that stands in it."""

@@ -1,6 +1,5 @@
 """Processes die under load, and nobody loses, doubles or misnumbers an order (I1-I4, I8)."""
 
-import json
 import os
 import random
 import sqlite3
@@ -213,8 +212,7 @@ def test_the_dashboard_outlives_everybody_else_and_says_so(cluster: LiveCluster)
         cluster.kill(name)
 
     def up() -> list[str]:
-        roles = json.loads(visitor.call("GET", "/api/cluster"))["roles"]
-        return [role["name"] for role in roles if role["is_up"]]
+        return [role["name"] for role in visitor.read("/api/cluster")["roles"] if role["is_up"]]
 
     assert wait_until(lambda: not up(), PATIENCE_S)
     for path in PATHS:
@@ -246,3 +244,16 @@ def test_nobody_notices_that_the_dashboard_is_dead(cluster: LiveCluster) -> None
         await_progress(trading, 200)
         assert others() == before
     assert trading.errors == []
+
+
+@pytest.mark.parametrize("name", ["catalog", "frontend-1"])
+def test_a_process_is_paused_and_resumed_from_the_page(cluster: LiveCluster, name: str) -> None:
+    visitor = Visitor(cluster)
+    for verb, state in (("pause", "paused"), ("resume", "running")):
+        visitor.do("/faults", "/", {"verb": verb, "name": name})
+        assert cluster.view(name).state == state
+    done = [(one["source"], one["text"]) for one in visitor.read("/api/events?q=" + name)["events"]]
+    assert [(who, text.partition(":")[0]) for who, text in done if who == "admin"] == [
+        ("admin", f"resume {name}"),
+        ("admin", f"pause {name}"),
+    ]

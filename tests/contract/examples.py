@@ -103,6 +103,8 @@ _HOLDER = {"holder_id": str(UUID(int=7)), "host": "127.0.0.1", "control_port": 3
 _HOLDER_KINDS = {"holder_id": "uuid", "host": "host", "control_port": "port"}
 _PAGE = {"after": 0, "limit": 10}
 _PAGE_KINDS = {"after": "query place", "limit": "query number"}
+_FIND = {"text": STOCK.name, "before": 0, "limit": 10}
+_FIND_KINDS = {"text": "query cached name", "before": "query place", "limit": "query number"}
 _APPEND = msgspec.to_builtins(
     AppendBody.from_core(Append(Term(3), ReplicaId(2), make_page(3, after=2)))
 )
@@ -157,6 +159,7 @@ EXAMPLES = (
         {**_REIGN_KINDS, "after": "place", **_TRADE_KINDS},
     ),
     Example(_CATALOG_CONTROL, "GET", "/ledger", _PAGE, None, _PAGE_KINDS),
+    Example(_CATALOG_CONTROL, "GET", "/find", _FIND, None, _FIND_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/rows", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/stocks", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/leadership"),
@@ -187,6 +190,7 @@ EXAMPLES = (
     Example(_ORDER_CONTROL, "POST", "/leader", {}, _REIGN, _REIGN_KINDS),
     Example(_ORDER_CONTROL, "POST", "/sync", {}, _APPEND, _APPEND_KINDS),
     Example(_ORDER_CONTROL, "GET", "/log", _PAGE, None, _PAGE_KINDS),
+    Example(_ORDER_CONTROL, "GET", "/find", _FIND, None, _FIND_KINDS),
     Example(_ORDER_CONTROL, "GET", "/rows", _PAGE, None, _PAGE_KINDS),
     Example(_ORDER_CONTROL, "GET", "/status"),
     Example(_FRONT, "GET", "/stocks", _NAME, None, _NAME_KIND),

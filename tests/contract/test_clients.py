@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from bazaar import finding
 from bazaar.core.digest import GENESIS
 from bazaar.core.election import Reign
 from bazaar.core.failures import (
@@ -30,7 +31,7 @@ from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType, Versio
 from bazaar.protocol.clients import CLIENTS, CatalogClient, ReplicaClient
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.statuses import EVENTS_TOLD_MAX
-from catalog_app.models import Stock
+from catalog_app.models import Entry, Stock
 from tests.bazaar.histories import STOCK, make_linked, make_order, make_page, make_trade
 from tests.contract.conftest import HOLDER, ME, TERM, Cluster
 
@@ -126,6 +127,38 @@ def test_rows_are_read_as_they_are_stored(cluster: Cluster) -> None:
     assert (log.rows, log.last) == ((row,), 2)
     assert cluster.catalog.rows(OrderNo(0), 1).rows == ledger.rows[:1]
     assert cluster.replica.rows(OrderNo(9), LIMIT).rows == ()
+
+
+def test_rows_are_found_by_key_and_by_a_part_of_the_stock(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest first; bounded, and the answer says down to where it has looked."""
+    first, second = (order for order, _ in make_linked(2))
+    for client in (cluster.catalog, cluster.replica):
+        found = client.find(STOCK.name[1:4].upper(), OrderNo(0), LIMIT)
+        assert ([row.order_no for row in found.rows], found.first, found.last) == ([2, 1], 1, 2)
+        assert found.rows == client.rows(OrderNo(0), LIMIT).rows[::-1]
+        page = client.find(STOCK.name, OrderNo(0), 1)
+        assert ([row.order_no for row in page.rows], page.first) == ([2], 2)
+        page = client.find(STOCK.name, OrderNo(page.first), 1)
+        assert ([row.order_no for row in page.rows], page.first) == ([1], 1)
+        assert client.find(STOCK.name, OrderNo(1), 1).rows == ()
+        assert client.find("100%", OrderNo(0), LIMIT).rows == ()
+        for text in (str(first.key), first.key.hex, first.key.hex[-7:]):
+            found = client.find(text, OrderNo(0), LIMIT)
+            assert 1 in [row.order_no for row in found.rows]
+    monkeypatch.setattr(finding, "SEARCHED_MAX", 1)
+    found = cluster.catalog.find(STOCK.name, OrderNo(0), LIMIT)
+    assert ([row.order_no for row in found.rows], found.first) == ([2], 2)
+    (whole,) = cluster.catalog.find(str(first.key), OrderNo(0), LIMIT).rows
+    assert whole.order_no == 1
+    assert second.key != first.key
+
+
+def test_a_search_in_an_empty_ledger_finds_nothing(cluster: Cluster) -> None:
+    Entry.objects.all().delete()
+    found = cluster.catalog.find("x", OrderNo(0), LIMIT)
+    assert (found.rows, found.first, found.last) == ((), 0, 0)
 
 
 def test_rows_of_a_damaged_log_are_read_all_the_same(cluster: Cluster) -> None:
@@ -328,3 +361,9 @@ def test_a_price_travels_with_its_digits(cluster: Cluster, price: str) -> None:
     assert cluster.catalog.get_stock(STOCK.name) == after
     with pytest.raises(UnknownStock):
         cluster.catalog.change_price("NoSuchCo", Decimal(1))
+
+
+def test_roles_with_a_database_tell_its_size(cluster: Cluster) -> None:
+    assert (cluster.catalog.status().database_bytes or 0) > 0
+    assert (cluster.replica.status().database_bytes or 0) > 0
+    assert cluster.front_end.status().database_bytes is None

@@ -50,13 +50,20 @@ def at_ease(staff: Client) -> Client:
     return staff
 
 
-def test_a_fault_is_struck_and_written_down(at_ease: Client, striker: Striker) -> None:
+def test_a_fault_is_struck_told_once_and_written_down(
+    at_ease: Client, striker: Striker, show: Callable[..., None]
+) -> None:
     reply = at_ease.post("/faults", STRIKE)
     assert (reply.status_code, reply["location"]) == (302, "/")
     assert striker.struck == [("kill", "order-3")]
     deed = Deed.objects.get()
     assert (deed.username, deed.action, deed.target) == ("admin", "fault", "kill order-3")
     assert "SIGKILL" in deed.result
+    show()
+    assert at_ease.get("/").content.decode().count(deed.result) == 1
+    audit = at_ease.get("/dashboard/deed/").content.decode()
+    assert f"{deed.at:%Y-%m-%d %H:%M:%S}" in audit
+    assert deed.result in audit
 
 
 def test_a_refusal_is_written_down_too(at_ease: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +75,28 @@ def test_a_refusal_is_written_down_too(at_ease: Client, monkeypatch: pytest.Monk
     assert Deed.objects.get().result == "order-3 is not running."
 
 
+@pytest.mark.parametrize("name", ["catalog", "order-1", "frontend-1", "dashboard"])
+def test_any_process_can_be_restarted(at_ease: Client, striker: Striker, name: str) -> None:
+    at_ease.post("/faults", {"verb": "restart", "name": name})
+    assert striker.struck == [("restart", name)]
+
+
+def test_what_breaks_is_written_down_too(at_ease: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(dashboard.wiring, "striker", lambda: Striker(fail))
+    assert at_ease.post("/faults", STRIKE).status_code == 500
+    assert Deed.objects.get().result.startswith("It broke")
+
+
+def test_the_hand_behind_the_buttons_is_the_operators_own(settings: Settings) -> None:
+    made = dashboard.wiring.striker()
+    assert type(made).__module__ == "bazaar.ops.striker"
+    settings.BAZAAR_STRIKER = "no.such.thing"
+    assert dashboard.wiring.striker() is made
+
+
 @pytest.mark.parametrize(
     "wish",
     [
@@ -75,6 +104,8 @@ def test_a_refusal_is_written_down_too(at_ease: Client, monkeypatch: pytest.Monk
         {"verb": "kill", "name": "order-9"},
         {"verb": "kill", "name": "--help"},
         {"verb": "kill", "name": "dashboard"},
+        {"verb": "pause", "name": "dashboard"},
+        {"verb": "resume", "name": "dashboard"},
         {"verb": "kill"},
         {},
     ],

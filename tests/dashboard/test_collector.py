@@ -2,11 +2,21 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
+import msgspec
+
+from bazaar.clock import monotonic_s
 from bazaar.core.failures import Unreachable
 from bazaar.protocol.statuses import Status
 from bazaar.topology import Node, local
-from dashboard.collector import LOOK_AGE_S, POLL_TIMEOUT_S, Collector
+from dashboard.collector import (
+    CLOSE_POLL_S,
+    LOOK_AGE_S,
+    POLL_S,
+    POLL_TIMEOUT_S,
+    Collector,
+)
 from dashboard.feed import Happening
 from tests.bazaar.waits import WAIT_S, run_together, wait_until
 from tests.dashboard.conftest import catalog
@@ -113,3 +123,33 @@ def test_a_started_collector_asks_by_itself_whatever_breaks() -> None:
     collector.start()
     wait_until(collector.history.points)
     assert cluster.asked >= 2 * ROLES
+
+
+def test_after_a_fault_all_are_asked_at_once_and_more_often_than_else() -> None:
+    cluster, rounds = FakeCluster(), list[float]()
+    collector = cluster.collector()
+    collector.start()
+    wait_until(lambda: collector.due_s() > CLOSE_POLL_S)
+
+    def note() -> None:
+        if cluster.asked % ROLES == 0:
+            rounds.append(monotonic_s())
+
+    cluster.on_ask = note
+    collector.watch_closely()
+    assert collector.due_s() <= CLOSE_POLL_S
+    wait_until(lambda: len(rounds) >= 4)
+    assert min(later - sooner for sooner, later in pairwise(rounds[1:])) < 0.75 * POLL_S
+
+
+def test_workers_that_only_the_catalog_knows_are_asked_as_long_as_it_names_them() -> None:
+    cluster, (known, *_) = FakeCluster(), local(1).front_ends
+    addresses = (known.control_address, ("127.0.0.1", 40_123))
+    cluster.status = msgspec.structs.replace(catalog(), holder_addresses=addresses)
+    collector = cluster.collector()
+    assert len(collector.collect()) == ROLES
+    *_, worker = collector.collect()
+    assert (worker.name, worker.role, worker.status) == ("worker-40123", "worker", cluster.status)
+    cluster.status = catalog()
+    collector.collect()
+    assert len(collector.collect()) == ROLES

@@ -94,3 +94,12 @@ def test_points_from_before_the_clock_was_set_back_are_dropped() -> None:
     for at_s in (1000.0, 1001.0, 5.0, 6.0):
         history.add([], at_s)
     assert [point.at_s for point in history.points()] == [5.0, 6.0]
+
+
+def test_what_comes_right_after_a_point_joins_the_next() -> None:
+    """After a fault roles are asked more often; a rate over a quarter of a second says little."""
+    polls = [[find("frontend-1", serving(hits=hits))] for hits in (0, 25, 50, 75, 100)]
+    history = History()
+    for at, findings in enumerate(polls):
+        history.add(findings, 100.0 + at * 0.25)
+    assert [point.at_s for point in history.points()] == [100.0, 100.75]

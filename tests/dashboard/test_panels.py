@@ -4,14 +4,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
 
 import dashboard.wiring
 from bazaar.core.failures import Unreachable
-from bazaar.protocol.rows import ListingBody, Row, RowsBody
-from bazaar.protocol.statuses import CachedStock
-from dashboard import events
+from bazaar.protocol.rows import FoundBody, ListingBody, Row, RowsBody
+from bazaar.protocol.statuses import CachedStock, FollowerStatus
+from bazaar.protocol.statuses import Event as Told
+from dashboard import events, lookup
 from dashboard.feed import Happening
 from dashboard.models import Event
 from dashboard.panels import PANELS
@@ -33,6 +35,13 @@ class Database:
         if self.held is None:
             raise Unreachable("refused")
         return RowsBody(rows=tuple(row for row in self.held if row.order_no > after), last=7)
+
+    def find(self, text: str, before: int, limit: int) -> FoundBody:
+        if self.held is None:
+            raise Unreachable("refused")
+        wanted = text.casefold()
+        rows = [row for row in self.held if wanted in f"{row.key} {row.stock_name}".casefold()]
+        return FoundBody(rows=tuple(rows), first=max(before - 5, 1), last=7)
 
     def listing(self, after: int, limit: int) -> ListingBody:
         raise Unreachable("the catalog is away")
@@ -94,6 +103,41 @@ def test_orders_are_found_by_key_and_by_stock(
     assert len(staff.get("/api/orders", {"q": text}).json()["rows"]) == count
 
 
+def test_without_the_ledger_orders_are_found_in_a_replica(
+    staff: Client, databases: Callable[..., None]
+) -> None:
+    databases(None, None, (ROW,))
+    for query in ({}, {"q": "co"}):
+        shown = staff.get("/api/orders", query).json()
+        assert ([row["order_no"] for row in shown["rows"]], shown["source"]) == ([7], "order-2")
+
+
+def test_a_search_says_how_far_it_looked_and_goes_on_from_there(
+    staff: Client, databases: Callable[..., None]
+) -> None:
+    databases((ROW,), (), ())
+    html = staff.get("/orders", {"q": "co & co", "before": "90"}).content.decode()
+    assert "Looked through the ledger down to order 85." in html
+    assert 'href="/orders?q=co%20%26%20co&amp;before=85"' in html
+    html = staff.get("/orders", {"q": "co", "before": "3"}).content.decode()
+    assert "down to order 1: there are no more" in html
+    assert "Look further" not in html
+
+
+def test_older_orders_are_listed_page_by_page(
+    staff: Client, databases: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "FOUND_MAX", 3)
+    rows = tuple(msgspec.structs.replace(ROW, order_no=number) for number in range(1, 8))
+    databases(rows, (), ())
+    pages, before = [], 0
+    while before is not None:
+        shown = staff.get("/api/orders", {"before": before}).json()
+        pages.append([row["order_no"] for row in shown["rows"]])
+        before = shown["next"]
+    assert pages == [[7, 6, 5], [4, 3, 2], [1]]
+
+
 @pytest.mark.parametrize("query", [{"q": "9" * 400}, {"q": "\0"}, {"q": "²"}, {"after": "-1"}])
 @pytest.mark.parametrize("path", ["/orders", "/events", "/stocks", "/api/orders"])
 def test_an_odd_question_is_answered(
@@ -123,6 +167,52 @@ def test_a_log_that_differs_is_named(staff: Client, show: Show) -> None:
     first, second, _ = staff.get("/api/cluster").json()["replicas"]
     assert (first["is_same"], second["is_same"]) == (False, True)
     assert "differs" in staff.get("/").content.decode()
+
+
+def test_the_size_of_each_database_is_shown(staff: Client, show: Show) -> None:
+    told = replica(1)
+    show(order_1=type(told)(**{**_fields(told), "database_bytes": 3 * 1024 * 1024}))
+    sizes = [one["database_bytes"] for one in staff.get("/api/cluster").json()["replicas"]]
+    assert sizes == [3 * 1024 * 1024, None, None]
+    assert "3.0\xa0MB" in staff.get("/").content.decode()
+
+
+def test_who_reaches_whom_is_told_by_each(staff: Client, show: Show) -> None:
+    follower = FollowerStatus(replica_id=1, last=9, is_in_sync=False, is_reachable=False)
+    leading = type(replica(2))(**{**_fields(replica(2)), "followers": (follower,)})
+    cut_off = type(replica(3))(**{**_fields(replica(3)), "reaches_catalog": False})
+    hearing = type(front_end())(**{**_fields(front_end()), "silences": 1})
+    show(catalog=catalog(), order_2=leading, order_3=cut_off, frontend=hearing)
+    ways = staff.get("/api/cluster").json()["reach"]
+    assert {(way["of"], way["to"]): way["is_reachable"] for way in ways} == {
+        ("order-2", "catalog"): True,
+        ("order-3", "catalog"): False,
+        ("frontend-1", "catalog"): True,
+        ("frontend-1", "order-2"): False,
+        ("order-2", "order-1"): False,
+    }
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_fed_from_the_same_look_and_says_when_to_ask_again(
+    staff: Client, databases: Callable[..., None], path: str
+) -> None:
+    databases((ROW,), (), ())
+    at_s = staff.get("/api/cluster").json()["at_s"]
+    part = staff.get(path, headers={"HX-Request": "true"})
+    assert 0 < int(part["Bazaar-Next-Ms"]) <= 2000
+    api = "/api/" + (path.strip("/") or "cluster")
+    assert f'href="{api}"' in part.content.decode()
+    assert staff.get("/api/cache").json()["at_s"] == at_s
+
+
+def test_what_happened_last_is_on_the_first_page(staff: Client, show: Show) -> None:
+    told = Told(no=1, at_s=5.0, phrase="elected", fields={"term": 3})
+    show(catalog=type(catalog())(**{**_fields(catalog()), "events": (told,)}))
+    (event,) = staff.get("/api/cluster").json()["latest"]
+    assert (event["source"], event["phrase"], event["text"]) == ("catalog", "elected", "term=3")
+    assert "elected" in staff.get("/").content.decode()
+    assert staff.get("/api/traffic").json()["marks"] == []  # it was before the first point
 
 
 def test_an_event_is_kept_once_however_often_it_is_told(db: None) -> None:

@@ -84,11 +84,11 @@ htmx.config.timeout = 4000; // a dashboard that hangs is one that does not answe
     },
   };
   const clock = (at) => new Date(at * 1000).toISOString().slice(11, 19);
-  const options = () => ({
+  const options = (min, max) => ({
     animation: false, responsive: true, maintainAspectRatio: false, parsing: false,
     plugins: { legend: { labels: { boxWidth: 12, boxHeight: 2, color: colour("--quiet") } }, tooltip: { callbacks: { title: (items) => clock(items[0].parsed.x) } } },
     scales: {
-      x: { type: "linear", ticks: { callback: clock, maxTicksLimit: 5, maxRotation: 0, color: colour("--quiet") }, grid: { display: false } },
+      x: { type: "linear", min, max, ticks: { callback: clock, count: 4, autoSkip: false, maxRotation: 0, color: colour("--quiet") }, grid: { display: false } },
       y: { beginAtZero: true, ticks: { maxTicksLimit: 5, color: colour("--quiet") }, grid: { color: colour("--line") } },
     },
     elements: { point: { radius: 0 }, line: { borderWidth: 1.5 } },
@@ -117,11 +117,7 @@ htmx.config.timeout = 4000; // a dashboard that hangs is one that does not answe
   }
   function draw() {
     for (const chart of charts) {
-      chart.options = options();
-      if (points.length) {
-        chart.options.scales.x.min = points[0].at_s;
-        chart.options.scales.x.max = points[points.length - 1].at_s;
-      }
+      chart.options = options(points[0]?.at_s, points[points.length - 1]?.at_s);
       chart.data.datasets = chart.canvas.dataset.of.split("|").map((pair, index) => {
         const [of, label] = pair.split(":");
         const data = points.map((point) => ({ x: point.at_s, y: point[of] }));
