@@ -112,5 +112,6 @@ class Evict(Act):
     def carry_out(self) -> str:
         """Evict it."""
         name, number = self.cleaned_data["stock_name"], self.cleaned_data["front_end"]
-        wiring.front_ends()[number].remove(name)
+        for client in wiring.list_processes(number):
+            client.remove(name)
         return f"Front end {number} has forgotten {name}."

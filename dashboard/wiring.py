@@ -20,6 +20,7 @@ from bazaar.topology import Node, Topology
 from dashboard import events
 from dashboard.collector import Collector
 from dashboard.faults import Striker
+from dashboard.findings import WORKER
 from dashboard.relay import Courier
 from dashboard.shared import Shared
 
@@ -71,6 +72,16 @@ def front_ends() -> dict[int, FrontEndClient]:
         node.id: FrontEndClient.at(node, settings.BAZAAR_SECRET, CALL_TIMEOUT_S)
         for node in topology().front_ends
     }
+
+
+def list_processes(number: int) -> list[FrontEndClient]:
+    """Return a client for each process of one front end that is known."""
+    workers = (
+        _asker("frontend", found.node, CALL_TIMEOUT_S)
+        for found in collector().look().findings
+        if found.role == WORKER and found.status and found.status.id == number
+    )
+    return [front_ends()[number], *(one for one in workers if isinstance(one, FrontEndClient))]
 
 
 @cache

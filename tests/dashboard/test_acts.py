@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -13,7 +14,7 @@ from bazaar.core.failures import UnknownStock
 from dashboard.faults import NotStruck
 from dashboard.models import Deed
 from dashboard.site import site
-from tests.dashboard.conftest import PASSWORD
+from tests.dashboard.conftest import PASSWORD, catalog, front_end
 
 STRIKE = {"verb": "kill", "name": "order-3"}
 
@@ -152,6 +153,17 @@ def test_the_buttons_are_shown_where_they_work(
     show()
     settings.BAZAAR_FAULT_BUTTONS = has_buttons
     assert ('action="/faults"' in staff.get("/").content.decode()) is has_buttons
+
+
+def test_a_stock_is_evicted_from_every_worker_of_a_front_end(show: Callable[..., None]) -> None:
+    worker = ("127.0.0.1", 40_123)
+    told = msgspec.structs.replace(catalog(), holder_addresses=(worker,))
+    show(catalog=told, frontend=front_end())
+    dashboard.wiring.collector().collect()
+    dashboard.wiring.collector().collect()
+    clients = dashboard.wiring.list_processes(1)
+    assert [one.control.address for one in clients][1:] == [worker]  # type: ignore[attr-defined]
+    assert len(clients) == 2
 
 
 def test_a_change_that_the_catalog_refuses_is_told(
