@@ -15,6 +15,7 @@ from bazaar.ops.config import role_of
 from bazaar.ops.data_dir import DataDir
 from bazaar.ops.errors import ClusterError
 from bazaar.settings import env
+from bazaar.settings.env import SettingsError
 from dashboard.faults import NotStruck
 
 SIGNAL_NAMES = {"kill": "KILL", "pause": "STOP", "resume": "CONT"}
@@ -37,7 +38,7 @@ class Striker:
             if role_of(name) == "dashboard":
                 return self._restart_dashboard(name)
             return f"{cluster.stop(name)}, {cluster.start(name)}"
-        except ClusterError as error:
+        except (ClusterError, SettingsError) as error:
             raise NotStruck(" ".join(str(error).split())) from error
 
     def _restart_dashboard(self, name: str) -> str:

@@ -28,3 +28,9 @@ def test_a_cluster_that_is_down_is_told_in_one_line(tmp_path: Path, verb: str) -
     with pytest.raises(NotStruck, match="is not running") as refused:
         Striker(tmp_path).strike(verb, "order-3")
     assert "\n" not in str(refused.value)
+
+
+def test_a_cluster_without_its_secret_is_told_too(tmp_path: Path) -> None:
+    DataDir(tmp_path).write_topology(topology.local(3))
+    with pytest.raises(NotStruck, match="BAZAAR_SECRET_FILE"):
+        Striker(tmp_path).strike("kill", "order-3")
