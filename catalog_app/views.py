@@ -225,7 +225,14 @@ class RowPage(MemberEndpoint):
 
 
 class RowSearch(MemberEndpoint):
-    """GET: the newest rows before an order with a text in key or stock."""
+    """
+    The newest orders of the ledger before one, with a text in key or stock, whatever its case.
+
+    GET `?text=&before=&limit=` answers `{"rows": [...], "first", "last"}`, rows as in `/rows`. A
+    whole key is found among all orders; else 100,000 are looked through at most, down to `first`.
+    """
+
+    query = examples.FindQuery()
 
     def get(self, request: Request) -> Response:
         before, text = read_number(request, "before"), read_text(request, "text")

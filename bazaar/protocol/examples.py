@@ -38,6 +38,14 @@ class PageQuery(Struct, frozen=True):
     limit: messages.Number = 10
 
 
+class FindQuery(Struct, frozen=True):
+    """What is looked for in key and stock, and before which order; 0: among all."""
+
+    text: str = STOCK
+    before: messages.Place = 0
+    limit: messages.Number = 10
+
+
 _TRADE = messages.TradeBody(key=KEY, stock_name=STOCK, trade_type=TradeType.BUY, quantity=1)
 _EMPTY = messages.PageBody(after=0, previous=GENESIS, orders=(), digest=GENESIS, last=0)
 
