@@ -13,7 +13,7 @@ up: $(READY)
 test: check
 	@sh .ci/install-tool chromium chromium
 	@sh .ci/install-tool libatomic.so.1 libatomic1
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check .

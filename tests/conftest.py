@@ -6,15 +6,22 @@ import pytest
 from django.core import signals
 from django.db import close_old_connections, connection
 
-ONE_AT_A_TIME = tuple(Path(__file__).parent / name for name in ("cluster", "browser"))
-"""Folders whose tests run whole clusters: with several workers, one worker runs them all."""
+CLUSTERS, BROWSER = (Path(__file__).parent / name for name in ("cluster", "browser"))
+"""Folders whose tests run whole clusters: with several workers, one worker runs a folder."""
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep clusters from running beside each other."""
+    """Keep clusters from running beside each other: some first, some last, all else meanwhile."""
+    items.sort(key=lambda item: _rank(item.path))
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in ONE_AT_A_TIME):
-            item.add_marker(pytest.mark.xdist_group("clusters"))
+        for folder in (CLUSTERS, BROWSER):
+            if item.path.is_relative_to(folder):
+                item.add_marker(pytest.mark.xdist_group(folder.name))
+
+
+def _rank(path: Path) -> int:
+    return path.is_relative_to(BROWSER) - path.is_relative_to(CLUSTERS)
 
 
 @pytest.fixture(scope="session")
