@@ -45,4 +45,4 @@ def contestants(folder: Path) -> Iterator[Field]:
         answer = ask(urls[BAZAAR] + STOCK_PATH)  # the second one comes from memory
         bare, bare_url = start_bare(*answer)
         stack.callback(processes.end, bare)
-        yield Field({**urls, BARE: bare_url.rstrip("/")}, ours)
+        yield Field({**urls, BARE: bare_url}, ours)

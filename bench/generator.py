@@ -96,7 +96,7 @@ def main() -> int:
         process, url = start_bare(BODY, HEADERS, work_us=work_us, threads=THREADS)
         try:
             for connections in options.connections:
-                found = _measure(url, connections, options)
+                found = _measure(f"{url}/", connections, options)
                 is_right &= _show(work_us, connections, found)
         finally:
             process.terminate()
