@@ -17,6 +17,7 @@ from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
 from bazaar.protocol.messages import HolderBody
 from bazaar.recorder import events
+from bazaar.transactions import write_transaction
 from catalog_app import selectors, store, wiring
 from catalog_app.models import HolderRegistration, Leadership, Stock
 
@@ -35,10 +36,10 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
     Caches are told before the commit (I7). Raises StaleTerm, GapFound: definite, nothing changed.
     """
     with wiring.writer():
-        with _telling(), transaction.atomic():
-            book = store.read_book(batch)
+        with _telling(), write_transaction() as database:
+            book = store.read_book(database, batch)
             decision = decide_batch(book, batch)
-            store.write(book, decision)
+            store.write(database, book, decision)
             _tell_holders(decision.stocks)
         wiring.counts().add(asked=len(batch.trades), placed=len(decision.orders))
         page = _page_for(batch, book, decision)
@@ -60,7 +61,7 @@ def _tell_holders(stocks: Sequence[types.Stock]) -> None:
         return
     dropped = wiring.holders().invalidate([(stock.name, stock.version) for stock in stocks])
     if dropped:
-        HolderRegistration.objects.filter(holder_id__in=dropped).delete()
+        store.forget_holders(dropped)
 
 
 def _page_for(batch: Batch, book: Book, decision: Decision) -> Page:

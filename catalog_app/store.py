@@ -8,6 +8,7 @@ Column and table names are those of `models`; everything else in this room reads
 
 from collections.abc import Sequence
 from decimal import Decimal
+from sqlite3 import Connection
 from typing import Any
 from uuid import UUID
 
@@ -43,21 +44,20 @@ _STOCKS = (
 _INSERT = (
     "INSERT INTO catalog_app_entry"
     " (order_no, key, stock_name, trade_type, quantity, term, digest, version)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_FORGET = "DELETE FROM catalog_app_holderregistration WHERE holder_id IN ({})"
 _UPDATE = (
-    "UPDATE catalog_app_stock SET quantity = %s, trade_volume = %s, version = %s"
-    " WHERE name = %s AND version = %s"
+    "UPDATE catalog_app_stock SET quantity = ?, trade_volume = ?, version = ?"
+    " WHERE name = ? AND version = ?"
 )
 
 
-def read_book(batch: Batch) -> Book:
-    """Return the facts for a decision; call it inside the deciding transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(_REIGN_AND_HEAD)
-        term, leader, last, digest = cursor.fetchone()
-        known = _select(cursor, _KNOWN, [trade.key.hex for trade in batch.trades])
-        stocks = _select(cursor, _STOCKS, sorted({trade.stock_name for trade in batch.trades}))
+def read_book(database: Connection, batch: Batch) -> Book:
+    """Return the facts for a decision; database: in the deciding transaction."""
+    term, leader, last, digest = database.execute(_REIGN_AND_HEAD).fetchone()
+    known = _select(database, _KNOWN, [trade.key.hex for trade in batch.trades])
+    stocks = _select(database, _STOCKS, sorted({trade.stock_name for trade in batch.trades}))
     return Book(
         term=Term(term),
         leader=None if leader is None else ReplicaId(leader),
@@ -68,11 +68,10 @@ def read_book(batch: Batch) -> Book:
     )
 
 
-def _select(cursor: Any, statement: str, values: Sequence[str]) -> Sequence[tuple[Any, ...]]:
+def _select(database: Connection, statement: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return the rows whose column is one of `values`."""
-    cursor.execute(statement.format(", ".join(["%s"] * len(values))), values)
-    rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    marks = ", ".join(["?"] * len(values))
+    return database.execute(statement.format(marks), values).fetchall()
 
 
 def _order(row: tuple[Any, ...]) -> Order:
@@ -87,32 +86,38 @@ def _stock(row: tuple[Any, ...]) -> Stock:
     )
 
 
-def write(book: Book, decision: Decision) -> None:
-    """Append the orders to the ledger and change their stocks."""
+def write(database: Connection, book: Book, decision: Decision) -> None:
+    """Append the orders to the ledger and change their stocks, in the deciding transaction."""
     if not decision.orders:
         return
     linked = link(book.digest, decision.orders)
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            _INSERT,
-            [
-                (
-                    order.order_no,
-                    order.key.hex,
-                    order.stock_name,
-                    order.trade_type.value,
-                    order.quantity,
-                    book.term,
-                    digest,
-                    version,
-                )
-                for (order, digest), version in zip(linked, decision.versions, strict=True)
-            ],
-        )
-        for stock in decision.stocks:
-            before: Stock = book.stocks[stock.name]
-            cursor.execute(
-                _UPDATE,
-                (stock.quantity, stock.trade_volume, stock.version, stock.name, before.version),
+    database.executemany(
+        _INSERT,
+        [
+            (
+                order.order_no,
+                order.key.hex,
+                order.stock_name,
+                order.trade_type.value,
+                order.quantity,
+                book.term,
+                digest,
+                version,
             )
-            assert cursor.rowcount == 1, "only one writer changes a stock at a time"
+            for (order, digest), version in zip(linked, decision.versions, strict=True)
+        ],
+    )
+    for stock in decision.stocks:
+        before: Stock = book.stocks[stock.name]
+        updated = database.execute(
+            _UPDATE,
+            (stock.quantity, stock.trade_volume, stock.version, stock.name, before.version),
+        )
+        assert updated.rowcount == 1, "only one writer changes a stock at a time"
+
+
+def forget_holders(holder_ids: Sequence[str]) -> None:
+    """Strike holders off the register, in whatever transaction is under way."""
+    keys = [UUID(holder_id).hex for holder_id in holder_ids]
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET.format(", ".join(["%s"] * len(keys))), keys)

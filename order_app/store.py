@@ -10,20 +10,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from bazaar.core.digest import GENESIS, link
 from bazaar.core.failures import GapFound
 from bazaar.core.ledger import Page
 from bazaar.core.replication import Linked
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, TradeType
+from bazaar.transactions import write_transaction
 from order_app.models import HeardTerm, LogEntry
 
 _ORDER = ("order_no", "key", "stock_name", "trade_type", "quantity")
 _INSERT = (
     "INSERT INTO order_app_logentry"
     " (order_no, key, stock_name, trade_type, quantity, digest)"
-    " VALUES (%s, %s, %s, %s, %s, %s)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
 )
 _GET = (
     "SELECT order_no, key, stock_name, trade_type, quantity"
@@ -62,8 +63,8 @@ class OrderLog:
             )
             for order, digest in orders
         ]
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(_INSERT, rows)
+        with write_transaction() as database:
+            database.executemany(_INSERT, rows)
         self._head = (orders[-1][0].order_no, orders[-1][1])
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:

@@ -30,7 +30,7 @@ from bazaar.ops.starting import Starter, StartFailed, has_leader, stages
 from bazaar.ops.waits import wait_until
 from bazaar.settings import env
 
-LOOK_S = 0.5
+LOOK_S = 1.0
 SUPERVISOR_TIMEOUT_S = 10.0
 LEADER_TIMEOUT_S = 5.0
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -51,7 +51,7 @@ def test_a_holder_is_told_before_the_change_is_committed(
 ) -> None:
     seen: list[tuple[int, bool]] = []
     holder = FakeHolder(
-        on_told=lambda: seen.append((committed_version(), connection.in_atomic_block))
+        on_told=lambda: seen.append((committed_version(), connection.connection.in_transaction))
     )
     desk.register(NOBODYS, holder)
     change()

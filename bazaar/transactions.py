@@ -1,0 +1,38 @@
+"""
+One write transaction with plain statements, for what every trade does (ADR 0022).
+
+Django's own transaction and cursor cost as much as the statements in them. What SQLite raises is
+Django's all the same, and a connection that broke is noticed as ever.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+
+@contextmanager
+def write_transaction() -> Iterator[sqlite3.Connection]:
+    """
+    Yield the thread's own connection inside one transaction; durable when the block has ended.
+
+    Parameters of its statements are `?`. A block that raises changes nothing. Inside a transaction
+    of Django's it is a part of that; models may be read in it, and not written, because Django
+    knows nothing of it. Raises django.db.DatabaseError: locked, full, damaged.
+    """
+    if connection.in_atomic_block:
+        with transaction.atomic(), connection.wrap_database_errors:
+            yield connection.connection
+        return
+    connection.ensure_connection()
+    database: sqlite3.Connection = connection.connection
+    with connection.wrap_database_errors:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield database
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:  # SQLite has ended it itself after some errors
+                database.execute("ROLLBACK")
+            raise
