@@ -63,6 +63,9 @@ _CONTESTANTS = """\
 Queries are sent by wrk (one thread), trades by the load generator's engine: each client trades
 again as soon as its last trade has ended.
 """
+_MEMORY = """\
+Of the process that serves a role. The server's main process, which only watches it, takes 31 MB
+more, two thirds of them shared with it."""
 _GROWTH = """\
 ## Growth: orders
 
@@ -138,7 +141,7 @@ def _failure(results: Results) -> Iterator[str]:
         yield ""
         yield from tables.markdown(tables.paused_table(paused))
     if results.memory_mb or results.lengths:
-        yield from ("", "## Memory", "")
+        yield from ("", "## Memory", "", _MEMORY, "")
         yield from tables.markdown(tables.memory_table(results))
 
 

@@ -49,9 +49,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def memory_mb(pid: int) -> float:
-    """Return the resident memory of a process and of all it started, in MB."""
+    """Return the resident memory of the largest of a process and all that it started, in MB."""
     found = [psutil.Process(pid), *_children(pid)]
-    return sum(process.memory_info().rss for process in found) / 1e6
+    return max(process.memory_info().rss for process in found) / 1e6
 
 
 def _children(pid: int) -> list[psutil.Process]:
