@@ -1,7 +1,7 @@
 """
 Write benchmarks.md, its plots and its numbers; a later run replaces them.
 
-What people have to say of them stands in docs/profiling.md, which no run touches.
+What people have to say of them is kept in findings.md here; the page ends with it.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,8 @@ from bench.results import CACHED, LOOK_UP, TRADE, UNCACHED, Results
 from bench.verdicts import judge
 
 PAGE, FOLDER = "benchmarks.md", "benchmarks"
+FINDINGS = Path(__file__).with_name("findings.md")
+"""Written by hand; its links are those of the page."""
 TITLES = {
     CACHED: "A stock from the front end's memory",
     UNCACHED: "A stock past every cache",
@@ -34,7 +36,7 @@ this page:
 
 This is the run of {started}; it took {took_s:.0f} s. Its numbers are in
 [results.json](benchmarks/results.json). What was found out from runs like it, and where the time
-goes, is in [profiling.md](profiling.md).
+goes, comes [last](#what-was-found-and-what-it-gained).
 
 The contestants take turns in every round, a second or so each, and a ratio is taken within its
 round: all of them meet the same machine. Numbers are medians over the rounds, with least and most
@@ -118,6 +120,7 @@ def lines_of(results: Results) -> Iterator[str]:
     yield from _failure(results)
     yield from _growth(results)
     yield ""
+    yield FINDINGS.read_text(encoding="utf-8")
 
 
 def _verdicts(results: Results) -> Iterator[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from bench import page, tables, wrk
 from bench.command import lines_of
-from bench.page import write
+from bench.page import FINDINGS, write
 from bench.paused import split
 from bench.results import CACHED, Results
 from bench.trading import Traded
@@ -58,6 +58,10 @@ def test_everything_is_written_and_the_numbers_can_be_read_back(tmp_path: Path) 
     some = msgspec.structs.replace(results(), cells=(), stocks=(), replicas=())  # plots take time
     written = write(some, tmp_path)
     assert {path.name for path in written} >= {"results.json", "benchmarks.md", "growth.png"}
+    page = (tmp_path / "benchmarks.md").read_text()
+    assert page.endswith(FINDINGS.read_text())
+    assert "(#what-was-found-and-what-it-gained)" in page
+    assert "## What was found, and what it gained" in page
     assert all(path.stat().st_size for path in written)
     kept = (tmp_path / "benchmarks" / "results.json").read_bytes()
     assert msgspec.json.decode(kept, type=Results) == some
