@@ -1,15 +1,27 @@
 """
-One write transaction with plain statements, for what every trade does (ADR 0022).
+Plain statements, for what every trade does: one write transaction, or one read (ADR 0022).
 
 Django's own transaction and cursor cost as much as the statements in them. What SQLite raises is
 Django's all the same, and a connection that broke is noticed as ever.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection, transaction
+
+
+def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ...]]:
+    """
+    Return the rows that a statement finds on the thread's own connection.
+
+    statement: with `?` for each of the values. Raises django.db.DatabaseError.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        return list(connection.connection.execute(statement, values))
 
 
 @contextmanager

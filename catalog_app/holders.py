@@ -8,7 +8,7 @@ rest of that holder's lease.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,6 +28,8 @@ LEAST_S = 0.001
 """How long the last of several answers is waited for when the others took all the time."""
 
 Change = tuple[str, Version]
+Begun = tuple[str, Callable[[float], None]]
+"""A holder that is being told, and what waits for its answer."""
 
 
 class HolderClient(Protocol):
@@ -46,6 +48,22 @@ class Clock:
 
     now_s: Callable[[], float]
     wait: Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Holders that are being made to forget stocks."""
+
+    desk: "HolderDesk"
+    changes: Sequence[Change]
+    keepers: Set[str]
+    """The holders that may have one of the stocks."""
+    left: Sequence[str]
+    begun: Sequence[Begun]
+
+    def finish(self) -> tuple[str, ...]:
+        """Wait until all have forgotten, or their leases are over; return who was dropped."""
+        return self.desk.finish(self)
 
 
 class HolderDesk:
@@ -114,18 +132,28 @@ class HolderDesk:
 
         Until `settle` nobody else may keep them.
         """
+        return self.begin(changes).finish()
+
+    def begin(self, changes: Sequence[Change]) -> "Telling":
+        """Begin to `invalidate`; whoever calls it must `finish` it."""
         live, names = self.live(), [name for name, _ in changes]
         with self._lock:
             keepers = self._keepers.begin(names)
-        left = self._tell_together([one for one in live if one in keepers], changes)
+        concerned = [one for one in live if one in keepers]
+        return Telling(self, changes, keepers, *self._begin_together(concerned, changes))
+
+    def finish(self, telling: "Telling") -> tuple[str, ...]:
+        """Wait until every holder has forgotten, or its lease is over; return who was dropped."""
+        changes = telling.changes
+        left = [*telling.left, *self._finish_together(telling.begun)]
         if len(left) <= 1:
             is_told = [self._insist(holder, changes) for holder in left]
         else:
             is_told = list(self._pool.map(lambda holder: self._insist(holder, changes), left))
         dropped = tuple(holder for holder, told in zip(left, is_told, strict=True) if not told)
         with self._lock:
-            for holder_id in keepers.difference(dropped):
-                self._keepers.told(holder_id, names)
+            for holder_id in telling.keepers - set(dropped):
+                self._keepers.told(holder_id, [name for name, _ in changes])
         return dropped
 
     def settle(self) -> None:
@@ -133,21 +161,29 @@ class HolderDesk:
         with self._lock:
             self._keepers.end()
 
-    def _tell_together(self, live: Sequence[str], changes: Sequence[Change]) -> list[str]:
+    def _begin_together(
+        self, concerned: Sequence[str], changes: Sequence[Change]
+    ) -> tuple[list[str], list[Begun]]:
         """
-        Tell all holders side by side from this one thread; return those that did not answer.
+        Tell holders side by side from this one thread; return who could not be told so, and who
+        was.
 
         Threads that each tell one holder cost several times as much as what they have to say.
         """
         left: list[str] = []
-        begun: list[tuple[str, Callable[[float], None]]] = []
-        for holder_id in live:
+        begun: list[Begun] = []
+        for holder_id in concerned:
             client = self._clients.get(holder_id)
             finish = client.begin_invalidate(changes) if client else None
             if finish is None:
                 left.append(holder_id)
             else:
                 begun.append((holder_id, finish))
+        return left, begun
+
+    def _finish_together(self, begun: Sequence[Begun]) -> list[str]:
+        """Take the answers; return who did not answer."""
+        left: list[str] = []
         until_s = self._clock.now_s() + INVALIDATE_TIMEOUT_S
         for holder_id, finish in begun:
             try:

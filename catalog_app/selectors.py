@@ -4,20 +4,19 @@ from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from bazaar.core import types
 from bazaar.core.digest import GENESIS
 from bazaar.core.election import Reign
 from bazaar.core.failures import GapFound, UnknownStock
 from bazaar.core.ledger import Page
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, TradeType, Version
+from bazaar.transactions import read
 from catalog_app.models import Entry, HolderRegistration, Stock
 
 _REIGN = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
 _STOCK = (
     "SELECT name, price, quantity, opening, issued, trade_volume, version"
-    " FROM catalog_app_stock WHERE name = %s"
+    " FROM catalog_app_stock WHERE name = ?"
 )
 _ORDER = ("order_no", "key", "stock_id", "trade_type", "quantity")
 _CENTS = Decimal("0.01")
@@ -25,9 +24,7 @@ _CENTS = Decimal("0.01")
 
 def get_reign() -> Reign:
     """Return the current term and its leader."""
-    with connection.cursor() as cursor:  # every replica asks several times a second: no ORM
-        cursor.execute(_REIGN)
-        term, leader = cursor.fetchone()
+    ((term, leader),) = read(_REIGN)  # every replica asks several times a second: no ORM
     return Reign(Term(term), None if leader is None else ReplicaId(leader))
 
 
@@ -39,12 +36,10 @@ def get_head() -> tuple[OrderNo, Digest]:
 
 def get_stock(*, stock_name: str) -> types.Stock:
     """Return one stock as committed. Raises UnknownStock (definite)."""
-    with connection.cursor() as cursor:  # every miss of every front end comes here: no ORM
-        cursor.execute(_STOCK, [stock_name])
-        row = cursor.fetchone()
-    if row is None:
+    rows = read(_STOCK, [stock_name])  # every miss of every front end comes here: no ORM
+    if not rows:
         raise UnknownStock
-    name, price, quantity, opening, issued, trade_volume, version = row
+    name, price, quantity, opening, issued, trade_volume, version = rows[0]
     price = tidy(Decimal(str(price)))
     return types.Stock(name, price, quantity, opening, issued, trade_volume, Version(version))
 

@@ -39,8 +39,8 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
         with _telling(), write_transaction() as database:
             book = store.read_book(database, batch)
             decision = decide_batch(book, batch)
-            store.write(database, book, decision)
-            _tell_holders(decision.stocks)
+            with _telling_holders(decision.stocks):
+                store.write(database, book, decision)
         wiring.counts().add(asked=len(batch.trades), placed=len(decision.orders))
         page = _page_for(batch, book, decision)
     return BatchAnswer(decision.answers, page)
@@ -55,11 +55,17 @@ def _telling() -> Iterator[None]:
         wiring.holders().settle()
 
 
-def _tell_holders(stocks: Sequence[types.Stock]) -> None:
-    """Have changed stocks forgotten everywhere; call it last before the commit (I7)."""
+@contextmanager
+def _telling_holders(stocks: Sequence[types.Stock]) -> Iterator[None]:
+    """Have changed stocks forgotten everywhere while the block runs; then the commit (I7)."""
     if not stocks:
+        yield
         return
-    dropped = wiring.holders().invalidate([(stock.name, stock.version) for stock in stocks])
+    told = wiring.holders().begin([(stock.name, stock.version) for stock in stocks])
+    try:
+        yield
+    finally:
+        dropped = told.finish()
     if dropped:
         store.forget_holders(dropped)
 
@@ -127,11 +133,11 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
     with wiring.writer(), _telling(), transaction.atomic():
         before = selectors.get_stock(stock_name=stock_name)
         after = reprice(before, selectors.tidy(price))
-        changed = Stock.objects.filter(name=stock_name, version=before.version).update(
-            price=after.price, version=after.version
-        )
-        assert changed == 1, "only one writer changes a stock at a time"
-        _tell_holders([after])
+        with _telling_holders([after]):
+            changed = Stock.objects.filter(name=stock_name, version=before.version).update(
+                price=after.price, version=after.version
+            )
+            assert changed == 1, "only one writer changes a stock at a time"
     events.tell(
         log,
         logging.INFO,

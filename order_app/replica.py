@@ -3,13 +3,13 @@ The shell around `bazaar.core.replica`: a lock, the network, the log (STYLE 4).
 
 Every step of the machine runs under one lock, log writes included, so the database has one writer.
 Effects run without it. The outbox has a lock of its own, `shipping`: followers are sent orders
-while the leader's own commit is under way.
+while the leader's own commit is under way, by the thread that places the batch (ADR 23).
 """
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from bazaar import loops
 from bazaar.batching import Combiner
@@ -18,7 +18,7 @@ from bazaar.core.failures import Corrupt, Deposed, Diverged, Failure, NotLeader
 from bazaar.core.flow import AskCatalog, AskLedger, AskPeer, AwaitFollowers, Effect, Flow, Ship
 from bazaar.core.ledger import Answer
 from bazaar.core.replica import Replica, Standing
-from bazaar.core.replication import Accepted, Append
+from bazaar.core.replication import Accepted, Append, Linked, Outbox
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.recorder import events
@@ -39,6 +39,27 @@ Wanted = tuple[Term, Trade]
 """A trade and the term it is meant for."""
 
 
+class Sending(Protocol):
+    """An append on its way to a follower."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The reign that it belongs to."""
+
+    def finish(self, until_s: float) -> None:
+        """Wait for the answer and note it; called once. until_s: on the monotonic clock."""
+
+    def abort(self) -> None:
+        """End the wait, from another thread."""
+
+
+class Sender(Protocol):
+    """What sends a follower its orders."""
+
+    def begin(self, outbox: Outbox) -> Sending | None:
+        """Send what the follower lacks; None when somebody else has to."""
+
+
 class ReplicaShell:
     """One running order replica; safe for many threads."""
 
@@ -54,7 +75,13 @@ class ReplicaShell:
         self.log, self.catalog, self.peers, self.limits = order_log, catalog, peers, limits
         head = (*order_log.load_term(), *order_log.head)
         self.machine = Replica(me, tuple(peers), order_log, head, limits.min_in_sync)
-        self.shipping = threading.Condition()
+        lock = threading.RLock()
+        self.shipping = threading.Condition(lock)
+        """Where the replicators' threads wait for work."""
+        self.acknowledged = threading.Condition(lock)
+        """Where a batch waits for what those threads were told."""
+        self.senders: Sequence[Sender] = ()
+        self._sent: list[Sending] = []
         self._lock = threading.RLock()
         self._level_s = monotonic_s()
         self._told = self.machine.standing
@@ -74,10 +101,10 @@ class ReplicaShell:
         last, term = self.machine.last, self.machine.term
         events.tell(log, logging.INFO, "serving", last=last, term=term)
 
-    def run(self, flow: Flow[Any]) -> Any:
+    def run(self, flow: Flow[Any], perform: Callable[[Effect], Any] | None = None) -> Any:
         """Run one of the machine's flows. Raises what it raises."""
         try:
-            return loops.run(flow, self._perform, self._lock)
+            return loops.run(flow, perform or self._perform, self._lock)
         except Corrupt as corrupt:
             events.tell(log, logging.CRITICAL, "log damaged", reason=corrupt.message)
             raise
@@ -102,6 +129,7 @@ class ReplicaShell:
 
     def append(self, append: Append) -> Accepted:
         """Follow. Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite."""
+        reign = self.machine.outbox
         try:
             with self._lock:
                 accepted = self.machine.append(append)
@@ -109,6 +137,8 @@ class ReplicaShell:
             self.verify()
             raise
         finally:
+            if self.machine.outbox is not reign:
+                self._wake()
             self._tell_standing()
             self._note_lag()
         return accepted
@@ -149,10 +179,19 @@ class ReplicaShell:
         term = wanted[0][0]
         if any(other != term for other, _ in wanted):
             raise NotLeader("The leader changed while the trades waited.")
-        answers: Sequence[Answer] = self.run(
-            self.machine.place(term, [trade for _, trade in wanted])
-        )
+        flow = self.machine.place(term, [trade for _, trade in wanted])
+        try:
+            answers: Sequence[Answer] = self.run(flow, self._perform_placing)
+        finally:
+            self._finish(monotonic_s() + self.limits.replication_timeout_s)
         return answers
+
+    def _perform_placing(self, effect: Effect) -> Any:
+        """Do what a batch asks for; its orders go out, and are waited for, from this thread."""
+        if isinstance(effect, Ship):
+            self._ship(effect.orders, self.senders)
+            return None
+        return self._perform(effect)
 
     def _perform(self, effect: Effect) -> Any:
         """Do what a flow asks for. Raises Failure."""
@@ -171,11 +210,26 @@ class ReplicaShell:
                 raise AssertionError(f"a replica has no effect {effect}")
         return None
 
-    def _ship(self, orders: tuple[Any, ...]) -> None:
+    def _ship(self, orders: tuple[Linked, ...], senders: Sequence[Sender] = ()) -> None:
+        """Have orders sent: by this thread where it may, by the replicators' threads elsewhere."""
+        outbox = self.machine.outbox
+        if outbox is None:
+            return
         with self.shipping:
-            if outbox := self.machine.outbox:
-                outbox.offer(orders)
-            self.shipping.notify_all()
+            outbox.offer(orders)
+        begun = [sender.begin(outbox) for sender in senders]
+        self._sent += filter(None, begun)
+        if not begun or None in begun:
+            with self.shipping:
+                self.shipping.notify_all()
+
+    def _finish(self, until_s: float) -> None:
+        """Take the answers to what this batch has sent, until then at most."""
+        while self._sent:
+            try:
+                self._sent[0].finish(until_s)
+            finally:
+                self._sent.pop(0)
 
     def _await_followers(self, upto: OrderNo) -> int:
         """
@@ -184,10 +238,12 @@ class ReplicaShell:
         outbox = self.machine.outbox
         if outbox is None:
             raise Deposed
+        until_s = monotonic_s() + self.limits.replication_timeout_s
+        self._finish(until_s)
         with self.shipping:
-            is_released = self.shipping.wait_for(
+            is_released = self.acknowledged.wait_for(
                 lambda: self.machine.outbox is not outbox or outbox.release(upto),
-                self.limits.replication_timeout_s,
+                max(until_s - monotonic_s(), 0),
             )
             if self.machine.outbox is not outbox:
                 raise Deposed
@@ -225,5 +281,10 @@ class ReplicaShell:
         events.tell(log, logging.INFO, phrase, term=machine.term, leader=machine.leader)
 
     def _wake(self) -> None:
+        """Let everybody look who leads; nobody waits for what a leader has sent that is no more."""
         with self.shipping:
             self.shipping.notify_all()
+            self.acknowledged.notify_all()
+        for sending in tuple(self._sent):
+            if sending.outbox is not self.machine.outbox:
+                sending.abort()

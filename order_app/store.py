@@ -10,14 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from bazaar.core.digest import GENESIS, link
 from bazaar.core.failures import GapFound
 from bazaar.core.ledger import Page
 from bazaar.core.replication import Linked
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, TradeType
-from bazaar.transactions import write_transaction
+from bazaar.transactions import read, write_transaction
 from order_app.models import HeardTerm, LogEntry
 
 _ORDER = ("order_no", "key", "stock_name", "trade_type", "quantity")
@@ -28,7 +26,7 @@ _INSERT = (
 )
 _GET = (
     "SELECT order_no, key, stock_name, trade_type, quantity"
-    " FROM order_app_logentry WHERE order_no = %s"
+    " FROM order_app_logentry WHERE order_no = ?"
 )
 _FIND = (
     "SELECT order_no, key, stock_name, trade_type, quantity"
@@ -89,17 +87,12 @@ class OrderLog:
 
     def get(self, order_no: OrderNo) -> Order | None:
         """Return one order, if the log has it."""
-        with connection.cursor() as cursor:  # every look-up that misses comes here: no ORM
-            cursor.execute(_GET, [order_no])
-            row = cursor.fetchone()
-        return _read_order(row) if row else None
+        rows = read(_GET, [order_no])  # every look-up that misses comes here: no ORM
+        return _read_order(rows[0]) if rows else None
 
     def find(self, keys: Sequence[UUID]) -> dict[UUID, Order]:
         """Return the orders that have one of these keys, by key."""
-        statement = _FIND.format(", ".join(["%s"] * len(keys)))
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [key.hex for key in keys])
-            rows = cursor.fetchall()
+        rows = read(_FIND.format(", ".join("?" * len(keys))), [key.hex for key in keys])
         return {order.key: order for order in map(_read_order, rows)}
 
     def page(self, after: OrderNo, limit: int) -> Page:

@@ -69,8 +69,9 @@ def look() -> None:
 def start() -> None:
     """Begin: replicators at once, serving as soon as the log is checked and caught up."""
     shell = replica()
-    for peer in shell.peers:
-        Replicator(shell, peer).start()
+    shell.senders = replicators = tuple(Replicator(shell, peer) for peer in shell.peers)
+    for replicator in replicators:
+        replicator.start()
     Loop("look", look, shell.limits.ping_interval_s).start()
     threading.Thread(target=_start, args=(shell,), name="start", daemon=True).start()
 

@@ -6,6 +6,7 @@ control port. Any method may raise Unreachable (indefinite); what else it raises
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
@@ -24,7 +25,7 @@ from bazaar.protocol import messages, rows, statuses
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.rows import FoundBody, ListingBody, RowsBody
-from bazaar.protocol.transport import HttpTransport, Transport
+from bazaar.protocol.transport import HttpTransport, Pending, Transport
 from bazaar.topology import Node
 
 T = TypeVar("T")
@@ -111,6 +112,12 @@ class Client:
     ) -> T:
         timeout_s = timeout_s or self.timeout_s
         return decode(transport.call("POST", path, encode(body), timeout_s=timeout_s), kind)
+
+    def _begin(self, transport: Transport, path: str, body: messages.Message) -> Pending | None:
+        """Send a request whose answer is waited for later; None when it has to be a call."""
+        if not isinstance(transport, HttpTransport):
+            return None
+        return transport.begin("POST", path, encode(body))
 
 
 class CatalogClient(Client):
@@ -203,6 +210,11 @@ class ReplicaClient(Client):
         body = messages.AppendBody.from_core(append)
         return self._post(self.control, "/sync", body, messages.AcceptedBody, timeout_s).to_core()
 
+    def begin_append(self, append: Append) -> "SentAppend | None":
+        """Begin the same; None when there is no kept connection to use."""
+        pending = self._begin(self.control, "/sync", messages.AppendBody.from_core(append))
+        return SentAppend(pending) if pending else None
+
     def log(self, after: OrderNo, limit: int) -> Page:
         """Return the log after an order. Raises GapFound, NotServing (definite)."""
         path = query("/log", after=after, limit=limit)
@@ -258,10 +270,8 @@ class FrontEndClient(Client):
         None: there is no kept connection to use. What is returned must be called once; it raises
         Unreachable (indefinite) as every call does.
         """
-        if not isinstance(self.control, HttpTransport):
-            return None
-        body = encode(messages.InvalidateBody.from_core(changes))
-        pending = self.control.begin("POST", "/invalidate", body)
+        body = messages.InvalidateBody.from_core(changes)
+        pending = self._begin(self.control, "/invalidate", body)
         if pending is None:
             return None
 
@@ -277,6 +287,21 @@ class FrontEndClient(Client):
     def status(self) -> statuses.FrontEndStatus:
         """Return what the front end tells of itself."""
         return self._get(self.control, "/status", statuses.FrontEndStatus)
+
+
+@dataclass(frozen=True, slots=True)
+class SentAppend:
+    """Orders that were sent to a replica, whose answer nobody has waited for yet."""
+
+    pending: Pending
+
+    def finish(self, timeout_s: float) -> Accepted:
+        """Return the answer as `ReplicaClient.append` does; call it once, whatever happens."""
+        return decode(self.pending.finish(timeout_s), messages.AcceptedBody).to_core()
+
+    def abort(self) -> None:
+        """End the wait for it, from another thread: `finish` raises Unreachable at once."""
+        self.pending.abort()
 
 
 RoleClient = CatalogClient | ReplicaClient | FrontEndClient

@@ -6,6 +6,7 @@ another thread can end a call that waits. Left out, because our own servers need
 that end with the connection instead of a length, redirects, TLS.
 """
 
+import contextlib
 import re
 import socket
 from collections.abc import Mapping
@@ -116,6 +117,14 @@ class Connection:
         """Raise ConnectionAbortedError once given up, socket or not."""
         if self.is_aborted:
             raise ConnectionAbortedError("given up")
+
+    def abort(self) -> None:
+        """Have whoever waits for an answer give up, from another thread."""
+        self.is_aborted = True
+        sock = self.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End it."""

@@ -40,4 +40,4 @@ def fault(secret: bytes, header: str, method: str, path: str, body: bytes, now_s
 def _mac(secret: bytes, method: str, path: str, body: bytes, stamp: str) -> str:
     digest = hashlib.sha256(body).hexdigest()
     text = f"{method}\n{path}\n{digest}\n{stamp}"
-    return hmac.new(secret, text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+    return hmac.digest(secret, text.encode("utf-8", "surrogateescape"), "sha256").hex()

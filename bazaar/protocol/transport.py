@@ -5,8 +5,6 @@ A server may end an idle connection at any time, so a call that dies on a kept c
 answer began is sent once more on a new one; every message may arrive twice.
 """
 
-import contextlib
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,14 +96,14 @@ class HttpTransport:
     def abort(self) -> None:
         """End every call that is under way; each raises Unreachable at once."""
         with self._lock:
-            busy = tuple(self._busy)
-            for connection in busy:
-                connection.is_aborted = True
-        for connection in busy:
-            sock = connection.sock
-            if sock is not None:
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+            for connection in self._busy:
+                connection.abort()
+
+    def abort_one(self, connection: Connection) -> None:
+        """End what was begun on a connection, if its answer is still waited for."""
+        with self._lock:
+            if connection in self._busy:
+                connection.abort()
 
     def close(self) -> None:
         """End the kept connections; the next call opens a new one."""
@@ -179,3 +177,7 @@ class Pending:
         timeout_s: for each wait from now on. Raises Unreachable (indefinite).
         """
         return self.transport.finish(self.connection, timeout_s)
+
+    def abort(self) -> None:
+        """End the wait, from another thread: `finish` raises Unreachable at once."""
+        self.transport.abort_one(self.connection)

@@ -239,7 +239,9 @@ def test_a_new_order_does_not_wait_for_the_next_heartbeat(
     shell = ReplicaShell(ME, catalog, peers, OrderLog(), Limits(heartbeat_s=3600))
     shell.start()
     shell.take_notice(TERM, ME)
-    round_ = in_thread(Replicator(shell, NEAR).round)
+    replicator = Replicator(shell, NEAR)
+    replicator.round()
+    round_ = in_thread(replicator.round)
     wait_until(lambda: shell.shipping._waiters)  # type: ignore[attr-defined]
     trade(shell, 1)
     round_.result(WAIT_S)
