@@ -1,5 +1,5 @@
 """
-The control listener: a second, threaded WSGI server in the role's own process (DESIGN 1).
+The control listener: a second WSGI server in the role's own process (DESIGN 1).
 
 Pings, notices, replication, invalidations and status come here, so they never wait behind trades;
 they see the same memory because it is the same process. Every path here is for cluster members
@@ -14,16 +14,15 @@ from typing import Any
 import msgspec
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from waitress import create_server
 
 from bazaar.hops import HopPath
+from bazaar.listener import Listener
 from bazaar.rest import MEMBER_BODY_BYTES_MAX
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node
 
 log = logging.getLogger("bazaar.control")
 
-CONNECTIONS_MAX = 500
 IDLE_S = 120
 
 
@@ -50,7 +49,7 @@ def node() -> Node:
     return found
 
 
-def open_listener(threads: int, *, is_shared: bool = False) -> Any:
+def open_listener(connections_max: int, *, is_shared: bool = False) -> Listener:
     """
     Bind the control port of the role and return its server; `serve` makes it answer.
 
@@ -60,33 +59,29 @@ def open_listener(threads: int, *, is_shared: bool = False) -> Any:
     global _node  # noqa: PLW0603 - one process listens once
     wanted: Node = settings.BAZAAR_NODE
     try:
-        server = _create(wanted.host, wanted.control_port, threads)
+        server = _create(wanted.host, wanted.control_port, connections_max)
     except OSError as error:
         if not (is_shared and error.errno == errno.EADDRINUSE):
             raise SettingsError(
                 f"BAZAAR_CLUSTER: the control port {wanted.host}:{wanted.control_port} of the "
                 f"{settings.BAZAAR_ROLE} cannot be used ({error.strerror})."
             ) from error
-        server = _create(wanted.host, 0, threads)
-    _node = msgspec.structs.replace(wanted, control_port=int(server.effective_port))
+        server = _create(wanted.host, 0, connections_max)
+    _node = msgspec.structs.replace(wanted, control_port=server.port)
     return server
 
 
-def serve(server: Any) -> None:
+def serve(server: Listener) -> None:
     """Answer on the control port until the process ends."""
     threading.Thread(target=server.run, name="control", daemon=True).start()
     log.info("control port open host=%s port=%d", node().host, node().control_port)
 
 
-def _create(host: str, port: int, threads: int) -> Any:
-    return create_server(
+def _create(host: str, port: int, connections_max: int) -> Listener:
+    return Listener(
         HopPath(ControlHandler(), settings.BAZAAR_CONTROL_URLCONF),
-        host=host,
-        port=port,
-        threads=threads,
-        connection_limit=CONNECTIONS_MAX,
-        channel_timeout=IDLE_S,
-        max_request_body_size=MEMBER_BODY_BYTES_MAX,
-        ident="bazaar",
-        clear_untrusted_proxy_headers=True,
+        (host, port),
+        connections_max=connections_max,
+        body_bytes_max=MEMBER_BODY_BYTES_MAX,
+        idle_s=IDLE_S,
     )

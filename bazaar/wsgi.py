@@ -75,7 +75,7 @@ def build() -> Application:
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
         is_shared = settings.BAZAAR_ROLE == "frontend" and limits.workers > 1
-        listener = control.open_listener(limits.control_threads, is_shared=is_shared)
+        listener = control.open_listener(limits.control_connections_max, is_shared=is_shared)
         wiring.start()
         control.serve(listener)
     else:

@@ -56,7 +56,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     served_threads: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Processes that serve one front end, each with a cache of its own."""
-    control_threads: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 16
+    control_connections_max: Annotated[int, msgspec.Meta(ge=10, le=10_000)] = 500
+    """Connections of the control port; each has a thread of its own."""
 
 
 _ORDERED = (
