@@ -24,6 +24,7 @@ from django.db import connections
 from bazaar import clock
 from bazaar.protocol.asking import Asked, Reading, RefusedError
 from bazaar.protocol.clients import encode
+from bazaar.recorder import events
 from bazaar.rest import MISTAKE
 
 log = logging.getLogger("bazaar.control")
@@ -159,7 +160,7 @@ class Listener(socketserver.ThreadingTCPServer):
         if self._free.acquire(blocking=False):
             super().process_request(request, client_address)
             return
-        log.warning("connection refused client=%s", client_address[0])
+        events.refuse(log, "too_many_connections")
         request.settimeout(0)  # this thread accepts: it waits for nobody
         _send(request, RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections."))
         self.shutdown_request(request)

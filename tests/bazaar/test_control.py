@@ -56,7 +56,7 @@ def listener() -> Iterator[Control]:
         wanted = Node(port=ANY_PORT, control_port=probe.getsockname()[1])
     with override_settings(BAZAAR_NODE=wanted), pytest.MonkeyPatch.context() as patch:
         patch.setattr(control, "_node", None)
-        server = control.open_listener(4)
+        server = control.open_listener(100)
         assert control.node() == wanted
         control.serve(server)
         yield Control(wanted)
@@ -121,7 +121,7 @@ def taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_taken_port_is_a_sentence_that_names_the_variable(taken: int) -> None:
     with pytest.raises(SettingsError) as caught:
-        control.open_listener(2)
+        control.open_listener(10)
     assert str(caught.value) == (
         f"BAZAAR_CLUSTER: the control port 127.0.0.1:{taken} of the frontend "
         "cannot be used (Address already in use)."
@@ -130,7 +130,7 @@ def test_a_taken_port_is_a_sentence_that_names_the_variable(taken: int) -> None:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_one_of_several_workers_takes_another_port_and_says_which(taken: int) -> None:
-    server = control.open_listener(2, is_shared=True)
+    server = control.open_listener(10, is_shared=True)
     found = control.node()
     assert found.control_port == server.port != taken
     assert found.port == ANY_PORT
