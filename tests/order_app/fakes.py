@@ -2,16 +2,17 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import cast
 from uuid import UUID
 
 from bazaar.core.digest import GENESIS, chain
-from bazaar.core.failures import Failure, GapFound
+from bazaar.core.failures import Failure, GapFound, Unreachable
 from bazaar.core.ledger import Batch, BatchAnswer, Book, Page, decide_batch
 from bazaar.core.replica import Replica, Standing
 from bazaar.core.replication import Accepted, Append, Linked
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
-from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.clients import CatalogClient, ReplicaClient, SentAppend
 from bazaar.protocol.connection import Reply
 from tests.bazaar.histories import STOCK
 
@@ -104,6 +105,26 @@ class MemoryLog:
         return {order.key: order for order, _ in self.linked if order.key in keys}
 
 
+@dataclass
+class SentToFake:
+    """An append that was begun."""
+
+    peer: "FakePeer"
+    append: Append
+    aborted: threading.Event = field(default_factory=threading.Event)
+    times_finished: int = 0
+
+    def finish(self, timeout_s: float) -> Accepted:
+        self.times_finished += 1
+        if self.peer.is_mute:
+            self.aborted.wait(timeout_s)
+            raise Unreachable("nothing came")
+        return self.peer.append(self.append, timeout_s)
+
+    def abort(self) -> None:
+        self.aborted.set()
+
+
 class FakePeer(ReplicaClient):
     """A follower with the real decisions and a log in memory."""
 
@@ -117,6 +138,11 @@ class FakePeer(ReplicaClient):
         self.timeouts_s: list[float] = []
         self.failures: list[Failure] = []
         self.arrived = threading.Semaphore(0)
+        self.begun: list[SentToFake] = []
+        self.is_warm = False
+        """Whether there is a kept connection to it."""
+        self.is_mute = False
+        """Whether it takes what is begun and never answers."""
 
     def append(self, append: Append, timeout_s: float) -> Accepted:
         self.appends.append(append)
@@ -125,6 +151,13 @@ class FakePeer(ReplicaClient):
         if self.failures:
             raise self.failures.pop(0)
         return self.machine.append(append)
+
+    def begin_append(self, append: Append) -> SentAppend | None:
+        if not self.is_warm:
+            return None
+        sent = SentToFake(self, append)
+        self.begun.append(sent)
+        return cast("SentAppend", sent)
 
     def log(self, after: OrderNo, limit: int) -> Page:
         if self.failures:
