@@ -6,11 +6,11 @@ every append asks for that one. Callers hold the replica's lock while they write
 database.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from bazaar.core.digest import GENESIS, link
+from bazaar.core.digest import GENESIS, extend_by_text
 from bazaar.core.failures import GapFound
 from bazaar.core.ledger import Page
 from bazaar.core.replication import Linked
@@ -32,6 +32,13 @@ _FIND = (
     "SELECT order_no, key, stock_name, trade_type, quantity"
     " FROM order_app_logentry WHERE key IN ({})"
 )
+_TEXTS = (
+    "SELECT order_no, order_no || '|' || substr(key, 1, 8) || '-' || substr(key, 9, 4) || '-'"
+    " || substr(key, 13, 4) || '-' || substr(key, 17, 4) || '-' || substr(key, 21) || '|'"
+    " || trade_type || '|' || quantity || '|' || stock_name, digest"
+    " FROM order_app_logentry WHERE order_no > ? ORDER BY order_no LIMIT ?"
+)
+"""Orders as the hash chain takes them: a long log is checked more than twice as fast so."""
 VERIFY_ROWS = 5000
 """Orders read at a time while the whole log is checked."""
 
@@ -120,28 +127,13 @@ class OrderLog:
     def find_fault(self) -> OrderNo | None:
         """Check every order against the hash chain (I8); return the first that does not fit."""
         expected, digest = 1, GENESIS
-        for orders, digests in self._chunks():
-            linked = zip(link(digest, orders), digests, strict=True)
-            for (order, computed), stored in linked:
-                if order.order_no != expected or computed != stored:
+        while rows := read(_TEXTS, [expected - 1, VERIFY_ROWS]):
+            for order_no, text, stored in rows:
+                digest = extend_by_text(digest, text)
+                if order_no != expected or digest != stored:
                     return OrderNo(expected)
                 expected += 1
-            digest = digests[-1]
         return None
-
-    def _chunks(self) -> Iterator[tuple[list[Order], list[Digest]]]:
-        rows: list[Any] = []
-        after = 0
-        while True:
-            rows = list(
-                LogEntry.objects.filter(order_no__gt=after)
-                .order_by("order_no")
-                .values_list(*_ORDER, "digest")[:VERIFY_ROWS]
-            )
-            if not rows:
-                return
-            after = rows[-1][0]
-            yield [_order(row) for row in rows], [Digest(row[5]) for row in rows]
 
     @staticmethod
     def _read_head() -> tuple[OrderNo, Digest]:
