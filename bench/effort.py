@@ -13,6 +13,8 @@ class Effort:
     rounds: int = 3
     most_rounds: int = 4
     """At 32 clients, of which most is asked."""
+    lone_rounds: int = 5
+    """Of trades of one client: a second of them differs most from the next."""
     query_s: int = 1
     trade_s: float = 1.0
     growth_rounds: int = 4
@@ -37,6 +39,7 @@ FULL = Effort()
 QUICK = Effort(
     rounds=1,
     most_rounds=1,
+    lone_rounds=1,
     trade_s=0.5,
     growth_rounds=1,
     growth_s=0.5,

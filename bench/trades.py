@@ -27,7 +27,8 @@ def measure(field: Field, effort: Effort, folder: Path, say: Callable[[str], Non
     cells = []
     for clients in effort.clients:
         say(f"trades at {clients} clients")
-        cells += take_turns(clients, effort.rounds_at(clients), TURNS, once)
+        rounds = effort.lone_rounds if clients == 1 else effort.rounds_at(clients)
+        cells += take_turns(clients, rounds, TURNS, once)
     return cells
 
 
