@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
 import catalog_app.wiring
 from bazaar.core.failures import Busy, UnknownStock, Unreachable
@@ -14,7 +15,7 @@ from bazaar.core.leases import UnknownHolder
 from bazaar.core.ledger import Batch
 from bazaar.core.types import OrderNo
 from bazaar.protocol.messages import HolderBody
-from catalog_app import selectors, services
+from catalog_app import selectors, services, store
 from catalog_app.holders import HolderDesk
 from catalog_app.models import HolderRegistration
 from tests.bazaar.histories import STOCK, make_trade
@@ -76,6 +77,49 @@ def test_a_batch_tells_each_changed_stock_once_with_its_last_version(desk: Holde
     trades = (make_trade(1), make_trade(2), make_trade(3, stock_name="Ünï & Co."))
     services.place_batch(batch=Batch(TERM, LEADER, OrderNo(0), trades))
     assert holder.told == [(("MenhirCo", 3), ("Ünï & Co.", 2))]
+
+
+@pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "warm"])
+def test_holders_are_told_while_the_catalog_writes_and_waited_for_afterwards(
+    desk: HolderDesk, monkeypatch: pytest.MonkeyPatch, *, is_warm: bool
+) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(FakeHolder, "is_warm", is_warm)
+    write = store.write
+
+    def write_too(*args: Any) -> None:
+        steps.append("written")
+        write(*args)
+
+    monkeypatch.setattr(store, "write", write_too)
+    holder = FakeHolder(
+        on_begun=lambda: steps.append("begun"), on_told=lambda: steps.append("told")
+    )
+    desk.register(NOBODYS, holder)
+    trade()
+    assert steps == (["begun"] if is_warm else []) + ["written", "told"]
+
+
+def test_a_change_that_cannot_be_written_ends_what_it_told(
+    desk: HolderDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the connection would wait for an answer for ever, and nobody keep the stock."""
+    monkeypatch.setattr(FakeHolder, "is_warm", True)
+    holder = FakeHolder()
+    desk.register(NOBODYS, holder)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write", _fail)
+        with pytest.raises(DatabaseError):
+            trade()
+    assert holder.told == [((STOCK.name, 2),)]
+    assert committed_version() == 1
+    assert services.fill_stock(stock_name=STOCK.name, holder_id=UUID(NOBODYS))[1]
+    trade()
+    assert committed_version() == 2
+
+
+def _fail(*args: Any) -> None:
+    raise DatabaseError("disk full")
 
 
 def test_what_changes_nothing_bothers_no_holder(desk: HolderDesk) -> None:
