@@ -52,16 +52,16 @@ class Connection(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         """Answer requests as they come."""
-        reading = Reading(self.server.body_bytes_max, lambda: self.request.sendall(_CONTINUE))
+        reading = Reading(self.server.body_bytes_max)
         try:
             self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.request.settimeout(self.server.idle_s)
             while received := self.request.recv(_CHUNK_BYTES):
-                for asked in reading.feed(received):
-                    self.request.sendall(self._answer(asked))
-                    if not asked.is_kept:
-                        return
+                if not self._serve(reading.feed(received)):
+                    return
                 reading.check()
+                if reading.is_held_back():
+                    self.request.sendall(_CONTINUE)
         except RefusedError as refused:
             _refuse(self.request, refused)
         except OSError:
@@ -70,6 +70,14 @@ class Connection(socketserver.BaseRequestHandler):
     def finish(self) -> None:
         """Give back what this thread had of the database."""
         connections.close_all()
+
+    def _serve(self, complete: list[Asked]) -> bool:
+        """Answer requests in their order; tell whether others may follow."""
+        for asked in complete:
+            self.request.sendall(self._answer(asked))
+            if not asked.is_kept:
+                return False
+        return True
 
     def _answer(self, asked: Asked) -> bytes:
         """Return the application's answer as it is sent. Raises RefusedError: it broke."""
