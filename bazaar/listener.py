@@ -34,6 +34,8 @@ Headers = list[tuple[str, str]]
 
 BACKLOG = 128
 """Connections that may wait to be accepted."""
+ACCEPT_PAUSE_S = 0.05
+"""How long to wait after one could not be: the process may have no file left for it."""
 LINGER_S = 1.0
 """How long the rest of a refused request is read, so that its sender gets to see the answer."""
 _CHUNK_BYTES = 64 * 1024
@@ -52,16 +54,16 @@ class Connection(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         """Answer requests as they come."""
-        reading = Reading(self.server.body_bytes_max, lambda: self.request.sendall(_CONTINUE))
+        reading = Reading(self.server.body_bytes_max)
         try:
             self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.request.settimeout(self.server.idle_s)
             while received := self.request.recv(_CHUNK_BYTES):
-                for asked in reading.feed(received):
-                    self.request.sendall(self._answer(asked))
-                    if not asked.is_kept:
-                        return
+                if not self._serve(reading.feed(received)):
+                    return
                 reading.check()
+                if reading.is_held_back():
+                    self.request.sendall(_CONTINUE)
         except RefusedError as refused:
             _refuse(self.request, refused)
         except OSError:
@@ -71,16 +73,25 @@ class Connection(socketserver.BaseRequestHandler):
         """Give back what this thread had of the database."""
         connections.close_all()
 
+    def _serve(self, complete: list[Asked]) -> bool:
+        """Answer requests in their order; tell whether others may follow."""
+        for asked in complete:
+            self.request.sendall(self._answer(asked))
+            if not asked.is_kept:
+                return False
+        return True
+
     def _answer(self, asked: Asked) -> bytes:
         """Return the application's answer as it is sent. Raises RefusedError: it broke."""
         try:
             status, headers, body = _call(self.server.application, self._environ(asked))
+            is_bodyless = asked.method == "HEAD" or status.startswith(_BODYLESS)
+            head = _head(status, headers, len(body), asked)
         except Exception as error:
             log.exception("call broke method=%s", asked.method)
             code, message, _ = MISTAKE
             raise RefusedError(HTTPStatus(code), message, is_definite=False) from error
-        is_bodyless = asked.method == "HEAD" or status.startswith(_BODYLESS)
-        return _head(status, headers, len(body), asked) + (b"" if is_bodyless else body)
+        return head if is_bodyless else head + body
 
     def _environ(self, asked: Asked) -> dict[str, Any]:
         """Return a request as WSGI has it (PEP 3333)."""
@@ -131,6 +142,7 @@ class Listener(socketserver.ThreadingTCPServer):
         """
         self.application, self.body_bytes_max, self.idle_s = application, body_bytes_max, idle_s
         self._free = threading.BoundedSemaphore(connections_max)
+        self._pause = threading.Event()
         self.address_family, *_ = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
         super().__init__(address, Connection)
         self.environ: dict[str, Any] = {
@@ -155,10 +167,22 @@ class Listener(socketserver.ThreadingTCPServer):
         """Accept connections until `shutdown`."""
         self.serve_forever()
 
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection, or leave the processor to others. Raises OSError."""
+        try:
+            return super().get_request()
+        except OSError:
+            self._pause.wait(ACCEPT_PAUSE_S)
+            raise
+
     def process_request(self, request: Any, client_address: Any) -> None:
         """Begin a connection, or refuse it."""
         if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
+            try:
+                super().process_request(request, client_address)
+            except BaseException:  # there was no thread for it
+                self._free.release()
+                raise
             return
         events.refuse(log, "too_many_connections")
         request.settimeout(0)  # this thread accepts: it waits for nobody
@@ -185,6 +209,7 @@ def _call(application: Application, environ: dict[str, Any]) -> tuple[str, Heade
         a_status: str, some_headers: Headers, exc_info: Any = None
     ) -> Callable[[bytes], None]:
         nonlocal status, headers
+        assert exc_info or not status, "an answer is started once"
         status, headers = a_status, some_headers
         return written.append
 
@@ -194,19 +219,29 @@ def _call(application: Application, environ: dict[str, Any]) -> tuple[str, Heade
     finally:
         if close := getattr(content, "close", None):
             close()
+    assert status, "an answer is started"
     return status, headers, b"".join(written + pieces)
 
 
 def _head(status: str, headers: Headers, length: int, asked: Asked) -> bytes:
-    """Return what an answer begins with; length: of its body, in bytes."""
-    names = {name.lower() for name, _ in headers}
-    more = [] if "date" in names else [("Date", format_date_time(clock.wall_s()))]
-    if "content-length" not in names and not status.startswith(_BODYLESS):
-        more.append(("Content-Length", str(length)))
+    """
+    Return what an answer begins with; length: of its body, in bytes.
+
+    Asserts that the next answer on the connection cannot be taken for a part of this one.
+    """
+    told = {name.lower(): value for name, value in headers}
+    more = [] if "date" in told else [("Date", format_date_time(clock.wall_s()))]
+    if not status.startswith(_BODYLESS):
+        if "content-length" not in told:
+            more.append(("Content-Length", str(length)))
+        elif asked.method != "HEAD":
+            assert told["content-length"] == str(length), "the length is that of the body"
     if not asked.is_kept:
         more.append(("Connection", "close"))
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in [*headers, *more])]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    head = "\r\n".join(lines)
+    assert head.count("\r") + head.count("\n") == 2 * (len(lines) - 1), "a header is one line"
+    return (head + "\r\n\r\n").encode("latin-1")
 
 
 def _refuse(sock: socket.socket, refused: RefusedError) -> None:

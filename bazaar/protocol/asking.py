@@ -2,10 +2,10 @@
 Requests as they come in: the bytes of a connection, taken apart by llhttp (`httptools`, ADR 24).
 
 The counterpart of `connection`, which reads answers. A request counts once it is there as a whole,
-body and all. Left out: upgrades, and the trailers of a chunked body.
+body and all. What a connection may make us keep is bounded. Left out: upgrades, and the trailers of
+a chunked body.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -42,23 +42,28 @@ class Asked:
 class Reading:
     """The requests of one connection."""
 
-    def __init__(self, body_bytes_max: int, go_on: Callable[[], None]) -> None:
-        """go_on: tells a sender that waits with its body to send it."""
-        self._body_bytes_max, self._go_on = body_bytes_max, go_on
+    def __init__(self, body_bytes_max: int) -> None:
+        self._body_bytes_max = body_bytes_max
         self._parser = HttpRequestParser(self)
         self._asked = Asked()
+        self._is_head = self._is_held_back = False
+        self._silent_bytes = 0
+        """Fed since the parser last told of anything; it keeps a header until that is whole."""
         self._complete: list[Asked] = []
         self._fault: RefusedError | None = None
 
     def feed(self, received: bytes) -> list[Asked]:
         """Take bytes; return the requests that are whole now, in their order."""
+        self._silent_bytes += len(received)
         try:
             self._parser.feed_data(received)
         except HttpParserUpgrade:
-            self._asked.is_kept = False  # it is answered like any other, and is the last one
+            self._complete[-1].is_kept = False  # it is answered like any other, and is the last one
         except HttpParserError as error:  # what the methods below raise comes as one, too
             message = f"This is not an HTTP request: {error}."
             self._fault = self._fault or RefusedError(HTTPStatus.BAD_REQUEST, message)
+        if self._silent_bytes > HEAD_BYTES_MAX:
+            self._fault = self._fault or _explain_head(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         complete, self._complete = self._complete, []
         return complete
 
@@ -67,9 +72,14 @@ class Reading:
         if self._fault:
             raise self._fault
 
+    def is_held_back(self) -> bool:
+        """Tell, once, whether the sender waits with its body until it is told to go on."""
+        is_held_back, self._is_held_back = self._is_held_back, False
+        return is_held_back
+
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._asked = Asked()
+        self._is_head = True
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -77,37 +87,44 @@ class Reading:
         self._count(len(url), HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header."""
-        self._asked.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        """Take a header, or count a trailer, which may be anything."""
+        if self._is_head:
+            text = value.decode("latin-1").rstrip(" \t")
+            self._asked.headers.append((name.decode("latin-1").lower(), text))
         self._count(len(name) + len(value), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        """Take method and version; have the body sent if it is wanted and waited with."""
-        asked = self._asked
+        """Take method and version; refuse a body that is too long before it is sent."""
+        self._is_head, asked = False, self._asked
         asked.method = self._parser.get_method().decode("ascii")
         asked.version = self._parser.get_http_version()
         headers = dict(asked.headers)
-        self._check_body(int(headers.get("content-length", 0)))
-        if headers.get("expect", "").lower() == "100-continue" and asked.version == "1.1":
-            self._go_on()
+        length = int(headers.get("content-length", 0))
+        self._check_body(length)
+        if self._parser.should_upgrade() and (length or "transfer-encoding" in headers):
+            self._refuse(HTTPStatus.BAD_REQUEST, "An upgrade has no body.")  # it would be lost
+        is_expecting = headers.get("expect", "").lower() == "100-continue"
+        self._is_held_back = is_expecting and asked.version == "1.1"
 
     def on_body(self, content: bytes) -> None:
         """Take a piece of the body."""
+        self._silent_bytes, self._is_held_back = 0, False
         self._asked.body += content
         self._check_body(len(self._asked.body))
 
     def on_message_complete(self) -> None:
-        """End a request."""
-        asked = self._asked
+        """End a request, and keep nothing of it."""
+        asked, self._asked, self._is_held_back = self._asked, Asked(), False
         asked.is_kept = asked.version == "1.1" and self._parser.should_keep_alive()
         self._complete.append(asked)
 
     def _count(self, count: int, status: HTTPStatus) -> None:
         """Count what comes before a body."""
-        asked = self._asked
+        asked, self._silent_bytes = self._asked, 0
         asked.head_bytes += count
         if asked.head_bytes > HEAD_BYTES_MAX:
-            self._refuse(status, f"Target and headers take more than {HEAD_BYTES_MAX} bytes.")
+            self._fault = _explain_head(status)
+            raise self._fault
         if len(asked.headers) > HEADERS_MAX:
             self._refuse(status, f"There are more than {HEADERS_MAX} headers.")
 
@@ -119,3 +136,7 @@ class Reading:
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         self._fault = RefusedError(status, message)
         raise self._fault
+
+
+def _explain_head(status: HTTPStatus) -> RefusedError:
+    return RefusedError(status, f"Target and headers take more than {HEAD_BYTES_MAX} bytes.")
