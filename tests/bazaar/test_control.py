@@ -1,6 +1,5 @@
 """The control listener for real: its own port, its own URLs, members only."""
 
-import gc
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -60,6 +59,8 @@ def listener() -> Iterator[Control]:
         assert control.node() == wanted
         control.serve(server)
         yield Control(wanted)
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_members_call_is_answered(listener: Control) -> None:
@@ -115,10 +116,8 @@ def taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         port: int = other.getsockname()[1]
         settings.BAZAAR_NODE = Node(port=ANY_PORT, control_port=port)
         yield port
-    gc.collect()  # what the library leaves open, while nobody is warned of it
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_taken_port_is_a_sentence_that_names_the_variable(taken: int) -> None:
     with pytest.raises(SettingsError) as caught:
         control.open_listener(10)
@@ -128,9 +127,9 @@ def test_a_taken_port_is_a_sentence_that_names_the_variable(taken: int) -> None:
     )
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_one_of_several_workers_takes_another_port_and_says_which(taken: int) -> None:
-    server = control.open_listener(10, is_shared=True)
+    with control.open_listener(10, is_shared=True) as server:  # closes it again
+        port = server.port
     found = control.node()
-    assert found.control_port == server.port != taken
+    assert found.control_port == port != taken
     assert found.port == ANY_PORT
