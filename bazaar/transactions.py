@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 
 def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ...]]:
@@ -19,9 +19,10 @@ def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ..
 
     statement: with `?` for each of the values. Raises django.db.DatabaseError.
     """
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        return list(connection.connection.execute(statement, values))
+    django = connections[DEFAULT_DB_ALIAS]  # the proxy looks it up at every use
+    django.ensure_connection()
+    with django.wrap_database_errors:
+        return list(django.connection.execute(statement, values))
 
 
 @contextmanager
@@ -33,13 +34,14 @@ def write_transaction() -> Iterator[sqlite3.Connection]:
     of Django's it is a part of that; models may be read in it, and not written, because Django
     knows nothing of it. Raises django.db.DatabaseError: locked, full, damaged.
     """
-    if connection.in_atomic_block:
-        with transaction.atomic(), connection.wrap_database_errors:
-            yield connection.connection
+    django = connections[DEFAULT_DB_ALIAS]
+    if django.in_atomic_block:
+        with transaction.atomic(), django.wrap_database_errors:
+            yield django.connection
         return
-    connection.ensure_connection()
-    database: sqlite3.Connection = connection.connection
-    with connection.wrap_database_errors:
+    django.ensure_connection()
+    database: sqlite3.Connection = django.connection
+    with django.wrap_database_errors:
         database.execute("BEGIN IMMEDIATE")
         try:
             yield database
