@@ -24,6 +24,7 @@ class Effort:
     lengths: tuple[int, ...] = (10**3, 10**5, 10**6)
     stocks: tuple[int, ...] = (10, 469, 10**5)
     replicas: tuple[int, ...] = (1, 3, 5, 7)
+    replica_rounds: int = 2
     rebuilt_most: int = 10**5
     """Longer logs are not rebuilt from nothing: it takes as long for each order."""
     paused_rounds: int = 3
@@ -47,6 +48,7 @@ QUICK = Effort(
     lengths=(10**3, 10**4),
     stocks=(10, 469),
     replicas=(1, 3),
+    replica_rounds=1,
     paused_rounds=1,
     failovers=1,
 )

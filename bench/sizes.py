@@ -77,6 +77,6 @@ def measure_replicas(effort: Effort, folder: Path, say: Say) -> list[Size]:
 
             cells = []
             for clients in CLIENTS:
-                cells += take_turns(clients, effort.rounds, [(TRADE, BAZAAR)], once)
+                cells += take_turns(clients, effort.replica_rounds, [(TRADE, BAZAAR)], once)
             found.append(Size(count=count, cells=tuple(cells)))
     return found
