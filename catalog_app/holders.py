@@ -1,9 +1,9 @@
 """
 Who serves stocks from memory, and how they are made to forget (DESIGN 4.4).
 
-`invalidate` runs between a decision and its commit: when it returns, no process may answer from
-memory with what the commit is about to change. It takes as long as the slowest holder, at most the
-rest of that holder's lease.
+They are told (`begin`) after a decision and waited for (`finish`) before its commit: then no
+process may answer from memory with what the commit is about to change. It takes as long as the
+slowest holder, at most the rest of that holder's lease.
 """
 
 import logging
@@ -125,17 +125,12 @@ class HolderDesk:
             events.tell(log, logging.INFO, "lease over", holder=holder_id)
         return live
 
-    def invalidate(self, changes: Sequence[Change]) -> tuple[str, ...]:
+    def begin(self, changes: Sequence[Change]) -> "Telling":
         """
-        Make every holder that may have them forget stocks, or wait its lease out; return who was
-        dropped.
+        Begin to make every holder that may have them forget stocks; call `finish` on what comes.
 
         Until `settle` nobody else may keep them.
         """
-        return self.begin(changes).finish()
-
-    def begin(self, changes: Sequence[Change]) -> "Telling":
-        """Begin to `invalidate`; whoever calls it must `finish` it."""
         live, names = self.live(), [name for name, _ in changes]
         with self._lock:
             keepers = self._keepers.begin(names)
@@ -157,7 +152,7 @@ class HolderDesk:
         return dropped
 
     def settle(self) -> None:
-        """End what `invalidate` began: the change is committed, or given up."""
+        """End what `begin` began: the change is committed, or given up."""
         with self._lock:
             self._keepers.end()
 

@@ -35,7 +35,7 @@ def desk(time: FakeTime) -> HolderDesk:
 
 
 def test_without_holders_nothing_is_waited_for(desk: HolderDesk, time: FakeTime) -> None:
-    assert desk.invalidate(CHANGES) == ()
+    assert desk.begin(CHANGES).finish() == ()
     assert time.now_s == 100.0
 
 
@@ -43,7 +43,7 @@ def test_every_holder_is_told_everything_once(desk: HolderDesk) -> None:
     holders = [FakeHolder() for _ in range(3)]
     for number, holder in enumerate(holders):
         desk.register(str(number), holder)
-    assert desk.invalidate(CHANGES) == ()
+    assert desk.begin(CHANGES).finish() == ()
     assert [holder.told for holder in holders] == [[CHANGES]] * 3
 
 
@@ -54,7 +54,7 @@ def test_holders_are_told_side_by_side(desk: HolderDesk, *, warmth: bool) -> Non
     for number in range(3):
         on_begun = partial(begun.append, number)
         desk.register(str(number), FakeHolder(on_told=on_told, on_begun=on_begun))
-    desk.invalidate(CHANGES)
+    desk.begin(CHANGES).finish()
     assert together.n_waiting == 0
     assert [mark >= 0 for mark in begun] == ([True] * 3 + [False] * 3 if warmth else [])
 
@@ -71,28 +71,28 @@ def test_a_silent_holder_is_waited_out_until_its_lease_ends_and_dropped(
     desk.renew("silent")
     renewed_s = time.now_s
     time.now_s += 0.5
-    assert desk.invalidate(CHANGES) == ("silent",)
+    assert desk.begin(CHANGES).finish() == ("silent",)
     assert renewed_s + LEASE_S <= time.now_s < renewed_s + LEASE_S + 0.1
     assert desk.live() == ()
 
 
 def test_a_dropped_holder_costs_no_further_trade_anything(desk: HolderDesk, time: FakeTime) -> None:
     desk.register("silent", silent())
-    desk.invalidate(CHANGES)
+    desk.begin(CHANGES).finish()
     after_s = time.now_s
-    assert desk.invalidate(CHANGES) == ()
+    assert desk.begin(CHANGES).finish() == ()
     assert time.now_s == after_s
 
 
 def test_a_dropped_holder_cannot_renew_but_register(desk: HolderDesk) -> None:
     desk.register("silent", silent())
-    desk.invalidate(CHANGES)
+    desk.begin(CHANGES).finish()
     with pytest.raises(UnknownHolder):
         desk.renew("silent")
     holder = FakeHolder()
     desk.register("silent", holder)
     desk.renew("silent")
-    assert desk.invalidate(CHANGES) == ()
+    assert desk.begin(CHANGES).finish() == ()
     assert holder.told == [CHANGES]
 
 
@@ -110,7 +110,7 @@ def test_a_silent_holder_cannot_prolong_its_lease_while_it_is_waited_for(
 
     desk = BusyDesk(LEASE_S, type(time.clock)(lambda: time.now_s, wait))
     desk.register("deaf", silent())
-    assert desk.invalidate(CHANGES) == ("deaf",)
+    assert desk.begin(CHANGES).finish() == ("deaf",)
     assert len(refused) > 10
 
 
@@ -119,7 +119,7 @@ def test_a_holder_that_answers_late_is_not_dropped_but_must_register_again(
 ) -> None:
     holder = silent(2)
     desk.register("late", holder)
-    assert desk.invalidate(CHANGES) == ()
+    assert desk.begin(CHANGES).finish() == ()
     assert holder.told == [CHANGES]
     assert len(holder.timeouts_s) == 3
     assert time.now_s < 100.0 + LEASE_S / 2
@@ -130,7 +130,7 @@ def test_a_holder_that_answers_late_is_not_dropped_but_must_register_again(
 def test_no_call_to_a_holder_lasts_longer_than_its_timeout(desk: HolderDesk) -> None:
     holder = silent()
     desk.register("silent", holder)
-    desk.invalidate(CHANGES)
+    desk.begin(CHANGES).finish()
     assert max(holder.timeouts_s) <= INVALIDATE_TIMEOUT_S
     assert min(holder.timeouts_s) > 0
 
@@ -141,7 +141,7 @@ def test_a_holder_that_refuses_is_waited_out_as_well(
 ) -> None:
     """Nobody listens there now, but its memory may still answer readers."""
     desk.register("refusing", FakeHolder(failures=[failure] * 1000))
-    assert desk.invalidate(CHANGES) == ("refusing",)
+    assert desk.begin(CHANGES).finish() == ("refusing",)
     assert time.now_s >= 100.0 + LEASE_S
 
 
@@ -149,7 +149,7 @@ def test_one_silent_holder_does_not_excuse_the_others(desk: HolderDesk) -> None:
     holder = FakeHolder()
     desk.register("silent", silent())
     desk.register("good", holder)
-    assert desk.invalidate(CHANGES) == ("silent",)
+    assert desk.begin(CHANGES).finish() == ("silent",)
     assert holder.told == [CHANGES]
 
 
@@ -158,7 +158,7 @@ def test_a_lease_that_ran_out_is_not_waited_for(desk: HolderDesk, time: FakeTime
     desk.register("gone", holder)
     time.now_s += LEASE_S
     assert desk.live() == ()
-    assert desk.invalidate(CHANGES) == ()
+    assert desk.begin(CHANGES).finish() == ()
     assert holder.timeouts_s == []
     with pytest.raises(UnknownHolder):
         desk.renew("gone")
@@ -178,14 +178,14 @@ def test_only_who_may_have_a_stock_is_told(desk: HolderDesk) -> None:
     assert plain.admit("keeper", "MenhirCo")
     assert plain.admit("other", "SomethingElse")
     for _ in range(2):
-        assert plain.invalidate(CHANGES) == ()
+        assert plain.begin(CHANGES).finish() == ()
         plain.settle()
     assert (keeper.told, other.told) == ([CHANGES], [])
 
 
 def test_nobody_may_keep_a_stock_while_a_change_of_it_is_passing(desk: HolderDesk) -> None:
     desk.register("holder", FakeHolder())
-    desk.invalidate(CHANGES)
+    desk.begin(CHANGES).finish()
     assert not desk.admit("holder", "MenhirCo")
     assert desk.admit("holder", "SomethingElse")
     desk.settle()
@@ -201,9 +201,9 @@ def test_who_could_not_be_told_is_told_next_time(desk: HolderDesk) -> None:
     holder = FakeHolder(failures=[RuntimeError("half way")])  # type: ignore[list-item]
     desk.register("holder", holder)
     with pytest.raises(RuntimeError):
-        desk.invalidate(CHANGES)
+        desk.begin(CHANGES).finish()
     desk.settle()
-    assert desk.invalidate(CHANGES) == ()
+    assert desk.begin(CHANGES).finish() == ()
     assert holder.told == [CHANGES]
 
 
@@ -211,16 +211,16 @@ def test_a_holder_of_an_earlier_run_is_told_of_everything(desk: HolderDesk, time
     """The list did not survive the catalog's restart; the leases may have."""
     restarted, holder = HolderDesk(LEASE_S, time.clock), FakeHolder()
     restarted.honour("holder", holder)
-    restarted.invalidate(CHANGES)
+    restarted.begin(CHANGES).finish()
     restarted.settle()
-    restarted.invalidate(CHANGES)
+    restarted.begin(CHANGES).finish()
     assert holder.told == [CHANGES, CHANGES]
 
 
 def test_a_holder_that_is_dropped_is_told_with_the_reason(desk: HolderDesk) -> None:
     hearing = Hearing()
     desk.register("silent", silent())
-    desk.invalidate(CHANGES)
+    desk.begin(CHANGES).finish()
     assert hearing.phrases() == ["holder registered", "holder dropped"]
     assert hearing.fields("holder dropped")["holder"] == "silent"
 
