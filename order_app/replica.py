@@ -217,9 +217,13 @@ class ReplicaShell:
             return
         with self.shipping:
             outbox.offer(orders)
-        begun = [sender.begin(outbox) for sender in senders]
-        self._sent += filter(None, begun)
-        if not begun or None in begun:
+        is_left = not senders
+        for sender in senders:
+            if sending := sender.begin(outbox):
+                self._sent.append(sending)  # at once: whatever comes next, its answer is taken
+            else:
+                is_left = True
+        if is_left:
             with self.shipping:
                 self.shipping.notify_all()
 
