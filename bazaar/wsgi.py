@@ -21,10 +21,11 @@ from django.core import checks
 from django.core.wsgi import get_wsgi_application
 from whitenoise import WhiteNoise
 
-from bazaar import clock, control
-from bazaar.checks import find_missing_migrations
-from bazaar.hops import HopPath
+from bazaar import clock
+from bazaar.runtime.checks import find_missing_migrations
 from bazaar.settings.env import SettingsError
+from bazaar.web import control
+from bazaar.web.router import HopPath
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

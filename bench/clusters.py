@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bazaar.ops.free_ports import free_topology
+from bazaar.cluster.free_ports import free_topology
 from bench import processes
 from tests.cluster.conftest import LiveCluster
 
@@ -21,7 +21,7 @@ class OwnCluster(LiveCluster):
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command line, tied to this process."""
-        tie = (sys.executable, "-m", "bazaar.ops.tie", str(os.getpid()))
+        tie = (sys.executable, "-m", "bazaar.cluster.tie", str(os.getpid()))
         return [*tie, *super().command(*arguments)]
 
     def kill_at_once(self, name: str) -> Callable[[], None]:

@@ -1,7 +1,7 @@
 """
 Whether the load generator measures the server or itself: `make bench-generator`.
 
-wrk and one process of `bazaar.ops.load` load the same bare WSGI callable in turns, at the same
+wrk and one process of `bazaar.loadtest` load the same bare WSGI callable in turns, at the same
 number of connections. With work to do for each answer the server is the limit, and both should tell
 the same: rates within 10 %, p50 and p99 within 20 %. Without work it shows how much more than
 that one process can send. Ratios within one run are the result; single numbers are this machine's.
@@ -14,10 +14,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from bazaar.ops.load.book import Book
-from bazaar.ops.load.plan import Plan
-from bazaar.ops.load.processes import Processes
-from bazaar.ops.load.profiles import Weighted
+from bazaar.loadtest.plan import Plan
+from bazaar.loadtest.processes import Processes
+from bazaar.loadtest.profiles import Weighted
+from bazaar.loadtest.totals import Book
 from bench import wrk
 from bench.cache import start_bare
 from bench.wrk import Measured

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from bazaar import clock
 from bazaar.client.client import Client
+from bazaar.cluster import databases
+from bazaar.cluster.snapshot import Health, ProcessView
+from bazaar.cluster.waits import wait_until
 from bazaar.core.types import TradeType
-from bazaar.ops import databases
-from bazaar.ops.snapshot import Health, ProcessView
-from bazaar.ops.waits import wait_until
 from bench import prefill, trading
 from bench.clusters import OwnCluster, prepared, running
 from bench.effort import Effort

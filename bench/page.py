@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from bazaar.ops.report.drawing import write_png, write_svg
+from bazaar.loadtest.report.drawing import write_png, write_svg
 from bench import tables
 from bench.plots import list_plots
 from bench.results import CACHED, LOOK_UP, TRADE, UNCACHED, Results

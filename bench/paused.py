@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bazaar import clock
-from bazaar.ops.snapshot import Health
+from bazaar.cluster.snapshot import Health
 from bench import trading
 from bench.clusters import OwnCluster, prepared, running
 from bench.effort import Effort

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bazaar.ops.report.drawing import Drawing, panels
-from bazaar.ops.report.theme import Theme
+from bazaar.loadtest.report.drawing import Drawing, panels
+from bazaar.loadtest.report.theme import Theme
 from bench.effort import MOST_CLIENTS
 from bench.results import CACHED, LOOK_UP, TRADE, UNCACHED, Cell, Length, Results, Size
 from bench.tables import clients_of

@@ -13,9 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
+from bazaar.cluster.data_dir import DataDir
 from bazaar.core.digest import GENESIS, extend
 from bazaar.core.types import Order, OrderNo, TradeType
-from bazaar.ops.data_dir import DataDir
 from bazaar.topology import Topology
 
 TERM = 1

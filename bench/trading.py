@@ -20,12 +20,12 @@ import uvloop
 
 from bazaar import clock
 from bazaar.core.types import TradeType
-from bazaar.ops.load.engine import Engine
-from bazaar.ops.load.plan import Plan
-from bazaar.ops.load.records import Done
-from bazaar.ops.load.scripts import Claim
-from bazaar.ops.load.worker import SWITCH_S
-from bazaar.ops.load.workload import Answer, Intent, make_keys, trade
+from bazaar.loadtest.engine import Engine
+from bazaar.loadtest.plan import Plan
+from bazaar.loadtest.scripts import Claim
+from bazaar.loadtest.worker import SWITCH_S
+from bazaar.loadtest.workload import Answer, Intent, make_keys, trade
+from bazaar.proof.records import Done
 from bazaar.settings import env
 from bench.numbers import quantile
 

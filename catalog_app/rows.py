@@ -4,9 +4,9 @@ from django.db.models import CharField, Max
 from django.db.models.functions import Cast
 
 from bazaar.core.types import OrderNo
-from bazaar.finding import find_rows
 from bazaar.protocol.messages import StockBody
 from bazaar.protocol.rows import FoundBody, ListingBody, Row, RowsBody
+from bazaar.runtime.search import find_rows
 from catalog_app.models import Entry, Stock
 from catalog_app.selectors import tidy
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from bazaar.core import types
 from bazaar.core.digest import GENESIS
-from bazaar.core.election import Reign
+from bazaar.core.election import Leadership
 from bazaar.core.failures import GapFound, UnknownStock
 from bazaar.core.ledger import Page
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, TradeType, Version
-from bazaar.transactions import read
+from bazaar.runtime.transactions import read
 from catalog_app.models import Entry, HolderRegistration, Stock
 
-_REIGN = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
+_LEADERSHIP = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
 _STOCK = (
     "SELECT name, price, quantity, opening, issued, trade_volume, version"
     " FROM catalog_app_stock WHERE name = ?"
@@ -22,10 +22,10 @@ _ORDER = ("order_no", "key", "stock_id", "trade_type", "quantity")
 _CENTS = Decimal("0.01")
 
 
-def get_reign() -> Reign:
+def get_leadership() -> Leadership:
     """Return the current term and its leader."""
-    ((term, leader),) = read(_REIGN)  # every replica asks several times a second: no ORM
-    return Reign(Term(term), None if leader is None else ReplicaId(leader))
+    ((term, leader),) = read(_LEADERSHIP)  # every replica asks several times a second: no ORM
+    return Leadership(Term(term), None if leader is None else ReplicaId(leader))
 
 
 def get_head() -> tuple[OrderNo, Digest]:

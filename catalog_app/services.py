@@ -11,15 +11,23 @@ from django.core.management import call_command
 from django.db import transaction
 
 from bazaar.core import types
-from bazaar.core.election import Reign, claim_term
+from bazaar.core.election import Leadership, claim_term
 from bazaar.core.failures import Busy, Failure, StaleTerm, UnknownStock
-from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_batch, reprice
+from bazaar.core.ledger import (
+    Batch,
+    BatchAnswer,
+    Decision,
+    LedgerFacts,
+    Page,
+    decide_batch,
+    reprice,
+)
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
 from bazaar.protocol.messages import HolderBody
-from bazaar.recorder import events
-from bazaar.transactions import write_transaction
-from catalog_app import selectors, store, wiring
-from catalog_app.models import HolderRegistration, Leadership, Stock
+from bazaar.runtime.metrics import events
+from bazaar.runtime.transactions import write_transaction
+from catalog_app import models, selectors, store, wiring
+from catalog_app.models import HolderRegistration, Stock
 
 log = logging.getLogger("bazaar.catalog")
 
@@ -36,32 +44,32 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
     Caches are told before the commit (I7). Raises StaleTerm, GapFound: definite, nothing changed.
     """
     with wiring.writer():
-        with _telling(), write_transaction() as database:
-            book = store.read_book(database, batch)
-            decision = decide_batch(book, batch)
-            with _telling_holders(decision.stocks):
-                store.write(database, book, decision)
+        with _settling(), write_transaction() as database:
+            facts = store.read_facts(database, batch)
+            decision = decide_batch(facts, batch)
+            with _invalidating(decision.stocks):
+                store.write(database, facts, decision)
         wiring.counts().add(asked=len(batch.trades), placed=len(decision.orders))
-        page = _page_for(batch, book, decision)
+        page = _page_for(batch, facts, decision)
     return BatchAnswer(decision.answers, page)
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def _settling() -> Iterator[None]:
     """Put this around a transaction that tells holders: afterwards its stocks may be kept again."""
     try:
         yield
     finally:
-        wiring.holders().settle()
+        wiring.lease_table().settle()
 
 
 @contextmanager
-def _telling_holders(stocks: Sequence[types.Stock]) -> Iterator[None]:
+def _invalidating(stocks: Sequence[types.Stock]) -> Iterator[None]:
     """Have changed stocks forgotten everywhere while the block runs; then the commit (I7)."""
     if not stocks:
         yield
         return
-    told = wiring.holders().begin([(stock.name, stock.version) for stock in stocks])
+    told = wiring.lease_table().begin([(stock.name, stock.version) for stock in stocks])
     try:
         yield
     finally:
@@ -70,16 +78,16 @@ def _telling_holders(stocks: Sequence[types.Stock]) -> Iterator[None]:
         store.forget_holders(dropped)
 
 
-def _page_for(batch: Batch, book: Book, decision: Decision) -> Page:
+def _page_for(batch: Batch, facts: LedgerFacts, decision: Decision) -> Page:
     """Return what the leader's log lacks: as a rule just what was decided."""
-    if batch.after != book.last:
+    if batch.after != facts.last:
         return selectors.get_page(after=batch.after, limit=wiring.page_orders_max())
     return Page(
-        after=book.last,
-        previous=book.digest,
+        after=facts.last,
+        previous=facts.digest,
         orders=decision.orders,
         digest=decision.digest,
-        last=OrderNo(book.last + len(decision.orders)),
+        last=OrderNo(facts.last + len(decision.orders)),
     )
 
 
@@ -92,9 +100,9 @@ def trade_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> 
     """
     trade = Trade(uuid4(), stock_name, trade_type, quantity)
     while True:
-        reign, (last, _) = selectors.get_reign(), selectors.get_head()
+        leadership, (last, _) = selectors.get_leadership(), selectors.get_head()
         try:
-            answer = place_batch(batch=Batch(reign.term, reign.leader, last, (trade,)))
+            answer = place_batch(batch=Batch(leadership.term, leadership.leader, last, (trade,)))
         except StaleTerm:
             continue  # an election came between; its successor is as good
         (placed,) = answer.answers
@@ -103,25 +111,25 @@ def trade_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> 
         return placed
 
 
-def claim_leadership(*, term: Term, leader: ReplicaId) -> Reign:
+def claim_leadership(*, term: Term, leader: ReplicaId) -> Leadership:
     """
     Make `leader` the leader of term + 1 (I6).
 
     Raises StaleTerm (definite): the current term is another one; it carries who leads.
     Raises LeaderAlive (definite): the leader is new, and the catalog reaches it.
     """
-    current = selectors.get_reign()
+    current = selectors.get_leadership()
     if current.leader is not None and current.term == term:
-        wiring.tenure().check(current.leader)
+        wiring.leader_protection().check(current.leader)
     with wiring.writer(), transaction.atomic():
-        reign = claim_term(selectors.get_reign(), term, leader)
-        claimed = Leadership.objects.filter(pk=1, term=term).update(
-            term=reign.term, leader=reign.leader
+        leadership = claim_term(selectors.get_leadership(), term, leader)
+        claimed = models.Leadership.objects.filter(pk=1, term=term).update(
+            term=leadership.term, leader=leadership.leader
         )
         assert claimed == 1, "only one writer changes the term at a time"
-    wiring.tenure().begin()
-    events.tell(log, logging.INFO, "elected", term=reign.term, leader=reign.leader)
-    return reign
+    wiring.leader_protection().begin()
+    events.emit(log, logging.INFO, "elected", term=leadership.term, leader=leadership.leader)
+    return leadership
 
 
 def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
@@ -130,15 +138,15 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
 
     price: > 0, at most 11 digits before and 4 after the point. Raises UnknownStock (definite).
     """
-    with wiring.writer(), _telling(), transaction.atomic():
+    with wiring.writer(), _settling(), transaction.atomic():
         before = selectors.get_stock(stock_name=stock_name)
         after = reprice(before, selectors.tidy(price))
-        with _telling_holders([after]):
+        with _invalidating([after]):
             changed = Stock.objects.filter(name=stock_name, version=before.version).update(
                 price=after.price, version=after.version
             )
             assert changed == 1, "only one writer changes a stock at a time"
-    events.tell(
+    events.emit(
         log,
         logging.INFO,
         "price changed",
@@ -157,7 +165,7 @@ def register_holder(*, holder: HolderBody) -> float:
     """
     # Under the writer's lock: never between the invalidations of a change and its commit.
     with wiring.writer():
-        live = wiring.holders().live()
+        live = wiring.lease_table().live()
         if len(live) >= HOLDERS_MAX:
             raise Busy("Too many processes hold leases.")
         HolderRegistration.objects.exclude(holder_id__in=live).delete()
@@ -170,9 +178,9 @@ def register_holder(*, holder: HolderBody) -> float:
 
 def renew_holder(*, holder_id: UUID) -> float:
     """Prolong a lease and return its length in seconds. Raises UnknownHolder (definite)."""
-    desk = wiring.holders()
-    desk.renew(str(holder_id))
-    return desk.lease_s
+    lease_table = wiring.lease_table()
+    lease_table.renew(str(holder_id))
+    return lease_table.lease_s
 
 
 def read_stock(*, stock_name: str) -> types.Stock:
@@ -187,12 +195,12 @@ def fill_stock(*, stock_name: str, holder_id: UUID) -> tuple[types.Stock, bool]:
 
     Raises UnknownStock (definite).
     """
-    desk = wiring.holders()
-    is_admitted = desk.admit(str(holder_id), stock_name)
+    lease_table = wiring.lease_table()
+    is_admitted = lease_table.admit(str(holder_id), stock_name)
     try:
         return read_stock(stock_name=stock_name), is_admitted
     except UnknownStock:
-        desk.forget(str(holder_id), stock_name)
+        lease_table.forget(str(holder_id), stock_name)
         raise
 
 

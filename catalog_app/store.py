@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection
 
 from bazaar.core.digest import GENESIS, link
-from bazaar.core.ledger import Batch, Book, Decision
+from bazaar.core.ledger import Batch, Decision, LedgerFacts
 from bazaar.core.types import (
     Digest,
     Order,
@@ -27,7 +27,7 @@ from bazaar.core.types import (
     Version,
 )
 
-_REIGN_AND_HEAD = (
+_LEADERSHIP_AND_HEAD = (
     "SELECT leadership.term, leadership.leader, entry.order_no, entry.digest"
     " FROM catalog_app_leadership leadership LEFT JOIN catalog_app_entry entry"
     " ON entry.order_no = (SELECT MAX(order_no) FROM catalog_app_entry)"
@@ -53,12 +53,12 @@ _UPDATE = (
 )
 
 
-def read_book(database: Connection, batch: Batch) -> Book:
+def read_facts(database: Connection, batch: Batch) -> LedgerFacts:
     """Return the facts for a decision; database: in the deciding transaction."""
-    term, leader, last, digest = database.execute(_REIGN_AND_HEAD).fetchone()
+    term, leader, last, digest = database.execute(_LEADERSHIP_AND_HEAD).fetchone()
     known = _select(database, _KNOWN, [trade.key.hex for trade in batch.trades])
     stocks = _select(database, _STOCKS, sorted({trade.stock_name for trade in batch.trades}))
-    return Book(
+    return LedgerFacts(
         term=Term(term),
         leader=None if leader is None else ReplicaId(leader),
         last=OrderNo(last or 0),
@@ -86,11 +86,11 @@ def _stock(row: tuple[Any, ...]) -> Stock:
     )
 
 
-def write(database: Connection, book: Book, decision: Decision) -> None:
+def write(database: Connection, facts: LedgerFacts, decision: Decision) -> None:
     """Append the orders to the ledger and change their stocks, in the deciding transaction."""
     if not decision.orders:
         return
-    linked = link(book.digest, decision.orders)
+    linked = link(facts.digest, decision.orders)
     database.executemany(
         _INSERT,
         [
@@ -100,7 +100,7 @@ def write(database: Connection, book: Book, decision: Decision) -> None:
                 order.stock_name,
                 order.trade_type.value,
                 order.quantity,
-                book.term,
+                facts.term,
                 digest,
                 version,
             )
@@ -108,7 +108,7 @@ def write(database: Connection, book: Book, decision: Decision) -> None:
         ],
     )
     for stock in decision.stocks:
-        before: Stock = book.stocks[stock.name]
+        before: Stock = facts.stocks[stock.name]
         updated = database.execute(
             _UPDATE,
             (stock.quantity, stock.trade_volume, stock.version, stock.name, before.version),

@@ -9,11 +9,10 @@ from rest_framework.response import Response
 
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
-from bazaar.hops import GetHop, PostHop
 from bazaar.protocol import examples, messages
 from bazaar.protocol.rows import ROWS_MAX
 from bazaar.protocol.statuses import CatalogStatus
-from bazaar.rest import (
+from bazaar.web.rest import (
     MemberEndpoint,
     check_stock_name,
     read_body,
@@ -21,6 +20,7 @@ from bazaar.rest import (
     read_stock_name,
     read_text,
 )
+from bazaar.web.router import GetHop, PostHop
 from catalog_app import rows, selectors, serializers, services, wiring
 
 
@@ -143,20 +143,21 @@ class Leadership(GetHop):
     The current term and who leads it; and the claim of a front end that another should.
 
     GET answers `{"term", "leader"}`. POST `{"term", "leader"}` makes that replica the leader of
-    `term` + 1 and answers the new reign; 409 when `term` is over, or its leader is new and alive.
+    `term` + 1 and answers the new leadership; 409 when `term` is over, or its leader is new and
+    alive.
     """
 
     example = examples.NOTICE
     body_type = messages.NoticeBody
 
-    def show(self, value: str) -> messages.ReignBody:
-        reign = selectors.get_reign()
-        return messages.ReignBody(term=reign.term, leader=reign.leader)
+    def show(self, value: str) -> messages.LeadershipBody:
+        leadership = selectors.get_leadership()
+        return messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
 
     def post(self, request: Request) -> Response:
         body = read_body(request, messages.NoticeBody)
-        reign = services.claim_leadership(term=Term(body.term), leader=ReplicaId(body.leader))
-        return Response(messages.ReignBody(term=reign.term, leader=reign.leader))
+        leadership = services.claim_leadership(term=Term(body.term), leader=ReplicaId(body.leader))
+        return Response(messages.LeadershipBody(term=leadership.term, leader=leadership.leader))
 
 
 class PriceChange(MemberEndpoint):

@@ -9,18 +9,18 @@ from django.conf import settings
 from django.db import connections
 
 from bazaar import clock
-from bazaar.auth import refusals
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CatalogStatus
-from bazaar.recorder import told_by_all, told_sizes
-from bazaar.storage import database_bytes
+from bazaar.runtime.metrics import process_status, summarize_sizes
+from bazaar.runtime.storage import database_bytes
 from bazaar.topology import Node
+from bazaar.web.member_auth import refusals
 from catalog_app import selectors
-from catalog_app.holders import Clock, HolderDesk
-from catalog_app.tenure import Tenure
+from catalog_app.leader_protection import LeaderProtection
+from catalog_app.lease_table import Clock, LeaseTable
 
 _writer = threading.Lock()
 
@@ -61,13 +61,13 @@ def counts() -> Counts:
 
 
 @cache
-def holders() -> HolderDesk:
+def lease_table() -> LeaseTable:
     """Return the leases, those that may have been granted before a restart among them."""
-    return HolderDesk(settings.BAZAAR_LIMITS.lease_s, Clock(clock.monotonic_s, clock.wait))
+    return LeaseTable(settings.BAZAAR_LIMITS.lease_s, Clock(clock.monotonic_s, clock.wait))
 
 
 @cache
-def tenure() -> Tenure:
+def leader_protection() -> LeaderProtection:
     """Return what protects a new leader."""
     clients = {
         ReplicaId(node.id): ReplicaClient.at(
@@ -75,13 +75,13 @@ def tenure() -> Tenure:
         )
         for node in settings.BAZAAR_TOPOLOGY.replicas
     }
-    return Tenure(clients, clock.monotonic_s)
+    return LeaderProtection(clients, clock.monotonic_s)
 
 
 def register(holder: HolderBody) -> float:
     """Begin a lease; return its length in seconds."""
-    holders().register(str(holder.holder_id), _client_of(holder.host, holder.control_port))
-    return holders().lease_s
+    lease_table().register(str(holder.holder_id), _client_of(holder.host, holder.control_port))
+    return lease_table().lease_s
 
 
 def page_orders_max() -> int:
@@ -92,7 +92,7 @@ def page_orders_max() -> int:
 def start() -> None:
     """Honour the leases that an earlier run of the catalog may have granted."""
     for row in selectors.list_holders():
-        holders().honour(str(row.holder_id), _client_of(row.host, row.control_port))
+        lease_table().honour(str(row.holder_id), _client_of(row.host, row.control_port))
     connections.close_all()
 
 
@@ -103,16 +103,16 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
 
 def status() -> CatalogStatus:
     """Return what the catalog tells of itself."""
-    reign, (last, digest) = selectors.get_reign(), selectors.get_head()
-    live = holders().live()
+    leadership, (last, digest) = selectors.get_leadership(), selectors.get_head()
+    live = lease_table().live()
     return CatalogStatus(
-        **told_by_all(),
+        **process_status(),
         database_bytes=database_bytes(),
         role="catalog",
         id=1,
         is_ready=True,
-        term=reign.term,
-        leader=reign.leader,
+        term=leadership.term,
+        leader=leadership.leader,
         last=last,
         digest=digest,
         refused_callers=refusals.count,
@@ -121,6 +121,6 @@ def status() -> CatalogStatus:
         holder_addresses=selectors.list_addresses(holder_ids=live),
         batches=counts().batches,
         trades=counts().trades,
-        batch_sizes=told_sizes(counts().sizes),
+        batch_sizes=summarize_sizes(counts().sizes),
         stock_reads=counts().stock_reads,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from bazaar.pages import PageRenderer
+from bazaar.web.pages import PageRenderer
 
 
 class PanelRenderer(PageRenderer):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from bazaar import clock
 from bazaar.core.failures import Failure, Unreachable
 from bazaar.protocol.clients import decode
-from bazaar.protocol.connection import Connection, Reply, pack
+from bazaar.protocol.connection import ClientConnection, Reply, pack
 from bazaar.protocol.endpoints import Filled, IndexBody
 from bazaar.protocol.signing import sign
 from bazaar.topology import Topology
@@ -118,7 +118,7 @@ class Courier:
         signed = sign(self._secret, method, target, filled.body, self._wall_s())
         kind = {"Content-Type": "application/json"} if filled.body else {}
         headers = {**filled.headers, **kind, "Authorization": signed, "Connection": "close"}
-        connection = Connection(place.address, timeout_s)
+        connection = ClientConnection(place.address, timeout_s)
         limit = threading.Timer(timeout_s * WAITS_MAX, _cut_off, (connection,))
         limit.daemon = True
         limit.start()
@@ -133,7 +133,7 @@ class Courier:
             connection.close()
 
 
-def _cut_off(connection: Connection) -> None:
+def _cut_off(connection: ClientConnection) -> None:
     """End a call that takes too long in all, however often something comes."""
     connection.is_aborted = True
     sock = connection.sock

@@ -53,7 +53,7 @@ def _show_replica(snapshot: Snapshot, finding: Finding) -> dict[str, Any]:
         "id": finding.node.id,
         "is_leader": finding.node.id == snapshot.leader,
         "is_in_sync": finding.node.id in snapshot.in_sync,
-        "standing": status.standing if status else "no answer",
+        "state": status.state if status else "no answer",
         "term": status.term if status else None,
         "last": status.last if status else None,
         "lag_orders": snapshot.lag_of(finding),

@@ -14,7 +14,7 @@ from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bazaar.rest import Endpoint, JsonRenderer
+from bazaar.web.rest import Endpoint, JsonRenderer
 from dashboard import acts, panels, selectors, services
 from dashboard.pages import PanelRenderer
 

@@ -17,8 +17,8 @@ from rest_framework.exceptions import ParseError
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure
-from bazaar.recorder import operations
-from bazaar.rest import check_stock_name
+from bazaar.runtime.metrics import operations
+from bazaar.web.rest import check_stock_name
 from frontend_app.headers import FRESH, miss_headers
 from frontend_app.outcomes import leave
 from frontend_app.readings import Reading

@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from bazaar import loops
-from bazaar.batching import Combiner
 from bazaar.clock import monotonic_s
-from bazaar.core.election import Elector, Ping, Reign
+from bazaar.core.election import Elector, Leadership, Ping
 from bazaar.core.failures import Failure
 from bazaar.core.flow import (
     AskAllPings,
@@ -32,7 +30,9 @@ from bazaar.core.flow import (
 from bazaar.core.ledger import Answer
 from bazaar.core.types import ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.recorder import events
+from bazaar.runtime import loops
+from bazaar.runtime.group_commit import Batcher
+from bazaar.runtime.metrics import events
 from bazaar.settings.env import Limits
 
 log = logging.getLogger("bazaar.frontend")
@@ -62,7 +62,7 @@ class LeaderWatch:
         self._changed = threading.Condition()
         self._pool = ThreadPoolExecutor(2 * len(replicas), thread_name_prefix="ping")
         self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s)
-        self.combiner: Combiner[Pending, Answer] = Combiner(
+        self.batcher: Batcher[Pending, Answer] = Batcher(
             self._forward, batch_max=limits.batch_trades_max, waiting_max=limits.waiting_trades_max
         )
 
@@ -71,9 +71,9 @@ class LeaderWatch:
         self._loop.start()
 
     @property
-    def reign(self) -> Reign:
+    def leadership(self) -> Leadership:
         """The current term and leader, as far as this front end knows."""
-        return self.elector.reign
+        return self.elector.leadership
 
     def place(self, trade: Trade) -> Answer:
         """
@@ -82,27 +82,29 @@ class LeaderWatch:
         Raises Busy (definite): too many trades wait.
         """
         pending = Pending(trade, monotonic_s() + self.limits.deadline_s)
-        (answer,) = self.combiner.submit([pending])
+        (answer,) = self.batcher.submit([pending])
         return answer
 
     def _watch(self) -> None:
         """Look after the leader; look again at once while it is silent."""
         while True:
-            before = self.reign
+            before = self.leadership
             try:
                 loops.run(self.elector.watch(), self._perform, nullcontext())
             finally:
-                if self.reign != before:
+                if self.leadership != before:
                     self._announce(before)
             if not self.elector.silences:
                 return
 
-    def _announce(self, before: Reign) -> None:
+    def _announce(self, before: Leadership) -> None:
         """Wake who waits for a leader, and end the calls that wait for the last one."""
-        reign = self.reign
-        events.tell(log, logging.INFO, "leader known", term=reign.term, leader=reign.leader)
+        leadership = self.leadership
+        events.emit(
+            log, logging.INFO, "leader known", term=leadership.term, leader=leadership.leader
+        )
         deposed = None if before.leader is None else self.replicas.get(before.leader)
-        if deposed is not None and before.leader != self.reign.leader:
+        if deposed is not None and before.leader != self.leadership.leader:
             deposed.abort_trades()
         with self._changed:
             self._changed.notify_all()
@@ -134,7 +136,7 @@ class LeaderWatch:
         log.debug("attempt failed trades=%d term=%d reason=%s", len(keys), term, failure.message)
         self._loop.poke()
         with self._changed:
-            self._changed.wait_for(lambda: self.reign.term > term, RECONSIDER_S)
+            self._changed.wait_for(lambda: self.leadership.term > term, RECONSIDER_S)
         now_s = monotonic_s()
         return frozenset(key for key in keys if deadlines[key] <= now_s)
 
@@ -147,7 +149,7 @@ class LeaderWatch:
             case AskAllPings(replica_ids):
                 return self._ping_all(replica_ids)
             case Claim(term, leader):
-                events.tell(log, logging.INFO, "claiming", term=term + 1, leader=leader)
+                events.emit(log, logging.INFO, "claiming", term=term + 1, leader=leader)
                 return self.catalog.claim(term, leader)
             case Notify(term, leader, replica_ids):
                 self._notify(term, leader, replica_ids)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure
 from bazaar.core.types import OrderNo
-from bazaar.recorder import operations
+from bazaar.runtime.metrics import operations
 from frontend_app.headers import FRESH, order_headers
 from frontend_app.hits import Application, Environ, StartResponse
 from frontend_app.orders import OrderDesk

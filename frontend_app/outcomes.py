@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bazaar.core.failures import Failure
-from bazaar.recorder import BEGAN
+from bazaar.runtime.metrics import BEGAN
 from frontend_app.readings import Reading
 
 _OUTCOME = "bazaar.outcome"

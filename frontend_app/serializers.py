@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Order, Stock, TradeType
-from bazaar.rest import check_stock_name
+from bazaar.web.rest import check_stock_name
 from frontend_app.readings import Reading
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from bazaar.core.election import Reign
+from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, NoLeader
 from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
 from frontend_app import wiring
@@ -48,12 +48,12 @@ def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[bytes, Source]:
     return desk.fetch(order_no), Source.STORED
 
 
-def get_reign() -> Reign:
+def get_leadership() -> Leadership:
     """Return the current term and leader. Raises NoLeader (definite) before the first election."""
-    reign = wiring.watch().reign
-    if reign.leader is None:
+    leadership = wiring.watch().leadership
+    if leadership.leader is None:
         raise NoLeader
-    return reign
+    return leadership
 
 
 def remove_stock(*, stock_name: str) -> bool:

@@ -16,13 +16,13 @@ from bazaar.clock import monotonic_s
 from bazaar.core.cache import Fill, StockCache, Ticket
 from bazaar.core.failures import Busy, Failure, UnknownStock, Unreachable
 from bazaar.core.leases import Lease, UnknownHolder
-from bazaar.core.strangers import Strangers
+from bazaar.core.rate_limiter import RateLimiter
 from bazaar.core.types import Version
-from bazaar.loops import Loop
 from bazaar.protocol.clients import CatalogClient, encode
 from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
-from bazaar.recorder import events
+from bazaar.runtime.loops import Loop
+from bazaar.runtime.metrics import events
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from frontend_app.headers import hit_headers
@@ -31,8 +31,8 @@ from frontend_app.serializers import show_stock
 
 log = logging.getLogger("bazaar.frontend")
 
-STRANGERS_PER_S = 50.0
-STRANGERS_BURST = 500
+UNKNOWN_NAMES_PER_S = 50.0
+UNKNOWN_NAMES_BURST = 500
 """Questions for unknown names that the catalog is asked: at once, and then in a second."""
 
 
@@ -49,7 +49,7 @@ class StockReader:
         self._is_over = False
         self._away_until_s = 0.0
         self._fills: dict[Fill, Future[KeptStock | None]] = {}
-        self._strangers = Strangers(STRANGERS_PER_S, STRANGERS_BURST)
+        self._unknown_names = RateLimiter(UNKNOWN_NAMES_PER_S, UNKNOWN_NAMES_BURST)
         self._lock = threading.Lock()
         self._loop = Loop("lease", self.keep_lease, limits.renewal_s)
 
@@ -115,7 +115,7 @@ class StockReader:
                 raise
             except UnknownHolder:
                 self._is_registered = False
-                events.tell(log, logging.WARNING, "lease lost", holder=str(self.holder.holder_id))
+                events.emit(log, logging.WARNING, "lease lost", holder=str(self.holder.holder_id))
             else:
                 self._prolong(sent_s, lease_s)
                 return
@@ -126,7 +126,7 @@ class StockReader:
         lease_s = self.catalog.register(self.holder)
         self._is_registered = True
         self._prolong(sent_s, lease_s)
-        events.tell(log, logging.INFO, "lease begun", holder=str(self.holder.holder_id))
+        events.emit(log, logging.INFO, "lease begun", holder=str(self.holder.holder_id))
 
     def lease_left_s(self) -> float:
         """Return how long this process may serve from memory, in seconds."""
@@ -158,7 +158,7 @@ class StockReader:
         """Tell once when the lease is over because the catalog is out of reach."""
         if not self._is_over and not self.lease.is_valid(monotonic_s()):
             self._is_over = True
-            events.tell(log, logging.WARNING, "lease over", holder=str(self.holder.holder_id))
+            events.emit(log, logging.WARNING, "lease over", holder=str(self.holder.holder_id))
 
     def _read(self, stock_name: str) -> Reading:
         """Answer from memory, or from a fill that this reader owns or may share."""
@@ -190,14 +190,14 @@ class StockReader:
         if since_s < self._away_until_s:
             raise Unreachable("The catalog did not answer a moment ago.")
         if not is_known:
-            self._strangers.admit(since_s)
+            self._unknown_names.admit(since_s)
         try:
             if to_keep:
                 stock, may_keep = self.catalog.fill(stock_name, self.holder.holder_id)
             else:
                 stock, may_keep = self.catalog.get_stock(stock_name), False
         except UnknownStock:
-            self._strangers.count(monotonic_s())
+            self._unknown_names.count(monotonic_s())
             raise
         except Unreachable as failure:
             if not failure.is_refused:  # silent: do not let every reader wait for it in turn

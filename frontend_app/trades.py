@@ -19,8 +19,8 @@ from bazaar.core.failures import Failure
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.messages import Name, Quantity
-from bazaar.recorder import operations
-from bazaar.rest import PUBLIC_BODY_BYTES_MAX, check_stock_name
+from bazaar.runtime.metrics import operations
+from bazaar.web.rest import PUBLIC_BODY_BYTES_MAX, check_stock_name
 from frontend_app.headers import KEY_HEADER, placed_headers
 from frontend_app.hits import Application, Environ, StartResponse
 from frontend_app.outcomes import leave

@@ -9,15 +9,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bazaar.core.types import OrderNo, TradeType, Version
-from bazaar.hops import GetHop, PostHop
 from bazaar.protocol import examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
-from bazaar.rest import (
+from bazaar.web.rest import (
     Endpoint,
     MemberEndpoint,
     read_number,
     read_stock_name,
 )
+from bazaar.web.router import GetHop, PostHop
 from frontend_app import serializers, services, wiring
 from frontend_app.headers import (
     KEY_FIELD,
@@ -108,10 +108,10 @@ class LeaderDetail(Endpoint):
     """
 
     def get(self, request: Request) -> Response:
-        reign = services.get_reign()
-        assert reign.leader is not None, "get_reign returns a leader or raises"
-        port = wiring.port_of(reign.leader)
-        return Response({"leader": port, "id": reign.leader, "term": reign.term})
+        leadership = services.get_leadership()
+        assert leadership.leader is not None, "get_leadership returns a leader or raises"
+        port = wiring.port_of(leadership.leader)
+        return Response({"leader": port, "id": leadership.leader, "term": leadership.term})
 
 
 class CacheRemove(MemberEndpoint):

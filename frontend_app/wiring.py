@@ -4,12 +4,12 @@ from functools import cache
 
 from django.conf import settings
 
-from bazaar import control
-from bazaar.auth import refusals
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.statuses import FrontEndStatus
-from bazaar.recorder import told_by_all, told_sizes
+from bazaar.runtime.metrics import process_status, summarize_sizes
+from bazaar.web import control
+from bazaar.web.member_auth import refusals
 from frontend_app.hits import Application, HitPath
 from frontend_app.leader import LeaderWatch
 from frontend_app.lookups import LookUpPath
@@ -73,15 +73,15 @@ def wrap(application: Application) -> Application:
 
 def status() -> FrontEndStatus:
     """Return what this front end tells of itself; reads memory only, so it never waits."""
-    reader, elector, combiner = stocks(), watch().elector, watch().combiner
+    reader, elector, batcher = stocks(), watch().elector, watch().batcher
     hits, misses = reader.cache.hits, reader.cache.misses
     return FrontEndStatus(
-        **told_by_all(),
+        **process_status(),
         role="frontend",
         id=settings.BAZAAR_NODE.id,
-        is_ready=elector.reign.leader is not None,
-        term=elector.reign.term,
-        leader=elector.reign.leader,
+        is_ready=elector.leadership.leader is not None,
+        term=elector.leadership.term,
+        leader=elector.leadership.leader,
         refused_callers=refusals.count,
         lease_left_s=round(reader.lease_left_s(), 3),
         cached_count=len(reader.cache.entries),
@@ -94,9 +94,9 @@ def status() -> FrontEndStatus:
         order_hits=orders().hits,
         order_misses=orders().misses,
         elections=elector.elections,
-        batches=combiner.batches,
-        trades=combiner.items,
-        batch_sizes=told_sizes(combiner.sizes),
+        batches=batcher.batches,
+        trades=batcher.items,
+        batch_sizes=summarize_sizes(batcher.sizes),
         retries=watch().retries,
         silences=elector.silences,
     )

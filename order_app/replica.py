@@ -11,28 +11,28 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from bazaar import loops
-from bazaar.batching import Combiner
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Corrupt, Deposed, Diverged, Failure, NotLeader
 from bazaar.core.flow import AskCatalog, AskLedger, AskPeer, AwaitFollowers, Effect, Flow, Ship
 from bazaar.core.ledger import Answer
-from bazaar.core.replica import Replica, Standing
+from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Linked, Outbox
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.recorder import events
+from bazaar.runtime import loops
+from bazaar.runtime.group_commit import Batcher
+from bazaar.runtime.metrics import events
 from bazaar.settings.env import Limits
 from order_app.store import OrderLog
 
 log = logging.getLogger("bazaar.order")
 
 _PHRASES = {
-    Standing.STARTING: "starting",
-    Standing.FOLLOWING: "following",
-    Standing.TAKING_OVER: "taking over",
-    Standing.LEADING: "leading",
-    Standing.CORRUPT: "staying out",
+    ReplicaState.STARTING: "starting",
+    ReplicaState.FOLLOWING: "following",
+    ReplicaState.TAKING_OVER: "taking over",
+    ReplicaState.LEADING: "leading",
+    ReplicaState.CORRUPT: "staying out",
 }
 """What is told when a replica begins to stand like this."""
 Wanted = tuple[Term, Trade]
@@ -44,7 +44,7 @@ class Sending(Protocol):
 
     @property
     def outbox(self) -> Outbox:
-        """The reign that it belongs to."""
+        """The leadership that it belongs to."""
 
     def finish(self, until_s: float) -> None:
         """Wait for the answer and note it; called once. until_s: on the monotonic clock."""
@@ -84,9 +84,9 @@ class ReplicaShell:
         self._sent: list[Sending] = []
         self._lock = threading.RLock()
         self._level_s = monotonic_s()
-        self._told = self.machine.standing
+        self._told = self.machine.state
         self._is_behind = False
-        self.combiner: Combiner[Wanted, Answer] = Combiner(
+        self.batcher: Batcher[Wanted, Answer] = Batcher(
             self._place, batch_max=limits.batch_trades_max, waiting_max=limits.waiting_trades_max
         )
 
@@ -94,22 +94,22 @@ class ReplicaShell:
         """Check the whole log, catch up, then serve; a damaged log stays out (I8)."""
         if fault := self.log.find_fault():
             self.machine.mark_corrupt()
-            events.tell(log, logging.CRITICAL, "log damaged", order_no=fault)
+            events.emit(log, logging.CRITICAL, "log damaged", order_no=fault)
             return
-        self._told = Standing.FOLLOWING  # "serving" tells that
+        self._told = ReplicaState.FOLLOWING  # "serving" tells that
         self.run(self.machine.start())
         last, term = self.machine.last, self.machine.term
-        events.tell(log, logging.INFO, "serving", last=last, term=term)
+        events.emit(log, logging.INFO, "serving", last=last, term=term)
 
     def run(self, flow: Flow[Any], perform: Callable[[Effect], Any] | None = None) -> Any:
         """Run one of the machine's flows. Raises what it raises."""
         try:
             return loops.run(flow, perform or self._perform, self._lock)
         except Corrupt as corrupt:
-            events.tell(log, logging.CRITICAL, "log damaged", reason=corrupt.message)
+            events.emit(log, logging.CRITICAL, "log damaged", reason=corrupt.message)
             raise
         finally:
-            self._tell_standing()
+            self._report_state()
 
     def trade(self, term: Term, trades: Sequence[Trade]) -> Sequence[Answer]:
         """
@@ -118,7 +118,7 @@ class ReplicaShell:
         Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated, Unreachable.
         """
         self._check_leads(term)
-        return self.combiner.submit([(term, trade) for trade in trades])
+        return self.batcher.submit([(term, trade) for trade in trades])
 
     def take_notice(self, term: Term, leader: ReplicaId) -> None:
         """Learn who leads; return once this replica leads, when it is the one (DESIGN 4.3)."""
@@ -129,7 +129,7 @@ class ReplicaShell:
 
     def append(self, append: Append) -> Accepted:
         """Follow. Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite."""
-        reign = self.machine.outbox
+        leadership = self.machine.outbox
         try:
             with self._lock:
                 accepted = self.machine.append(append)
@@ -137,9 +137,9 @@ class ReplicaShell:
             self.verify()
             raise
         finally:
-            if self.machine.outbox is not reign:
+            if self.machine.outbox is not leadership:
                 self._wake()
-            self._tell_standing()
+            self._report_state()
             self._note_lag()
         return accepted
 
@@ -155,14 +155,14 @@ class ReplicaShell:
         with self._lock:
             self.machine.step_down(term, leader)
         self._wake()
-        self._tell_standing()
+        self._report_state()
 
     def verify(self) -> None:
         """Compare this log with the ledger; a log that differs stays out from now on (I8)."""
         try:
             self.run(self.machine.catch_up())
         except Failure as failure:
-            events.tell(log, logging.WARNING, "verification ended", reason=failure.message)
+            events.emit(log, logging.WARNING, "verification ended", reason=failure.message)
 
     @property
     def lag_orders(self) -> int:
@@ -254,14 +254,14 @@ class ReplicaShell:
             if not is_released:
                 for follower in outbox.laggards(upto):
                     outbox.lost(follower)
-                    events.tell(
+                    events.emit(
                         log, logging.WARNING, "follower dropped", replica=follower, upto=upto
                     )
                 outbox.release(upto)
             return len(outbox.in_sync())
 
     def _check_leads(self, term: Term) -> None:
-        if self.machine.standing is not Standing.LEADING or self.machine.term != term:
+        if self.machine.state is not ReplicaState.LEADING or self.machine.term != term:
             raise NotLeader(f"Replica {self.machine.me} does not lead term {term}.")
 
     def _note_lag(self) -> None:
@@ -271,18 +271,18 @@ class ReplicaShell:
         if self._is_behind:
             self._is_behind = False
             lag_ms = round((monotonic_s() - self._level_s) * 1000)
-            events.tell(log, logging.INFO, "caught up", last=self.machine.last, after_ms=lag_ms)
+            events.emit(log, logging.INFO, "caught up", last=self.machine.last, after_ms=lag_ms)
         self._level_s = monotonic_s()
 
-    def _tell_standing(self) -> None:
-        """Tell of a standing that nobody was told of yet; a step may take several."""
+    def _report_state(self) -> None:
+        """Tell of a state that nobody was told of yet; a step may take several."""
         machine, before = self.machine, self._told
-        if machine.standing is before:
+        if machine.state is before:
             return
-        self._told = machine.standing
-        has_led = before is Standing.LEADING
-        phrase = "stepped down" if has_led else _PHRASES[machine.standing]
-        events.tell(log, logging.INFO, phrase, term=machine.term, leader=machine.leader)
+        self._told = machine.state
+        has_led = before is ReplicaState.LEADING
+        phrase = "stepped down" if has_led else _PHRASES[machine.state]
+        events.emit(log, logging.INFO, phrase, term=machine.term, leader=machine.leader)
 
     def _wake(self) -> None:
         """Let everybody look who leads; nobody waits for what a leader has sent that is no more."""

@@ -18,7 +18,7 @@ from bazaar.core.failures import Diverged, Failure, GapFound, StaleTerm, Unreach
 from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import ReplicaClient, SentAppend
-from bazaar.recorder import events
+from bazaar.runtime.metrics import events
 from order_app.replica import ReplicaShell
 
 log = logging.getLogger("bazaar.order")
@@ -39,7 +39,7 @@ class Replicator:
     _due_s: float = field(default=0.0, init=False)
     """When the follower should hear from this leader again."""
     _told_of: Outbox | None = field(default=None, init=False)
-    """The reign that the follower heard of last."""
+    """The leadership that the follower heard of last."""
 
     def start(self) -> None:
         """Begin; the thread ends with the process."""
@@ -108,7 +108,7 @@ class Replicator:
         return self.shell.peers[self.follower]
 
     def _await_work(self) -> Outbox | None:
-        """Return the outbox of the reign, and the turn, once this follower should hear from it."""
+        """Return the leader's outbox, and the turn, once this follower should hear from it."""
         machine, shipping = self.shell.machine, self.shell.shipping
         with shipping:
             shipping.wait_for(lambda: self._has_work(machine.outbox), self._patience_s())
@@ -168,7 +168,7 @@ class Replicator:
             self.shell.verify()
 
     def _tell(self, level: int, phrase: str, **fields: str | int) -> None:
-        events.tell(log, level, phrase, replica=self.follower, **fields)
+        events.emit(log, level, phrase, replica=self.follower, **fields)
 
 
 @dataclass(frozen=True, slots=True)

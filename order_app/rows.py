@@ -4,8 +4,8 @@ from django.db.models import CharField, Max
 from django.db.models.functions import Cast
 
 from bazaar.core.types import OrderNo
-from bazaar.finding import find_rows
 from bazaar.protocol.rows import FoundBody, Row, RowsBody
+from bazaar.runtime.search import find_rows
 from order_app.models import LogEntry
 
 _ROW = ("order_no", "key_text", "stock_name", "trade_type", "quantity", "digest")

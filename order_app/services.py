@@ -52,6 +52,6 @@ def look_up(*, order_no: OrderNo) -> Order:
 def read_page(*, after: OrderNo, limit: int) -> Page:
     """Return a page of this log, for a peer. Raises GapFound, NotServing (definite)."""
     shell = wiring.replica()
-    if shell.machine.standing == "corrupt":
+    if shell.machine.state == "corrupt":
         raise NotServing("This replica's log is damaged; rebuild it.")
     return shell.log.page(after, limit)

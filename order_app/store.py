@@ -15,7 +15,7 @@ from bazaar.core.failures import GapFound
 from bazaar.core.ledger import Page
 from bazaar.core.replication import Linked
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, TradeType
-from bazaar.transactions import read, write_transaction
+from bazaar.runtime.transactions import read, write_transaction
 from order_app.models import HeardTerm, LogEntry
 
 _ORDER = ("order_no", "key", "stock_name", "trade_type", "quantity")

@@ -8,11 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
-from bazaar.hops import GetHop, PostHop
 from bazaar.protocol import examples, messages
 from bazaar.protocol.rows import ROWS_MAX
 from bazaar.protocol.statuses import ReplicaStatus
-from bazaar.rest import (
+from bazaar.web.rest import (
     MemberEndpoint,
     check_number,
     check_stock_name,
@@ -22,6 +21,7 @@ from bazaar.rest import (
     read_stock_name,
     read_text,
 )
+from bazaar.web.router import GetHop, PostHop
 from order_app import rows, serializers, services, wiring
 
 
@@ -220,21 +220,21 @@ class LeaderNotice(MemberEndpoint):
     body_type = messages.NoticeBody
 
     def get(self, request: Request) -> Response:
-        return Response(self._reign())
+        return Response(self._leadership())
 
     def post(self, request: Request) -> Response:
         body = read_body(request, messages.NoticeBody)
         services.take_notice(term=Term(body.term), leader=ReplicaId(body.leader))
-        return Response(self._reign())
+        return Response(self._leadership())
 
-    def _reign(self) -> messages.ReignBody:
+    def _leadership(self) -> messages.LeadershipBody:
         ping = wiring.ping()
-        return messages.ReignBody(term=ping.term, leader=ping.leader)
+        return messages.LeadershipBody(term=ping.term, leader=ping.leader)
 
 
 class StatusDetail(GetHop):
     """
-    What this replica tells of itself: standing, log, lag, batches, requests, events.
+    What this replica tells of itself: state, log, lag, batches, requests, events.
 
     GET answers an object; docs/PROTOCOL.md names its fields.
     """

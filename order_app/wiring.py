@@ -8,15 +8,15 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from bazaar import clock
-from bazaar.auth import refusals
 from bazaar.core.failures import Failure
 from bazaar.core.types import ReplicaId
-from bazaar.loops import Loop
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
-from bazaar.recorder import events, told_by_all, told_sizes
-from bazaar.storage import database_bytes
+from bazaar.runtime.loops import Loop
+from bazaar.runtime.metrics import events, process_status, summarize_sizes
+from bazaar.runtime.storage import database_bytes
+from bazaar.web.member_auth import refusals
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
@@ -55,14 +55,14 @@ def look() -> None:
     """Note whether the catalog is in reach; without it nobody can lead (DESIGN 4.3)."""
     machine = replica().machine
     try:
-        lookout().leadership()
+        lookout().get_leadership()
     except Failure as failure:
         if machine.reaches_catalog:
-            events.tell(log, logging.WARNING, "catalog out of reach", reason=failure.message)
+            events.emit(log, logging.WARNING, "catalog out of reach", reason=failure.message)
         machine.reaches_catalog = False
     else:
         if not machine.reaches_catalog:
-            events.tell(log, logging.INFO, "catalog in reach")
+            events.emit(log, logging.INFO, "catalog in reach")
         machine.reaches_catalog = True
 
 
@@ -82,10 +82,10 @@ def _start(shell: ReplicaShell) -> None:
             shell.start()
         except (DatabaseError, ValueError) as error:  # a row that cannot be read, or is no order
             shell.machine.mark_corrupt()
-            events.tell(log, logging.CRITICAL, "database damaged", reason=str(error))
+            events.emit(log, logging.CRITICAL, "database damaged", reason=str(error))
         except Failure as failure:
             log.warning("not serving yet reason=%s", failure.message)
-        if shell.machine.is_serving or shell.machine.standing == "corrupt":
+        if shell.machine.is_serving or shell.machine.state == "corrupt":
             return
         clock.wait(START_RETRY_S)
 
@@ -110,7 +110,7 @@ def status() -> ReplicaStatus:
     shell = replica()
     machine, outbox = shell.machine, shell.machine.outbox
     return ReplicaStatus(
-        **told_by_all(),
+        **process_status(),
         database_bytes=database_bytes(),
         role="order",
         id=machine.me,
@@ -120,7 +120,7 @@ def status() -> ReplicaStatus:
         last=machine.last,
         digest=machine.digest,
         refused_callers=refusals.count,
-        standing=machine.standing,
+        state=machine.state,
         lag_orders=shell.lag_orders,
         lag_ms=round(shell.lag_ms, 1),
         in_sync=outbox.in_sync() if outbox else (),
@@ -133,8 +133,8 @@ def status() -> ReplicaStatus:
             )
             for replica_id, progress in (outbox.followers if outbox else {}).items()
         ),
-        batches=shell.combiner.batches,
-        trades=shell.combiner.items,
-        batch_sizes=told_sizes(shell.combiner.sizes),
+        batches=shell.batcher.batches,
+        trades=shell.batcher.items,
+        batch_sizes=summarize_sizes(shell.batcher.sizes),
         reaches_catalog=machine.reaches_catalog,
     )

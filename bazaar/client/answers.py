@@ -33,7 +33,7 @@ class Order(msgspec.Struct, frozen=True):
     quantity: int
 
 
-class Reign(msgspec.Struct, frozen=True):
+class Leadership(msgspec.Struct, frozen=True):
     """Who leads, as far as a front end knows."""
 
     leader: int

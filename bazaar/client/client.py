@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError, LocationParseError, MaxRetryError
 
 from bazaar import clock
 from bazaar.client import exchange
-from bazaar.client.answers import Order, Reign, Stock
+from bazaar.client.answers import Leadership, Order, Stock
 from bazaar.client.exchange import Call, Limits, Lost, Question
 from bazaar.client.reading import Reply, one_line
 from bazaar.core.types import TradeType
@@ -110,7 +110,7 @@ class Client:
         """
         return self.ask(exchange.ask_trade(key or uuid4(), stock_name, trade_type, quantity))
 
-    def leader(self) -> Reign:
+    def leader(self) -> Leadership:
         """Return who leads, as far as a front end knows. Raises Refused, Unreachable, BadAnswer."""
         return self.ask(exchange.ask_leader())
 

@@ -20,7 +20,15 @@ from uuid import UUID
 import msgspec
 
 from bazaar.client import reading
-from bazaar.client.answers import ClientError, Indefinite, Order, Refused, Reign, Stock, Unreachable
+from bazaar.client.answers import (
+    ClientError,
+    Indefinite,
+    Leadership,
+    Order,
+    Refused,
+    Stock,
+    Unreachable,
+)
 from bazaar.client.reading import Reply
 from bazaar.core.types import TradeType
 
@@ -119,9 +127,9 @@ def ask_trade(key: UUID, stock_name: str, trade_type: TradeType, quantity: int) 
     return Question(request, read, named)
 
 
-def ask_leader() -> Question[Reign]:
+def ask_leader() -> Question[Leadership]:
     """Return the question who leads."""
-    return Question(Request("GET", "/leader"), reading.read_reign)
+    return Question(Request("GET", "/leader"), reading.read_leadership)
 
 
 class _Course:

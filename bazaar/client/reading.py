@@ -17,9 +17,9 @@ from bazaar.client.answers import (
     BadAnswer,
     ClientError,
     Indefinite,
+    Leadership,
     Order,
     Refused,
-    Reign,
     Stock,
     Unreachable,
 )
@@ -81,7 +81,7 @@ class _PlacedBody(msgspec.Struct):
     order_no: Number
 
 
-class _ReignBody(msgspec.Struct):
+class _LeadershipBody(msgspec.Struct):
     leader: Number
     id: Number
     term: Number
@@ -101,7 +101,7 @@ class _ErrorBody(msgspec.Struct):
 _STOCK = msgspec.json.Decoder(_StockBody)
 _FOUND = msgspec.json.Decoder(_FoundBody)
 _PLACED = msgspec.json.Decoder(_PlacedBody)
-_REIGN = msgspec.json.Decoder(_ReignBody)
+_LEADERSHIP = msgspec.json.Decoder(_LeadershipBody)
 _ERROR = msgspec.json.Decoder(_ErrorBody)
 
 
@@ -152,11 +152,11 @@ def read_placed(
     return Order(_decode(_PLACED, reply, key).order_no, stock_name, trade_type, quantity)
 
 
-def read_reign(reply: Reply) -> Reign:
+def read_leadership(reply: Reply) -> Leadership:
     """Return who leads. Raises ClientError."""
     _check_ok(reply)
-    body = _decode(_REIGN, reply)
-    return Reign(body.leader, body.id, body.term)
+    body = _decode(_LEADERSHIP, reply)
+    return Leadership(body.leader, body.id, body.term)
 
 
 @lru_cache(CACHE_WORDS_MAX)

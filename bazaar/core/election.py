@@ -25,7 +25,7 @@ from bazaar.core.flow import AskAllPings, AskPing, Claim, Flow, Notify, Reconsid
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
 
-TENURE_S = 2.0
+LEADER_PROTECTION_S = 2.0
 """For how long a new leader that the catalog reaches is not deposed by who cannot reach it."""
 SILENCES_MAX = 2
 """Silent pings in a row after which the leader counts as dead."""
@@ -46,7 +46,7 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
-class Reign:
+class Leadership:
     """A term and who leads it; nobody before the first election."""
 
     term: Term
@@ -71,7 +71,7 @@ class Elector:
     def __init__(self, replicas: Sequence[ReplicaId]) -> None:
         """Know nobody yet; the first `watch` finds the leader or elects one."""
         self.replicas = tuple(replicas)
-        self.reign = Reign(Term(0), None)
+        self.leadership = Leadership(Term(0), None)
         self.silences = 0
         self.elections = 0
         """Claims that this front end won."""
@@ -83,7 +83,7 @@ class Elector:
         Raises Unreachable (indefinite): the catalog did not answer a claim. Raises NoReplica
         (definite).
         """
-        leader = self.reign.leader
+        leader = self.leadership.leader
         if leader not in self.replicas:  # nobody yet, or one that this cluster does not have
             yield from self._elect(suspect=None)
             return
@@ -96,14 +96,14 @@ class Elector:
                 yield from self._elect(suspect=leader)
             return
         self.silences = 0
-        if ping.term > self.reign.term:
-            self._adopt(Reign(ping.term, ping.leader))
+        if ping.term > self.leadership.term:
+            self._adopt(Leadership(ping.term, ping.leader))
         elif not ping.is_serving:
             yield from self._elect(suspect=leader)
         elif not ping.reaches_catalog:
             yield from self._elect(suspect=leader, is_live=True)
-        elif not ping.is_leading and leader == self.reign.leader:
-            yield Notify(self.reign.term, leader, (leader,))
+        elif not ping.is_leading and leader == self.leadership.leader:
+            yield Notify(self.leadership.term, leader, (leader,))
 
     def forward(self, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
         """
@@ -117,12 +117,14 @@ class Elector:
         waiting = tuple(dict.fromkeys(trades))
         doubtful: Term | None = None
         while waiting:
-            reign = self.reign  # read once: another thread may find a new leader meanwhile
-            term = reign.term
+            leadership = (
+                self.leadership
+            )  # read once: another thread may find a new leader meanwhile
+            term = leadership.term
             try:
-                if reign.leader is None or reign.leader not in self.replicas:
+                if leadership.leader is None or leadership.leader not in self.replicas:
                     raise NoLeader
-                placed: tuple[Answer, ...] = yield SendTrades(term, reign.leader, waiting)
+                placed: tuple[Answer, ...] = yield SendTrades(term, leadership.leader, waiting)
                 is_sure = doubtful is None or doubtful < term
                 answers.update(zip(waiting, _honest(placed, is_sure=is_sure), strict=True))
                 break
@@ -142,7 +144,7 @@ class Elector:
 
         is_live: the suspect lives, and is kept unless another one reaches the catalog.
         """
-        term = self.reign.term
+        term = self.leadership.term
         others = tuple(replica_id for replica_id in self.replicas if replica_id != suspect)
         pings: tuple[Ping, ...] = yield AskAllPings(others)
         if is_live and not any(ping.is_serving and ping.reaches_catalog for ping in pings):
@@ -151,33 +153,33 @@ class Elector:
         newest = max(pings, key=lambda ping: ping.term)
         if newest.term > term and any(ping.replica_id == newest.leader for ping in pings):
             # Known to the replicas already; the catalog may be out of reach from here.
-            self._adopt(Reign(newest.term, newest.leader))
+            self._adopt(Leadership(newest.term, newest.leader))
             return
         try:
-            reign: Reign = yield Claim(term, chosen)
+            leadership: Leadership = yield Claim(term, chosen)
         except StaleTerm as stale:
-            self._adopt(Reign(stale.term, stale.leader))
+            self._adopt(Leadership(stale.term, stale.leader))
             return
         except LeaderAlive:
             self.silences = 0
             return
         self.elections += 1
-        self._adopt(reign)
-        yield Notify(reign.term, chosen, self.replicas)
+        self._adopt(leadership)
+        yield Notify(leadership.term, chosen, self.replicas)
 
-    def _adopt(self, reign: Reign) -> None:
-        if reign.term > self.reign.term:
-            self.reign, self.silences = reign, 0
+    def _adopt(self, leadership: Leadership) -> None:
+        if leadership.term > self.leadership.term:
+            self.leadership, self.silences = leadership, 0
 
 
-def is_protected(tenure_s: float, answer: Ping | None) -> bool:
+def is_protected(led_s: float, answer: Ping | None) -> bool:
     """
     Tell whether a claim against the leader must wait (the catalog's side of an election).
 
-    tenure_s: for how long the leader has led. answer: what it said to the catalog's own ping, if
+    led_s: for how long the leader has led. answer: what it said to the catalog's own ping, if
     anything. So front ends that see different replicas do not depose each other's leaders in turns.
     """
-    if tenure_s >= TENURE_S or answer is None:
+    if led_s >= LEADER_PROTECTION_S or answer is None:
         return False
     return answer.is_serving and answer.reaches_catalog
 
@@ -203,12 +205,12 @@ def _honest(answers: tuple[Answer, ...], *, is_sure: bool) -> tuple[Answer, ...]
     )
 
 
-def claim_term(current: Reign, term: Term, leader: ReplicaId) -> Reign:
+def claim_term(current: Leadership, term: Term, leader: ReplicaId) -> Leadership:
     """
-    Return the reign that a claim begins, given the current one (the catalog's side of an election).
+    Return the leadership that a claim begins (the catalog's side of an election).
 
     Raises StaleTerm (definite): the claim knows an older term than the current one (I6).
     """
     if term != current.term:
         raise StaleTerm(current.term, current.leader)
-    return Reign(Term(current.term + 1), leader)
+    return Leadership(Term(current.term + 1), leader)

@@ -102,7 +102,7 @@ class DamagedPage(Failure):
 
 
 class StaleTerm(Failure):
-    """The caller speaks for a reign that is over (I5); carries the current one."""
+    """The caller speaks for a leadership that is over (I5); carries the current one."""
 
     def __init__(self, term: Term, leader: ReplicaId | None, message: str = "") -> None:
         super().__init__(message or f"The current term is {term}, its leader {leader}.")

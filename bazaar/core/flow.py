@@ -3,9 +3,9 @@ Flows: decisions that need answers from elsewhere, written as generators.
 
 A flow yields an *effect* (a frozen value that names what it needs) and is resumed with the answer,
 or with the `Failure` thrown into it. It never waits, so the same flow runs under threads and HTTP
-(`bazaar.loops.run`) and in the simulated network of `tests/sim`. A flow's steps between two effects
-are atomic for its machine: who runs it holds the machine's lock while it steps and lets go while
-the effect is under way.
+(`bazaar.runtime.loops.run`) and in the simulated network of `tests/sim`. A flow's steps between two
+effects are atomic for its machine: the caller holds the machine's lock while it steps and releases
+it while the effect is under way.
 """
 
 from collections.abc import Generator
@@ -81,7 +81,7 @@ class AskAllPings(Effect):
 @dataclass(frozen=True, slots=True)
 class Claim(Effect):
     """
-    Make `leader` the leader of term + 1; answers Reign. Fails StaleTerm (lost the race),
+    Make `leader` the leader of term + 1; answers Leadership. Fails StaleTerm (lost the race),
     Unreachable.
     """
 

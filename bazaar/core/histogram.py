@@ -3,7 +3,7 @@ How values are spread, without keeping them: counts in fixed buckets (I10).
 
 Bucket i counts the values above bound i-1 and up to bound i; the last one has no upper end. Counts
 only grow, so two readings of the same histogram differ by what came in between. A quantile is exact
-to the width of its bucket. Left out: names and statuses (`bazaar.recorder`).
+to the width of its bucket. Left out: names and statuses (`bazaar.runtime.metrics`).
 """
 
 from bisect import bisect_left
@@ -32,7 +32,7 @@ class Histogram:
         # count and writing it; where that does not hold, a race costs a count.
         self.counts[bisect_left(self.bounds, value)] += 1
 
-    def told(self) -> tuple[int, ...]:
+    def snapshot(self) -> tuple[int, ...]:
         """Return the counts, without the empty buckets at the end."""
         counts = tuple(self.counts)
         end = len(counts)

@@ -40,7 +40,7 @@ class Lease:
 
 
 @dataclass(slots=True)
-class Holder:
+class LeaseHolder:
     """The catalog's side of one lease."""
 
     holder_id: str
@@ -49,15 +49,15 @@ class Holder:
 
 
 @dataclass(slots=True)
-class Holders:
+class Leases:
     """Who may be serving from memory right now, as the catalog must assume."""
 
     lease_s: float
-    holders: dict[str, Holder] = field(default_factory=dict)
+    holders: dict[str, LeaseHolder] = field(default_factory=dict)
 
     def register(self, holder_id: str, now_s: float) -> None:
         """Begin a lease; never while a change is between its invalidations and its commit."""
-        self.holders[holder_id] = Holder(holder_id, now_s + self.lease_s)
+        self.holders[holder_id] = LeaseHolder(holder_id, now_s + self.lease_s)
 
     def honour(self, holder_id: str, now_s: float) -> None:
         """
@@ -65,7 +65,7 @@ class Holders:
 
         It cannot be renewed: its holder may have missed a change, so it has to begin anew.
         """
-        self.holders[holder_id] = Holder(holder_id, now_s + self.lease_s, is_suspended=True)
+        self.holders[holder_id] = LeaseHolder(holder_id, now_s + self.lease_s, is_suspended=True)
 
     def renew(self, holder_id: str, now_s: float) -> None:
         """Prolong a lease. Raises UnknownHolder (definite)."""

@@ -1,7 +1,7 @@
 """
 The catalog's decision about a batch of trades: facts in, changes out (DESIGN 4.1).
 
-The shell reads the facts (`Book`) and applies the changes (`Decision`) inside one database
+The shell reads the facts (`LedgerFacts`) and applies the changes (`Decision`) inside one database
 transaction, so the same transaction that moves shares checks the term. Holds I2 (a known key is
 answered, not executed), I4 (0 <= quantity <= issued, and every accepted trade moves quantity and
 trade_volume together) and I5 (the term is the current one). Left out: how caches hear of a change
@@ -76,7 +76,7 @@ class BatchAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class LedgerFacts:
     """The facts that a decision needs, as read inside its transaction."""
 
     term: Term
@@ -105,7 +105,7 @@ class Decision:
 class _Draft:
     """A decision while it is being made."""
 
-    book: Book
+    facts: LedgerFacts
     known: dict[UUID, Order]
     stocks: dict[str, Stock]
     orders: list[Order] = field(default_factory=list)
@@ -119,7 +119,7 @@ class _Draft:
             changed = decide(self.stocks.get(trade.stock_name), trade)
         except Failure as failure:
             return failure
-        order_no = OrderNo(self.book.last + len(self.orders) + 1)  # I1: dense
+        order_no = OrderNo(self.facts.last + len(self.orders) + 1)  # I1: dense
         order = Order(order_no, trade.key, trade.stock_name, trade.trade_type, trade.quantity)
         self.stocks[changed.name] = changed
         self.known[order.key] = order
@@ -156,7 +156,7 @@ def reprice(stock: Stock, price: Decimal) -> Stock:
     return replace(stock, price=price, version=Version(stock.version + 1))
 
 
-def decide_batch(book: Book, batch: Batch) -> Decision:
+def decide_batch(facts: LedgerFacts, batch: Batch) -> Decision:
     """
     Decide every trade of a batch, in order.
 
@@ -164,10 +164,10 @@ def decide_batch(book: Book, batch: Batch) -> Decision:
     Raises GapFound (definite): the sender has orders that the ledger lacks; deciding now would
     reuse their numbers (I1).
     """
-    if batch.after > book.last:
-        raise GapFound(book.last)
-    check_term(book.term, book.leader, batch.term, batch.leader)
-    draft = _Draft(book, dict(book.known), dict(book.stocks))
+    if batch.after > facts.last:
+        raise GapFound(facts.last)
+    check_term(facts.term, facts.leader, batch.term, batch.leader)
+    draft = _Draft(facts, dict(facts.known), dict(facts.stocks))
     answers = tuple(draft.answer(trade) for trade in batch.trades)
     assert all(0 <= stock.quantity <= stock.issued for stock in draft.stocks.values()), "I4"
     changed = {order.stock_name for order in draft.orders}
@@ -175,7 +175,7 @@ def decide_batch(book: Book, batch: Batch) -> Decision:
         answers=answers,
         orders=tuple(draft.orders),
         versions=tuple(draft.versions),
-        digest=chain(book.digest, draft.orders),
+        digest=chain(facts.digest, draft.orders),
         stocks=tuple(draft.stocks[name] for name in sorted(changed)),
     )
 

@@ -35,7 +35,7 @@ from bazaar.core.replication import Accepted, Append, Linked, Log, Outbox, fresh
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, Trade
 
 
-class Standing(StrEnum):
+class ReplicaState(StrEnum):
     """What a replica is doing."""
 
     STARTING = "starting"
@@ -65,7 +65,7 @@ class Replica:
         self.me, self.peers, self.log = me, tuple(peers), log
         self.term, self.leader, self.last, self.digest = head
         self.in_sync_min = in_sync_min
-        self.standing = Standing.STARTING
+        self.state = ReplicaState.STARTING
         self.outbox: Outbox | None = None
         self.leader_last: OrderNo = self.last
         """The newest order heard of: what the lag is measured against."""
@@ -75,15 +75,15 @@ class Replica:
     @property
     def is_serving(self) -> bool:
         """Whether the replica answers and may be chosen as leader."""
-        return self.standing not in (Standing.STARTING, Standing.CORRUPT)
+        return self.state not in (ReplicaState.STARTING, ReplicaState.CORRUPT)
 
     def start(self) -> Flow[None]:
         """Catch up as far as anyone answers, then serve. Raises Corrupt (definite)."""
         # Known orders are readable without the catalog; a leader catches up again.
         with suppress(Unreachable, DamagedPage):
             yield from self.catch_up()
-        if self.standing is Standing.STARTING:
-            self.standing = Standing.FOLLOWING
+        if self.state is ReplicaState.STARTING:
+            self.state = ReplicaState.FOLLOWING
 
     def take_notice(self, term: Term, leader: ReplicaId) -> Flow[None]:
         """
@@ -92,22 +92,22 @@ class Replica:
         Raises StaleTerm, NotServing: definite. Raises Unreachable: the ledger is out of reach,
         notify again.
         """
-        self._check_reign(term, leader)
+        self._check_leadership(term, leader)
         if leader == self.me and not self.is_serving:
             raise NotServing
         self._adopt(term, leader)
-        if leader != self.me or self.standing in (Standing.TAKING_OVER, Standing.LEADING):
+        if leader != self.me or self.state in (ReplicaState.TAKING_OVER, ReplicaState.LEADING):
             return
-        self.standing = Standing.TAKING_OVER
+        self.state = ReplicaState.TAKING_OVER
         try:
             yield from self.catch_up()
         except Failure:
             if self.term == term:
-                self._fall_back(Standing.TAKING_OVER)
+                self._fall_back(ReplicaState.TAKING_OVER)
             raise
-        if self.standing is Standing.TAKING_OVER and (self.term, self.leader) == (term, self.me):
+        if self.state is ReplicaState.TAKING_OVER and (self.term, self.leader) == (term, self.me):
             self.outbox = Outbox(term, self.me, self.peers, (self.last, self.digest))
-            self.standing = Standing.LEADING
+            self.state = ReplicaState.LEADING
 
     def append(self, append: Append) -> Accepted:
         """
@@ -116,9 +116,9 @@ class Replica:
         Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite, nothing stored.
         After Diverged, `catch_up` tells which of the two logs is not the ledger's.
         """
-        if self.standing is Standing.CORRUPT:
+        if self.state is ReplicaState.CORRUPT:
             raise NotServing("This replica's log is damaged; rebuild it.")
-        self._check_reign(append.term, append.leader)
+        self._check_leadership(append.term, append.leader)
         self._adopt(append.term, append.leader)
         self.leader_last = max(append.page.last, append.page.end)
         self._store(fresh_orders(append.page, self.last, self.log))
@@ -131,7 +131,7 @@ class Replica:
         Raises NotLeader, TooFewInSync, Corrupt (definite), Deposed, NotReplicated, Unreachable
         (indefinite): none is acknowledged.
         """
-        outbox = self._reign(term)
+        outbox = self._leadership(term)
         if len(outbox.in_sync()) < self.in_sync_min:
             raise TooFewInSync
         answers: dict[Trade, Answer] = {}
@@ -260,7 +260,7 @@ class Replica:
         self.log.append(fresh)
         self.last, self.digest = fresh[-1][0].order_no, fresh[-1][1]
 
-    def _check_reign(self, term: Term, leader: ReplicaId) -> None:
+    def _check_leadership(self, term: Term, leader: ReplicaId) -> None:
         """Raise StaleTerm for an older term, or for a second leader of this one (I5, I6)."""
         is_rival = term == self.term and self.leader not in (None, leader)
         if term < self.term or is_rival:
@@ -273,22 +273,22 @@ class Replica:
         assert term >= self.term, "I6"
         self.log.save_term(term, leader)
         self.term, self.leader = term, leader
-        self._fall_back(Standing.LEADING)
-        self._fall_back(Standing.TAKING_OVER)
+        self._fall_back(ReplicaState.LEADING)
+        self._fall_back(ReplicaState.TAKING_OVER)
 
-    def _fall_back(self, standing: Standing) -> None:
-        if self.standing is standing:
-            self.standing, self.outbox = Standing.FOLLOWING, None
+    def _fall_back(self, state: ReplicaState) -> None:
+        if self.state is state:
+            self.state, self.outbox = ReplicaState.FOLLOWING, None
 
     def mark_corrupt(self) -> None:
         """Stay out until rebuilt: this log differs from the ledger, or from its own digests."""
-        self.standing, self.outbox = Standing.CORRUPT, None
+        self.state, self.outbox = ReplicaState.CORRUPT, None
 
     def _mark_corrupt(self, message: str) -> Corrupt:
         self.mark_corrupt()
         return Corrupt(f"This log is not a prefix of the ledger. {message}")
 
-    def _reign(self, term: Term) -> Outbox:
-        if self.standing is not Standing.LEADING or self.outbox is None or self.term != term:
+    def _leadership(self, term: Term) -> Outbox:
+        if self.state is not ReplicaState.LEADING or self.outbox is None or self.term != term:
             raise NotLeader(f"This replica does not lead term {term}.")
         return self.outbox

@@ -111,7 +111,7 @@ class Outbox:
         followers: Iterable[ReplicaId],
         start: tuple[OrderNo, Digest],
     ) -> None:
-        """start: the leader's newest order and its digest when the reign begins."""
+        """start: the leader's newest order and its digest when the leadership begins."""
         self.term, self.leader = term, leader
         self.last, self.digest = start
         self.released: OrderNo = self.last

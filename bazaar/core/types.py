@@ -14,7 +14,7 @@ OrderNo = NewType("OrderNo", int)
 """A place in the ledger and in every order log, dense from 1; 0 means "before the first"."""
 
 Term = NewType("Term", int)
-"""The number of a reign; only grows. 0 means "nobody has led yet"."""
+"""The number of a leadership; only grows. 0 means "nobody has led yet"."""
 
 Version = NewType("Version", int)
 """A counter of one stock's changes, from 1."""

@@ -6,8 +6,8 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bazaar.ops.errors import ClusterError, Ended
-from bazaar.ops.exits import ERRORS, INTERRUPTED, USAGE
+from bazaar.cluster.errors import ClusterError, Ended
+from bazaar.cluster.exits import ERRORS, INTERRUPTED, USAGE
 
 
 class OneLineParser(CommandParser):

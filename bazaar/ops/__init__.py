@@ -1,0 +1,1 @@
+"""Nothing but the former name of the launcher; `bazaar.cluster` operates a cluster."""

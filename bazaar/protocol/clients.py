@@ -16,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from bazaar import clock
-from bazaar.core.election import Ping, Reign
+from bazaar.core.election import Leadership, Ping
 from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
@@ -164,16 +164,16 @@ class CatalogClient(Client):
         """Return the stocks after a place in the listing, as of one order of the ledger."""
         return self._get(self.control, query("/stocks", after=after, limit=limit), ListingBody)
 
-    def claim(self, term: Term, leader: ReplicaId) -> Reign:
+    def claim(self, term: Term, leader: ReplicaId) -> Leadership:
         """
         Make `leader` the leader of term + 1. Raises StaleTerm (definite): somebody was faster.
         """
         body = messages.NoticeBody(term=term, leader=leader)
-        return self._post(self.control, "/leadership", body, messages.ReignBody).to_core()
+        return self._post(self.control, "/leadership", body, messages.LeadershipBody).to_core()
 
-    def leadership(self) -> Reign:
+    def get_leadership(self) -> Leadership:
         """Return the current term and its leader."""
-        return self._get(self.control, "/leadership", messages.ReignBody).to_core()
+        return self._get(self.control, "/leadership", messages.LeadershipBody).to_core()
 
     def change_price(self, stock_name: str, price: Decimal) -> Stock:
         """Change a price and return the stock as it is now. Raises UnknownStock (definite)."""
@@ -203,7 +203,7 @@ class ReplicaClient(Client):
     def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:
         """Tell who leads. Raises StaleTerm, NotServing (definite)."""
         body = messages.NoticeBody(term=term, leader=leader)
-        self._post(self.control, "/leader", body, messages.ReignBody, timeout_s)
+        self._post(self.control, "/leader", body, messages.LeadershipBody, timeout_s)
 
     def append(self, append: Append, timeout_s: float) -> Accepted:
         """Send orders. Raises StaleTerm, GapFound, Diverged, DamagedPage, NotServing (definite)."""

@@ -66,7 +66,7 @@ class _Answer:
         raise ValueError(fault)
 
 
-class Connection:
+class ClientConnection:
     """A connection whose socket is there while it connects, so that `abort` can end that too."""
 
     def __init__(self, address: tuple[str, int], timeout_s: float) -> None:

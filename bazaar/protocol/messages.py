@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bazaar.core.digest import GENESIS
-from bazaar.core.election import Ping, Reign
+from bazaar.core.election import Leadership, Ping
 from bazaar.core.failures import Failure
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
@@ -243,15 +243,15 @@ class AcceptedBody(Message, frozen=True, kw_only=True):
         return Accepted(OrderNo(self.last), Digest(self.digest))
 
 
-class ReignBody(Message, frozen=True, kw_only=True):
+class LeadershipBody(Message, frozen=True, kw_only=True):
     """A term and who leads it."""
 
     term: TermNo
     leader: Id | None = None
 
-    def to_core(self) -> Reign:
-        """Unpack the reign."""
-        return Reign(Term(self.term), None if self.leader is None else ReplicaId(self.leader))
+    def to_core(self) -> Leadership:
+        """Unpack the leadership."""
+        return Leadership(Term(self.term), None if self.leader is None else ReplicaId(self.leader))
 
 
 class NoticeBody(Message, frozen=True, kw_only=True):

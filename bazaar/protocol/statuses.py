@@ -4,10 +4,12 @@ What every role tells of itself on its control port (`GET /status`, docs/PROTOCO
 Read from memory wherever possible, so that a busy role answers as quickly as an idle one.
 """
 
+from msgspec import field
+
 from bazaar.core.digest import GENESIS
 from bazaar.protocol.messages import Message
 
-EVENTS_TOLD_MAX = 100
+EVENTS_MAX = 100
 """Events in one status: the newest."""
 FIELD_CHARS_MAX = 200
 """Characters of one field of an event."""
@@ -74,7 +76,7 @@ class Status(Message, frozen=True, kw_only=True):
     operations: tuple[Operation, ...] = ()
     """Those that were asked for at all, by name."""
     events: tuple[Event, ...] = ()
-    """The newest, at most EVENTS_TOLD_MAX, in the order in which they happened."""
+    """The newest, at most EVENTS_MAX, in the order in which they happened."""
 
 
 class FollowerStatus(Message, frozen=True, kw_only=True):
@@ -89,7 +91,7 @@ class FollowerStatus(Message, frozen=True, kw_only=True):
 class ReplicaStatus(Status, frozen=True, kw_only=True):
     """An order replica."""
 
-    standing: str
+    state: str = field(name="standing")
     lag_orders: int
     lag_ms: float
     in_sync: tuple[int, ...] = ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bazaar.core.failures import Unreachable
-from bazaar.protocol.connection import Connection, EndedError, Reply, pack
+from bazaar.protocol.connection import ClientConnection, EndedError, Reply, pack
 from bazaar.protocol.signing import sign
 
 IDLE_CONNECTIONS_MAX = 32
@@ -38,8 +38,8 @@ class HttpTransport:
     ) -> None:
         """wall_s: the clock for signatures, seconds since 1970."""
         self.address, self._secret, self._wall_s = address, secret, wall_s
-        self._idle: list[Connection] = []
-        self._busy: set[Connection] = set()
+        self._idle: list[ClientConnection] = []
+        self._busy: set[ClientConnection] = set()
         self._lock = threading.Lock()
 
     def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
@@ -82,7 +82,7 @@ class HttpTransport:
             return None
         return Pending(self, connection)
 
-    def finish(self, connection: Connection, timeout_s: float) -> Reply:
+    def finish(self, connection: ClientConnection, timeout_s: float) -> Reply:
         """Return the answer to what was begun. Raises Unreachable (indefinite)."""
         try:
             connection.prolong(timeout_s)
@@ -99,7 +99,7 @@ class HttpTransport:
             for connection in self._busy:
                 connection.abort()
 
-    def abort_one(self, connection: Connection) -> None:
+    def abort_one(self, connection: ClientConnection) -> None:
         """End what was begun on a connection, if its answer is still waited for."""
         with self._lock:
             if connection in self._busy:
@@ -112,7 +112,7 @@ class HttpTransport:
         for connection in idle:
             connection.close()
 
-    def _take(self, timeout_s: float) -> tuple[Connection, bool]:
+    def _take(self, timeout_s: float) -> tuple[ClientConnection, bool]:
         with self._lock:
             if self._idle:
                 connection = self._idle.pop()
@@ -121,8 +121,8 @@ class HttpTransport:
                 return connection, True
         return self._open(timeout_s), False
 
-    def _open(self, timeout_s: float) -> Connection:
-        connection = Connection(self.address, timeout_s)
+    def _open(self, timeout_s: float) -> ClientConnection:
+        connection = ClientConnection(self.address, timeout_s)
         with self._lock:
             self._busy.add(connection)
         return connection
@@ -133,13 +133,13 @@ class HttpTransport:
             headers["Content-Type"] = "application/json"
         return pack(method, path, self.address, headers, body)
 
-    def _release(self, connection: Connection) -> None:
+    def _release(self, connection: ClientConnection) -> None:
         if connection.is_kept:
             self._keep(connection)
         else:
             self._drop(connection)
 
-    def _keep(self, connection: Connection) -> None:
+    def _keep(self, connection: ClientConnection) -> None:
         with self._lock:
             self._busy.discard(connection)
             if len(self._idle) < IDLE_CONNECTIONS_MAX and not connection.is_aborted:
@@ -147,7 +147,7 @@ class HttpTransport:
                 return
         connection.close()
 
-    def _drop(self, connection: Connection) -> None:
+    def _drop(self, connection: ClientConnection) -> None:
         with self._lock:
             self._busy.discard(connection)
         connection.close()
@@ -168,7 +168,7 @@ class Pending:
     """A request that was sent and whose answer nobody has waited for yet."""
 
     transport: HttpTransport
-    connection: Connection
+    connection: ClientConnection
 
     def finish(self, timeout_s: float) -> Reply:
         """

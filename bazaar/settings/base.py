@@ -37,11 +37,11 @@ TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP
 WSGI_APPLICATION = "bazaar.wsgi.application"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # `rest.Endpoint` has the real limits
 
-# Parsers, renderers and negotiation are chosen on `bazaar.rest.Endpoint`.
+# Parsers, renderers and negotiation are chosen on `bazaar.web.rest.Endpoint`.
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "EXCEPTION_HANDLER": "bazaar.rest.answer_failure",
+    "EXCEPTION_HANDLER": "bazaar.web.rest.answer_failure",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }

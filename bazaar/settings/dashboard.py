@@ -23,7 +23,9 @@ DATABASES = sqlite(BAZAAR_DATA_DIR / "dashboard.sqlite3")
 ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_WIRING = "dashboard.wiring"
 BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")
-BAZAAR_STRIKER = "bazaar.ops.striker.Striker"  # loaded by name: rooms import no ops (ADR 19)
+BAZAAR_STRIKER = (
+    "bazaar.cluster.fault_injection.Striker"  # loaded by name: rooms import no ops (ADR 19)
+)
 
 if env.read_flag(os.environ, "BAZAAR_HTTPS"):
     # A proxy in front speaks HTTPS, and says so in this header.

@@ -2,7 +2,7 @@
 All rooms in one process, for the tests: one database, a fixed secret, the shipped cluster.
 
 The dashboard's middleware is left to its own tests (`tests/dashboard`). A test that calls one
-role's URLs picks its URLconf itself (`tests.bazaar.listeners`). Outside of pytest, which keeps the
+role's URLs picks its URLconf itself (`tests.support.listeners`). Outside of pytest, which keeps the
 database in a file (`tests/conftest.py`), it is in memory.
 """
 
@@ -26,7 +26,7 @@ ROOT_URLCONF = "bazaar.urls.frontend"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
 BAZAAR_WIRING = "frontend_app.wiring"
 BAZAAR_FAULT_BUTTONS = True
-BAZAAR_STRIKER = "bazaar.ops.striker.Striker"
+BAZAAR_STRIKER = "bazaar.cluster.fault_injection.Striker"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from bazaar.index import MemberIndex
+from bazaar.web.index import MemberIndex
 from catalog_app import views
 
 urlpatterns = [
@@ -13,5 +13,5 @@ urlpatterns = [
     re_path(r"^fill/?$", views.StockFill.as_view()),
     re_path(r"^batch/?$", views.BatchCreate.as_view()),
 ]
-handler404 = "bazaar.rest.answer_unknown_path"
-handler500 = "bazaar.rest.answer_mistake"
+handler404 = "bazaar.web.rest.answer_unknown_path"
+handler500 = "bazaar.web.rest.answer_mistake"

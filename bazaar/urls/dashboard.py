@@ -18,5 +18,5 @@ urlpatterns = [
     ),
     path("", site.urls),
 ]
-handler404 = "bazaar.rest.answer_unknown_path"
-handler500 = "bazaar.rest.answer_mistake"
+handler404 = "bazaar.web.rest.answer_unknown_path"
+handler500 = "bazaar.web.rest.answer_mistake"

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from bazaar.index import Index
+from bazaar.web.index import Index
 from frontend_app import views
 
 urlpatterns = [
@@ -12,5 +12,5 @@ urlpatterns = [
     re_path(r"^leader/?$", views.LeaderDetail.as_view()),
     re_path(r"^rm/?$", views.CacheRemove.as_view()),
 ]
-handler404 = "bazaar.rest.answer_unknown_path"
-handler500 = "bazaar.rest.answer_mistake"
+handler404 = "bazaar.web.rest.answer_unknown_path"
+handler500 = "bazaar.web.rest.answer_mistake"

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from bazaar.index import MemberIndex
+from bazaar.web.index import MemberIndex
 from order_app import views
 
 urlpatterns = [
@@ -15,5 +15,5 @@ urlpatterns = [
     re_path(r"^rows/?$", views.RowPage.as_view()),
     re_path(r"^status/?$", views.StatusDetail.as_view()),
 ]
-handler404 = "bazaar.rest.answer_unknown_path"
-handler500 = "bazaar.rest.answer_mistake"
+handler404 = "bazaar.web.rest.answer_unknown_path"
+handler500 = "bazaar.web.rest.answer_mistake"

@@ -20,7 +20,9 @@ TIME = frozenset(
 CLOCK = "bazaar/clock.py"
 ENVIRONMENT = (
     "bazaar/settings/",
-    "bazaar/ops/",
+    "bazaar/cluster/",
+    "bazaar/proof/",
+    "bazaar/loadtest/",
     "bazaar/management/",
     "bazaar/wsgi.py",
     "manage.py",

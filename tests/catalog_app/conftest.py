@@ -7,10 +7,10 @@ import pytest
 
 import catalog_app.wiring
 from bazaar.core.types import ReplicaId, Term
-from catalog_app.holders import HolderDesk
+from catalog_app.lease_table import LeaseTable
 from catalog_app.models import Leadership, Stock
-from tests.bazaar.histories import STOCK
-from tests.catalog_app.fakes import BusyDesk, FakeTime
+from tests.catalog_app.fakes import BusyLeaseTable, FakeTime
+from tests.support.histories import STOCK
 
 TERM, LEADER = Term(3), ReplicaId(2)
 LEASE_S = 2.0
@@ -42,8 +42,8 @@ def time() -> FakeTime:
 
 
 @pytest.fixture
-def desk(time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> HolderDesk:
+def lease_table(time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> LeaseTable:
     """Keep the leases on a clock that stands still."""
-    desk = BusyDesk(LEASE_S, time.clock)
-    monkeypatch.setattr(catalog_app.wiring, "holders", lambda: desk)
-    return desk
+    lease_table = BusyLeaseTable(LEASE_S, time.clock)
+    monkeypatch.setattr(catalog_app.wiring, "lease_table", lambda: lease_table)
+    return lease_table

@@ -1,11 +1,11 @@
-"""Holders and a clock for the catalog's tests."""
+"""Leases and a clock for the catalog's tests."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from bazaar.core.failures import Failure
-from catalog_app.holders import Change, Clock, HolderClient, HolderDesk
+from catalog_app.lease_table import Change, Clock, HolderClient, LeaseTable
 
 
 @dataclass
@@ -22,8 +22,8 @@ class FakeTime:
         return Clock(lambda: self.now_s, self.wait)
 
 
-class BusyDesk(HolderDesk):
-    """A desk whose holders have every stock in memory as soon as they have a lease."""
+class BusyLeaseTable(LeaseTable):
+    """A lease_table whose holders have every stock in memory as soon as they have a lease."""
 
     def register(self, holder_id: str, client: HolderClient) -> None:
         super().register(holder_id, client)

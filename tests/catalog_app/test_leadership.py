@@ -5,17 +5,16 @@ from functools import partial
 import pytest
 
 import catalog_app.wiring
-from bazaar.core.election import TENURE_S, Ping, Reign
+from bazaar.core.election import LEADER_PROTECTION_S, Leadership, Ping
 from bazaar.core.failures import Failure, LeaderAlive, StaleTerm, Unreachable
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from bazaar.protocol.clients import ReplicaClient
-from catalog_app import selectors, services
-from catalog_app.models import Leadership
-from catalog_app.tenure import Tenure
-from tests.bazaar.hearing import Hearing
-from tests.bazaar.waits import run_together
+from catalog_app import models, selectors, services
+from catalog_app.leader_protection import LeaderProtection
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.catalog_app.fakes import FakeTime
+from tests.support.hearing import Hearing
+from tests.support.waits import run_together
 
 
 class FakeReplica(ReplicaClient):
@@ -36,11 +35,11 @@ class FakeReplica(ReplicaClient):
 
 def protect(
     monkeypatch: pytest.MonkeyPatch, time: FakeTime, replica: ReplicaClient | None
-) -> Tenure:
-    """Let a leader's tenure begin now; the catalog may ask this replica."""
-    tenure = Tenure({LEADER: replica} if replica else {}, lambda: time.now_s)
-    monkeypatch.setattr(catalog_app.wiring, "tenure", lambda: tenure)
-    return tenure
+) -> LeaderProtection:
+    """Let a leader's leader_protection begin now; the catalog may ask this replica."""
+    leader_protection = LeaderProtection({LEADER: replica} if replica else {}, lambda: time.now_s)
+    monkeypatch.setattr(catalog_app.wiring, "leader_protection", lambda: leader_protection)
+    return leader_protection
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +49,10 @@ def _nobody_is_protected(monkeypatch: pytest.MonkeyPatch, time: FakeTime) -> Non
 
 @pytest.mark.usefixtures("catalog")
 def test_a_claim_begins_the_next_term() -> None:
-    assert services.claim_leadership(term=TERM, leader=ReplicaId(1)) == Reign(Term(4), ReplicaId(1))
-    assert selectors.get_reign() == Reign(Term(4), ReplicaId(1))
+    assert services.claim_leadership(term=TERM, leader=ReplicaId(1)) == Leadership(
+        Term(4), ReplicaId(1)
+    )
+    assert selectors.get_leadership() == Leadership(Term(4), ReplicaId(1))
 
 
 @pytest.mark.usefixtures("catalog")
@@ -60,26 +61,26 @@ def test_a_claim_that_knows_another_term_is_refused_with_the_current_one(term: i
     with pytest.raises(StaleTerm) as caught:
         services.claim_leadership(term=Term(term), leader=ReplicaId(1))
     assert (caught.value.term, caught.value.leader) == (TERM, LEADER)
-    assert selectors.get_reign() == Reign(TERM, LEADER)
+    assert selectors.get_leadership() == Leadership(TERM, LEADER)
 
 
 @pytest.mark.usefixtures("catalog")
 def test_the_first_claim_of_all_begins_term_1() -> None:
-    Leadership.objects.update(term=0, leader=None)
+    models.Leadership.objects.update(term=0, leader=None)
     assert services.claim_leadership(term=Term(0), leader=ReplicaId(3)).term == 1
 
 
 @pytest.mark.usefixtures("committed_catalog")
 def test_one_of_many_claims_for_a_term_wins() -> None:
-    def claim(leader: ReplicaId) -> Reign | Failure:
+    def claim(leader: ReplicaId) -> Leadership | Failure:
         try:
             return services.claim_leadership(term=TERM, leader=leader)
         except StaleTerm as stale:
             return stale
 
     answers = run_together([partial(claim, ReplicaId(number)) for number in range(1, 9)])
-    (won,) = (answer for answer in answers if isinstance(answer, Reign))
-    assert selectors.get_reign() == won == Reign(Term(4), won.leader)
+    (won,) = (answer for answer in answers if isinstance(answer, Leadership))
+    assert selectors.get_leadership() == won == Leadership(Term(4), won.leader)
     lost = [answer for answer in answers if isinstance(answer, StaleTerm)]
     assert {(stale.term, stale.leader) for stale in lost} == {(4, won.leader)}
 
@@ -91,8 +92,8 @@ def test_a_new_leader_that_the_catalog_reaches_is_not_deposed(
     protect(monkeypatch, time, FakeReplica(is_alive=True)).begin()
     with pytest.raises(LeaderAlive):
         services.claim_leadership(term=TERM, leader=ReplicaId(1))
-    assert selectors.get_reign() == Reign(TERM, LEADER)
-    time.now_s += TENURE_S
+    assert selectors.get_leadership() == Leadership(TERM, LEADER)
+    time.now_s += LEADER_PROTECTION_S
     assert services.claim_leadership(term=TERM, leader=ReplicaId(1)).term == 4
 
 

@@ -10,7 +10,7 @@ from django.db.models import ProtectedError
 
 from bazaar.core.digest import GENESIS
 from catalog_app.models import Entry, HolderRegistration, Leadership, Stock
-from tests.bazaar.histories import STOCK
+from tests.support.histories import STOCK
 
 pytestmark = pytest.mark.usefixtures("catalog")
 

@@ -18,14 +18,14 @@ from bazaar.core.failures import (
 from bazaar.core.ledger import Answer, Batch
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
 from catalog_app import selectors, services
-from catalog_app.holders import HolderDesk
+from catalog_app.lease_table import LeaseTable
 from catalog_app.models import Entry, Stock
-from tests.bazaar.histories import STOCK, make_order, make_page, make_trade
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.catalog_app.fakes import FakeHolder
 from tests.contract.refusals import snapshot
+from tests.support.histories import STOCK, make_order, make_page, make_trade
 
-pytestmark = pytest.mark.usefixtures("catalog", "desk")
+pytestmark = pytest.mark.usefixtures("catalog", "lease_table")
 
 OTHER = "Ünï & Co."
 
@@ -172,16 +172,16 @@ class MistakeError(Exception):
     """Something that nobody expected."""
 
 
-def test_a_mistake_before_the_commit_leaves_nothing(desk: HolderDesk) -> None:
+def test_a_mistake_before_the_commit_leaves_nothing(lease_table: LeaseTable) -> None:
     def fail() -> None:
         raise MistakeError
 
     before = snapshot()
-    desk.register(str(UUID(int=9)), FakeHolder(on_told=fail))
+    lease_table.register(str(UUID(int=9)), FakeHolder(on_told=fail))
     with pytest.raises(MistakeError):
         place(make_trade(1), make_trade(2, stock_name=OTHER))
     assert snapshot() == before
-    desk.register(str(UUID(int=9)), FakeHolder())
+    lease_table.register(str(UUID(int=9)), FakeHolder())
     assert place(make_trade(3))[0] == make_order(1, key=make_trade(3).key)
 
 

@@ -11,10 +11,10 @@ from bazaar.client.client import ANSWER_BYTES_MAX, BadUrl, Client
 from bazaar.client.exchange import Limits
 from bazaar.clock import monotonic_s
 from bazaar.core.types import TradeType
-from tests.bazaar.servers import Handler, ScriptedServer, answer, end, hang, raw
-from tests.bazaar.waits import run_together
 from tests.client.answers import KEY
-from tests.ops.free_ports import free_ports
+from tests.cluster_unit.free_ports import free_ports
+from tests.support.servers import Handler, ScriptedServer, answer, end, hang, raw
+from tests.support.waits import run_together
 
 SHORT = Limits(deadline_s=0.8, silence_s=0.8, read_s=0.3, trade_s=0.3)
 ORDER = Order(8, "3M", TradeType.BUY, 2)

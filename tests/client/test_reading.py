@@ -14,9 +14,9 @@ from bazaar.client.reading import (
     MESSAGE_CHARS_MAX,
     RETRY_AFTER_S,
     Reply,
+    read_leadership,
     read_order,
     read_placed,
-    read_reign,
     read_stock,
 )
 from bazaar.core.types import TradeType
@@ -29,7 +29,7 @@ READERS: list[Callable[[Reply], object]] = [
     lambda answer: read_stock("3M", answer),
     lambda answer: read_order(5, answer),
     lambda answer: read_placed("3M", TradeType.BUY, 2, str(KEY), answer),
-    read_reign,
+    read_leadership,
 ]
 WORDS = {
     Source.HIT: "hit",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bazaar import topology
-from bazaar.ops.waits import wait_until
+from bazaar.cluster.waits import wait_until
 from bazaar.settings.env import ROOT
 from bazaar.topology import Node, Topology
 from tests.cluster.conftest import LiveCluster
@@ -91,7 +91,14 @@ class FrontEndApart:
             yield from (replica.port, replica.control_port)
 
     def _start(self, described: Path) -> None:
-        command = [sys.executable, "-m", "bazaar.ops.launch", "frontend", "--id", str(self.node.id)]
+        command = [
+            sys.executable,
+            "-m",
+            "bazaar.cluster.launch",
+            "frontend",
+            "--id",
+            str(self.node.id),
+        ]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 self.namespace.command(*command),

@@ -6,7 +6,7 @@ brings up a cluster of its own with three front ends of two processes each, the 
 network of its own; lets 16 clients read (90 %) and trade eight stocks on all of them; meanwhile
 kills the leader, pauses a front end for 3 s, kills the catalog, and cuts the last front end off
 from the catalog for 3 s. In the end the databases are held to the promises (`proof`) and the
-history of every stock is checked (`bazaar.ops.linearizability`). Exit status 1 when an answer was
+history of every stock is checked (`bazaar.proof.linearizability`). Exit status 1 when an answer was
 older than it may be and not marked stale, or anything else does not hold.
 """
 
@@ -24,16 +24,16 @@ from pathlib import Path
 
 import msgspec
 
-from bazaar.ops.history import Operation, write_operations
-from bazaar.ops.linearizability import Report, check
-from bazaar.ops.violations import Fault
+from bazaar.proof.history import Operation, write_operations
+from bazaar.proof.linearizability import Report, check
+from bazaar.proof.violations import Fault
 from bazaar.topology import Topology
 from tests.cluster.apart import FrontEndApart
 from tests.cluster.conftest import TRIES, LiveCluster
 from tests.cluster.netns import Namespace, NetworkUnavailable
 from tests.cluster.verdict import list_openings, prove
 from tests.cluster.visitors import Notes, Plan, Visitors
-from tests.ops.free_ports import free_ports, free_topology
+from tests.cluster_unit.free_ports import free_ports, free_topology
 
 STOCKS_MAX = 8
 FAULTS = ("leader", "pause", "catalog", "cut")

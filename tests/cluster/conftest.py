@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from bazaar import topology
-from bazaar.ops.cluster import Cluster
-from bazaar.ops.data_dir import DataDir
-from bazaar.ops.snapshot import Health, ProcessView, Snapshot
-from bazaar.ops.waits import wait_until
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.operations import Cluster
+from bazaar.cluster.snapshot import Health, ProcessView, Snapshot
+from bazaar.cluster.waits import wait_until
 from bazaar.settings import env
 from bazaar.topology import Topology
-from tests.ops.free_ports import free_topology
+from tests.cluster_unit.free_ports import free_topology
 
 UP_TIMEOUT_S = 60.0
 HEAL_TIMEOUT_S = 30.0

@@ -10,7 +10,7 @@ from uuid import UUID
 from bazaar.client.answers import ClientError, Indefinite, Order, Refused
 from bazaar.client.client import Client
 from bazaar.core.types import TradeType
-from bazaar.ops.load.records import Done, Header, Opening, Record
+from bazaar.proof.records import Done, Header, Opening, Record
 
 JOIN_TIMEOUT_S = 40.0
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bazaar.ops import exits
-from bazaar.ops.audit.prove import prove
-from bazaar.ops.waits import wait_until
+from bazaar.cluster import exits
+from bazaar.cluster.waits import wait_until
+from bazaar.loadtest.prove import prove
 from bazaar.settings import env
 from tests.cluster.conftest import COMMAND_TIMEOUT_S, LiveCluster
 from tests.cluster.customers import Customers

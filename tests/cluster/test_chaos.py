@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from bazaar import clock
-from bazaar.ops.chaos import ChaosPlan, open_chaos
-from bazaar.ops.faults import Fault
-from bazaar.ops.load.records import Mark
-from bazaar.ops.snapshot import Health
+from bazaar.cluster.snapshot import Health
+from bazaar.loadtest.chaos import ChaosPlan, open_chaos
+from bazaar.loadtest.faults import Fault
+from bazaar.proof.records import Mark
 from tests.cluster.conftest import LiveCluster
 
 pytestmark = pytest.mark.cluster

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bazaar.ops import exits
-from bazaar.ops.waits import wait_until
+from bazaar.cluster import exits
+from bazaar.cluster.waits import wait_until
 from bazaar.settings.env import ROOT
 from tests.cluster.conftest import LiveCluster
-from tests.ops.free_ports import free_topology
+from tests.cluster_unit.free_ports import free_topology
 
 pytestmark = pytest.mark.cluster
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from bazaar.ops.linearizability import check
+from bazaar.proof.linearizability import check
 from tests.cluster.coherence import Scene
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.verdict import list_openings, prove
 from tests.cluster.visitors import Visitors
-from tests.ops.free_ports import free_topology
+from tests.cluster_unit.free_ports import free_topology
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 

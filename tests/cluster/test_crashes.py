@@ -11,9 +11,9 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from bazaar.core.replica import Standing
-from bazaar.ops.snapshot import Health
-from bazaar.ops.waits import wait_until
+from bazaar.cluster.snapshot import Health
+from bazaar.cluster.waits import wait_until
+from bazaar.core.replica import ReplicaState
 from bazaar.protocol.statuses import ReplicaStatus
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.pages import PATHS, Visitor
@@ -182,7 +182,7 @@ def test_an_altered_log_keeps_its_replica_out_until_it_is_rebuilt(cluster: LiveC
     cluster.run("stop", name)
     _alter_one_order(cluster, replica_id)
     cluster.run("start", name)  # waits for a replica that serves, and says that it does not
-    cluster.wait_for(lambda snapshot: _standing(cluster, name) == Standing.CORRUPT)
+    cluster.wait_for(lambda snapshot: _standing(cluster, name) == ReplicaState.CORRUPT)
     cluster.kill("leader")
     assert buy(cluster, "GameStart").status == 200
     assert cluster.leader() != name, "the largest id is not fit to lead"
@@ -201,7 +201,7 @@ def _alter_one_order(cluster: LiveCluster, replica_id: int) -> None:
 
 def _standing(cluster: LiveCluster, name: str) -> str | None:
     status = cluster.view(name).status
-    return status.standing if isinstance(status, ReplicaStatus) else None
+    return status.state if isinstance(status, ReplicaStatus) else None
 
 
 def test_the_dashboard_outlives_everybody_else_and_says_so(cluster: LiveCluster) -> None:

@@ -5,10 +5,10 @@ import os
 import psutil
 import pytest
 
-from bazaar.ops.evaluate.own import own_cluster
-from bazaar.ops.evaluate.run import Runner
-from bazaar.ops.evaluate.steps import SMALL_CACHE, Effort, list_steps
-from bazaar.ops.load.profiles import read_profile
+from bazaar.cluster.temporary import own_cluster
+from bazaar.loadtest.evaluate.run import Runner
+from bazaar.loadtest.evaluate.steps import SMALL_CACHE, Effort, list_steps
+from bazaar.loadtest.profiles import read_profile
 
 pytestmark = pytest.mark.cluster
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bazaar.ops import exits
-from bazaar.ops.load.records import Done, Mark, Sample, read_history
-from bazaar.ops.load.summary import Summary
+from bazaar.cluster import exits
+from bazaar.loadtest.summary import Summary
+from bazaar.proof.records import Done, Mark, Sample, read_history
 from bazaar.settings.env import ROOT
 from tests.cluster.conftest import LiveCluster
-from tests.ops.load.test_command import read_summary
+from tests.loadtest.test_command import read_summary
 
 pytestmark = pytest.mark.cluster
 

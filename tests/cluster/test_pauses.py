@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from bazaar.cluster.waits import wait_until
 from bazaar.core.failures import NotLeader
 from bazaar.core.types import ReplicaId, Term, Trade, TradeType
-from bazaar.ops.waits import wait_until
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import Node

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from bazaar.ops.snapshot import Health, State
-from bazaar.ops.stopping import is_alive
-from bazaar.ops.waits import wait_until
+from bazaar.cluster.snapshot import Health, State
+from bazaar.cluster.stopping import is_alive
+from bazaar.cluster.waits import wait_until
 from bazaar.settings import env
 from bazaar.topology import Topology
 from tests.cluster.conftest import LiveCluster
-from tests.ops.free_ports import free_topology
+from tests.cluster_unit.free_ports import free_topology
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 ORPHAN_TIMEOUT_S = 1.0

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from bazaar.core.types import TradeType
-from bazaar.ops.history import Kind, Operation, opening
+from bazaar.proof.history import Kind, Operation, opening
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.proof import assert_acknowledged, read_ledger
 from tests.cluster.test_crashes import assert_proof

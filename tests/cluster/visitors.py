@@ -25,7 +25,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 from uuid import UUID
 
-from bazaar.ops.history import Kind, Operation, read_operations, write_operations
+from bazaar.proof.history import Kind, Operation, read_operations, write_operations
 from bazaar.settings.env import ROOT
 from tests.cluster.connection import Connection, Reply, request
 from tests.cluster.traders import Answer

@@ -10,21 +10,22 @@ import catalog_app.wiring
 import frontend_app.wiring
 import order_app.wiring
 from bazaar.clock import monotonic_s, wait
-from bazaar.core.election import Reign
+from bazaar.core.election import Leadership
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
-from catalog_app.holders import Clock, HolderDesk
-from catalog_app.models import Leadership, Stock
+from catalog_app import models
+from catalog_app.lease_table import Clock, LeaseTable
+from catalog_app.models import Stock
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderDesk
 from frontend_app.stocks import StockReader
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
-from tests.bazaar.histories import STOCK, make_trade
-from tests.bazaar.listeners import HandlerTransport, Listener
+from tests.support.histories import STOCK, make_trade
+from tests.support.listeners import HandlerTransport, Listener
 
 TERM = Term(3)
 ME = ReplicaId(2)
@@ -41,7 +42,7 @@ class Cluster:
     shell: ReplicaShell
     watch: LeaderWatch
     reader: StockReader
-    desk: HolderDesk
+    lease_table: LeaseTable
 
 
 def transport(urlconf: str) -> HandlerTransport:
@@ -56,14 +57,14 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     catalog = CatalogClient(transport("catalog"), transport("catalog_control"), 1)
     replica = ReplicaClient(transport("order"), transport("order_control"), 1)
     front_end = FrontEndClient(transport("frontend"), transport("frontend_control"), 1)
-    desk = HolderDesk(limits.lease_s, Clock(monotonic_s, wait))
-    Leadership.objects.update_or_create(pk=1, defaults={"term": TERM, "leader": ME})
+    lease_table = LeaseTable(limits.lease_s, Clock(monotonic_s, wait))
+    models.Leadership.objects.update_or_create(pk=1, defaults={"term": TERM, "leader": ME})
     Stock.objects.create(**{name: getattr(STOCK, name) for name in STOCK.__slots__})
     shell = ReplicaShell(ME, catalog, {}, OrderLog(), limits)
     watch = LeaderWatch(catalog, {ME: replica}, limits)
-    watch.elector.reign = Reign(TERM, ME)
+    watch.elector.leadership = Leadership(TERM, ME)
     reader = StockReader(catalog, Node(id=1, port=30001, control_port=30002), limits)
-    monkeypatch.setattr(catalog_app.wiring, "holders", lambda: desk)
+    monkeypatch.setattr(catalog_app.wiring, "lease_table", lambda: lease_table)
     monkeypatch.setattr(order_app.wiring, "replica", lambda: shell)
     monkeypatch.setattr(frontend_app.wiring, "watch", lambda: watch)
     orders = OrderDesk(watch, limits)
@@ -72,7 +73,7 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     shell.start()
     shell.take_notice(TERM, ME)
     shell.trade(TERM, [make_trade(1), make_trade(2)])
-    desk.register(str(reader.holder.holder_id), front_end)
-    desk.register(str(HOLDER.holder_id), front_end)
+    lease_table.register(str(reader.holder.holder_id), front_end)
+    lease_table.register(str(HOLDER.holder_id), front_end)
     reader.lease.renewed(monotonic_s())
-    return Cluster(catalog, replica, front_end, shell, watch, reader, desk)
+    return Cluster(catalog, replica, front_end, shell, watch, reader, lease_table)

@@ -16,8 +16,8 @@ import msgspec
 from bazaar.core.replication import Append
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.messages import AppendBody
-from tests.bazaar.histories import STOCK, make_page
-from tests.bazaar.routes import PUBLIC
+from tests.support.histories import STOCK, make_page
+from tests.support.routes import PUBLIC
 
 _SPOT = "@spot@"
 
@@ -90,8 +90,8 @@ _TRADE_KINDS = {
     "trades.0.trade_type": "trade type",
     "trades.0.quantity": "quantity",
 }
-_REIGN = {"term": 3, "leader": 2}
-_REIGN_KINDS = {"term": "number", "leader": "id"}
+_LEADERSHIP = {"term": 3, "leader": 2}
+_LEADERSHIP_KINDS = {"term": "number", "leader": "id"}
 _SEED_KINDS = {"stock_name": "name", "trade_type": "trade type", "quantity": "quantity"}
 _SEED_TRADE = {**_NAME, "trade_type": "buy", "quantity": 1}
 _QUERY_KINDS = {
@@ -109,7 +109,7 @@ _APPEND = msgspec.to_builtins(
     AppendBody.from_core(Append(Term(3), ReplicaId(2), make_page(3, after=2)))
 )
 _APPEND_KINDS = {
-    **_REIGN_KINDS,
+    **_LEADERSHIP_KINDS,
     "page": "object",
     "page.after": "place",
     "page.previous": "digest",
@@ -155,15 +155,15 @@ EXAMPLES = (
     ),
     Example(
         *(_CATALOG, "POST", "/batch", {}),
-        {**_REIGN, "after": 2, "trades": [_TRADE]},
-        {**_REIGN_KINDS, "after": "place", **_TRADE_KINDS},
+        {**_LEADERSHIP, "after": 2, "trades": [_TRADE]},
+        {**_LEADERSHIP_KINDS, "after": "place", **_TRADE_KINDS},
     ),
     Example(_CATALOG_CONTROL, "GET", "/ledger", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/find", _FIND, None, _FIND_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/rows", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/stocks", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/leadership"),
-    Example(_CATALOG_CONTROL, "POST", "/leadership", {}, _REIGN, _REIGN_KINDS),
+    Example(_CATALOG_CONTROL, "POST", "/leadership", {}, _LEADERSHIP, _LEADERSHIP_KINDS),
     Example(
         *(_CATALOG_CONTROL, "POST", "/price", {}),
         {**_NAME, "price": 12.5},
@@ -183,11 +183,11 @@ EXAMPLES = (
     Example(_ORDER, "GET", "/order", _ORDER_NO, None, _ORDER_NO_KIND),
     Example(_ORDER, "GET", "/ping"),
     Example(_ORDER, "GET", "/leader"),
-    Example(_ORDER, "POST", "/leader", {}, _REIGN, _REIGN_KINDS),
+    Example(_ORDER, "POST", "/leader", {}, _LEADERSHIP, _LEADERSHIP_KINDS),
     Example(_ORDER, "POST", "/sync", {}, _APPEND, _APPEND_KINDS),
     Example(_ORDER_CONTROL, "GET", "/ping"),
     Example(_ORDER_CONTROL, "GET", "/leader"),
-    Example(_ORDER_CONTROL, "POST", "/leader", {}, _REIGN, _REIGN_KINDS),
+    Example(_ORDER_CONTROL, "POST", "/leader", {}, _LEADERSHIP, _LEADERSHIP_KINDS),
     Example(_ORDER_CONTROL, "POST", "/sync", {}, _APPEND, _APPEND_KINDS),
     Example(_ORDER_CONTROL, "GET", "/log", _PAGE, None, _PAGE_KINDS),
     Example(_ORDER_CONTROL, "GET", "/find", _FIND, None, _FIND_KINDS),

@@ -5,22 +5,22 @@ from uuid import uuid4
 
 import pytest
 
+from bazaar.cluster import exits
 from bazaar.core.failures import Unreachable
-from bazaar.ops import exits
-from bazaar.ops.audit.level import wait_level
-from bazaar.ops.audit.parties import Parties
-from bazaar.ops.audit.scratch import Scratch
-from bazaar.ops.audit.server import audit_cluster, check_caches, compare
-from bazaar.ops.audit.sources import SourceError
-from bazaar.ops.audit.verdict import Notes, Verdict
-from bazaar.ops.audit.wire import LedgerRemote, LogRemote
+from bazaar.proof.cluster_audit import audit_cluster, check_caches, compare
+from bazaar.proof.level import wait_level
+from bazaar.proof.parties import Parties
+from bazaar.proof.remote import LedgerRemote, LogRemote
+from bazaar.proof.scratch import Scratch
+from bazaar.proof.sources import SourceError
+from bazaar.proof.verdict import Notes, Verdict
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.transport import Transport
 from catalog_app.models import Entry, Stock
 from order_app.models import HeardTerm, LogEntry
-from tests.bazaar.histories import STOCK, make_trade
 from tests.contract.conftest import TERM, Cluster
+from tests.support.histories import STOCK, make_trade
 
 PAGE_ROWS = 2
 

@@ -3,12 +3,12 @@
 import pytest
 
 from frontend_app import wiring
-from tests.bazaar.listeners import JSON, Listener
-from tests.bazaar.routes import list_routes
 from tests.contract import bad_values
 from tests.contract.conftest import Cluster
 from tests.contract.examples import EXAMPLES, POSTS, QUERIES, Example
 from tests.contract.refusals import REFUSED, Sent, complaints, message_of, snapshot
+from tests.support.listeners import JSON, Listener
+from tests.support.routes import list_routes
 
 PLACES = [(example, place) for example in POSTS for place in example.kinds]
 PARAMS = [(example, name) for example in QUERIES for name in example.kinds]

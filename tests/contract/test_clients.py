@@ -7,9 +7,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from bazaar import finding
 from bazaar.core.digest import GENESIS
-from bazaar.core.election import Reign
+from bazaar.core.election import Leadership
 from bazaar.core.failures import (
     DamagedPage,
     Diverged,
@@ -30,10 +29,11 @@ from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType, Version
 from bazaar.protocol.clients import CLIENTS, CatalogClient, ReplicaClient
 from bazaar.protocol.connection import Reply
-from bazaar.protocol.statuses import EVENTS_TOLD_MAX
+from bazaar.protocol.statuses import EVENTS_MAX
+from bazaar.runtime import search
 from catalog_app.models import Entry, Stock
-from tests.bazaar.histories import STOCK, make_linked, make_order, make_page, make_trade
 from tests.contract.conftest import HOLDER, ME, TERM, Cluster
+from tests.support.histories import STOCK, make_linked, make_order, make_page, make_trade
 
 LIMIT = 1000
 
@@ -147,7 +147,7 @@ def test_rows_are_found_by_key_and_by_a_part_of_the_stock(
         for text in (str(first.key), first.key.hex, first.key.hex[-7:]):
             found = client.find(text, OrderNo(0), LIMIT)
             assert 1 in [row.order_no for row in found.rows]
-    monkeypatch.setattr(finding, "SEARCHED_MAX", 1)
+    monkeypatch.setattr(search, "SEARCHED_MAX", 1)
     found = cluster.catalog.find(STOCK.name, OrderNo(0), LIMIT)
     assert ([row.order_no for row in found.rows], found.first) == ([2], 2)
     (whole,) = cluster.catalog.find(str(first.key), OrderNo(0), LIMIT).rows
@@ -178,8 +178,8 @@ def test_the_listing_is_read_in_pages_as_of_one_order(cluster: Cluster) -> None:
 
 
 def test_leadership_is_claimed_once(cluster: Cluster) -> None:
-    assert cluster.catalog.leadership() == Reign(TERM, ME)
-    assert cluster.catalog.claim(TERM, ReplicaId(1)) == Reign(Term(4), ReplicaId(1))
+    assert cluster.catalog.get_leadership() == Leadership(TERM, ME)
+    assert cluster.catalog.claim(TERM, ReplicaId(1)) == Leadership(Term(4), ReplicaId(1))
     with pytest.raises(StaleTerm) as caught:
         cluster.catalog.claim(TERM, ReplicaId(3))
     assert (caught.value.term, caught.value.leader) == (4, 1)
@@ -189,8 +189,8 @@ def test_a_holder_registers_and_renews(cluster: Cluster) -> None:
     holder = msgspec.structs.replace(HOLDER, holder_id=uuid4())
     with pytest.raises(UnknownHolder):
         cluster.catalog.renew(holder)
-    assert cluster.catalog.register(holder) == cluster.desk.lease_s
-    assert cluster.catalog.renew(holder) == cluster.desk.lease_s
+    assert cluster.catalog.register(holder) == cluster.lease_table.lease_s
+    assert cluster.catalog.renew(holder) == cluster.lease_table.lease_s
 
 
 def test_a_ping_says_who_leads(cluster: Cluster) -> None:
@@ -275,7 +275,7 @@ def test_every_role_tells_its_status(cluster: Cluster) -> None:
     assert (catalog.role, catalog.term, catalog.leader, catalog.last) == ("catalog", 3, 2, 2)
     assert (catalog.stocks, len(catalog.holders)) == (1, 2)
     assert (replica.role, replica.id, replica.term, replica.last) == ("order", 2, 3, 2)
-    assert (replica.standing, replica.in_sync, replica.trades) == ("leading", (2,), 2)
+    assert (replica.state, replica.in_sync, replica.trades) == ("leading", (2,), 2)
     assert catalog.digest == replica.digest == make_page(2).digest
     front_end = cluster.front_end.status()
     assert (front_end.role, front_end.term, front_end.leader) == ("frontend", 3, 2)
@@ -285,8 +285,8 @@ def test_every_role_tells_its_requests_and_events_and_no_more_than_it_may(
     cluster: Cluster,
 ) -> None:
     """I10: a status stays small however long a role runs."""
-    for _ in range(EVENTS_TOLD_MAX + 1):
-        cluster.desk.register(str(HOLDER.holder_id), cluster.front_end)
+    for _ in range(EVENTS_MAX + 1):
+        cluster.lease_table.register(str(HOLDER.holder_id), cluster.front_end)
     for ask in (cluster.catalog.status, cluster.replica.status, cluster.front_end.status):
         ask()
         status = ask()
@@ -294,7 +294,7 @@ def test_every_role_tells_its_requests_and_events_and_no_more_than_it_may(
         assert counted.count == sum(counted.buckets) >= 1
         assert 0 < counted.p50_ms <= counted.p95_ms <= counted.p99_ms
         numbers = [event.no for event in status.events]
-        assert numbers == list(range(numbers[0], numbers[0] + EVENTS_TOLD_MAX))
+        assert numbers == list(range(numbers[0], numbers[0] + EVENTS_MAX))
 
 
 def test_any_role_can_be_asked_for_its_status(cluster: Cluster) -> None:
@@ -334,7 +334,7 @@ def test_an_answer_that_cannot_be_read_is_indefinite(body: bytes) -> None:
 def test_an_error_without_a_name_is_indefinite(status: int, body: bytes) -> None:
     wire = Garbling(Reply(status, {}, body))
     with pytest.raises(Unreachable) as caught:
-        CatalogClient(wire, wire, 1).leadership()
+        CatalogClient(wire, wire, 1).get_leadership()
     assert caught.value.message
 
 

@@ -15,8 +15,8 @@ from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
 from bazaar.protocol.clients import ReplicaClient
 from bazaar.protocol.errors import KINDS, Kind, failure_of, headers_of, kind_of, status_of
 from bazaar.protocol.messages import AnswerBody
-from tests.bazaar.histories import make_order, make_trade
 from tests.contract.conftest import transport
+from tests.support.histories import make_order, make_trade
 
 MESSAGE = 'In these words: Ünïcode, "quotes" and 100 %.'
 

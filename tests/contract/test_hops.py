@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bazaar.hops import HopPath
 from bazaar.protocol.connection import Reply
-from tests.bazaar.hearing import Hearing
-from tests.bazaar.listeners import JSON, Headers, Listener, signature
+from bazaar.web.router import HopPath
 from tests.contract.conftest import Cluster
 from tests.contract.examples import EXAMPLES, Example
+from tests.support.hearing import Hearing
+from tests.support.listeners import JSON, Headers, Listener, signature
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

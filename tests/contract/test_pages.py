@@ -10,15 +10,15 @@ import pytest
 from django.conf import settings
 
 from bazaar.core.failures import Unreachable
-from bazaar.pages import describe_endpoint
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.endpoints import EndpointBody
-from tests.bazaar.forms import Form, read_forms
-from tests.bazaar.histories import STOCK
-from tests.bazaar.listeners import CONTROL, Headers, Listener, signature
-from tests.bazaar.routes import Route, list_routes
+from bazaar.web.pages import describe_endpoint
 from tests.contract.conftest import Cluster
 from tests.contract.refusals import snapshot
+from tests.support.forms import Form, read_forms
+from tests.support.histories import STOCK
+from tests.support.listeners import CONTROL, Headers, Listener, signature
+from tests.support.routes import Route, list_routes
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

@@ -5,16 +5,16 @@ from uuid import UUID
 import pytest
 
 from bazaar.client import exchange
-from bazaar.client.answers import ClientError, Order, Refused, Reign
+from bazaar.client.answers import ClientError, Leadership, Order, Refused
 from bazaar.client.exchange import Call, Limits, Question, T
 from bazaar.client.reading import Reply
 from bazaar.clock import monotonic_s
-from bazaar.core.election import Reign as ElectedReign
+from bazaar.core.election import Leadership as ElectedReign
 from bazaar.core.types import TradeType
 from frontend_app import wiring
-from tests.bazaar.histories import STOCK, make_trade
-from tests.bazaar.listeners import Listener
 from tests.contract.conftest import ME, TERM, Cluster
+from tests.support.histories import STOCK, make_trade
+from tests.support.listeners import Listener
 
 LIMITS = Limits()
 KEY = UUID(int=77, version=4)
@@ -83,9 +83,9 @@ def test_an_order_is_shown_as_it_was_placed() -> None:
 
 @pytest.mark.usefixtures("cluster")
 def test_the_leader_is_told() -> None:
-    reign = ask(exchange.ask_leader())
-    assert (reign.id, reign.term) == (ME, TERM)
-    assert isinstance(reign, Reign)
+    leadership = ask(exchange.ask_leader())
+    assert (leadership.id, leadership.term) == (ME, TERM)
+    assert isinstance(leadership, Leadership)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -113,6 +113,6 @@ def test_every_refusal_is_read_with_its_reason(
 
 
 def test_a_cluster_without_a_leader_is_worth_another_attempt(cluster: Cluster) -> None:
-    cluster.watch.elector.reign = ElectedReign(TERM, None)
+    cluster.watch.elector.leadership = ElectedReign(TERM, None)
     refused = refusal(exchange.ask_leader(), Limits(deadline_s=0.5))
     assert (refused.status, refused.failure, refused.retry_s) == (503, "no_leader", 1.0)

@@ -18,10 +18,10 @@ from bazaar.core.types import (
 )
 from bazaar.protocol.clients import encode
 from bazaar.protocol.messages import AppendBody, BatchBody, Message, TradeBody, TradesBody
-from bazaar.rest import MEMBER_BODY_BYTES_MAX
 from bazaar.settings.env import Limits
-from tests.bazaar.histories import make_order, make_page, make_trade
+from bazaar.web.rest import MEMBER_BODY_BYTES_MAX
 from tests.contract.conftest import Cluster
+from tests.support.histories import make_order, make_page, make_trade
 
 NAME = "\U0001f9f1" * STOCK_NAME_CHARS_MAX
 """The longest name there can be, in bytes too."""

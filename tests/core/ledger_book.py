@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bazaar.core.digest import GENESIS
-from bazaar.core.ledger import Answer, Batch, Book, Decision, decide_batch
+from bazaar.core.ledger import Answer, Batch, Decision, LedgerFacts, decide_batch
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Stock, Term, Trade
 from tests.core.history import NAMES, make_stock
 
@@ -13,7 +13,7 @@ LEADER = ReplicaId(2)
 
 
 @dataclass(slots=True)
-class LedgerBook:
+class MemoryLedger:
     """What the catalog keeps, without a catalog."""
 
     stocks: dict[str, Stock] = field(
@@ -26,7 +26,7 @@ class LedgerBook:
         """Decide a batch of the current leader; change nothing."""
         trades = tuple(trades)
         keys = {trade.key for trade in trades}
-        book = Book(
+        facts = LedgerFacts(
             term=TERM,
             leader=LEADER,
             last=OrderNo(len(self.orders)),
@@ -34,7 +34,7 @@ class LedgerBook:
             known={order.key: order for order in self.orders if order.key in keys},
             stocks=self.stocks,
         )
-        return decide_batch(book, Batch(TERM, LEADER, book.last, trades))
+        return decide_batch(facts, Batch(TERM, LEADER, facts.last, trades))
 
     def place(self, *trades: Trade) -> tuple[Answer, ...]:
         """Decide a batch and apply the decision."""

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bazaar.core.election import (
+    LEADER_PROTECTION_S,
     SILENCES_MAX,
-    TENURE_S,
     Elector,
+    Leadership,
     Ping,
-    Reign,
     choose_leader,
     claim_term,
     is_protected,
@@ -46,7 +46,7 @@ def make_ping(
 def make_elector(term: int = 1, leader: int = 3) -> Elector:
     """Return a front end's elector that knows who leads."""
     elector = Elector(IDS)
-    elector.reign = Reign(Term(term), ReplicaId(leader))
+    elector.leadership = Leadership(Term(term), ReplicaId(leader))
     return elector
 
 
@@ -70,30 +70,30 @@ def test_the_live_serving_replica_with_the_largest_id_is_chosen(drawn: list[Ping
 
 def test_a_claim_of_the_current_term_begins_the_next() -> None:
     """I6."""
-    reign = claim_term(Reign(Term(4), ReplicaId(3)), Term(4), ReplicaId(2))
-    assert reign == Reign(Term(5), ReplicaId(2))
+    leadership = claim_term(Leadership(Term(4), ReplicaId(3)), Term(4), ReplicaId(2))
+    assert leadership == Leadership(Term(5), ReplicaId(2))
 
 
 @pytest.mark.parametrize("term", [3, 5])
 def test_a_claim_of_any_other_term_loses(term: int) -> None:
     """I6; the loser learns who won."""
     with pytest.raises(StaleTerm) as stale:
-        claim_term(Reign(Term(4), ReplicaId(3)), Term(term), ReplicaId(2))
+        claim_term(Leadership(Term(4), ReplicaId(3)), Term(term), ReplicaId(2))
     assert (stale.value.term, stale.value.leader) == (4, 3)
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from(IDS)), max_size=12))
 def test_every_term_has_one_leader(claims: list[tuple[int, ReplicaId]]) -> None:
     """I6, whoever claims what in whatever order."""
-    reign, leaders = Reign(Term(0), None), {0: None}
+    leadership, leaders = Leadership(Term(0), None), {0: None}
     for term, leader in claims:
         try:
-            reign = claim_term(reign, Term(term), leader)
+            leadership = claim_term(leadership, Term(term), leader)
         except StaleTerm:
             continue
-        assert reign.term not in leaders
-        assert reign.term == max(leaders) + 1
-        leaders[reign.term] = None
+        assert leadership.term not in leaders
+        assert leadership.term == max(leaders) + 1
+        leaders[leadership.term] = None
 
 
 def test_the_first_look_elects_somebody_and_notifies_all() -> None:
@@ -102,10 +102,10 @@ def test_the_first_look_elects_somebody_and_notifies_all() -> None:
     assert watch.effect == AskAllPings(IDS)
     pings = tuple(make_ping(one, term=0, leader=None) for one in IDS)
     assert watch.answer(pings).effect == Claim(Term(0), ReplicaId(3))
-    reign = Reign(Term(1), ReplicaId(3))
-    assert watch.answer(reign).effect == Notify(Term(1), ReplicaId(3), IDS)
+    leadership = Leadership(Term(1), ReplicaId(3))
+    assert watch.answer(leadership).effect == Notify(Term(1), ReplicaId(3), IDS)
     assert watch.answer(None).failure is None
-    assert elector.reign == Reign(Term(1), ReplicaId(3))
+    assert elector.leadership == Leadership(Term(1), ReplicaId(3))
     assert elector.elections == 1
 
 
@@ -115,7 +115,7 @@ def test_a_healthy_leader_is_left_alone() -> None:
     watch = Script(elector.watch())
     assert watch.effect == AskPing(ReplicaId(2))
     assert watch.answer(make_ping(2, leader=2)).is_over
-    assert elector.reign.leader == 2
+    assert elector.leadership.leader == 2
 
 
 def test_a_refused_leader_is_replaced_at_once() -> None:
@@ -159,7 +159,7 @@ def test_without_any_replica_nothing_is_claimed() -> None:
     elector = make_elector()
     watch = Script(elector.watch()).answer(Unreachable(is_refused=True)).answer(())
     assert isinstance(watch.failure, NoReplica)
-    assert elector.reign.term == 1
+    assert elector.leadership.term == 1
 
 
 def test_the_loser_of_a_race_adopts_the_winner() -> None:
@@ -168,14 +168,14 @@ def test_the_loser_of_a_race_adopts_the_winner() -> None:
     watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
     watch.answer((make_ping(1), make_ping(2))).answer(StaleTerm(Term(2), ReplicaId(1)))
     assert watch.is_over
-    assert elector.reign == Reign(Term(2), ReplicaId(1))
+    assert elector.leadership == Leadership(Term(2), ReplicaId(1))
     assert elector.elections == 0
 
 
 def test_a_newer_reign_is_learnt_from_the_leader_itself() -> None:
     elector = make_elector()
     assert Script(elector.watch()).answer(make_ping(3, term=2, leader=1)).is_over
-    assert elector.reign == Reign(Term(2), ReplicaId(1))
+    assert elector.leadership == Leadership(Term(2), ReplicaId(1))
 
 
 def test_a_newer_reign_is_learnt_from_the_others_without_the_catalog() -> None:
@@ -183,7 +183,7 @@ def test_a_newer_reign_is_learnt_from_the_others_without_the_catalog() -> None:
     elector = make_elector()
     watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
     assert watch.answer((make_ping(1, 2, 2), make_ping(2, 2, 2))).is_over
-    assert elector.reign == Reign(Term(2), ReplicaId(2))
+    assert elector.leadership == Leadership(Term(2), ReplicaId(2))
 
 
 def test_a_newer_reign_of_a_dead_leader_is_not_adopted() -> None:
@@ -198,7 +198,7 @@ def test_an_older_reign_is_never_adopted() -> None:
     """I6: what a front end knows only grows."""
     elector = make_elector(term=5)
     Script(elector.watch()).answer(make_ping(3, term=4, leader=1)).answer(None)
-    assert elector.reign == Reign(Term(5), ReplicaId(3))
+    assert elector.leadership == Leadership(Term(5), ReplicaId(3))
 
 
 def test_a_leader_that_does_not_lead_yet_is_notified_again() -> None:
@@ -212,16 +212,16 @@ def test_a_leader_that_the_catalog_reaches_is_kept_for_a_while() -> None:
     elector = make_elector()
     watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
     assert watch.answer((make_ping(1), make_ping(2))).answer(LeaderAlive()).failure is None
-    assert elector.reign == Reign(Term(1), ReplicaId(3))
+    assert elector.leadership == Leadership(Term(1), ReplicaId(3))
     assert elector.silences == 0
 
 
 @pytest.mark.parametrize(
-    ("tenure_s", "answer", "expected"),
+    ("led_s", "answer", "expected"),
     [
         (0.0, make_ping(3), True),
-        (TENURE_S - 0.01, make_ping(3), True),
-        (TENURE_S, make_ping(3), False),
+        (LEADER_PROTECTION_S - 0.01, make_ping(3), True),
+        (LEADER_PROTECTION_S, make_ping(3), False),
         (0.0, make_ping(3, is_serving=False), False),
         (0.0, make_ping(3, reaches_catalog=False), False),
         (0.0, None, False),
@@ -229,10 +229,10 @@ def test_a_leader_that_the_catalog_reaches_is_kept_for_a_while() -> None:
     ids=["new", "nearly over", "over", "not serving", "cut off", "silent"],
 )
 def test_only_a_new_leader_that_serves_is_protected(
-    tenure_s: float, answer: Ping | None, *, expected: bool
+    led_s: float, answer: Ping | None, *, expected: bool
 ) -> None:
     """A dead leader is replaced at once, however new it is."""
-    assert is_protected(tenure_s, answer) is expected
+    assert is_protected(led_s, answer) is expected
 
 
 def test_who_reaches_the_catalog_is_preferred_to_a_larger_id() -> None:
@@ -272,7 +272,7 @@ def test_a_claim_without_an_answer_changes_nothing() -> None:
     watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
     watch.answer((make_ping(1), make_ping(2))).answer(Unreachable())
     assert isinstance(watch.failure, Unreachable)
-    assert elector.reign == Reign(Term(1), ReplicaId(3))
+    assert elector.leadership == Leadership(Term(1), ReplicaId(3))
     again = Script(elector.watch()).answer(Unreachable(is_refused=True))
     again.answer((make_ping(1), make_ping(2))).answer(StaleTerm(Term(2), ReplicaId(2)))
-    assert elector.reign == Reign(Term(2), ReplicaId(2))
+    assert elector.leadership == Leadership(Term(2), ReplicaId(2))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bazaar.core.election import Elector, Reign
+from bazaar.core.election import Elector, Leadership
 from bazaar.core.failures import (
     Busy,
     Deposed,
@@ -37,7 +37,9 @@ class Forwarding:
 
     def elect(self, term: int, leader: int | None) -> None:
         """Let the watch find a leader."""
-        self.elector.reign = Reign(Term(term), None if leader is None else ReplicaId(leader))
+        self.elector.leadership = Leadership(
+            Term(term), None if leader is None else ReplicaId(leader)
+        )
 
     def attempt(self, outcome: object) -> None:
         """Let the attempt under way end."""

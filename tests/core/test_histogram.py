@@ -20,7 +20,7 @@ def filled(values: list[float]) -> Histogram:
 
 @given(values=st.lists(durations, min_size=1), share=st.floats(0.01, 1))
 def test_a_quantile_is_right_to_the_width_of_its_bucket(values: list[float], share: float) -> None:
-    told = quantile(LATENCY_BOUNDS_S, filled(values).told(), share)
+    told = quantile(LATENCY_BOUNDS_S, filled(values).snapshot(), share)
     rank = math.ceil(round(share * len(values), 9))
     exact = sorted(values)[max(rank, 1) - 1]
     assert exact / math.sqrt(2) * 0.999 <= told <= exact * math.sqrt(2) * 1.001
@@ -30,16 +30,16 @@ def test_a_quantile_is_right_to_the_width_of_its_bucket(values: list[float], sha
 def test_two_readings_differ_by_what_came_in_between(
     values: list[float], more: list[float]
 ) -> None:
-    before, after = filled(values).told(), filled(values + more).told()
+    before, after = filled(values).snapshot(), filled(values + more).snapshot()
     padded = (*before, *[0] * (len(after) - len(before)))
     between = [new - old for new, old in zip(after, padded, strict=True)]
     while between and not between[-1]:
         between.pop()
-    assert tuple(between) == filled(more).told()
+    assert tuple(between) == filled(more).snapshot()
 
 
 def test_nothing_counted_has_no_quantile() -> None:
-    assert filled([]).told() == ()
+    assert filled([]).snapshot() == ()
     assert quantile(LATENCY_BOUNDS_S, (), 0.5) == 0
     assert quantile(LATENCY_BOUNDS_S, (0, 0), 0.5) == 0
 
@@ -48,14 +48,14 @@ def test_a_value_on_a_bound_belongs_to_the_bucket_below_it() -> None:
     sizes = Histogram(SIZE_BOUNDS)
     for size in (1, 2, 3, 4, 5):
         sizes.add(size)
-    assert sizes.told() == (1, 1, 2, 1)
+    assert sizes.snapshot() == (1, 1, 2, 1)
 
 
 def test_what_is_beyond_every_bound_is_counted_and_told_as_the_last_one() -> None:
     histogram = filled([0.0, 1e9])
-    assert sum(histogram.told()) == 2
-    assert quantile(LATENCY_BOUNDS_S, histogram.told(), 1) == LATENCY_BOUNDS_S[-1]
-    assert len(histogram.told()) == len(LATENCY_BOUNDS_S) + 1
+    assert sum(histogram.snapshot()) == 2
+    assert quantile(LATENCY_BOUNDS_S, histogram.snapshot(), 1) == LATENCY_BOUNDS_S[-1]
+    assert len(histogram.snapshot()) == len(LATENCY_BOUNDS_S) + 1
 
 
 def test_no_count_is_lost_among_threads() -> None:
@@ -73,4 +73,4 @@ def test_no_count_is_lost_among_threads() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(histogram.told()) == 4 * each
+    assert sum(histogram.snapshot()) == 4 * each

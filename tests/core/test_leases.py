@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.core.leases import Holders, Lease, UnknownHolder
+from bazaar.core.leases import Lease, Leases, UnknownHolder
 
 LEASE_S = 2.0
 times_s = st.floats(0, 1000, allow_nan=False)
@@ -42,7 +42,7 @@ def test_a_holder_stops_before_the_catalog_stops_waiting(
     begin_s: float, calls: list[tuple[float, float, float]]
 ) -> None:
     """I7: whenever the holder thinks it may serve, the catalog would still wait for it."""
-    holders, lease = Holders(LEASE_S), Lease(LEASE_S)
+    holders, lease = Leases(LEASE_S), Lease(LEASE_S)
     holders.register("one", begin_s)
     lease.renewed(begin_s)
     now_s = begin_s
@@ -61,7 +61,7 @@ def test_a_holder_stops_before_the_catalog_stops_waiting(
 
 
 def test_a_change_waits_for_every_live_holder_and_no_other() -> None:
-    holders = Holders(LEASE_S)
+    holders = Leases(LEASE_S)
     holders.register("old", 0.0)
     holders.register("new", 1.5)
     assert holders.live(1.9) == ("old", "new")
@@ -70,7 +70,7 @@ def test_a_change_waits_for_every_live_holder_and_no_other() -> None:
 
 
 def test_a_renewal_prolongs_a_lease() -> None:
-    holders = Holders(LEASE_S)
+    holders = Leases(LEASE_S)
     holders.register("one", 0.0)
     holders.renew("one", 1.9)
     assert holders.live(3.8) == ("one",)
@@ -79,7 +79,7 @@ def test_a_renewal_prolongs_a_lease() -> None:
 @pytest.mark.parametrize("now_s", [2.0, 2.1])
 def test_a_lease_that_ran_out_cannot_be_renewed(now_s: float) -> None:
     """I7: changes may have passed it by; the holder clears its cache and registers."""
-    holders = Holders(LEASE_S)
+    holders = Leases(LEASE_S)
     holders.register("one", 0.0)
     with pytest.raises(UnknownHolder):
         holders.renew("one", now_s)
@@ -87,12 +87,12 @@ def test_a_lease_that_ran_out_cannot_be_renewed(now_s: float) -> None:
 
 def test_a_holder_nobody_knows_cannot_renew() -> None:
     with pytest.raises(UnknownHolder):
-        Holders(LEASE_S).renew("one", 0.0)
+        Leases(LEASE_S).renew("one", 0.0)
 
 
 def test_a_suspended_holder_is_waited_for_until_its_lease_ends_and_no_longer() -> None:
     """DESIGN 4.4: it did not answer, so it may still serve; but it cannot prolong the wait."""
-    holders = Holders(LEASE_S)
+    holders = Leases(LEASE_S)
     holders.register("one", 0.0)
     assert holders.suspend("one") == 2.0
     assert holders.live(1.0) == ("one",)
@@ -102,7 +102,7 @@ def test_a_suspended_holder_is_waited_for_until_its_lease_ends_and_no_longer() -
 
 
 def test_a_holder_that_registers_anew_is_no_longer_suspended() -> None:
-    holders = Holders(LEASE_S)
+    holders = Leases(LEASE_S)
     holders.register("one", 0.0)
     holders.suspend("one")
     holders.register("one", 1.0)
@@ -111,7 +111,7 @@ def test_a_holder_that_registers_anew_is_no_longer_suspended() -> None:
 
 
 def test_a_dropped_holder_is_not_waited_for_and_cannot_renew() -> None:
-    holders = Holders(LEASE_S)
+    holders = Leases(LEASE_S)
     holders.register("one", 0.0)
     assert holders.drop("one")
     assert not holders.drop("one")

@@ -14,16 +14,16 @@ from bazaar.core.failures import (
     StaleTerm,
     UnknownStock,
 )
-from bazaar.core.ledger import Batch, Book, Page, check_term, decide, decide_batch
+from bazaar.core.ledger import Batch, LedgerFacts, Page, check_term, decide, decide_batch
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from tests.core.history import make_order, make_orders, make_stock, make_trade
-from tests.core.ledger_book import LEADER, TERM, LedgerBook
+from tests.core.ledger_book import LEADER, TERM, MemoryLedger
 
 
-def make_book(**facts: Any) -> Book:
+def make_facts(**changes: Any) -> LedgerFacts:
     """Return the facts of an empty ledger with one stock, but for what is given."""
-    book = Book(TERM, LEADER, OrderNo(0), GENESIS, {}, {"GameStart": make_stock()})
-    return replace(book, **facts)
+    facts = LedgerFacts(TERM, LEADER, OrderNo(0), GENESIS, {}, {"GameStart": make_stock()})
+    return replace(facts, **changes)
 
 
 def test_a_purchase_takes_shares_and_a_sale_puts_them_back() -> None:
@@ -56,7 +56,7 @@ def test_a_stock_that_does_not_exist_is_refused() -> None:
 
 def test_orders_are_numbered_densely_from_one() -> None:
     """I1."""
-    answers = LedgerBook().place(make_trade(1), make_trade(2), make_trade(3))
+    answers = MemoryLedger().place(make_trade(1), make_trade(2), make_trade(3))
     assert answers == (
         make_order(1, make_trade(1)),
         make_order(2, make_trade(2)),
@@ -66,7 +66,7 @@ def test_orders_are_numbered_densely_from_one() -> None:
 
 def test_a_refused_trade_consumes_no_number_and_writes_nothing() -> None:
     """I1, I4."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     decision = ledger.decide([make_trade(1, 999), make_trade(2), make_trade(3, name="none")])
     assert isinstance(decision.answers[0], InsufficientQuantity)
     assert decision.answers[1] == make_order(1, make_trade(2))
@@ -76,7 +76,7 @@ def test_a_refused_trade_consumes_no_number_and_writes_nothing() -> None:
 
 def test_trades_of_one_batch_see_each_other() -> None:
     """I4: a batch of two that fit one by one but not together is decided in order."""
-    answers = LedgerBook().place(make_trade(1, 40), make_trade(2, 40), make_trade(3, 10))
+    answers = MemoryLedger().place(make_trade(1, 40), make_trade(2, 40), make_trade(3, 10))
     assert answers[0] == make_order(1, make_trade(1, 40))
     assert isinstance(answers[1], InsufficientQuantity)
     assert answers[2] == make_order(2, make_trade(3, 10))
@@ -84,7 +84,7 @@ def test_trades_of_one_batch_see_each_other() -> None:
 
 def test_a_retry_with_the_same_key_places_one_order() -> None:
     """I2, whether it comes later or in the same batch."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     first, again = ledger.place(make_trade(1, 20), make_trade(1, 20))
     assert first == again
     assert ledger.place(make_trade(1, 20)) == (first,)
@@ -94,7 +94,7 @@ def test_a_retry_with_the_same_key_places_one_order() -> None:
 
 def test_a_retry_is_answered_even_when_the_trade_could_not_happen_again() -> None:
     """I2, I9: the recorded result, not a new decision."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     (first,) = ledger.place(make_trade(1, 50))
     assert ledger.place(make_trade(1, 50)) == (first,)
 
@@ -106,7 +106,7 @@ def test_a_retry_is_answered_even_when_the_trade_could_not_happen_again() -> Non
 )
 def test_the_same_key_with_another_body_is_refused(other: Any) -> None:
     """I2, whether it comes later or in the same batch."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     answers = ledger.place(make_trade(1, 20), other)
     assert isinstance(answers[1], KeyReused)
     assert isinstance(ledger.place(other)[0], KeyReused)
@@ -115,7 +115,7 @@ def test_the_same_key_with_another_body_is_refused(other: Any) -> None:
 
 def test_a_refused_key_may_be_used_again() -> None:
     """A refusal leaves nothing behind, so it does not bind the key."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     assert isinstance(ledger.place(make_trade(1, 51))[0], InsufficientQuantity)
     assert ledger.place(make_trade(1, 50)) == (make_order(1, make_trade(1, 50)),)
 
@@ -130,7 +130,7 @@ def test_only_the_leader_of_the_current_term_may_trade(term: int, leader: int | 
     sender = None if leader is None else ReplicaId(leader)
     batch = Batch(Term(term), sender, OrderNo(0), (make_trade(1),))
     with pytest.raises(StaleTerm) as stale:
-        decide_batch(make_book(), batch)
+        decide_batch(make_facts(), batch)
     assert (stale.value.term, stale.value.leader) == (TERM, LEADER)
 
 
@@ -142,23 +142,23 @@ def test_the_current_leader_passes_the_fence() -> None:
 def test_a_fenced_batch_learns_no_recorded_result() -> None:
     """I5: not even a known key is answered to a deposed leader."""
     order = make_order(1)
-    book = make_book(last=OrderNo(1), known={order.key: order})
+    facts = make_facts(last=OrderNo(1), known={order.key: order})
     with pytest.raises(StaleTerm):
-        decide_batch(book, Batch(Term(2), LEADER, OrderNo(1), (make_trade(1),)))
+        decide_batch(facts, Batch(Term(2), LEADER, OrderNo(1), (make_trade(1),)))
 
 
 def test_a_ledger_that_lost_orders_reuses_no_number() -> None:
     """I1: a ledger restored from an old copy refuses a leader who has more than it."""
     batch = Batch(TERM, LEADER, OrderNo(5), (make_trade(9),))
     with pytest.raises(GapFound) as gap:
-        decide_batch(make_book(last=OrderNo(4)), batch)
+        decide_batch(make_facts(last=OrderNo(4)), batch)
     assert gap.value.last == 4
 
 
 def test_a_leader_that_is_behind_may_trade() -> None:
     """It gets what it lacks with the answer."""
     batch = Batch(TERM, LEADER, OrderNo(2), (make_trade(9),))
-    decision = decide_batch(make_book(last=OrderNo(4)), batch)
+    decision = decide_batch(make_facts(last=OrderNo(4)), batch)
     assert decision.answers == (make_order(5, make_trade(9)),)
 
 

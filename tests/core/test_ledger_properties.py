@@ -9,7 +9,7 @@ from bazaar.core.digest import GENESIS, chain
 from bazaar.core.failures import KeyReused
 from bazaar.core.types import Order, Trade, TradeType
 from tests.core.history import make_stock, trades
-from tests.core.ledger_book import LedgerBook
+from tests.core.ledger_book import MemoryLedger
 
 batches = st.lists(st.lists(trades(keys=12), max_size=6), max_size=6)
 """Several batches in which keys repeat, with the same body and with others."""
@@ -18,7 +18,7 @@ batches = st.lists(st.lists(trades(keys=12), max_size=6), max_size=6)
 @given(batches)
 def test_every_stock_is_conserved(drawn: Sequence[Sequence[Trade]]) -> None:
     """I4, after each batch, counted from the ledger."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     for batch in drawn:
         ledger.place(*batch)
         for name, stock in ledger.stocks.items():
@@ -34,7 +34,7 @@ def test_every_stock_is_conserved(drawn: Sequence[Sequence[Trade]]) -> None:
 @given(batches)
 def test_the_ledger_is_dense_and_has_each_key_once(drawn: Sequence[Sequence[Trade]]) -> None:
     """I1, I2."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     for batch in drawn:
         ledger.place(*batch)
     assert [order.order_no for order in ledger.orders] == list(range(1, len(ledger.orders) + 1))
@@ -45,7 +45,7 @@ def test_the_ledger_is_dense_and_has_each_key_once(drawn: Sequence[Sequence[Trad
 @given(batches)
 def test_every_trade_gets_its_own_order_or_a_failure(drawn: Sequence[Sequence[Trade]]) -> None:
     """I2: an answer is of the trade that was asked for, and is in the ledger."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     for batch in drawn:
         for trade, answer in zip(batch, ledger.place(*batch), strict=True):
             if isinstance(answer, Order):
@@ -58,7 +58,7 @@ def test_every_trade_gets_its_own_order_or_a_failure(drawn: Sequence[Sequence[Tr
 @given(batches)
 def test_repeating_accepted_trades_changes_nothing(drawn: Sequence[Sequence[Trade]]) -> None:
     """I2, I9: the same orders again, nothing to write."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     asked = [trade for batch in drawn for trade in batch]
     answers = [answer for batch in drawn for answer in ledger.place(*batch)]
     placed = [
@@ -76,7 +76,7 @@ def test_repeating_accepted_trades_changes_nothing(drawn: Sequence[Sequence[Trad
 @given(drawn=st.lists(trades(keys=12), max_size=10), at=st.integers(0, 10))
 def test_how_trades_are_cut_into_batches_decides_nothing(drawn: list[Trade], at: int) -> None:
     """Group commit is invisible: one batch or two give the same answers and the same ledger."""
-    whole, parts = LedgerBook(), LedgerBook()
+    whole, parts = MemoryLedger(), MemoryLedger()
     together = whole.place(*drawn)
     apart = parts.place(*drawn[:at]) + parts.place(*drawn[at:])
     assert list(map(str, together)) == list(map(str, apart))
@@ -87,7 +87,7 @@ def test_how_trades_are_cut_into_batches_decides_nothing(drawn: list[Trade], at:
 @given(batches)
 def test_a_key_belongs_to_its_first_accepted_body(drawn: Sequence[Sequence[Trade]]) -> None:
     """I2."""
-    ledger = LedgerBook()
+    ledger = MemoryLedger()
     for batch in drawn:
         ledger.place(*batch)
     owners = {order.key: order for order in ledger.orders}

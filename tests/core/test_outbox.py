@@ -24,7 +24,7 @@ def has(order_no: int) -> Accepted:
 
 
 def make_outbox(start: int = 0, last: int | None = None) -> Outbox:
-    """Return the outbox of a reign that began at `start` and has offered orders up to `last`."""
+    """Return the outbox of a leader that began at `start` and has offered orders up to `last`."""
     outbox = Outbox(TERM, ME, (NEAR, FAR), (OrderNo(start), digest_at(start)))
     outbox.offer(tuple(link(GENESIS, ORDERS[: last or start])))
     return outbox
@@ -57,7 +57,7 @@ def test_a_follower_with_all_that_was_acknowledged_joins() -> None:
 
 
 def test_a_follower_that_lacks_an_acknowledged_order_stays_out() -> None:
-    """I3: all that earlier reigns may have acknowledged counts too."""
+    """I3: all that earlier leaderships may have acknowledged counts too."""
     outbox = make_outbox(start=3)
     assert outbox.accepted(NEAR, has(2)) is False
     assert outbox.in_sync() == (ME,)

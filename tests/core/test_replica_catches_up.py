@@ -12,11 +12,11 @@ from bazaar.core.failures import (
 )
 from bazaar.core.flow import AskLedger, AskPeer, Ship
 from bazaar.core.ledger import Page
-from bazaar.core.replica import Replica, Standing
+from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.types import Digest, Order, OrderNo
 from tests.core.history import make_order, make_orders, make_trade
+from tests.core.leadership import ME, PEERS, linked, make_append, make_leader, make_replica
 from tests.core.memory_log import MemoryLog
-from tests.core.reign import ME, PEERS, linked, make_append, make_leader, make_replica
 from tests.core.script import Script
 
 ORDERS = make_orders(6)
@@ -47,7 +47,7 @@ def test_a_replica_serves_only_once_it_has_caught_up() -> None:
     assert not replica.is_serving
     assert isinstance(Script(replica.look_up(OrderNo(1))).failure, NotServing)
     start.answer(LEDGER.page(4))
-    assert replica.standing is Standing.FOLLOWING
+    assert replica.state is ReplicaState.FOLLOWING
     assert replica.last == 6
 
 
@@ -104,7 +104,7 @@ def test_a_log_that_is_no_prefix_of_the_ledger_is_corrupt() -> None:
     replica = make_starting(mine)
     start = Script(replica.start()).answer(LEDGER.page(2))
     assert isinstance(start.failure, Corrupt)
-    assert replica.standing is Standing.CORRUPT
+    assert replica.state is ReplicaState.CORRUPT
 
 
 def test_a_log_longer_than_the_ledger_is_corrupt() -> None:

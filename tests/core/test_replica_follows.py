@@ -13,12 +13,12 @@ from bazaar.core.failures import (
     NotServing,
     StaleTerm,
 )
-from bazaar.core.replica import Replica, Standing
+from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Append
 from bazaar.core.types import Digest, ReplicaId, Term
 from tests.core.history import make_order, make_orders, make_trade
+from tests.core.leadership import ME, PEERS, TERM, make_append, make_leader, make_replica
 from tests.core.memory_log import MemoryLog
-from tests.core.reign import ME, PEERS, TERM, make_append, make_leader, make_replica
 from tests.core.script import Script
 
 ORDERS = make_orders(5)
@@ -129,7 +129,7 @@ def test_a_leader_that_gets_a_newer_append_follows() -> None:
     """I6."""
     replica = make_leader()
     replica.append(make_append(ORDERS, 0, TERM + 1, OTHER))
-    assert replica.standing is Standing.FOLLOWING
+    assert replica.state is ReplicaState.FOLLOWING
     assert replica.outbox is None
 
 
@@ -138,7 +138,7 @@ def test_a_leader_refuses_a_rival_of_its_own_term() -> None:
     replica = make_leader()
     with pytest.raises(StaleTerm):
         replica.append(make_append(ORDERS, 0, TERM, OTHER))
-    assert replica.standing is Standing.LEADING
+    assert replica.state is ReplicaState.LEADING
 
 
 def test_a_notice_makes_its_term_durable() -> None:
@@ -147,7 +147,7 @@ def test_a_notice_makes_its_term_durable() -> None:
     assert notice(replica, TERM, OTHER).is_over
     assert isinstance(replica.log, MemoryLog)
     assert (replica.log.term, replica.log.leader) == (TERM, OTHER)
-    assert replica.standing is Standing.FOLLOWING
+    assert replica.state is ReplicaState.FOLLOWING
 
 
 @pytest.mark.parametrize(("term", "leader"), [(TERM - 1, ME), (TERM, ME)])
@@ -162,7 +162,7 @@ def test_a_leader_steps_down_for_a_newer_notice() -> None:
     """I6."""
     replica = make_leader()
     assert notice(replica, TERM + 1, OTHER).is_over
-    assert replica.standing is Standing.FOLLOWING
+    assert replica.state is ReplicaState.FOLLOWING
     assert isinstance(Script(replica.place(TERM, [make_trade(1)])).failure, NotLeader)
 
 

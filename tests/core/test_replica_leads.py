@@ -19,11 +19,10 @@ from bazaar.core.failures import (
 )
 from bazaar.core.flow import AskCatalog, AskLedger, AwaitFollowers, Ship
 from bazaar.core.ledger import Answer, Batch, BatchAnswer
-from bazaar.core.replica import Replica, Standing
+from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.types import Digest, Order, OrderNo, Term, Trade
 from tests.core.history import make_order, make_orders, make_trade
-from tests.core.memory_log import MemoryLog
-from tests.core.reign import (
+from tests.core.leadership import (
     ME,
     PEERS,
     TERM,
@@ -34,6 +33,7 @@ from tests.core.reign import (
     make_replica,
     number,
 )
+from tests.core.memory_log import MemoryLog
 from tests.core.script import Script
 
 ORDERS = make_orders(4)
@@ -59,7 +59,7 @@ def test_a_new_leader_catches_up_before_it_leads() -> None:
     assert notice.effect == AskLedger(OrderNo(2))
     assert isinstance(place(replica, ONE).failure, NotLeader)
     assert notice.answer(MemoryLog(ORDERS).page(2)).is_over
-    assert replica.standing is Standing.LEADING
+    assert replica.state is ReplicaState.LEADING
     assert replica.outbox is not None
     assert (replica.outbox.last, replica.outbox.released) == (4, 4)
     assert replica.outbox.in_sync() == (ME,)
@@ -72,7 +72,7 @@ def test_a_leader_without_the_ledger_does_not_lead() -> None:
     for _ in PEERS:
         notice.answer(Unreachable())
     assert isinstance(notice.failure, Unreachable)
-    assert replica.standing is Standing.FOLLOWING
+    assert replica.state is ReplicaState.FOLLOWING
     again = Script(replica.take_notice(TERM, ME)).answer(MemoryLog(ORDERS).page(4))
     assert again.failure is None
     assert replica.outbox is not None
@@ -95,7 +95,7 @@ def test_a_take_over_that_was_overtaken_leads_nothing() -> None:
     old = Script(replica.take_notice(TERM, ME))
     assert Script(replica.take_notice(Term(TERM + 1), PEERS[0])).is_over
     old.answer(MemoryLog(ORDERS).page(4))
-    assert replica.standing is Standing.FOLLOWING
+    assert replica.state is ReplicaState.FOLLOWING
     assert replica.outbox is None
 
 
@@ -108,7 +108,7 @@ def test_an_overtaken_take_over_that_fails_does_not_end_the_newer_one() -> None:
         old.answer(Unreachable())
     assert isinstance(old.failure, Unreachable)
     new.answer(MemoryLog(ORDERS).page(4))
-    assert replica.standing is Standing.LEADING
+    assert replica.state is ReplicaState.LEADING
     assert replica.outbox is not None
     assert replica.outbox.term == TERM + 1
 
@@ -195,18 +195,18 @@ def test_a_deposed_leader_learns_it_from_the_catalog() -> None:
     placing = place(replica, ONE).answer(StaleTerm(Term(TERM + 1), PEERS[0]))
     assert isinstance(placing.failure, Deposed)
     assert (replica.term, replica.leader) == (TERM + 1, PEERS[0])
-    assert replica.standing is Standing.FOLLOWING
+    assert replica.state is ReplicaState.FOLLOWING
     assert isinstance(place(replica, ONE).failure, NotLeader)
 
 
 def test_a_late_answer_about_an_old_term_does_not_end_a_newer_reign() -> None:
-    """Deposed, elected again, and only then the answer that the first reign is over."""
+    """Deposed, elected again, and only then the answer that the first leadership is over."""
     replica = make_leader(ORDERS)
     placing = place(replica, ONE)
     Script(replica.take_notice(Term(TERM + 1), PEERS[0]))
     Script(replica.take_notice(Term(TERM + 2), ME)).answer(MemoryLog(ORDERS).page(4))
     assert isinstance(placing.answer(StaleTerm(Term(TERM + 1), PEERS[0])).failure, Deposed)
-    assert replica.standing is Standing.LEADING
+    assert replica.state is ReplicaState.LEADING
     assert replica.term == TERM + 2
 
 
@@ -246,7 +246,7 @@ def test_a_leader_that_finds_itself_corrupt_does_not_deny_the_trade() -> None:
     placing = place(replica, ONE)
     history = MemoryLog((make_order(1), make_order(2, ONE)))
     failure = placing.answer(BatchAnswer((make_order(2, ONE),), history.page(1))).failure
-    assert replica.standing is Standing.CORRUPT
+    assert replica.state is ReplicaState.CORRUPT
     assert failure is not None
     assert not failure.is_definite
 

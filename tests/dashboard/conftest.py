@@ -31,7 +31,7 @@ def replica(number: int, term: int = 3, leader: int | None = 2, last: int = 9) -
         term=term,
         leader=leader,
         last=last,
-        standing="leading" if number == leader else "following",
+        state="leading" if number == leader else "following",
         lag_orders=0,
         lag_ms=0.5,
         **{**BASE, "id": number},  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import msgspec
 
 from bazaar.core.failures import NotServing
 from bazaar.topology import Topology, local
-from tests.bazaar.listeners import Listener
+from tests.support.listeners import Listener
 
 
 class Quiet(WSGIRequestHandler):

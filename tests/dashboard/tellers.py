@@ -46,5 +46,5 @@ def asked(name: str, took_s: Sequence[float], refused: int = 0, failed: int = 0)
         count=len(took_s),
         refused=refused,
         failed=failed,
-        buckets=histogram.told(),
+        buckets=histogram.snapshot(),
     )

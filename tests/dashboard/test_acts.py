@@ -93,7 +93,7 @@ def test_what_breaks_is_written_down_too(at_ease: Client, monkeypatch: pytest.Mo
 
 def test_the_hand_behind_the_buttons_is_the_operators_own(settings: Settings) -> None:
     made = dashboard.wiring.striker()
-    assert type(made).__module__ == "bazaar.ops.striker"
+    assert type(made).__module__ == "bazaar.cluster.fault_injection"
     settings.BAZAAR_STRIKER = "no.such.thing"
     assert dashboard.wiring.striker() is made
 

@@ -17,9 +17,9 @@ from bazaar.topology import local
 from dashboard import relay
 from dashboard.models import Deed
 from dashboard.relay import Courier
-from tests.bazaar.forms import Form, read_forms
 from tests.dashboard.conftest import PASSWORD
 from tests.dashboard.ports import Replica, Starting
+from tests.support.forms import Form, read_forms
 
 PING, SYNC, TRADE = (
     "/api/order-1/control/ping",

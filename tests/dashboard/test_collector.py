@@ -18,9 +18,9 @@ from dashboard.collector import (
     Collector,
 )
 from dashboard.feed import Happening
-from tests.bazaar.waits import WAIT_S, run_together, wait_until
 from tests.dashboard.conftest import catalog
 from tests.dashboard.tellers import event, telling
+from tests.support.waits import WAIT_S, run_together, wait_until
 
 ROLES = 5
 

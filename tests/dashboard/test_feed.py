@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.protocol.statuses import EVENTS_TOLD_MAX
+from bazaar.protocol.statuses import EVENTS_MAX
 from dashboard.feed import HAPPENINGS_MAX, Feed
 from tests.dashboard.tellers import event, find, telling
 
@@ -77,7 +77,7 @@ def test_a_role_that_stays_silent_is_told_once() -> None:
 
 
 def test_the_feed_is_bounded_and_keeps_the_newest() -> None:
-    feed, each = Feed(), EVENTS_TOLD_MAX
+    feed, each = Feed(), EVENTS_MAX
     for first in range(0, HAPPENINGS_MAX + 5 * each, each):
         told = telling(*(event(no, float(no)) for no in range(first + 1, first + each + 1)))
         feed.take([find("catalog", told)], float(first))

@@ -15,8 +15,8 @@ from bazaar.topology import local
 from dashboard import relay
 from dashboard.models import Deed
 from dashboard.relay import Courier
-from tests.bazaar.servers import ScriptedServer, answer
-from tests.bazaar.waits import WAIT_S
+from tests.support.servers import ScriptedServer, answer
+from tests.support.waits import WAIT_S
 
 PING = "/api/order-1/control/ping"
 

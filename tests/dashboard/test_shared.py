@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from dashboard.shared import KEPT_MAX, Shared
-from tests.bazaar.waits import WAIT_S, run_together
+from tests.support.waits import WAIT_S, run_together
 
 
 class Maker:

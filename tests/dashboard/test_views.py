@@ -9,8 +9,8 @@ from django.test import Client
 
 from bazaar.topology import Node, local
 from dashboard.collector import Collector
-from tests.bazaar.waits import WAIT_S
 from tests.dashboard.conftest import Show, catalog, front_end, replica
+from tests.support.waits import WAIT_S
 
 
 def look(staff: Client) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def test_a_dead_replica_is_shown_with_the_reason(show: Show, staff: Client) -> N
     del statuses["order_3"]
     show(**statuses)
     shown = look(staff)
-    assert shown["replicas"][2]["standing"] == "no answer"
+    assert shown["replicas"][2]["state"] == "no answer"
     (dead,) = (role for role in shown["roles"] if not role["is_up"])
     assert (dead["name"], dead["pid"]) == ("order-3", None)
     assert "did not answer" in dead["reason"]
@@ -90,7 +90,7 @@ def test_the_page_shows_leader_replicas_and_cache(show: Show, staff: Client) -> 
 def test_what_a_role_tells_is_escaped(show: Show, staff: Client) -> None:
     """A stock's name is anybody's text."""
     bad = "<script>alert(1)</script>"
-    show(**everybody(order_1=msgspec.structs.replace(replica(1), standing=bad)))
+    show(**everybody(order_1=msgspec.structs.replace(replica(1), state=bad)))
     assert bad not in page(staff)
     assert "&lt;script&gt;" in page(staff)
 

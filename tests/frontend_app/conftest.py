@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bazaar.clock import monotonic_s
-from bazaar.core.election import Reign
+from bazaar.core.election import Leadership
 from bazaar.core.types import ReplicaId, Term
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
@@ -48,9 +48,9 @@ def watch(
 ) -> Iterator[LeaderWatch]:
     """Make a watch over the leader; it is not started, and knows that replica 3 leads term 1."""
     watch = LeaderWatch(catalog, replicas, LIMITS)
-    catalog.reign = watch.elector.reign = Reign(Term(1), ReplicaId(3))
+    catalog.leadership = watch.elector.leadership = Leadership(Term(1), ReplicaId(3))
     for replica in replicas.values():
-        replica.reign = catalog.reign
+        replica.leadership = catalog.leadership
     monkeypatch.setattr(wiring, "watch", lambda: watch)
     desk = OrderDesk(watch, LIMITS)
     monkeypatch.setattr(wiring, "orders", lambda: desk)

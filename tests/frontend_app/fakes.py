@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from bazaar.core.election import Ping, Reign, claim_term
+from bazaar.core.election import Leadership, Ping, claim_term
 from bazaar.core.failures import Failure, StaleTerm, UnknownOrder, UnknownStock, Unreachable
 from bazaar.core.leases import UnknownHolder
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.messages import HolderBody
-from tests.bazaar.histories import STOCK
-from tests.bazaar.waits import WAIT_S
 from tests.order_app.fakes import NoNetwork
+from tests.support.histories import STOCK
+from tests.support.waits import WAIT_S
 
 
 class FakeCatalog(CatalogClient):
@@ -26,7 +26,7 @@ class FakeCatalog(CatalogClient):
         self.asked: list[str] = []
         self.failure: Failure | None = None
         self.on_ask: Callable[[], None] = lambda: None
-        self.reign = Reign(Term(0), None)
+        self.leadership = Leadership(Term(0), None)
         self.claims: list[tuple[Term, ReplicaId]] = []
         self.registered: list[UUID] = []
         self.renewed = 0
@@ -55,14 +55,14 @@ class FakeCatalog(CatalogClient):
         self.stocks[stock_name] = changed
         return changed.version
 
-    def claim(self, term: Term, leader: ReplicaId) -> Reign:
+    def claim(self, term: Term, leader: ReplicaId) -> Leadership:
         self.claims.append((term, leader))
         if self.failure:
             raise self.failure
-        if term != self.reign.term:
-            raise StaleTerm(self.reign.term, self.reign.leader)
-        self.reign = claim_term(self.reign, term, leader)
-        return self.reign
+        if term != self.leadership.term:
+            raise StaleTerm(self.leadership.term, self.leadership.leader)
+        self.leadership = claim_term(self.leadership, term, leader)
+        return self.leadership
 
     def register(self, holder: HolderBody) -> float:
         if self.failure:
@@ -100,7 +100,7 @@ class FakeReplica(ReplicaClient):
     def __init__(self, me: int, ledger: FakeLedger) -> None:
         super().__init__(NoNetwork(), NoNetwork(), 1)
         self.me, self.ledger = ReplicaId(me), ledger
-        self.reign = Reign(Term(0), None)
+        self.leadership = Leadership(Term(0), None)
         self.down: Failure | None = None
         """What every call gets while it is dead or paused."""
         self.requests_lost: list[Failure] = []
@@ -115,9 +115,9 @@ class FakeReplica(ReplicaClient):
     def ping(self, timeout_s: float) -> Ping:
         if self.down:
             raise self.down
-        is_leading = self.reign.leader == self.me
+        is_leading = self.leadership.leader == self.me
         return Ping(
-            *(self.me, self.reign.term, self.reign.leader, OrderNo(0)),
+            *(self.me, self.leadership.term, self.leadership.leader, OrderNo(0)),
             is_serving=True,
             is_leading=is_leading,
         )
@@ -125,9 +125,9 @@ class FakeReplica(ReplicaClient):
     def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:
         if self.down:
             raise self.down
-        if term < self.reign.term:
-            raise StaleTerm(self.reign.term, self.reign.leader)
-        self.reign = Reign(term, leader)
+        if term < self.leadership.term:
+            raise StaleTerm(self.leadership.term, self.leadership.leader)
+        self.leadership = Leadership(term, leader)
 
     def trade(self, term: Term, trades: Sequence[Trade], timeout_s: float) -> tuple[Answer, ...]:
         self.trades.append((term, tuple(trades)))

@@ -12,14 +12,14 @@ from django.test import RequestFactory
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Unreachable
 from bazaar.core.types import Stock, Version
-from bazaar.hops import HopPath
-from bazaar.recorder import BEGAN
+from bazaar.runtime.metrics import BEGAN
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
+from bazaar.web.router import HopPath
 from frontend_app import wiring
 from frontend_app.hits import HitPath
 from frontend_app.stocks import StockReader
-from tests.bazaar.hearing import Hearing
+from tests.support.hearing import Hearing
 
 NAME = "Ünïcode & Sons, Inc. - B"
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bazaar.clock import monotonic_s
-from bazaar.core.election import Reign
+from bazaar.core.election import Leadership
 from bazaar.core.failures import (
     Busy,
     Deposed,
@@ -20,11 +20,11 @@ from bazaar.core.failures import (
 )
 from bazaar.core.types import Order, ReplicaId, Term
 from frontend_app.leader import LeaderWatch
-from tests.bazaar.hearing import Hearing
-from tests.bazaar.histories import STOCK, make_order, make_trade
-from tests.bazaar.waits import WAIT_S, in_thread, run_together, start_in_turn, wait_until
 from tests.frontend_app.conftest import LIMITS, Replicas
 from tests.frontend_app.fakes import FakeCatalog
+from tests.support.hearing import Hearing
+from tests.support.histories import STOCK, make_order, make_trade
+from tests.support.waits import WAIT_S, in_thread, run_together, start_in_turn, wait_until
 
 ONE, TWO, THREE = ReplicaId(1), ReplicaId(2), ReplicaId(3)
 
@@ -36,36 +36,38 @@ def keys_of(replicas: Replicas, replica_id: ReplicaId) -> list[int]:
 
 def begin(watch: LeaderWatch, replicas: Replicas) -> None:
     """Forget who leads: front end and replicas have just begun."""
-    nobody = Reign(Term(0), None)
-    watch.elector.reign = nobody
+    nobody = Leadership(Term(0), None)
+    watch.elector.leadership = nobody
     for replica in replicas.values():
-        replica.reign = nobody
+        replica.leadership = nobody
 
 
 def leads(watch: LeaderWatch, leader: ReplicaId) -> bool:
-    return watch.reign.leader == leader
+    return watch.leadership.leader == leader
 
 
 def test_the_live_replica_with_the_largest_id_is_elected(
     watch: LeaderWatch, catalog: FakeCatalog, replicas: Replicas
 ) -> None:
     begin(watch, replicas)
-    catalog.reign = Reign(Term(0), None)
+    catalog.leadership = Leadership(Term(0), None)
     replicas[THREE].die()
     watch.start()
     wait_until(lambda: leads(watch, TWO))
     assert catalog.claims == [(0, 2)]
-    wait_until(lambda: replicas[ONE].reign == replicas[TWO].reign == Reign(Term(1), TWO))
+    wait_until(
+        lambda: replicas[ONE].leadership == replicas[TWO].leadership == Leadership(Term(1), TWO)
+    )
 
 
 def test_the_loser_of_a_race_adopts_the_winner(
     watch: LeaderWatch, catalog: FakeCatalog, replicas: Replicas
 ) -> None:
     begin(watch, replicas)
-    catalog.reign = Reign(Term(7), ONE)
+    catalog.leadership = Leadership(Term(7), ONE)
     watch.start()
-    wait_until(lambda: watch.reign == Reign(Term(7), ONE))
-    assert catalog.reign == Reign(Term(7), ONE)
+    wait_until(lambda: watch.leadership == Leadership(Term(7), ONE))
+    assert catalog.leadership == Leadership(Term(7), ONE)
 
 
 def test_a_leader_that_is_gone_is_replaced_without_any_trade(
@@ -74,7 +76,7 @@ def test_a_leader_that_is_gone_is_replaced_without_any_trade(
     watch.start()
     replicas[THREE].die()
     wait_until(lambda: leads(watch, TWO))
-    wait_until(lambda: replicas[TWO].reign == Reign(Term(2), TWO))
+    wait_until(lambda: replicas[TWO].leadership == Leadership(Term(2), TWO))
 
 
 def test_a_healthy_leader_is_kept_when_a_larger_id_comes_back(
@@ -84,7 +86,7 @@ def test_a_healthy_leader_is_kept_when_a_larger_id_comes_back(
     watch.start()
     wait_until(lambda: leads(watch, TWO))
     replicas[THREE].down = None
-    replicas[THREE].reign = catalog.reign
+    replicas[THREE].leadership = catalog.leadership
     watch.place(make_trade(1))
     assert leads(watch, TWO)
     assert len(catalog.claims) == 1
@@ -94,9 +96,9 @@ def test_a_leader_that_does_not_know_it_is_told_again(
     watch: LeaderWatch, replicas: Replicas
 ) -> None:
     """The notice of its election may have been lost."""
-    replicas[THREE].reign = Reign(Term(0), None)
+    replicas[THREE].leadership = Leadership(Term(0), None)
     watch.start()
-    wait_until(lambda: replicas[THREE].reign == Reign(Term(1), THREE))
+    wait_until(lambda: replicas[THREE].leadership == Leadership(Term(1), THREE))
 
 
 def test_a_trade_is_answered_by_the_leader(watch: LeaderWatch, replicas: Replicas) -> None:
@@ -177,7 +179,7 @@ def test_a_trade_waits_for_the_first_election(
     watch: LeaderWatch, catalog: FakeCatalog, replicas: Replicas
 ) -> None:
     begin(watch, replicas)
-    catalog.reign = watch.reign
+    catalog.leadership = watch.leadership
     placing = in_thread(lambda: watch.place(make_trade(1)))
     wait_until(lambda: watch.retries > 0)
     watch.start()
@@ -219,7 +221,7 @@ def test_without_a_catalog_nobody_new_leads(
     replicas[THREE].die()
     hurried(watch).start()
     assert isinstance(watch.place(make_trade(1)), Failure)
-    assert watch.reign == Reign(Term(1), THREE)
+    assert watch.leadership == Leadership(Term(1), THREE)
     assert keys_of(replicas, TWO) == []
     catalog.failure = None
     wait_until(lambda: leads(watch, TWO))
@@ -232,7 +234,7 @@ def test_trades_that_wait_travel_together(watch: LeaderWatch, replicas: Replicas
     wait_until(lambda: leader.trades)
     rest = start_in_turn(
         [partial(watch.place, make_trade(number)) for number in range(2, 8)],
-        lambda number: watch.combiner._waiting == number,
+        lambda number: watch.batcher._waiting == number,
     )
     release.set()
     assert first.result(WAIT_S) == make_order(1)
@@ -266,13 +268,13 @@ def test_too_many_waiting_trades_are_refused_at_once(
     """I10."""
     limits = msgspec.structs.replace(LIMITS, waiting_trades_max=1)
     watch = LeaderWatch(catalog, replicas, limits)
-    watch.elector.reign = Reign(Term(1), THREE)
+    watch.elector.leadership = Leadership(Term(1), THREE)
     leader, release = replicas[THREE], threading.Event()
     leader.on_trade = lambda: _wait(release)
     first = in_thread(lambda: watch.place(make_trade(1)))
     wait_until(lambda: leader.trades)
     second = in_thread(lambda: watch.place(make_trade(2)))
-    wait_until(lambda: watch.combiner._waiting == 1)
+    wait_until(lambda: watch.batcher._waiting == 1)
     with pytest.raises(Busy):
         watch.place(make_trade(3))
     release.set()
@@ -284,9 +286,9 @@ def test_a_leader_that_this_cluster_does_not_have_is_replaced(
 ) -> None:
     """The catalog remembers the leader of a cluster that was larger the day before."""
     begin(watch, replicas)
-    catalog.reign = Reign(Term(7), ReplicaId(5))
+    catalog.leadership = Leadership(Term(7), ReplicaId(5))
     watch.start()
-    wait_until(lambda: watch.reign == Reign(Term(8), THREE), 1)
+    wait_until(lambda: watch.leadership == Leadership(Term(8), THREE), 1)
     assert watch.place(make_trade(1)) == make_order(1)
 
 

@@ -13,10 +13,10 @@ from frontend_app import orders, wiring
 from frontend_app.leader import LeaderWatch
 from frontend_app.lookups import LookUpPath
 from frontend_app.orders import OrderDesk
-from tests.bazaar.hearing import Hearing
-from tests.bazaar.histories import make_trade
 from tests.frontend_app.conftest import LIMITS, Replicas
 from tests.frontend_app.test_hits import Recorder, unreachable
+from tests.support.hearing import Hearing
+from tests.support.histories import make_trade
 
 ONE, TWO, THREE = map(ReplicaId, (1, 2, 3))
 FIRST = OrderNo(1)

@@ -11,11 +11,11 @@ from bazaar.core.failures import UnknownStock, Unreachable
 from bazaar.core.types import Version
 from bazaar.topology import Node
 from frontend_app.stocks import StockReader
-from tests.bazaar.hearing import Hearing
-from tests.bazaar.histories import STOCK
-from tests.bazaar.waits import WAIT_S, in_thread, start_together, wait_until
 from tests.frontend_app.conftest import LIMITS
 from tests.frontend_app.fakes import FakeCatalog
+from tests.support.hearing import Hearing
+from tests.support.histories import STOCK
+from tests.support.waits import WAIT_S, in_thread, start_together, wait_until
 
 NAME = STOCK.name
 

@@ -10,8 +10,7 @@ import msgspec
 import pytest
 from pytest_django import Settings
 
-from bazaar.auth import refusals
-from bazaar.core.election import Reign
+from bazaar.core.election import Leadership
 from bazaar.core.failures import (
     InsufficientQuantity,
     KeyReused,
@@ -22,14 +21,15 @@ from bazaar.core.failures import (
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, ReplicaId, Term, Trade, Version
 from bazaar.protocol.connection import Reply
+from bazaar.web.member_auth import refusals
 from frontend_app import wiring
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader
 from frontend_app.trades import TradePath
-from tests.bazaar.histories import STOCK, make_trade
-from tests.bazaar.listeners import JSON, Listener
 from tests.frontend_app.conftest import LIMITS, Replicas
 from tests.frontend_app.fakes import FakeCatalog
+from tests.support.histories import STOCK, make_trade
+from tests.support.listeners import JSON, Listener
 
 BODY = {"stock_name": "MenhirCo", "trade_type": "buy", "quantity": 7}
 KEY = str(UUID(int=5))
@@ -330,7 +330,7 @@ def test_leader_answers_its_port() -> None:
 
 
 def test_before_the_first_election_leader_is_503(watch: LeaderWatch) -> None:
-    watch.elector.reign = Reign(Term(0), None)
+    watch.elector.leadership = Leadership(Term(0), None)
     status, body = get("/leader")
     assert (status, body["error"]["code"]) == (503, 503)
 

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from bazaar.core.digest import GENESIS, chain
 from bazaar.core.failures import Failure, GapFound, Unreachable
-from bazaar.core.ledger import Batch, BatchAnswer, Book, Page, decide_batch
-from bazaar.core.replica import Replica, Standing
+from bazaar.core.ledger import Batch, BatchAnswer, LedgerFacts, Page, decide_batch
+from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Linked
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, ReplicaClient, SentAppend
 from bazaar.protocol.connection import Reply
-from tests.bazaar.histories import STOCK
+from tests.support.histories import STOCK
 
 
 class NoNetwork:
@@ -54,7 +54,7 @@ class FakeCatalog(CatalogClient):
         self.on_place()
         if self.requests_lost:
             raise self.requests_lost.pop(0)
-        decision = decide_batch(self._book(batch), batch)
+        decision = decide_batch(self._facts(batch), batch)
         self.orders += decision.orders
         for stock in decision.stocks:
             self.stock = stock
@@ -70,10 +70,10 @@ class FakeCatalog(CatalogClient):
             raise self.requests_lost.pop(0)
         return page_of(self.orders, after, limit)
 
-    def _book(self, batch: Batch) -> Book:
+    def _facts(self, batch: Batch) -> LedgerFacts:
         known = {order.key: order for order in self.orders}
         keys = {trade.key for trade in batch.trades}
-        return Book(
+        return LedgerFacts(
             term=self.term,
             leader=self.leader,
             last=OrderNo(len(self.orders)),
@@ -133,7 +133,7 @@ class FakePeer(ReplicaClient):
         self.memory = MemoryLog()
         head = (Term(0), None, OrderNo(0), GENESIS)
         self.machine = Replica(ReplicaId(me), (), self.memory, head)
-        self.machine.standing = Standing.FOLLOWING
+        self.machine.state = ReplicaState.FOLLOWING
         self.appends: list[Append] = []
         self.timeouts_s: list[float] = []
         self.failures: list[Failure] = []
@@ -165,6 +165,6 @@ class FakePeer(ReplicaClient):
         return page_of([order for order, _ in self.memory.linked], after, limit)
 
     def take(self, page: Page, term: int = 1, leader: int = 1) -> None:
-        """Let it have orders from an earlier reign."""
+        """Let it have orders from an earlier leadership."""
         append = Append(Term(term), ReplicaId(leader), page)
         self.machine.append(replace(append, page=page))

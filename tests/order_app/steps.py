@@ -9,7 +9,7 @@ from bazaar.core.types import ReplicaId
 from order_app.models import LogEntry
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
-from tests.bazaar.waits import WAIT_S, in_thread
+from tests.support.waits import WAIT_S, in_thread
 
 
 def numbers() -> list[int]:

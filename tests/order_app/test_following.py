@@ -13,31 +13,31 @@ from bazaar.core.failures import (
     UnknownOrder,
     Unreachable,
 )
-from bazaar.core.replica import Standing
+from bazaar.core.replica import ReplicaState
 from bazaar.core.replication import Append
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from order_app.models import LogEntry
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
-from tests.bazaar.hearing import Hearing
-from tests.bazaar.histories import make_linked, make_order, make_page, make_trade
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import numbers
+from tests.support.hearing import Hearing
+from tests.support.histories import make_linked, make_order, make_page, make_trade
 
 Peers = dict[ReplicaId, FakePeer]
 
 
-def standing_of(shell: ReplicaShell) -> Standing:
-    return shell.machine.standing
+def state_of(shell: ReplicaShell) -> ReplicaState:
+    return shell.machine.state
 
 
 def test_a_started_replica_follows_and_does_not_trade(shell: ReplicaShell) -> None:
-    assert standing_of(shell) is Standing.STARTING
+    assert state_of(shell) is ReplicaState.STARTING
     with pytest.raises(NotServing):
         shell.look_up(OrderNo(1))
     shell.start()
-    assert standing_of(shell) is Standing.FOLLOWING
+    assert state_of(shell) is ReplicaState.FOLLOWING
     with pytest.raises(NotLeader):
         shell.trade(Term(0), [make_trade(1)])
 
@@ -77,7 +77,7 @@ def test_an_older_notice_changes_nothing(leader: ReplicaShell) -> None:
         leader.take_notice(Term(2), FAR)
     with pytest.raises(StaleTerm):
         leader.take_notice(TERM, FAR)
-    assert standing_of(leader) is Standing.LEADING
+    assert state_of(leader) is ReplicaState.LEADING
 
 
 def test_the_highest_term_survives_a_restart(
@@ -95,7 +95,7 @@ def test_a_new_leader_catches_up_before_it_leads(shell: ReplicaShell, catalog: F
     shell.start()
     catalog.orders = list(make_page(25).orders)
     shell.take_notice(TERM, ME)
-    assert standing_of(shell) is Standing.LEADING
+    assert state_of(shell) is ReplicaState.LEADING
     assert numbers() == list(range(1, 26))
 
 
@@ -106,9 +106,9 @@ def test_a_chosen_leader_that_cannot_reach_the_ledger_does_not_lead(
     catalog.requests_lost = [Unreachable()]
     with pytest.raises(Unreachable):
         shell.take_notice(TERM, ME)
-    assert standing_of(shell) is Standing.FOLLOWING
+    assert state_of(shell) is ReplicaState.FOLLOWING
     shell.take_notice(TERM, ME)
-    assert standing_of(shell) is Standing.LEADING
+    assert state_of(shell) is ReplicaState.LEADING
 
 
 def test_a_follower_stores_what_its_leader_sends(shell: ReplicaShell) -> None:
@@ -190,7 +190,7 @@ def test_a_damaged_log_stays_out(shell: ReplicaShell, catalog: FakeCatalog) -> N
 
 def check_out(shell: ReplicaShell) -> None:
     """Check that it answers nothing, takes nothing and cannot lead."""
-    assert standing_of(shell) is Standing.CORRUPT
+    assert state_of(shell) is ReplicaState.CORRUPT
     assert not shell.machine.is_serving
     with pytest.raises(NotServing):
         shell.look_up(OrderNo(1))

@@ -17,16 +17,16 @@ from bazaar.core.failures import (
     UnknownStock,
     Unreachable,
 )
-from bazaar.core.replica import Standing
+from bazaar.core.replica import ReplicaState
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term
 from bazaar.settings.env import Limits
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
-from tests.bazaar.histories import make_order, make_page, make_trade
-from tests.bazaar.waits import WAIT_S, in_thread, start_in_turn, wait_until
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import in_sync, join, numbers, replicating
+from tests.support.histories import make_order, make_page, make_trade
+from tests.support.waits import WAIT_S, in_thread, start_in_turn, wait_until
 
 Peers = dict[ReplicaId, FakePeer]
 
@@ -90,7 +90,7 @@ def test_a_fenced_leader_steps_down_and_acknowledges_nothing(
     catalog.term, catalog.leader = Term(4), FAR
     with pytest.raises(Deposed):
         leader.trade(TERM, [make_trade(1)])
-    assert (leader.machine.standing, leader.machine.term) == (Standing.FOLLOWING, 4)
+    assert (leader.machine.state, leader.machine.term) == (ReplicaState.FOLLOWING, 4)
     assert leader.machine.leader == FAR
     assert OrderLog().load_term() == (4, FAR)
     assert numbers() == []
@@ -212,14 +212,14 @@ def test_trades_that_wait_travel_together(catalog: FakeCatalog) -> None:
     wait_until(lambda: catalog.batches)
     rest = start_in_turn(
         [partial(shell.trade, TERM, [make_trade(number)]) for number in range(2, 12)],
-        lambda number: shell.combiner._waiting == number,
+        lambda number: shell.batcher._waiting == number,
     )
     release.set()
     assert first.result(WAIT_S) == (make_order(1),)
     placed = [answer for one in rest for answer in one.result(WAIT_S)]
     assert sorted(one.order_no for one in placed if isinstance(one, Order)) == list(range(2, 12))
     assert [len(batch.trades) for batch in catalog.batches] == [1, 10]
-    assert (shell.combiner.batches, shell.combiner.items) == (2, 11)
+    assert (shell.batcher.batches, shell.batcher.items) == (2, 11)
 
 
 def _wait(release: threading.Event) -> None:

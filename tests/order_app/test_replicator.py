@@ -7,18 +7,18 @@ import pytest
 from bazaar.clock import monotonic_s
 from bazaar.core.digest import GENESIS, link
 from bazaar.core.failures import Diverged, Failure, GapFound, NotServing, StaleTerm, Unreachable
-from bazaar.core.replica import Standing
+from bazaar.core.replica import ReplicaState
 from bazaar.core.replication import TAIL_ORDERS_MAX
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from bazaar.settings.env import Limits
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
-from tests.bazaar.hearing import Hearing
-from tests.bazaar.histories import make_linked, make_order, make_page, make_trade
-from tests.bazaar.waits import WAIT_S, in_thread, wait_until
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
+from tests.support.hearing import Hearing
+from tests.support.histories import make_linked, make_order, make_page, make_trade
+from tests.support.waits import WAIT_S, in_thread, wait_until
 
 Peers = dict[ReplicaId, FakePeer]
 
@@ -48,7 +48,7 @@ def progress(replicator: Replicator) -> tuple[int, bool, bool]:
 
 
 def lead_again(catalog: FakeCatalog, peers: Peers, last: int) -> ReplicaShell:
-    """Begin a reign with orders that the leader's memory does not have."""
+    """Begin a leadership with orders that the leader's memory does not have."""
     catalog.orders = list(make_page(last).orders)
     shell = ReplicaShell(ME, catalog, peers, OrderLog(), LIMITS)
     shell.start()
@@ -101,7 +101,7 @@ def test_a_follower_that_lacks_orders_is_not_in_sync_yet(
 def test_a_gap_is_answered_with_what_is_missing(
     catalog: FakeCatalog, peers: Peers, peer: FakePeer, db: None
 ) -> None:
-    """The leader assumes that its followers have what it had when its reign began."""
+    """The leader assumes that its followers have what it had when its leadership began."""
     shell = lead_again(catalog, peers, 25)
     peer.take(make_page(7))
     replicator = Replicator(shell, NEAR)
@@ -165,7 +165,7 @@ def test_a_newer_term_makes_the_leader_step_down(
     """I5."""
     peer.failures = [StaleTerm(Term(4), FAR)]
     replicator.round()
-    assert leader.machine.standing is Standing.FOLLOWING
+    assert leader.machine.state is ReplicaState.FOLLOWING
     assert (leader.machine.term, leader.machine.leader) == (4, FAR)
 
 
@@ -174,7 +174,7 @@ def test_an_older_terms_refusal_is_old_news(
 ) -> None:
     peer.failures = [StaleTerm(Term(2), FAR)]
     replicator.round()
-    assert leader.machine.standing is Standing.LEADING
+    assert leader.machine.state is ReplicaState.LEADING
 
 
 def test_a_follower_that_differs_makes_the_leader_verify_itself(
@@ -186,7 +186,7 @@ def test_a_follower_that_differs_makes_the_leader_verify_itself(
     peer.failures = [Diverged()]
     replicator.round()
     assert len(catalog.pages) > asked
-    assert leader.machine.standing is Standing.LEADING
+    assert leader.machine.state is ReplicaState.LEADING
     assert progress(replicator)[1:] == (False, False)
 
 
@@ -197,7 +197,7 @@ def test_a_leader_that_differs_from_the_ledger_stops_leading(
     catalog.orders = [make_order(1), make_order(2, quantity=9), make_order(3)]
     peer.failures = [Diverged()]
     replicator.round()
-    assert leader.machine.standing is Standing.CORRUPT
+    assert leader.machine.state is ReplicaState.CORRUPT
 
 
 def test_a_follower_that_ends_level_with_another_history_is_noticed(

@@ -8,18 +8,18 @@ from django.db import DatabaseError, connection
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Deposed, Diverged, GapFound, NotReplicated, StaleTerm, Unreachable
-from bazaar.core.replica import Standing
+from bazaar.core.replica import ReplicaState
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from bazaar.settings.env import Limits
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
-from tests.bazaar.hearing import Hearing
-from tests.bazaar.histories import make_linked, make_order, make_trade
-from tests.bazaar.waits import WAIT_S, in_thread, wait_until
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import in_sync, numbers
+from tests.support.hearing import Hearing
+from tests.support.histories import make_linked, make_order, make_trade
+from tests.support.waits import WAIT_S, in_thread, wait_until
 
 Peers = dict[ReplicaId, FakePeer]
 Replicators = dict[ReplicaId, Replicator]
@@ -150,7 +150,7 @@ def test_a_newer_term_at_a_follower_deposes_the_leader(
     peers[NEAR].failures = [StaleTerm(Term(4), FAR)]
     with pytest.raises(Deposed):
         leader.trade(TERM, [make_trade(1)])
-    assert leader.machine.standing is Standing.FOLLOWING
+    assert leader.machine.state is ReplicaState.FOLLOWING
 
 
 def test_who_is_being_told_something_gets_the_orders_from_its_replicator(

@@ -13,7 +13,7 @@ from bazaar.core.failures import GapFound
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from order_app.models import LogEntry
 from order_app.store import VERIFY_ROWS, OrderLog
-from tests.bazaar.histories import make_linked, make_order, make_page
+from tests.support.histories import make_linked, make_order, make_page
 
 COUNT = 20
 SQL = Callable[[str], None]

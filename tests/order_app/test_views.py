@@ -8,15 +8,15 @@ import pytest
 from pytest_django import Settings
 
 import order_app.wiring
-from bazaar.auth import refusals
 from bazaar.core.failures import Unreachable
 from bazaar.core.types import ReplicaId, Term
+from bazaar.web.member_auth import refusals
 from order_app.models import LogEntry
 from order_app.replica import ReplicaShell
-from tests.bazaar.histories import make_linked, make_page, make_trade
-from tests.bazaar.listeners import Listener
 from tests.order_app.conftest import FAR, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
+from tests.support.histories import make_linked, make_page, make_trade
+from tests.support.listeners import Listener
 
 BOTH = ("bazaar.urls.order", "bazaar.urls.order_control")
 TRADE = {"key": str(UUID(int=1)), "stock_name": "MenhirCo", "trade_type": "buy", "quantity": 1}

@@ -4,13 +4,13 @@ import pytest
 from django.db import connection
 
 from bazaar.core.failures import Unreachable
-from bazaar.core.replica import Standing
+from bazaar.core.replica import ReplicaState
 from order_app import wiring
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
-from tests.bazaar.histories import make_linked, make_page
 from tests.order_app.conftest import LIMITS, ME
 from tests.order_app.fakes import FakeCatalog
+from tests.support.histories import make_linked, make_page
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def execute(statement: str) -> None:
 
 def test_a_good_log_is_served(again: ReplicaShell) -> None:
     wiring._start(again)
-    assert again.machine.standing is Standing.FOLLOWING
+    assert again.machine.state is ReplicaState.FOLLOWING
 
 
 def test_without_a_catalog_the_log_is_served_all_the_same(
@@ -36,7 +36,7 @@ def test_without_a_catalog_the_log_is_served_all_the_same(
 ) -> None:
     catalog.requests_lost = [Unreachable()]
     wiring._start(again)
-    assert again.machine.standing is Standing.FOLLOWING
+    assert again.machine.state is ReplicaState.FOLLOWING
 
 
 @pytest.mark.parametrize(
@@ -54,5 +54,5 @@ def test_a_log_that_is_damaged_or_cannot_be_read_stays_out(
     """I8: it says so in its status, and no election may choose it."""
     execute(damage)
     wiring._start(again)
-    assert again.machine.standing is Standing.CORRUPT
+    assert again.machine.state is ReplicaState.CORRUPT
     assert not again.machine.is_serving

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from bazaar.core.digest import link
-from bazaar.core.election import TENURE_S, Ping, Reign, claim_term, is_protected
+from bazaar.core.election import LEADER_PROTECTION_S, Leadership, Ping, claim_term, is_protected
 from bazaar.core.failures import Failure, LeaderAlive
 from bazaar.core.flow import AskCatalog, AskLedger, AskPing, Claim
-from bazaar.core.ledger import Batch, BatchAnswer, Book, Decision, Page, decide_batch
+from bazaar.core.ledger import Batch, BatchAnswer, Decision, LedgerFacts, Page, decide_batch
 from bazaar.core.types import OrderNo, ReplicaId, Stock, Term
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
@@ -26,21 +26,21 @@ class SimCatalog(Process):
     def __init__(self, network: Network, checks: Checks, stocks: Iterable[Stock]) -> None:
         super().__init__("catalog", network)
         self.checks = checks
-        self.reign = Reign(Term(0), None)
+        self.leadership = Leadership(Term(0), None)
         self.stocks = {stock.name: stock for stock in stocks}
         self.ledger = MemoryLog()
         self.replicas: Mapping[ReplicaId, Process] = {}
 
     def start(self) -> None:
         super().start()
-        self.elected_s = self.now_s - TENURE_S
+        self.elected_s = self.now_s - LEADER_PROTECTION_S
 
     def receive(self, call: Call, message: object) -> None:
         if isinstance(message, Claim) and self._is_new(message):
-            assert self.reign.leader is not None, "a new leader is somebody"
-            ping = AskPing(self.reign.leader)
+            assert self.leadership.leader is not None, "a new leader is somebody"
+            ping = AskPing(self.leadership.leader)
             consider = partial(self._consider, call, message)
-            leader = self.replicas[self.reign.leader]
+            leader = self.replicas[self.leadership.leader]
             self.network.call(self, leader, ping, consider, PING_TIMEOUT_S)
             return
         if isinstance(message, AskPing):
@@ -64,8 +64,8 @@ class SimCatalog(Process):
 
     def _is_new(self, claim: Claim) -> bool:
         """Tell whether the claim is against a leader who has led only a moment."""
-        is_current = claim.term == self.reign.term and self.reign.leader is not None
-        return is_current and self.now_s - self.elected_s < TENURE_S
+        is_current = claim.term == self.leadership.term and self.leadership.leader is not None
+        return is_current and self.now_s - self.elected_s < LEADER_PROTECTION_S
 
     def _consider(self, call: Call, claim: Claim, answer: Ping | Failure) -> None:
         ping = answer if isinstance(answer, Ping) else None
@@ -75,27 +75,27 @@ class SimCatalog(Process):
             self._answer(call, claim)
 
     def _trade(self, batch: Batch) -> BatchAnswer:
-        decision = decide_batch(self._book(batch), batch)
+        decision = decide_batch(self._facts(batch), batch)
         self.crash_point()
-        self.checks.committed(batch, self.reign, decision)
+        self.checks.committed(batch, self.leadership, decision)
         self._commit(decision)
         self.crash_point()
         return BatchAnswer(decision.answers, self._page(batch.after))
 
-    def _claim(self, claim: Claim) -> Reign:
-        reign = claim_term(self.reign, claim.term, claim.leader)
+    def _claim(self, claim: Claim) -> Leadership:
+        leadership = claim_term(self.leadership, claim.term, claim.leader)
         self.crash_point()
-        self.checks.claimed(self.reign, claim.term, reign)
-        self.reign, self.elected_s = reign, self.now_s
+        self.checks.claimed(self.leadership, claim.term, leadership)
+        self.leadership, self.elected_s = leadership, self.now_s
         self.crash_point()
-        return reign
+        return leadership
 
-    def _book(self, batch: Batch) -> Book:
+    def _facts(self, batch: Batch) -> LedgerFacts:
         """Read the facts that a decision about this batch needs."""
         names = {trade.stock_name for trade in batch.trades}
-        return Book(
-            term=self.reign.term,
-            leader=self.reign.leader,
+        return LedgerFacts(
+            term=self.leadership.term,
+            leader=self.leadership.leader,
             last=self.ledger.last,
             digest=self.ledger.digests[-1],
             known=self.ledger.find(tuple(trade.key for trade in batch.trades)),

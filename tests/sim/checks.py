@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bazaar.core.digest import GENESIS, extend
-from bazaar.core.election import Reign
+from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, KeyReused, UnknownOrder
 from bazaar.core.ledger import Answer, Batch, Decision
 from bazaar.core.replication import Linked
@@ -51,7 +51,7 @@ class Checks:
         self.digests: list[Digest] = [GENESIS]
         self.by_key: dict[UUID, Order] = {}
         self.tallies = {stock.name: Tally(stock) for stock in stocks}
-        self.reigns: dict[Term, ReplicaId | None] = {Term(0): None}
+        self.leaderships: dict[Term, ReplicaId | None] = {Term(0): None}
         self.entry_term = Term(0)
         """The term under which the newest entry of the ledger was made."""
         self.acknowledged: dict[UUID, Order] = {}
@@ -66,13 +66,13 @@ class Checks:
         """The newest order of the one history."""
         return OrderNo(len(self.history))
 
-    def committed(self, batch: Batch, reign: Reign, decision: Decision) -> None:
+    def committed(self, batch: Batch, leadership: Leadership, decision: Decision) -> None:
         """Check one transaction of the catalog: I1, I2, I4, I5, I9."""
         for trade, answer in zip(batch.trades, decision.answers, strict=True):
             if isinstance(answer, Order):
                 assert answer.is_of(trade), f"I2 {trade} got {answer}"
         if decision.orders:
-            assert (batch.term, batch.leader) == (reign.term, reign.leader), f"I5 {batch}"
+            assert (batch.term, batch.leader) == (leadership.term, leadership.leader), f"I5 {batch}"
             assert batch.term >= self.entry_term, f"I5 {batch} after {self.entry_term}"
             self.entry_term = batch.term
         for order in decision.orders:
@@ -94,18 +94,20 @@ class Checks:
         self.by_key[order.key] = order
         self.tallies[order.stock_name].add(order)
 
-    def claimed(self, before: Reign, term: Term, reign: Reign) -> None:
+    def claimed(self, before: Leadership, term: Term, leadership: Leadership) -> None:
         """Check one compare-and-set of the leadership: I6."""
         assert term == before.term, f"I6 a claim of {term} won over {before}"
-        assert reign.term == before.term + 1, f"I6 {reign} after {before}"
-        assert reign.term not in self.reigns, f"I6 {reign} twice"
-        self.reigns[reign.term] = reign.leader
+        assert leadership.term == before.term + 1, f"I6 {leadership} after {before}"
+        assert leadership.term not in self.leaderships, f"I6 {leadership} twice"
+        self.leaderships[leadership.term] = leadership.leader
 
     def led(self, term: Term, replica_id: ReplicaId, last: OrderNo) -> None:
         """Check that a new leader was elected (I6) and has all that was acknowledged (I3)."""
         before = max((upto for at, upto in self.newest_of.items() if at <= term), default=0)
         assert last >= before, f"I3 {replica_id} leads {term} from {last}, not {before}"
-        assert self.reigns.get(term) == replica_id, f"I6 {replica_id} leads {term} {self.reigns}"
+        assert self.leaderships.get(term) == replica_id, (
+            f"I6 {replica_id} leads {term} {self.leaderships}"
+        )
 
     def term_saved(
         self, old: tuple[Term, ReplicaId | None], new: tuple[Term, ReplicaId | None]
@@ -113,7 +115,9 @@ class Checks:
         """Check that a durable term only grows, and is a real one: I6."""
         assert new[0] > old[0] or old[1] in (None, new[1]), f"I6 {old} to {new}"
         assert new[0] >= old[0], f"I6 {old} to {new}"
-        assert self.reigns.get(new[0]) == new[1], f"I6 {new} was never elected {self.reigns}"
+        assert self.leaderships.get(new[0]) == new[1], (
+            f"I6 {new} was never elected {self.leaderships}"
+        )
 
     def stored(self, last: OrderNo, orders: tuple[Linked, ...]) -> None:
         """Check that a log which ends at `last` stays a prefix of the history: I1, I8."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
-from bazaar.core.replica import Standing
+from bazaar.core.replica import ReplicaState
 from bazaar.core.types import ReplicaId, Stock, Version
 from tests.sim.catalog import SimCatalog
 from tests.sim.checks import Checks
@@ -161,19 +161,19 @@ class SimCluster:
     def describe(self) -> str:
         """Return one line on the state, for a failure."""
         logs = {
-            replica.name: (replica.machine.standing.value, replica.machine.term, replica.log.last)
+            replica.name: (replica.machine.state.value, replica.machine.term, replica.log.last)
             for replica in self.replicas
         }
         open_ = [client.open for client in self.clients]
-        return f"{self.catalog.reign} ledger {self.checks.last} {logs} open trades {open_}"
+        return f"{self.catalog.leadership} ledger {self.checks.last} {logs} open trades {open_}"
 
     @property
     def _are_clients_done(self) -> bool:
         return all(client.is_done for client in self.clients)
 
     def _count_leaders(self) -> int:
-        standings = [replica.machine.standing for replica in self.replicas]
-        return standings.count(Standing.LEADING)
+        standings = [replica.machine.state for replica in self.replicas]
+        return standings.count(ReplicaState.LEADING)
 
     def _start(self) -> None:
         self.catalog.replicas = {replica.id: replica for replica in self.replicas}

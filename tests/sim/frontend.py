@@ -76,7 +76,7 @@ class SimFrontend(Process):
     def start(self) -> None:
         super().start()
         self.elector = Elector(tuple(self.replicas))
-        self.reign = self.elector.reign
+        self.leadership = self.elector.leadership
         self.batches = Batches(self._forward, BATCH_TRADES_MAX)
         self.deadlines: dict[UUID, float] = {}
         self.sends: dict[Call, None] = {}
@@ -115,10 +115,10 @@ class SimFrontend(Process):
             self._reconsider(effect, resume)
 
     def settle(self) -> None:
-        """Give up attempts under an older reign once a newer one is known."""
-        if self.elector.reign is self.reign:
+        """Give up attempts under an older leadership once a newer one is known."""
+        if self.elector.leadership is self.leadership:
             return
-        self.reign = self.elector.reign
+        self.leadership = self.elector.leadership
         sends, self.sends = self.sends, {}
         for call in sends:
             self.network.abandon(call)
@@ -163,7 +163,7 @@ class SimFrontend(Process):
     def _reconsider(self, effect: Reconsider, resume: Resume) -> None:
         """Look after the leader at once; resume with a newer term, or after a while."""
         self._watch()
-        delay_s = RECONSIDER_S if self.elector.reign.term <= effect.term else 0.0
+        delay_s = RECONSIDER_S if self.elector.leadership.term <= effect.term else 0.0
         self.waiting[resume] = effect
         self.after(delay_s, partial(self._retry, resume))
 

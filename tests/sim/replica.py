@@ -18,7 +18,7 @@ from bazaar.core.flow import (
     Ship,
 )
 from bazaar.core.ledger import Answer
-from bazaar.core.replica import Replica, Standing
+from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
 from tests.sim.batches import Batches, Deliver, Group, Outcome
@@ -85,7 +85,7 @@ class SimReplica(Process):
 
     def _started(self, result: Failure | None) -> None:
         self.is_started = True
-        if result is not None and self.machine.standing is Standing.STARTING:
+        if result is not None and self.machine.state is ReplicaState.STARTING:
             self.after(RESTART_S, self._catch_up)
 
     def receive(self, call: Call, message: object) -> None:
@@ -127,19 +127,19 @@ class SimReplica(Process):
             self._await(effect.upto, resume)
 
     def settle(self) -> None:
-        """Do what follows from a step: begin or end a reign, resume who waited for followers."""
+        """Do what follows from a step: begin or end a term, resume who waited for followers."""
         outbox = self.machine.outbox
         assert self.machine.term == self.log.term, f"I6 the term of {self.name} is not durable"
         if outbox is not self.outbox:
             self.outbox = outbox
-            self._begin_reign(outbox)
+            self._begin_leadership(outbox)
         if self.waiters:
             waiters, self.waiters = self.waiters, []
             for waiter in waiters:
                 self._try_release(waiter)
 
     def check_in_sync(self, outbox: Outbox) -> None:
-        """Assert that whoever is in sync has all that was acknowledged in this reign (I3)."""
+        """Assert that whoever is in sync has all that was acknowledged in this leadership (I3)."""
         for replica_id, last in self._in_sync(outbox).items():
             assert last >= outbox.released, f"I3 {replica_id} is in sync and lacks {last + 1}"
 
@@ -164,7 +164,7 @@ class SimReplica(Process):
         elif before is not None:
             assert machine.outbox is before, f"{self.name} leads {before.term} no more: {stale}"
 
-    def _begin_reign(self, outbox: Outbox | None) -> None:
+    def _begin_leadership(self, outbox: Outbox | None) -> None:
         self.batches.flush(NotLeader())
         self.replicators = ()
         if outbox is None:
@@ -181,7 +181,7 @@ class SimReplica(Process):
     def _ping(self) -> Ping:
         machine = self.machine
         assert self.is_started or not machine.is_serving, "a replica serves once it caught up"
-        is_leading = machine.standing is Standing.LEADING
+        is_leading = machine.state is ReplicaState.LEADING
         return Ping(
             self.id,
             machine.term,

@@ -15,7 +15,7 @@ REPLICATION_TIMEOUT_S = 0.5
 
 
 class Replicator:
-    """Keeps one follower up to date for one reign."""
+    """Keeps one follower up to date for one leadership."""
 
     def __init__(self, leader: "SimReplica", follower: "SimReplica", outbox: Outbox) -> None:
         self.leader, self.follower, self.outbox = leader, follower, outbox

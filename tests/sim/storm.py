@@ -151,7 +151,7 @@ class Storm:
 
     def _leader(self) -> SimReplica:
         """Return who leads the current term, or anybody."""
-        leader = self.catalog.reign.leader
+        leader = self.catalog.leadership.leader
         return self.replicas[leader - 1] if leader else self.rng.choice(self.replicas)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bazaar.core.replica import Standing
+from bazaar.core.replica import ReplicaState
 from bazaar.core.types import Order
 from tests.core.memory_log import MemoryLog
 from tests.sim.cluster import Shape, SimCluster
@@ -57,9 +57,9 @@ def test_a_replica_with_another_history_stays_out(
     cluster.run_for(1.0)
     broken.start()
     cluster.run_for(3.0)
-    assert broken.machine.standing is Standing.CORRUPT
+    assert broken.machine.state is ReplicaState.CORRUPT
     assert broken.log.orders == kept, "the evidence stays"
-    assert cluster.catalog.reign.leader != broken.id
+    assert cluster.catalog.leadership.leader != broken.id
     assert cluster.checks.last > placed + 20
 
 

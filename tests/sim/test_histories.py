@@ -75,11 +75,11 @@ def test_storms_bring_about(happening: str, histories: list[list[str]]) -> None:
 
 
 def test_most_storms_change_the_leader(histories: list[list[str]]) -> None:
-    reigns = Counter(
+    leaderships = Counter(
         min(3, sum(" leads term " in line for line in history)) for history in histories
     )
-    assert reigns[2] + reigns[3] > len(histories) / 3
-    assert reigns[3] > len(histories) / 10
+    assert leaderships[2] + leaderships[3] > len(histories) / 3
+    assert leaderships[3] > len(histories) / 10
 
 
 def test_most_storms_place_orders_while_they_last(histories: list[list[str]]) -> None:

@@ -131,9 +131,9 @@ def test_front_ends_that_see_different_replicas_do_not_depose_leaders_in_turns()
     cluster.run_for(1.0)
     elect_largest(cluster)
     fault(cluster)
-    before = cluster.catalog.reign.term
+    before = cluster.catalog.leadership.term
     cluster.run_for(20.0)
-    assert cluster.catalog.reign.term - before <= 20.0 / 2.0 + 1
+    assert cluster.catalog.leadership.term - before <= 20.0 / 2.0 + 1
 
 
 def test_a_resumed_leader_acknowledges_nothing() -> None:
@@ -147,10 +147,10 @@ def test_a_resumed_leader_acknowledges_nothing() -> None:
     cluster.run_for(CALM_S)
     cluster.replicas[LEADER].pause()
     cluster.run_for(3.0)
-    term = cluster.catalog.reign.term
+    term = cluster.catalog.leadership.term
     cluster.replicas[LEADER].resume()
     cluster.run_for(1.0)
-    assert cluster.checks.entry_term == term == cluster.catalog.reign.term
+    assert cluster.checks.entry_term == term == cluster.catalog.leadership.term
     assert cluster.replicas[LEADER].outbox is None
     assert cluster.replicas[LEADER].log.last >= cluster.checks.last - 1
 
@@ -162,7 +162,7 @@ def test_a_restarted_larger_id_does_not_depose_a_healthy_leader() -> None:
     elect_largest(cluster)
     cluster.replicas[LEADER].crash()
     cluster.run_for(3.0)
-    reign = cluster.catalog.reign
+    leadership = cluster.catalog.leadership
     cluster.replicas[LEADER].start()
     cluster.run_for(3.0)
-    assert cluster.catalog.reign == reign
+    assert cluster.catalog.leadership == leadership

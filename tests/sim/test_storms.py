@@ -16,8 +16,9 @@ CHUNK = 100
 KEPT = (3094, 6831, 8935)
 """
 Seeds outside the range that find bugs we had: a leader did not ship what it took from a peer; an
-old answer ended a new reign; a refusal was called definite while an attempt was under way. A change
-of the simulator makes other histories of them: plant the bug again and keep a seed that finds it.
+old answer ended a new leadership; a refusal was called definite while an attempt was under way. A
+change of the simulator makes other histories of them: plant the bug again and keep a seed that
+finds it.
 """
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.errors import Ended
+from bazaar.cluster.front_ends import list_urls
+from bazaar.loadtest.prove import Subject, audit
 from bazaar.management.one_line import OneLineCommand
-from bazaar.ops.audit.prove import Subject, audit
-from bazaar.ops.audit.telling import as_json, lines
-from bazaar.ops.data_dir import DataDir
-from bazaar.ops.errors import Ended
-from bazaar.ops.front_ends import list_urls
-from bazaar.ops.history import HistoryError
+from bazaar.proof.history import HistoryError
+from bazaar.proof.output import as_json, lines
 from bazaar.settings.env import SettingsError
 
 _HELP = """
@@ -23,7 +23,7 @@ clients were told. Exit status: 0 every promise holds, 2 wrong usage, 3 a promis
 
 
 class Command(OneLineCommand):
-    """Parse, then call `bazaar.ops.audit`."""
+    """Parse, then call `bazaar.proof`."""
 
     help = _HELP
 

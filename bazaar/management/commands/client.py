@@ -13,18 +13,18 @@ from django.core.management.base import CommandError, CommandParser
 
 from bazaar.client.client import Client
 from bazaar.client.exchange import Limits
+from bazaar.cluster import exits
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.errors import Ended
+from bazaar.cluster.front_ends import list_urls
+from bazaar.cluster.numbers import read_number, read_whole
 from bazaar.core.types import ORDER_NO_MAX, QUANTITY_MAX, TradeType
+from bazaar.management.client import dialog, kept, listing
+from bazaar.management.client.asker import Asker
+from bazaar.management.client.checking import Check
+from bazaar.management.client.output import Teller
+from bazaar.management.client.simulation import Workload, simulate
 from bazaar.management.one_line import OneLineCommand, OneLineParser
-from bazaar.ops import exits
-from bazaar.ops.client import dialog, kept, listing
-from bazaar.ops.client.asker import Asker
-from bazaar.ops.client.checking import Check
-from bazaar.ops.client.simulation import Workload, simulate
-from bazaar.ops.client.telling import Teller
-from bazaar.ops.data_dir import DataDir
-from bazaar.ops.errors import Ended
-from bazaar.ops.front_ends import list_urls
-from bazaar.ops.numbers import read_number, read_whole
 
 TIMES_MAX = 10_000
 REQUESTS_MAX = 1_000_000
@@ -36,7 +36,7 @@ _DEFAULTS = {"data": None, "urls": None, "deadline": "30", "output": "text", "is
 
 
 class Command(OneLineCommand):
-    """Parse, then call `bazaar.ops.client`."""
+    """Parse, then call `bazaar.management.client`."""
 
     help = (
         "Ask a front end, trade, simulate a trader and check its orders. Without a mode it asks "

@@ -9,15 +9,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from bazaar import clock
-from bazaar.ops import init, logs, stopping, tables
-from bazaar.ops.cluster import SIGNALS, Cluster
-from bazaar.ops.data_dir import DataDir
-from bazaar.ops.errors import ClusterError
-from bazaar.ops.init import Wish
-from bazaar.ops.locks import hold, is_held
-from bazaar.ops.snapshot import Health
-from bazaar.ops.up import up
-from bazaar.ops.waits import wait_until
+from bazaar.cluster import init, logs, stopping, tables
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.init import Wish
+from bazaar.cluster.locks import hold, is_held
+from bazaar.cluster.operations import SIGNALS, Cluster
+from bazaar.cluster.snapshot import Health
+from bazaar.cluster.up import up
+from bazaar.cluster.waits import wait_until
 from bazaar.topology import REPLICAS_MAX
 
 _EXIT = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.NO_LEADER: 2, Health.DOWN: 2}

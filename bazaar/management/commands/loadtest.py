@@ -8,12 +8,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser, DjangoHelpFormatter
 
+from bazaar.cluster import tables
+from bazaar.cluster.errors import Ended
+from bazaar.loadtest.evaluate import command as evaluation
+from bazaar.loadtest.options import read_wish
+from bazaar.loadtest.run import run_load
 from bazaar.management.one_line import OneLineCommand
-from bazaar.ops import tables
-from bazaar.ops.errors import Ended
-from bazaar.ops.evaluate import command as evaluation
-from bazaar.ops.load.run import run_load
-from bazaar.ops.load.wish import read_wish
 from bazaar.settings.env import SettingsError
 
 _HELP = """
@@ -39,7 +39,7 @@ _SHAPE = {
 
 
 class Command(OneLineCommand):
-    """Parse, then call `bazaar.ops.load`."""
+    """Parse, then call `bazaar.loadtest`."""
 
     help = _HELP
 

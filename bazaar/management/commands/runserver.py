@@ -7,8 +7,8 @@ from django.conf import settings
 from django.contrib.staticfiles.management.commands.runserver import Command as Runserver
 from django.core.management.base import CommandError
 
-from bazaar.ops.launch import process_name
-from bazaar.ops.ports import PortTaken, check_free
+from bazaar.cluster.launch import process_name
+from bazaar.cluster.ports import PortTaken, check_free
 
 
 class Command(Runserver):

@@ -1,0 +1,76 @@
+"""What happened between two snapshots, in words: one line an event."""
+
+from collections.abc import Iterator
+
+from bazaar.cluster.snapshot import ProcessView, Snapshot, State
+from bazaar.protocol.statuses import ReplicaStatus
+
+LAGGING_MS = 1000.0
+"""A replica further behind than this is called lagging; below, it is only on its way."""
+
+
+def events(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """Yield one line an event, processes first."""
+    for old, new in zip(before.processes, after.processes, strict=True):
+        yield from _process_events(old, new)
+    yield from _leader_events(before, after)
+    yield from _in_sync_events(before, after)
+    for old, new in zip(before.replicas, after.replicas, strict=True):
+        yield from _log_events(old, new)
+
+
+def _process_events(old: ProcessView, new: ProcessView) -> Iterator[str]:
+    if old.is_up and old.pid != new.pid:
+        yield f"{new.name} {_end(new)} (pid {old.pid})"
+    if new.is_up and old.pid != new.pid:
+        yield f"{new.name} started (pid {new.pid})"
+    elif (old.state, new.state) == (State.RUNNING, State.PAUSED):
+        yield f"{new.name} paused"
+    elif (old.state, new.state) == (State.PAUSED, State.RUNNING):
+        yield f"{new.name} resumed"
+    elif (old.state, new.state) == (State.STOPPING, State.STOPPED):
+        yield f"{new.name} stopped"
+
+
+def _end(view: ProcessView) -> str:
+    match view.state:
+        case State.STOPPING:
+            return "is being stopped"
+        case State.STOPPED:
+            return "stopped"
+        case State.EXITED if view.exit_status != -1:
+            return f"exited with status {view.exit_status}"
+        case State.FATAL:
+            return "cannot be started"
+    return "was killed"
+
+
+def _leader_events(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    old, new = before.leader, after.leader
+    if new and (old is None or (old.name, before.term) != (new.name, after.term)):
+        yield f"{new.name} leads in term {after.term}"
+    elif old and not new:
+        yield f"no leader: {old.name} led until now"
+
+
+def _in_sync_events(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    if after.in_sync and set(after.in_sync) != set(before.in_sync):
+        ids = ", ".join(map(str, after.in_sync))
+        yield f"in sync: {ids} of {len(after.replicas)} order replicas"
+
+
+def _log_events(old: ProcessView, new: ProcessView) -> Iterator[str]:
+    if new.is_corrupt and not old.is_corrupt:
+        yield f"{new.name} stays out: its log is damaged; rebuild it"
+    if is_lagging(new) and not is_lagging(old):
+        yield f"{new.name} lags behind"
+    elif is_lagging(old) and new.status and not is_lagging(new):
+        yield f"{new.name} has caught up (order {new.status.last})"
+
+
+def is_lagging(view: ProcessView) -> bool:
+    """Tell whether a replica is notably behind."""
+    status = view.status
+    return isinstance(status, ReplicaStatus) and bool(
+        status.lag_orders and status.lag_ms > LAGGING_MS
+    )

@@ -1,0 +1,57 @@
+"""
+What the dashboard's fault buttons do: an operator's hand, in the dashboard's own process.
+
+A room does not import `bazaar.ops`; the dashboard's settings name this, and its wiring loads it
+(ADR 19). Every wait in here is one of `Cluster`, with its timeout.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.operations import Cluster
+from bazaar.cluster.supervisor_config import role_of
+from bazaar.settings import env
+from bazaar.settings.env import SettingsError
+from dashboard.faults import NotStruck
+
+SIGNAL_NAMES = {"kill": "KILL", "pause": "STOP", "resume": "CONT"}
+
+
+class Striker:
+    """Breaks and mends the processes of one data folder; safe for many threads."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """data_dir: where the cluster is, be it up or not."""
+        self._data = DataDir(data_dir)
+        self._cluster: Cluster | None = None
+
+    def strike(self, verb: str, name: str) -> str:
+        """Do it to one process and return what was done. Raises NotStruck."""
+        try:
+            cluster = self._cluster = self._cluster or Cluster(self._data, os.environ)
+            if verb in SIGNAL_NAMES:
+                return cluster.kill(name, SIGNAL_NAMES[verb])
+            if role_of(name) == "dashboard":
+                return self._restart_dashboard(name)
+            return f"{cluster.stop(name)}, {cluster.start(name)}"
+        except (ClusterError, SettingsError) as error:
+            raise NotStruck(" ".join(str(error).split())) from error
+
+    def _restart_dashboard(self, name: str) -> str:
+        """Have the command do it, apart from this process: whoever restarts us must outlive us."""
+        line = [sys.executable, str(env.ROOT / "manage.py"), "cluster"]
+        line += ["--settings", "bazaar.settings.base"]  # before the verb, which takes none
+        line += ["restart", name, "--data", str(self._data.root)]
+        subprocess.Popen(
+            line,
+            cwd=env.ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return f"{name} is being restarted; this page reconnects by itself"

@@ -1,0 +1,54 @@
+"""
+One cluster per data folder: a lock that `cluster up` and its supervisor hold together.
+
+It is a lock of the kernel (flock) on an open file that both share, so it ends with the last of
+them, however they end.
+"""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from typing import IO
+
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.supervisor import Supervisor
+from bazaar.cluster.waits import wait_until
+
+STOP_TIMEOUT_S = 10.0
+"""For a whole cluster to end: the supervisor kills what does not end by itself before that."""
+
+
+@contextlib.contextmanager
+def hold(data: DataDir) -> Iterator[IO[bytes]]:
+    """
+    Hold the folder; a cluster that is just being stopped is waited for.
+
+    Raises ClusterError: the cluster is up, or another command is at work.
+    """
+    supervisor = Supervisor(data.socket_path)
+    with data.lock_path.open("ab") as file:
+        if not _take(file):
+            if supervisor.is_running():
+                raise ClusterError(
+                    f"The cluster of {data.root} is already up (supervisor pid {supervisor.pid()})."
+                )
+            if not (supervisor.is_alive() and wait_until(lambda: _take(file), STOP_TIMEOUT_S)):
+                raise ClusterError(f"Another `cluster` command is at work in {data.root}.")
+        yield file
+
+
+def is_held(data: DataDir) -> bool:
+    """Tell whether a cluster or a command is alive in the folder."""
+    if not data.lock_path.exists():
+        return False
+    with data.lock_path.open("ab") as file:
+        return not _take(file)
+
+
+def _take(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

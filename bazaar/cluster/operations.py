@@ -1,0 +1,171 @@
+"""What an operator does to single processes of a cluster that is up."""
+
+import signal
+from collections.abc import Collection, Mapping
+from functools import partial
+
+from bazaar.cluster import databases
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.errors import ClusterDown, ClusterError
+from bazaar.cluster.locks import STOP_TIMEOUT_S, hold
+from bazaar.cluster.snapshot import Observer, ProcessView, Snapshot, State
+from bazaar.cluster.starting import Starter, StartFailed, stages
+from bazaar.cluster.stopping import resume, send
+from bazaar.cluster.supervisor import Supervisor
+from bazaar.cluster.supervisor_config import cluster_environment
+from bazaar.cluster.waits import wait_until
+from bazaar.settings import env
+
+SIGNALS = {
+    "KILL": signal.SIGKILL,
+    "STOP": signal.SIGSTOP,
+    "CONT": signal.SIGCONT,
+    "TERM": signal.SIGTERM,
+}
+EFFECT_TIMEOUT_S = 2.0
+"""For a signal to show its effect."""
+
+
+class Cluster:
+    """The cluster of one data folder."""
+
+    def __init__(self, data: DataDir, environ: Mapping[str, str]) -> None:
+        """Read its files. Raises ClusterError, SettingsError: there is none, or they are no use."""
+        self.data = data
+        self.topology = data.read_topology()
+        self.environ = cluster_environment(data, environ)
+        self.supervisor = Supervisor(data.socket_path)
+        self.observer = Observer(self.topology, env.read_secret(self.environ), self.supervisor)
+
+    def look(self) -> Snapshot:
+        """Return how it is now."""
+        return self.observer.look()
+
+    def close(self) -> None:
+        """End the connections that looking at it has opened."""
+        self.observer.close()
+
+    def resolve(self, wanted: str) -> str:
+        """
+        Return the name of a process: given as such, as a replica's number, or as `leader`.
+
+        Raises ClusterError: there is no such process, or no leader.
+        """
+        if wanted == "leader":
+            leader = self._look_up().leader
+            if leader is None:
+                raise ClusterError("There is no leader at the moment.")
+            return leader.name
+        name = f"order-{int(wanted)}" if wanted.isascii() and wanted.isdigit() else wanted
+        if name not in self.observer.nodes:
+            raise ClusterError(
+                f"{wanted!r} is no process of this cluster; it has "
+                f"{', '.join(self.observer.nodes)}."
+            )
+        return name
+
+    def view(self, name: str) -> ProcessView:
+        """Return how one process is. Raises ClusterDown."""
+        try:
+            return self.observer.view(name)
+        except ClusterDown as error:
+            raise self._down() from error
+
+    def kill(self, wanted: str, signal_name: str) -> str:
+        """Send a signal to a process and all it started; wait until it shows."""
+        number = SIGNALS.get(signal_name.upper().removeprefix("SIG"))
+        if number is None:
+            raise ClusterError(f"{signal_name!r} is no signal; there are {', '.join(SIGNALS)}.")
+        name = self.resolve(wanted)
+        before = self.view(name)
+        if not before.is_up or not send(before.pid, number):
+            raise ClusterError(f"{name} is not running.")
+        wait_until(lambda: _shows(number, before, self.view(name)), EFFECT_TIMEOUT_S)
+        return f"{name}: {number.name} sent to process group {before.pid}"
+
+    def start(self, wanted: str) -> str:
+        """Start a process and wait until it serves. Raises StartFailed with the end of its log."""
+        name = self.resolve(wanted)
+        # The supervisor may not have seen yet that it ended.
+        wait_until(lambda: self._is_settled(name), EFFECT_TIMEOUT_S)
+        view = self.view(name)
+        if view.state is State.PAUSED:
+            return f"{name} is paused (pid {view.pid}); `kill {name} --signal CONT` resumes it"
+        if view.is_up:
+            return f"{name} is already running (pid {view.pid})"
+        for failure in Starter(self.data, self.observer, self.supervisor).start([name]):
+            raise failure
+        return f"{name} started (pid {self.view(name).pid})"
+
+    def stop(self, wanted: str) -> str:
+        """Stop a process, paused or not, and wait until it has ended."""
+        name = self.resolve(wanted)
+        view = self.view(name)
+        if view.is_up:
+            resume(view.pid)
+        if not self.supervisor.stop(name):
+            return f"{name} is not running"
+        if not wait_until(lambda: self.view(name).state is State.STOPPED, STOP_TIMEOUT_S):
+            raise ClusterError(f"{name} did not end within {STOP_TIMEOUT_S:g} s.")
+        return f"{name} stopped"
+
+    def mend(self, names: Collection[str]) -> list[StartFailed]:
+        """Resume and start processes, in the order of a start; return what did not start."""
+        starter = Starter(self.data, self.observer, self.supervisor)
+        failures: list[StartFailed] = []
+        for stage in stages(self.topology):
+            wanted = [name for name in stage if name in names]
+            wait_until(partial(self._are_settled, wanted), EFFECT_TIMEOUT_S)
+            for view in self._look_up().processes:
+                if view.name in wanted and view.state is State.PAUSED:
+                    self.kill(view.name, "CONT")
+            failures += starter.start(name for name in wanted if not self.view(name).is_up)
+        return failures
+
+    def rebuild(self, wanted: str) -> list[str]:
+        """
+        Make a replica's database anew; the replica then takes all orders from the others.
+
+        Raises ClusterError: it is not a replica, or could not be stopped or started.
+        """
+        name = self.resolve(wanted)
+        if not name.startswith("order-"):
+            raise ClusterError(f"{name} cannot be rebuilt: only order replicas have copies.")
+        if not self.supervisor.is_running():
+            with hold(self.data):
+                return self._make_anew(name)
+        return [self.stop(name), *self._make_anew(name), self.start(name)]
+
+    def _make_anew(self, name: str) -> list[str]:
+        databases.delete(self.data, name)
+        return databases.prepare_replica(self.data, self.observer.nodes[name], self.environ)
+
+    def _look_up(self) -> Snapshot:
+        snapshot = self.look()
+        if not snapshot.is_supervised:
+            raise self._down()
+        return snapshot
+
+    def _down(self) -> ClusterDown:
+        return ClusterDown(
+            f"The cluster of {self.data.root} is not running; `manage.py cluster up` starts it."
+        )
+
+    def _are_settled(self, names: Collection[str]) -> bool:
+        return all(map(self._is_settled, names))
+
+    def _is_settled(self, name: str) -> bool:
+        info = self.supervisor.processes()[name]
+        return info.is_up == self.view(name).is_up and info.statename != "STOPPING"
+
+
+def _shows(number: signal.Signals, before: ProcessView, now: ProcessView) -> bool:
+    """Tell whether a signal's effect can be seen."""
+    match number:
+        case signal.SIGKILL:
+            return now.pid != before.pid
+        case signal.SIGSTOP:
+            return now.state is not State.RUNNING
+        case signal.SIGCONT:
+            return now.state is not State.PAUSED
+    return True

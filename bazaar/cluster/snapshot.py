@@ -1,0 +1,193 @@
+"""
+One look at the whole cluster: what the supervisor knows, and what every role tells of itself.
+
+A snapshot is plain facts; judging it (health, events) needs no process and no clock.
+"""
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+import psutil
+
+from bazaar.cluster.errors import ClusterDown
+from bazaar.cluster.supervisor import ProcessInfo, Supervisor
+from bazaar.cluster.supervisor_config import role_of
+from bazaar.core.failures import Failure
+from bazaar.core.replica import ReplicaState
+from bazaar.protocol.clients import CLIENTS, RoleClient
+from bazaar.protocol.statuses import ReplicaStatus, Status
+from bazaar.topology import Node, Topology
+
+STATUS_TIMEOUT_S = 0.4
+"""For a role to tell of itself; a paused one is not asked."""
+THREADS_MAX = 16
+_STATES = {"STOPPED": "stopped", "STOPPING": "stopping", "FATAL": "fatal", "UNKNOWN": "fatal"}
+
+
+class State(StrEnum):
+    """What a process does, as far as the system can tell."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    FATAL = "fatal"
+
+
+class Health(StrEnum):
+    """How the cluster is."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    NO_LEADER = "no leader"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessView:
+    """One process; `status` is what it told of itself, None when it did not answer."""
+
+    name: str
+    node: Node
+    state: State = State.STOPPED
+    pid: int = 0
+    """0 unless it is up."""
+    up_since_s: float | None = None
+    """Seconds since 1970."""
+    exit_status: int = 0
+    """Of its last end; -1 when a signal ended it."""
+    status: Status | None = None
+
+    @property
+    def role(self) -> str:
+        """The role: catalog, order, frontend or dashboard."""
+        return role_of(self.name)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a process at all."""
+        return self.state in (State.RUNNING, State.PAUSED)
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether it says that it leads, and runs."""
+        return isinstance(self.status, ReplicaStatus) and self.status.state == ReplicaState.LEADING
+
+    @property
+    def is_corrupt(self) -> bool:
+        """Whether it stays out because its log is damaged."""
+        return isinstance(self.status, ReplicaStatus) and self.status.state == ReplicaState.CORRUPT
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it runs and serves; the dashboard has no control port and tells nothing."""
+        if self.role == "dashboard":
+            return self.state is State.RUNNING
+        return self.status is not None and self.status.is_ready
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All processes at one moment, in the order of `Topology.nodes`."""
+
+    processes: tuple[ProcessView, ...]
+    is_supervised: bool = True
+
+    @property
+    def replicas(self) -> tuple[ProcessView, ...]:
+        """The order replicas."""
+        return tuple(process for process in self.processes if process.role == "order")
+
+    @property
+    def leader(self) -> ProcessView | None:
+        """The replica that leads in the newest term; nobody while a newer term is known of."""
+        leading = [one for one in self.replicas if one.is_leading and one.status]
+        newest = max(leading, key=lambda one: one.status.term if one.status else 0, default=None)
+        if newest is None or newest.status is None or newest.status.term < self.term:
+            return None
+        return newest
+
+    @property
+    def term(self) -> int:
+        """The newest term that anybody knows of."""
+        return max((one.status.term for one in self.processes if one.status), default=0)
+
+    @property
+    def in_sync(self) -> tuple[int, ...]:
+        """The ids of the replicas that the leader holds for in sync, itself among them."""
+        status = self.leader.status if self.leader else None
+        return status.in_sync if isinstance(status, ReplicaStatus) else ()
+
+    @property
+    def health(self) -> Health:
+        """How the cluster is: healthy only when every process is well and in sync."""
+        if not self.is_supervised:
+            return Health.DOWN
+        if self.leader is None:
+            return Health.NO_LEADER
+        is_whole = len(self.in_sync) == len(self.replicas)
+        if is_whole and all(process.is_well for process in self.processes):
+            return Health.HEALTHY
+        return Health.DEGRADED
+
+
+class Observer:
+    """Take snapshots of one cluster; connections are kept between them."""
+
+    def __init__(self, topology: Topology, secret: bytes, supervisor: Supervisor) -> None:
+        """Look at the processes of `topology`."""
+        self.nodes = dict(topology.nodes())
+        self._supervisor = supervisor
+        self._clients: dict[str, RoleClient] = {
+            name: CLIENTS[role_of(name)].at(node, secret, STATUS_TIMEOUT_S)
+            for name, node in self.nodes.items()
+            if role_of(name) in CLIENTS
+        }
+
+    def look(self) -> Snapshot:
+        """Take a snapshot. Without a supervisor everything is stopped."""
+        try:
+            infos = self._supervisor.processes()
+        except ClusterDown:
+            stopped = tuple(ProcessView(name, node) for name, node in self.nodes.items())
+            return Snapshot(stopped, is_supervised=False)
+        with ThreadPoolExecutor(max_workers=THREADS_MAX) as pool:
+            views = pool.map(lambda name: self._view(name, infos.get(name)), self.nodes)
+            return Snapshot(tuple(views))
+
+    def view(self, name: str) -> ProcessView:
+        """Look at one process alone. Raises ClusterDown."""
+        return self._view(name, self._supervisor.processes().get(name))
+
+    def close(self) -> None:
+        """End the kept connections; another look opens new ones."""
+        for client in self._clients.values():
+            client.close()
+
+    def _view(self, name: str, info: ProcessInfo | None) -> ProcessView:
+        node = self.nodes[name]
+        if info is None:
+            return ProcessView(name, node)
+        if not info.is_up:
+            state = State(_STATES.get(info.statename, "exited"))
+            return ProcessView(name, node, state, exit_status=info.exitstatus)
+        try:
+            process = psutil.Process(info.pid)
+            system, up_since_s = process.status(), process.create_time()
+        except psutil.NoSuchProcess:
+            return ProcessView(name, node, State.EXITED, exit_status=-1)
+        if system in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return ProcessView(name, node, State.EXITED, exit_status=-1)
+        if system == psutil.STATUS_STOPPED:
+            return ProcessView(name, node, State.PAUSED, info.pid, up_since_s)
+        status = self._ask(name)
+        return ProcessView(name, node, State.RUNNING, info.pid, up_since_s, status=status)
+
+    def _ask(self, name: str) -> Status | None:
+        client = self._clients.get(name)
+        with contextlib.suppress(Failure):
+            return client.status() if client else None
+        return None

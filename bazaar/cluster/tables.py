@@ -1,0 +1,144 @@
+"""What the cluster commands show: tables for people, one JSON object for programs."""
+
+import datetime
+from typing import Any
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.snapshot import ProcessView, Snapshot
+from bazaar.protocol.statuses import ReplicaStatus
+from bazaar.topology import Node
+
+PLAIN_WIDTH = 200
+"""Columns when the output is no terminal: wide enough to keep a row on a line."""
+
+
+def console(file: Any) -> Console:
+    """Return where tables are printed."""
+    plain = Console(file=file, highlight=False, soft_wrap=True)
+    return plain if plain.is_terminal else Console(file=file, highlight=False, width=PLAIN_WIDTH)
+
+
+def addresses(snapshot: Snapshot, data: DataDir) -> Table:
+    """Return the table that `up` prints once."""
+    table = _table("role", "address", "control address", "pid", "database")
+    for view in snapshot.processes:
+        control = _address(view.node, view.node.control_port) if view.node.control_port else "-"
+        database = data.database(view.name)
+        table.add_row(
+            view.name,
+            f"http://{_address(view.node, view.node.port)}",
+            control,
+            str(view.pid or "-"),
+            str(database or "-"),
+        )
+    return table
+
+
+def overview(snapshot: Snapshot) -> Table:
+    """Return the table that `status` prints."""
+    table = _table("role", "state", "pid", "up since", "term", "last order", "lag", "in sync")
+    for view in snapshot.processes:
+        facts = describe(view, snapshot)
+        table.add_row(
+            view.name + (" (leader)" if facts["is_leader"] else ""),
+            _state(view),
+            str(view.pid or "-"),
+            local_time(view.up_since_s),
+            _text(facts["term"]),
+            _text(facts["last"]),
+            _lag(facts),
+            {True: "yes", False: "no", None: "-"}[facts["is_in_sync"]],
+        )
+    return table
+
+
+def sentence(snapshot: Snapshot) -> str:
+    """Return how the cluster is, in one line."""
+    leader = snapshot.leader.name if snapshot.leader else "nobody"
+    return f"{snapshot.health.value}: {leader} leads, term {snapshot.term}"
+
+
+def as_json(snapshot: Snapshot) -> str:
+    """Return all of a snapshot as one JSON object."""
+    found = {
+        "health": snapshot.health.value,
+        "leader": snapshot.leader.node.id if snapshot.leader else None,
+        "term": snapshot.term,
+        "in_sync": snapshot.in_sync,
+        "processes": [describe(view, snapshot) for view in snapshot.processes],
+    }
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()
+
+
+def describe(view: ProcessView, snapshot: Snapshot) -> dict[str, Any]:
+    """Return what is known of a process; None where it does not apply or did not answer."""
+    status = view.status
+    replica = status if isinstance(status, ReplicaStatus) else None
+    is_replica = view.role == "order"
+    return {
+        "name": view.name,
+        "role": view.role,
+        "id": view.node.id,
+        "state": view.state.value,
+        "is_well": view.is_well,
+        "pid": view.pid or None,
+        "up_since": _utc(view.up_since_s),
+        "host": view.node.host,
+        "port": view.node.port,
+        "control_port": view.node.control_port or None,
+        "standing": replica.state if replica else None,
+        "is_leader": view == snapshot.leader if is_replica else None,
+        "term": status.term if status else None,
+        "last": status.last if status and view.role in ("order", "catalog") else None,
+        "lag_orders": replica.lag_orders if replica else None,
+        "lag_ms": replica.lag_ms if replica else None,
+        "is_in_sync": view.node.id in snapshot.in_sync if is_replica else None,
+    }
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _address(node: Node, port: int) -> str:
+    return f"[{node.host}]:{port}" if ":" in node.host else f"{node.host}:{port}"
+
+
+def _state(view: ProcessView) -> str:
+    if view.is_corrupt:
+        return "log damaged"
+    if view.state == "running" and not view.is_well:
+        return "starting" if view.status else "silent"
+    return view.state.value
+
+
+def _lag(facts: dict[str, Any]) -> str:
+    if facts["lag_orders"] is None:
+        return "-"
+    return f"{facts['lag_orders']} orders, {facts['lag_ms']:.0f} ms"
+
+
+def _text(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _utc(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def local_time(seconds: float | None) -> str:
+    """Return date and time of day for people; a dash when there is none."""
+    if seconds is None:
+        return "-"
+    utc = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return utc.astimezone().strftime("%Y-%m-%d %H:%M:%S")

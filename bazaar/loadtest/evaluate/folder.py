@@ -1,0 +1,56 @@
+"""Write an evaluation to a folder: page, plots and numbers; and read the numbers back."""
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from bazaar.cluster.data_dir import write_whole
+from bazaar.cluster.errors import Ended
+from bazaar.loadtest.evaluate import text
+from bazaar.loadtest.evaluate.figures import list_figures
+from bazaar.loadtest.evaluate.results import Evaluation
+from bazaar.loadtest.report.drawing import write_png, write_svg
+
+PAGE, NUMBERS = "README.md", "results.json"
+
+
+def prepare(folder: Path) -> None:
+    """See that the folder can be written to, before anything is measured. Raises Ended."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _refusal(folder, error) from error
+
+
+def write(evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Write everything and return the files. Raises Ended: it cannot be written."""
+    numbers = msgspec.json.format(msgspec.json.encode(evaluation), indent=1)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / NUMBERS, numbers.decode() + "\n")
+        written = [folder / PAGE, folder / NUMBERS]
+        for name, drawing in list_figures(evaluation):
+            for suffix, draw in ((".png", write_png), (".svg", write_svg)):
+                path = folder / (name + suffix)
+                draw(drawing, path)
+                written.append(path)
+        write_whole(folder / PAGE, text.render(evaluation))
+    except OSError as error:
+        raise _refusal(folder, error) from error
+    return written
+
+
+def _refusal(folder: Path, error: OSError) -> Ended:
+    return Ended(f"The evaluation cannot be written to {folder} ({error.strerror or error}).")
+
+
+def read(folder: Path) -> Evaluation:
+    """Return the evaluation whose numbers are in a folder. Raises Ended."""
+    path = folder / NUMBERS
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Evaluation)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Ended(f"{path} cannot be read: {error}.") from error

@@ -1,0 +1,163 @@
+"""Files that a run writes: checked before the load, so that none of it is in vain."""
+
+import csv
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from bazaar.cluster.data_dir import write_whole
+from bazaar.cluster.errors import Ended
+from bazaar.loadtest.report.page import ReportError, prepare_folder, write_report
+from bazaar.loadtest.summary import Second, Summary
+from bazaar.proof.records import Header, HistoryWriter, Record
+
+STANDARD_OUTPUT = "-"
+
+
+class Outputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wished for; None: not."""
+
+    json: str | None = None
+    csv: str | None = None
+    history: str | None = None
+    report: str | None = None
+
+    @property
+    def is_json_shown(self) -> bool:
+        """Whether the standard output is for a program."""
+        return self.json == STANDARD_OUTPUT
+
+    def check(self) -> None:
+        """See that every file can be written. Raises Ended (2)."""
+        files = {"--json": self.json, "--csv": self.csv}
+        for option, name in files.items():
+            if name and not (option == "--json" and name == STANDARD_OUTPUT):
+                _check_file(option, Path(name))
+        if self.report:
+            try:
+                prepare_folder(Path(self.report))
+            except ReportError as error:
+                raise Ended(f"--report: {error}") from error
+
+    def write(self, summary: Summary) -> list[str]:
+        """Write all but the history; return what could not be written, a sentence each."""
+        found = []
+        for option, name, write in (
+            ("--json", self.json, _write_json),
+            ("--csv", self.csv, _write_csv),
+            ("--report", self.report, _write_report),
+        ):
+            try:
+                if name:
+                    write(name, summary)
+            except OSError as error:
+                found.append(f"{option}: {name} cannot be written ({error.strerror}).")
+            except ReportError as error:
+                found.append(f"{option}: {error}")
+        return found
+
+
+def _check_file(option: str, path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a folder")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise Ended(f"{option}: {path} cannot be written ({error.strerror}).") from error
+
+
+def _write_json(name: str, summary: Summary) -> None:
+    text = msgspec.json.format(msgspec.json.encode(summary), indent=2).decode() + "\n"
+    if name == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        _write_file(Path(name), text)
+
+
+def _write_csv(name: str, summary: Summary) -> None:
+    """Write the series: one row for each second and kind of operation."""
+    text = io.StringIO()
+    columns = Second.__struct_fields__
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(columns)
+    rows.writerows([getattr(one, column) for column in columns] for one in summary.series)
+    _write_file(Path(name), text.getvalue())
+
+
+def _write_file(path: Path, text: str) -> None:
+    """Write a file whole or not at all; a device or a pipe must not be replaced by one."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_whole(path, text)
+
+
+def _write_report(name: str, summary: Summary) -> None:
+    write_report(summary, Path(name))
+
+
+class History:
+    """The history of a run, in the file wished for or, when only the proof needs it, in passing."""
+
+    def __init__(self, wished: str | None, header: Header) -> None:
+        """Begin it. Raises Ended (2)."""
+        self._passing: tempfile.TemporaryDirectory[str] | None = None
+        if wished is None:
+            self._passing = tempfile.TemporaryDirectory(prefix="bazaar-load-")
+            self.path = Path(self._passing.name) / "history.jsonl"
+        else:
+            self.path = Path(wished)
+        self.failure: str | None = None
+        """Why it is not whole, once it is not."""
+        try:
+            self._writer = HistoryWriter(self.path, header)
+        except OSError as error:
+            self.discard()
+            raise Ended(f"--history: {self._describe(error)}") from error
+
+    def write(self, record: Record) -> None:
+        """Add one record; a full disk is noted, not raised."""
+        try:
+            self._writer.write(record)
+        except OSError as error:
+            self._fail(error)
+
+    def write_line(self, line: bytes) -> None:
+        """Add a line as it came from a process."""
+        if self.failure is None:
+            try:
+                self._writer.write_encoded(line)
+            except OSError as error:
+                self._fail(error)
+
+    def close(self) -> None:
+        """Write what is left."""
+        try:
+            self._writer.close()
+        except OSError as error:
+            self._fail(error)
+
+    def discard(self) -> None:
+        """Delete it when nobody wished for it."""
+        if self._passing is not None:
+            self._passing.cleanup()
+
+    def _fail(self, error: OSError) -> None:
+        if self.failure is None:
+            self.failure = self._describe(error)
+
+    def _describe(self, error: OSError) -> str:
+        return f"{self.path} cannot be written ({error.strerror})."
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self.discard()

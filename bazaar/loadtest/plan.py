@@ -1,0 +1,72 @@
+"""What a run is to do, whole and for each of its processes."""
+
+import msgspec
+
+from bazaar.loadtest.profiles import Weighted
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """One load run, checked."""
+
+    urls: tuple[str, ...]
+    profile: str
+    stocks: tuple[Weighted, ...]
+    clients: int
+    processes: int
+    rate: float | None
+    """Operations a second in an open loop; None: a closed loop."""
+    duration_s: float | None
+    """Of the measured part."""
+    requests: int | None
+    """In the measured part."""
+    warmup_s: float
+    p: float
+    lookup: float
+    seed: int
+    is_fresh: bool
+    deadline_s: float
+    """For one operation with all its attempts."""
+    replay: str | None = None
+    """A history whose operations are sent again."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether each client begins an operation when its last has ended, not at set times."""
+        return self.rate is None and self.replay is None
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of one process in a run."""
+
+    plan: Plan
+    number: int
+    """0 to processes - 1."""
+    key_prefix: int
+    is_noting: bool
+    """Tell of every operation, not only in numbers."""
+
+    @property
+    def clients(self) -> range:
+        """The numbers of its clients."""
+        return range(self.number, self.plan.clients, self.plan.processes)
+
+    @property
+    def requests(self) -> int | None:
+        """How many operations it may begin after the warm-up."""
+        total, processes = self.plan.requests, self.plan.processes
+        return None if total is None else len(range(self.number, total, processes))
+
+
+class Start(msgspec.Struct, frozen=True, tag="start", tag_field="type"):
+    """Begin: second 0 of the run is at this monotonic time."""
+
+    origin_s: float
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
+    """Begin nothing more, and give up what is under way after so many seconds."""
+
+    drain_s: float
+
+
+Command = Start | Stop

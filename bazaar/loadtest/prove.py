@@ -1,0 +1,101 @@
+"""
+Audits as a whole: of a cluster by itself, and the proof that it kept its word to its clients.
+
+A verdict is a value; how to show it, and what a finding means for an exit status, is for others.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.supervisor_config import cluster_environment
+from bazaar.loadtest.readback import read_back
+from bazaar.proof.claims import read_claims
+from bazaar.proof.cluster_audit import audit_cluster, audit_files
+from bazaar.proof.coherence import check_coherence
+from bazaar.proof.level import LEVEL_TIMEOUT_S, wait_level
+from bazaar.proof.parties import Parties
+from bazaar.proof.promises import check_promises
+from bazaar.proof.records import Record, read_history
+from bazaar.proof.scratch import Scratch
+from bazaar.proof.verdict import Notes, Verdict
+from bazaar.settings import env
+
+CALL_TIMEOUT_S = 10.0
+"""For one page, be the role busy."""
+STATUS_TIMEOUT_S = 2.0
+History = Path | Iterable[Record]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is audited: the servers' side, where it can be read, and the way of clients to it."""
+
+    data: DataDir | None = None
+    """The cluster's folder, with its description, its secret and its databases."""
+    is_offline: bool = False
+    """Read the database files; otherwise ask the running roles."""
+    urls: tuple[str, ...] = ()
+    """Front ends from which acknowledged orders are read back."""
+
+
+def audit(subject: Subject, history: History | None = None) -> Verdict:
+    """
+    Return what is wrong with the servers' side, and with a history if there is one.
+
+    Raises ClusterError, SettingsError: there is no such cluster. Raises HistoryError, OSError.
+    """
+    with Scratch() as scratch:
+        notes = Notes.empty()
+        if history is not None:
+            records = read_history(history) if isinstance(history, Path) else history
+            read_claims(records, scratch, notes)
+        has_ledger = _audit_servers(subject, scratch, notes)
+        if history is not None:
+            check_promises(scratch, notes, has_ledger=has_ledger)
+            if subject.urls:
+                read_back(subject.urls, scratch, notes)
+            check_coherence(scratch, notes, has_ledger=has_ledger)
+        return notes.verdict()
+
+
+def prove(
+    history: History,
+    *,
+    data: DataDir | None = None,
+    urls: Sequence[str] = (),
+    level_timeout_s: float = LEVEL_TIMEOUT_S,
+) -> Verdict:
+    """
+    Return whether a cluster kept its word to the clients of a load run that has just ended.
+
+    data: of the cluster, when it is one that we may ask; without it only what clients can see is
+    held against each other. urls: the front ends. Waits at most level_timeout_s for the replicas to
+    be level. Raises as `audit`.
+    """
+    late: tuple[str, ...] = ()
+    if data:
+        with _parties(data, STATUS_TIMEOUT_S) as parties:
+            late = wait_level(parties, level_timeout_s)
+    verdict = audit(Subject(data=data, urls=tuple(urls)), history)
+    gaps = dict.fromkeys((*late, *verdict.gaps))
+    return Verdict(verdict.findings, tuple(gaps), verdict.counts)
+
+
+def _audit_servers(subject: Subject, scratch: Scratch, notes: Notes) -> bool:
+    if subject.data is None:
+        return False
+    if subject.is_offline:
+        return audit_files(subject.data, scratch, notes)
+    with _parties(subject.data, CALL_TIMEOUT_S) as parties:
+        return audit_cluster(parties, scratch, notes)
+
+
+def _parties(data: DataDir, timeout_s: float) -> Parties:
+    """Return those of the folder's cluster, or of the one that BAZAAR_CLUSTER describes."""
+    is_elsewhere = os.environ.get("BAZAAR_CLUSTER") and not data.topology_path.exists()
+    topology = env.read_topology(os.environ) if is_elsewhere else data.read_topology()
+    secret = env.read_secret(cluster_environment(data, os.environ))
+    return Parties.of(topology, secret, timeout_s)

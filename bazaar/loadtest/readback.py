@@ -1,0 +1,149 @@
+"""Read every acknowledged order back through the front ends, as a load of look-ups, and compare."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+import uvloop
+
+from bazaar import clock
+from bazaar.cluster.errors import Ended
+from bazaar.loadtest.engine import Engine
+from bazaar.loadtest.plan import Plan
+from bazaar.loadtest.scripts import Claim
+from bazaar.loadtest.workload import Answer, Intent, look_up
+from bazaar.proof.records import Done
+from bazaar.proof.scratch import Scratch
+from bazaar.proof.sources import key_text
+from bazaar.proof.verdict import Finding, Notes
+
+CLIENTS = 16
+DEADLINE_S = 15.0
+"""For one order, with all attempts."""
+UNANSWERED_MAX = CLIENTS
+"""Orders without an answer after which no more are asked for."""
+BATCH_ORDERS = 5000
+_ACKNOWLEDGED = """
+SELECT DISTINCT order_no FROM trade WHERE outcome = 'ok' AND order_no > ?
+ORDER BY order_no LIMIT ?
+"""
+_DIFFERENT = """
+SELECT trade.order_no, trade.key, trade.client, trade.trade_type, trade.shares, trade.stock_name,
+    back.outcome, back.status, back.trade_type, back.shares, back.stock_name
+FROM trade JOIN back ON back.order_no = trade.order_no
+WHERE trade.outcome = 'ok' AND back.outcome <> 'unreachable' AND (back.outcome <> 'ok'
+    OR (trade.trade_type, trade.shares, trade.stock_name)
+    <> (back.trade_type, back.shares, back.stock_name))
+ORDER BY trade.order_no
+"""
+
+
+def read_back(
+    urls: Sequence[str], scratch: Scratch, notes: Notes, deadline_s: float = DEADLINE_S
+) -> None:
+    """Note every acknowledged order that the front ends do not show as it was (I3)."""
+    for url in urls:
+        if urlsplit(url).scheme != "http":
+            raise Ended(f"Orders are read back over http, not from {url}.")
+    reader = _Reader(scratch)
+    uvloop.run(reader.run(_plan(tuple(urls), deadline_s)))
+    notes.counts["orders read back"] = reader.answered
+    if reader.unanswered:
+        (wanted,) = scratch.one("SELECT COUNT(DISTINCT order_no) FROM trade WHERE outcome = 'ok'")
+        notes.gaps.append(
+            f"{wanted - reader.answered:,} of {wanted:,} acknowledged orders could not be read "
+            f"back: no front end of {', '.join(urls)} tells."
+        )
+    notes.extend(_differences(scratch))
+
+
+class _Reader:
+    """The script of the look-ups, and what they came to."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+        self._coming = self._list_numbers()
+        self._shown: list[tuple[object, ...]] = []
+        self.answered = self.unanswered = 0
+
+    async def run(self, plan: Plan) -> None:
+        """Look all orders up."""
+        engine = Engine(plan, self, self._note)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, found: engine.fail(_mistake(found)))
+        await engine.run(range(CLIENTS), clock.monotonic_s())
+        self._save()
+
+    def claim(self, client: int, now_s: float) -> Claim | None:
+        """Return the next look-up."""
+        del client
+        if self.unanswered >= UNANSWERED_MAX:
+            return None
+        order_no = next(self._coming, None)
+        return None if order_no is None else (now_s, look_up(order_no, is_fresh=True))
+
+    def learn(self, client: int, answer: Answer | None, intent: Intent) -> None:
+        """Learn nothing: every order is looked up whatever the others were."""
+
+    def count_unsent(self) -> int:
+        """Return 0: none is due at a set time."""
+        return 0
+
+    def _list_numbers(self) -> Iterator[int]:
+        after = 0
+        while rows := list(self._scratch.select(_ACKNOWLEDGED, after, BATCH_ORDERS)):
+            yield from (order_no for (order_no,) in rows)
+            (after,) = rows[-1]
+
+    def _note(self, done: Done, end_s: float) -> None:
+        del end_s
+        is_answered = done.outcome in ("ok", "not_found", "malformed")
+        self.answered += is_answered
+        self.unanswered += not is_answered
+        outcome = done.outcome if is_answered else "unreachable"
+        shown = (done.stock_name, done.trade_type, done.shares)
+        self._shown.append((done.order_no, outcome, done.status, *shown))
+        if len(self._shown) >= BATCH_ORDERS:
+            self._save()
+
+    def _save(self) -> None:
+        self._scratch.insert("back", self._shown)
+        self._shown.clear()
+
+
+def _plan(urls: tuple[str, ...], deadline_s: float) -> Plan:
+    return Plan(
+        urls=urls,
+        profile="",
+        stocks=(),
+        clients=CLIENTS,
+        processes=1,
+        rate=None,
+        duration_s=None,
+        requests=None,
+        warmup_s=0,
+        p=0,
+        lookup=0,
+        seed=0,
+        is_fresh=True,
+        deadline_s=deadline_s,
+    )
+
+
+def _mistake(found: dict[str, object]) -> Exception:
+    """Return what went wrong in a callback, which nobody would hear of otherwise."""
+    error = found.get("exception")
+    return error if isinstance(error, Exception) else RuntimeError(str(found["message"]))
+
+
+def _differences(scratch: Scratch) -> Iterator[Finding]:
+    for order_no, key, client, *columns in scratch.select(_DIFFERENT):
+        trade_type, shares, name, outcome, status, *shown = columns
+        now = "is shown as {} {} {} now".format(*shown)
+        if outcome != "ok":
+            now = f"is not shown any more (status {status})"
+        message = (
+            f"order {order_no} ({trade_type} {shares} {name}, key {key_text(key)}), "
+            f"acknowledged to client {client}, {now}"
+        )
+        yield Finding("I3", "front end", message, order_no)

@@ -1,0 +1,198 @@
+"""
+Write one run as one HTML page that needs nothing else: no script, no font, no link.
+
+The page follows the reader's wish for light or dark, and so do its plots.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.template import Context, Engine
+from django.utils.safestring import mark_safe
+
+from bazaar.cluster import exits
+from bazaar.cluster.data_dir import write_whole
+from bazaar.cluster.errors import ClusterError
+from bazaar.loadtest.report.episodes import Episode, list_episodes
+from bazaar.loadtest.report.theme import style_sheet
+from bazaar.loadtest.report.words import NAMES
+from bazaar.loadtest.summary import OperationSummary, Summary
+
+PAGE = "index.html"
+FINDINGS_MAX = 200
+"""Sentences of a failed proof on the page; the rest is counted."""
+_VERDICTS = {
+    exits.OK: "Passed.",
+    exits.ERRORS: "Failed: more operations failed than the limit allows.",
+    exits.INCONSISTENT: "Failed: a promise was broken; see the proof.",
+    exits.UNREACHABLE: "Failed: no server answered.",
+    exits.THRESHOLD: "Failed: a threshold was missed.",
+    exits.INTERRUPTED: "Interrupted: this is as far as it came.",
+}
+_TEXTS = {
+    "throughput": "Answers as they should be, and operations that failed, in each second.",
+    "latency": (
+        "How long the operations of each second took: the median (p50), and what 95 and 99 of 100 "
+        "did not exceed. The scale is logarithmic."
+    ),
+    "percentiles": (
+        "How long the slowest of ten, of a hundred, of a thousand operations took, over the whole "
+        "run. Both scales are logarithmic."
+    ),
+    "cluster": "One look a second at the replicas and the front ends.",
+}
+_HEADS = ("count", "per second", "min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max")
+
+
+class ReportError(ClusterError):
+    """The report cannot be written; the message is one sentence for the terminal."""
+
+
+def prepare_folder(folder: Path) -> None:
+    """
+    Make the folder of a report and see that it can be written to, before anything is measured.
+
+    Raises ReportError.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _refusal(folder, error) from error
+
+
+def write_report(summary: Summary, folder: Path) -> Path:
+    """Write the page and return where it is. Raises ReportError."""
+    path = folder / PAGE
+    text = render(summary)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text)
+    except OSError as error:
+        raise _refusal(folder, error) from error
+    return path
+
+
+def _refusal(folder: Path, error: OSError) -> ReportError:
+    return ReportError(f"The report cannot be written to {folder} ({error.strerror or error}).")
+
+
+def render(summary: Summary) -> str:
+    """Return the page."""
+    engine = Engine(dirs=[str(Path(__file__).parent)])
+    return str(engine.get_template("report.html").render(Context(_facts(summary))))
+
+
+def _facts(summary: Summary) -> dict[str, Any]:
+    findings = summary.proof or ()
+    counts = ", ".join(f"{name} {count:,}" for name, count in summary.proof_counts.items())
+    return {
+        "style_sheet": _trusted(style_sheet()),
+        "started": summary.started,
+        "duration": f"{summary.duration_s:,.0f} s",
+        "warmup": f"{summary.warmup_s:g} s" if summary.warmup_s else "",
+        "verdict": _VERDICTS.get(summary.exit, f"Ended with status {summary.exit}."),
+        "is_bad": summary.exit != exits.OK,
+        "facts": _headline(summary),
+        "operation_heads": _HEADS,
+        "operations": [
+            (NAMES[kind], _row(one), _errors(one)) for kind, one in summary.operations.items()
+        ],
+        "thresholds": [
+            (one.text, "nothing" if one.measured is None else f"{one.measured:,.3g}", one.is_met)
+            for one in summary.thresholds
+        ],
+        "proof_sentence": _proof_sentence(summary),
+        "proof": findings[:FINDINGS_MAX],
+        "proof_left": max(0, len(findings) - FINDINGS_MAX),
+        "proof_gaps": summary.proof_gaps,
+        "proof_counts": counts,
+        "notes": summary.notes,
+        "figures": _figures(summary),
+        "episodes": [_episode(one) for one in list_episodes(summary.marks)],
+        "options": [(name, _plain(value)) for name, value in summary.options.items()],
+    }
+
+
+def _figures(summary: Summary) -> list[tuple[str, str, str]]:
+    """Return title, explanation and picture of each plot."""
+    # Here, for matplotlib takes two seconds to be imported, and most runs draw nothing.
+    from bazaar.loadtest.report.drawing import inline_svg  # noqa: PLC0415
+    from bazaar.loadtest.report.figures import list_figures  # noqa: PLC0415
+
+    return [
+        (title, _TEXTS[name], _trusted(inline_svg(drawing, name, title)))
+        for name, title, drawing in list_figures(summary)
+    ]
+
+
+def _trusted(markup: str) -> str:
+    """Let our own markup stand as it is; whatever a run brought in is escaped by now."""
+    return mark_safe(markup)  # noqa: S308 - made by us, from numbers and escaped words
+
+
+def _headline(summary: Summary) -> list[tuple[str, str]]:
+    found = [
+        ("operations", f"{summary.count:,}"),
+        ("answers a second", f"{summary.rate_per_s:,.0f}"),
+        ("errors", f"{summary.error_count:,}"),
+    ]
+    if summary.hit_ratio is not None:
+        found.append(("from memory", f"{summary.hit_ratio:.1%}"))
+    if summary.longest_gap_s is not None:
+        found.append(("longest gap between trades", f"{summary.longest_gap_s:.2f} s"))
+    if summary.unsent:
+        found.append(("due, but not begun", f"{summary.unsent:,}"))
+    if faults := len(list_episodes(summary.marks)):
+        found.append(("faults", str(faults)))
+    found.append(("failovers", str(summary.failovers)))
+    return found
+
+
+def _row(one: OperationSummary) -> list[str]:
+    times = (one.min_ms, one.mean_ms, one.p50_ms, one.p90_ms, one.p95_ms, one.p99_ms)
+    latencies = [f"{ms:,.2f}" for ms in (*times, one.p999_ms, one.max_ms)]
+    return [f"{one.count:,}", f"{one.rate_per_s:,.1f}", *(latencies if one.ok else "-" * 8)]
+
+
+def _errors(one: OperationSummary) -> str:
+    return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in one.errors.items())
+
+
+def _proof_sentence(summary: Summary) -> str:
+    match summary.proof:
+        case None:
+            return "None was asked for: what the servers kept was not compared with the answers."
+        case () if summary.proof_gaps:
+            return "Nothing wrong was found, but not everything could be looked at:"
+        case ():
+            return "What the servers kept was compared with every answer: nothing is wrong."
+    count = len(summary.proof)
+    return f"{count:,} finding{'s' if count > 1 else ''}:"
+
+
+def _episode(one: Episode) -> tuple[str, str, str, str, str]:
+    elected = ", ".join(
+        f"{mark.target} in term {mark.term} after {mark.at_s - one.at_s:.1f} s"
+        for mark in one.elections
+    )
+    healed = "not healed" if one.until_s is None else f"{one.until_s - one.at_s:.1f} s"
+    return f"{one.at_s:.1f} s", one.fault, one.target, elected, healed
+
+
+def _plain(value: Any) -> str:
+    """Return an option as somebody would type it."""
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(map(_plain, value))
+        case Mapping():
+            return json.dumps(value)
+    return str(value)

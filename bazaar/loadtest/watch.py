@@ -1,0 +1,132 @@
+"""Looks at the cluster once a second while it is under load: who leads, and who is behind."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from bazaar.client.answers import ClientError
+from bazaar.client.client import Client
+from bazaar.client.exchange import Limits
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.operations import Cluster
+from bazaar.loadtest.chaos import is_front_end
+from bazaar.loadtest.totals import ELECTED, Book
+from bazaar.proof.records import Mark, Sample
+from bazaar.protocol.statuses import ReplicaStatus
+from bazaar.settings.env import SettingsError
+
+LOOK_S = 1.0
+LOOK_TIMEOUT_S = 0.5
+"""For a front end to say who leads."""
+END_TIMEOUT_S = 5.0
+
+
+class Sight(Protocol):
+    """A way to look at a cluster."""
+
+    def look(self) -> Sample:
+        """Return what is to be seen, at no time yet."""
+
+
+class ClusterSight:
+    """Sees every role of a cluster of this machine."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def look(self) -> Sample:
+        """Ask all roles."""
+        snapshot = self._cluster.look()
+        lags = {
+            view.name: view.status.lag_orders
+            for view in snapshot.replicas
+            if isinstance(view.status, ReplicaStatus)
+        }
+        leader = snapshot.leader.node.id if snapshot.leader else None
+        return Sample(at_s=0.0, leader=leader, term=snapshot.term or None, lag_orders=lags)
+
+
+class DoorSight:
+    """Sees what a front end tells anybody."""
+
+    def __init__(self, urls: tuple[str, ...]) -> None:
+        limits = Limits(deadline_s=LOOK_TIMEOUT_S, silence_s=LOOK_TIMEOUT_S, read_s=LOOK_TIMEOUT_S)
+        self._client = Client(urls, limits)
+
+    def look(self) -> Sample:
+        """Ask who leads."""
+        try:
+            leadership = self._client.leader()
+        except ClientError:
+            return Sample(at_s=0.0)
+        return Sample(at_s=0.0, leader=leadership.id, term=leadership.term)
+
+
+def own_data(environ: Mapping[str, str], urls: tuple[str, ...]) -> DataDir | None:
+    """Return the data folder whose cluster the load goes to, when there is one we may ask."""
+    data = DataDir.of(environ)
+    try:
+        cluster = Cluster(data, environ)
+    except (ClusterError, SettingsError):
+        return None
+    is_it = all(is_front_end(url, cluster.topology) for url in urls)
+    return data if is_it else None
+
+
+def make_sight(data: DataDir | None, environ: Mapping[str, str], urls: tuple[str, ...]) -> Sight:
+    """Return the best way to look."""
+    if data is not None:
+        cluster = Cluster(data, environ)
+        if cluster.supervisor.is_running():
+            return ClusterSight(cluster)
+    return DoorSight(urls)
+
+
+class Watcher:
+    """A thread that looks."""
+
+    def __init__(
+        self,
+        sight: Sight,
+        book: Book,
+        now_s: Callable[[], float],
+        on_mark: Callable[[Mark], None],
+    ) -> None:
+        """now_s: seconds since the run began. on_mark: told of elections, from this thread."""
+        self._sight, self._book, self._now_s, self._on_mark = sight, book, now_s, on_mark
+        self._is_ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._is_ending.set()
+        self._thread.join(END_TIMEOUT_S)
+
+    def _run(self) -> None:
+        while True:
+            self._look()
+            if self._is_ending.wait(LOOK_S):
+                return
+
+    def _look(self) -> None:
+        seen = self._sight.look()
+        now_s = self._now_s()
+        ratio = self._book.hits_between(int(now_s) - LOOK_S, now_s)
+        sample = Sample(
+            at_s=round(now_s, 3),
+            leader=seen.leader,
+            term=seen.term,
+            hit_ratio=ratio,
+            lag_orders=seen.lag_orders,
+        )
+        self._mark_election(sample)
+        self._book.sample(sample)
+
+    def _mark_election(self, now: Sample) -> None:
+        """Mark a leadership not seen before; the first is no event."""
+        terms = {one.term for one in self._book.samples if one.term}
+        if now.term and now.leader and terms and now.term not in terms:
+            target = f"order-{now.leader}"
+            self._on_mark(Mark(at_s=now.at_s, what=ELECTED, target=target, term=now.term))

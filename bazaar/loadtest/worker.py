@@ -1,0 +1,152 @@
+"""
+One load process: `python -m bazaar.loadtest.worker`, started by `processes`.
+
+Its standard input brings a `Share`, then `Start` and perhaps `Stop`, each a line of JSON; the end
+of the input means that whoever started it is gone. Its standard output is `ready`, then `Done`
+lines, when they are wished for, and a `Tally` a few times a second; the last one says so.
+"""
+
+import asyncio
+import gc
+import queue
+import sys
+import threading
+from functools import partial
+from typing import IO, Any
+
+import msgspec
+import uvloop
+
+from bazaar.cluster.errors import Ended
+from bazaar.loadtest.engine import Engine
+from bazaar.loadtest.plan import Command, Share, Start, Stop
+from bazaar.loadtest.scripts import make_script
+from bazaar.loadtest.tally import Counter
+from bazaar.proof.history import HistoryError
+from bazaar.proof.records import Done, encode
+
+TELL_S = 0.2
+"""Between two tallies."""
+SWITCH_S = 0.0005
+"""How long one thread may keep another from the interpreter: the ticker must not be late."""
+LINE_BYTES_MAX = 4 * 1024 * 1024
+"""Of a share: it names every stock."""
+READY = b"ready\n"
+_commands = msgspec.json.Decoder(Command)
+_encoder = msgspec.json.Encoder()
+
+
+class Teller:
+    """Writes to whoever started us, from a thread: a full pipe must not hold the load up."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
+        self._thread.start()
+
+    def tell(self, lines: bytes) -> None:
+        """Write soon."""
+        self._lines.put(lines)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._lines.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while (lines := self._lines.get()) is not None:
+                self._file.write(lines)
+                self._file.flush()
+        except OSError:  # nobody listens any more; the end of the input says the same
+            return
+
+
+class Worker:
+    """Plays one share and tells of it."""
+
+    def __init__(self, share: Share, teller: Teller) -> None:
+        """Must run in an event loop. Raises HistoryError, OSError."""
+        self._share, self._teller = share, teller
+        self._counter = Counter()
+        self._lines: list[bytes] = []
+        self._script = make_script(share)
+        note = self._note if share.is_noting else self._counter.add
+        self.engine = Engine(share.plan, self._script, note)
+
+    def _note(self, done: Done, end_s: float) -> None:
+        self._counter.add(done, end_s)
+        self._lines.append(encode(done))
+
+    async def run(self, start: Start) -> None:
+        """Play it."""
+        telling = asyncio.create_task(self._tell_often())
+        try:
+            await self.engine.run(self._share.clients, start.origin_s)
+        finally:
+            telling.cancel()
+            self._tell(is_last=True)
+
+    async def _tell_often(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_S)
+            self._tell()
+
+    def _tell(self, *, is_last: bool = False) -> None:
+        unsent = self._script.count_unsent() if is_last else 0
+        tally = self._counter.collect(unsent=unsent, is_last=is_last)
+        lines, self._lines = self._lines, []
+        self._teller.tell(b"".join(lines) + _encoder.encode(tally) + b"\n")
+
+
+def main() -> int:
+    """Run one process of a load."""
+    sys.setswitchinterval(SWITCH_S)
+    teller = Teller(sys.stdout.buffer)
+    try:
+        uvloop.run(_play(teller))
+    except (Ended, HistoryError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    finally:
+        teller.close()
+    return 0
+
+
+async def _play(teller: Teller) -> None:
+    """Read the share, say ready, and play it once told to."""
+    loop = asyncio.get_running_loop()
+    orders = asyncio.StreamReader(LINE_BYTES_MAX)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    line = await orders.readline()
+    if not line:
+        return
+    worker = Worker(msgspec.json.decode(line, type=Share), teller)
+    loop.set_exception_handler(partial(_fail, worker))
+    gc.freeze()  # what is here now stays; only what comes later is worth looking through
+    teller.tell(READY)
+    line = await orders.readline()
+    start = _commands.decode(line) if line else None
+    if not isinstance(start, Start):
+        return
+    obeying = asyncio.create_task(_obey(orders, worker))
+    await worker.run(start)
+    obeying.cancel()
+
+
+def _fail(worker: Worker, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """End on a mistake in a callback, which would otherwise leave a client waiting for ever."""
+    del loop
+    worker.engine.fail(context.get("exception") or RuntimeError(context["message"]))
+
+
+async def _obey(orders: asyncio.StreamReader, worker: Worker) -> None:
+    """Stop when told to, or when whoever started us is gone."""
+    line = await orders.readline()
+    command = _commands.decode(line) if line else None
+    worker.engine.stop(command.drain_s if isinstance(command, Stop) else 0.0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""
+What one client does next: pure decisions by a seeded chance, no I/O and no clock.
+
+A `Visitor` does as the seed's client does: look a stock up; if the bazaar has shares of it, trade
+1 to 10 of them with probability p, buy or sell; and after a trade sometimes look an order of its
+own up. The same seed makes the same choices as long as the answers are the same. Only the keys of
+trades differ from run to run, or a second run on the same cluster would get the orders of the
+first.
+"""
+
+import bisect
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from bazaar.client import exchange
+from bazaar.client.answers import Order, Stock
+from bazaar.client.exchange import Question
+from bazaar.core.types import TradeType
+from bazaar.loadtest.profiles import Weighted
+from bazaar.proof.records import OperationKind
+
+SHARES_MAX = 10
+"""Shares in one trade of the seed's client."""
+KEPT_ORDERS_MAX = 1000
+"""Of its own orders, those that a visitor may look up."""
+CLIENTS_MAX = 10_000
+"""Clients in one run."""
+_SIDES = (TradeType.BUY, TradeType.SELL)
+
+
+class Intent(msgspec.Struct, frozen=True, gc=False):
+    """One operation that a client wants done."""
+
+    kind: OperationKind
+    question: Question[Any]
+    stock_name: str | None = None
+    trade_type: TradeType | None = None
+    shares: int | None = None
+    order_no: int | None = None
+    """Of an order that is looked up."""
+    origin_no: int | None = None
+    """When a history is repeated: the number that this trade's order had there."""
+
+
+Answer = Stock | Order
+KeyMaker = Callable[[], UUID]
+
+
+class Habits(msgspec.Struct, frozen=True, kw_only=True):
+    """How visitors behave."""
+
+    stocks: tuple[Weighted, ...]
+    p: float
+    """The probability of a trade after a look at a stock."""
+    lookup: float
+    """The probability of a look at an order after a trade."""
+    is_fresh: bool = False
+    """Ask past every cache."""
+
+
+class Choice:
+    """Chooses stocks by their weights."""
+
+    def __init__(self, stocks: Sequence[Weighted]) -> None:
+        self._names = [one.stock_name for one in stocks]
+        self._sums = list(itertools.accumulate(one.weight for one in stocks))
+
+    def pick(self, chance: random.Random) -> str:
+        """Return one name."""
+        place = bisect.bisect(self._sums, chance.random() * self._sums[-1])
+        return self._names[min(place, len(self._names) - 1)]
+
+
+class Visitor:
+    """One client's next wish, given what the last one came to."""
+
+    def __init__(
+        self, habits: Habits, choice: Choice, chance: random.Random, make_key: KeyMaker
+    ) -> None:
+        self._habits, self._choice, self._chance = habits, choice, chance
+        self._make_key = make_key
+        self._next: Intent | None = None
+        self._orders: list[int] = []
+
+    def next(self) -> Intent:
+        """Return what to do now."""
+        wish, self._next = self._next, None
+        return wish or query(self._choice.pick(self._chance), is_fresh=self._habits.is_fresh)
+
+    def learn(self, answer: Answer | None, intent: Intent) -> None:
+        """Take in what an operation came to; None when it failed."""
+        if isinstance(answer, Stock):
+            if answer.quantity > 0 and self._chance.random() < self._habits.p:
+                self._next = self._trade(answer.name)
+        elif intent.kind == "trade" and isinstance(answer, Order):
+            self._keep(answer.order_no)
+            if self._chance.random() < self._habits.lookup:
+                order_no = self._chance.choice(self._orders)
+                self._next = look_up(order_no, is_fresh=self._habits.is_fresh)
+
+    def _trade(self, stock_name: str) -> Intent:
+        side = self._chance.choice(_SIDES)
+        return trade(self._make_key(), stock_name, side, self._chance.randint(1, SHARES_MAX))
+
+    def _keep(self, order_no: int) -> None:
+        if len(self._orders) < KEPT_ORDERS_MAX:
+            self._orders.append(order_no)
+        else:
+            self._orders[self._chance.randrange(KEPT_ORDERS_MAX)] = order_no
+
+
+def query(stock_name: str, *, is_fresh: bool = False) -> Intent:
+    """Return the wish to see a stock."""
+    question = exchange.ask_stock(stock_name, is_fresh=is_fresh)
+    return Intent("query", question, stock_name=stock_name)
+
+
+def trade(
+    key: UUID, stock_name: str, trade_type: TradeType, shares: int, origin_no: int | None = None
+) -> Intent:
+    """Return the wish to trade; origin_no: see Intent."""
+    question = exchange.ask_trade(key, stock_name, trade_type, shares)
+    return Intent("trade", question, stock_name, trade_type, shares, origin_no=origin_no)
+
+
+def look_up(order_no: int, *, is_fresh: bool = False) -> Intent:
+    """Return the wish to see an order."""
+    return Intent("order", exchange.ask_order(order_no, is_fresh=is_fresh), order_no=order_no)
+
+
+def make_keys(prefix: int, client: int) -> Iterator[UUID]:
+    """Yield keys that no other client of this run makes; prefix: 48 random bits of the run."""
+    assert client < CLIENTS_MAX, "a key has no room for more"
+    base = (prefix << 80) | (client << 48)
+    for number in itertools.count():
+        yield UUID(int=base | number, version=4)

@@ -1,0 +1,123 @@
+"""
+Database files as sources: read-only, whether their processes run or not.
+
+Each file is read in one transaction, so what is read is one committed state; the logs' transactions
+begin before the ledger's, so the ledger has all that they have.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bazaar.proof.sources import CHUNK_ROWS, DamagedError, Leadership, Row, SourceError, tidy_key
+
+TIMEOUT_S = 5.0
+"""To wait for a lock."""
+_LEDGER_ROWS = (
+    "SELECT order_no, key, stock_name, trade_type, quantity, digest, term, version"
+    " FROM catalog_app_entry ORDER BY order_no"
+)
+_LOG_ROWS = (
+    "SELECT order_no, key, stock_name, trade_type, quantity, digest"
+    " FROM order_app_logentry ORDER BY order_no"
+)
+_STOCKS = (
+    "SELECT name, price, quantity, opening, issued, trade_volume, version"
+    " FROM catalog_app_stock ORDER BY id"
+)
+
+
+class _File:
+    """A database in a file, in one read transaction from its opening on."""
+
+    rows = last_order = term = ""
+
+    def __init__(self, name: str, path: Path) -> None:
+        """Open it. Raises SourceError: it cannot be; DamagedError: it is no such database."""
+        self.name, self.path = name, path
+        if not path.is_file():
+            raise SourceError(f"{name} has no database at {path}.")
+        self._database = self._open()
+        (last,) = self._ask(self.last_order)[0]
+        self.last: int = last if isinstance(last, int) else 0
+
+    def chunks(self) -> Iterator[list[Row]]:
+        """Yield all rows by their numbers."""
+        try:
+            cursor = self._database.execute(self.rows)
+            while rows := cursor.fetchmany(CHUNK_ROWS):
+                self._check_numbers(rows)
+                yield [(row[0], tidy_key(row[1]), *row[2:]) for row in rows]
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def leadership(self) -> Leadership:
+        """Return the newest term it knows of."""
+        term, leader = next(iter(self._ask(self.term)), (0, None))
+        if type(term) is not int:
+            raise DamagedError(f"the term in {self.path} is {term!r}.")
+        return Leadership(term, leader)
+
+    def close(self) -> None:
+        """End the transaction."""
+        self._database.close()
+
+    def _check_numbers(self, rows: list[Row]) -> None:
+        for row in rows:
+            if type(row[0]) is not int:
+                raise DamagedError(f"the number of an order in {self.path} is {row[0]!r}.")
+
+    def _open(self) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        has_journal = self.path.with_name(f"{self.path.name}-wal").exists()
+        try:
+            database = sqlite3.connect(uri, uri=True, timeout=TIMEOUT_S, isolation_level=None)
+            try:
+                self._begin(database)
+            except sqlite3.OperationalError:
+                database.close()
+                if has_journal:
+                    raise
+                # A folder that may not be written: without a journal the file is all there is.
+                database = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+                self._begin(database)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        return database
+
+    def _begin(self, database: sqlite3.Connection) -> None:
+        database.execute("BEGIN")
+        database.execute(self.last_order).fetchall()
+
+    def _ask(self, query: str) -> list[Any]:
+        try:
+            return self._database.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> SourceError:
+        message = f"the database {self.path} cannot be read: {error}"
+        is_busy = "locked" in str(error) or "unable to open" in str(error)
+        return SourceError(f"{self.name}: {message}.") if is_busy else DamagedError(f"{message}.")
+
+
+class LogFile(_File):
+    """A replica's database."""
+
+    rows = _LOG_ROWS
+    last_order = "SELECT MAX(order_no) FROM order_app_logentry"
+    term = "SELECT term, leader FROM order_app_heardterm"
+
+
+class LedgerFile(_File):
+    """The catalog's database."""
+
+    rows = _LEDGER_ROWS
+    last_order = "SELECT MAX(order_no) FROM catalog_app_entry"
+    term = "SELECT term, leader FROM catalog_app_leadership"
+
+    def stocks(self) -> Iterator[Row]:
+        """Yield the stocks; they are as of the ledger's end."""
+        for row in self._ask(_STOCKS):
+            yield (*row, self.last)

@@ -1,0 +1,179 @@
+"""
+Hold every order log against the ledger, order by order and digest by digest (I1, I8).
+
+One pass over all of them side by side: a chunk of the ledger, and of each log what belongs to it.
+Where a log is the same as the ledger, comparing is all there is to do, because the ledger's chain
+of digests is recomputed. Only what differs is looked at more closely.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from operator import itemgetter
+
+from bazaar.core.digest import GENESIS
+from bazaar.proof.scratch import Scratch
+from bazaar.proof.sources import (
+    ORDER_COLUMNS,
+    DamagedError,
+    Ledger,
+    Log,
+    Row,
+    SourceError,
+    key_text,
+)
+from bazaar.proof.verdict import FINDINGS_MAX, Notes
+
+_DIGEST = 5
+_PLACES = "SELECT order_no FROM ledger WHERE key = ? ORDER BY order_no"
+_SHOWN = 12
+"""Digits of a digest that are told."""
+
+
+def read_ledger(ledger: Ledger, logs: Sequence[Log], scratch: Scratch, notes: Notes) -> None:
+    """
+    Put ledger and stocks into `scratch` and note what is wrong with digests and logs.
+
+    Raises SourceError: the ledger cannot be read to its end.
+    """
+    scratch.insert("stock", ledger.stocks())
+    readers = [_Reader(log, ledger.last, notes) for log in logs]
+    digest: str = GENESIS
+    end = 0
+    for rows in ledger.chunks():
+        scratch.insert("ledger", rows)
+        for order_no, told in _broken_links(digest, rows):
+            notes.find("I8", ledger.name, told, order_no)
+        end, digest = rows[-1][0], rows[-1][_DIGEST]
+        orders = [row[:ORDER_COLUMNS] for row in rows]
+        for reader in readers:
+            reader.compare(orders, end)
+        notes.counts["orders in the ledger"] += len(rows)
+    scratch.index_ledger()
+    for reader in readers:
+        reader.finish(end, scratch)
+
+
+def _broken_links(digest: str, rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
+    """Yield each order whose digest does not follow from the stored one before it."""
+    for order_no, key, stock_name, trade_type, quantity, stored, *_ in rows:
+        body = f"{digest}|{order_no}|{key_text(key)}|{trade_type}|{quantity}|{stock_name}"
+        wanted = sha256(body.encode("utf-8", "replace")).hexdigest()
+        if stored != wanted:
+            follows = f"{_short(wanted)} follows from the order and the digest before it"
+            yield order_no, f"the digest of order {order_no} is {_short(stored)}, but {follows}"
+        digest = stored
+
+
+class _Reader:
+    """One log while it is compared."""
+
+    def __init__(self, log: Log, ledger_last: int, notes: Notes) -> None:
+        self.log, self.notes = log, notes
+        self._chunks = log.chunks()
+        self._ahead: list[Row] = []
+        self._is_open = True
+        self._differences: list[tuple[Row | None, Row]] = []
+        """What the ledger has under a number, and what the log has; the first few."""
+        self._more = 0
+        self._missing: list[list[int]] = []
+        """Runs of missing orders: first and last."""
+        if log.last < ledger_last:
+            notes.counts[f"orders that {log.name} is behind"] = ledger_last - log.last
+
+    def compare(self, wanted: Sequence[Row], end: int) -> None:
+        """Hold the log up to order `end` against a chunk of the ledger."""
+        found = self._take(end)
+        if found == wanted or not self._is_open:
+            return
+        counted = Counter(row[0] for row in found)
+        here, there = ({row[0]: row for row in rows} for rows in (found, wanted))
+        for order_no in sorted(here.keys() | there.keys()):
+            if order_no not in here:
+                self._miss(order_no)
+            elif here[order_no] != there.get(order_no):
+                self._differ(there.get(order_no), here[order_no])
+            if counted[order_no] > 1:
+                message = f"order {order_no} is there {counted[order_no]} times"
+                self.notes.find("I1", self.log.name, message, order_no)
+
+    def finish(self, end: int, scratch: Scratch) -> None:
+        """Take what the log has beyond the ledger's end, and tell all that was found."""
+        while self._ahead or self._read():
+            for row in self._ahead:
+                self._differ(None, row)
+            self._ahead = []
+        for first, last in self._missing:
+            run = f"order {first}" if first == last else f"orders {first} to {last}"
+            message = f"{run} of the ledger should be there, because later ones are"
+            self.notes.find("I1", self.log.name, message, first)
+        for wanted, found in self._differences:
+            self._tell(wanted, found, end, scratch)
+        self.notes.count("I1", self.log.name, self._more)
+
+    def _take(self, end: int) -> list[Row]:
+        """Return the rows up to an order; those behind it stay for later."""
+        while self._is_open and (not self._ahead or self._ahead[-1][0] <= end):
+            if not self._read():
+                break
+        split = bisect_right(self._ahead, end, key=itemgetter(0))
+        taken, self._ahead = self._ahead[:split], self._ahead[split:]
+        self.notes.counts[f"orders in {self.log.name}"] += len(taken)
+        return taken
+
+    def _read(self) -> bool:
+        """Read on; tell whether there was more."""
+        try:
+            self._ahead += (rows := next(self._chunks, []))
+        except DamagedError as error:
+            self.notes.find("I3", self.log.name, str(error))
+            self._is_open = False
+        except SourceError as error:
+            self.notes.gaps.append(str(error))
+            self._is_open = False
+        return self._is_open and bool(rows)
+
+    def _miss(self, order_no: int) -> None:
+        if order_no > self.log.last:  # it is behind, as a replica may be
+            return
+        if self._missing and self._missing[-1][1] == order_no - 1:
+            self._missing[-1][1] = order_no
+        elif len(self._missing) <= FINDINGS_MAX:
+            self._missing.append([order_no, order_no])
+        else:
+            self._more += 1
+
+    def _differ(self, wanted: Row | None, found: Row) -> None:
+        if len(self._differences) <= FINDINGS_MAX:
+            self._differences.append((wanted, found))
+        else:
+            self._more += 1
+
+    def _tell(self, wanted: Row | None, found: Row, end: int, scratch: Scratch) -> None:
+        order_no, key = found[:2]
+        if wanted and wanted[:_DIGEST] == found[:_DIGEST]:
+            message = (
+                f"the digest of order {order_no} is {_short(found[_DIGEST])}, "
+                f"but the ledger has {_short(wanted[_DIGEST])}"
+            )
+            self.notes.find("I8", self.log.name, message, order_no)
+            return
+        places = [place for (place,) in scratch.select(_PLACES, key) if place != order_no]
+        doubled = f"; it has this key as order {places[0]}" if places else ""
+        if wanted:
+            has = f"has {describe(wanted)}"
+        else:
+            has = f"ends at {end}" if order_no > end else "has no such order"
+        message = f"order {order_no} is {describe(found)}, but the ledger {has}{doubled}"
+        self.notes.find("I1" if wanted else "I8", self.log.name, message, order_no)
+
+
+def describe(row: Row) -> str:
+    """Return an order in words."""
+    _, key, stock_name, trade_type, quantity, *_ = row
+    return f"{trade_type} {quantity} {stock_name} (key {key_text(key)})"
+
+
+def _short(digest: object) -> str:
+    return f"{str(digest)[:_SHOWN]}..."

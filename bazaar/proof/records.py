@@ -1,0 +1,202 @@
+"""
+A history file: what a load run did and saw, one record a line of JSON.
+
+The first line is a `Header`, the rest are `Done`, `Mark` and `Sample` in the order in which they
+were noted, which is roughly the order of time. Whatever is at its default is left out. All times
+are seconds since the run began, on one monotonic clock that all processes of the run share.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import msgspec
+
+from bazaar.proof.history import HistoryError
+
+FORMAT = 1
+"""The version of this format."""
+BUFFER_BYTES = 1 << 20
+"""Written at once."""
+
+OperationKind = Literal["query", "trade", "order"]
+OPERATION_KINDS: tuple[OperationKind, ...] = ("query", "trade", "order")
+Outcome = Literal["ok", "not_found", "refused", "indefinite", "unreachable", "malformed", "busy"]
+"""
+How an operation ended.
+
+- ok: done, and the answer was read.
+- not_found: a definite "there is no such stock, or order".
+- refused: a trade that was definitely not made, for instance for want of shares.
+- indefinite: a trade that may have happened, or anything to which the run's end left no answer.
+- unreachable: no front end answered, or none could say.
+- malformed: an answer that is none: not JSON, a field missing, a status that cannot be.
+- busy: too much was asked (429); it definitely did not happen.
+"""
+
+
+class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The state of one stock before the load."""
+
+    stock_name: str
+    version: int
+    quantity: int
+    trade_volume: int
+    price: str
+
+
+class _Record(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+):
+    """The base of all lines: tagged by `type`, strict about fields."""
+
+
+class Header(_Record, frozen=True, kw_only=True, tag="header"):
+    """What was run, and the state it began with."""
+
+    format: int
+    seed: int
+    profile: str
+    started: str
+    """Wall time, ISO 8601 in UTC."""
+    urls: tuple[str, ...]
+    options: dict[str, Any]
+    openings: tuple[Opening, ...] = ()
+    """The stocks of the run, read past the cache; empty when they could not all be read."""
+
+
+class Done(_Record, frozen=True, kw_only=True, tag="done"):
+    """One operation, whatever became of it, from the first attempt to the last."""
+
+    client: int
+    kind: OperationKind
+    url: int
+    """Which of the header's URLs answered, or was asked last."""
+    intended_s: float
+    """When it was due; in a closed loop, when it was sent."""
+    sent_s: float
+    """When the first attempt was written to the socket."""
+    done_s: float | None = None
+    """When the last byte of the final answer was there; None: never."""
+    outcome: Outcome
+    status: int | None = None
+    """Of the final answer."""
+    attempts: int = 1
+    is_warmup: bool = False
+    stock_name: str | None = None
+    version: int | None = None
+    """Of a query, as the next five."""
+    price: str | None = None
+    quantity: int | None = None
+    trade_volume: int | None = None
+    is_stale: bool = False
+    cache: str | None = None
+    """hit, miss, shared, request, bypass or stale."""
+    key: str | None = None
+    """Of a trade."""
+    trade_type: str | None = None
+    shares: int | None = None
+    order_no: int | None = None
+    """Of a trade that was made; of an order that was looked up."""
+
+
+class Mark(_Record, frozen=True, kw_only=True, tag="mark"):
+    """Something that happened to the cluster at one moment, done to it or noticed."""
+
+    at_s: float
+    what: str
+    """For instance kill-leader, elected, healed."""
+    target: str = ""
+    term: int | None = None
+
+
+class Sample(_Record, frozen=True, kw_only=True, tag="sample"):
+    """One look at the cluster, about once a second."""
+
+    at_s: float
+    leader: int | None = None
+    """The replica that leads."""
+    term: int | None = None
+    hit_ratio: float | None = None
+    """Answers from memory, of all answers to queries in about the second before; 0 to 1."""
+    lag_orders: dict[str, int] = {}
+    """Per replica, by name."""
+
+
+Record = Header | Done | Mark | Sample
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Record)
+
+
+class HistoryWriter:
+    """Writes a history file. Every method may raise OSError: no such folder, disk full."""
+
+    def __init__(self, path: Path, header: Header) -> None:
+        """Begin a new file; an older one of that name is gone."""
+        self._file = path.open("wb", buffering=BUFFER_BYTES)
+        try:
+            self.write(header)
+            self.flush()
+        except OSError:
+            with contextlib.suppress(OSError):
+                self.close()
+            raise
+
+    def write(self, record: Record) -> None:
+        """Append one record."""
+        self._file.write(_encoder.encode(record) + b"\n")
+
+    def write_encoded(self, lines: bytes) -> None:
+        """Append whole lines, each as `encode` makes them."""
+        self._file.write(lines)
+
+    def flush(self) -> None:
+        """Give all that was written to the operating system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flush and end; safe to repeat."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def encode(record: Record) -> bytes:
+    """Return one record as a line."""
+    return _encoder.encode(record) + b"\n"
+
+
+def read_history(path: Path) -> Iterator[Record]:
+    """
+    Yield every record of a file, the header first; a stream, whatever its size.
+
+    Raises HistoryError, which names file and line; OSError when it cannot be read.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            record = _read_line(path, number, line)
+            if (number == 1) != isinstance(record, Header):
+                wrong = "is not a header" if number == 1 else "is a second header"
+                raise HistoryError(f"{path}, line {number} {wrong}.")
+            yield record
+
+
+def _read_line(path: Path, number: int, line: bytes) -> Record:
+    try:
+        record: Record = _decoder.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise HistoryError(f"{path}, line {number}: {error}") from error
+    if isinstance(record, Header) and record.format != FORMAT:
+        raise HistoryError(f"{path} has format {record.format}; this program reads {FORMAT}.")
+    return record

@@ -1,0 +1,83 @@
+"""
+What an audit reads, wherever it is: a catalog's ledger and stocks, and the replicas' logs.
+
+A row of an order is a plain tuple: order_no, key (32 hex digits), stock_name, trade_type, quantity,
+digest; the ledger's have term and version after that. Nothing is checked or converted on the way:
+what is damaged must arrive damaged.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+CHUNK_ROWS = 5000
+"""Rows that are looked at together."""
+Row = tuple[Any, ...]
+ORDER_COLUMNS = 6
+LEDGER_COLUMNS = 8
+
+
+class SourceError(Exception):
+    """A source cannot be read; the message is one sentence that names it."""
+
+
+class DamagedError(SourceError):
+    """A database is there and broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leadership:
+    """A term, and who leads it."""
+
+    term: int
+    leader: int | None
+    is_leading: bool = False
+    """Of a replica: it says itself that it leads."""
+
+
+class Log(Protocol):
+    """The orders of one database, as of one moment. Every method may raise SourceError."""
+
+    name: str
+    """Of the process: catalog, order-2."""
+
+    @property
+    def last(self) -> int:
+        """The newest order at that moment; 0 when there is none."""
+
+    def chunks(self) -> Iterator[list[Row]]:
+        """Yield all rows by their numbers, up to CHUNK_ROWS at a time; none is empty."""
+
+    def leadership(self) -> Leadership:
+        """Return the newest term it knows of."""
+
+
+class Ledger(Log, Protocol):
+    """A catalog's database."""
+
+    def stocks(self) -> Iterator[Row]:
+        """
+        Yield name, price, quantity, opening, issued, trade_volume, version, and the order that
+        all this is as of.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Everything an audit compares. The logs are as of a moment before the ledger's."""
+
+    ledger: Ledger | None
+    """None when it cannot be read."""
+    logs: tuple[Log, ...]
+
+
+def tidy_key(key: Any) -> str:
+    """Return a key as 32 hex digits when it is a UUID in any form, else as it is."""
+    return str(key).replace("-", "").lower()
+
+
+def key_text(key: str) -> str:
+    """Return a key as a UUID is written; what is none stays as it is."""
+    if len(key) != 32:  # noqa: PLR2004 - hex digits of a UUID
+        return key
+    return f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"

@@ -1,0 +1,66 @@
+"""Run what the core decides: flows with real effects, and rounds that repeat."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+from bazaar.core.failures import Failure
+from bazaar.core.flow import Effect, Flow
+
+log = logging.getLogger("bazaar.runtime.loops")
+T = TypeVar("T")
+
+
+def run(flow: Flow[T], perform: Callable[[Effect], Any], lock: AbstractContextManager[object]) -> T:
+    """
+    Drive a flow to its end: step under `lock`, perform its effects without it.
+
+    Raises what the flow raises; a Failure of an effect is thrown into the flow first.
+    """
+    failure: Failure | None = None
+    answer: Any = None
+    while True:
+        try:
+            with lock:
+                effect = flow.throw(failure) if failure else flow.send(answer)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        failure, answer = None, None
+        try:
+            answer = perform(effect)
+        except Failure as caught:
+            failure = caught
+
+
+class Loop:
+    """
+    A thread that repeats one round until the process ends; a failed round is logged, not fatal.
+    """
+
+    def __init__(self, name: str, round_: Callable[[], None], interval_s: float) -> None:
+        """interval_s: the pause after a round, cut short by `poke`."""
+        self._round, self._interval_s = round_, interval_s
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; the thread ends with the process."""
+        self._thread.start()
+
+    def poke(self) -> None:
+        """Begin the next round at once."""
+        self._wake.set()
+
+    def _repeat(self) -> None:
+        while True:
+            try:
+                self._round()
+            except Failure as failure:
+                log.info("round failed name=%s reason=%s", self._thread.name, failure.message)
+            except Exception:
+                log.exception("round broke name=%s", self._thread.name)
+            self._wake.wait(self._interval_s)
+            self._wake.clear()

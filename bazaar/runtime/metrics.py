@@ -1,0 +1,163 @@
+"""
+What one process keeps of itself for its status: how long requests took, and what happened.
+
+All of it is in memory, bounded (I10), and costs a request well below a microsecond; what is derived
+from it is computed when somebody asks. One process has one set of operations and one list of
+events, as it has one log.
+"""
+
+import logging
+import math
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from bazaar import clock
+from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram, quantile
+from bazaar.protocol.statuses import (
+    EVENTS_MAX,
+    FIELD_CHARS_MAX,
+    BatchSizes,
+    Event,
+    Operation,
+)
+
+BEGAN = "bazaar.began_s"
+"""Where a request carries the time when it came, if a short way looked at it first."""
+REFUSAL_S = 1.0
+"""Refusals of one kind make one event in this time."""
+Field = str | int | float | None
+
+
+class Meter:
+    """How often one kind of request came, and how long it took; safe for many threads."""
+
+    __slots__ = ("failed", "histogram", "name", "refused")
+
+    def __init__(self, name: str) -> None:
+        """name: method and path, and for a short way how it ended."""
+        self.name, self.histogram = name, Histogram(LATENCY_BOUNDS_S)
+        self.refused = self.failed = 0
+
+    def add(self, took_s: float, status: int = HTTPStatus.OK) -> None:
+        """Count one answer."""
+        self.histogram.add(took_s)
+        if status >= HTTPStatus.BAD_REQUEST:
+            if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                self.refused += 1
+            else:
+                self.failed += 1
+
+    def snapshot(self) -> Operation:
+        """Return what was counted so far."""
+        counts = self.histogram.snapshot()
+        p50, p95, p99 = (
+            round(quantile(LATENCY_BOUNDS_S, counts, share) * 1000, 4)
+            for share in (0.5, 0.95, 0.99)
+        )
+        return Operation(
+            name=self.name,
+            count=sum(counts),
+            refused=self.refused,
+            failed=self.failed,
+            p50_ms=p50,
+            p95_ms=p95,
+            p99_ms=p99,
+            buckets=counts,
+        )
+
+
+class Operations:
+    """The meters of one process, by name; whoever asks for one names it from a fixed set."""
+
+    def __init__(self) -> None:
+        self._meters: dict[str, Meter] = {}
+        self._lock = threading.Lock()
+
+    def meter(self, name: str) -> Meter:
+        """Return the meter of this name, a new one the first time."""
+        with self._lock:
+            return self._meters.setdefault(name, Meter(name))
+
+    def snapshot(self) -> tuple[Operation, ...]:
+        """Return what was asked for at all, by name."""
+        with self._lock:
+            meters = sorted(self._meters.items())
+        told = (meter.snapshot() for _, meter in meters)
+        return tuple(operation for operation in told if operation.count)
+
+
+class Events:
+    """The newest events of one process, each also in its log; safe for many threads."""
+
+    def __init__(self, wall_s: Callable[[], float]) -> None:
+        """wall_s: seconds since 1970."""
+        self._wall_s = wall_s
+        self._ring: deque[Event] = deque(maxlen=EVENTS_MAX)
+        self._count = 0
+        self._refusals: dict[str, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+
+    def emit(self, log: logging.Logger, level: int, phrase: str, **fields: Field) -> None:
+        """
+        Note an event, and log it as one line: the phrase, then the fields.
+
+        phrase: one of a few. fields: values that differ; a text is cut after FIELD_CHARS_MAX.
+        """
+        log.log(level, "%s", " ".join((phrase, *(f"{name}={fields[name]}" for name in fields))))
+        kept = {name: _cut(value) for name, value in fields.items()}
+        with self._lock:
+            self._count += 1
+            event = Event(no=self._count, at_s=self._wall_s(), phrase=phrase, fields=kept)
+            self._ring.append(event)
+
+    def emit_refusal(self, log: logging.Logger, kind: str) -> None:
+        """
+        Note that somebody was refused, once a second for each kind with how many there were.
+
+        kind: one of a few.
+        """
+        now_s = self._wall_s()
+        with self._lock:
+            told_s, times = self._refusals.get(kind, (-math.inf, 0))
+            is_due = not 0 <= now_s - told_s < REFUSAL_S
+            self._refusals[kind] = (now_s, 0) if is_due else (told_s, times + 1)
+        if is_due:
+            self.emit(log, logging.INFO, "refused", kind=kind, times=times + 1)
+
+    def snapshot(self) -> tuple[Event, ...]:
+        """Return the newest events, the oldest of them first."""
+        with self._lock:
+            return tuple(self._ring)
+
+
+def _cut(value: Field) -> Field:
+    """Return a value that is small: a text may come from anywhere."""
+    return str(value)[:FIELD_CHARS_MAX] if isinstance(value, str) else value
+
+
+operations = Operations()
+events = Events(clock.wall_s)
+_up_since_s = clock.wall_s()
+_began_s = clock.monotonic_s()
+
+
+def process_status() -> dict[str, Any]:
+    """Return the fields that every role's status has from here."""
+    return {
+        "pid": os.getpid(),
+        "up_since_s": _up_since_s,
+        "uptime_s": round(clock.monotonic_s() - _began_s, 3),
+        "operations": operations.snapshot(),
+        "events": events.snapshot(),
+    }
+
+
+def summarize_sizes(sizes: Histogram) -> BatchSizes:
+    """Return how large batches were."""
+    counts = sizes.snapshot()
+    p50, p95, p99 = (math.ceil(quantile(SIZE_BOUNDS, counts, share)) for share in (0.5, 0.95, 0.99))
+    return BatchSizes(p50=p50, p95=p95, p99=p99, buckets=counts)

@@ -1,0 +1,87 @@
+"""
+The control listener: a second WSGI server in the role's own process (DESIGN 1).
+
+Pings, notices, replication, invalidations and status come here, so they never wait behind trades;
+they see the same memory because it is the same process. Every path here is for cluster members
+only.
+"""
+
+import errno
+import logging
+import threading
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+
+from bazaar.settings.env import SettingsError
+from bazaar.topology import Node
+from bazaar.web.rest import MEMBER_BODY_BYTES_MAX
+from bazaar.web.router import HopPath
+from bazaar.web.server import Listener
+
+log = logging.getLogger("bazaar.web.control")
+
+IDLE_S = 120
+
+
+class ControlRequest(WSGIRequest):
+    """A request on the control port: resolved by the role's other URLconf."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        super().__init__(environ)
+        self.urlconf = settings.BAZAAR_CONTROL_URLCONF
+
+
+class ControlHandler(WSGIHandler):
+    """Django for the control port."""
+
+    request_class = ControlRequest
+
+
+_node: Node | None = None
+
+
+def node() -> Node:
+    """Return where this very process listens; its workers share all but the control port."""
+    found: Node = _node or settings.BAZAAR_NODE
+    return found
+
+
+def open_listener(connections_max: int, *, is_shared: bool = False) -> Listener:
+    """
+    Bind the control port of the role and return its server; `serve` makes it answer.
+
+    is_shared: several worker processes serve the role, so all but one take a port of their own.
+    Raises SettingsError when the port is taken.
+    """
+    global _node  # noqa: PLW0603 - one process listens once
+    wanted: Node = settings.BAZAAR_NODE
+    try:
+        server = _create(wanted.host, wanted.control_port, connections_max)
+    except OSError as error:
+        if not (is_shared and error.errno == errno.EADDRINUSE):
+            raise SettingsError(
+                f"BAZAAR_CLUSTER: the control port {wanted.host}:{wanted.control_port} of the "
+                f"{settings.BAZAAR_ROLE} cannot be used ({error.strerror})."
+            ) from error
+        server = _create(wanted.host, 0, connections_max)
+    _node = msgspec.structs.replace(wanted, control_port=server.port)
+    return server
+
+
+def serve(server: Listener) -> None:
+    """Answer on the control port until the process ends."""
+    threading.Thread(target=server.run, name="control", daemon=True).start()
+    log.info("control port open host=%s port=%d", node().host, node().control_port)
+
+
+def _create(host: str, port: int, connections_max: int) -> Listener:
+    return Listener(
+        HopPath(ControlHandler(), settings.BAZAAR_CONTROL_URLCONF),
+        (host, port),
+        connections_max=connections_max,
+        body_bytes_max=MEMBER_BODY_BYTES_MAX,
+        idle_s=IDLE_S,
+    )

@@ -1,0 +1,237 @@
+"""Every lease holder is told before a change counts, or its lease is waited out (DESIGN 4.4)."""
+
+import threading
+from functools import partial
+
+import pytest
+
+from bazaar.core.failures import Failure, Unreachable
+from bazaar.core.leases import UnknownHolder
+from bazaar.core.types import Version
+from catalog_app.lease_table import INVALIDATE_TIMEOUT_S, LeaseTable
+from tests.catalog_app.conftest import LEASE_S
+from tests.catalog_app.fakes import BusyLeaseTable, FakeHolder, FakeTime
+from tests.support.hearing import Hearing
+from tests.support.waits import WAIT_S
+
+CHANGES = (("MenhirCo", Version(2)), ("BoarCo", Version(7)))
+
+
+def silent(times: int = 10**6) -> FakeHolder:
+    """Return a holder that does not answer the first so many times."""
+    return FakeHolder(failures=[Unreachable() for _ in range(min(times, 1000))])
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["cold", "warm"])
+def warmth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Hold every promise with and without kept connections."""
+    monkeypatch.setattr(FakeHolder, "is_warm", request.param)
+    return bool(request.param)
+
+
+@pytest.fixture
+def lease_table(time: FakeTime) -> LeaseTable:
+    return BusyLeaseTable(LEASE_S, time.clock)
+
+
+def test_without_holders_nothing_is_waited_for(lease_table: LeaseTable, time: FakeTime) -> None:
+    assert lease_table.begin(CHANGES).finish() == ()
+    assert time.now_s == 100.0
+
+
+def test_every_holder_is_told_everything_once(lease_table: LeaseTable) -> None:
+    holders = [FakeHolder() for _ in range(3)]
+    for number, holder in enumerate(holders):
+        lease_table.register(str(number), holder)
+    assert lease_table.begin(CHANGES).finish() == ()
+    assert [holder.told for holder in holders] == [[CHANGES]] * 3
+
+
+def test_holders_are_told_side_by_side(lease_table: LeaseTable, *, warmth: bool) -> None:
+    """One slow front end must not make the others wait for each other."""
+    together, begun = threading.Barrier(3), list[int]()
+    on_told = (lambda: begun.append(-1)) if warmth else (lambda: _meet(together))
+    for number in range(3):
+        on_begun = partial(begun.append, number)
+        lease_table.register(str(number), FakeHolder(on_told=on_told, on_begun=on_begun))
+    lease_table.begin(CHANGES).finish()
+    assert together.n_waiting == 0
+    assert [mark >= 0 for mark in begun] == ([True] * 3 + [False] * 3 if warmth else [])
+
+
+def _meet(barrier: threading.Barrier) -> None:
+    barrier.wait(WAIT_S)
+
+
+def test_a_silent_holder_is_waited_out_until_its_lease_ends_and_dropped(
+    lease_table: LeaseTable, time: FakeTime
+) -> None:
+    lease_table.register("silent", silent())
+    time.now_s += 0.5
+    lease_table.renew("silent")
+    renewed_s = time.now_s
+    time.now_s += 0.5
+    assert lease_table.begin(CHANGES).finish() == ("silent",)
+    assert renewed_s + LEASE_S <= time.now_s < renewed_s + LEASE_S + 0.1
+    assert lease_table.live() == ()
+
+
+def test_a_dropped_holder_costs_no_further_trade_anything(
+    lease_table: LeaseTable, time: FakeTime
+) -> None:
+    lease_table.register("silent", silent())
+    lease_table.begin(CHANGES).finish()
+    after_s = time.now_s
+    assert lease_table.begin(CHANGES).finish() == ()
+    assert time.now_s == after_s
+
+
+def test_a_dropped_holder_cannot_renew_but_register(lease_table: LeaseTable) -> None:
+    lease_table.register("silent", silent())
+    lease_table.begin(CHANGES).finish()
+    with pytest.raises(UnknownHolder):
+        lease_table.renew("silent")
+    holder = FakeHolder()
+    lease_table.register("silent", holder)
+    lease_table.renew("silent")
+    assert lease_table.begin(CHANGES).finish() == ()
+    assert holder.told == [CHANGES]
+
+
+def test_a_silent_holder_cannot_prolong_its_lease_while_it_is_waited_for(
+    lease_table: LeaseTable, time: FakeTime
+) -> None:
+    """Otherwise one that hears nothing but can renew would hold trades up for ever."""
+    refused: list[bool] = []
+
+    def wait(seconds: float) -> None:
+        time.now_s += seconds
+        with pytest.raises(UnknownHolder):
+            lease_table.renew("deaf")
+        refused.append(True)
+
+    lease_table = BusyLeaseTable(LEASE_S, type(time.clock)(lambda: time.now_s, wait))
+    lease_table.register("deaf", silent())
+    assert lease_table.begin(CHANGES).finish() == ("deaf",)
+    assert len(refused) > 10
+
+
+def test_a_holder_that_answers_late_is_not_dropped_but_must_register_again(
+    lease_table: LeaseTable, time: FakeTime
+) -> None:
+    holder = silent(2)
+    lease_table.register("late", holder)
+    assert lease_table.begin(CHANGES).finish() == ()
+    assert holder.told == [CHANGES]
+    assert len(holder.timeouts_s) == 3
+    assert time.now_s < 100.0 + LEASE_S / 2
+    with pytest.raises(UnknownHolder):
+        lease_table.renew("late")
+
+
+def test_no_call_to_a_holder_lasts_longer_than_its_timeout(lease_table: LeaseTable) -> None:
+    holder = silent()
+    lease_table.register("silent", holder)
+    lease_table.begin(CHANGES).finish()
+    assert max(holder.timeouts_s) <= INVALIDATE_TIMEOUT_S
+    assert min(holder.timeouts_s) > 0
+
+
+@pytest.mark.parametrize("failure", [Unreachable(is_refused=True, was_sent=False), Failure("no")])
+def test_a_holder_that_refuses_is_waited_out_as_well(
+    lease_table: LeaseTable, time: FakeTime, failure: Failure
+) -> None:
+    """Nobody listens there now, but its memory may still answer readers."""
+    lease_table.register("refusing", FakeHolder(failures=[failure] * 1000))
+    assert lease_table.begin(CHANGES).finish() == ("refusing",)
+    assert time.now_s >= 100.0 + LEASE_S
+
+
+def test_one_silent_holder_does_not_excuse_the_others(lease_table: LeaseTable) -> None:
+    holder = FakeHolder()
+    lease_table.register("silent", silent())
+    lease_table.register("good", holder)
+    assert lease_table.begin(CHANGES).finish() == ("silent",)
+    assert holder.told == [CHANGES]
+
+
+def test_a_lease_that_ran_out_is_not_waited_for(lease_table: LeaseTable, time: FakeTime) -> None:
+    holder = silent()
+    lease_table.register("gone", holder)
+    time.now_s += LEASE_S
+    assert lease_table.live() == ()
+    assert lease_table.begin(CHANGES).finish() == ()
+    assert holder.timeouts_s == []
+    with pytest.raises(UnknownHolder):
+        lease_table.renew("gone")
+
+
+def test_an_unknown_holder_cannot_renew(lease_table: LeaseTable) -> None:
+    with pytest.raises(UnknownHolder):
+        lease_table.renew("nobody")
+
+
+def test_only_who_may_have_a_stock_is_told(lease_table: LeaseTable) -> None:
+    """ADR 15: a change bothers its subscribers, and each of them once."""
+    plain = LeaseTable(LEASE_S, lease_table._clock)
+    subscriber, other = FakeHolder(), FakeHolder()
+    plain.register("subscriber", subscriber)
+    plain.register("other", other)
+    assert plain.admit("subscriber", "MenhirCo")
+    assert plain.admit("other", "SomethingElse")
+    for _ in range(2):
+        assert plain.begin(CHANGES).finish() == ()
+        plain.settle()
+    assert (subscriber.told, other.told) == ([CHANGES], [])
+
+
+def test_nobody_may_keep_a_stock_while_a_change_of_it_is_passing(lease_table: LeaseTable) -> None:
+    lease_table.register("holder", FakeHolder())
+    lease_table.begin(CHANGES).finish()
+    assert not lease_table.admit("holder", "MenhirCo")
+    assert lease_table.admit("holder", "SomethingElse")
+    lease_table.settle()
+    assert lease_table.admit("holder", "MenhirCo")
+
+
+def test_nobody_may_keep_anything_without_a_lease(lease_table: LeaseTable) -> None:
+    assert not lease_table.admit("stranger", "MenhirCo")
+
+
+def test_who_could_not_be_told_is_told_next_time(lease_table: LeaseTable) -> None:
+    """A change that fails half way leaves its subscribers on the list."""
+    holder = FakeHolder(failures=[RuntimeError("half way")])  # type: ignore[list-item]
+    lease_table.register("holder", holder)
+    with pytest.raises(RuntimeError):
+        lease_table.begin(CHANGES).finish()
+    lease_table.settle()
+    assert lease_table.begin(CHANGES).finish() == ()
+    assert holder.told == [CHANGES]
+
+
+def test_a_holder_of_an_earlier_run_is_told_of_everything(
+    lease_table: LeaseTable, time: FakeTime
+) -> None:
+    """The list did not survive the catalog's restart; the leases may have."""
+    restarted, holder = LeaseTable(LEASE_S, time.clock), FakeHolder()
+    restarted.honour("holder", holder)
+    restarted.begin(CHANGES).finish()
+    restarted.settle()
+    restarted.begin(CHANGES).finish()
+    assert holder.told == [CHANGES, CHANGES]
+
+
+def test_a_holder_that_is_dropped_is_told_with_the_reason(lease_table: LeaseTable) -> None:
+    hearing = Hearing()
+    lease_table.register("silent", silent())
+    lease_table.begin(CHANGES).finish()
+    assert hearing.phrases() == ["holder registered", "holder dropped"]
+    assert hearing.fields("holder dropped")["holder"] == "silent"
+
+
+def test_a_lease_that_ended_is_told_once(lease_table: LeaseTable, time: FakeTime) -> None:
+    hearing = Hearing()
+    lease_table.register("gone", FakeHolder())
+    time.now_s += LEASE_S
+    assert (lease_table.live(), lease_table.live()) == ((), ())
+    assert hearing.phrases() == ["holder registered", "lease over"]

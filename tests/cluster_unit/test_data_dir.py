@@ -1,0 +1,90 @@
+"""The data folder is private, and what is in it is made once and whole."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from bazaar import topology
+from bazaar.cluster.data_dir import SOCKET_PATH_BYTES_MAX, DataDir, make_secret
+from bazaar.cluster.errors import ClusterError
+from bazaar.settings import env
+from tests.cluster_unit.free_ports import free_topology
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_a_new_folder_is_for_its_owner_only(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "a" / "b")
+    data.make()
+    assert mode(data.root) == mode(data.logs) == 0o700
+
+
+def test_an_existing_folder_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    DataDir(tmp_path).make()
+    assert mode(tmp_path) == 0o755
+
+
+def test_a_folder_that_cannot_be_made_is_named() -> None:
+    with pytest.raises(ClusterError, match=r"BAZAAR_DATA_DIR: /dev/null/x is not writable"):
+        DataDir(Path("/dev/null/x")).make()
+
+
+def test_the_secret_is_made_once_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.secret"
+    assert make_secret(path)
+    assert mode(path) == 0o600
+    secret = path.read_bytes()
+    assert len(secret.strip()) >= env.SECRET_BYTES_MIN
+    assert not make_secret(path)
+    assert path.read_bytes() == secret
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_secrets_differ(tmp_path: Path) -> None:
+    make_secret(tmp_path / "a")
+    make_secret(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() != (tmp_path / "b").read_bytes()
+
+
+def test_a_description_is_read_back(tmp_path: Path) -> None:
+    data, found = DataDir(tmp_path), free_topology(replicas=5, front_ends=2)
+    data.write_topology(found)
+    assert data.read_topology() == found
+    assert list(tmp_path.iterdir()) == [data.topology_path]
+
+
+def test_a_missing_and_a_wrong_description_are_sentences(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    with pytest.raises(ClusterError, match="cluster up"):
+        data.read_topology()
+    data.topology_path.write_text(topology.dump(free_topology()) + "[x]\n")
+    with pytest.raises(ClusterError, match=r"cluster\.toml"):
+        data.read_topology()
+
+
+@pytest.mark.parametrize("length", [10, 60, 120, 300])
+def test_the_socket_can_be_opened_however_long_the_folder_is(tmp_path: Path, length: int) -> None:
+    data = DataDir(tmp_path / ("x" * (length // 2)) / ("y" * (length // 2)))
+    data.make()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{data.socket_path}.1234567")  # supervisor binds under a longer name
+    Path(f"{data.socket_path}.1234567").unlink()
+    assert len(str(data.socket_path)) <= SOCKET_PATH_BYTES_MAX
+    assert mode(data.socket_path.parent) & 0o077 == 0
+
+
+def test_the_socket_of_another_folder_is_another(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 120)
+    assert DataDir(long / "a").socket_path != DataDir(long / "b").socket_path
+
+
+def test_every_role_but_the_front_end_has_a_database(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    assert data.database("catalog") == tmp_path / "catalog.sqlite3"
+    assert data.database("order-12") == tmp_path / "order-12.sqlite3"
+    assert data.database("dashboard") == tmp_path / "dashboard.sqlite3"
+    assert data.database("frontend-1") is None

@@ -1,0 +1,131 @@
+"""The launcher says what is wrong in one sentence, before any server starts."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bazaar.cluster.data_dir import DataDir, make_secret
+from bazaar.cluster.launch import SERVERS, command
+from bazaar.settings import env
+from bazaar.settings.env import SettingsError
+from bazaar.topology import Node, Topology
+from tests.cluster_unit.free_ports import free_topology
+
+TIMEOUT_S = 30.0
+
+
+@pytest.fixture
+def found() -> Topology:
+    return free_topology()
+
+
+@pytest.fixture
+def environ(tmp_path: Path, found: Topology) -> dict[str, str]:
+    data = DataDir(tmp_path / "data")
+    data.make()
+    data.write_topology(found)
+    make_secret(data.root / "cluster.secret")
+    return {"BAZAAR_DATA_DIR": str(data.root), "BAZAAR_CLUSTER": str(data.topology_path)}
+
+
+def launch(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bazaar.cluster.launch", *arguments],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def refuse(environ: dict[str, str], *arguments: str) -> str:
+    """Return the one sentence with which the launcher refuses."""
+    done = launch(environ, *arguments)
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+def test_an_unknown_role_is_named(environ: dict[str, str]) -> None:
+    assert "'broker' is not a role" in refuse(environ, "broker")
+
+
+def test_an_unknown_server_is_named(environ: dict[str, str]) -> None:
+    assert "'nginx' is not a server" in refuse(environ, "catalog", "--server", "nginx")
+
+
+def test_a_replica_needs_its_id(environ: dict[str, str]) -> None:
+    assert "BAZAAR_REPLICA_ID is not set" in refuse(environ, "order")
+
+
+@pytest.mark.parametrize("wrong", ["0", "4", "x", ""])
+def test_an_id_out_of_range_names_the_variable(environ: dict[str, str], wrong: str) -> None:
+    assert "BAZAAR_REPLICA_ID" in refuse(environ, "order", "--id", wrong)
+    assert "BAZAAR_FRONT_END_ID" in refuse(environ, "frontend", "--id", wrong)
+
+
+def test_a_wrong_limit_names_the_variable(environ: dict[str, str]) -> None:
+    environ["BAZAAR_LEASE_S"] = "0.5"
+    assert "BAZAAR_LEASE_S" in refuse(environ, "catalog")
+
+
+def test_a_taken_port_names_port_and_role(environ: dict[str, str], found: Topology) -> None:
+    with socket.create_server(found.replica(2).control_address):
+        sentence = refuse(environ, "order", "--id", "2")
+    for word in ("order-2", str(found.replica(2).control_port), "BAZAAR_CLUSTER"):
+        assert word in sentence
+
+
+def test_a_missing_a_short_and_an_open_secret_stop_every_role(environ: dict[str, str]) -> None:
+    path = env.secret_path(environ)
+    path.chmod(0o644)
+    for role in ("catalog", "dashboard", "frontend"):
+        with pytest.raises(SettingsError, match="open to others"):
+            command(role, "granian", environ)
+    path.chmod(0o600)
+    path.write_text("short")
+    with pytest.raises(SettingsError, match="5 bytes"):
+        command("dashboard", "granian", environ)
+    path.unlink()
+    with pytest.raises(SettingsError, match=r"BAZAAR_SECRET_FILE.*cluster init"):
+        command("dashboard", "granian", environ)
+
+
+def test_a_database_that_cannot_be_written_is_named(environ: dict[str, str]) -> None:
+    (Path(environ["BAZAAR_DATA_DIR"]) / "order-1.sqlite3").mkdir()
+    environ["BAZAAR_REPLICA_ID"] = "1"
+    with pytest.raises(SettingsError, match=r"order-1\.sqlite3 is not writable"):
+        command("order", "granian", environ)
+    command("frontend", "granian", environ)  # which has none
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_gets_address_and_threads(
+    environ: dict[str, str], found: Topology, server: str
+) -> None:
+    environ["BAZAAR_SERVED_THREADS"] = "7"
+    line = command("catalog", server, environ)
+    assert line[:3] == [sys.executable, "-m", server]
+    assert line[-1] == "bazaar.wsgi:application"
+    assert "7" in line
+    assert str(found.catalog.port) in " ".join(line)
+
+
+def test_gunicorn_understands_ipv6() -> None:
+    assert "[::1]:1234" in SERVERS["gunicorn"](Node(host="::1", port=1234), 1)
+
+
+def test_the_launcher_does_without_django() -> None:
+    """Every role starts twice as slowly otherwise: once here, once in the server's worker."""
+    script = "import sys, bazaar.cluster.launch; print(*[n for n in sys.modules if 'django' in n])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert {"django.conf", "django.apps", "django.db", "rest_framework"}.isdisjoint(
+        done.stdout.split()
+    )

@@ -1,0 +1,26 @@
+"""One cluster per data folder."""
+
+from pathlib import Path
+
+import pytest
+
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.locks import hold, is_held
+
+
+def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    assert not is_held(data)
+    with hold(data):
+        assert is_held(data)
+        with pytest.raises(ClusterError, match="Another `cluster` command"), hold(data):
+            pass
+    assert not is_held(data)
+
+
+def test_two_folders_do_not_know_of_each_other(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    with hold(DataDir(tmp_path / "a")), hold(DataDir(tmp_path / "b")):
+        assert is_held(DataDir(tmp_path / "a"))

@@ -1,0 +1,53 @@
+"""A taken port is named before anything is started on it."""
+
+import socket
+import threading
+
+import pytest
+
+from bazaar.cluster.ports import PortTaken, check_free
+from bazaar.topology import Node
+from tests.cluster_unit.free_ports import free_ports
+
+
+def node(host: str = "127.0.0.1") -> Node:
+    served, control = free_ports(2)
+    return Node(id=3, host=host, port=served, control_port=control)
+
+
+def test_free_ports_pass() -> None:
+    check_free("order-3", node(), wait_s=0)
+
+
+@pytest.mark.parametrize("which", ["address", "control_address"])
+def test_a_taken_port_is_named_with_its_role_and_the_file(which: str) -> None:
+    mine = node()
+    address = getattr(mine, which)
+    with socket.create_server(address), pytest.raises(PortTaken) as caught:
+        check_free("order-3", mine, wait_s=0)
+    for word in ("order-3", str(address[1]), "BAZAAR_CLUSTER", "another process"):
+        assert word in str(caught.value)
+
+
+def test_a_port_that_is_just_being_freed_is_waited_for() -> None:
+    mine = node()
+    server = socket.create_server(mine.address)
+    timer = threading.Timer(0.2, server.close)
+    timer.start()
+    check_free("order-3", mine, wait_s=10)
+    timer.join()
+
+
+def test_connections_that_linger_are_no_obstacle() -> None:
+    mine = node()
+    with socket.create_server(mine.address) as server:
+        client = socket.create_connection(mine.address)
+        accepted, _ = server.accept()
+        accepted.close()  # this side waits in TIME_WAIT
+        client.close()
+    check_free("order-3", mine, wait_s=0)
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(PortTaken, match="not one of this machine"):
+        check_free("order-3", node(host="192.0.2.1"), wait_s=0)

@@ -1,0 +1,101 @@
+"""The real supervisor, on programs that end at once: no role is needed to see it supervise."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bazaar.cluster.data_dir import DataDir, make_secret
+from bazaar.cluster.errors import ClusterDown
+from bazaar.cluster.launch import SERVERS
+from bazaar.cluster.logs import tail
+from bazaar.cluster.snapshot import Health, Observer, State
+from bazaar.cluster.starting import Starter, stages
+from bazaar.cluster.stopping import read_supervisor_pid, stop_cluster
+from bazaar.cluster.supervisor import Supervisor
+from bazaar.cluster.supervisor_config import (
+    supervisor_command,
+    supervisor_environment,
+    write_config,
+)
+from bazaar.cluster.waits import wait_until
+from bazaar.settings import env
+from tests.cluster_unit.free_ports import free_topology
+
+TIMEOUT_S = 20.0
+HARD_NAMES = ["plain", '50% #1 ;x "it\'s" %(ENV_HOME)s', "x" * 120]
+
+
+@contextlib.contextmanager
+def supervised(data: DataDir, server: str = "granian") -> Iterator[Supervisor]:
+    data.make()
+    data.write_topology(free_topology(replicas=2))
+    make_secret(data.root / "cluster.secret")
+    write_config(data, data.read_topology(), server)
+    process = subprocess.Popen(
+        supervisor_command(data), env=supervisor_environment(data, {}), cwd=env.ROOT
+    )
+    supervisor = Supervisor(data.socket_path)
+    try:
+        assert wait_until(supervisor.is_running, TIMEOUT_S), process.poll()
+        yield supervisor
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(TIMEOUT_S)
+
+
+@pytest.mark.parametrize("name", HARD_NAMES)
+def test_a_folder_of_any_name_is_supervised(tmp_path: Path, name: str) -> None:
+    data = DataDir(tmp_path / name)
+    with supervised(data) as supervisor:
+        processes = supervisor.processes()
+        expected = ["catalog", "order-1", "order-2", "frontend-1", "dashboard"]
+        assert sorted(processes) == sorted(expected)
+        assert not any(info.is_up for info in processes.values()), "nothing starts by itself"
+        assert data.socket_path.stat().st_mode & 0o777 == 0o700
+        assert read_supervisor_pid(data) == supervisor.pid()
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_process_that_does_not_start_is_told_with_its_log(tmp_path: Path, server: str) -> None:
+    data = DataDir(tmp_path)
+    with supervised(data, server) as supervisor:
+        found = data.read_topology()
+        observer = Observer(found, b"x" * 32, supervisor)
+        data.log_path("order-2").write_text("from an earlier run\n")
+        with socket.create_server(found.replica(2).address):
+            failures = Starter(data, observer, supervisor).start(["order-2"])
+        assert len(failures) == 1
+        assert f"cannot listen on port {found.replica(2).port}" in str(failures[0])
+        assert "earlier" not in str(failures[0])
+        view = next(view for view in observer.look().processes if view.name == "order-2")
+        assert (view.state, view.exit_status, view.pid) == (State.EXITED, 2, 0)
+        assert tail(data.log_path("order-2"), 1)[0].startswith("order-2 cannot listen")
+
+
+def test_a_stopped_supervisor_is_down_not_an_error(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    with supervised(data) as supervisor:
+        found = data.read_topology()
+        assert not supervisor.stop("catalog"), "it does not run"
+        stop_cluster(data)
+        assert not supervisor.is_alive()
+        assert Observer(found, b"x" * 32, supervisor).look().health is Health.DOWN
+        with pytest.raises(ClusterDown, match="cluster up"):
+            supervisor.processes()
+
+
+def test_stopping_nothing_is_harmless(tmp_path: Path) -> None:
+    assert stop_cluster(DataDir(tmp_path)) == []
+
+
+def test_roles_start_in_the_order_of_their_needs() -> None:
+    assert list(stages(free_topology(replicas=2, front_ends=2))) == [
+        ("catalog",),
+        ("order-1", "order-2"),
+        ("frontend-1", "frontend-2", "dashboard"),
+    ]

@@ -1,0 +1,93 @@
+"""Chaos is a choice by seed, told apart from doing it."""
+
+from itertools import islice
+
+import pytest
+
+from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.snapshot import Snapshot, State
+from bazaar.loadtest.faults import Choice, Fault, Strike, check_possible, list_targets, parse_faults
+from tests.cluster_unit.test_snapshot import change, end, healthy
+
+ALL = tuple(Fault)
+
+
+def strikes(seed: int, count: int, *snapshots: Snapshot) -> list[Strike | None]:
+    choice = Choice(ALL, seed)
+    return [choice.next(snapshots[n % len(snapshots)]) for n in range(count)]
+
+
+def test_the_same_seed_strikes_the_same() -> None:
+    assert strikes(7, 50, healthy()) == strikes(7, 50, healthy())
+    assert strikes(7, 50, healthy()) != strikes(8, 50, healthy())
+
+
+def test_the_faults_do_not_depend_on_what_the_cluster_does() -> None:
+    other = change(healthy(2, 5), "order-1", state=State.EXITED, pid=0)
+    calm = [strike and strike.fault for strike in strikes(3, 40, healthy())]
+    assert calm == [strike and strike.fault for strike in strikes(3, 40, healthy(), other)]
+
+
+def test_every_fault_comes_once_in_every_round() -> None:
+    found = strikes(1, 5 * len(ALL), healthy())
+    for n in range(5):
+        rounds = found[n * len(ALL) : (n + 1) * len(ALL)]
+        assert sorted(strike.fault for strike in rounds if strike) == sorted(ALL)
+
+
+def test_every_replica_has_its_turn() -> None:
+    choice = Choice((Fault.KILL_REPLICA,), 0)
+    found = {strike.target for strike in islice(_all(choice), 40) if strike}
+    assert found == {"order-1", "order-2", "order-3"}
+
+
+def _all(choice: Choice) -> "list[Strike | None]":
+    return [choice.next(healthy()) for _ in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "targets"),
+    [
+        (Fault.KILL_LEADER, [("order-3",)]),
+        (Fault.PAUSE_LEADER, [("order-3",)]),
+        (Fault.KILL_FOLLOWER, [("order-1",), ("order-2",)]),
+        (Fault.KILL_REPLICA, [("order-1",), ("order-2",), ("order-3",)]),
+        (Fault.KILL_CATALOG, [("catalog",)]),
+        (Fault.KILL_FRONTEND, [("frontend-1",)]),
+        (
+            Fault.RESTART_ALL,
+            [("catalog", "order-1", "order-2", "order-3", "frontend-1", "dashboard")],
+        ),
+    ],
+)
+def test_a_fault_strikes_whom_its_name_says(fault: Fault, targets: list[tuple[str, ...]]) -> None:
+    assert list_targets(fault, healthy()) == targets
+
+
+def test_nobody_is_struck_who_is_not_there() -> None:
+    leaderless = end(healthy(), "order-3")
+    assert list_targets(Fault.KILL_LEADER, leaderless) == []
+    assert list_targets(Fault.KILL_FOLLOWER, leaderless) == []
+    assert list_targets(Fault.KILL_REPLICA, leaderless) == [("order-1",), ("order-2",)]
+    assert list_targets(Fault.KILL_CATALOG, end(healthy(), "catalog")) == []
+    assert Choice((Fault.KILL_LEADER,), 0).next(leaderless) is None
+
+
+def test_faults_are_read_with_commas_between() -> None:
+    assert parse_faults("kill-leader, pause-leader,kill-leader") == (
+        Fault.KILL_LEADER,
+        Fault.PAUSE_LEADER,
+    )
+
+
+@pytest.mark.parametrize("text", ["", "kill-leader,", "kill leader", "KILL-LEADER", "kill-dog"])
+def test_what_is_no_fault_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ClusterError, match=r"is no fault; there are kill-leader, kill-follower"):
+        parse_faults(text)
+
+
+def test_a_follower_cannot_be_killed_where_there_is_none() -> None:
+    check_possible(ALL, 2)
+    check_possible((Fault.KILL_LEADER,), 1)
+    with pytest.raises(ClusterError, match="one replica only"):
+        check_possible(ALL, 1)

@@ -1,0 +1,122 @@
+"""What visitors do: as the seed's client, by a seeded chance."""
+
+import random
+from collections import Counter
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bazaar.client.answers import Order, Stock
+from bazaar.core.types import TradeType
+from bazaar.loadtest.profiles import Weighted, read_profile
+from bazaar.loadtest.workload import CLIENTS_MAX, Choice, Habits, Intent, Visitor, make_keys
+from tests.loadtest.plans import PLAN
+
+
+def make_visitor(seed: int = 1, p: float = 0.5, lookup: float = 0.5) -> Visitor:
+    habits = Habits(stocks=PLAN.stocks, p=p, lookup=lookup)
+    keys = make_keys(7, 0).__next__
+    return Visitor(habits, Choice(PLAN.stocks), random.Random(seed), keys)
+
+
+def answer(intent: Intent, number: int, quantity: int = 100) -> Stock | Order:
+    """Answer as a cluster in which everything works."""
+    name = intent.stock_name or "BoarCo"
+    if intent.kind == "query":
+        return Stock(name, Decimal(1), quantity, 0, 1, 0, is_stale=False, cache="hit")
+    return Order(number, name, TradeType.BUY, intent.shares or 1)
+
+
+def play(visitor: Visitor, steps: int, quantity: int = 100) -> list[Intent]:
+    """Let a visitor do so many operations."""
+    done = []
+    for number in range(1, steps + 1):
+        intent = visitor.next()
+        visitor.learn(answer(intent, number, quantity), intent)
+        done.append(intent)
+    return done
+
+
+def told(intents: list[Intent]) -> list[tuple[object, ...]]:
+    return [(i.kind, i.stock_name, i.trade_type, i.shares, i.order_no) for i in intents]
+
+
+@given(seed=st.integers(0, 2**32))
+def test_the_same_seed_and_answers_make_the_same_choices(seed: int) -> None:
+    assert told(play(make_visitor(seed), 50)) == told(play(make_visitor(seed), 50))
+
+
+def test_a_trade_follows_a_look_at_its_stock_and_is_of_1_to_10_shares() -> None:
+    done = play(make_visitor(p=1.0), 300)
+    trades = [place for place, one in enumerate(done) if one.kind == "trade"]
+    assert trades
+    for place in trades:
+        assert done[place - 1].kind == "query"
+        assert done[place - 1].stock_name == done[place].stock_name
+    assert {done[place].shares for place in trades} == set(range(1, 11))
+    assert {done[place].trade_type for place in trades} == set(TradeType)
+
+
+def test_p_is_the_share_of_queries_that_a_trade_follows() -> None:
+    counts = Counter(one.kind for one in play(make_visitor(p=0.25, lookup=0.5), 20_000))
+    assert 0.22 < counts["trade"] / counts["query"] < 0.28
+    assert 0.45 < counts["order"] / counts["trade"] < 0.55
+
+
+def test_without_shares_or_with_p_0_there_is_no_trade() -> None:
+    assert {one.kind for one in play(make_visitor(p=1.0), 200, quantity=0)} == {"query"}
+    assert {one.kind for one in play(make_visitor(p=0.0), 200)} == {"query"}
+
+
+def test_only_orders_of_its_own_are_looked_up() -> None:
+    done = play(make_visitor(p=1.0, lookup=1.0), 300)
+    own = {number for number, one in enumerate(done, start=1) if one.kind == "trade"}
+    looked_up = {one.order_no for one in done if one.kind == "order"}
+    assert looked_up
+    assert looked_up <= own
+
+
+def test_a_trade_that_failed_is_not_looked_up() -> None:
+    visitor = make_visitor(p=1.0, lookup=1.0)
+    query = visitor.next()
+    visitor.learn(answer(query, 1), query)
+    trade = visitor.next()
+    visitor.learn(None, trade)
+    assert (trade.kind, visitor.next().kind) == ("trade", "query")
+
+
+@given(prefixes=st.tuples(st.integers(0, 2**48 - 1), st.integers(0, 2**48 - 1)))
+def test_keys_of_clients_and_of_runs_never_meet(prefixes: tuple[int, int]) -> None:
+    makers = [make_keys(one, n) for one in set(prefixes) for n in (0, 1, CLIENTS_MAX - 1)]
+    keys = [next(maker) for maker in makers for _ in range(20)]
+    assert len(set(keys)) == len(keys)
+    assert {key.version for key in keys} == {4}
+
+
+def test_stocks_are_chosen_by_their_weights() -> None:
+    choice = Choice([Weighted("often", 9.0), Weighted("seldom", 1.0)])
+    chance = random.Random(1)
+    counts = Counter(choice.pick(chance) for _ in range(10_000))
+    assert 0.88 < counts["often"] / 10_000 < 0.92
+
+
+def test_the_seed_profile_is_ten_stocks_as_likely_as_each_other() -> None:
+    assert len(read_profile("seed")) == 10
+    assert {one.weight for one in read_profile("seed")} == {1.0}
+
+
+def test_the_sp500_profile_is_by_market_value() -> None:
+    found = read_profile("sp500")
+    weights = [one.weight for one in found]
+    assert len(found) > 400
+    assert weights == sorted(weights, reverse=True)
+    assert weights[0] > 100 * weights[-1]
+
+
+def test_zipf_replaces_the_popularity_and_most_cuts_it() -> None:
+    found = read_profile("sp500", most=4, zipf=1.0)
+    assert [one.weight for one in found] == [1.0, 1 / 2, 1 / 3, 1 / 4]
+    assert [one.stock_name for one in found] == [
+        one.stock_name for one in read_profile("sp500")[:4]
+    ]

@@ -1,0 +1,131 @@
+"""One listener of a role, called through its WSGI handler: real URLs, no network."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+
+from bazaar import clock
+from bazaar.protocol.connection import Reply
+from bazaar.protocol.signing import sign
+from bazaar.web.router import HopPath
+
+Headers = Mapping[str, str]
+JSON: Headers = {"Content-Type": "application/json"}
+
+SERVED = ("bazaar.urls.catalog", "bazaar.urls.order", "bazaar.urls.frontend")
+CONTROL = (
+    "bazaar.urls.catalog_control",
+    "bazaar.urls.order_control",
+    "bazaar.urls.frontend_control",
+)
+
+
+def signature(method: str, path: str, body: bytes = b"", *, late_s: float = 0) -> dict[str, str]:
+    """Return the Authorization header of a member whose clock is `late_s` behind."""
+    now_s = clock.wall_s() - late_s
+    return {"Authorization": sign(settings.BAZAAR_SECRET, method, path, body, now_s)}
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The handler of one URLconf, hops before Django as every role has them."""
+
+    urlconf: str
+    django: WSGIHandler = field(init=False, repr=False)
+    handler: HopPath = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "django", _handler(self.urlconf))
+        object.__setattr__(self, "handler", HopPath(self.django, self.urlconf))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Headers | None = None,
+        *,
+        through: Callable[[Any], Any] = lambda handler: handler,
+    ) -> Reply:
+        """Send one request as it is, perhaps through a wrapper; no header is added."""
+        return _call(through(self.handler), _environ(method, path, body, headers or {}))
+
+    def call_signed(
+        self, method: str, path: str, body: bytes = b"", headers: Headers | None = None
+    ) -> Reply:
+        """Send one request as a member of the cluster does."""
+        signed = signature(method, path, body)
+        return self.call(
+            method, path, body, {**(JSON if body else {}), **signed, **(headers or {})}
+        )
+
+
+@dataclass(slots=True)
+class HandlerTransport:
+    """A `Transport` to a listener in this process."""
+
+    listener: Listener
+    paths: list[str] = field(default_factory=list)
+
+    def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
+        """Send one signed request; it never times out."""
+        assert timeout_s > 0
+        self.paths.append(f"{method} {path}")
+        return self.listener.call_signed(method, path, body)
+
+
+def _handler(urlconf: str) -> WSGIHandler:
+    conf = urlconf
+
+    class Request(WSGIRequest):
+        def __init__(self, environ: dict[str, Any]) -> None:
+            super().__init__(environ)
+            self.urlconf = conf
+
+    class Handler(WSGIHandler):
+        request_class = Request
+
+    return Handler()
+
+
+def _environ(method: str, path: str, body: bytes, headers: Headers) -> dict[str, Any]:
+    raw, _, query = path.partition("?")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(raw).decode("latin-1"),
+        "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(len(body)),
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(body),
+    }
+    for name, value in headers.items():
+        key = name.upper().replace("-", "_")
+        environ[key if key.startswith("CONTENT_") else f"HTTP_{key}"] = value
+    return environ
+
+
+def _call(handler: Callable[..., Any], environ: dict[str, Any]) -> Reply:
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+        started.append((status, headers))
+
+    response = handler(environ, start_response)
+    try:
+        content = b"".join(response)
+    finally:
+        if close := getattr(response, "close", None):
+            close()
+    ((status, headers),) = started
+    code = HTTPStatus(int(status.split(" ")[0]))
+    return Reply(code, {name.lower(): value for name, value in headers}, content)

@@ -1,0 +1,135 @@
+"""The control listener for real: its own port, its own URLs, members only."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+import requests
+from django.conf import settings
+from django.test import override_settings
+from pytest_django import Settings
+
+from bazaar.core.failures import Unreachable
+from bazaar.protocol.clients import FrontEndClient
+from bazaar.protocol.transport import HttpTransport
+from bazaar.settings.env import SettingsError
+from bazaar.topology import Node
+from bazaar.web import control
+from bazaar.web.rest import MEMBER_BODY_BYTES_MAX
+from tests.support.listeners import signature
+from tests.support.waits import WAIT_S, run_together
+
+HOST = "127.0.0.1"
+ANY_PORT = 1
+"""The served port of the node; nobody listens there."""
+
+
+class ClosedClient(FrontEndClient):
+    """A client that ends its kept connections when the test is over."""
+
+    def close(self) -> None:
+        for transport in (self.served, self.control):
+            assert isinstance(transport, HttpTransport)
+            for connection in transport._idle:
+                connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A control listener of a front end that runs in this process."""
+
+    node: Node
+
+    def client(self) -> "ClosedClient":
+        return ClosedClient.at(self.node, settings.BAZAAR_SECRET, WAIT_S)
+
+    def url(self, path: str) -> str:
+        return f"http://{self.node.host}:{self.node.control_port}{path}"
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[Control]:
+    with socket.create_server((HOST, 0)) as probe:
+        wanted = Node(port=ANY_PORT, control_port=probe.getsockname()[1])
+    with override_settings(BAZAAR_NODE=wanted), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(control, "_node", None)
+        server = control.open_listener(100)
+        assert control.node() == wanted
+        control.serve(server)
+        yield Control(wanted)
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_members_call_is_answered(listener: Control) -> None:
+    with closing(listener.client()) as client:
+        status = client.status()
+    assert status.role == "frontend"
+
+
+def test_a_stranger_is_refused(listener: Control) -> None:
+    reply = requests.get(listener.url("/status"), timeout=WAIT_S)
+    assert reply.status_code == 401
+    assert reply.json()["error"]["code"] == 401
+
+
+@pytest.mark.parametrize("path", ["/stocks?stock_name=x", "/orders", "/leader", "/nope"])
+def test_what_is_served_to_clients_is_not_there(listener: Control, path: str) -> None:
+    reply = requests.get(listener.url(path), timeout=WAIT_S)
+    assert reply.status_code == 404
+    assert path.partition("?")[0] in reply.json()["error"]["message"]
+
+
+def test_a_body_that_is_too_long_is_refused(listener: Control) -> None:
+    body = b"x" * (MEMBER_BODY_BYTES_MAX + 1)
+    reply = requests.post(listener.url("/invalidate"), data=body, timeout=WAIT_S)
+    assert reply.status_code == 413
+
+
+def test_a_request_in_pieces_is_read_whole(listener: Control) -> None:
+    body = b'{"changes": [{"stock_name": "MenhirCo", "version": 2}]}'
+    headers = {**signature("POST", "/invalidate", body), "Content-Type": "application/json"}
+    pieces = iter([body[:10], body[10:]])
+    reply = requests.post(listener.url("/invalidate"), data=pieces, headers=headers, timeout=WAIT_S)
+    assert reply.json() == {"done": True}
+
+
+def test_many_callers_share_the_port(listener: Control) -> None:
+    with closing(listener.client()) as client:
+        statuses = run_together([client.status for _ in range(20)])
+    assert {status.pid for status in statuses} == {statuses[0].pid}
+
+
+def test_the_served_port_is_another_one(listener: Control) -> None:
+    with closing(listener.client()) as client, pytest.raises(Unreachable) as caught:
+        client.served.call("GET", "/status", timeout_s=WAIT_S)
+    assert caught.value.is_refused
+
+
+@pytest.fixture
+def taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Give the node a control port on which somebody else listens already."""
+    monkeypatch.setattr(control, "_node", None)
+    with socket.create_server((HOST, 0)) as other:
+        port: int = other.getsockname()[1]
+        settings.BAZAAR_NODE = Node(port=ANY_PORT, control_port=port)
+        yield port
+
+
+def test_a_taken_port_is_a_sentence_that_names_the_variable(taken: int) -> None:
+    with pytest.raises(SettingsError) as caught:
+        control.open_listener(10)
+    assert str(caught.value) == (
+        f"BAZAAR_CLUSTER: the control port 127.0.0.1:{taken} of the frontend "
+        "cannot be used (Address already in use)."
+    )
+
+
+def test_one_of_several_workers_takes_another_port_and_says_which(taken: int) -> None:
+    with control.open_listener(10, is_shared=True) as server:  # closes it again
+        port = server.port
+    found = control.node()
+    assert found.control_port == port != taken
+    assert found.port == ANY_PORT

@@ -1,0 +1,119 @@
+"""Everything but the public paths is for cluster members, and whoever is refused is counted."""
+
+import pytest
+from pytest_django import Settings
+
+from bazaar.protocol.connection import Reply
+from bazaar.protocol.signing import SCHEME
+from bazaar.web.member_auth import refusals
+from bazaar.web.rest import Endpoint, MemberEndpoint
+from tests.support.listeners import JSON, Headers, Listener, signature
+from tests.support.routes import MEMBER_URLCONFS, PUBLIC, URLCONFS, Route, list_routes
+
+MEMBERS = [route for route in list_routes() if not route.is_public]
+METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "BREW")
+QUERY = "/query?stock_name=MenhirCo"
+
+
+def name_of(value: object) -> str:
+    return str(value)
+
+
+def ask(headers: Headers, path: str = QUERY, body: bytes = b"") -> Reply:
+    """Call the catalog."""
+    return Listener("bazaar.urls.catalog").call("GET", path, body, headers)
+
+
+@pytest.mark.parametrize("route", list_routes(), ids=name_of)
+def test_every_path_that_is_not_public_demands_a_member(route: Route) -> None:
+    """A new endpoint is for members unless `PUBLIC` is extended on purpose."""
+    assert issubclass(route.view, MemberEndpoint) != route.is_public
+    if not route.is_public:
+        assert route.view.authentication_classes == MemberEndpoint.authentication_classes
+        assert route.view.permission_classes == MemberEndpoint.permission_classes
+
+
+@pytest.mark.parametrize("urlconf", MEMBER_URLCONFS)
+def test_no_path_inside_the_cluster_is_public(urlconf: str) -> None:
+    assert not any(route.is_public for route in list_routes((urlconf,)))
+
+
+def test_only_the_front_end_has_public_paths() -> None:
+    assert {urlconf for urlconf, _ in PUBLIC} == set(URLCONFS) - set(MEMBER_URLCONFS)
+    assert {path for _, path in PUBLIC} <= {route.path for route in list_routes()}
+
+
+@pytest.mark.parametrize("route", MEMBERS, ids=name_of)
+def test_an_unsigned_request_is_refused_with_a_challenge(route: Route) -> None:
+    for method in METHODS:
+        reply = Listener(route.urlconf).call(method, route.path, b"", JSON)
+        assert reply.status == 401
+        assert reply.headers["www-authenticate"] == SCHEME
+
+
+@pytest.mark.parametrize("route", MEMBERS, ids=name_of)
+def test_a_wrongly_signed_request_is_refused(route: Route) -> None:
+    for method in METHODS:
+        headers = {**JSON, **signature(method, "/another")}
+        assert Listener(route.urlconf).call(method, route.path, b"", headers).status == 403
+
+
+@pytest.mark.django_db
+def test_a_good_signature_is_let_in() -> None:
+    odd = f"{QUERY}&a=%41%2F"
+    assert ask(signature("GET", QUERY)).status == 404
+    assert ask(signature("GET", odd), odd).status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "late_s"),
+    [
+        ("/query?stock_name=BoarCo", b"", 0),
+        ("/stock?stock_name=MenhirCo", b"", 0),
+        ("/query/?stock_name=MenhirCo", b"", 0),
+        (QUERY, b"x", 0),
+        (QUERY, b"", 31),
+        (QUERY, b"", -31),
+    ],
+)
+def test_a_signature_of_another_request_or_time_is_refused(
+    path: str, body: bytes, late_s: float
+) -> None:
+    assert ask(signature("GET", QUERY, late_s=late_s), path, body).status == 403
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("late_s", [29, -28])
+def test_a_signature_is_good_for_half_a_minute(late_s: float) -> None:
+    assert ask(signature("GET", QUERY, late_s=late_s)).status == 404
+
+
+def test_another_secret_is_refused(settings: Settings) -> None:
+    signed = signature("GET", QUERY)
+    settings.BAZAAR_SECRET = b"the secret of another cluster, 32 bytes"
+    assert ask(signed).status == 403
+
+
+def test_a_session_cookie_or_password_lets_nobody_in() -> None:
+    assert ask({"Cookie": "sessionid=1"}).status == 401
+    assert ask({"Authorization": "Basic YTpi"}).status == 403
+
+
+def test_refused_callers_are_counted() -> None:
+    before = refusals.count
+    ask({})
+    ask({"Authorization": "x"})
+    assert refusals.count == before + 2
+
+
+def test_members_are_not_counted() -> None:
+    before = refusals.count
+    Listener("bazaar.urls.order").call_signed("BREW", "/ping")
+    assert refusals.count == before
+
+
+def test_public_paths_need_no_signature() -> None:
+    for urlconf, path in PUBLIC:
+        (route,) = (one for one in list_routes((urlconf,)) if one.path == path)
+        if issubclass(route.view, Endpoint):
+            assert route.view.authentication_classes == []
