@@ -10,7 +10,7 @@ from django.http import Http404
 from bazaar.core.failures import Failure
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.endpoints import EndpointBody, MethodBody, fill
-from bazaar.web.pages import Answer, Form, cut, make_forms
+from bazaar.web.pages import MethodForm, ShownAnswer, cut, make_forms
 from dashboard import services, wiring
 from dashboard.relay import CHANGE_TIMEOUT_S, LOOK_TIMEOUT_S, Place, TooLong, target_of
 
@@ -32,11 +32,11 @@ class Visit:
     """What came of it."""
 
     endpoint: EndpointBody | None = None
-    answer: Answer | None = None
+    answer: ShownAnswer | None = None
     fault: str = ""
     status: int = HTTPStatus.OK
 
-    def forms(self, visitor: Visitor) -> list[Form]:
+    def forms(self, visitor: Visitor) -> list[MethodForm]:
         """Return a form for each method, with what the visitor entered."""
         if self.endpoint is None:
             return []
@@ -102,9 +102,9 @@ def _ask(place: Place, endpoint: EndpointBody, method: MethodBody, visitor: Visi
             )
 
 
-def _show(asked: str, reply: Reply) -> Answer:
+def _show(asked: str, reply: Reply) -> ShownAnswer:
     try:
         text = msgspec.json.format(reply.body, indent=4).decode("utf-8", "replace")
     except msgspec.MsgspecError:
         text = reply.body.decode("utf-8", "replace")
-    return Answer(asked, reply.status, tuple(sorted(reply.headers.items())), cut(text))
+    return ShownAnswer(asked, reply.status, tuple(sorted(reply.headers.items())), cut(text))

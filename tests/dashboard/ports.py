@@ -23,7 +23,7 @@ class Role:
     """One listener of a replica on a real port, and what came to it."""
 
     def __init__(self, urlconf: str) -> None:
-        self.handler = Listener(urlconf).handler
+        self.router = Listener(urlconf).router
         self.came: list[dict[str, Any]] = []
         self.server: WSGIServer = make_server("127.0.0.1", 0, self._answer, handler_class=Quiet)
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
@@ -44,7 +44,7 @@ class Role:
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         self.came.append(environ)
-        return self.handler(environ, start_response)
+        return self.router(environ, start_response)
 
 
 class Starting:

@@ -68,7 +68,7 @@ def test_the_list_has_every_process_and_what_it_serves(staff: Client, replica: R
 
 def test_staff_see_what_an_endpoint_does_and_answers(staff: Client, replica: Replica) -> None:
     html = page(staff, PING)
-    assert "Whether this replica is alive" in html
+    assert "Return whether this replica is alive" in html
     assert "Who may call it" in html
     assert "&quot;last&quot;: 42" in html
     (came,) = (one for one in replica.control.came if one["PATH_INFO"] == "/ping")
