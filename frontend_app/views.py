@@ -27,14 +27,14 @@ from frontend_app.headers import (
 from frontend_app.serializers import TradeRequest, stock_answer
 
 CONTROL = (Port.CONTROL,)
-_STOCK_HIT = operations.meter("GET /stocks hit")
-_STOCK_MISS = operations.meter("GET /stocks miss")
-_STOCK_FRESH = operations.meter("GET /stocks fresh")
-_ORDER_PLACED = operations.meter("POST /orders placed")
-_ORDER_METERS = {
-    Source.HIT: operations.meter("GET /orders hit"),
-    Source.STORED: operations.meter("GET /orders miss"),
-    Source.REQUEST: operations.meter("GET /orders fresh"),
+_STOCK_HIT = operations.meter("GET /stocks hit").histogram.add
+_STOCK_MISS = operations.meter("GET /stocks miss").histogram.add
+_STOCK_FRESH = operations.meter("GET /stocks fresh").histogram.add
+_ORDER_PLACED = operations.meter("POST /orders placed").histogram.add
+_ORDER_COUNTS = {
+    Source.HIT: operations.meter("GET /orders hit").histogram.add,
+    Source.STORED: operations.meter("GET /orders miss").histogram.add,
+    Source.REQUEST: operations.meter("GET /orders fresh").histogram.add,
 }
 
 
@@ -47,17 +47,17 @@ def show_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer:
     has `"stale": true`. `ETag`, `Age` and `Cache-Status` say which version it is and where it came
     from; `Cache-Control: no-cache` asks the catalog even when memory has the stock.
     """
-    is_fresh = wants_fresh(environ)
+    is_fresh = "HTTP_CACHE_CONTROL" in environ and wants_fresh(environ)
     if not is_fresh and (hit := wiring.stocks().hit(query.stock_name, monotonic_s())):
         entry, age_s = hit
         answer = stock_answer(entry)
-        return ReadyAnswer([*answer.hit_headers, ("Age", str(age_s))], answer.body, _STOCK_HIT)
+        return [*answer.hit_headers, ("Age", str(age_s))], answer.body, _STOCK_HIT
     read = services.read_stock(stock_name=query.stock_name, is_fresh=is_fresh)
     if read.is_stale:
         body = serializers.encode_stale(read.entry.stock)
-        return ReadyAnswer(read_headers(read, body), body)
+        return read_headers(read, body), body, None
     body = stock_answer(read.entry).body
-    return ReadyAnswer(read_headers(read, body), body, _STOCK_FRESH if is_fresh else _STOCK_MISS)
+    return read_headers(read, body), body, _STOCK_FRESH if is_fresh else _STOCK_MISS
 
 
 def place_order(trade: Trade, environ: Environ) -> ReadyAnswer:
@@ -73,7 +73,7 @@ def place_order(trade: Trade, environ: Environ) -> ReadyAnswer:
     body = b'{"order_no":%d}' % order.order_no
     length = ("Content-Length", str(len(body)))
     headers = [*ORDER_HEADERS, length, *environ[ANSWER_HEADERS].items()]
-    return ReadyAnswer(headers, body, _ORDER_PLACED)
+    return headers, body, _ORDER_PLACED
 
 
 def show_order(query: examples.NumberQuery, environ: Environ) -> ReadyAnswer:
@@ -85,7 +85,7 @@ def show_order(query: examples.NumberQuery, environ: Environ) -> ReadyAnswer:
     """
     number = OrderNo(query.order_no)
     body, source = services.look_up_order(order_no=number, is_fresh=wants_fresh(environ))
-    return ReadyAnswer(order_headers(body, source), body, _ORDER_METERS[source])
+    return order_headers(body, source), body, _ORDER_COUNTS[source]
 
 
 def show_leader() -> dict[str, int]:

@@ -21,6 +21,8 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 PARAMETERS_MAX = 1000
 """Parameters of one query."""
+QUERIES_CACHED_MAX, QUERY_CHARS_MAX = 10_000, 250
+"""Queries whose decoding is remembered, if they are not longer; for each kind of query."""
 _NUMBER_CHARS_MAX = 19
 _TYPES_CACHED_MAX = 256
 
@@ -104,8 +106,6 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 
 Texts = Mapping[str, list[str]]
-Reader = Callable[[str, Texts], Any]
-"""Takes the name of a field and the texts of a query; returns the field's value."""
 
 
 def make_query_reader(kind: type[Struct]) -> Callable[[str], Any]:
@@ -116,22 +116,29 @@ def make_query_reader(kind: type[Struct]) -> Callable[[str], Any]:
     """
     told = inspect.type_info(kind)
     assert isinstance(told, inspect.StructType), "a query is a struct"
-    readers = {one.encode_name: _make_reader(one.type) for one in told.fields}
-    only = next(iter(readers)) if len(readers) == 1 else None
+    checks = {one.encode_name: _make_check(one.encode_name, one.type) for one in told.fields}
 
     def read(query: str) -> Any:
-        name, _, text = query.partition("=")
-        if name == only and "&" not in text:  # what nearly every request looks like
-            texts: Texts = {name: [unquote_plus(text) if "%" in text or "+" in text else text]}
-        else:
-            texts = _parse(query)
-        values = {name: reader(name, texts) for name, reader in readers.items()}
+        texts = _parse(query)
+        values = {name: check(_read_one(name, texts)) for name, check in checks.items()}
         try:
             return msgspec.convert(values, kind)
         except msgspec.ValidationError as error:
             raise bad_request(f"The query is not right: {error}.") from error
 
-    return read
+    if len(checks) > 1:
+        return read
+    ((only, check_only),) = checks.items()
+
+    def read_single(query: str) -> Any:
+        """Read what nearly every request looks like, and leave the others to `read`."""
+        name, _, text = query.partition("=")
+        if name != only or "&" in text:
+            return read(query)
+        return kind(check_only(unquote_plus(text) if "%" in text or "+" in text else text))
+
+    read_cached = lru_cache(QUERIES_CACHED_MAX)(read_single)
+    return lambda query: (read_cached if len(query) <= QUERY_CHARS_MAX else read_single)(query)
 
 
 def _parse(query: str) -> Texts:
@@ -147,14 +154,15 @@ def _parse(query: str) -> Texts:
     return texts
 
 
-def _make_reader(kind: inspect.Type) -> Reader:
+def _make_check(name: str, kind: inspect.Type) -> Callable[[str], Any]:
+    """Return a function from the text of one parameter to the value of its field."""
     match kind:
         case inspect.IntType(ge=int(low)):
-            return lambda name, texts: check_number(name, _read_one(name, texts), low)
+            return lambda text: check_number(name, text, low)
         case inspect.StrType(max_length=longest):
             what = "it" if longest is None else "a name"
-            return lambda name, texts: check_text(name, what, _read_one(name, texts))
-    return _read_one
+            return lambda text: check_text(name, what, text)
+    return str
 
 
 def _read_one(name: str, texts: Texts) -> str:
@@ -188,7 +196,7 @@ def check_stock_name(name: str) -> str:
 
 def check_text(field: str, what: str, text: str) -> str:
     """Return a text that a stock's name may contain. Raises RequestRefusedError (400)."""
-    if not text.strip():
+    if not text or text.isspace():
         raise bad_request(f"{field}: this may not be empty.")
     if len(text) > STOCK_NAME_CHARS_MAX:
         raise bad_request(

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from inspect import getdoc
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 
 from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody, fields_of
-from bazaar.runtime.metrics import Meter
 
 Environ = dict[str, Any]
 """A request as WSGI has it (PEP 3333)."""
@@ -43,14 +42,13 @@ class Audience(StrEnum):
     MEMBER = "Members of the cluster, who sign each request, and staff at the dashboard."
 
 
-class ReadyAnswer(NamedTuple):
-    """A successful answer that is encoded already."""
+ReadyAnswer = tuple[list[tuple[str, str]], bytes, Callable[[float], None] | None]
+"""
+A successful answer that is encoded already: all its headers, Content-Length too, and its body.
 
-    headers: list[tuple[str, str]]
-    """All of them, Content-Length too."""
-    body: bytes
-    meter: Meter | None = None
-    """What counts it; None: the meter of method and path."""
+The third counts it with its duration in seconds; None: the meter of method and path does. A plain
+tuple, because a hit is answered in three microseconds.
+"""
 
 
 def shape_error(code: int, message: str, environ: Environ) -> dict[str, Any]:
@@ -84,11 +82,15 @@ class Action:
     """Headers that the form asks for besides."""
     shape_failure: Callable[[int, str, Environ], Any] = shape_error
 
-    def run(self, message: Any, environ: Environ) -> Any:
-        """Call the handler. Raises what it raises."""
+    @property
+    def call(self) -> Handler:
+        """The handler as a function of decoded request and environ."""
+        handler = self.handler
         if self.takes_environ:
-            return self.handler(message, environ)
-        return self.handler() if self.request is None else self.handler(message)
+            return handler
+        if self.request is None:
+            return lambda message, environ: handler()
+        return lambda message, environ: handler(message)
 
     def describe(self) -> MethodBody:
         """Return what a form needs to know."""

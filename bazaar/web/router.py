@@ -17,7 +17,7 @@ from django.db import close_old_connections
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure
 from bazaar.protocol.clients import encode
-from bazaar.runtime.metrics import Meter, operations
+from bazaar.runtime.metrics import operations
 from bazaar.web.decoding import (
     JSON,
     RequestRefusedError,
@@ -65,26 +65,32 @@ class Route:
         """Take the method as it was sent; the endpoint need not have it."""
         self.endpoint, self.action = endpoint, endpoint.action(method)
         self.meter = operations.meter(f"{method} {endpoint.path}" if method in COUNTED else "other")
+        self._is_for_members, self._bytes_max = endpoint.is_for_members, endpoint.body_bytes_max
         self._read_query = _make_reader(self.action)
+        self._call = self.action.call if self.action else None
         self._headers: Headers = [("Content-Type", JSON)]
         if not endpoint.is_for_members:
             self._headers += [("Vary", "Accept"), ("Allow", endpoint.allow)]
 
     def perform(self, environ: Environ) -> ReadyAnswer | Outcome:
         """Do what a request asks for; never raises."""
-        endpoint, action = self.endpoint, self.action
+        action = self.action
         try:
             body = b""
             if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
-                body = read_body(environ, endpoint.body_bytes_max)
-            if endpoint.is_for_members:
+                body = read_body(environ, self._bytes_max)
+            if self._is_for_members:
                 check_member(environ, body)
-            if action is None:
+            if action is None or self._call is None:
                 return self._answer_without_action(environ)
-            answer = action.run(self._read(action, body, environ), environ)
+            if self._read_query is not None:
+                message = self._read_query(environ.get("QUERY_STRING") or "")
+            else:
+                message = self._decode(action, body, environ)
+            answer = self._call(message, environ)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
             return self.explain(error, environ)
-        if isinstance(answer, ReadyAnswer):
+        if isinstance(answer, tuple):
             return answer
         return Outcome(HTTPStatus.OK, answer, environ.get(ANSWER_HEADERS) or {})
 
@@ -118,10 +124,9 @@ class Route:
         message = f'Method "{environ["REQUEST_METHOD"][:80]}" not allowed.'
         raise RequestRefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers)
 
-    def _read(self, action: Action, body: bytes, environ: Environ) -> Any:
-        """Return the decoded request. Raises RequestRefusedError."""
-        if self._read_query is not None:
-            return self._read_query(environ.get("QUERY_STRING") or "")
+    @staticmethod
+    def _decode(action: Action, body: bytes, environ: Environ) -> Any:
+        """Return the decoded body. Raises RequestRefusedError."""
         if action.method == "GET" or action.request is None:
             return None
         if FORM_BODY in environ:
@@ -162,14 +167,14 @@ class Router:
         if route is None or "text/html" in environ.get("HTTP_ACCEPT", ""):
             return self._pass_on(environ, start_response, route, began_s)
         answer = route.perform(environ)
-        if isinstance(answer, ReadyAnswer):
-            status, code, headers, body = _OK, 200, answer.headers, answer.body
-            meter: Meter = answer.meter or route.meter
+        if isinstance(answer, tuple):
+            headers, body, count = answer
+            start_response(_OK, headers)
+            (count or route.meter.add)(monotonic_s() - began_s)
         else:
             status, headers, body = route.encode(answer)
-            code, meter = answer.status, route.meter
-        start_response(status, headers)
-        meter.add(monotonic_s() - began_s, code)
+            start_response(status, headers)
+            route.meter.add(monotonic_s() - began_s, answer.status)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _find(self, environ: Environ) -> Route | None:

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from bazaar.protocol.clients import encode
 from bazaar.protocol.endpoints import EndpointBody, fill
 from bazaar.web.decoding import FORM, JSON, RequestRefusedError, media_type, read_body
-from bazaar.web.endpoint import FORM_BODY, Endpoint, Environ, Port, ReadyAnswer
+from bazaar.web.endpoint import FORM_BODY, Endpoint, Environ, Port
 from bazaar.web.pages import PageRenderer, process_name
 from bazaar.web.router import Outcome, Route
 
@@ -111,10 +111,11 @@ class EndpointView(JsonView):
             answer = route.perform(environ)
         except RequestRefusedError as refused:
             answer = route.explain(refused, environ)
-        if isinstance(answer, ReadyAnswer):
+        if isinstance(answer, tuple):
+            headers, body, _ = answer
             names = ("Content-Type", "Content-Length", "Vary", "Allow")  # DRF adds its own
-            headers = {name: value for name, value in answer.headers if name not in names}
-            answer = Outcome(HTTPStatus.OK, msgspec.Raw(answer.body), headers)
+            own = {name: value for name, value in headers if name not in names}
+            answer = Outcome(HTTPStatus.OK, msgspec.Raw(body), own)
         return Response(answer.content, status=answer.status, headers=answer.headers)
 
     options = answer  # type: ignore[assignment]
