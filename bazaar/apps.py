@@ -1,13 +1,13 @@
-"""The shared ground as a Django app: it brings the commands and the system checks."""
+"""The shared code as a Django app: it brings the commands and the system checks."""
 
 from django.apps import AppConfig
 
 
 class BazaarConfig(AppConfig):
-    """Register the checks; nothing else happens at start (loops begin in `wsgi`)."""
+    """Registers the checks; starts nothing (loops start in `wsgi`)."""
 
     name = "bazaar"
 
     def ready(self) -> None:
-        """Make the checks known to `manage.py check`."""
+        """Register the checks of `manage.py check`."""
         from bazaar.runtime import checks  # noqa: F401, PLC0415 - registers by being imported

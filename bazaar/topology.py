@@ -1,12 +1,13 @@
 """
-The cluster description: which roles exist and where they listen (DESIGN 1).
+The roles, and the cluster description: where every process listens (docs/DESIGN.md 1).
 
-One TOML file describes the whole cluster, so the same code runs on one machine or on many. Reading
-and checking it is all that happens here; `bazaar.settings.env` decides which file.
+One TOML file describes the whole cluster, so the same code runs on one machine or on many. This
+module reads and checks it; `bazaar.settings.env` decides which file.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,8 +27,55 @@ class TopologyError(ValueError):
     """The cluster description is not usable; the message says where."""
 
 
+class Role(StrEnum):
+    """What a process does; the values stand in process names, on the wire and on disk."""
+
+    CATALOG = "catalog"
+    ORDER = "order"
+    FRONT_END = "frontend"
+    DASHBOARD = "dashboard"
+
+    @property
+    def settings_module(self) -> str:
+        """The Django settings of its processes."""
+        return f"bazaar.settings.{self}"
+
+    @property
+    def id_variable(self) -> str | None:
+        """The variable that says which of several processes this is; None when there is one."""
+        return _ID_VARIABLES.get(self)
+
+    @property
+    def has_control_port(self) -> bool:
+        """Whether its processes have a second listener."""
+        return self is not Role.DASHBOARD
+
+    @property
+    def app(self) -> str:
+        """The Django app that holds its code."""
+        return "dashboard" if self is Role.DASHBOARD else f"{self}_app"
+
+    @property
+    def has_database(self) -> bool:
+        """Whether its processes store anything."""
+        return self is not Role.FRONT_END
+
+
+_ID_VARIABLES = {Role.ORDER: "BAZAAR_REPLICA_ID", Role.FRONT_END: "BAZAAR_FRONT_END_ID"}
+
+
+def role_of(process: str) -> Role:
+    """Return the role of a process by its name."""
+    return Role(process.partition("-")[0])
+
+
+def process_name(role: Role, node_id: int) -> str:
+    """Return the name of a process: catalog, order-1, frontend-1, dashboard."""
+    return f"{role}-{node_id}" if role.id_variable else str(role)
+
+
 class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A role's two listeners; `control_port` 0 means that the role has none."""
+    """Where one process listens; `control_port` is 0 when it has none."""
 
     id: Id = 1
     host: Host = "127.0.0.1"
@@ -44,9 +92,19 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Where control traffic goes."""
         return self.host, self.control_port
 
+    @property
+    def url(self) -> str:
+        """Where clients and peers are served, as a URL without a slash at its end."""
+        return f"http://{format_address(self.host, self.port)}"
+
+
+def format_address(host: str, port: int) -> str:
+    """Return an address as URLs have it: with brackets around IPv6."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every role of one cluster."""
+    """Every process of one cluster."""
 
     catalog: Node
     dashboard: Node
@@ -62,13 +120,23 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return _find("front end", self.front_ends, front_end_id)
 
     def nodes(self) -> Iterator[tuple[str, Node]]:
-        """
-        Yield every process of the cluster by name: catalog, order-1, ..., frontend-1, dashboard.
-        """
-        yield "catalog", self.catalog
-        yield from ((f"order-{node.id}", node) for node in self.replicas)
-        yield from ((f"frontend-{node.id}", node) for node in self.front_ends)
-        yield "dashboard", self.dashboard
+        """Yield every process with its name, in the order of `Role`."""
+        for role, nodes in (
+            (Role.CATALOG, (self.catalog,)),
+            (Role.ORDER, self.replicas),
+            (Role.FRONT_END, self.front_ends),
+            (Role.DASHBOARD, (self.dashboard,)),
+        ):
+            yield from ((process_name(role, node.id), node) for node in nodes)
+
+    def map_nodes(self, change: Callable[[Node], Node]) -> "Topology":
+        """Return the cluster with every node changed."""
+        return Topology(
+            catalog=change(self.catalog),
+            dashboard=change(self.dashboard),
+            front_ends=tuple(map(change, self.front_ends)),
+            replicas=tuple(map(change, self.replicas)),
+        )
 
 
 def _find(what: str, nodes: tuple[Node, ...], node_id: int) -> Node:
@@ -97,7 +165,7 @@ def _check(topology: Topology) -> None:
     listeners: Counter[tuple[str, int]] = Counter()
     for name, node in topology.nodes():
         listeners[node.address] += 1
-        if name == "dashboard":
+        if not role_of(name).has_control_port:
             continue
         if node.control_port == 0:
             raise TopologyError(f"{name}: control_port is missing")

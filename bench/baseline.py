@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from bazaar.cluster.free_ports import free_ports
+from bazaar.cluster.ports import free_ports
 from bazaar.settings import env
 from bench import processes
 from bench.flask_baseline.catalog import COLUMNS

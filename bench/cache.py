@@ -25,10 +25,10 @@ from urllib.parse import urlencode
 import psutil
 
 from bazaar.cluster.launch import SERVERS
+from bazaar.cluster.ports import free_ports
 from bazaar.settings import env
 from bazaar.topology import Node
 from tests.cluster.conftest import LiveCluster
-from tests.cluster_unit.free_ports import free_ports
 
 STOCK = "GameStart"
 OWN_HEADERS = ("date", "server", "connection", "transfer-encoding")

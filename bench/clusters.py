@@ -1,28 +1,23 @@
-"""Clusters as contestants: real ones, in a folder of ours, gone with this process."""
+"""Clusters that are measured: real ones, each in a folder of its own, gone with this process."""
 
 import contextlib
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bazaar.cluster.free_ports import free_topology
+from bazaar.cluster.ports import free_topology
+from bazaar.topology import Role
 from bench import processes
 from tests.cluster.conftest import LiveCluster
 
-MEMBERS_PREFIXES = ("catalog", "order-", "frontend-")
+MEMBER_ROLES = (Role.CATALOG, Role.ORDER, Role.FRONT_END)
 """Of the processes that serve clients and each other."""
 
 
 class OwnCluster(LiveCluster):
-    """A cluster that ends with this process, even when this one is killed."""
-
-    def command(self, *arguments: str) -> list[str]:
-        """Return the command line, tied to this process."""
-        tie = (sys.executable, "-m", "bazaar.cluster.tie", str(os.getpid()))
-        return [*tie, *super().command(*arguments)]
+    """A cluster that is measured."""
 
     def kill_at_once(self, name: str) -> Callable[[], None]:
         """Return what kills a process (-9) with all it started, without waiting for the effect."""
@@ -30,11 +25,11 @@ class OwnCluster(LiveCluster):
         return lambda: os.killpg(pid, signal.SIGKILL)
 
     def memory_mb(self) -> dict[str, float]:
-        """Return the resident memory by role process."""
+        """Return the resident memory by process."""
         return {
             view.name: processes.memory_mb(view.pid)
             for view in self.look().processes
-            if view.pid and view.name.startswith(MEMBERS_PREFIXES)
+            if view.pid and view.role in MEMBER_ROLES
         }
 
 
@@ -42,7 +37,7 @@ def prepared(folder: Path, *options: str, replicas: int = 3, stocks: str = "aste
     """
     Make the databases of a cluster in a new folder; options: of `cluster up`.
 
-    They are made once for each set of stocks, and then copied: that is what takes time.
+    They are made once for each set of stocks, and then copied: making them takes long.
     """
     pattern = folder.parent / f"prepared-{stocks}"
     if not pattern.exists():
@@ -50,9 +45,8 @@ def prepared(folder: Path, *options: str, replicas: int = 3, stocks: str = "aste
         done = OwnCluster(pattern).run("init", "--stocks", stocks)
         if done.returncode:
             raise SystemExit(done.stderr)
-    folder.mkdir()
-    shutil.copytree(pattern / "data", folder / "data")
-    cluster = OwnCluster(folder, *options, wished=free_topology(replicas))
+    nodes = free_topology(replicas)
+    cluster = OwnCluster.from_prepared(folder, pattern, *options, nodes=nodes)
     for node in cluster.topology.replicas:
         path = cluster.data.root / f"order-{node.id}.sqlite3"
         if not path.exists():

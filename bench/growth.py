@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bazaar import clock
 from bazaar.client.client import Client
+from bazaar.clock import wait_until
 from bazaar.cluster import databases
 from bazaar.cluster.snapshot import Health, ProcessView
-from bazaar.cluster.waits import wait_until
 from bazaar.core.types import TradeType
 from bench import prefill, trading
 from bench.clusters import OwnCluster, prepared, running
@@ -96,7 +96,7 @@ def rebuild(live: OwnCluster) -> float:
     """Empty a follower; return how long it takes until it has every order, its start included."""
     follower = _stop_follower(live)
     databases.delete(live.data, follower.name)
-    databases.prepare_replica(live.data, follower.node, live.cluster.environ)
+    databases.prepare(live.data, follower.name, follower.node, live.cluster.environ)
     return _start(live, follower.name)
 
 

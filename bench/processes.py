@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import psutil
 
-from bazaar.cluster.waits import wait_until
+from bazaar.clock import wait_until
 from bazaar.settings import env
 
 START_TIMEOUT_S = 30.0
@@ -18,7 +18,14 @@ def start(
     command: Sequence[str], environ: Mapping[str, str], is_up: Callable[[], bool]
 ) -> subprocess.Popen[bytes]:
     """Start `python -m COMMAND...` and wait until it is up. Raises SystemExit: it never was."""
-    tie = (sys.executable, "-m", "bazaar.cluster.tie", str(os.getpid()), sys.executable, "-m")
+    tie = (
+        sys.executable,
+        "-m",
+        "bazaar.cluster.parent_death",
+        str(os.getpid()),
+        sys.executable,
+        "-m",
+    )
     process = subprocess.Popen(
         [*tie, *command],
         env={**os.environ, **environ},

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from bazaar.client.client import Client
-from bazaar.client.exchange import Limits
+from bazaar.client.exchange import Timeouts
 from bazaar.protocol.clients import (
     CLIENTS,
     CatalogClient,
@@ -94,7 +94,7 @@ def courier() -> Courier:
 def public() -> Client:
     """Return the client that trades as everybody does, at any front end."""
     urls = [f"http://{_host(node)}:{node.port}" for node in topology().front_ends]
-    return Client(urls, Limits(deadline_s=TRADE_TIMEOUT_S, silence_s=CALL_TIMEOUT_S))
+    return Client(urls, Timeouts(deadline_s=TRADE_TIMEOUT_S, silence_s=CALL_TIMEOUT_S))
 
 
 def password_path() -> Path:

@@ -1,4 +1,4 @@
-"""What a front end answers, as frozen values, and what goes wrong, as errors (DESIGN 6, I9)."""
+"""Answers of a front end as frozen values, and errors (docs/DESIGN.md 6, I9)."""
 
 from decimal import Decimal
 from typing import ClassVar
@@ -8,8 +8,8 @@ import msgspec
 from bazaar.core.types import TradeType
 
 
-class Stock(msgspec.Struct, frozen=True):
-    """One stock as a front end showed it; quantities in shares."""
+class StockAnswer(msgspec.Struct, frozen=True):
+    """A stock as a front end showed it; quantities in shares."""
 
     name: str
     price: Decimal
@@ -17,15 +17,15 @@ class Stock(msgspec.Struct, frozen=True):
     trade_volume: int
     version: int
     age_s: int
-    """For how long the front end has known it, in whole seconds."""
+    """How long the front end has had it in its cache, in whole seconds."""
     is_stale: bool
-    """Whether it says of itself that it may be old."""
+    """Whether the answer says that it may be old."""
     cache: str
-    """hit, miss, shared (a miss of several readers), request, bypass, stale; or unknown."""
+    """hit, miss, shared (one miss for several readers), request, bypass, stale; or unknown."""
 
 
-class Order(msgspec.Struct, frozen=True):
-    """One order: what was placed, and what is shown of it."""
+class OrderAnswer(msgspec.Struct, frozen=True):
+    """An order: one that was placed, or one that was looked up."""
 
     order_no: int
     stock_name: str
@@ -33,8 +33,8 @@ class Order(msgspec.Struct, frozen=True):
     quantity: int
 
 
-class Leadership(msgspec.Struct, frozen=True):
-    """Who leads, as far as a front end knows."""
+class LeaderAnswer(msgspec.Struct, frozen=True):
+    """The leader that a front end knows."""
 
     leader: int
     """The served port of the leader."""
@@ -44,10 +44,10 @@ class Leadership(msgspec.Struct, frozen=True):
 
 class ClientError(Exception):
     """
-    The base of all that a request can end with but an answer; the message is one sentence.
+    A call ended without an answer; the message is one sentence.
 
     status: of the last answer, None when none came. failure: its Bazaar-Failure, "" without one.
-    key: the trade's idempotency key, "" of a read. is_definite: surely nothing happened.
+    key: the trade's idempotency key, "" for a read. is_definite: surely nothing happened.
     retry_s: seconds after which another attempt may help; None when none would.
     """
 
@@ -68,20 +68,20 @@ class ClientError(Exception):
 
 
 class Refused(ClientError):  # noqa: N818 - these are answers, not accidents
-    """The front end said no; nothing happened (definite)."""
+    """The front end refused; nothing happened (definite)."""
 
 
-class Unreachable(ClientError):  # noqa: N818
-    """Nobody answered, or nobody who knew, and nothing can have happened (definite)."""
+class NoAnswer(ClientError):  # noqa: N818
+    """No front end could answer, and nothing can have happened (definite)."""
 
 
 class Indefinite(ClientError):  # noqa: N818
-    """The trade may have happened: repeating it with its key tells, and makes it happen if not."""
+    """The trade may have happened; repeating it with its key is safe and shows which."""
 
     is_definite = False
 
 
 class BadAnswer(ClientError):  # noqa: N818
-    """What came is no answer of a front end; a trade may have happened (indefinite)."""
+    """The reply is not an answer of a front end; a trade may have happened (indefinite)."""
 
     is_definite = False

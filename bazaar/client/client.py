@@ -1,9 +1,9 @@
 """
-The Python client of the bazaar (DESIGN 6): `Client(urls)` asks stocks, trades and looks orders up.
+The Python client of the bazaar (docs/DESIGN.md 6): queries, trades and look-ups of orders.
 
-It tries again, each trade under one key, on the next front end when one fails, until its deadline;
-the rules are in `bazaar.client.exchange`. Every thread may use the same client: each gets
-connections of its own.
+It retries until its deadline, each trade under one key, and on the next front end when one fails;
+the rules are in `bazaar.client.exchange`. Threads may share a client: each gets connections of its
+own.
 """
 
 import threading
@@ -18,13 +18,13 @@ from urllib3.exceptions import HTTPError, LocationParseError, MaxRetryError
 
 from bazaar import clock
 from bazaar.client import exchange
-from bazaar.client.answers import Leadership, Order, Stock
-from bazaar.client.exchange import Call, Limits, Lost, Question
-from bazaar.client.reading import Reply, one_line
+from bazaar.client.answers import LeaderAnswer, OrderAnswer, StockAnswer
+from bazaar.client.exchange import ApiCall, Attempt, AttemptFailed, Timeouts
+from bazaar.client.reading import RawAnswer, one_line
 from bazaar.core.types import TradeType
 
 CONNECT_TIMEOUT_S = 3.0
-"""Until a front end that does not take the connection is given up; less when time is short."""
+"""For a front end to accept the connection; less when the deadline is near."""
 ANSWER_BYTES_MAX = 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 T = TypeVar("T")
@@ -53,18 +53,18 @@ def check_url(url: str) -> str:
 
 
 class Client:
-    """Asks one of several front ends, the last that answered first; safe for many threads."""
+    """Calls one of several front ends, first the one that answered last; thread-safe."""
 
-    def __init__(self, urls: Sequence[str], limits: Limits | None = None) -> None:
+    def __init__(self, urls: Sequence[str], timeouts: Timeouts | None = None) -> None:
         """
-        Ask these front ends; connects when it is first used.
+        Call these front ends; connects when it is first used.
 
         urls: at least one, such as http://127.0.0.1:30001. Raises BadUrl.
         """
         if not urls:
             raise BadUrl("The address of at least one front end is needed.")
         self.urls = tuple(check_url(url) for url in urls)
-        self.limits = limits or Limits()
+        self.timeouts = timeouts or Timeouts()
         self._first = 0
         self._own = threading.local()
         self._sessions: WeakSet[requests.Session] = WeakSet()
@@ -77,69 +77,69 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """End all connections; the next question opens new ones."""
+        """Close all connections; the next call opens new ones."""
         with self._lock:
             sessions = tuple(self._sessions)
         for session in sessions:
             session.close()
 
-    def query(self, stock_name: str, *, is_fresh: bool = False) -> Stock:
+    def query(self, stock_name: str, *, is_fresh: bool = False) -> StockAnswer:
         """
         Return a stock; is_fresh: from the catalog, past every cache.
 
-        Raises Refused (404: there is none), Unreachable, BadAnswer.
+        Raises Refused (404: there is none), NoAnswer, BadAnswer.
         """
-        return self.ask(exchange.ask_stock(stock_name, is_fresh=is_fresh))
+        return self.send(exchange.build_query(stock_name, is_fresh=is_fresh))
 
-    def order(self, order_no: int, *, is_fresh: bool = False) -> Order:
+    def order(self, order_no: int, *, is_fresh: bool = False) -> OrderAnswer:
         """
         Return an order; is_fresh: from an order replica, past every cache.
 
-        Raises Refused (404: there is none), Unreachable, BadAnswer.
+        Raises Refused (404: there is none), NoAnswer, BadAnswer.
         """
-        return self.ask(exchange.ask_order(order_no, is_fresh=is_fresh))
+        return self.send(exchange.build_order_query(order_no, is_fresh=is_fresh))
 
     def trade(
         self, stock_name: str, trade_type: TradeType, quantity: int, key: UUID | None = None
-    ) -> Order:
+    ) -> OrderAnswer:
         """
         Buy or sell shares, once, and return the order.
 
         key: of a trade that is repeated; without it this is a new one. Raises Refused,
-        Unreachable (definite), Indefinite, BadAnswer (indefinite): both carry the key.
+        NoAnswer (definite), Indefinite, BadAnswer (indefinite): both carry the key.
         """
-        return self.ask(exchange.ask_trade(key or uuid4(), stock_name, trade_type, quantity))
+        return self.send(exchange.build_trade(key or uuid4(), stock_name, trade_type, quantity))
 
-    def leader(self) -> Leadership:
-        """Return who leads, as far as a front end knows. Raises Refused, Unreachable, BadAnswer."""
-        return self.ask(exchange.ask_leader())
+    def leader(self) -> LeaderAnswer:
+        """Return the leader that a front end knows. Raises Refused, NoAnswer, BadAnswer."""
+        return self.send(exchange.build_leader_query())
 
-    def ask(self, question: Question[T]) -> T:
-        """Ask until there is an answer or no time. Raises ClientError."""
+    def send(self, call: ApiCall[T]) -> T:
+        """Send a call until there is an answer or no time. Raises ClientError."""
         steps = exchange.attempts(
-            question, self.limits, clock.monotonic_s, urls=len(self.urls), first=self._first
+            call, self.timeouts, clock.monotonic_s, urls=len(self.urls), first=self._first
         )
-        return exchange.run(steps, self._call, clock.wait)
+        return exchange.run(steps, self._attempt, clock.wait)
 
-    def _call(self, call: Call) -> Reply:
-        """Send one request. Raises Lost."""
-        url, request = self.urls[call.url], call.request
-        until_s = clock.monotonic_s() + call.timeout_s
+    def _attempt(self, attempt: Attempt) -> RawAnswer:
+        """Send one request. Raises AttemptFailed."""
+        url, request = self.urls[attempt.url], attempt.request
+        until_s = clock.monotonic_s() + attempt.timeout_s
         try:
             with self._session().request(
                 request.method,
                 url + request.target,
                 headers=dict(request.headers),
                 data=request.body or None,
-                timeout=(min(CONNECT_TIMEOUT_S, call.timeout_s), call.timeout_s),
+                timeout=(min(CONNECT_TIMEOUT_S, attempt.timeout_s), attempt.timeout_s),
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                reply = Reply(response.status_code, headers, _read(response, until_s))
+                reply = RawAnswer(response.status_code, headers, _read(response, until_s))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            raise _lost(url, error) from error
-        self._first = call.url
+            raise _failed(url, error) from error
+        self._first = attempt.url
         return reply
 
     def _session(self) -> requests.Session:
@@ -147,7 +147,7 @@ class Client:
         session: requests.Session | None = getattr(self._own, "session", None)
         if session is None:
             session = self._own.session = requests.Session()
-            session.trust_env = False  # no proxy, no password file: the bazaar is next door
+            session.trust_env = False  # no proxy, no password file
             session.headers["Accept-Encoding"] = "identity"
             with self._lock:
                 self._sessions.add(session)
@@ -155,9 +155,9 @@ class Client:
 
 
 def _read(response: requests.Response, until_s: float) -> bytes:
-    """Return the body. Raises OSError when it is long, or slow."""
+    """Return the body. Raises OSError: it is too long or too slow."""
     content = b""
-    while chunk := response.raw.read1(CHUNK_BYTES):  # what is there: `read` waits for all of it
+    while chunk := response.raw.read1(CHUNK_BYTES):  # what has arrived: `read` waits for all of it
         content += chunk
         if len(content) > ANSWER_BYTES_MAX:
             raise OSError(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
@@ -166,20 +166,20 @@ def _read(response: requests.Response, until_s: float) -> bytes:
     return content
 
 
-def _lost(url: str, error: Exception) -> Lost:
-    """Return what a failed attempt says to a person, and whether it was sent."""
+def _failed(url: str, error: Exception) -> AttemptFailed:
+    """Return a failed attempt as a sentence, and whether it was sent."""
     reason = error.args[0] if error.args else error
-    if isinstance(reason, MaxRetryError):  # nothing is repeated below us: it never got through
-        return Lost(f"{url} cannot be reached: {_words(reason.reason)}.", was_sent=False)
+    if isinstance(reason, MaxRetryError):  # nothing below retries: it was not sent
+        return AttemptFailed(f"{url} cannot be reached: {_words(reason.reason)}.", was_sent=False)
     if isinstance(error, ValueError | LocationParseError):
-        return Lost(f"{url} cannot be reached: {_words(error)}.", was_sent=False)
+        return AttemptFailed(f"{url} cannot be reached: {_words(error)}.", was_sent=False)
     if isinstance(error, requests.ReadTimeout):
-        return Lost(f"{url} did not answer in time.", was_sent=True)
-    return Lost(f"{url} did not answer: {_words(error)}.", was_sent=True)
+        return AttemptFailed(f"{url} did not answer in time.", was_sent=True)
+    return AttemptFailed(f"{url} did not answer: {_words(error)}.", was_sent=True)
 
 
 def _words(error: BaseException | None) -> str:
-    """Return the reason at the bottom of an error, in a few words."""
+    """Return the innermost reason of an error, in a few words."""
     bottom = error
     while bottom is not None and (below := bottom.__cause__ or bottom.__context__):
         bottom = below

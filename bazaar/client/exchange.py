@@ -1,13 +1,14 @@
 """
-Talk to front ends without I/O: questions, answers, and when to ask again (DESIGN 6, I9).
+API calls to front ends, without I/O: requests, answers, and retries (docs/DESIGN.md 6, I9).
 
-A `Question` is one request and the way to read its answer. `attempts` is a flow, as in
-`bazaar.core.flow`: it yields `Call` and `Pause`, is sent the `Reply` or has `Lost` thrown into it,
-and ends with the answer or a `ClientError`. `run` drives it for who may wait; a load generator has
-a driver of its own. Every attempt of a trade carries the same key, so it happens once (I2).
+An `ApiCall` is one request and the way to read its answer. `attempts` is a flow, as in
+`bazaar.core.flow`: it yields `Attempt` and `Pause`, is sent the `RawAnswer` or has `AttemptFailed`
+thrown into it, and ends with the answer or a `ClientError`. `run` drives it for a caller that may
+block; a load generator has a driver of its own. Every attempt of a trade carries the same key, so
+it happens once (I2).
 
-A refusal speaks of one request (docs/PROTOCOL.md, "What definite means"). After an attempt whose
-answer nobody saw it settles nothing, and the trade ends as indefinite.
+A refusal is about one request (docs/PROTOCOL.md, "What definite means"). After an attempt without
+an answer it settles nothing, and the trade ends as indefinite.
 """
 
 from collections.abc import Callable, Generator
@@ -23,22 +24,22 @@ from bazaar.client import reading
 from bazaar.client.answers import (
     ClientError,
     Indefinite,
-    Leadership,
-    Order,
+    LeaderAnswer,
+    NoAnswer,
+    OrderAnswer,
     Refused,
-    Stock,
-    Unreachable,
+    StockAnswer,
 )
-from bazaar.client.reading import Reply
+from bazaar.client.reading import RawAnswer
 from bazaar.core.types import TradeType
 
-QUESTIONS_MAX = 20_000
-"""Questions for stocks that are remembered ready-made."""
+QUERIES_MAX = 20_000
+"""Calls for stocks that are cached ready-made."""
 PAUSE_S = 0.1
-"""After every front end has failed once; doubles from round to round."""
+"""Once every front end has failed; doubles from round to round."""
 PAUSE_S_MAX = 1.0
 TIMEOUT_S_MIN = 0.05
-"""Of an attempt that begins when the time is nearly up."""
+"""For an attempt that begins just before the deadline."""
 Headers = tuple[tuple[str, str], ...]
 _JSON = ("Content-Type", "application/json")
 _FRESH: Headers = (("Cache-Control", "no-cache"),)
@@ -46,8 +47,8 @@ _FRESH: Headers = (("Cache-Control", "no-cache"),)
 T = TypeVar("T")
 
 
-class Request(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP request, but for Host and Content-Length; `target` is encoded."""
+class ApiRequest(msgspec.Struct, frozen=True, gc=False):
+    """One HTTP request without Host and Content-Length; `target` is encoded."""
 
     method: str
     target: str
@@ -55,33 +56,33 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     body: bytes = b""
 
 
-class Question(msgspec.Struct, Generic[T], frozen=True, gc=False):
-    """A request, and what reads its answer; `read` raises ClientError."""
+class ApiCall(msgspec.Struct, Generic[T], frozen=True, gc=False):
+    """A request and the reader of its answer; `read` raises ClientError."""
 
-    request: Request
-    read: Callable[[Reply], T]
+    request: ApiRequest
+    read: Callable[[RawAnswer], T]
     key: str = ""
     """The idempotency key of a trade."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """How long to try, in seconds."""
 
     deadline_s: float = 30.0
-    """A whole question, with all attempts."""
+    """A whole call, with all attempts."""
     silence_s: float = 30.0
-    """The same, while nobody could even be connected to."""
+    """The same, as long as no front end could even be connected to."""
     read_s: float = 5.0
     """One attempt to read."""
     trade_s: float = 12.0
     """One attempt to trade; a front end tries for 10 s itself."""
 
 
-class Call(msgspec.Struct, frozen=True, gc=False):
-    """Send the request to front end number `url`; answers Reply. Fails Lost."""
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """Send the request to front end number `url`; answers RawAnswer. Fails AttemptFailed."""
 
     url: int
-    request: Request
+    request: ApiRequest
     timeout_s: float
 
 
@@ -91,92 +92,90 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
     seconds: float
 
 
-class Lost(Exception):  # noqa: N818 - it is a fact about the world
-    """An attempt that got no answer; was_sent: the request may have arrived all the same."""
+class AttemptFailed(Exception):  # noqa: N818 - it is a fact about the world
+    """An attempt without an answer; was_sent: the request may have arrived all the same."""
 
     def __init__(self, message: str, *, was_sent: bool) -> None:
         super().__init__(message)
         self.message, self.was_sent = message, was_sent
 
 
-Steps = Generator[Call | Pause, Reply | None, T]
-"""A question under way, which returns its answer in the end."""
+Steps = Generator[Attempt | Pause, RawAnswer | None, T]
+"""A call in progress, which returns its answer in the end."""
 
 
-@lru_cache(QUESTIONS_MAX)
-def ask_stock(stock_name: str, *, is_fresh: bool = False) -> Question[Stock]:
-    """Return the question for one stock; is_fresh: past every cache."""
+@lru_cache(QUERIES_MAX)
+def build_query(stock_name: str, *, is_fresh: bool = False) -> ApiCall[StockAnswer]:
+    """Return the call for one stock; is_fresh: past every cache."""
     target = f"/stocks?stock_name={quote(stock_name, safe='')}"
-    request = Request("GET", target, _FRESH if is_fresh else ())
-    return Question(request, partial(reading.read_stock, stock_name))
+    request = ApiRequest("GET", target, _FRESH if is_fresh else ())
+    return ApiCall(request, partial(reading.read_stock, stock_name))
 
 
-def ask_order(order_no: int, *, is_fresh: bool = False) -> Question[Order]:
-    """Return the question for one order; is_fresh: past every cache."""
-    request = Request("GET", f"/orders?order_no={order_no}", _FRESH if is_fresh else ())
-    return Question(request, partial(reading.read_order, order_no))
+def build_order_query(order_no: int, *, is_fresh: bool = False) -> ApiCall[OrderAnswer]:
+    """Return the call for one order; is_fresh: past every cache."""
+    request = ApiRequest("GET", f"/orders?order_no={order_no}", _FRESH if is_fresh else ())
+    return ApiCall(request, partial(reading.read_order, order_no))
 
 
-def ask_trade(key: UUID, stock_name: str, trade_type: TradeType, quantity: int) -> Question[Order]:
-    """Return the question that places one trade, once, whoever asks it how often."""
-    wish = {"stock_name": stock_name, "trade_type": trade_type, "quantity": quantity}
+def build_trade(
+    key: UUID, stock_name: str, trade_type: TradeType, quantity: int
+) -> ApiCall[OrderAnswer]:
+    """Return the call that places one trade, once, however often it is sent."""
+    trade = {"stock_name": stock_name, "trade_type": trade_type, "quantity": quantity}
     named = str(key)
     headers = (_JSON, ("Idempotency-Key", named))
-    request = Request("POST", "/orders", headers, msgspec.json.encode(wish))
+    request = ApiRequest("POST", "/orders", headers, msgspec.json.encode(trade))
     read = partial(reading.read_placed, stock_name, trade_type, quantity, named)
-    return Question(request, read, named)
+    return ApiCall(request, read, named)
 
 
-def ask_leader() -> Question[Leadership]:
-    """Return the question who leads."""
-    return Question(Request("GET", "/leader"), reading.read_leadership)
+def build_leader_query() -> ApiCall[LeaderAnswer]:
+    """Return the call for the leader."""
+    return ApiCall(ApiRequest("GET", "/leader"), reading.read_leadership)
 
 
-class _Course:
-    """What a question has met with so far, and what follows from it."""
+class _Retries:
+    """The attempts of one call so far, and what follows from them."""
 
-    def __init__(self, key: str, urls: int, limits: Limits, start_s: float) -> None:
-        self.key, self.urls, self.limits, self.start_s = key, urls, limits, start_s
+    def __init__(self, key: str, urls: int, timeouts: Timeouts, start_s: float) -> None:
+        self.key, self.urls, self.timeouts, self.start_s = key, urls, timeouts, start_s
         self.is_connected = self.is_pending = False
         self.failures = 0
 
-    def time_left(self, now_s: float) -> float:
-        """Return how long to go on; nothing is left when it is not positive."""
-        limits = self.limits
-        most_s = (
-            limits.deadline_s if self.is_connected else min(limits.silence_s, limits.deadline_s)
-        )
-        return self.start_s + most_s - now_s
-
     def timeout_s(self, now_s: float) -> float:
         """Return how long the next attempt may take."""
-        one_s = self.limits.trade_s if self.key else self.limits.read_s
-        return max(TIMEOUT_S_MIN, min(one_s, self.start_s + self.limits.deadline_s - now_s))
+        one_s = self.timeouts.trade_s if self.key else self.timeouts.read_s
+        return max(TIMEOUT_S_MIN, min(one_s, self.start_s + self.timeouts.deadline_s - now_s))
 
-    def pause_after(self, error: ClientError | Lost, now_s: float) -> float | None:
-        """Take a failed attempt in; return the pause before the next, None when there is none."""
+    def pause_after(self, error: ClientError | AttemptFailed, now_s: float) -> float | None:
+        """Count a failed attempt; return the pause before the next, None when it was the last."""
         self.failures += 1
-        if isinstance(error, Lost):
+        if isinstance(error, AttemptFailed):
             self.is_connected |= error.was_sent
             self.is_pending |= error.was_sent
+        else:
+            self.is_connected = True
+            self.is_pending |= not error.is_definite
+        most_s = self.timeouts.deadline_s
+        if not self.is_connected:
+            most_s = min(most_s, self.timeouts.silence_s)
+        left_s = self.start_s + most_s - now_s - TIMEOUT_S_MIN
+        if isinstance(error, AttemptFailed):
             rounds, rest = divmod(self.failures, self.urls)
             pause_s = 0.0 if rest else min(PAUSE_S * 2 ** min(rounds - 1, 10), PAUSE_S_MAX)
-            left_s = self.time_left(now_s) - TIMEOUT_S_MIN
             return min(pause_s, left_s) if left_s >= 0 else None
-        self.is_connected = True
-        self.is_pending |= not error.is_definite
-        left_s = self.time_left(now_s) - TIMEOUT_S_MIN
         return error.retry_s if error.retry_s is not None and error.retry_s <= left_s else None
 
-    def end(self, error: ClientError | Lost) -> ClientError:
-        """Return what a failed attempt, the last one, means for the question."""
+    def end(self, error: ClientError | AttemptFailed) -> ClientError:
+        """Return what the last failed attempt means for the call."""
         key = self.key
-        if isinstance(error, Lost):
+        if isinstance(error, AttemptFailed):
             if key and self.is_pending:
                 return Indefinite(f"{error.message} The trade may have happened.", key=key)
-            return Unreachable(error.message, key=key)
-        is_open = isinstance(error, Refused) and error.status in _REFUSALS_OF_THE_MOMENT
-        if key and self.is_pending and is_open:
+            return NoAnswer(error.message, key=key)
+        is_temporary = isinstance(error, Refused) and error.status in _TEMPORARY_STATUSES
+        if key and self.is_pending and is_temporary:
             return Indefinite(
                 f"{error.message} An earlier attempt without an answer may still happen.",
                 status=error.status,
@@ -186,46 +185,46 @@ class _Course:
         return error
 
 
-_REFUSALS_OF_THE_MOMENT = frozenset(
+_TEMPORARY_STATUSES = frozenset(
     {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 )
-"""Another request with the same body may fare otherwise; every other refusal is of the body."""
+"""A later request with the same body may succeed; other refusals are about the body."""
 
 
 def attempts(
-    question: Question[T],
-    limits: Limits,
+    call: ApiCall[T],
+    timeouts: Timeouts,
     now_s: Callable[[], float],
     *,
     urls: int = 1,
     first: int = 0,
 ) -> Steps[T]:
     """
-    Ask until there is an answer, a refusal that stands, or no time; return the answer.
+    Try until there is an answer, a final refusal, or no time; return the answer.
 
     urls: how many front ends there are; first: the one to begin with. When one fails, the next is
-    asked. Raises Refused, Unreachable (definite); Indefinite, BadAnswer (indefinite).
+    tried. Raises Refused, NoAnswer (definite); Indefinite, BadAnswer (indefinite).
     """
-    course = _Course(question.key, urls, limits, now_s())
+    retries = _Retries(call.key, urls, timeouts, now_s())
     url = first % urls
     while True:
-        error: ClientError | Lost
+        error: ClientError | AttemptFailed
         try:
-            reply = yield Call(url, question.request, course.timeout_s(now_s()))
-            assert reply is not None, "a Call is answered with a Reply"
-            return question.read(reply)
-        except (ClientError, Lost) as caught:
+            reply = yield Attempt(url, call.request, retries.timeout_s(now_s()))
+            assert reply is not None, "an Attempt is answered with a RawAnswer"
+            return call.read(reply)
+        except (ClientError, AttemptFailed) as caught:
             error = caught
-        pause_s = course.pause_after(error, now_s())
+        pause_s = retries.pause_after(error, now_s())
         if pause_s is None:
-            raise course.end(error) from error
+            raise retries.end(error) from error
         if pause_s:
             yield Pause(pause_s)
         url = (url + 1) % urls
 
 
-def run(steps: Steps[T], call: Callable[[Call], Reply], pause: Callable[[float], None]) -> T:
-    """Drive a question to its end; `call` raises Lost. Raises ClientError."""
+def run(steps: Steps[T], send: Callable[[Attempt], RawAnswer], pause: Callable[[float], None]) -> T:
+    """Drive a call to its end; `send` raises AttemptFailed. Raises ClientError."""
     try:
         step = next(steps)
         while True:
@@ -234,9 +233,9 @@ def run(steps: Steps[T], call: Callable[[Call], Reply], pause: Callable[[float],
                 step = steps.send(None)
                 continue
             try:
-                reply = call(step)
-            except Lost as lost:
-                step = steps.throw(lost)
+                reply = send(step)
+            except AttemptFailed as failed:
+                step = steps.throw(failed)
             else:
                 step = steps.send(reply)
     except StopIteration as end:

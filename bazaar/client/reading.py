@@ -1,7 +1,7 @@
 """
-Read the answers of a front end: bytes in, a frozen value or a `ClientError` out (DESIGN 6).
+Read the answers of a front end: bytes in, a frozen value or a `ClientError` out (docs/DESIGN.md 6).
 
-Every answer is held against its question, so an answer that belongs to somebody else's is noticed.
+Every answer is compared with its call, so an answer to another call is noticed.
 """
 
 import re
@@ -17,19 +17,19 @@ from bazaar.client.answers import (
     BadAnswer,
     ClientError,
     Indefinite,
-    Leadership,
-    Order,
+    LeaderAnswer,
+    NoAnswer,
+    OrderAnswer,
     Refused,
-    Stock,
-    Unreachable,
+    StockAnswer,
 )
 from bazaar.core.types import TradeType
 
 RETRY_AFTER_S = 1.0
-"""Before another attempt, when the answer does not say."""
+"""Before another attempt, when the answer has no Retry-After."""
 RETRY_AFTER_S_MAX = 3600.0
 MESSAGE_CHARS_MAX = 300
-"""Of somebody else's words in a message of ours."""
+"""Of a server's text in a message of ours."""
 CACHE_WORDS_MAX = 1000
 _STALE_CODE = "110"
 _CACHE = "bazaar"
@@ -50,7 +50,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Number = Annotated[int, msgspec.Meta(ge=1)]
 
 
-class Reply(msgspec.Struct, frozen=True, gc=False):
+class RawAnswer(msgspec.Struct, frozen=True, gc=False):
     """An answer as it came: any status; header names in lower case."""
 
     status: int
@@ -105,7 +105,7 @@ _LEADERSHIP = msgspec.json.Decoder(_LeadershipBody)
 _ERROR = msgspec.json.Decoder(_ErrorBody)
 
 
-def read_stock(stock_name: str, reply: Reply) -> Stock:
+def read_stock(stock_name: str, reply: RawAnswer) -> StockAnswer:
     """Return the stock that was asked for. Raises ClientError."""
     _check_ok(reply)
     headers = reply.headers
@@ -118,7 +118,7 @@ def read_stock(stock_name: str, reply: Reply) -> Stock:
             f"The answer is of {body.stock_name!r} at {body.price}, asked was {stock_name!r}.",
             status=reply.status,
         )
-    return Stock(
+    return StockAnswer(
         stock_name,
         body.price,
         body.quantity,
@@ -130,7 +130,7 @@ def read_stock(stock_name: str, reply: Reply) -> Stock:
     )
 
 
-def read_order(order_no: int, reply: Reply) -> Order:
+def read_order(order_no: int, reply: RawAnswer) -> OrderAnswer:
     """Return the order that was asked for. Raises ClientError."""
     _check_ok(reply)
     shown = _decode(_FOUND, reply).data
@@ -138,30 +138,30 @@ def read_order(order_no: int, reply: Reply) -> Order:
         raise BadAnswer(
             f"The answer is of order {shown.order_no}, asked was {order_no}.", status=reply.status
         )
-    return Order(order_no, shown.stock_name, shown.trade_type, shown.quantity)
+    return OrderAnswer(order_no, shown.stock_name, shown.trade_type, shown.quantity)
 
 
 def read_placed(
-    stock_name: str, trade_type: TradeType, quantity: int, key: str, reply: Reply
-) -> Order:
+    stock_name: str, trade_type: TradeType, quantity: int, key: str, reply: RawAnswer
+) -> OrderAnswer:
     """Return the order that a trade became. Raises ClientError."""
     _check_ok(reply, key)
     named = reply.headers.get("idempotency-key", key)
     if named != key:
         raise BadAnswer(f"The answer is of the trade {named}.", status=reply.status, key=key)
-    return Order(_decode(_PLACED, reply, key).order_no, stock_name, trade_type, quantity)
+    return OrderAnswer(_decode(_PLACED, reply, key).order_no, stock_name, trade_type, quantity)
 
 
-def read_leadership(reply: Reply) -> Leadership:
-    """Return who leads. Raises ClientError."""
+def read_leadership(reply: RawAnswer) -> LeaderAnswer:
+    """Return the leader. Raises ClientError."""
     _check_ok(reply)
     body = _decode(_LEADERSHIP, reply)
-    return Leadership(body.leader, body.id, body.term)
+    return LeaderAnswer(body.leader, body.id, body.term)
 
 
 @lru_cache(CACHE_WORDS_MAX)
 def cache_word(status: str) -> str:
-    """Return where an answer came from, by its Cache-Status (RFC 9211), perhaps of several."""
+    """Return where an answer came from, by its Cache-Status (RFC 9211; one of several caches)."""
     for member in status.split(","):
         name, _, rest = member.strip().partition("; ")
         if name == _CACHE:
@@ -169,7 +169,7 @@ def cache_word(status: str) -> str:
     return "unknown"
 
 
-def _decode(decoder: msgspec.json.Decoder[T], reply: Reply, key: str = "") -> T:
+def _decode(decoder: msgspec.json.Decoder[T], reply: RawAnswer, key: str = "") -> T:
     try:
         return decoder.decode(reply.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -178,21 +178,21 @@ def _decode(decoder: msgspec.json.Decoder[T], reply: Reply, key: str = "") -> T:
         ) from error
 
 
-def _check_ok(reply: Reply, key: str = "") -> None:
+def _check_ok(reply: RawAnswer, key: str = "") -> None:
     """Raise what a status other than 200 means; `key` is the trade's, empty for a read."""
     status = reply.status
     if status == HTTPStatus.OK:
         return
-    told = reply.headers.get("bazaar-definite")
+    definite = reply.headers.get("bazaar-definite")
     failure = reply.headers.get("bazaar-failure", "")
     message = _message(reply)
     is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     is_busy = status == HTTPStatus.TOO_MANY_REQUESTS
     kind: type[ClientError]
     if is_busy or is_server_error:
-        is_harmless = told == "true" or (is_busy and told is None)
-        kind = Refused if is_harmless else Indefinite if key else Unreachable
-    elif told == "true" and status >= HTTPStatus.BAD_REQUEST:
+        is_harmless = definite == "true" or (is_busy and definite is None)
+        kind = Refused if is_harmless else Indefinite if key else NoAnswer
+    elif definite == "true" and status >= HTTPStatus.BAD_REQUEST:
         kind = Refused
     else:
         kind = BadAnswer
@@ -201,8 +201,8 @@ def _check_ok(reply: Reply, key: str = "") -> None:
     raise kind(message, status=status, failure=failure, key=key, retry_s=retry_s)
 
 
-def _message(reply: Reply) -> str:
-    """Return what an error says in words."""
+def _message(reply: RawAnswer) -> str:
+    """Return the message of an error."""
     try:
         body = _ERROR.decode(reply.body)
         text = body.error.message if body.error else body.message
@@ -212,12 +212,12 @@ def _message(reply: Reply) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return somebody else's words as they may stand on a terminal: one short line."""
+    """Return foreign text as one short line that is safe on a terminal."""
     short = " ".join(text[: 4 * MESSAGE_CHARS_MAX].split())[:MESSAGE_CHARS_MAX]
     return "".join(char if char.isprintable() else "?" for char in short)
 
 
-def _retry_s(reply: Reply) -> float:
+def _retry_s(reply: RawAnswer) -> float:
     return min(_seconds(reply.headers.get("retry-after", "")) or RETRY_AFTER_S, RETRY_AFTER_S_MAX)
 
 

@@ -1,0 +1,13 @@
+"""
+Run and operate a cluster on one machine; what `manage.py cluster` does.
+
+- make it: `init`, `data_dir`, `databases`, `supervisor_config`; `launch` is one process
+- run it: `up`, `starting`, `stopping`, `locks`, `parent_death`, `ports`
+- look at it and act on it: `operations.Cluster`, `snapshot`, `events`, `logs`, `tables`
+- `temporary`: a throw-away cluster for tests, measurements and evaluations
+- `arguments`, `exits`: what all commands share: reading arguments, how they end
+
+`bazaar.proof`, `bazaar.loadtest`, `bazaar.management`, tests and bench may import all of it. Only
+`fault_injection` imports a role (the dashboard); nothing else here imports one. May import
+`bazaar.web` and all below it, and `bazaar.settings.env`.
+"""

@@ -1,4 +1,4 @@
-"""The data folder of one cluster: what is kept where, and how its first files are made."""
+"""The data folder of one cluster: where everything is, and how its first files are made."""
 
 import hashlib
 import os
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bazaar import topology
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.settings import env
-from bazaar.topology import Topology, TopologyError
+from bazaar.topology import Topology, TopologyError, role_of
 
 SECRET_BYTES = 32
 SOCKET_PATH_BYTES_MAX = 96
@@ -36,7 +36,7 @@ class DataDir:
 
     @property
     def config_path(self) -> Path:
-        """What the supervisor reads."""
+        """The supervisor's configuration."""
         return self.root / "supervisord.conf"
 
     @property
@@ -46,17 +46,17 @@ class DataDir:
 
     @property
     def lock_path(self) -> Path:
-        """Held by `cluster up` and by its supervisor while either lives."""
+        """Locked by `cluster up` and by its supervisor while either lives."""
         return self.root / "cluster.lock"
 
     @property
     def logs(self) -> Path:
-        """The folder of logs, one file a process."""
+        """The folder of logs, one file for each process."""
         return self.root / "logs"
 
     @property
     def socket_path(self) -> Path:
-        """Where the supervisor listens: here, or in a private folder when this path is too long."""
+        """The supervisor's socket: here, or in a private folder when this path is too long."""
         path = self.root / "supervisor.sock"
         if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
             return path
@@ -72,8 +72,7 @@ class DataDir:
 
     def database(self, name: str) -> Path | None:
         """Return the database of one process; front ends have none."""
-        has_one = name in ("catalog", "dashboard") or name.startswith("order-")
-        return self.root / f"{name}.sqlite3" if has_one else None
+        return self.root / f"{name}.sqlite3" if role_of(name).has_database else None
 
     def make(self) -> None:
         """Make the folders, for the owner only. Raises ClusterError."""
@@ -89,7 +88,7 @@ class DataDir:
                 f"BAZAAR_DATA_DIR: {self.root} is not writable ({error.strerror})."
             ) from error
         if owner != os.getuid():
-            raise ClusterError(f"{self.socket_path.parent} belongs to somebody else (uid {owner}).")
+            raise ClusterError(f"{self.socket_path.parent} belongs to another user (uid {owner}).")
 
     def read_topology(self) -> Topology:
         """Return the description of this folder's cluster. Raises ClusterError."""
@@ -101,19 +100,19 @@ class DataDir:
             raise ClusterError(f"{error}.") from error
 
     def write_topology(self, found: Topology) -> None:
-        """Keep a description, whole or not at all."""
+        """Store a description, whole or not at all."""
         write_whole(self.topology_path, topology.dump(found))
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that nobody ever reads half of it."""
+    """Write a file so that no reader ever sees half of it."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
 
 
 def make_secret(path: Path) -> bool:
-    """Make the cluster secret unless there is one; tell whether it was made."""
+    """Make the cluster secret unless there is one; return whether it was made."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

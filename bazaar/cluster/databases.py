@@ -1,8 +1,8 @@
 """
-The databases of a cluster: made, migrated and filled before any role serves.
+The databases of a cluster: made, migrated and filled before any process serves.
 
-Each is done by a process of its own in the settings of its role, side by side, and not at all
-where nothing is to be done: a look into the file is a hundred times cheaper than a Django start.
+Each takes a process of its own in the settings of its role, side by side, and only when something
+is to be done: reading the file is a hundred times cheaper than starting Django.
 """
 
 import contextlib
@@ -15,63 +15,62 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
-from bazaar.cluster.supervisor_config import role_environment, role_of
+from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.supervisor_config import role_environment
 from bazaar.settings import env
-from bazaar.topology import Node, Topology
+from bazaar.topology import Node, Role, Topology, role_of
 
 STOCKS = ("asterix", "sp500")
 COMMAND_TIMEOUT_S = 120.0
-_APPS = {"catalog": "catalog_app", "dashboard": "dashboard", "order": "order_app"}
 
 
-def prepare(
+def prepare_all(
     data: DataDir, topology: Topology, stocks: str, environ: Mapping[str, str]
 ) -> Iterator[str]:
     """
-    Migrate every database, fill the catalog's, and yield what was done and what failed.
+    Prepare every database side by side, and yield what was done and what failed.
 
     A replica whose database cannot be migrated is only reported: the others can do without it.
     Raises ClusterError: the catalog or the dashboard cannot be prepared.
     """
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
-        catalog = pool.submit(prepare_catalog, data, topology.catalog, stocks, environ)
-        replicas = [
-            (node, pool.submit(prepare_replica, data, node, environ)) for node in topology.replicas
+        jobs = [
+            (name, node, pool.submit(prepare, data, name, node, environ, stocks))
+            for name, node in topology.nodes()
+            if role_of(name).has_database
         ]
-        dashboard = pool.submit(prepare_dashboard, data, topology.dashboard, environ)
-        yield from catalog.result()
-        for node, replica in replicas:
+        for name, node, job in jobs:
             try:
-                yield from replica.result()
+                yield from job.result()
             except ClusterError as error:
+                if role_of(name) is not Role.ORDER:
+                    raise
                 yield f"{error} `manage.py cluster rebuild {node.id}` makes it anew."
-        yield from dashboard.result()
 
 
-def prepare_catalog(
-    data: DataDir, node: Node, stocks: str, environ: Mapping[str, str]
+def prepare(
+    data: DataDir, name: str, node: Node, environ: Mapping[str, str], stocks: str = ""
 ) -> list[str]:
-    """Migrate the catalog's database and load stocks into an empty one. Raises ClusterError."""
-    lines = _migrate(data, "catalog", node, environ)
-    if not lines and _has_rows(data.database("catalog"), "catalog_app_stock"):
-        return lines
-    variables = role_environment(data, "catalog", node, environ)
-    return [*lines, f"catalog: {_manage('catalog', ('load_stocks', stocks), variables)}"]
+    """
+    Migrate the database of a process and give it its first rows; return what was done.
 
-
-def prepare_dashboard(data: DataDir, node: Node, environ: Mapping[str, str]) -> list[str]:
-    """Migrate the dashboard's database and make the first user of one. Raises ClusterError."""
-    lines = _migrate(data, "dashboard", node, environ)
-    if not lines and _has_rows(data.database("dashboard"), "auth_user"):
-        return lines
-    variables = role_environment(data, "dashboard", node, environ)
-    return [*lines, f"dashboard: {_manage('dashboard', ('make_admin',), variables)}"]
-
-
-def prepare_replica(data: DataDir, node: Node, environ: Mapping[str, str]) -> list[str]:
-    """Migrate a replica's database. Raises ClusterError."""
-    return _migrate(data, f"order-{node.id}", node, environ)
+    stocks: the set that an empty catalog lists. An empty dashboard gets its first user. Raises
+    ClusterError.
+    """
+    path, role = data.database(name), role_of(name)
+    assert path is not None, f"{name} has no database"
+    variables = role_environment(data, name, node, environ)
+    lines = []
+    if not _is_migrated(path, role.app):
+        _manage(name, ("migrate", "--verbosity", "0"), variables)
+        lines.append(f"{name}: {path} is ready")
+    table, command = {
+        Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks)),
+        Role.DASHBOARD: ("auth_user", ("make_admin",)),
+    }.get(role, ("", ()))
+    if command and (lines or not _read(path, f"SELECT 1 FROM {table} LIMIT 1")):  # noqa: S608
+        lines.append(f"{name}: {_manage(name, command, variables)}")
+    return lines
 
 
 def delete(data: DataDir, name: str) -> None:
@@ -83,27 +82,14 @@ def delete(data: DataDir, name: str) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _migrate(data: DataDir, name: str, node: Node, environ: Mapping[str, str]) -> list[str]:
-    path = data.database(name)
-    if path is None or _is_migrated(path, _APPS[role_of(name)]):
-        return []
-    _manage(name, ("migrate", "--verbosity", "0"), role_environment(data, name, node, environ))
-    return [f"{name}: {path} is ready"]
-
-
 def _is_migrated(path: Path, app: str) -> bool:
     known = {file.stem for file in (env.ROOT / app / "migrations").glob("[0-9]*.py")}
     applied = _read(path, "SELECT name FROM django_migrations WHERE app = ?", app)
     return bool(known) and known <= applied
 
 
-def _has_rows(path: Path | None, table: str) -> bool:
-    query = f"SELECT 1 FROM {table} LIMIT 1"  # noqa: S608 - a name of our own
-    return path is not None and bool(_read(path, query))
-
-
 def _read(path: Path, query: str, *values: str) -> set[object]:
-    """Return the first column of an answer; nothing when there is no such table or no database."""
+    """Return the first column of an answer; nothing without such a table or database."""
     if not path.exists():
         return set()
     try:
@@ -124,7 +110,7 @@ def _manage(name: str, arguments: tuple[str, ...], variables: Mapping[str, str])
             text=True,
             timeout=COMMAND_TIMEOUT_S,
             check=False,
-            start_new_session=True,  # Ctrl-C is for the command that runs us
+            start_new_session=True,  # Ctrl-C is for the command that runs this one
         )
     except subprocess.TimeoutExpired as error:
         raise ClusterError(f"{name}: `{arguments[0]}` took longer than {error.timeout:g} s.") from (

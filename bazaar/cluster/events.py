@@ -1,16 +1,16 @@
-"""What happened between two snapshots, in words: one line an event."""
+"""Events: what changed between two snapshots of a cluster, one line each."""
 
 from collections.abc import Iterator
 
-from bazaar.cluster.snapshot import ProcessView, Snapshot, State
+from bazaar.cluster.snapshot import ProcessState, ProcessView, Snapshot
 from bazaar.protocol.statuses import ReplicaStatus
 
 LAGGING_MS = 1000.0
-"""A replica further behind than this is called lagging; below, it is only on its way."""
+"""A replica that is further behind than this is called lagging."""
 
 
-def events(before: Snapshot, after: Snapshot) -> Iterator[str]:
-    """Yield one line an event, processes first."""
+def list_events(before: Snapshot, after: Snapshot) -> Iterator[str]:
+    """Yield one line for each event, processes first."""
     for old, new in zip(before.processes, after.processes, strict=True):
         yield from _process_events(old, new)
     yield from _leader_events(before, after)
@@ -24,23 +24,23 @@ def _process_events(old: ProcessView, new: ProcessView) -> Iterator[str]:
         yield f"{new.name} {_end(new)} (pid {old.pid})"
     if new.is_up and old.pid != new.pid:
         yield f"{new.name} started (pid {new.pid})"
-    elif (old.state, new.state) == (State.RUNNING, State.PAUSED):
+    elif (old.state, new.state) == (ProcessState.RUNNING, ProcessState.PAUSED):
         yield f"{new.name} paused"
-    elif (old.state, new.state) == (State.PAUSED, State.RUNNING):
+    elif (old.state, new.state) == (ProcessState.PAUSED, ProcessState.RUNNING):
         yield f"{new.name} resumed"
-    elif (old.state, new.state) == (State.STOPPING, State.STOPPED):
+    elif (old.state, new.state) == (ProcessState.STOPPING, ProcessState.STOPPED):
         yield f"{new.name} stopped"
 
 
 def _end(view: ProcessView) -> str:
     match view.state:
-        case State.STOPPING:
+        case ProcessState.STOPPING:
             return "is being stopped"
-        case State.STOPPED:
+        case ProcessState.STOPPED:
             return "stopped"
-        case State.EXITED if view.exit_status != -1:
+        case ProcessState.EXITED if view.exit_status != -1:
             return f"exited with status {view.exit_status}"
-        case State.FATAL:
+        case ProcessState.FATAL:
             return "cannot be started"
     return "was killed"
 
@@ -69,7 +69,7 @@ def _log_events(old: ProcessView, new: ProcessView) -> Iterator[str]:
 
 
 def is_lagging(view: ProcessView) -> bool:
-    """Tell whether a replica is notably behind."""
+    """Return whether a replica is notably behind."""
     status = view.status
     return isinstance(status, ReplicaStatus) and bool(
         status.lag_orders and status.lag_ms > LAGGING_MS

@@ -1,15 +1,39 @@
-"""The exit codes of the commands that drive, audit and evaluate a cluster."""
+"""How commands end: exit statuses, and the exceptions that carry a sentence for the terminal."""
 
 OK = 0
 ERRORS = 1
 """More operations failed than the limit allows."""
 USAGE = 2
-"""The command was asked for something that cannot be: an option, a file, a folder."""
+"""What was asked for is impossible: an option, a file, a folder."""
 INCONSISTENT = 3
-"""The system broke a promise, or an answer does not match what was kept."""
+"""The system broke a promise, or an answer differs from the stored one."""
 UNREACHABLE = 4
 """No server answered."""
 THRESHOLD = 99
 """A threshold that the caller set was missed."""
 INTERRUPTED = 130
 """Ended by Ctrl-C."""
+
+
+class CommandFailed(Exception):  # noqa: N818 - it is how a command ends
+    """A command cannot go on; the message is one sentence, `status` its exit status."""
+
+    def __init__(self, message: str, status: int = USAGE) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ClusterError(CommandFailed):
+    """The cluster cannot do what the operator asked for."""
+
+
+class ClusterDown(ClusterError):  # noqa: N818 - it is a fact about the world
+    """No supervisor answers for this data folder."""
+
+
+class ClusterStopping(ClusterDown):
+    """The supervisor is stopping everything."""
+
+
+class Interrupted(Exception):  # noqa: N818 - the operator asked for it
+    """The operator ended `cluster up` while it was still starting."""

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
-from bazaar.cluster.supervisor_config import role_of
 from bazaar.settings import env
 from bazaar.settings.env import SettingsError
+from bazaar.topology import role_of
 from dashboard.faults import NotStruck
 
 SIGNAL_NAMES = {"kill": "KILL", "pause": "STOP", "resume": "CONT"}

@@ -1,9 +1,9 @@
 """
 Check one role's settings, then become its server: `python -m bazaar.cluster.launch ROLE [--id N]`.
 
-Run by the supervisor, or by hand. What is wrong is said in one sentence before any server starts,
-and since the server replaces this process, the pid that is supervised is the server's own. Nothing
-here imports Django's machinery: the server's worker does that, once.
+The supervisor runs it, or a person does. What is wrong is said in one sentence before any server
+starts. The server replaces this process, so the supervised pid is the server's own. Nothing here
+imports Django's machinery: the server's worker does that, once.
 """
 
 import argparse
@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bazaar.cluster import ports
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.tie import PARENT_VARIABLE, ParentGone, tie_to_parent
+from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
 from bazaar.settings import env
 from bazaar.settings.env import SettingsError
-from bazaar.topology import Node
+from bazaar.topology import Node, Role, format_address, process_name
 
 APPLICATION = "bazaar.wsgi:application"
 CONNECTIONS_MAX = 1024
@@ -25,7 +25,6 @@ CONNECTIONS_MAX = 1024
 KEEP_ALIVE_S = 75
 KILL_TIMEOUT_S = 2
 """How long requests may go on after SIGTERM."""
-ID_VARIABLES = {"order": "BAZAAR_REPLICA_ID", "frontend": "BAZAAR_FRONT_END_ID"}
 
 
 def granian(node: Node, threads: int, workers: int = 1) -> list[str]:
@@ -51,10 +50,9 @@ def granian(node: Node, threads: int, workers: int = 1) -> list[str]:
 
 def gunicorn(node: Node, threads: int, workers: int = 1) -> list[str]:
     """Return the arguments that run the application under gunicorn."""
-    host = f"[{node.host}]" if ":" in node.host else node.host
     return [
         *("gunicorn", "--worker-class", "gthread", "--no-control-socket"),
-        *("--bind", f"{host}:{node.port}", "--backlog", str(CONNECTIONS_MAX)),
+        *("--bind", format_address(node.host, node.port), "--backlog", str(CONNECTIONS_MAX)),
         *("--workers", str(workers), "--threads", str(threads)),
         *("--worker-connections", str(CONNECTIONS_MAX), "--keep-alive", str(KEEP_ALIVE_S)),
         # No heartbeat: after a pause (SIGSTOP) it would take the worker for hung and kill it.
@@ -64,18 +62,10 @@ def gunicorn(node: Node, threads: int, workers: int = 1) -> list[str]:
     ]
 
 
-SERVERS: Mapping[str, Callable[..., list[str]]] = {
-    "granian": granian,
-    "gunicorn": gunicorn,
-}
+SERVERS: Mapping[str, Callable[..., list[str]]] = {"granian": granian, "gunicorn": gunicorn}
 
 
-def process_name(role: str, node: Node) -> str:
-    """Return the name of a role's process, as in `Topology.nodes`."""
-    return f"{role}-{node.id}" if role in ID_VARIABLES else role
-
-
-def check(role: str, environ: Mapping[str, str]) -> Node:
+def check(role: Role, environ: Mapping[str, str]) -> Node:
     """
     Return the node of a role that can be started with this environment.
 
@@ -84,39 +74,40 @@ def check(role: str, environ: Mapping[str, str]) -> Node:
     env.read_limits(environ)
     node = env.read_node(environ, role)
     env.read_secret(environ)
-    name = process_name(role, node)
+    name = process_name(role, node.id)
     if database := DataDir.of(environ).database(name):
         env.check_writable(database)
     ports.check_free(name, node)
     return node
 
 
-def command(role: str, server: str, environ: Mapping[str, str]) -> list[str]:
+def command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
     """Return the command line that serves a role. Raises SettingsError, PortTaken."""
     if server not in SERVERS:
         raise SettingsError(f"{server!r} is not a server; servers are {', '.join(SERVERS)}.")
     node = check(role, environ)
     limits = env.read_limits(environ)
-    # Only a front end may be several processes: each is a lease holder of its own (DESIGN 4.4).
-    workers = limits.workers if role == "frontend" else 1
+    # Only a front end may be several processes: each has a lease of its own (docs/DESIGN.md 4.4).
+    workers = limits.workers if role is Role.FRONT_END else 1
     return [sys.executable, "-m", *SERVERS[server](node, limits.served_threads, workers)]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Become the server of a role; return 2 when it cannot be started."""
     parser = argparse.ArgumentParser(prog="launch", description=(__doc__ or "").splitlines()[1])
-    parser.add_argument("role", help="catalog, order, frontend or dashboard")
+    parser.add_argument("role", help=", ".join(Role))
     parser.add_argument("--id", help="which replica or front end, from 1")
     parser.add_argument("--server", default="granian", help=" or ".join(SERVERS))
     options = parser.parse_args(arguments)
     parent_pid = int(os.environ.pop(PARENT_VARIABLE, os.getppid()))
-    os.environ["DJANGO_SETTINGS_MODULE"] = f"bazaar.settings.{options.role}"
-    if options.id is not None and options.role in ID_VARIABLES:
-        os.environ[ID_VARIABLES[options.role]] = options.id
     try:
-        # Not SIGTERM: a server that is paused or hangs would not end, and nobody is left to insist.
-        tie_to_parent(parent_pid, signal.SIGKILL)
-        line = command(options.role, options.server, os.environ)
+        role = env.read_role(options.role)
+        os.environ["DJANGO_SETTINGS_MODULE"] = role.settings_module
+        if options.id is not None and role.id_variable:
+            os.environ[role.id_variable] = options.id
+        # Not SIGTERM: a paused or hung server would not end, and nothing is left to kill it.
+        request_death_signal(parent_pid, signal.SIGKILL)
+        line = command(role, options.server, os.environ)
         os.chdir(env.ROOT)
         os.execv(line[0], line)  # noqa: S606 - no shell is the point
     except (SettingsError, ports.PortTaken, ParentGone, OSError) as error:

@@ -1,7 +1,7 @@
 """
 One cluster per data folder: a lock that `cluster up` and its supervisor hold together.
 
-It is a lock of the kernel (flock) on an open file that both share, so it ends with the last of
+The kernel keeps the lock (flock) for an open file that both share, so it ends with the last of
 them, however they end.
 """
 
@@ -10,19 +10,19 @@ import fcntl
 from collections.abc import Iterator
 from typing import IO
 
+from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor import Supervisor
-from bazaar.cluster.waits import wait_until
 
 STOP_TIMEOUT_S = 10.0
-"""For a whole cluster to end: the supervisor kills what does not end by itself before that."""
+"""For a whole cluster to end; before that, the supervisor kills what does not end by itself."""
 
 
 @contextlib.contextmanager
 def hold(data: DataDir) -> Iterator[IO[bytes]]:
     """
-    Hold the folder; a cluster that is just being stopped is waited for.
+    Lock the folder; wait for a cluster that is just being stopped.
 
     Raises ClusterError: the cluster is up, or another command is at work.
     """
@@ -39,7 +39,7 @@ def hold(data: DataDir) -> Iterator[IO[bytes]]:
 
 
 def is_held(data: DataDir) -> bool:
-    """Tell whether a cluster or a command is alive in the folder."""
+    """Return whether a cluster or a command holds the folder."""
     if not data.lock_path.exists():
         return False
     with data.lock_path.open("ab") as file:

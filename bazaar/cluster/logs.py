@@ -1,10 +1,10 @@
-"""The log of one process: its end, and what comes after."""
+"""The log of one process: its last lines, and the lines that follow."""
 
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from bazaar.cluster.waits import Pause
+from bazaar.clock import Pause
 
 FOLLOW_S = 0.2
 LINES_MAX = 100_000
@@ -31,7 +31,7 @@ def size(path: Path) -> int:
 
 
 def follow(path: Path, pause: Pause) -> Iterator[str]:
-    """Yield what is written to a log from now on, over its rotations, until `pause` raises."""
+    """Yield the lines written from now on, across rotations, until `pause` raises."""
     position = size(path)
     while True:
         if size(path) < position:  # rotated

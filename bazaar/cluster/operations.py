@@ -1,20 +1,21 @@
-"""What an operator does to single processes of a cluster that is up."""
+"""Operations on single processes of a running cluster."""
 
 import signal
 from collections.abc import Collection, Mapping
 from functools import partial
 
+from bazaar.clock import wait_until
 from bazaar.cluster import databases
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterDown, ClusterError
+from bazaar.cluster.exits import ClusterDown, ClusterError
 from bazaar.cluster.locks import STOP_TIMEOUT_S, hold
-from bazaar.cluster.snapshot import Observer, ProcessView, Snapshot, State
+from bazaar.cluster.snapshot import Observer, ProcessState, ProcessView, Snapshot
 from bazaar.cluster.starting import Starter, StartFailed, stages
 from bazaar.cluster.stopping import resume, send
 from bazaar.cluster.supervisor import Supervisor
 from bazaar.cluster.supervisor_config import cluster_environment
-from bazaar.cluster.waits import wait_until
 from bazaar.settings import env
+from bazaar.topology import Role, process_name, role_of
 
 SIGNALS = {
     "KILL": signal.SIGKILL,
@@ -30,33 +31,34 @@ class Cluster:
     """The cluster of one data folder."""
 
     def __init__(self, data: DataDir, environ: Mapping[str, str]) -> None:
-        """Read its files. Raises ClusterError, SettingsError: there is none, or they are no use."""
+        """Read its files. Raises ClusterError, SettingsError: they are missing or unusable."""
         self.data = data
         self.topology = data.read_topology()
         self.environ = cluster_environment(data, environ)
         self.supervisor = Supervisor(data.socket_path)
         self.observer = Observer(self.topology, env.read_secret(self.environ), self.supervisor)
 
-    def look(self) -> Snapshot:
-        """Return how it is now."""
-        return self.observer.look()
+    def take_snapshot(self) -> Snapshot:
+        """Return how all processes are now."""
+        return self.observer.take_snapshot()
 
     def close(self) -> None:
-        """End the connections that looking at it has opened."""
+        """Close the connections that snapshots have opened."""
         self.observer.close()
 
     def resolve(self, wanted: str) -> str:
         """
-        Return the name of a process: given as such, as a replica's number, or as `leader`.
+        Return the name of a process, given by name, as a replica's number, or as `leader`.
 
         Raises ClusterError: there is no such process, or no leader.
         """
         if wanted == "leader":
-            leader = self._look_up().leader
+            leader = self._take_supervised_snapshot().leader
             if leader is None:
                 raise ClusterError("There is no leader at the moment.")
             return leader.name
-        name = f"order-{int(wanted)}" if wanted.isascii() and wanted.isdigit() else wanted
+        is_number = wanted.isascii() and wanted.isdigit()
+        name = process_name(Role.ORDER, int(wanted)) if is_number else wanted
         if name not in self.observer.nodes:
             raise ClusterError(
                 f"{wanted!r} is no process of this cluster; it has "
@@ -65,14 +67,14 @@ class Cluster:
         return name
 
     def view(self, name: str) -> ProcessView:
-        """Return how one process is. Raises ClusterDown."""
+        """Return how one process is now. Raises ClusterDown."""
         try:
             return self.observer.view(name)
         except ClusterDown as error:
             raise self._down() from error
 
     def kill(self, wanted: str, signal_name: str) -> str:
-        """Send a signal to a process and all it started; wait until it shows."""
+        """Send a signal to a process and all it started; wait until it takes effect."""
         number = SIGNALS.get(signal_name.upper().removeprefix("SIG"))
         if number is None:
             raise ClusterError(f"{signal_name!r} is no signal; there are {', '.join(SIGNALS)}.")
@@ -80,16 +82,16 @@ class Cluster:
         before = self.view(name)
         if not before.is_up or not send(before.pid, number):
             raise ClusterError(f"{name} is not running.")
-        wait_until(lambda: _shows(number, before, self.view(name)), EFFECT_TIMEOUT_S)
+        wait_until(lambda: _has_effect(number, before, self.view(name)), EFFECT_TIMEOUT_S)
         return f"{name}: {number.name} sent to process group {before.pid}"
 
     def start(self, wanted: str) -> str:
         """Start a process and wait until it serves. Raises StartFailed with the end of its log."""
         name = self.resolve(wanted)
-        # The supervisor may not have seen yet that it ended.
+        # The supervisor may not have noticed yet that it ended.
         wait_until(lambda: self._is_settled(name), EFFECT_TIMEOUT_S)
         view = self.view(name)
-        if view.state is State.PAUSED:
+        if view.state is ProcessState.PAUSED:
             return f"{name} is paused (pid {view.pid}); `kill {name} --signal CONT` resumes it"
         if view.is_up:
             return f"{name} is already running (pid {view.pid})"
@@ -105,31 +107,31 @@ class Cluster:
             resume(view.pid)
         if not self.supervisor.stop(name):
             return f"{name} is not running"
-        if not wait_until(lambda: self.view(name).state is State.STOPPED, STOP_TIMEOUT_S):
+        if not wait_until(lambda: self.view(name).state is ProcessState.STOPPED, STOP_TIMEOUT_S):
             raise ClusterError(f"{name} did not end within {STOP_TIMEOUT_S:g} s.")
         return f"{name} stopped"
 
     def mend(self, names: Collection[str]) -> list[StartFailed]:
-        """Resume and start processes, in the order of a start; return what did not start."""
+        """Resume or start processes, stage by stage; return what did not start."""
         starter = Starter(self.data, self.observer, self.supervisor)
         failures: list[StartFailed] = []
         for stage in stages(self.topology):
             wanted = [name for name in stage if name in names]
             wait_until(partial(self._are_settled, wanted), EFFECT_TIMEOUT_S)
-            for view in self._look_up().processes:
-                if view.name in wanted and view.state is State.PAUSED:
+            for view in self._take_supervised_snapshot().processes:
+                if view.name in wanted and view.state is ProcessState.PAUSED:
                     self.kill(view.name, "CONT")
             failures += starter.start(name for name in wanted if not self.view(name).is_up)
         return failures
 
     def rebuild(self, wanted: str) -> list[str]:
         """
-        Make a replica's database anew; the replica then takes all orders from the others.
+        Make a replica's database anew; the replica then copies all orders from the others.
 
         Raises ClusterError: it is not a replica, or could not be stopped or started.
         """
         name = self.resolve(wanted)
-        if not name.startswith("order-"):
+        if role_of(name) is not Role.ORDER:
             raise ClusterError(f"{name} cannot be rebuilt: only order replicas have copies.")
         if not self.supervisor.is_running():
             with hold(self.data):
@@ -138,10 +140,10 @@ class Cluster:
 
     def _make_anew(self, name: str) -> list[str]:
         databases.delete(self.data, name)
-        return databases.prepare_replica(self.data, self.observer.nodes[name], self.environ)
+        return databases.prepare(self.data, name, self.observer.nodes[name], self.environ)
 
-    def _look_up(self) -> Snapshot:
-        snapshot = self.look()
+    def _take_supervised_snapshot(self) -> Snapshot:
+        snapshot = self.take_snapshot()
         if not snapshot.is_supervised:
             raise self._down()
         return snapshot
@@ -159,13 +161,13 @@ class Cluster:
         return info.is_up == self.view(name).is_up and info.statename != "STOPPING"
 
 
-def _shows(number: signal.Signals, before: ProcessView, now: ProcessView) -> bool:
-    """Tell whether a signal's effect can be seen."""
+def _has_effect(number: signal.Signals, before: ProcessView, now: ProcessView) -> bool:
+    """Return whether a signal's effect can be seen."""
     match number:
         case signal.SIGKILL:
             return now.pid != before.pid
         case signal.SIGSTOP:
-            return now.state is not State.RUNNING
+            return now.state is not ProcessState.RUNNING
         case signal.SIGCONT:
-            return now.state is not State.PAUSED
+            return now.state is not ProcessState.PAUSED
     return True

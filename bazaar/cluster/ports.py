@@ -1,16 +1,21 @@
-"""Tell whether a role's listeners can be opened, before anything is started on them."""
+"""Ports: whether a process can listen on its own, and free ones for throw-away clusters."""
 
 import errno
+import random
 import socket
-from collections.abc import Iterator
 
-from bazaar import clock
-from bazaar.cluster.errors import ClusterError
-from bazaar.topology import Node
+import msgspec
+
+from bazaar import clock, topology
+from bazaar.cluster.exits import ClusterError
+from bazaar.topology import Node, Topology
 
 FREE_WAIT_S = 2.0
-"""How long a port may stay taken by what was just killed: a server's worker ends within 1 s."""
-POLL_S = 0.05
+"""How long a killed process may still hold its port: a server's worker ends within 1 s."""
+# Below the ports that the system gives to outgoing connections (32768 and up): one of those could
+# otherwise take the port of a process that was killed and is about to start again. Between the
+# default cluster's ports, so that a throw-away cluster never meets a default one.
+FIRST, LAST = 22_000, 29_900
 _REASONS = {
     errno.EADDRINUSE: "it is taken by another process",
     errno.EADDRNOTAVAIL: "the address is not one of this machine",
@@ -19,31 +24,28 @@ _REASONS = {
 
 
 class PortTaken(ClusterError):  # noqa: N818 - it is a fact about the world
-    """A listener cannot be opened; the message names port, role and BAZAAR_CLUSTER."""
-
-
-def addresses(node: Node) -> Iterator[tuple[str, int]]:
-    """Yield where a node listens."""
-    yield node.address
-    if node.control_port:
-        yield node.control_address
+    """A listener cannot be opened; the message names port, process and BAZAAR_CLUSTER."""
 
 
 def check_free(name: str, node: Node, wait_s: float = FREE_WAIT_S) -> None:
     """Wait until all ports of a process can be opened. Raises PortTaken."""
-    until_s = clock.monotonic_s() + wait_s
-    for host, port in addresses(node):
-        while reason := why_not(host, port):
-            if clock.monotonic_s() >= until_s:
-                raise PortTaken(
-                    f"{name} cannot listen on port {port} of {host}: {reason}. "
-                    "Free it, or let BAZAAR_CLUSTER name a file with other ports."
-                )
-            clock.wait(POLL_S)
+    found: list[str] = []
+
+    def is_free() -> bool:
+        found[:] = [
+            f"{name} cannot listen on port {port} of {host}: {reason}. "
+            "Free it, or let BAZAAR_CLUSTER name a file with other ports."
+            for host, port in (node.address, node.control_address)
+            if port and (reason := _refusal(host, port))
+        ]
+        return not found
+
+    if not clock.wait_until(is_free, wait_s):
+        raise PortTaken(found[0])
 
 
-def why_not(host: str, port: int) -> str | None:
-    """Return why nobody can listen there now, or None when it is free."""
+def _refusal(host: str, port: int) -> str | None:
+    """Return why no process can listen there now, or None when it is free."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM
@@ -55,3 +57,34 @@ def why_not(host: str, port: int) -> str | None:
     except OSError as error:
         return _REASONS.get(error.errno or 0, str(error))
     return None
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that can be opened now; all are held until the last is found."""
+    chosen: list[socket.socket] = []
+    candidates = random.SystemRandom().sample(range(FIRST, LAST), k=count * 20)
+    try:
+        for port in candidates:
+            probe = socket.socket()
+            chosen.append(probe)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                chosen.pop().close()
+            if len(chosen) == count:
+                return [one.getsockname()[1] for one in chosen]
+        raise ClusterError(f"There are no {count} free ports between {FIRST} and {LAST}.")
+    finally:
+        for one in chosen:
+            one.close()
+
+
+def free_topology(replicas: int = 3, front_ends: int = 1) -> Topology:
+    """Return a cluster on this machine on free ports."""
+    ports = iter(free_ports(3 + 2 * (replicas + front_ends)))
+
+    def move(node: Node) -> Node:
+        served, control = next(ports), next(ports) if node.control_port else 0
+        return msgspec.structs.replace(node, port=served, control_port=control)
+
+    return topology.local(replicas, front_ends).map_nodes(move)

@@ -1,7 +1,7 @@
 """
-One look at the whole cluster: what the supervisor knows, and what every role tells of itself.
+Snapshots of a cluster: what the supervisor knows, and the status of every process.
 
-A snapshot is plain facts; judging it (health, events) needs no process and no clock.
+A snapshot is plain facts; health and events follow from it without any process or clock.
 """
 
 import contextlib
@@ -11,23 +11,22 @@ from enum import StrEnum
 
 import psutil
 
-from bazaar.cluster.errors import ClusterDown
+from bazaar.cluster.exits import ClusterDown
 from bazaar.cluster.supervisor import ProcessInfo, Supervisor
-from bazaar.cluster.supervisor_config import role_of
 from bazaar.core.failures import Failure
 from bazaar.core.replica import ReplicaState
 from bazaar.protocol.clients import CLIENTS, RoleClient
 from bazaar.protocol.statuses import ReplicaStatus, Status
-from bazaar.topology import Node, Topology
+from bazaar.topology import Node, Role, Topology, role_of
 
 STATUS_TIMEOUT_S = 0.4
-"""For a role to tell of itself; a paused one is not asked."""
+"""For a process to send its status; a paused one is not asked."""
 THREADS_MAX = 16
 _STATES = {"STOPPED": "stopped", "STOPPING": "stopping", "FATAL": "fatal", "UNKNOWN": "fatal"}
 
 
-class State(StrEnum):
-    """What a process does, as far as the system can tell."""
+class ProcessState(StrEnum):
+    """What a process does, as the operating system sees it."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -38,7 +37,7 @@ class State(StrEnum):
 
 
 class Health(StrEnum):
-    """How the cluster is."""
+    """How well a cluster is."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -48,28 +47,28 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProcessView:
-    """One process; `status` is what it told of itself, None when it did not answer."""
+    """One process; `status` is None when it did not answer."""
 
     name: str
     node: Node
-    state: State = State.STOPPED
+    state: ProcessState = ProcessState.STOPPED
     pid: int = 0
     """0 unless it is up."""
     up_since_s: float | None = None
     """Seconds since 1970."""
     exit_status: int = 0
-    """Of its last end; -1 when a signal ended it."""
+    """The last one; -1 when a signal ended the process."""
     status: Status | None = None
 
     @property
-    def role(self) -> str:
-        """The role: catalog, order, frontend or dashboard."""
+    def role(self) -> Role:
+        """Its role."""
         return role_of(self.name)
 
     @property
     def is_up(self) -> bool:
-        """Whether there is a process at all."""
-        return self.state in (State.RUNNING, State.PAUSED)
+        """Whether the process exists."""
+        return self.state in (ProcessState.RUNNING, ProcessState.PAUSED)
 
     @property
     def is_leading(self) -> bool:
@@ -83,9 +82,9 @@ class ProcessView:
 
     @property
     def is_well(self) -> bool:
-        """Whether it runs and serves; the dashboard has no control port and tells nothing."""
-        if self.role == "dashboard":
-            return self.state is State.RUNNING
+        """Whether it runs and serves; the dashboard has no control port, so it sends no status."""
+        if self.role is Role.DASHBOARD:
+            return self.state is ProcessState.RUNNING
         return self.status is not None and self.status.is_ready
 
 
@@ -99,11 +98,11 @@ class Snapshot:
     @property
     def replicas(self) -> tuple[ProcessView, ...]:
         """The order replicas."""
-        return tuple(process for process in self.processes if process.role == "order")
+        return tuple(process for process in self.processes if process.role is Role.ORDER)
 
     @property
     def leader(self) -> ProcessView | None:
-        """The replica that leads in the newest term; nobody while a newer term is known of."""
+        """The replica that leads in the newest term; None while a newer term is known."""
         leading = [one for one in self.replicas if one.is_leading and one.status]
         newest = max(leading, key=lambda one: one.status.term if one.status else 0, default=None)
         if newest is None or newest.status is None or newest.status.term < self.term:
@@ -112,18 +111,18 @@ class Snapshot:
 
     @property
     def term(self) -> int:
-        """The newest term that anybody knows of."""
+        """The newest term that any process knows."""
         return max((one.status.term for one in self.processes if one.status), default=0)
 
     @property
     def in_sync(self) -> tuple[int, ...]:
-        """The ids of the replicas that the leader holds for in sync, itself among them."""
+        """The ids of the replicas that are in sync with the leader, itself among them."""
         status = self.leader.status if self.leader else None
         return status.in_sync if isinstance(status, ReplicaStatus) else ()
 
     @property
     def health(self) -> Health:
-        """How the cluster is: healthy only when every process is well and in sync."""
+        """The health: healthy only when every process is well and every replica in sync."""
         if not self.is_supervised:
             return Health.DOWN
         if self.leader is None:
@@ -135,10 +134,10 @@ class Snapshot:
 
 
 class Observer:
-    """Take snapshots of one cluster; connections are kept between them."""
+    """Takes snapshots of one cluster; connections stay open between them."""
 
     def __init__(self, topology: Topology, secret: bytes, supervisor: Supervisor) -> None:
-        """Look at the processes of `topology`."""
+        """topology: the processes."""
         self.nodes = dict(topology.nodes())
         self._supervisor = supervisor
         self._clients: dict[str, RoleClient] = {
@@ -147,8 +146,8 @@ class Observer:
             if role_of(name) in CLIENTS
         }
 
-    def look(self) -> Snapshot:
-        """Take a snapshot. Without a supervisor everything is stopped."""
+    def take_snapshot(self) -> Snapshot:
+        """Return how all processes are now; without a supervisor everything is stopped."""
         try:
             infos = self._supervisor.processes()
         except ClusterDown:
@@ -159,11 +158,11 @@ class Observer:
             return Snapshot(tuple(views))
 
     def view(self, name: str) -> ProcessView:
-        """Look at one process alone. Raises ClusterDown."""
+        """Return how one process is now. Raises ClusterDown."""
         return self._view(name, self._supervisor.processes().get(name))
 
     def close(self) -> None:
-        """End the kept connections; another look opens new ones."""
+        """Close the connections; the next snapshot opens new ones."""
         for client in self._clients.values():
             client.close()
 
@@ -172,21 +171,21 @@ class Observer:
         if info is None:
             return ProcessView(name, node)
         if not info.is_up:
-            state = State(_STATES.get(info.statename, "exited"))
+            state = ProcessState(_STATES.get(info.statename, "exited"))
             return ProcessView(name, node, state, exit_status=info.exitstatus)
         try:
             process = psutil.Process(info.pid)
             system, up_since_s = process.status(), process.create_time()
         except psutil.NoSuchProcess:
-            return ProcessView(name, node, State.EXITED, exit_status=-1)
+            return ProcessView(name, node, ProcessState.EXITED, exit_status=-1)
         if system in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-            return ProcessView(name, node, State.EXITED, exit_status=-1)
+            return ProcessView(name, node, ProcessState.EXITED, exit_status=-1)
         if system == psutil.STATUS_STOPPED:
-            return ProcessView(name, node, State.PAUSED, info.pid, up_since_s)
-        status = self._ask(name)
-        return ProcessView(name, node, State.RUNNING, info.pid, up_since_s, status=status)
+            return ProcessView(name, node, ProcessState.PAUSED, info.pid, up_since_s)
+        status = self._read_status(name)
+        return ProcessView(name, node, ProcessState.RUNNING, info.pid, up_since_s, status=status)
 
-    def _ask(self, name: str) -> Status | None:
+    def _read_status(self, name: str) -> Status | None:
         client = self._clients.get(name)
         with contextlib.suppress(Failure):
             return client.status() if client else None

@@ -4,21 +4,20 @@ import socket
 from collections.abc import Iterable, Iterator
 
 from bazaar import clock
+from bazaar.clock import Pause, wait_until
 from bazaar.cluster import logs
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
-from bazaar.cluster.snapshot import Observer, ProcessView, Snapshot, State
+from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.snapshot import Observer, ProcessState, ProcessView, Snapshot
 from bazaar.cluster.supervisor import Supervisor
-from bazaar.cluster.supervisor_config import role_of
-from bazaar.cluster.waits import Pause, wait_until
-from bazaar.topology import Node, Topology
+from bazaar.topology import Node, Role, Topology, role_of
 
 START_TIMEOUT_S = 30.0
 """For a process to answer; Django's own start takes a second on a slow machine."""
 READY_TIMEOUT_S = 10.0
-"""For a process that answers to be ready; a replica that catches up for longer is let be."""
+"""For a process that answers to be ready; a replica that catches up for longer is left alone."""
 SIDE_BY_SIDE_MAX = 8
-"""Processes started at once: each keeps a processor busy for a second, and all have a timeout."""
+"""Processes started at once; each keeps a processor busy for a second, and all have a timeout."""
 CONNECT_TIMEOUT_S = 0.5
 TAIL_LINES = 8
 
@@ -28,14 +27,14 @@ class StartFailed(ClusterError):  # noqa: N818 - it is a fact about the world
 
 
 def stages(topology: Topology) -> Iterator[tuple[str, ...]]:
-    """Yield which processes are started together, each stage once the last one serves."""
+    """Yield the processes that start together; a stage starts once the one before it serves."""
     names = [name for name, _ in topology.nodes()]
-    for roles in (("catalog",), ("order",), ("frontend", "dashboard")):
+    for roles in ((Role.CATALOG,), (Role.ORDER,), (Role.FRONT_END, Role.DASHBOARD)):
         yield tuple(name for name in names if role_of(name) in roles)
 
 
 class Starter:
-    """Start processes through the supervisor, and find out how it went."""
+    """Starts processes through the supervisor and waits until they serve."""
 
     def __init__(
         self, data: DataDir, observer: Observer, supervisor: Supervisor, pause: Pause = clock.wait
@@ -53,20 +52,22 @@ class Starter:
         return failures
 
     def _start_wave(self, names: Iterable[str]) -> list[StartFailed]:
-        waiting = _Waiting(self._data, names)
+        waiting = _StartWave(self._data, names)
         for name in waiting.log_sizes:
             self._supervisor.start(name)
-        wait_until(lambda: waiting.step(self._observer.look()), READY_TIMEOUT_S, self._pause)
         wait_until(
-            lambda: waiting.step(self._observer.look()) or waiting.is_answered,
+            lambda: waiting.step(self._observer.take_snapshot()), READY_TIMEOUT_S, self._pause
+        )
+        wait_until(
+            lambda: waiting.step(self._observer.take_snapshot()) or waiting.is_answered,
             START_TIMEOUT_S,
             self._pause,
         )
         return waiting.end()
 
 
-class _Waiting:
-    """The processes of one stage that do not serve yet."""
+class _StartWave:
+    """The processes that were started together and do not serve yet."""
 
     def __init__(self, data: DataDir, names: Iterable[str]) -> None:
         self.log_sizes = {name: logs.size(data.log_path(name)) for name in names}
@@ -76,11 +77,11 @@ class _Waiting:
 
     @property
     def is_answered(self) -> bool:
-        """Whether those that are left at least answer."""
+        """Whether all that are left answer at least."""
         return self.log_sizes.keys() <= self._answering
 
     def step(self, snapshot: Snapshot) -> bool:
-        """Let go of what serves or has ended; tell whether nothing is left."""
+        """Drop what serves or has ended; return whether nothing is left."""
         for view in snapshot.processes:
             if view.name not in self.log_sizes:
                 continue
@@ -93,7 +94,7 @@ class _Waiting:
         return not self.log_sizes
 
     def end(self) -> list[StartFailed]:
-        """Return the failures; what never answered is one."""
+        """Return the failures; a process that never answered is one."""
         for name in [name for name in self.log_sizes if name not in self._answering]:
             self._fail(name)
         return self._failures
@@ -105,24 +106,19 @@ class _Waiting:
 
 
 def is_over(view: ProcessView) -> bool:
-    """Tell whether a process that was started has ended."""
-    return view.state in (State.EXITED, State.FATAL, State.STOPPED)
+    """Return whether a process that was started has ended."""
+    return view.state in (ProcessState.EXITED, ProcessState.FATAL, ProcessState.STOPPED)
 
 
 def is_serving(view: ProcessView) -> bool:
-    """Tell whether a process is all it can be: ready, or kept out by a damaged log."""
+    """Return whether a process is as ready as it can be: a damaged log keeps it out."""
     return view.is_corrupt or (view.is_well and is_open(view.node))
 
 
 def is_open(node: Node) -> bool:
-    """Tell whether the served port takes connections."""
+    """Return whether the served port takes connections."""
     try:
         socket.create_connection(node.address, CONNECT_TIMEOUT_S).close()
     except OSError:
         return False
     return True
-
-
-def has_leader(snapshot: Snapshot) -> bool:
-    """Tell whether trades can be placed."""
-    return snapshot.leader is not None

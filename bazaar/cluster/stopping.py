@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 import psutil
 
+from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterDown
+from bazaar.cluster.exits import ClusterDown
 from bazaar.cluster.locks import STOP_TIMEOUT_S
 from bazaar.cluster.supervisor import Supervisor
-from bazaar.cluster.waits import wait_until
 
 FORCE_TIMEOUT_S = 3.0
 WAKE_TIMEOUT_S = 1.0
-"""For a resumed process to go back to sleep; one that stays busy has run by then, too."""
+"""For a resumed process to sleep again; a busy one has run by then, too."""
 _BEFORE_SLEEP = psutil.STATUS_STOPPED, psutil.STATUS_RUNNING
 
 
@@ -23,10 +23,10 @@ def ask_to_stop(supervisor: Supervisor) -> dict[str, int]:
     """
     Ask every process and the supervisor to end; return the pids that were up, by name.
 
-    Raises ClusterDown: nobody answers.
+    Raises ClusterDown: the supervisor does not answer.
     """
     pids = {info.name: info.pid for info in supervisor.processes().values() if info.pid}
-    with contextlib.suppress(ClusterDown):  # somebody else stops it, too
+    with contextlib.suppress(ClusterDown):  # another command stops it, too
         for pid in pids.values():
             resume(pid)
         supervisor.stop_all()
@@ -45,7 +45,7 @@ def stop_cluster(data: DataDir, supervisor_pid: int | None = None) -> list[str]:
     pids: dict[str, int] = {}
     with contextlib.suppress(ClusterDown):
         pids = ask_to_stop(supervisor)
-    # Each question makes the supervisor look at its processes, which it else does once a second.
+    # Each call makes the supervisor check its processes, which it otherwise does once a second.
     is_gone = wait_until(lambda: not (supervisor.is_alive() or is_alive(pid)), STOP_TIMEOUT_S)
     if not is_gone and pid:
         kill_tree(pid)
@@ -54,14 +54,14 @@ def stop_cluster(data: DataDir, supervisor_pid: int | None = None) -> list[str]:
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a process that does not end, and what it started, paused or not."""
+    """Kill a process that does not end and all that it started, paused or not."""
     for process in tree(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
 
 
 def end_all(pids: Iterable[int]) -> None:
-    """Wait for process groups that were told to end; kill those that do not."""
+    """Wait for process groups that were asked to end; kill those that do not."""
     groups = list(pids)
     if not wait_until(lambda: not any(map(has_group, groups)), FORCE_TIMEOUT_S):
         for pid in groups:
@@ -69,7 +69,7 @@ def end_all(pids: Iterable[int]) -> None:
 
 
 def read_supervisor_pid(data: DataDir) -> int | None:
-    """Return the pid of the supervisor that runs on this folder, None when none does."""
+    """Return the pid of the supervisor that runs on this folder, None without one."""
     try:
         pid = int(data.pid_path.read_text())
         is_ours = str(data.config_path) in psutil.Process(pid).cmdline()
@@ -79,7 +79,7 @@ def read_supervisor_pid(data: DataDir) -> int | None:
 
 
 def send(group: int, number: signal.Signals) -> bool:
-    """Send a signal to a whole process group; tell whether there is one."""
+    """Send a signal to a whole process group; return whether there is one."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
@@ -89,10 +89,10 @@ def send(group: int, number: signal.Signals) -> bool:
 
 def resume(group: int) -> None:
     """
-    Let a process group that may be paused run, and wait until it can take the SIGTERM sent next.
+    Resume a process group that may be paused, and wait until it can handle a SIGTERM sent next.
 
-    Before its main thread has run again, the system gives a signal to another thread; Python's
-    main one then sleeps on and never handles it.
+    Until the main thread has run again, the system delivers a signal to another thread; Python's
+    main thread then sleeps on and never handles it.
     """
     paused = [member for member in tree(group) if is_in(member, psutil.STATUS_STOPPED)]
     send(group, signal.SIGCONT)
@@ -100,7 +100,7 @@ def resume(group: int) -> None:
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """Return a process and all that it started; nothing when it has ended."""
+    """Return a process and all that it started; an empty list when it has ended."""
     try:
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]
@@ -109,7 +109,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def is_in(process: psutil.Process, *states: str) -> bool:
-    """Tell whether a process lives and is in one of some states."""
+    """Return whether a process lives and is in one of some states."""
     try:
         return process.status() in states
     except psutil.NoSuchProcess:
@@ -117,7 +117,7 @@ def is_in(process: psutil.Process, *states: str) -> bool:
 
 
 def has_group(group: int) -> bool:
-    """Tell whether any process of a group is left."""
+    """Return whether any process of a group is left."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -126,7 +126,7 @@ def has_group(group: int) -> bool:
 
 
 def is_alive(pid: int | None) -> bool:
-    """Tell whether a process lives; one that only waits to be reaped does not."""
+    """Return whether a process lives; one that only waits to be reaped does not."""
     try:
         return pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,7 +1,7 @@
 """
-The supervisor of one data folder, over its unix socket (XML-RPC of supervisor, a library).
+Client of the supervisor of one data folder: XML-RPC over its unix socket.
 
-It is supervisor that starts, watches, stops and reaps; this is only how it is asked.
+The program `supervisord` starts, watches, stops and reaps all processes; this module calls it.
 """
 
 import http.client
@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bazaar.cluster.errors import ClusterDown, ClusterError, ClusterStopping
+from bazaar.cluster.exits import ClusterDown, ClusterError, ClusterStopping
 from bazaar.cluster.supervisor_config import GROUP
 
 CALL_TIMEOUT_S = 5.0
@@ -21,7 +21,7 @@ _RUNNING = 1
 
 
 class ProcessInfo(msgspec.Struct, frozen=True):
-    """What the supervisor knows of one process."""
+    """What the supervisor knows about one process."""
 
     name: str
     statename: str
@@ -32,7 +32,7 @@ class ProcessInfo(msgspec.Struct, frozen=True):
 
     @property
     def is_up(self) -> bool:
-        """Whether the supervisor holds it for running."""
+        """Whether the supervisor believes that it runs."""
         return self.statename in ("STARTING", "RUNNING")
 
 
@@ -69,20 +69,20 @@ class _UnixTransport(xmlrpc.client.Transport):
 
 
 class Supervisor:
-    """Ask the supervisor; every method raises ClusterDown when it does not answer."""
+    """Calls the supervisor; every method raises ClusterDown when it does not answer."""
 
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
 
     def is_running(self) -> bool:
-        """Tell whether it answers and is not on its way down."""
+        """Return whether it answers and is not shutting down."""
         try:
             return bool(self._call("getState")["statecode"] == _RUNNING)
         except ClusterDown:
             return False
 
     def is_alive(self) -> bool:
-        """Tell whether it answers at all, be it on its way down."""
+        """Return whether it answers at all, even while it shuts down."""
         try:
             self._call("getState")
         except ClusterStopping:
@@ -113,7 +113,7 @@ class Supervisor:
         self._call("stopAllProcesses", False)  # noqa: FBT003 - XML-RPC has no keywords
 
     def shut_down(self) -> None:
-        """Have it end once its processes have."""
+        """Ask it to end once its processes have."""
         self._call("shutdown")
 
     def _try(self, method: str, name: str, expected: int) -> bool:

@@ -1,22 +1,21 @@
 """
-What the supervisor is told: one program per process of the cluster.
+The supervisor's configuration: one program for each process of the cluster.
 
-Paths never stand in the file: it takes them from variables of its own environment, so that no
-folder name, with a percent sign, a quote or a comment sign in it, can change what the file means.
+The file holds no path: the supervisor takes paths from variables of its environment. So no folder
+name with a percent sign, a quote or a comment sign in it can change what the file means.
 """
 
-import os
 import resource
 import shlex
 import sys
 from collections.abc import Mapping
 
 from bazaar.cluster.data_dir import DataDir, write_whole
-from bazaar.cluster.launch import ID_VARIABLES
-from bazaar.topology import Node, Topology
+from bazaar.cluster.parent_death import wrap_command
+from bazaar.topology import Node, Topology, role_of
 
 GROUP = "bazaar"
-"""One group for all programs: the supervisor then stops them at the same time."""
+"""One group for all programs, so that the supervisor stops them at the same time."""
 STOP_WAIT_S = 4
 """How long a process may take to end before it is killed; longer than a server's own limit."""
 LOG_BYTES_MAX = "5MB"
@@ -69,7 +68,7 @@ _COMES_BACK = "autorestart = unexpected\nexitcodes = 0,2\nstartsecs = 1\nstartre
 def write_config(
     data: DataDir, topology: Topology, server: str, *, is_restarting: bool = False
 ) -> None:
-    """Write what the supervisor reads; with `is_restarting` a process that dies comes back."""
+    """Write the configuration; is_restarting: a process that dies is started again."""
     names = ",".join(name for name, _ in topology.nodes())
     limits = {"log_bytes": LOG_BYTES_MAX, "log_backups": LOG_BACKUPS}
     head = _HEAD.format(group=GROUP, names=names, files=_files_max(), **limits)
@@ -89,11 +88,6 @@ def write_config(
     write_whole(data.config_path, head + "".join(programs))
 
 
-def role_of(name: str) -> str:
-    """Return the role of a process by its name."""
-    return name.partition("-")[0]
-
-
 def _files_max() -> int:
     """Return FILES_MAX, or what the system allows when that is less."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -103,7 +97,7 @@ def _files_max() -> int:
 def supervisor_environment(data: DataDir, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of the supervisor, which its programs inherit."""
     return {
-        "BAZAAR_FAULT_BUTTONS": "1",  # a cluster on one machine is one to break, unless said
+        "BAZAAR_FAULT_BUTTONS": "1",  # by default, a cluster on one machine may be broken
         **cluster_environment(data, environ),
         "BAZAAR_SOCKET": str(data.socket_path),
         "BAZAAR_PYTHON": shlex.quote(sys.executable),
@@ -122,16 +116,16 @@ def cluster_environment(data: DataDir, environ: Mapping[str, str]) -> dict[str, 
 def role_environment(
     data: DataDir, name: str, node: Node, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the environment of a command that is run in a role's settings."""
+    """Return the environment of a command that runs in the settings of a process."""
     role = role_of(name)
     found = cluster_environment(data, environ)
-    found["DJANGO_SETTINGS_MODULE"] = f"bazaar.settings.{role}"
-    if role in ID_VARIABLES:
-        found[ID_VARIABLES[role]] = str(node.id)
+    found["DJANGO_SETTINGS_MODULE"] = role.settings_module
+    if role.id_variable:
+        found[role.id_variable] = str(node.id)
     return found
 
 
 def supervisor_command(data: DataDir) -> list[str]:
-    """Return the command line of the supervisor, tied to this process."""
+    """Return the command line of the supervisor, which ends with this process."""
     supervisord = [sys.executable, "-m", "supervisor.supervisord", "-c", str(data.config_path)]
-    return [sys.executable, "-m", "bazaar.cluster.tie", str(os.getpid()), *supervisord]
+    return wrap_command(supervisord)

@@ -1,4 +1,4 @@
-"""What the cluster commands show: tables for people, one JSON object for programs."""
+"""Output of the cluster commands: tables for people, one JSON object for programs."""
 
 import datetime
 from typing import Any
@@ -11,35 +11,30 @@ from rich.table import Table
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.snapshot import ProcessView, Snapshot
 from bazaar.protocol.statuses import ReplicaStatus
-from bazaar.topology import Node
+from bazaar.topology import Role, format_address
 
 PLAIN_WIDTH = 200
-"""Columns when the output is no terminal: wide enough to keep a row on a line."""
+"""Columns when the output is not a terminal: enough to keep a row on one line."""
 
 
-def console(file: Any) -> Console:
-    """Return where tables are printed."""
+def open_console(file: Any) -> Console:
+    """Return the console on which tables are printed."""
     plain = Console(file=file, highlight=False, soft_wrap=True)
     return plain if plain.is_terminal else Console(file=file, highlight=False, width=PLAIN_WIDTH)
 
 
-def addresses(snapshot: Snapshot, data: DataDir) -> Table:
+def make_address_table(snapshot: Snapshot, data: DataDir) -> Table:
     """Return the table that `up` prints once."""
     table = _table("role", "address", "control address", "pid", "database")
     for view in snapshot.processes:
-        control = _address(view.node, view.node.control_port) if view.node.control_port else "-"
+        node = view.node
+        control = format_address(node.host, node.control_port) if node.control_port else "-"
         database = data.database(view.name)
-        table.add_row(
-            view.name,
-            f"http://{_address(view.node, view.node.port)}",
-            control,
-            str(view.pid or "-"),
-            str(database or "-"),
-        )
+        table.add_row(view.name, node.url, control, str(view.pid or "-"), str(database or "-"))
     return table
 
 
-def overview(snapshot: Snapshot) -> Table:
+def make_status_table(snapshot: Snapshot) -> Table:
     """Return the table that `status` prints."""
     table = _table("role", "state", "pid", "up since", "term", "last order", "lag", "in sync")
     for view in snapshot.processes:
@@ -57,14 +52,14 @@ def overview(snapshot: Snapshot) -> Table:
     return table
 
 
-def sentence(snapshot: Snapshot) -> str:
-    """Return how the cluster is, in one line."""
+def describe_health(snapshot: Snapshot) -> str:
+    """Return health, leader and term in one line."""
     leader = snapshot.leader.name if snapshot.leader else "nobody"
     return f"{snapshot.health.value}: {leader} leads, term {snapshot.term}"
 
 
 def as_json(snapshot: Snapshot) -> str:
-    """Return all of a snapshot as one JSON object."""
+    """Return a snapshot as one JSON object."""
     found = {
         "health": snapshot.health.value,
         "leader": snapshot.leader.node.id if snapshot.leader else None,
@@ -76,10 +71,10 @@ def as_json(snapshot: Snapshot) -> str:
 
 
 def describe(view: ProcessView, snapshot: Snapshot) -> dict[str, Any]:
-    """Return what is known of a process; None where it does not apply or did not answer."""
+    """Return the facts of a process; None where one does not apply or is not known."""
     status = view.status
     replica = status if isinstance(status, ReplicaStatus) else None
-    is_replica = view.role == "order"
+    is_replica = view.role is Role.ORDER
     return {
         "name": view.name,
         "role": view.role,
@@ -94,7 +89,7 @@ def describe(view: ProcessView, snapshot: Snapshot) -> dict[str, Any]:
         "standing": replica.state if replica else None,
         "is_leader": view == snapshot.leader if is_replica else None,
         "term": status.term if status else None,
-        "last": status.last if status and view.role in ("order", "catalog") else None,
+        "last": status.last if status and view.role in (Role.ORDER, Role.CATALOG) else None,
         "lag_orders": replica.lag_orders if replica else None,
         "lag_ms": replica.lag_ms if replica else None,
         "is_in_sync": view.node.id in snapshot.in_sync if is_replica else None,
@@ -106,10 +101,6 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table
-
-
-def _address(node: Node, port: int) -> str:
-    return f"[{node.host}]:{port}" if ":" in node.host else f"{node.host}:{port}"
 
 
 def _state(view: ProcessView) -> str:
@@ -137,7 +128,7 @@ def _utc(seconds: float | None) -> str | None:
 
 
 def local_time(seconds: float | None) -> str:
-    """Return date and time of day for people; a dash when there is none."""
+    """Return date and time of day for people; a dash for None."""
     if seconds is None:
         return "-"
     utc = datetime.datetime.fromtimestamp(seconds, datetime.UTC)

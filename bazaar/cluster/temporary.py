@@ -1,109 +1,197 @@
-"""A cluster of our own: in a temporary folder, on free ports, gone in the end."""
+"""
+A throw-away cluster: in a folder of its own, on free ports, gone when this process ends.
+
+Evaluations, measurements and tests all start their clusters here, by `manage.py cluster up` in a
+process of its own.
+"""
 
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Self
 
 from bazaar import topology
+from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
-from bazaar.cluster.free_ports import free_topology
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
+from bazaar.cluster.parent_death import wrap_command
+from bazaar.cluster.ports import free_topology
 from bazaar.cluster.snapshot import Health
 from bazaar.cluster.stopping import stop_cluster
-from bazaar.cluster.supervisor_config import cluster_environment
-from bazaar.cluster.waits import wait_until
 from bazaar.settings import env
+from bazaar.topology import Topology
 
 UP_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 20.0
+COMMAND_TIMEOUT_S = 60.0
+OUTPUT_TIMEOUT_S = 10.0
 TRIES = 3
-"""To bring it up: somebody else may take a port between choosing and opening it."""
-OUTPUT = "up.out"
+"""To bring it up: another process may take a port between choosing and opening it."""
+_UP = " up, "
+
+
+class TemporaryCluster:
+    """A cluster under `manage.py cluster up` in a process of its own."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        nodes: Topology | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """
+        Start nothing yet.
+
+        folder: for everything it writes; the data folder is `data` in it. options: of `up`.
+        nodes: free ports on this machine by default.
+        """
+        self.folder, self.options = folder, options
+        self.data = DataDir(folder / "data")
+        self.topology = nodes or free_topology()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._environ = {name: text for name, text in environ.items() if "DJANGO" not in name}
+        self._cluster: Cluster | None = None
+        self._describe()
+
+    @classmethod
+    def from_prepared(
+        cls, folder: Path, prepared: Path, *options: str, nodes: Topology | None = None
+    ) -> Self:
+        """Return one with a copy of the databases that `init` has made in another folder."""
+        shutil.copytree(prepared / "data", folder / "data")
+        return cls(folder, *options, nodes=nodes)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of its commands."""
+        return {
+            **self._environ,
+            "BAZAAR_DATA_DIR": str(self.data.root),
+            "BAZAAR_CLUSTER": str(self._description),
+        }
+
+    @property
+    def cluster(self) -> Cluster:
+        """Its operations in this process, which are quicker than the command."""
+        assert self._cluster is not None, "the cluster is not up"
+        return self._cluster
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `manage.py cluster ...` to its end."""
+        return subprocess.run(
+            self._command(*arguments),
+            env=self.environ,
+            cwd=env.ROOT,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+        )
+
+    def up(self) -> None:
+        """Bring it up, on other ports when one was taken meanwhile. Raises ClusterError."""
+        for _ in range(TRIES):
+            if self.try_up():
+                return
+            if "cannot listen" not in self.read_output():
+                break
+            self.topology = free_topology(
+                len(self.topology.replicas), len(self.topology.front_ends)
+            )
+        raise ClusterError(f"The cluster in {self.folder} did not come up:\n{self.read_output()}")
+
+    def try_up(self) -> bool:
+        """Bring it up and return whether it serves; otherwise nothing of it is left running."""
+        self.close()
+        self._describe()
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                wrap_command(self._command("up", *self.options)),
+                env=self.environ,
+                cwd=env.ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for this process, which ends the cluster
+            )
+        if not self.wait_for_output(_UP, UP_TIMEOUT_S):
+            self.end()
+            return False
+        self._cluster = Cluster(self.data, self.environ)
+        return True
+
+    def read_output(self) -> str:
+        """Return all that `cluster up` has printed."""
+        return self._output.read_text(errors="replace") if self._output.exists() else ""
+
+    def wait_for_output(self, text: str, timeout_s: float = OUTPUT_TIMEOUT_S) -> bool:
+        """Wait until `cluster up` has printed a text or has ended; return whether it printed it."""
+        wait_until(lambda: text in self.read_output() or not self._is_alive(), timeout_s)
+        return text in self.read_output()
+
+    def end(self) -> None:
+        """Stop everything and wait until it is gone."""
+        self.close()
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        if not wait_until(lambda: not self._is_alive(), END_TIMEOUT_S):
+            stop_cluster(self.data)
+            self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Close the connections that operations have opened."""
+        if self._cluster:
+            self._cluster.close()
+        self._cluster = None
+
+    @property
+    def _description(self) -> Path:
+        return self.folder / "nodes.toml"
+
+    @property
+    def _output(self) -> Path:
+        return self.folder / "up.out"
+
+    def _describe(self) -> None:
+        self._description.write_text(topology.dump(self.topology), encoding="utf-8")
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(env.ROOT / "manage.py"), "cluster", *arguments]
+
+    def _is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
 
 @contextlib.contextmanager
-def own_cluster(environ: Mapping[str, str], **settings: object) -> Iterator[Cluster]:
+def run_healthy(environ: Mapping[str, str], *options: str) -> Iterator[Cluster]:
     """
-    Run a healthy cluster of three replicas and one front end, and end it.
+    Run a healthy cluster of three replicas and one front end, then end and delete it.
 
-    settings: variables of its environment. Raises ClusterError: it does not come up.
+    options: of `up`. Raises ClusterError: it is not healthy in time; its folder stays, with logs.
     """
-    with tempfile.TemporaryDirectory(prefix="bazaar-evaluation-") as folder:
-        variables = {**environ, **{name: str(value) for name, value in settings.items()}}
-        process, cluster = _bring_up(Path(folder), variables)
-        try:
-            yield cluster
-        finally:
-            cluster.close()
-            end(process, cluster.data)
-
-
-def _bring_up(folder: Path, environ: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], Cluster]:
-    for number in range(TRIES):
-        data = DataDir(folder / str(number))
-        process = _begin(data, folder / f"{number}.toml", environ)
-        try:
-            cluster = _wait_for(process, data, environ)
-        except BaseException:
-            end(process, data)
-            raise
-        if cluster is not None:
-            return process, cluster
-        end(process, data)
-        if "cannot listen" not in _said(data):
-            break
-    raise ClusterError(f"The cluster to be measured did not come up: {_last_line(_said(data))}")
-
-
-def _begin(data: DataDir, wished: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    wished.write_text(topology.dump(free_topology()), encoding="utf-8")
-    data.make()
-    up = (str(env.ROOT / "manage.py"), "cluster", "up", "--stocks", "sp500")
-    with (data.root / OUTPUT).open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "bazaar.cluster.tie", str(os.getpid()), sys.executable, *up],
-            env={**cluster_environment(data, environ), "BAZAAR_CLUSTER": str(wished)},
-            cwd=env.ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for us: we end it
-        )
-
-
-def _wait_for(
-    process: subprocess.Popen[bytes], data: DataDir, environ: Mapping[str, str]
-) -> Cluster | None:
-    """Return the cluster once it is healthy; None: it ended, or never was."""
-    wait_until(lambda: " up, " in _said(data) or process.poll() is not None, UP_TIMEOUT_S)
-    if " up, " not in _said(data):
-        return None
-    cluster = Cluster(data, cluster_environment(data, environ))
-    if wait_until(lambda: cluster.look().health is Health.HEALTHY, UP_TIMEOUT_S):
-        return cluster
-    cluster.close()
-    return None
-
-
-def end(process: subprocess.Popen[bytes], data: DataDir) -> None:
-    """Stop a cluster and wait until it is gone."""
-    process.terminate()
+    folder = Path(tempfile.mkdtemp(prefix="bazaar-"))
+    live, is_kept = TemporaryCluster(folder, *options, environ=environ), True
     try:
-        process.wait(END_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        stop_cluster(data)
-        process.kill()
-        process.wait()
+        live.up()
+        if not wait_until(lambda: _is_healthy(live.cluster), UP_TIMEOUT_S):
+            raise ClusterError(f"The cluster in {folder} is not healthy; see its logs.")
+        is_kept = False
+        yield live.cluster
+    finally:
+        live.end()
+        if not is_kept:
+            shutil.rmtree(folder)
 
 
-def _said(data: DataDir) -> str:
-    return (data.root / OUTPUT).read_text(errors="replace")
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]
+def _is_healthy(cluster: Cluster) -> bool:
+    return cluster.take_snapshot().health is Health.HEALTHY

@@ -1,9 +1,9 @@
 """
-`cluster up`: start everything, say what happens, and stop everything in the end.
+`cluster up`: start everything, report every event, and stop everything in the end.
 
-However this command ends, nothing survives it: asked to end, it stops all processes and waits;
-killed, the kernel tells its supervisor (`tie`), which stops them; with the supervisor killed as
-well, the kernel tells each of them.
+However this command ends, nothing outlives it. Asked to end, it stops all processes and waits. If
+it is killed, the kernel signals its supervisor (`parent_death`), which stops them. If the
+supervisor is killed as well, the kernel kills each of them.
 """
 
 import contextlib
@@ -17,126 +17,124 @@ from typing import IO
 from rich.console import Console
 
 from bazaar import clock
+from bazaar.clock import wait_until
 from bazaar.cluster import init, ports, stopping, tables
-from bazaar.cluster.errors import ClusterError, Interrupted
-from bazaar.cluster.events import events
-from bazaar.cluster.init import Wish
-from bazaar.cluster.launch import SERVERS
+from bazaar.cluster.events import list_events
+from bazaar.cluster.exits import ClusterError, Interrupted
+from bazaar.cluster.init import InitOptions
 from bazaar.cluster.locks import hold
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.snapshot import Snapshot
-from bazaar.cluster.starting import Starter, StartFailed, has_leader, stages
+from bazaar.cluster.starting import Starter, StartFailed, stages
 from bazaar.cluster.supervisor_config import (
     supervisor_command,
     supervisor_environment,
     write_config,
 )
-from bazaar.cluster.waits import wait_until
 from bazaar.settings import env
+from bazaar.topology import Role, role_of
 
-LOOK_S = 1.0
+SNAPSHOT_S = 1.0
 SUPERVISOR_TIMEOUT_S = 10.0
 LEADER_TIMEOUT_S = 5.0
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
-def ending_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set, however often they come."""
-    wished = threading.Event()
+def catch_end_signals() -> Iterator[threading.Event]:
+    """Yield an event that Ctrl-C and SIGTERM set, however often they come."""
+    is_ending = threading.Event()
     is_deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup: outlive the terminal
-    numbers = [number for number in _ENDING if not (is_deaf and number is signal.SIGHUP)]
-    before = {number: signal.signal(number, lambda *_: wished.set()) for number in numbers}
+    numbers = [number for number in _END_SIGNALS if not (is_deaf and number is signal.SIGHUP)]
+    before = {number: signal.signal(number, lambda *_: is_ending.set()) for number in numbers}
     try:
-        yield wished
+        yield is_ending
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def up(wish: Wish, environ: Mapping[str, str], console: Console) -> int:
+def up(options: InitOptions, environ: Mapping[str, str], console: Console) -> int:
     """
-    Run a cluster until it is to end; return 0, or 1 when its supervisor was lost.
+    Run a cluster until it is asked to end; return 0, or 1 when its supervisor was lost.
 
     Raises ClusterError, SettingsError: it cannot be started; then nothing is left running.
     """
-    init.check_wish(wish)
-    if wish.server not in SERVERS:
-        raise ClusterError(f"--server must be {' or '.join(SERVERS)}, not {wish.server!r}.")
     env.read_limits(environ)
-    wish.data.make()
-    with ending_signals() as wished, hold(wish.data) as lock:
-        running = Running(wish, environ, console, wished)
+    options.data.make()
+    with catch_end_signals() as is_ending, hold(options.data) as lock:
+        run = ClusterRun(options, environ, console, is_ending)
         try:
-            running.prepare()
-            running.begin(lock)
-            return running.watch()
+            run.prepare()
+            run.start(lock)
+            return run.watch()
         except Interrupted:
             return 0
         finally:
-            running.end()
+            run.end()
 
 
 @dataclass
-class Running:
+class ClusterRun:
     """One run of `cluster up`."""
 
-    wish: Wish
+    options: InitOptions
     environ: Mapping[str, str]
     console: Console
-    wished: threading.Event
+    is_ending: threading.Event
     """Set when the operator wants it to end."""
     supervisor: subprocess.Popen[bytes] | None = None
     last: Snapshot | None = field(default=None, init=False)
 
-    def say(self, line: str) -> None:
+    def report(self, line: str) -> None:
         """Print one event with its time."""
-        self.console.print(f"{_now()} {line}", markup=False, soft_wrap=True)
+        now = tables.local_time(clock.wall_s())[-8:]
+        self.console.print(f"{now} {line}", markup=False, soft_wrap=True)
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not after the operator wants to end. Raises Interrupted."""
-        if self.wished.wait(seconds):
+        """Wait, but not once the operator wants to end. Raises Interrupted."""
+        if self.is_ending.wait(seconds):
             raise Interrupted
 
     def prepare(self) -> None:
-        """Make files and databases, and see that every port is free."""
-        found = init.describe(self.wish, self.environ)
+        """Make files and databases, and check that every port is free."""
+        found = init.make_files(self.options, self.environ)
         for name, node in found.nodes():
             ports.check_free(name, node)
-        for line in init.fill(self.wish, found, self.environ):
-            self.say(line)
+        for line in init.make_databases(self.options, found, self.environ):
+            self.report(line)
         self.pause(0)
 
-    def begin(self, lock: IO[bytes]) -> None:
-        """Start the supervisor, then all roles in their order; print the table of addresses."""
-        cluster = Cluster(self.wish.data, self.environ)
+    def start(self, lock: IO[bytes]) -> None:
+        """Start the supervisor, then all stages; print the table of addresses."""
+        cluster = Cluster(self.options.data, self.environ)
         write_config(
-            self.wish.data,
+            self.options.data,
             cluster.topology,
-            self.wish.server,
-            is_restarting=self.wish.is_restarting,
+            self.options.server,
+            is_restarting=self.options.is_restarting,
         )
-        self.say(f"starting {len(cluster.observer.nodes)} processes")
+        self.report(f"starting {len(cluster.observer.nodes)} processes")
         self._start_supervisor(cluster, lock)
         starter = Starter(cluster.data, cluster.observer, cluster.supervisor, self.pause)
         for names in stages(cluster.topology):
-            self._report(names, starter.start(names))
-        wait_until(lambda: has_leader(cluster.look()), LEADER_TIMEOUT_S, self.pause)
-        self.last = cluster.look()
-        self.console.print(tables.addresses(self.last, cluster.data))
-        self.say(f"up, {tables.sentence(self.last)}")
+            self._report_failures(names, starter.start(names))
+        wait_until(lambda: cluster.take_snapshot().leader is not None, LEADER_TIMEOUT_S, self.pause)
+        self.last = cluster.take_snapshot()
+        self.console.print(tables.make_address_table(self.last, cluster.data))
+        self.report(f"up, {tables.describe_health(self.last)}")
 
     def watch(self) -> int:
-        """Print one line an event until the cluster is to end, or has ended."""
-        cluster = Cluster(self.wish.data, self.environ)
-        while not self.wished.wait(LOOK_S):
+        """Report events until the cluster is asked to end, or has ended; return the exit status."""
+        cluster = Cluster(self.options.data, self.environ)
+        while not self.is_ending.wait(SNAPSHOT_S):
             if self.supervisor is not None and (status := self.supervisor.poll()) is not None:
-                self.say("stopped" if status == 0 else "the supervisor was lost; stopping all")
+                self.report("stopped" if status == 0 else "the supervisor was lost; stopping all")
                 return 0 if status == 0 else 1
-            now = cluster.look()
+            now = cluster.take_snapshot()
             if self.last and now.is_supervised:
-                for line in events(self.last, now):
-                    self.say(line)
+                for line in list_events(self.last, now):
+                    self.report(line)
                 self.last = now
         return 0
 
@@ -146,25 +144,23 @@ class Running:
             return
         if self.supervisor.poll() is None:
             self.console.print("stopping ...")
-            stopped = stopping.stop_cluster(self.wish.data, self.supervisor.pid)
+            stopped = stopping.stop_cluster(self.options.data, self.supervisor.pid)
             self.console.print(f"stopped {', '.join(stopped) or 'the supervisor'}")
         if self.last:
             stopping.end_all(view.pid for view in self.last.processes if view.pid)
         self.supervisor.wait()
 
     def _start_supervisor(self, cluster: Cluster, lock: IO[bytes]) -> None:
-        errors = (cluster.data.logs / "supervisord.err").open("w+b")
-        with errors:
-            self.supervisor = subprocess.Popen(
+        with (cluster.data.logs / "supervisord.err").open("w+b") as errors:
+            self.supervisor = process = subprocess.Popen(
                 supervisor_command(cluster.data),
                 env=supervisor_environment(cluster.data, self.environ),
                 cwd=env.ROOT,
-                stdin=lock,  # the one file that it keeps open: the lock ends with both of us
+                stdin=lock,  # the one file that it keeps open: the lock ends with both processes
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                start_new_session=True,  # Ctrl-C is for us
+                start_new_session=True,  # Ctrl-C is for this process
             )
-            process = self.supervisor
             wait_until(
                 lambda: cluster.supervisor.is_running() or process.poll() is not None,
                 SUPERVISOR_TIMEOUT_S,
@@ -175,14 +171,10 @@ class Running:
                 text = errors.read().decode(errors="replace").strip()
                 raise ClusterError(f"The supervisor did not start: {text or 'no reason given'}")
 
-    def _report(self, names: tuple[str, ...], failures: list[StartFailed]) -> None:
-        """Say what did not start; raise the first when the cluster cannot do without it."""
-        is_needed = not all(name.startswith("order-") for name in names)
+    def _report_failures(self, names: tuple[str, ...], failures: list[StartFailed]) -> None:
+        """Report what did not start; raise the first when the cluster cannot do without it."""
+        is_needed = any(role_of(name) is not Role.ORDER for name in names)
         if failures and (is_needed or len(failures) == len(names)):
             raise failures[0]
         for failure in failures:
-            self.say(str(failure))
-
-
-def _now() -> str:
-    return tables.local_time(clock.wall_s())[-8:]
+            self.report(str(failure))

@@ -14,12 +14,12 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from bazaar import clock
+from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.snapshot import Health, Snapshot
 from bazaar.cluster.starting import READY_TIMEOUT_S, START_TIMEOUT_S, StartFailed
-from bazaar.cluster.waits import wait_until
 from bazaar.loadtest.faults import Choice, Fault, Strike, check_possible, parse_faults
 from bazaar.proof.records import Mark
 from bazaar.topology import Topology
@@ -42,7 +42,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 class Hands(Protocol):
     """What chaos needs of a cluster; `Cluster` is one."""
 
-    def look(self) -> Snapshot:
+    def take_snapshot(self) -> Snapshot:
         """Return how it is now."""
 
     def kill(self, wanted: str, signal_name: str) -> str:
@@ -161,7 +161,7 @@ class Chaos:
     def _run(self) -> None:
         due_s = self._now_s() + self._plan.interval_s
         while not self._is_ending.wait(max(0.0, due_s - self._now_s())):
-            before = self._hands.look()
+            before = self._hands.take_snapshot()
             strike = self._choice.next(before)
             if strike is not None:
                 self._strike(strike, before)
@@ -211,7 +211,7 @@ class Chaos:
 
     def _look(self) -> Snapshot:
         """Look at the cluster, and mark a new leader."""
-        snapshot = self._hands.look()
+        snapshot = self._hands.take_snapshot()
         leadership = _leadership(snapshot)
         if leadership is not None and leadership != self._leadership:
             self._leadership = leadership

@@ -16,8 +16,8 @@ import httptools
 
 from bazaar import clock
 from bazaar.client.client import ANSWER_BYTES_MAX, CONNECT_TIMEOUT_S
-from bazaar.client.exchange import QUESTIONS_MAX, Lost, Request
-from bazaar.client.reading import Reply
+from bazaar.client.exchange import QUERIES_MAX, ApiRequest, AttemptFailed
+from bazaar.client.reading import RawAnswer
 
 _HEADERS_MAX = 1000
 _CONTINUE_STATUS_MAX = 199
@@ -26,10 +26,10 @@ _CONTINUE_STATUS_MAX = 199
 class Owner(Protocol):
     """Who asked."""
 
-    def on_reply(self, reply: Reply, at_s: float) -> None:
+    def on_reply(self, reply: RawAnswer, at_s: float) -> None:
         """Take the answer; at_s: when its last byte was there."""
 
-    def on_lost(self, lost: Lost) -> None:
+    def on_lost(self, lost: AttemptFailed) -> None:
         """Take in that none will come."""
 
 
@@ -145,7 +145,7 @@ class LoadConnection(asyncio.Protocol):
 
     def _deliver(self, at_s: float) -> None:
         owner, self._owner = self._owner, None
-        reply = Reply(self._parser.get_status_code(), self._headers, b"".join(self._body))
+        reply = RawAnswer(self._parser.get_status_code(), self._headers, b"".join(self._body))
         self._headers, self._body, self._size, self._is_complete = {}, [], 0, False
         if not self._is_kept:
             self.abort()
@@ -156,7 +156,7 @@ class LoadConnection(asyncio.Protocol):
         owner = self._owner
         self.abort()
         assert owner is not None, "checked by take"
-        owner.on_lost(Lost(f"The front end gave no answer: {why}.", was_sent=True))
+        owner.on_lost(AttemptFailed(f"The front end gave no answer: {why}.", was_sent=True))
 
     # What the parser tells
 
@@ -196,24 +196,24 @@ class Address:
                 )
         except OSError as error:  # TimeoutError is one
             why = error.strerror or "no answer in time"
-            raise Lost(f"{self.url} cannot be reached: {why}.", was_sent=False) from error
+            raise AttemptFailed(f"{self.url} cannot be reached: {why}.", was_sent=False) from error
         return connection
 
 
-def make_encode(addresses: list[Address]) -> Callable[[int, Request], bytes]:
+def make_encode(addresses: list[Address]) -> Callable[[int, ApiRequest], bytes]:
     """Return what makes the bytes of a request to the front end of a number."""
     heads = [
         f" HTTP/1.1\r\nHost: {one.authority}\r\nAccept: application/json\r\n" for one in addresses
     ]
 
-    def encode(url: int, request: Request) -> bytes:
+    def encode(url: int, request: ApiRequest) -> bytes:
         target = addresses[url].prefix + request.target
         lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers)
         length = f"Content-Length: {len(request.body)}\r\n" if request.body else ""
         head = f"{request.method} {target}{heads[url]}{lines}{length}\r\n"
         return head.encode() + request.body
 
-    remembered = lru_cache(QUESTIONS_MAX)(encode)
+    remembered = lru_cache(QUERIES_MAX)(encode)
     return lambda url, request: (encode if request.body else remembered)(url, request)
 
 

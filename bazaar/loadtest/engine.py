@@ -13,9 +13,9 @@ from typing import Any
 
 from bazaar import clock
 from bazaar.client import exchange
-from bazaar.client.answers import BadAnswer, ClientError, Indefinite, Refused, Stock
-from bazaar.client.exchange import Call, Limits, Lost, Pause, Steps
-from bazaar.client.reading import Reply
+from bazaar.client.answers import BadAnswer, ClientError, Indefinite, Refused, StockAnswer
+from bazaar.client.exchange import Attempt, AttemptFailed, Pause, Steps, Timeouts
+from bazaar.client.reading import RawAnswer
 from bazaar.loadtest.driver import Address, LoadConnection, Turns, make_encode
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Script
@@ -46,7 +46,7 @@ class Engine:
         self.loop = asyncio.get_running_loop()
         self.addresses = [Address(url) for url in plan.urls]
         self.encode = make_encode(self.addresses)
-        self.limits = Limits(deadline_s=plan.deadline_s, silence_s=plan.deadline_s)
+        self.limits = Timeouts(deadline_s=plan.deadline_s, silence_s=plan.deadline_s)
         self.is_closed, self.warmup_s = plan.is_closed, plan.warmup_s
         self.script, self.on_done = script, on_done
         self.turns, self.ticker = Turns(self.loop), Ticker(self.loop)
@@ -164,7 +164,7 @@ class Client:
         )
         self._advance(partial(next, self._steps))
 
-    def _advance(self, step: Callable[[], Call | Pause]) -> None:
+    def _advance(self, step: Callable[[], Attempt | Pause]) -> None:
         """Let the question go on; do what it asks for, or note how it ended."""
         self._timeout_at_s = None
         try:
@@ -176,7 +176,7 @@ class Client:
         else:
             self._do(wish)
 
-    def _do(self, wish: Call | Pause) -> None:
+    def _do(self, wish: Attempt | Pause) -> None:
         self._attempt += 1
         if isinstance(wish, Pause):
             self._engine.loop.call_later(wish.seconds, self._resume, self._attempt)
@@ -194,11 +194,11 @@ class Client:
         self._engine.connecting.add(task)
         task.add_done_callback(self._engine.connecting.discard)
 
-    async def _connect(self, call: Call, attempt: int) -> None:
+    async def _connect(self, call: Attempt, attempt: int) -> None:
         engine = self._engine
         try:
             connection = await engine.addresses[call.url].connect(engine.turns, call.timeout_s)
-        except Lost as lost:
+        except AttemptFailed as lost:
             if attempt == self._attempt:
                 self.on_lost(lost)
             return
@@ -208,7 +208,7 @@ class Client:
         else:
             connection.abort()
 
-    def _send(self, connection: LoadConnection, call: Call) -> None:
+    def _send(self, connection: LoadConnection, call: Attempt) -> None:
         connection.ask(self._engine.encode(call.url, call.request), self)
 
     def _resume(self, attempt: int) -> None:
@@ -218,14 +218,14 @@ class Client:
 
     # What comes back
 
-    def on_reply(self, reply: Reply, at_s: float) -> None:
+    def on_reply(self, reply: RawAnswer, at_s: float) -> None:
         """Take an answer."""
         self._note_sent()
         self._ended_s, self._status = at_s, reply.status
         assert self._steps is not None, "an answer belongs to a question"
         self._advance(partial(self._steps.send, reply))
 
-    def on_lost(self, lost: Lost) -> None:
+    def on_lost(self, lost: AttemptFailed) -> None:
         """Take in that an attempt has failed."""
         self._note_sent()
         self._ended_s = clock.monotonic_s()
@@ -242,7 +242,7 @@ class Client:
             connection.abort()
         self._attempt += 1
         url = self._engine.addresses[self._url].url
-        self.on_lost(Lost(f"{url} did not answer in time.", was_sent=was_sent))
+        self.on_lost(AttemptFailed(f"{url} did not answer in time.", was_sent=was_sent))
 
     def give_up(self) -> None:
         """End what is under way without an answer."""
@@ -304,7 +304,7 @@ def outcome_of(error: ClientError) -> Outcome:
 
 def _shown(intent: Intent, answer: Answer | None) -> dict[str, Any]:
     """Return what an operation was about and what was shown, as fields of a record."""
-    if isinstance(answer, Stock):
+    if isinstance(answer, StockAnswer):
         return {
             "stock_name": answer.name,
             "version": answer.version,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.snapshot import Snapshot
 
 

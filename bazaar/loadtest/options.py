@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bazaar.cluster.errors import Ended
-from bazaar.cluster.front_ends import list_urls
-from bazaar.cluster.numbers import read_number, read_whole
+from bazaar.cluster.arguments import list_urls, read_number, read_whole
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.chaos import ChaosPlan, read_plan
 from bazaar.loadtest.outputs import Outputs
 from bazaar.loadtest.plan import Plan
@@ -88,7 +87,7 @@ def _read_plan(options: Mapping[str, Any], environ: Mapping[str, str]) -> Plan:
     clients = read_whole("--clients", options["clients"], 1, CLIENTS_MAX)
     processes = read_whole("--processes", options["processes"], 1, PROCESSES_MAX)
     if processes > clients:
-        raise Ended(f"--processes {processes} are more than --clients {clients}.")
+        raise CommandFailed(f"--processes {processes} are more than --clients {clients}.")
     return Plan(
         urls=_read_urls(options, environ),
         profile="",
@@ -112,14 +111,16 @@ def _read_urls(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[
     urls = list_urls(environ, options["url"])
     for url in urls:
         if urlsplit(url).scheme != "http":
-            raise Ended(f"--url: {url} is not http, which is all that a load can be sent over.")
+            raise CommandFailed(
+                f"--url: {url} is not http, which is all that a load can be sent over."
+            )
     return urls
 
 
 def _read_chaos(options: Mapping[str, Any]) -> ChaosPlan | None:
     if options["chaos"] is None:
         if options["chaos_interval"] is not None or options["chaos_seed"] is not None:
-            raise Ended("--chaos-interval and --chaos-seed need --chaos.")
+            raise CommandFailed("--chaos-interval and --chaos-seed need --chaos.")
         return None
     interval = options["chaos_interval"]
     interval_s = (
@@ -134,7 +135,7 @@ def read_duration(option: str, text: str, least: float = 0.0) -> float:
     found = _DURATION.fullmatch(text)
     seconds = float(found[1]) * _UNITS[found[2]] if found else -1.0
     if not least <= seconds <= DURATION_S_MAX:
-        raise Ended(f"{option} must be a time such as 30s, 500ms or 2m, not {text!r}.")
+        raise CommandFailed(f"{option} must be a time such as 30s, 500ms or 2m, not {text!r}.")
     return seconds
 
 

@@ -10,7 +10,7 @@ from typing import Self
 import msgspec
 
 from bazaar.cluster.data_dir import write_whole
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.report.page import ReportError, prepare_folder, write_report
 from bazaar.loadtest.summary import Second, Summary
 from bazaar.proof.records import Header, HistoryWriter, Record
@@ -41,7 +41,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 prepare_folder(Path(self.report))
             except ReportError as error:
-                raise Ended(f"--report: {error}") from error
+                raise CommandFailed(f"--report: {error}") from error
 
     def write(self, summary: Summary) -> list[str]:
         """Write all but the history; return what could not be written, a sentence each."""
@@ -68,7 +68,7 @@ def _check_file(option: str, path: Path) -> None:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise Ended(f"{option}: {path} cannot be written ({error.strerror}).") from error
+        raise CommandFailed(f"{option}: {path} cannot be written ({error.strerror}).") from error
 
 
 def _write_json(name: str, summary: Summary) -> None:
@@ -119,7 +119,7 @@ class History:
             self._writer = HistoryWriter(self.path, header)
         except OSError as error:
             self.discard()
-            raise Ended(f"--history: {self._describe(error)}") from error
+            raise CommandFailed(f"--history: {self._describe(error)}") from error
 
     def write(self, record: Record) -> None:
         """Add one record; a full disk is noted, not raised."""

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from bazaar.client.answers import ClientError, Refused, Stock
+from bazaar.client.answers import ClientError, Refused, StockAnswer
 from bazaar.client.client import Client
-from bazaar.client.exchange import Limits
+from bazaar.client.exchange import Timeouts
 from bazaar.cluster import exits
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.profiles import FIXTURES, Weighted, read_profile
 from bazaar.proof.records import Opening
 
-LIMITS = Limits(deadline_s=5.0, silence_s=2.0)
+LIMITS = Timeouts(deadline_s=5.0, silence_s=2.0)
 """How long a cluster may take to show that it is there."""
 
 
@@ -26,13 +26,13 @@ def find_profile(client: Client, wished: str | None) -> str:
     Raises Ended: there is no such profile, or no cluster (4), or one with other stocks (2).
     """
     if wished is not None and wished not in FIXTURES:
-        raise Ended(f"--profile must be {' or '.join(FIXTURES)}, not {wished!r}.")
+        raise CommandFailed(f"--profile must be {' or '.join(FIXTURES)}, not {wished!r}.")
     for name in (wished,) if wished else tuple(FIXTURES):
         first = read_profile(name)[0].stock_name
         if _ask(client, first) is not None:
             return name
     meant = f"the stocks of the profile {wished}" if wished else "the stocks of any profile"
-    raise Ended(f"{client.urls[0]} does not have {meant}.")
+    raise CommandFailed(f"{client.urls[0]} does not have {meant}.")
 
 
 def read_openings(client: Client, stocks: Sequence[Weighted]) -> tuple[Opening, ...]:
@@ -41,20 +41,20 @@ def read_openings(client: Client, stocks: Sequence[Weighted]) -> tuple[Opening, 
     for one in stocks:
         stock = _ask(client, one.stock_name)
         if stock is None:
-            raise Ended(f"{client.urls[0]} does not have the stock {one.stock_name!r}.")
+            raise CommandFailed(f"{client.urls[0]} does not have the stock {one.stock_name!r}.")
         found.append(
             Opening(stock.name, stock.version, stock.quantity, stock.trade_volume, str(stock.price))
         )
     return tuple(found)
 
 
-def _ask(client: Client, stock_name: str) -> Stock | None:
+def _ask(client: Client, stock_name: str) -> StockAnswer | None:
     """Return a stock, None when there is none of that name. Raises Ended."""
     try:
         return client.query(stock_name, is_fresh=True)
     except Refused as error:
         if error.failure == "unknown_stock":
             return None
-        raise Ended(f"{client.urls[0]}: {error.message}", exits.UNREACHABLE) from error
+        raise CommandFailed(f"{client.urls[0]}: {error.message}", exits.UNREACHABLE) from error
     except ClientError as error:
-        raise Ended(error.message, exits.UNREACHABLE) from error
+        raise CommandFailed(error.message, exits.UNREACHABLE) from error

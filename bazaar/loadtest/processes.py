@@ -12,7 +12,7 @@ import msgspec
 
 from bazaar import clock
 from bazaar.cluster import exits
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.plan import Command, Plan, Share, Start, Stop
 from bazaar.loadtest.tally import Tally
 from bazaar.loadtest.worker import READY
@@ -108,7 +108,7 @@ class Processes:
         finally:
             alarm.cancel()
         if line != READY:
-            raise Ended(f"A load process did not start: {_last_words(child)}")
+            raise CommandFailed(f"A load process did not start: {_last_words(child)}")
 
     def _listen(self, child: subprocess.Popen[bytes]) -> None:
         is_last = False
@@ -136,7 +136,9 @@ def _start() -> subprocess.Popen[bytes]:
             start_new_session=True,  # Ctrl-C is for us: we tell them when to end
         )
     except OSError as error:
-        raise Ended(f"A load process cannot be started: {error.strerror}.", exits.ERRORS) from error
+        raise CommandFailed(
+            f"A load process cannot be started: {error.strerror}.", exits.ERRORS
+        ) from error
 
 
 def _last_words(child: subprocess.Popen[bytes]) -> str:

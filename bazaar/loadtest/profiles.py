@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.settings import env
 
 FIXTURES = {"seed": "asterix.json", "sp500": "sp500.json"}
@@ -49,7 +49,7 @@ def read_profile(
     path = env.ROOT / "fixtures" / FIXTURES[name]
     ranked = _weigh(name, _read(path))
     if most is not None and most > len(ranked):
-        raise Ended(f"--stocks {most}: the profile {name} has {len(ranked)} stocks.")
+        raise CommandFailed(f"--stocks {most}: the profile {name} has {len(ranked)} stocks.")
     chosen = ranked[:most]
     if zipf is None:
         return tuple(chosen)
@@ -60,7 +60,7 @@ def _read(path: Path) -> list[_Fields]:
     try:
         rows = msgspec.json.decode(path.read_bytes(), type=list[_Row])
     except (OSError, msgspec.MsgspecError) as error:
-        raise Ended(f"{path} cannot be read: {error}.") from error
+        raise CommandFailed(f"{path} cannot be read: {error}.") from error
     return [row.fields for row in rows]
 
 

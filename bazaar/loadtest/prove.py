@@ -12,15 +12,13 @@ from pathlib import Path
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.supervisor_config import cluster_environment
 from bazaar.loadtest.readback import read_back
-from bazaar.proof.claims import read_claims
+from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.cluster_audit import audit_cluster, audit_files
-from bazaar.proof.coherence import check_coherence
-from bazaar.proof.level import LEVEL_TIMEOUT_S, wait_level
-from bazaar.proof.parties import Parties
-from bazaar.proof.promises import check_promises
+from bazaar.proof.history_checks import check_history, load_history
+from bazaar.proof.read_checks import check_reads
 from bazaar.proof.records import Record, read_history
-from bazaar.proof.scratch import Scratch
-from bazaar.proof.verdict import Notes, Verdict
+from bazaar.proof.remote import LEVEL_TIMEOUT_S, ClusterClients, wait_until_level
+from bazaar.proof.verdict import AuditNotes, Verdict
 from bazaar.settings import env
 
 CALL_TIMEOUT_S = 10.0
@@ -47,17 +45,17 @@ def audit(subject: Subject, history: History | None = None) -> Verdict:
 
     Raises ClusterError, SettingsError: there is no such cluster. Raises HistoryError, OSError.
     """
-    with Scratch() as scratch:
-        notes = Notes.empty()
+    with AuditDatabase() as scratch:
+        notes = AuditNotes.empty()
         if history is not None:
             records = read_history(history) if isinstance(history, Path) else history
-            read_claims(records, scratch, notes)
+            load_history(records, scratch, notes)
         has_ledger = _audit_servers(subject, scratch, notes)
         if history is not None:
-            check_promises(scratch, notes, has_ledger=has_ledger)
+            check_history(scratch, notes, has_ledger=has_ledger)
             if subject.urls:
                 read_back(subject.urls, scratch, notes)
-            check_coherence(scratch, notes, has_ledger=has_ledger)
+            check_reads(scratch, notes, has_ledger=has_ledger)
         return notes.verdict()
 
 
@@ -78,13 +76,13 @@ def prove(
     late: tuple[str, ...] = ()
     if data:
         with _parties(data, STATUS_TIMEOUT_S) as parties:
-            late = wait_level(parties, level_timeout_s)
+            late = wait_until_level(parties, level_timeout_s)
     verdict = audit(Subject(data=data, urls=tuple(urls)), history)
     gaps = dict.fromkeys((*late, *verdict.gaps))
     return Verdict(verdict.findings, tuple(gaps), verdict.counts)
 
 
-def _audit_servers(subject: Subject, scratch: Scratch, notes: Notes) -> bool:
+def _audit_servers(subject: Subject, scratch: AuditDatabase, notes: AuditNotes) -> bool:
     if subject.data is None:
         return False
     if subject.is_offline:
@@ -93,9 +91,9 @@ def _audit_servers(subject: Subject, scratch: Scratch, notes: Notes) -> bool:
         return audit_cluster(parties, scratch, notes)
 
 
-def _parties(data: DataDir, timeout_s: float) -> Parties:
+def _parties(data: DataDir, timeout_s: float) -> ClusterClients:
     """Return those of the folder's cluster, or of the one that BAZAAR_CLUSTER describes."""
     is_elsewhere = os.environ.get("BAZAAR_CLUSTER") and not data.topology_path.exists()
     topology = env.read_topology(os.environ) if is_elsewhere else data.read_topology()
     secret = env.read_secret(cluster_environment(data, os.environ))
-    return Parties.of(topology, secret, timeout_s)
+    return ClusterClients.of(topology, secret, timeout_s)

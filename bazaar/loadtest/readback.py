@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 import uvloop
 
 from bazaar import clock
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Claim
 from bazaar.loadtest.workload import Answer, Intent, look_up
+from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.records import Done
-from bazaar.proof.scratch import Scratch
 from bazaar.proof.sources import key_text
-from bazaar.proof.verdict import Finding, Notes
+from bazaar.proof.verdict import AuditNotes, Finding
 
 CLIENTS = 16
 DEADLINE_S = 15.0
@@ -39,12 +39,12 @@ ORDER BY trade.order_no
 
 
 def read_back(
-    urls: Sequence[str], scratch: Scratch, notes: Notes, deadline_s: float = DEADLINE_S
+    urls: Sequence[str], scratch: AuditDatabase, notes: AuditNotes, deadline_s: float = DEADLINE_S
 ) -> None:
     """Note every acknowledged order that the front ends do not show as it was (I3)."""
     for url in urls:
         if urlsplit(url).scheme != "http":
-            raise Ended(f"Orders are read back over http, not from {url}.")
+            raise CommandFailed(f"Orders are read back over http, not from {url}.")
     reader = _Reader(scratch)
     uvloop.run(reader.run(_plan(tuple(urls), deadline_s)))
     notes.counts["orders read back"] = reader.answered
@@ -60,7 +60,7 @@ def read_back(
 class _Reader:
     """The script of the look-ups, and what they came to."""
 
-    def __init__(self, scratch: Scratch) -> None:
+    def __init__(self, scratch: AuditDatabase) -> None:
         self._scratch = scratch
         self._coming = self._list_numbers()
         self._shown: list[tuple[object, ...]] = []
@@ -136,7 +136,7 @@ def _mistake(found: dict[str, object]) -> Exception:
     return error if isinstance(error, Exception) else RuntimeError(str(found["message"]))
 
 
-def _differences(scratch: Scratch) -> Iterator[Finding]:
+def _differences(scratch: AuditDatabase) -> Iterator[Finding]:
     for order_no, key, client, *columns in scratch.select(_DIFFERENT):
         trade_type, shares, name, outcome, status, *shown = columns
         now = "is shown as {} {} {} now".format(*shown)

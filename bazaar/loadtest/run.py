@@ -17,8 +17,8 @@ from rich.console import Console
 from bazaar import clock
 from bazaar.cluster import exits
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError, Ended
-from bazaar.cluster.up import ending_signals
+from bazaar.cluster.exits import ClusterError, CommandFailed
+from bazaar.cluster.up import catch_end_signals
 from bazaar.loadtest.chaos import Chaos, open_chaos
 from bazaar.loadtest.options import Wish
 from bazaar.loadtest.outputs import History
@@ -32,8 +32,7 @@ from bazaar.loadtest.scripts import read_cast
 from bazaar.loadtest.summary import Summary
 from bazaar.loadtest.totals import Book
 from bazaar.loadtest.watch import Watcher, make_sight, own_data
-from bazaar.proof.history import HistoryError
-from bazaar.proof.records import FORMAT, Header, Mark, Opening
+from bazaar.proof.records import FORMAT, Header, HistoryError, Mark, Opening
 from bazaar.proof.verdict import Verdict
 from bazaar.settings.env import SettingsError
 
@@ -94,7 +93,7 @@ class LoadRun:
         chaos = self._open_chaos()
         header = self._header(openings)
         with History(self.wish.outputs.history, header) as history:
-            with ending_signals() as wished:
+            with catch_end_signals() as wished:
                 self._load(history, chaos, data, wished)
             history.close()
             if history.failure is not None:
@@ -119,11 +118,11 @@ class LoadRun:
         try:
             cast = read_cast(path)
         except HistoryError as error:
-            raise Ended(str(error)) from error
+            raise CommandFailed(str(error)) from error
         except OSError as error:
-            raise Ended(f"{path} cannot be read ({error.strerror}).") from error
+            raise CommandFailed(f"{path} cannot be read ({error.strerror}).") from error
         if not cast.clients:
-            raise Ended(f"{path} has no operations.")
+            raise CommandFailed(f"{path} has no operations.")
         stocks = tuple(Weighted(name, 1.0) for name in cast.stock_names)
         self.plan = msgspec.structs.replace(
             self.plan,

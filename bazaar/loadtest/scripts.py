@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from bazaar.client.answers import Order
+from bazaar.client.answers import OrderAnswer
 from bazaar.core.types import TradeType
 from bazaar.loadtest.plan import Share
 from bazaar.loadtest.workload import (
@@ -143,7 +143,7 @@ class Replay:
     def learn(self, client: int, answer: Answer | None, intent: Intent) -> None:
         """Remember the new number of an order."""
         del client
-        if intent.origin_no is not None and isinstance(answer, Order):
+        if intent.origin_no is not None and isinstance(answer, OrderAnswer):
             self._numbers[intent.origin_no] = answer.order_no
 
     def count_unsent(self) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.summary import OperationSummary, Summary, ThresholdResult
 from bazaar.proof.records import OPERATION_KINDS
 
@@ -61,10 +61,10 @@ def read_threshold(text: str) -> Threshold:
     """Return the condition that a text means. Raises Ended (2)."""
     found = _TEXT.fullmatch(text)
     if found is None:
-        raise Ended(f"--threshold must be such as 'trade_p99<50ms', not {text!r}.")
+        raise CommandFailed(f"--threshold must be such as 'trade_p99<50ms', not {text!r}.")
     kind, metric = _split(found["metric"])
     if metric not in (_OF_ONE if kind else _OF_ALL):
-        raise Ended(
+        raise CommandFailed(
             f"--threshold {text!r}: there is no {found['metric']!r}; there are "
             f"{', '.join(_OF_ALL)}, and {', '.join(_OF_ONE)} after query_, trade_ or order_."
         )
@@ -78,7 +78,7 @@ def read_threshold(text: str) -> Threshold:
     else:
         is_right, wanted = unit is None, "a count has no unit"
     if not is_right:
-        raise Ended(f"--threshold {text!r}: {wanted}.")
+        raise CommandFailed(f"--threshold {text!r}: {wanted}.")
     return Threshold(text, kind, metric, found["compare"], bound)
 
 

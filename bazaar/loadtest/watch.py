@@ -6,9 +6,9 @@ from typing import Protocol
 
 from bazaar.client.answers import ClientError
 from bazaar.client.client import Client
-from bazaar.client.exchange import Limits
+from bazaar.client.exchange import Timeouts
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.loadtest.chaos import is_front_end
 from bazaar.loadtest.totals import ELECTED, Book
@@ -37,7 +37,7 @@ class ClusterSight:
 
     def look(self) -> Sample:
         """Ask all roles."""
-        snapshot = self._cluster.look()
+        snapshot = self._cluster.take_snapshot()
         lags = {
             view.name: view.status.lag_orders
             for view in snapshot.replicas
@@ -51,7 +51,9 @@ class DoorSight:
     """Sees what a front end tells anybody."""
 
     def __init__(self, urls: tuple[str, ...]) -> None:
-        limits = Limits(deadline_s=LOOK_TIMEOUT_S, silence_s=LOOK_TIMEOUT_S, read_s=LOOK_TIMEOUT_S)
+        limits = Timeouts(
+            deadline_s=LOOK_TIMEOUT_S, silence_s=LOOK_TIMEOUT_S, read_s=LOOK_TIMEOUT_S
+        )
         self._client = Client(urls, limits)
 
     def look(self) -> Sample:

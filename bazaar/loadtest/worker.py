@@ -17,13 +17,12 @@ from typing import IO, Any
 import msgspec
 import uvloop
 
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Command, Share, Start, Stop
 from bazaar.loadtest.scripts import make_script
 from bazaar.loadtest.tally import Counter
-from bazaar.proof.history import HistoryError
-from bazaar.proof.records import Done, encode
+from bazaar.proof.records import Done, HistoryError, encode
 
 TELL_S = 0.2
 """Between two tallies."""
@@ -106,7 +105,7 @@ def main() -> int:
     teller = Teller(sys.stdout.buffer)
     try:
         uvloop.run(_play(teller))
-    except (Ended, HistoryError, OSError) as error:
+    except (CommandFailed, HistoryError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:

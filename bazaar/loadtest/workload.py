@@ -18,8 +18,8 @@ from uuid import UUID
 import msgspec
 
 from bazaar.client import exchange
-from bazaar.client.answers import Order, Stock
-from bazaar.client.exchange import Question
+from bazaar.client.answers import OrderAnswer, StockAnswer
+from bazaar.client.exchange import ApiCall
 from bazaar.core.types import TradeType
 from bazaar.loadtest.profiles import Weighted
 from bazaar.proof.records import OperationKind
@@ -37,7 +37,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """One operation that a client wants done."""
 
     kind: OperationKind
-    question: Question[Any]
+    question: ApiCall[Any]
     stock_name: str | None = None
     trade_type: TradeType | None = None
     shares: int | None = None
@@ -47,7 +47,7 @@ class Intent(msgspec.Struct, frozen=True, gc=False):
     """When a history is repeated: the number that this trade's order had there."""
 
 
-Answer = Stock | Order
+Answer = StockAnswer | OrderAnswer
 KeyMaker = Callable[[], UUID]
 
 
@@ -94,10 +94,10 @@ class Visitor:
 
     def learn(self, answer: Answer | None, intent: Intent) -> None:
         """Take in what an operation came to; None when it failed."""
-        if isinstance(answer, Stock):
+        if isinstance(answer, StockAnswer):
             if answer.quantity > 0 and self._chance.random() < self._habits.p:
                 self._next = self._trade(answer.name)
-        elif intent.kind == "trade" and isinstance(answer, Order):
+        elif intent.kind == "trade" and isinstance(answer, OrderAnswer):
             self._keep(answer.order_no)
             if self._chance.random() < self._habits.lookup:
                 order_no = self._chance.choice(self._orders)
@@ -116,7 +116,7 @@ class Visitor:
 
 def query(stock_name: str, *, is_fresh: bool = False) -> Intent:
     """Return the wish to see a stock."""
-    question = exchange.ask_stock(stock_name, is_fresh=is_fresh)
+    question = exchange.build_query(stock_name, is_fresh=is_fresh)
     return Intent("query", question, stock_name=stock_name)
 
 
@@ -124,13 +124,15 @@ def trade(
     key: UUID, stock_name: str, trade_type: TradeType, shares: int, origin_no: int | None = None
 ) -> Intent:
     """Return the wish to trade; origin_no: see Intent."""
-    question = exchange.ask_trade(key, stock_name, trade_type, shares)
+    question = exchange.build_trade(key, stock_name, trade_type, shares)
     return Intent("trade", question, stock_name, trade_type, shares, origin_no=origin_no)
 
 
 def look_up(order_no: int, *, is_fresh: bool = False) -> Intent:
     """Return the wish to see an order."""
-    return Intent("order", exchange.ask_order(order_no, is_fresh=is_fresh), order_no=order_no)
+    return Intent(
+        "order", exchange.build_order_query(order_no, is_fresh=is_fresh), order_no=order_no
+    )
 
 
 def make_keys(prefix: int, client: int) -> Iterator[UUID]:

@@ -1,4 +1,4 @@
-"""How commands refuse: one line for the terminal, and an exit code."""
+"""The base of the commands: every refusal is one line for the terminal and an exit status."""
 
 import os
 import sys
@@ -6,22 +6,22 @@ from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bazaar.cluster.errors import ClusterError, Ended
-from bazaar.cluster.exits import ERRORS, INTERRUPTED, USAGE
+from bazaar.cluster.exits import ERRORS, INTERRUPTED, USAGE, CommandFailed
+from bazaar.settings.env import SettingsError
 
 
 class OneLineParser(CommandParser):
     """A parser, of a command and of its verbs, that does not print its usage with each refusal."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and end; raise CommandError when a program called the command."""
+        """Print what is wrong and exit; raise CommandError when a program called the command."""
         if self.called_from_command_line:
             self.exit(USAGE, f"{self.prog}: {message}\n")
         raise CommandError(message, returncode=USAGE)
 
 
 class OneLineCommand(BaseCommand):
-    """A command whose `run` returns an exit code; every refusal is one line."""
+    """A command whose `run` returns an exit status; every refusal is one line."""
 
     requires_system_checks = ()
 
@@ -31,16 +31,16 @@ class OneLineCommand(BaseCommand):
         self.declare(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run, and end with what came of it."""
+        """Run, and exit with the status."""
         del args
         try:
             status = self.run(options)
             self.stdout.flush()
-        except Ended as ended:
-            raise CommandError(str(ended), returncode=ended.status) from ended
-        except ClusterError as error:
+        except CommandFailed as error:
+            raise CommandError(str(error), returncode=error.status) from error
+        except SettingsError as error:
             raise CommandError(str(error), returncode=USAGE) from error
-        except BrokenPipeError:  # whoever read our output has enough
+        except BrokenPipeError:  # the reader of our output, such as `head`, has ended
             _forget_output()
             return
         except OSError as error:  # a full disk behind our output, for instance
@@ -56,10 +56,10 @@ class OneLineCommand(BaseCommand):
         raise NotImplementedError
 
     def run(self, options: dict[str, Any]) -> int:
-        """Do it; return the exit code. Raises Ended, ClusterError."""
+        """Do it; return the exit status. Raises CommandFailed, SettingsError."""
         raise NotImplementedError
 
 
 def _forget_output() -> None:
-    """Let the interpreter's last flush go nowhere."""
+    """Discard what the interpreter flushes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,1 +1,1 @@
-"""Nothing but the former name of the launcher; `bazaar.cluster` operates a cluster."""
+"""Only the old name of the launcher; `bazaar.cluster` runs and operates clusters."""

@@ -1,4 +1,4 @@
-"""The launcher's former name: `python -m bazaar.ops.launch` still starts a role."""
+"""The launcher's old name: `python -m bazaar.ops.launch` still starts a process."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The part of an audit that needs no history: databases among themselves, caches and terms."""
+"""The part of an audit that needs no history: databases, caches and terms."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,28 +8,28 @@ from functools import partial
 from typing import TypeVar
 
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.core.failures import Failure
+from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.files import LedgerFile, LogFile
-from bazaar.proof.ledger import check_leaderships, check_ledger
-from bazaar.proof.logs import read_ledger
-from bazaar.proof.parties import Parties
-from bazaar.proof.remote import LedgerRemote, LogRemote
-from bazaar.proof.scratch import Scratch
-from bazaar.proof.sources import CHUNK_ROWS, DamagedError, Ledger, Log, SourceError
-from bazaar.proof.verdict import Notes
+from bazaar.proof.ledger_checks import check_ledger, check_terms
+from bazaar.proof.log_checks import load_ledger
+from bazaar.proof.remote import ClusterClients, RemoteLedger, RemoteLog
+from bazaar.proof.sources import CHUNK_ROWS, DamagedError, LedgerSource, LogSource, SourceError
+from bazaar.proof.verdict import AuditNotes
 from bazaar.protocol.clients import FrontEndClient
 from bazaar.protocol.statuses import FrontEndStatus
+from bazaar.topology import Role, process_name
 
 THREADS_MAX = 16
 _LOG_NAME = re.compile(r"(order-[1-9][0-9]?)\.sqlite3")
 _STOCK = "SELECT version, quantity FROM stock WHERE name = ?"
-L = TypeVar("L", bound=Log)
+L = TypeVar("L", bound=LogSource)
 
 
-def audit_files(data: DataDir, scratch: Scratch, notes: Notes) -> bool:
+def audit_files(data: DataDir, database: AuditDatabase, notes: AuditNotes) -> bool:
     """
-    Audit the database files of a folder; tell whether the whole ledger is in `scratch` now.
+    Audit the database files of a folder; return whether the whole ledger is in `database` now.
 
     Raises ClusterError: the folder has no catalog's database.
     """
@@ -44,28 +44,28 @@ def audit_files(data: DataDir, scratch: Scratch, notes: Notes) -> bool:
         ledger = _open("catalog", partial(LedgerFile, "catalog", path), notes)
         if ledger is None:
             return False
-        return compare(stack.enter_context(closing(ledger)), logs, scratch, notes)
+        return compare(stack.enter_context(closing(ledger)), logs, database, notes)
 
 
 def audit_cluster(
-    parties: Parties, scratch: Scratch, notes: Notes, page_rows: int = CHUNK_ROWS
+    clients: ClusterClients, database: AuditDatabase, notes: AuditNotes, page_rows: int = CHUNK_ROWS
 ) -> bool:
-    """Audit a cluster while it runs; tell whether the whole ledger is in `scratch` now."""
+    """Audit a cluster while it runs; return whether the whole ledger is in `database` now."""
 
-    def open_log(name: str) -> LogRemote | None:
-        return _open(name, partial(LogRemote, name, parties.replicas[name], page_rows), notes)
+    def open_log(name: str) -> RemoteLog | None:
+        return _open(name, partial(RemoteLog, name, clients.replicas[name], page_rows), notes)
 
     with ThreadPoolExecutor(THREADS_MAX) as pool:
-        logs = [log for log in pool.map(open_log, parties.replicas) if log]
-    opening = partial(LedgerRemote, "catalog", parties.catalog, page_rows)
+        logs = [log for log in pool.map(open_log, clients.replicas) if log]
+    opening = partial(RemoteLedger, "catalog", clients.catalog, page_rows)
     ledger = _open("catalog", opening, notes)
-    if ledger is None or not compare(ledger, logs, scratch, notes):
+    if ledger is None or not compare(ledger, logs, database, notes):
         return False
-    check_caches(parties.front_ends, scratch, notes)
+    check_caches(clients.front_ends, database, notes)
     return True
 
 
-def _open(name: str, make: Callable[[], L], notes: Notes) -> L | None:
+def _open(name: str, make: Callable[[], L], notes: AuditNotes) -> L | None:
     """Return a source, or note why there is none."""
     try:
         return make()
@@ -77,45 +77,49 @@ def _open(name: str, make: Callable[[], L], notes: Notes) -> L | None:
 
 
 def _names(data: DataDir) -> Iterator[str]:
-    """Yield the replicas that there are files of, or should be."""
+    """Yield the replicas that have files, or should have."""
     found = {match[1] for path in data.root.iterdir() if (match := _LOG_NAME.fullmatch(path.name))}
     with suppress(ClusterError):
-        found |= {f"order-{node.id}" for node in data.read_topology().replicas}
+        found |= {process_name(Role.ORDER, node.id) for node in data.read_topology().replicas}
     yield from sorted(found, key=lambda name: int(name.partition("-")[2]))
 
 
-def compare(ledger: Ledger, logs: Sequence[Log], scratch: Scratch, notes: Notes) -> bool:
-    """Audit sources that are open; tell whether the whole ledger is in `scratch` now."""
+def compare(
+    ledger: LedgerSource, logs: Sequence[LogSource], database: AuditDatabase, notes: AuditNotes
+) -> bool:
+    """Audit sources that are open; return whether the whole ledger is in `database` now."""
     try:
-        read_ledger(ledger, logs, scratch, notes)
-        check_leaderships(ledger, logs, scratch, notes)
+        load_ledger(ledger, logs, database, notes)
+        check_terms(ledger, logs, database, notes)
     except DamagedError as error:
         notes.find("I3", ledger.name, str(error))
         return False
     except SourceError as error:
         notes.gaps.append(str(error))
         return False
-    check_ledger(scratch, notes)
+    check_ledger(database, notes)
     return True
 
 
-def check_caches(front_ends: Mapping[str, FrontEndClient], scratch: Scratch, notes: Notes) -> None:
-    """Note what front ends remember that was old before they were asked (I7)."""
+def check_caches(
+    front_ends: Mapping[str, FrontEndClient], database: AuditDatabase, notes: AuditNotes
+) -> None:
+    """Note what front ends have cached that was old before they were asked (I7)."""
     for name, client in front_ends.items():
         try:
             status = client.status()
         except Failure as failure:
             notes.gaps.append(f"{name} cannot be asked: {failure.message}")
             continue
-        for message in _old_memories(status, scratch):
+        for message in _old_entries(status, database):
             notes.find("I7", name, message)
 
 
-def _old_memories(status: FrontEndStatus, scratch: Scratch) -> Iterator[str]:
-    if status.lease_left_s <= 0:  # it does not serve from memory, or says that it may be old
+def _old_entries(status: FrontEndStatus, database: AuditDatabase) -> Iterator[str]:
+    if status.lease_left_s <= 0:  # its answers from the cache are marked as stale
         return
     for entry in status.cached:
-        for version, quantity in scratch.select(_STOCK, entry.stock_name):
+        for version, quantity in database.select(_STOCK, entry.stock_name):
             if entry.version < version:
                 yield (
                     f"it remembers version {entry.version} of {entry.stock_name}, "

@@ -1,5 +1,5 @@
 """
-Database files as sources: read-only, whether their processes run or not.
+Database files as audit sources: read-only, whether their processes run or not.
 
 Each file is read in one transaction, so what is read is one committed state; the logs' transactions
 begin before the ledger's, so the ledger has all that they have.
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bazaar.proof.sources import CHUNK_ROWS, DamagedError, Leadership, Row, SourceError, tidy_key
+from bazaar.proof.sources import CHUNK_ROWS, DamagedError, KnownTerm, Row, SourceError, tidy_key
 
 TIMEOUT_S = 5.0
 """To wait for a lock."""
@@ -34,12 +34,12 @@ class _File:
     rows = last_order = term = ""
 
     def __init__(self, name: str, path: Path) -> None:
-        """Open it. Raises SourceError: it cannot be; DamagedError: it is no such database."""
+        """Open it. Raises SourceError: it cannot be opened; DamagedError: it is broken."""
         self.name, self.path = name, path
         if not path.is_file():
             raise SourceError(f"{name} has no database at {path}.")
         self._database = self._open()
-        (last,) = self._ask(self.last_order)[0]
+        (last,) = self._select(self.last_order)[0]
         self.last: int = last if isinstance(last, int) else 0
 
     def chunks(self) -> Iterator[list[Row]]:
@@ -52,12 +52,12 @@ class _File:
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
-    def leadership(self) -> Leadership:
-        """Return the newest term it knows of."""
-        term, leader = next(iter(self._ask(self.term)), (0, None))
+    def known_term(self) -> KnownTerm:
+        """Return the newest term that it knows."""
+        term, leader = next(iter(self._select(self.term)), (0, None))
         if type(term) is not int:
             raise DamagedError(f"the term in {self.path} is {term!r}.")
-        return Leadership(term, leader)
+        return KnownTerm(term, leader)
 
     def close(self) -> None:
         """End the transaction."""
@@ -90,7 +90,7 @@ class _File:
         database.execute("BEGIN")
         database.execute(self.last_order).fetchall()
 
-    def _ask(self, query: str) -> list[Any]:
+    def _select(self, query: str) -> list[Any]:
         try:
             return self._database.execute(query).fetchall()
         except sqlite3.Error as error:
@@ -119,5 +119,5 @@ class LedgerFile(_File):
 
     def stocks(self) -> Iterator[Row]:
         """Yield the stocks; they are as of the ledger's end."""
-        for row in self._ask(_STOCKS):
+        for row in self._select(_STOCKS):
             yield (*row, self.last)

@@ -1,5 +1,5 @@
 """
-Decide whether a history of stocks is linearizable (I7; issue 3, part 7).
+Decide whether a history of stocks is linearizable (I7).
 
 For histories of plain reads and writes that takes exponential time (Gibbons and Korach, "Testing
 Shared Memories", 1997). Here every operation carries a version, and versions are the order of the
@@ -33,8 +33,8 @@ from operator import attrgetter
 from typing import Any
 
 from bazaar.core.types import TradeType
-from bazaar.proof.history import Kind, Operation
-from bazaar.proof.violations import Fault, Violation
+from bazaar.proof.stock_operations import StockOperation, StockOperationKind
+from bazaar.proof.violations import Violation, ViolationKind
 
 STATE = ("quantity", "trade_volume", "price")
 """The parts of a state that an operation may show."""
@@ -42,7 +42,7 @@ STATE = ("quantity", "trade_volume", "price")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked, and every violation, the smallest first."""
+    """How much was checked, and every violation, the smallest first."""
 
     reads: int
     stale_reads: int
@@ -52,45 +52,21 @@ class Report:
     """Of unknown outcome and version; among `writes`."""
     violations: tuple[Violation, ...]
 
-    @property
-    def operations(self) -> int:
-        """How many operations there are; an opening is none."""
-        return self.reads + self.writes
-
-    def of(self, fault: Fault) -> tuple[Violation, ...]:
-        """Return the violations of one kind, the smallest first."""
-        return tuple(one for one in self.violations if one.fault is fault)
-
-    def describe(self) -> str:
-        """Say what was found: one line for each kind of violation, with its smallest pair."""
-        total = (
-            f"{self.operations} operations: {self.reads} reads ({self.stale_reads} marked stale), "
-            f"{self.writes} writes ({self.unresolved_writes} of unknown outcome); "
-            f"{len(self.violations)} violations"
-        )
-        found = ((fault, self.of(fault)) for fault in Fault)
-        lines = (
-            f"{len(violations)} x {fault}; the smallest: {violations[0].describe()}"
-            for fault, violations in found
-            if violations
-        )
-        return "\n".join((total, *lines))
-
 
 class StockHistory:
     """The operations on one stock, in the orders that the rules need."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[StockOperation]) -> None:
         known = [one for one in operations if one.version is not None]
         self.by_start = sorted(known, key=attrgetter("start_s"))
         self.by_end = sorted(known, key=attrgetter("end_s"))
-        self.versions: list[tuple[int, list[Operation]]] = [
+        self.versions: list[tuple[int, list[StockOperation]]] = [
             (version, list(group))  # by start, because sorting is stable
             for version, group in itertools.groupby(
                 sorted(self.by_start, key=_version), key=_version
             )
         ]
-        self.is_complete = any(one.kind is Kind.OPENING for one in operations)
+        self.is_complete = any(one.kind is StockOperationKind.OPENING for one in operations)
         unresolved = [one.start_s for one in operations if one.version is None]
         self._unresolved_from_s = min(unresolved, default=None)
 
@@ -99,14 +75,18 @@ class StockHistory:
         return self._unresolved_from_s is not None and self._unresolved_from_s <= end_s
 
 
-def check(operations: Iterable[Operation]) -> Report:
+def check(operations: Iterable[StockOperation]) -> Report:
     """Check a history of any number of stocks, its operations in any order."""
-    stocks: defaultdict[str, list[Operation]] = defaultdict(list)
+    stocks: defaultdict[str, list[StockOperation]] = defaultdict(list)
     for operation in operations:
         stocks[operation.stock_name].append(operation)
     histories = map(StockHistory, stocks.values())
     violations = [one for history in histories for rule in _RULES for one in rule(history)]
-    counted = [one for one in itertools.chain(*stocks.values()) if one.kind is not Kind.OPENING]
+    counted = [
+        one
+        for one in itertools.chain(*stocks.values())
+        if one.kind is not StockOperationKind.OPENING
+    ]
     return Report(
         reads=sum(not one.is_write for one in counted),
         stale_reads=sum(one.is_stale for one in counted),
@@ -116,12 +96,12 @@ def check(operations: Iterable[Operation]) -> Report:
     )
 
 
-def _version(operation: Operation) -> int:
+def _version(operation: StockOperation) -> int:
     assert operation.version is not None, "only operations whose version is known are ordered"
     return operation.version
 
 
-def _rank(operation: Operation) -> int:
+def _rank(operation: StockOperation) -> int:
     """Return the place in the one possible order: a write, its reads, the next write."""
     return 2 * _version(operation) + (not operation.is_write)
 
@@ -145,16 +125,16 @@ def _find_disorder(history: StockHistory) -> Iterator[Violation]:
 
 class _Ended:
     """
-    What has ended, without whatever a later end of at least the same rank makes pointless.
+    The operations that have ended, without those that a later one of at least their rank replaces.
 
     So ranks fall from the first to the last, and the search for one is a bisection.
     """
 
     def __init__(self) -> None:
-        self._operations: list[Operation] = []
+        self._operations: list[StockOperation] = []
         self._negative_ranks: list[int] = []
 
-    def add(self, operation: Operation) -> None:
+    def add(self, operation: StockOperation) -> None:
         """Add the next that ended."""
         rank = _rank(operation)
         while self._negative_ranks and -self._negative_ranks[-1] <= rank:
@@ -163,30 +143,30 @@ class _Ended:
         self._negative_ranks.append(-rank)
         self._operations.append(operation)
 
-    def last_above(self, rank: int) -> Operation | None:
+    def last_above(self, rank: int) -> StockOperation | None:
         """Return the last that ended with a higher rank."""
         place = bisect.bisect_left(self._negative_ranks, -rank)
         return self._operations[place - 1] if place else None
 
 
-def _disorder(earlier: Operation, later: Operation) -> Fault:
+def _disorder(earlier: StockOperation, later: StockOperation) -> ViolationKind:
     if not later.is_write:
-        return Fault.OLD_READ
-    return Fault.WRITE_ORDER if earlier.is_write else Fault.READ_AHEAD
+        return ViolationKind.OLD_READ
+    return ViolationKind.WRITE_ORDER if earlier.is_write else ViolationKind.READ_AHEAD
 
 
 def _find_two_writes(history: StockHistory) -> Iterator[Violation]:
     for _, group in history.versions:
         writes = [one for one in group if one.is_write]
         yield from _smallest(
-            Violation(Fault.TWO_WRITES, *pair) for pair in itertools.pairwise(writes)
+            Violation(ViolationKind.TWO_WRITES, *pair) for pair in itertools.pairwise(writes)
         )
 
 
 def _find_two_states(history: StockHistory) -> Iterator[Violation]:
     for _, group in history.versions:
         yield from _smallest(
-            Violation(Fault.TWO_STATES, earlier, later, field)
+            Violation(ViolationKind.TWO_STATES, earlier, later, field)
             for field in STATE
             for earlier, later in itertools.pairwise(_showing(group, field))
             if getattr(earlier, field) != getattr(later, field)
@@ -209,10 +189,10 @@ class _Chain:
         self._version = 0
         self._value: Any = None
         """None: unknown."""
-        self._witness: Operation | None = None
+        self._witness: StockOperation | None = None
         """The last operation that showed what the value follows from."""
 
-    def step(self, version: int, group: Sequence[Operation]) -> Violation | None:
+    def step(self, version: int, group: Sequence[StockOperation]) -> Violation | None:
         """Follow the write that made a version; compare with what the version showed."""
         write = next((one for one in group if one.is_write), None)
         is_next = version == self._version + 1
@@ -225,12 +205,12 @@ class _Chain:
         self._value, self._witness = shown, showing[-1]
         if value is None or before is None or getattr(showing[0], self.field) == value:
             return None
-        return Violation(Fault.WRONG_STEP, before, showing[0], self.field, value)
+        return Violation(ViolationKind.WRONG_STEP, before, showing[0], self.field, value)
 
 
-def _follow(field: str, value: Any, write: Operation) -> Any:
+def _follow(field: str, value: Any, write: StockOperation) -> Any:
     """Return a part of the state after a write; None when that is not known."""
-    if write.kind is Kind.PRICE:
+    if write.kind is StockOperationKind.PRICE:
         return write.price if field == "price" else value
     if field == "price" or value is None:
         return value
@@ -241,20 +221,20 @@ def _follow(field: str, value: Any, write: Operation) -> Any:
 
 
 def _find_no_write(history: StockHistory) -> Iterator[Violation]:
-    """Yield the first sight of each version that no write made, if every write is known."""
+    """Yield the first sighting of each version that no write made, if every write is known."""
     if not history.is_complete:
         return
     made = {version for version, group in history.versions if any(one.is_write for one in group)}
     seen = {version for version, _ in history.versions}
-    first = min(_version(one) for one in history.by_start if one.kind is Kind.OPENING)
+    first = min(_version(one) for one in history.by_start if one.kind is StockOperationKind.OPENING)
     for version, group in history.versions:
-        sight = min(group, key=attrgetter("end_s"))
-        if history.is_excused(sight.end_s):
+        seen_first = min(group, key=attrgetter("end_s"))
+        if history.is_excused(seen_first.end_s):
             continue
         if version not in made:
-            yield Violation(Fault.NO_WRITE, sight, sight, expected=version)
+            yield Violation(ViolationKind.NO_WRITE, seen_first, seen_first, expected=version)
         elif version > first and version - 1 not in seen:
-            yield Violation(Fault.NO_WRITE, sight, sight, expected=version - 1)
+            yield Violation(ViolationKind.NO_WRITE, seen_first, seen_first, expected=version - 1)
 
 
 _RULES: tuple[Callable[[StockHistory], Iterator[Violation]], ...] = (
@@ -266,7 +246,7 @@ _RULES: tuple[Callable[[StockHistory], Iterator[Violation]], ...] = (
 )
 
 
-def _showing(group: Iterable[Operation], field: str) -> list[Operation]:
+def _showing(group: Iterable[StockOperation], field: str) -> list[StockOperation]:
     """Return the operations that show a part of the state."""
     return [one for one in group if getattr(one, field) is not None]
 

@@ -1,9 +1,9 @@
 """
-A history file: what a load run did and saw, one record a line of JSON.
+A history file: what a load run did and saw, one JSON record on each line.
 
-The first line is a `Header`, the rest are `Done`, `Mark` and `Sample` in the order in which they
-were noted, which is roughly the order of time. Whatever is at its default is left out. All times
-are seconds since the run began, on one monotonic clock that all processes of the run share.
+The first line is a `Header`; `Done`, `Mark` and `Sample` follow, roughly in the order of time.
+Fields at their default are left out. All times are seconds since the run began, on one monotonic
+clock that all processes of the run share.
 """
 
 import contextlib
@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import msgspec
-
-from bazaar.proof.history import HistoryError
 
 FORMAT = 1
 """The version of this format."""
@@ -28,12 +26,16 @@ How an operation ended.
 
 - ok: done, and the answer was read.
 - not_found: a definite "there is no such stock, or order".
-- refused: a trade that was definitely not made, for instance for want of shares.
-- indefinite: a trade that may have happened, or anything to which the run's end left no answer.
-- unreachable: no front end answered, or none could say.
-- malformed: an answer that is none: not JSON, a field missing, a status that cannot be.
-- busy: too much was asked (429); it definitely did not happen.
+- refused: a trade that was definitely not made, for instance because shares were lacking.
+- indefinite: a trade that may have happened, or anything without an answer when the run ended.
+- unreachable: no front end answered, or none could answer the question.
+- malformed: not an answer of a front end: not JSON, a missing field, an impossible status.
+- busy: too many requests (429); it definitely did not happen.
 """
+
+
+class HistoryError(ValueError):
+    """A history cannot be read; the message names the place and what is wrong there."""
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +60,7 @@ class _Record(
 
 
 class Header(_Record, frozen=True, kw_only=True, tag="header"):
-    """What was run, and the state it began with."""
+    """What was run, and the state at its beginning."""
 
     format: int
     seed: int
@@ -72,7 +74,7 @@ class Header(_Record, frozen=True, kw_only=True, tag="header"):
 
 
 class Done(_Record, frozen=True, kw_only=True, tag="done"):
-    """One operation, whatever became of it, from the first attempt to the last."""
+    """One operation of a client, from its first attempt to its last."""
 
     client: int
     kind: OperationKind
@@ -91,7 +93,7 @@ class Done(_Record, frozen=True, kw_only=True, tag="done"):
     is_warmup: bool = False
     stock_name: str | None = None
     version: int | None = None
-    """Of a query, as the next five."""
+    """Of a query, like the next five."""
     price: str | None = None
     quantity: int | None = None
     trade_volume: int | None = None
@@ -107,7 +109,7 @@ class Done(_Record, frozen=True, kw_only=True, tag="done"):
 
 
 class Mark(_Record, frozen=True, kw_only=True, tag="mark"):
-    """Something that happened to the cluster at one moment, done to it or noticed."""
+    """An event of the cluster: a fault that was injected, or what was observed."""
 
     at_s: float
     what: str
@@ -117,7 +119,7 @@ class Mark(_Record, frozen=True, kw_only=True, tag="mark"):
 
 
 class Sample(_Record, frozen=True, kw_only=True, tag="sample"):
-    """One look at the cluster, about once a second."""
+    """What was observed of the cluster, about once a second."""
 
     at_s: float
     leader: int | None = None

@@ -1,14 +1,18 @@
 """
-A running cluster as sources: signed, paged reads on the control ports (docs/PROTOCOL.md).
+A running cluster as audit sources: signed, paged reads on the control ports (docs/PROTOCOL.md).
 
 The cluster goes on trading meanwhile. So every source ends at the order that was its newest when it
 was opened, the ledger is opened last, and stocks come with the order that they are as of.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Self
 
 import msgspec
 
+from bazaar.clock import wait_until
 from bazaar.core.failures import Failure
 from bazaar.core.replica import ReplicaState
 from bazaar.core.types import OrderNo
@@ -16,15 +20,92 @@ from bazaar.proof.sources import (
     CHUNK_ROWS,
     LEDGER_COLUMNS,
     ORDER_COLUMNS,
-    Leadership,
+    KnownTerm,
     Row,
     SourceError,
     tidy_key,
 )
-from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import StockBody
 from bazaar.protocol.rows import Row as StoredRow
 from bazaar.protocol.rows import RowsBody
+from bazaar.topology import Role, Topology, process_name
+
+LEVEL_TIMEOUT_S = 30.0
+"""For a replica to come back and catch up after the last fault."""
+THREADS_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterClients:
+    """The typed clients of a cluster, by process; they are closed with the `with` block."""
+
+    catalog: CatalogClient
+    replicas: Mapping[str, ReplicaClient]
+    front_ends: Mapping[str, FrontEndClient]
+
+    @classmethod
+    def of(cls, topology: Topology, secret: bytes, timeout_s: float) -> Self:
+        """Return those of a cluster; timeout_s: for each call."""
+        return cls(
+            CatalogClient.at(topology.catalog, secret, timeout_s),
+            {
+                process_name(Role.ORDER, node.id): ReplicaClient.at(node, secret, timeout_s)
+                for node in topology.replicas
+            },
+            {
+                process_name(Role.FRONT_END, node.id): FrontEndClient.at(node, secret, timeout_s)
+                for node in topology.front_ends
+            },
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for client in (self.catalog, *self.replicas.values(), *self.front_ends.values()):
+            client.close()
+
+
+def wait_until_level(
+    clients: ClusterClients, timeout_s: float = LEVEL_TIMEOUT_S
+) -> tuple[str, ...]:
+    """
+    Wait until every replica has all orders of the ledger; return a sentence for each late one.
+
+    For a cluster on which nobody trades any more.
+    """
+    faults: list[str] = []
+
+    def is_level() -> bool:
+        faults[:] = _find_late(clients)
+        return not faults
+
+    wait_until(is_level, timeout_s)
+    return tuple(f"{fault}, and has been so for {timeout_s:g} s." for fault in faults)
+
+
+def _find_late(clients: ClusterClients) -> list[str]:
+    try:
+        last = clients.catalog.status().last
+    except Failure as failure:
+        return [f"catalog: {failure.message.rstrip('.')}"]
+    with ThreadPoolExecutor(THREADS_MAX) as pool:
+        found = pool.map(lambda one: _lateness(one[0], one[1], last), clients.replicas.items())
+    return [fault for fault in found if fault]
+
+
+def _lateness(name: str, replica: ReplicaClient, last: int) -> str:
+    """Return why a replica is not level, "" when it is."""
+    try:
+        status = replica.status()
+    except Failure as failure:
+        return f"{name}: {failure.message.rstrip('.')}"
+    if not status.is_ready:
+        return f"{name} does not serve ({status.state})"
+    if status.last < last:
+        return f"{name} is at order {status.last:,} of {last:,}"
+    return ""
 
 
 class _Remote:
@@ -63,7 +144,7 @@ class _Remote:
         return SourceError(f"{self.name} cannot be read: {failure.message}")
 
 
-class LogRemote(_Remote):
+class RemoteLog(_Remote):
     """A replica's log."""
 
     def __init__(self, name: str, client: ReplicaClient, page_rows: int = CHUNK_ROWS) -> None:
@@ -73,16 +154,16 @@ class LogRemote(_Remote):
             status = client.status()
         except Failure as failure:
             raise self._failed(failure) from failure
-        self._leadership = Leadership(
+        self._known_term = KnownTerm(
             status.term, status.leader, status.state == ReplicaState.LEADING
         )
 
-    def leadership(self) -> Leadership:
-        """Return the newest term it knew of."""
-        return self._leadership
+    def known_term(self) -> KnownTerm:
+        """Return the newest term that it knew."""
+        return self._known_term
 
 
-class LedgerRemote(_Remote):
+class RemoteLedger(_Remote):
     """The catalog's ledger and stocks."""
 
     columns = LEDGER_COLUMNS
@@ -95,11 +176,11 @@ class LedgerRemote(_Remote):
             found = client.get_leadership()
         except Failure as failure:
             raise SourceError(f"{name} cannot be read: {failure.message}") from failure
-        self._leadership = Leadership(found.term, found.leader)
+        self._known_term = KnownTerm(found.term, found.leader)
 
-    def leadership(self) -> Leadership:
+    def known_term(self) -> KnownTerm:
         """Return the current term and its leader."""
-        return self._leadership
+        return self._known_term
 
     def stocks(self) -> Iterator[Row]:
         """Yield the stocks as they were."""

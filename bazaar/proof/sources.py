@@ -1,9 +1,9 @@
 """
-What an audit reads, wherever it is: a catalog's ledger and stocks, and the replicas' logs.
+Audit sources: a catalog's ledger and stocks, and the replicas' logs, wherever they are.
 
 A row of an order is a plain tuple: order_no, key (32 hex digits), stock_name, trade_type, quantity,
-digest; the ledger's have term and version after that. Nothing is checked or converted on the way:
-what is damaged must arrive damaged.
+digest; the ledger's have term and version after that. Nothing is checked or converted on the way,
+because the audit must see damage as it is.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 CHUNK_ROWS = 5000
-"""Rows that are looked at together."""
+"""Rows that are compared together."""
 Row = tuple[Any, ...]
 ORDER_COLUMNS = 6
 LEDGER_COLUMNS = 8
@@ -22,24 +22,24 @@ class SourceError(Exception):
 
 
 class DamagedError(SourceError):
-    """A database is there and broken."""
+    """A database exists and is broken."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leadership:
-    """A term, and who leads it."""
+class KnownTerm:
+    """The newest term that a process knows, and its leader."""
 
     term: int
     leader: int | None
     is_leading: bool = False
-    """Of a replica: it says itself that it leads."""
+    """Whether a replica says that it leads."""
 
 
-class Log(Protocol):
+class LogSource(Protocol):
     """The orders of one database, as of one moment. Every method may raise SourceError."""
 
     name: str
-    """Of the process: catalog, order-2."""
+    """Of the process, such as order-2."""
 
     @property
     def last(self) -> int:
@@ -48,11 +48,11 @@ class Log(Protocol):
     def chunks(self) -> Iterator[list[Row]]:
         """Yield all rows by their numbers, up to CHUNK_ROWS at a time; none is empty."""
 
-    def leadership(self) -> Leadership:
-        """Return the newest term it knows of."""
+    def known_term(self) -> KnownTerm:
+        """Return the newest term that it knows."""
 
 
-class Ledger(Log, Protocol):
+class LedgerSource(LogSource, Protocol):
     """A catalog's database."""
 
     def stocks(self) -> Iterator[Row]:
@@ -60,15 +60,6 @@ class Ledger(Log, Protocol):
         Yield name, price, quantity, opening, issued, trade_volume, version, and the order that
         all this is as of.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """Everything an audit compares. The logs are as of a moment before the ledger's."""
-
-    ledger: Ledger | None
-    """None when it cannot be read."""
-    logs: tuple[Log, ...]
 
 
 def tidy_key(key: Any) -> str:

@@ -1,4 +1,4 @@
-"""What an audit finds, in words: which promise is broken, where, and by which order."""
+"""The result of an audit: which promise is broken, where, and by which order."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ import msgspec
 from bazaar.cluster import exits
 
 FINDINGS_MAX = 10
-"""Findings told of one promise in one place; the rest are counted."""
+"""Findings of one promise in one place that are listed; the rest are counted."""
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -28,13 +28,13 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What was looked at, what is wrong, and what could not be looked at."""
+    """What was checked, what is wrong, and what could not be checked."""
 
     findings: tuple[Finding, ...] = ()
     gaps: tuple[str, ...] = ()
     """What could not be checked, and why: a sentence each."""
     counts: dict[str, int] = {}
-    """How much was looked at, by its name in words."""
+    """How much was checked, by its name in words."""
 
     @property
     def exit(self) -> int:
@@ -50,8 +50,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Notes:
-    """A verdict while it is being made; bounded, however much is wrong."""
+class AuditNotes:
+    """The notes of an audit in progress; bounded, however much is wrong."""
 
     findings: list[Finding]
     gaps: list[str]
@@ -59,7 +59,7 @@ class Notes:
     _seen: Counter[tuple[str, str]]
 
     @classmethod
-    def empty(cls) -> "Notes":
+    def empty(cls) -> "AuditNotes":
         """Begin with nothing."""
         return cls([], [], Counter(), Counter())
 
@@ -88,3 +88,39 @@ class Notes:
             if count > FINDINGS_MAX:
                 more = count - FINDINGS_MAX
                 yield Finding(invariant, where, f"there are {more:,} more findings of this promise")
+
+
+def lines(verdict: Verdict) -> Iterator[str]:
+    """Yield the findings, what was not checked, what was, and the summary."""
+    yield from map(str, verdict.findings)
+    for gap in verdict.gaps:
+        yield f"not checked: {gap}"
+    counts = (f"{count:,} {name}" for name, count in verdict.counts.items())
+    yield f"looked at: {', '.join(counts) or 'nothing'}"
+    yield summary(verdict)
+
+
+def summary(verdict: Verdict) -> str:
+    """Return the verdict in one line."""
+    match verdict.exit:
+        case exits.OK:
+            return "every promise holds"
+        case exits.UNREACHABLE:
+            return "no promise is broken in what could be checked; not everything could be"
+    broken = sorted({finding.invariant for finding in verdict.findings})
+    return f"{len(verdict.findings)} findings; broken: {', '.join(broken)}"
+
+
+def as_json(verdict: Verdict) -> str:
+    """Return the verdict as one JSON object."""
+    found = {
+        "exit": verdict.exit,
+        "summary": summary(verdict),
+        "findings": [
+            {**msgspec.to_builtins(finding), "sentence": str(finding)}
+            for finding in verdict.findings
+        ],
+        "gaps": verdict.gaps,
+        "counts": verdict.counts,
+    }
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode()

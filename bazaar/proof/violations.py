@@ -1,19 +1,19 @@
-"""What can be wrong with a history, as values, and in words (`linearizability` finds them)."""
+"""What can be wrong with a history, as values and as sentences; `linearizability` finds it."""
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from bazaar.core.types import TradeType
-from bazaar.proof.history import Kind, Operation
+from bazaar.proof.stock_operations import StockOperation, StockOperationKind
 
 _MS_WHOLE = 10
-"""From here on milliseconds are told without decimals."""
+"""From here on milliseconds are written without decimals."""
+_TRADES = {TradeType.BUY: "purchase", TradeType.SELL: "sale", None: "trade"}
 
 
-class Fault(StrEnum):
+class ViolationKind(StrEnum):
     """What can be wrong with two operations on one stock."""
 
     OLD_READ = "a read returned less than was known before it began"
@@ -27,11 +27,11 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Two operations that cannot both be as they are; for NO_WRITE it is one, given twice."""
+    """Two operations that contradict each other; for NO_WRITE it is one, given twice."""
 
-    fault: Fault
-    earlier: Operation
-    later: Operation
+    kind: ViolationKind
+    earlier: StockOperation
+    later: StockOperation
     field: str = ""
     """The part of the state that is wrong, for TWO_STATES and WRONG_STEP."""
     expected: Any = None
@@ -48,108 +48,81 @@ class Violation:
         return self.gap_s, self.later.start_s
 
     def describe(self) -> str:
-        """Say it in one sentence."""
-        return _SENTENCES[self.fault](self)
+        """Return the violation as one sentence."""
+        earlier, later, gap = self.earlier, self.later, _ms(self.gap_s)
+        match self.kind:
+            case ViolationKind.OLD_READ:
+                read = f"client {later.client} read {_version(later)} at {_s(later.start_s)}"
+                text = f"{read}, {self._contrast()}"
+            case ViolationKind.READ_AHEAD:
+                shown = f"client {earlier.client} was shown {_version(earlier)}"
+                write = f"{_write(later)} that made version {later.version} began"
+                text = f"{shown} at {_s(earlier.end_s)}, {gap} before {write}"
+            case ViolationKind.WRITE_ORDER:
+                write = f"{_write(later)} that made {_version(later)} began at {_s(later.start_s)}"
+                text = f"{write}, {self._contrast()}"
+            case ViolationKind.TWO_WRITES:
+                first, second = (
+                    _write(one) + ("" if _is_opening(one) else f" at {_s(one.start_s)}")
+                    for one in (earlier, later)
+                )
+                text = f"{_version(later)} was made by {first} and by {second}"
+            case ViolationKind.TWO_STATES:
+                text = f"{self._state(earlier)} and {self._value(later)} for {_witness(later)}"
+            case ViolationKind.WRONG_STEP:
+                follows = f"{self.expected} follows from {self._value(earlier)}"
+                witness = f"which was so for {_witness(earlier)}"
+                text = (
+                    f"{self._state(later)}, but {follows} in version {earlier.version}, {witness}"
+                )
+            case ViolationKind.NO_WRITE:
+                made = "made" if later.is_write else "read"
+                seen = f"client {later.client} {made} {_version(later)} at {_s(later.start_s)}"
+                text = f"{seen}, but no write made version {self.expected}"
+        return text
+
+    def _contrast(self) -> str:
+        """Return what the later operation contradicts."""
+        if _is_opening(self.earlier):
+            return f"but it opened with version {self.earlier.version}"
+        return f"{_ms(self.gap_s)} after {_end(self.earlier)}"
+
+    def _state(self, operation: StockOperation) -> str:
+        name = self.field.replace("_", " ")
+        seen = f"{_version(self.later)} had {name} {self._value(operation)}"
+        return f"{seen} for {_witness(operation)}"
+
+    def _value(self, operation: StockOperation) -> Any:
+        return getattr(operation, self.field)
 
 
-def _old_read(violation: Violation) -> str:
-    earlier, later = violation.earlier, violation.later
-    told = f"client {later.client} read {_version(later)} at {_s(later.start_s)}"
-    if earlier.kind is Kind.OPENING:
-        return f"{told}, but it opened with version {earlier.version}"
-    return f"{told}, {_ms(violation.gap_s)} after {_past(earlier)}"
+def _is_opening(operation: StockOperation) -> bool:
+    return operation.kind is StockOperationKind.OPENING
 
 
-def _read_ahead(violation: Violation) -> str:
-    earlier, later = violation.earlier, violation.later
-    return (
-        f"client {earlier.client} was shown {_version(earlier)} at {_s(earlier.end_s)}, "
-        f"{_ms(violation.gap_s)} before {_write(later)} that made version {later.version} began"
-    )
-
-
-def _write_order(violation: Violation) -> str:
-    earlier, later = violation.earlier, violation.later
-    told = f"{_write(later)} that made {_version(later)} began at {_s(later.start_s)}"
-    if earlier.kind is Kind.OPENING:
-        return f"{told}, but it opened with version {earlier.version}"
-    return f"{told}, {_ms(violation.gap_s)} after {_past(earlier)}"
-
-
-def _two_writes(violation: Violation) -> str:
-    earlier, later = violation.earlier, violation.later
-    first, second = (
-        _write(one) if one.kind is Kind.OPENING else f"{_write(one)} at {_s(one.start_s)}"
-        for one in (earlier, later)
-    )
-    return f"{_version(later)} was made by {first} and by {second}"
-
-
-def _two_states(violation: Violation) -> str:
-    name, earlier, later = violation.field, violation.earlier, violation.later
-    return (
-        f"{_version(later)} had {_field(name)} {getattr(earlier, name)} for {_witness(earlier)} "
-        f"and {getattr(later, name)} for {_witness(later)}"
-    )
-
-
-def _wrong_step(violation: Violation) -> str:
-    name, earlier, later = violation.field, violation.earlier, violation.later
-    return (
-        f"{_version(later)} had {_field(name)} {getattr(later, name)} for {_witness(later)}, but "
-        f"{violation.expected} follows from {getattr(earlier, name)} in version {earlier.version}, "
-        f"which was so for {_witness(earlier)}"
-    )
-
-
-def _no_write(violation: Violation) -> str:
-    later = violation.later
-    verb = "made" if later.is_write else "read"
-    return (
-        f"client {later.client} {verb} {_version(later)} at {_s(later.start_s)}, "
-        f"but no write made version {violation.expected}"
-    )
-
-
-_SENTENCES: Mapping[Fault, Callable[[Violation], str]] = {
-    Fault.OLD_READ: _old_read,
-    Fault.READ_AHEAD: _read_ahead,
-    Fault.WRITE_ORDER: _write_order,
-    Fault.TWO_WRITES: _two_writes,
-    Fault.TWO_STATES: _two_states,
-    Fault.WRONG_STEP: _wrong_step,
-    Fault.NO_WRITE: _no_write,
-}
-_TRADES = {TradeType.BUY: "purchase", TradeType.SELL: "sale", None: "trade"}
-
-
-def _version(operation: Operation) -> str:
+def _version(operation: StockOperation) -> str:
     return f"version {operation.version} of {operation.stock_name}"
 
 
-def _past(operation: Operation) -> str:
-    """Name the end of an operation, as what something else came after."""
+def _end(operation: StockOperation) -> str:
+    """Return the end of an operation in words."""
     if operation.is_write:
         return f"{_write(operation)} that made version {operation.version} was acknowledged"
     return f"client {operation.client} was shown version {operation.version}"
 
 
-def _write(operation: Operation) -> str:
-    if operation.kind is Kind.OPENING:
+def _write(operation: StockOperation) -> str:
+    if _is_opening(operation):
         return "the opening"
-    is_price = operation.kind is Kind.PRICE
+    is_price = operation.kind is StockOperationKind.PRICE
     what = "price change" if is_price else _TRADES[operation.trade_type]
     return f"client {operation.client}'s {what}"
 
 
-def _witness(operation: Operation) -> str:
-    if operation.kind is Kind.OPENING:
+def _witness(operation: StockOperation) -> str:
+    if _is_opening(operation):
         return "the opening"
     return f"client {operation.client} at {_s(operation.start_s)}"
-
-
-def _field(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _s(time_s: float) -> str:

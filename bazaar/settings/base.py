@@ -1,7 +1,7 @@
 """
-What every role shares; also the settings of commands that belong to no role.
+Settings that all roles share; also the settings of commands that belong to no role.
 
-A role's module sets ROLE and what only it has. Nothing else in the project reads the environment.
+A role's module adds what only it has. Nothing else in the project reads the environment.
 """
 
 import os
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bazaar.settings import env
+from bazaar.topology import Role
 
 BASE_DIR = env.ROOT
 BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
 BAZAAR_LIMITS = env.read_limits(os.environ)
 BAZAAR_TOPOLOGY = env.read_topology(os.environ)
-BAZAAR_ROLE: str | None = None
+BAZAAR_ROLE: Role | None = None
 BAZAAR_SECRET: bytes = b""
 SECRET_KEY = "no role, no sessions: this key signs nothing"  # noqa: S105
 
@@ -67,7 +68,7 @@ def sqlite(path: Path) -> dict[str, dict[str, Any]]:
             "NAME": path,
             "CONN_MAX_AGE": None,
             "OPTIONS": {
-                # A write never starts as a read: it would fail when another write came between.
+                # A transaction never starts as a read: it could not write after another one had.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 5.0,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",

@@ -11,15 +11,16 @@ from bazaar.settings.admin import (
 )
 from bazaar.settings.base import *  # noqa: F403
 from bazaar.settings.base import BAZAAR_DATA_DIR, INSTALLED_APPS, sqlite
+from bazaar.topology import Role
 
-BAZAAR_ROLE = "dashboard"
+BAZAAR_ROLE = Role.DASHBOARD
 BAZAAR_NODE = env.read_node(os.environ, BAZAAR_ROLE)
 BAZAAR_SECRET = env.read_secret(os.environ)
 SECRET_KEY = env.derive(BAZAAR_SECRET, BAZAAR_ROLE)
 INSTALLED_APPS = [*ADMIN_APPS, *INSTALLED_APPS]
 MIDDLEWARE = ADMIN_MIDDLEWARE
 TEMPLATES = ADMIN_TEMPLATES
-DATABASES = sqlite(BAZAAR_DATA_DIR / "dashboard.sqlite3")
+DATABASES = sqlite(BAZAAR_DATA_DIR / f"{BAZAAR_ROLE}.sqlite3")
 ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_WIRING = "dashboard.wiring"
 BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")

@@ -1,8 +1,8 @@
 """
-The environment, parsed and checked once at start (DESIGN 7).
+The environment, parsed and checked once at start (docs/DESIGN.md 7).
 
-Every wrong value stops the process with one sentence that names the variable. Nothing here imports
-Django's machinery, so the launcher can check a role before it starts a server.
+Every wrong value stops the process with one sentence that names the variable. This module imports
+none of Django's machinery, so the launcher can check a role before it starts a server.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 from bazaar import topology
-from bazaar.topology import Node, Topology
+from bazaar.topology import Node, Role, Topology
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_BYTES_MIN = 32
@@ -29,13 +29,11 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class SettingsError(ImproperlyConfigured):
-    """
-    A setting is missing or wrong; the message names the variable and says what would be right.
-    """
+    """A setting is missing or wrong; the message names the variable and what is right."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers a user may change (DESIGN 7): times in seconds, sizes in things."""
+    """The numbers a user may change (docs/DESIGN.md 7): times in seconds, sizes in things."""
 
     ping_interval_s: Seconds = 0.2
     ping_timeout_s: Seconds = 0.5
@@ -57,7 +55,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Processes that serve one front end, each with a cache of its own."""
     control_connections_max: Annotated[int, msgspec.Meta(ge=10, le=10_000)] = 500
-    """Connections of the control port; each has a thread of its own."""
+    """Connections to the control port; each has a thread of its own."""
 
 
 _ORDERED = (
@@ -143,38 +141,40 @@ def read_id(environ: Mapping[str, str], name: str, default: str | None = None) -
     return int(text)
 
 
-def read_node(environ: Mapping[str, str], role: str) -> Node:
+def read_role(text: str) -> Role:
+    """Return the role of that name. Raises SettingsError."""
+    try:
+        return Role(text)
+    except ValueError as error:
+        raise SettingsError(f"{text!r} is not a role; roles are {', '.join(Role)}.") from error
+
+
+def read_node(environ: Mapping[str, str], role: Role) -> Node:
     """Return the node of `role`, whose id is in the environment. Raises SettingsError."""
     found = read_topology(environ)
     try:
         match role:
-            case "catalog":
+            case Role.CATALOG:
                 return found.catalog
-            case "dashboard":
+            case Role.DASHBOARD:
                 return found.dashboard
-            case "order":
+            case Role.ORDER:
                 return found.replica(read_id(environ, "BAZAAR_REPLICA_ID"))
-            case "frontend":
+            case Role.FRONT_END:
                 return found.front_end(read_id(environ, "BAZAAR_FRONT_END_ID", "1"))
     except topology.TopologyError as error:
-        name = "BAZAAR_REPLICA_ID" if role == "order" else "BAZAAR_FRONT_END_ID"
-        raise SettingsError(f"{name}: {error} (BAZAAR_CLUSTER).") from error
-    raise SettingsError(f"{role!r} is not a role; roles are catalog, order, frontend, dashboard.")
+        raise SettingsError(f"{role.id_variable}: {error} (BAZAAR_CLUSTER).") from error
 
 
 def secret_path(environ: Mapping[str, str]) -> Path:
-    """
-    Return where the cluster secret is kept: BAZAAR_SECRET_FILE, by default in the data folder.
-    """
+    """Return the file of the cluster secret: BAZAAR_SECRET_FILE, or one in the data folder."""
     return Path(
         environ.get("BAZAAR_SECRET_FILE") or read_data_dir(environ) / "cluster.secret"
     ).absolute()
 
 
 def read_secret(environ: Mapping[str, str]) -> bytes:
-    """
-    Return the cluster secret. Raises SettingsError when it is missing, short or readable by others.
-    """
+    """Return the cluster secret. Raises SettingsError: missing, short or readable by others."""
     path = secret_path(environ)
     try:
         secret = path.read_bytes().strip()
@@ -197,12 +197,12 @@ def read_secret(environ: Mapping[str, str]) -> bytes:
 
 
 def derive(secret: bytes, purpose: str) -> str:
-    """Return another secret for one purpose, from the cluster's."""
+    """Return a secret for one purpose, derived from the cluster's."""
     return hmac.new(secret, purpose.encode(), hashlib.sha256).hexdigest()
 
 
 def check_writable(path: Path, name: str = "BAZAAR_DATA_DIR") -> None:
-    """Raise SettingsError unless a database can be kept at `path`."""
+    """Raise SettingsError unless a database can be stored at `path`."""
     folder = path.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,14 +1,13 @@
-"""
-A front end: serves stocks from memory, forwards trades, watches the leader; keeps nothing on disk.
-"""
+"""A front end: serves stocks from its cache, forwards trades; has nothing on disk."""
 
 import os
 
 from bazaar.settings import env
 from bazaar.settings.base import *  # noqa: F403
 from bazaar.settings.base import INSTALLED_APPS
+from bazaar.topology import Role
 
-BAZAAR_ROLE = "frontend"
+BAZAAR_ROLE = Role.FRONT_END
 BAZAAR_NODE = env.read_node(os.environ, BAZAAR_ROLE)
 BAZAAR_SECRET = env.read_secret(os.environ)
 SECRET_KEY = env.derive(BAZAAR_SECRET, f"{BAZAAR_ROLE}-{BAZAAR_NODE.id}")

@@ -5,8 +5,9 @@ import os
 from bazaar.settings import env
 from bazaar.settings.base import *  # noqa: F403
 from bazaar.settings.base import BAZAAR_DATA_DIR, INSTALLED_APPS, sqlite
+from bazaar.topology import Role
 
-BAZAAR_ROLE = "order"
+BAZAAR_ROLE = Role.ORDER
 BAZAAR_NODE = env.read_node(os.environ, BAZAAR_ROLE)
 BAZAAR_SECRET = env.read_secret(os.environ)
 SECRET_KEY = env.derive(BAZAAR_SECRET, f"{BAZAAR_ROLE}-{BAZAAR_NODE.id}")

@@ -15,8 +15,9 @@ from bazaar.settings.admin import *  # noqa: F403
 from bazaar.settings.admin import ADMIN_APPS, ADMIN_TEMPLATES
 from bazaar.settings.base import *  # noqa: F403
 from bazaar.settings.base import BAZAAR_TOPOLOGY, INSTALLED_APPS
+from bazaar.topology import Role
 
-BAZAAR_ROLE = "frontend"
+BAZAAR_ROLE = Role.FRONT_END
 BAZAAR_NODE = BAZAAR_TOPOLOGY.front_end(1)
 BAZAAR_SECRET = b"a secret that only the tests know, 32 bytes or more"
 SECRET_KEY = "only for the tests"  # noqa: S105

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from bazaar.cluster.waits import wait_until
+from bazaar.clock import wait_until
 from bazaar.protocol.clients import CatalogClient
 from tests.browser.conftest import WAIT_MS, Watched
 from tests.cluster.conftest import LiveCluster

@@ -6,18 +6,18 @@ from uuid import UUID
 
 import pytest
 
-from bazaar.client.answers import BadAnswer, ClientError, Indefinite, Order, Refused, Unreachable
+from bazaar.client.answers import BadAnswer, ClientError, Indefinite, NoAnswer, OrderAnswer, Refused
 from bazaar.client.client import ANSWER_BYTES_MAX, BadUrl, Client
-from bazaar.client.exchange import Limits
+from bazaar.client.exchange import Timeouts
 from bazaar.clock import monotonic_s
+from bazaar.cluster.ports import free_ports
 from bazaar.core.types import TradeType
 from tests.client.answers import KEY
-from tests.cluster_unit.free_ports import free_ports
 from tests.support.servers import Handler, ScriptedServer, answer, end, hang, raw
 from tests.support.waits import run_together
 
-SHORT = Limits(deadline_s=0.8, silence_s=0.8, read_s=0.3, trade_s=0.3)
-ORDER = Order(8, "3M", TradeType.BUY, 2)
+SHORT = Timeouts(deadline_s=0.8, silence_s=0.8, read_s=0.3, trade_s=0.3)
+ORDER = OrderAnswer(8, "3M", TradeType.BUY, 2)
 PLACED = answer(b'{"order_no":8}', f"Idempotency-Key: {KEY}\r\n")
 STOCK = answer(
     b'{"stock_name":"3M","price":1.50,"trade_volume":0,"quantity":9}',
@@ -44,7 +44,7 @@ def url_of(server: ScriptedServer) -> str:
     return f"http://127.0.0.1:{server.address[1]}"
 
 
-def error_of(*urls: str, limits: Limits = SHORT) -> ClientError:
+def error_of(*urls: str, limits: Timeouts = SHORT) -> ClientError:
     """Return what a trade ends with, in about the time it has."""
     begin_s = monotonic_s()
     with Client(urls, limits) as client, pytest.raises(ClientError) as caught:
@@ -92,17 +92,17 @@ def test_a_paused_front_end_is_left_for_the_next(serve: Serve) -> None:
 
 def test_nobody_there_is_unreachable_and_nothing_happened() -> None:
     error = error_of(f"http://127.0.0.1:{free_ports(1)[0]}")
-    assert (type(error), error.is_definite) == (Unreachable, True)
+    assert (type(error), error.is_definite) == (NoAnswer, True)
     assert "Connection refused" in error.message
 
 
 def test_an_unknown_host_is_unreachable() -> None:
-    assert type(error_of("http://bazaar.invalid:30001")) is Unreachable
+    assert type(error_of("http://bazaar.invalid:30001")) is NoAnswer
 
 
 @pytest.mark.parametrize("url", ["http://.:1", "http://" + "a" * 70 + ".com"])
 def test_a_host_that_cannot_be_is_unreachable(url: str) -> None:
-    assert type(error_of(url)) is Unreachable
+    assert type(error_of(url)) is NoAnswer
 
 
 @pytest.mark.parametrize(

@@ -4,27 +4,27 @@ import json
 
 import pytest
 
-from bazaar.client.answers import BadAnswer, ClientError, Indefinite, Order, Refused, Unreachable
+from bazaar.client.answers import BadAnswer, ClientError, Indefinite, NoAnswer, OrderAnswer, Refused
 from bazaar.client.exchange import (
     PAUSE_S,
     PAUSE_S_MAX,
-    Limits,
-    ask_leader,
-    ask_order,
-    ask_stock,
-    ask_trade,
+    Timeouts,
+    build_leader_query,
+    build_order_query,
+    build_query,
+    build_trade,
 )
 from bazaar.core.types import TradeType
 from tests.client.answers import KEY, Driver, Fate, lost, placed, refusal, reply, shown_stock
 
-TRADE = ask_trade(KEY, "3M", TradeType.BUY, 2)
+TRADE = build_trade(KEY, "3M", TradeType.BUY, 2)
 PLACED = placed(8)
-ORDER = Order(8, "3M", TradeType.BUY, 2)
+ORDER = OrderAnswer(8, "3M", TradeType.BUY, 2)
 UNSEEN, UNSENT = lost(was_sent=True), lost(was_sent=False)
 MAYBE = refusal(503, "deposed", definite="false", retry_after="1")
 
 
-def error_of(driver: Driver, limits: Limits | None = None, urls: int = 1) -> ClientError:
+def error_of(driver: Driver, limits: Timeouts | None = None, urls: int = 1) -> ClientError:
     with pytest.raises(ClientError) as caught:
         driver.ask(TRADE, limits, urls=urls)
     return caught.value
@@ -51,17 +51,17 @@ def test_a_trade_is_sent_as_the_protocol_says() -> None:
     ],
 )
 def test_a_name_arrives_as_it_is_whatever_is_in_it(name: str, encoded: str) -> None:
-    assert ask_stock(name).request.target == f"/stocks?stock_name={encoded}"
+    assert build_query(name).request.target == f"/stocks?stock_name={encoded}"
 
 
 def test_only_a_fresh_question_goes_past_the_cache() -> None:
-    assert dict(ask_stock("3M", is_fresh=True).request.headers) == {"Cache-Control": "no-cache"}
-    assert ask_stock("3M").request.headers == ()
+    assert dict(build_query("3M", is_fresh=True).request.headers) == {"Cache-Control": "no-cache"}
+    assert build_query("3M").request.headers == ()
 
 
 def test_the_other_questions_are_sent_as_the_protocol_says() -> None:
-    assert ask_order(12).request.target == "/orders?order_no=12"
-    assert ask_leader().request.target == "/leader"
+    assert build_order_query(12).request.target == "/orders?order_no=12"
+    assert build_leader_query().request.target == "/leader"
 
 
 @pytest.mark.parametrize("failed", [UNSEEN, UNSENT, MAYBE, refusal(429, "busy")])
@@ -95,7 +95,7 @@ def test_retry_after_is_honoured() -> None:
 
 def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
     driver = Driver([refusal(429, "busy", retry_after="60")])
-    error = error_of(driver, Limits(deadline_s=10))
+    error = error_of(driver, Timeouts(deadline_s=10))
     assert (type(error), error.status, driver.pauses) == (Refused, 429, [])
 
 
@@ -103,27 +103,27 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for() -> None:
 @pytest.mark.parametrize("attempt_s", [0.0, 0.7])
 def test_it_ends_at_the_deadline(failed: Fate, attempt_s: float) -> None:
     driver = Driver([failed], attempt_s=attempt_s)
-    error_of(driver, Limits(deadline_s=8, silence_s=8), urls=2)
+    error_of(driver, Timeouts(deadline_s=8, silence_s=8), urls=2)
     assert 5 < driver.now_s - 100 <= 8 + attempt_s
     assert len(driver.calls) < 40
 
 
 def test_the_last_attempt_may_not_outlast_the_deadline() -> None:
     driver = Driver([UNSEEN], attempt_s=3)
-    error_of(driver, Limits(deadline_s=7, trade_s=4))
+    error_of(driver, Timeouts(deadline_s=7, trade_s=4))
     assert [call.timeout_s for call in driver.calls] == pytest.approx([4, 3.9, 0.7], abs=0.01)
 
 
 def test_nobody_there_is_known_sooner_than_the_deadline() -> None:
     driver = Driver([UNSENT])
-    error = error_of(driver, Limits(deadline_s=60, silence_s=2))
+    error = error_of(driver, Timeouts(deadline_s=60, silence_s=2))
     assert driver.now_s - 100 <= 2
-    assert (type(error), error.is_definite, error.key) == (Unreachable, True, str(KEY))
+    assert (type(error), error.is_definite, error.key) == (NoAnswer, True, str(KEY))
 
 
 def test_somebody_there_is_given_the_whole_deadline() -> None:
     driver = Driver([MAYBE, UNSENT])
-    error_of(driver, Limits(deadline_s=20, silence_s=2))
+    error_of(driver, Timeouts(deadline_s=20, silence_s=2))
     assert driver.now_s - 100 > 15
 
 
@@ -133,7 +133,7 @@ def test_somebody_there_is_given_the_whole_deadline() -> None:
 )
 def test_after_an_unseen_attempt_no_refusal_is_definite(pending: Fate, refused: Fate) -> None:
     """I9: the refusal speaks of the second request; the first may still be under way."""
-    error = error_of(Driver([pending, refused]), Limits(deadline_s=3), urls=2)
+    error = error_of(Driver([pending, refused]), Timeouts(deadline_s=3), urls=2)
     assert (type(error), error.key, error.is_definite) == (Indefinite, str(KEY), False)
 
 
@@ -163,9 +163,9 @@ def test_a_bad_answer_is_not_repeated_and_names_the_key() -> None:
 
 
 def test_a_read_is_repeated_and_has_nothing_indefinite() -> None:
-    stock = ask_stock("3M")
+    stock = build_query("3M")
     assert Driver([UNSEEN, refusal(503, definite="false"), shown_stock()]).ask(stock).version == 7
-    with pytest.raises(Unreachable):
-        Driver([UNSEEN]).ask(stock, Limits(deadline_s=2))
+    with pytest.raises(NoAnswer):
+        Driver([UNSEEN]).ask(stock, Timeouts(deadline_s=2))
     with pytest.raises(Refused):
         Driver([UNSEEN, refusal(404, "unknown_stock")]).ask(stock)

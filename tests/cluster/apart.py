@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bazaar import topology
-from bazaar.cluster.waits import wait_until
+from bazaar.clock import wait_until
 from bazaar.settings.env import ROOT
 from bazaar.topology import Node, Topology
 from tests.cluster.conftest import LiveCluster
@@ -77,7 +77,7 @@ class FrontEndApart:
         """Mend the link."""
         self.namespace.heal()
 
-    def said(self) -> str:
+    def read_output(self) -> str:
         """Return its log."""
         return self._log.read_text()
 
@@ -112,8 +112,10 @@ class FrontEndApart:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        assert wait_until(self._is_over, UP_TIMEOUT_S), f"{self.name} does not serve: {self.said()}"
-        assert self._process.poll() is None, f"{self.name} has ended: {self.said()}"
+        assert wait_until(self._is_over, UP_TIMEOUT_S), (
+            f"{self.name} does not serve: {self.read_output()}"
+        )
+        assert self._process.poll() is None, f"{self.name} has ended: {self.read_output()}"
 
     def _is_over(self) -> bool:
         """Tell whether it serves, or has ended."""

@@ -24,16 +24,17 @@ from pathlib import Path
 
 import msgspec
 
-from bazaar.proof.history import Operation, write_operations
+from bazaar.cluster.ports import free_ports, free_topology
+from bazaar.cluster.temporary import TRIES
 from bazaar.proof.linearizability import Report, check
-from bazaar.proof.violations import Fault
+from bazaar.proof.stock_operations import StockOperation
+from bazaar.proof.violations import ViolationKind
 from bazaar.topology import Topology
 from tests.cluster.apart import FrontEndApart
-from tests.cluster.conftest import TRIES, LiveCluster
+from tests.cluster.conftest import LiveCluster
 from tests.cluster.netns import Namespace, NetworkUnavailable
 from tests.cluster.verdict import list_openings, prove
 from tests.cluster.visitors import Notes, Plan, Visitors
-from tests.cluster_unit.free_ports import free_ports, free_topology
 
 STOCKS_MAX = 8
 FAULTS = ("leader", "pause", "catalog", "cut")
@@ -94,7 +95,7 @@ class Scene:
         self.apart.heal()
         return f"{self.apart.name} cut off from the catalog"
 
-    def plan(self, openings: Sequence[Operation], clients: int) -> Plan:
+    def plan(self, openings: Sequence[StockOperation], clients: int) -> Plan:
         """Return what visitors do: all front ends, the first stocks."""
         nodes = [*self.cluster.topology.front_ends, *([self.apart.node] if self.apart else [])]
         return Plan(
@@ -163,7 +164,7 @@ def _run(options: argparse.Namespace) -> int:
         _say("proof: every log equals the ledger, nothing lost, doubled or misnumbered")
     if options.keep:
         with options.keep.open("w") as file:
-            file.writelines(f"{line}\n" for line in write_operations(history))
+            file.writelines(f"{operation}\n" for operation in history)
     return _print_report(check(history), notes.counts["mismarked"])
 
 
@@ -195,11 +196,11 @@ def _bring_up(folder: Path, options: argparse.Namespace, stack: ExitStack) -> Sc
             found = _move(found, namespace.outer)
         (place := folder / str(attempt)).mkdir()
         more = ("--server", options.server, "--workers", str(options.workers))
-        cluster = LiveCluster(place, *more, wished=found)
+        cluster = LiveCluster(place, *more, nodes=found)
         stack.callback(cluster.end)
         if cluster.try_up():
             break
-        _say(cluster.said())
+        _say(cluster.read_output())
     else:
         raise AssertionError("the cluster did not come up")
     apart = None
@@ -249,8 +250,11 @@ def _silences(done_s: Sequence[float], incident: Incident) -> Iterator[float]:
 
 
 def _print_report(report: Report, mismarked: int) -> int:
-    _say(report.describe())
-    _say(f"unmarked stale answers: {len(report.of(Fault.OLD_READ))}")
+    _say(f"{report.reads} reads, {report.stale_reads} marked stale; {report.writes} writes")
+    for violation in report.violations:
+        _say(violation.describe())
+    old = [one for one in report.violations if one.kind is ViolationKind.OLD_READ]
+    _say(f"unmarked stale answers: {len(old)}")
     return int(bool(report.violations or mismarked))
 
 

@@ -1,11 +1,7 @@
 """Real clusters: real processes on free ports, brought up by the real command, ended by pid."""
 
 import json
-import os
-import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,47 +10,22 @@ from typing import Any
 import psutil
 import pytest
 
-from bazaar import topology
-from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.operations import Cluster
-from bazaar.cluster.snapshot import Health, ProcessView, Snapshot
-from bazaar.cluster.waits import wait_until
+from bazaar.clock import wait_until
+from bazaar.cluster.snapshot import Health, ProcessState, ProcessView, Snapshot
+from bazaar.cluster.temporary import TemporaryCluster
 from bazaar.settings import env
 from bazaar.topology import Topology
-from tests.cluster_unit.free_ports import free_topology
 
-UP_TIMEOUT_S = 60.0
 HEAL_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
-COMMAND_TIMEOUT_S = 60.0
-TRIES = 3
-"""To bring a cluster up: somebody else may take a port between choosing and opening it."""
 
 
-class LiveCluster:
-    """A cluster that runs under `manage.py cluster up`, and what a test may do to it."""
+class LiveCluster(TemporaryCluster):
+    """A throw-away cluster, and what a test may do to it."""
 
-    def __init__(self, folder: Path, *options: str, wished: Topology | None = None) -> None:
-        """folder: for everything it writes; the data are in its `data`."""
-        self.folder, self.options = folder, options
-        self.data = DataDir(folder / "data")
-        self.topology = wished or free_topology()
-        self.output = folder / "up.out"
-        self.process: subprocess.Popen[bytes] | None = None
-        self._cluster: Cluster | None = None
-        self._wish()
-
-    def _wish(self) -> None:
-        (self.folder / "wished.toml").write_text(topology.dump(self.topology))
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """The environment of its commands."""
-        return {
-            **{name: value for name, value in os.environ.items() if "DJANGO" not in name},
-            "BAZAAR_DATA_DIR": str(self.data.root),
-            "BAZAAR_CLUSTER": str(self.folder / "wished.toml"),
-        }
+    def __init__(self, folder: Path, *options: str, nodes: Topology | None = None) -> None:
+        """folder: for everything it writes; options: of `cluster up`."""
+        super().__init__(folder, "--stocks", "asterix", *options, nodes=nodes)
 
     @property
     def base_url(self) -> str:
@@ -63,77 +34,17 @@ class LiveCluster:
 
     def url(self, name: str) -> str:
         """Return the served address of a process."""
-        host, port = dict(self.topology.nodes())[name].address
-        return f"http://{host}:{port}"
+        return dict(self.topology.nodes())[name].url
 
     @property
     def secret(self) -> bytes:
         """The cluster's secret."""
         return env.read_secret({"BAZAAR_DATA_DIR": str(self.data.root)})
 
-    # The command
-
-    def command(self, *arguments: str) -> list[str]:
-        """Return the command line of `manage.py cluster ...`."""
-        return [sys.executable, str(env.ROOT / "manage.py"), "cluster", *arguments]
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `manage.py cluster ...` to its end."""
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
-        )
-
     def status(self) -> dict[str, Any]:
         """Return what `status -o json` prints."""
         found: dict[str, Any] = json.loads(self.run("status", "-o", "json").stdout)
         return found
-
-    # Its life
-
-    def up(self) -> None:
-        """Bring it up and wait until it serves; other ports when one was taken meanwhile."""
-        for _ in range(TRIES):
-            if self.try_up():
-                return
-            if "cannot listen" not in self.said():
-                break
-            self.topology = free_topology(len(self.topology.replicas))
-        raise AssertionError(f"the cluster did not come up:\n{self.said()}")
-
-    def try_up(self) -> bool:
-        """Bring it up, tell whether it serves; otherwise nothing is left of it."""
-        self.forget()
-        self._wish()
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                self.command("up", "--stocks", "asterix", *self.options),
-                env=self.environ,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        if not self.saw(" up, ", UP_TIMEOUT_S):
-            self.end()
-            return False
-        self._cluster = Cluster(self.data, self.environ)
-        return True
-
-    def said(self) -> str:
-        """Return all that `cluster up` has printed."""
-        return self.output.read_text() if self.output.exists() else ""
-
-    def saw(self, text: str, timeout_s: float = 10.0) -> bool:
-        """Wait until `cluster up` has printed a text, or has ended."""
-        process = self.process
-        wait_until(
-            lambda: text in self.said() or process is None or process.poll() is not None, timeout_s
-        )
-        return text in self.said()
 
     def members(self) -> list[psutil.Process]:
         """Return every process that works on this cluster's data, `cluster up` included."""
@@ -150,6 +61,7 @@ class LiveCluster:
 
     def end(self) -> None:
         """End it, and see that nothing is left. Raises AssertionError with what was."""
+        self.close()
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         left = not wait_until(lambda: not self.members(), END_TIMEOUT_S)
@@ -159,26 +71,13 @@ class LiveCluster:
                 member.kill()
         if self.process:
             self.process.wait(END_TIMEOUT_S)
-        self.forget()
         assert not lines, f"still running after the end: {lines}"
-
-    def forget(self) -> None:
-        """Close the connections that looking at it has opened."""
-        if self._cluster:
-            self._cluster.close()
-        self._cluster = None
 
     # What a test does
 
-    @property
-    def cluster(self) -> Cluster:
-        """The operator's view, in this process: quicker than the command."""
-        assert self._cluster is not None, "the cluster is not up"
-        return self._cluster
-
     def look(self) -> Snapshot:
         """Return how it is now."""
-        return self.cluster.look()
+        return self.cluster.take_snapshot()
 
     def view(self, wanted: str) -> ProcessView:
         """Return how one process is."""
@@ -209,16 +108,16 @@ class LiveCluster:
     def wait_for(
         self, condition: Callable[[Snapshot], bool], timeout_s: float = HEAL_TIMEOUT_S
     ) -> None:
-        """Look at the cluster until a condition holds. Raises AssertionError: it never did."""
+        """Poll the cluster until a condition holds. Raises AssertionError: it never did."""
         in_time = wait_until(lambda: condition(self.look()), timeout_s)
-        assert in_time, f"not in {timeout_s:g} s: {self.look()}\n{self.said()}"
+        assert in_time, f"not in {timeout_s:g} s: {self.look()}\n{self.read_output()}"
 
     def heal(self) -> None:
         """Bring back whatever earlier tests have ended or paused, and wait until all is well."""
         if self.process is None or self.process.poll() is not None:
             self.up()
         for view in self.look().processes:
-            if view.state == "paused":
+            if view.state is ProcessState.PAUSED:
                 self.resume(view.name)
             elif not view.is_up:
                 self.start(view.name)
@@ -239,8 +138,9 @@ def new_cluster(tmp_path: Path, prepared: Path) -> Iterator[Callable[..., LiveCl
     """Return what makes a fresh cluster for one test; it is ended after the test."""
     made: list[LiveCluster] = []
 
-    def make(*options: str, wished: Topology | None = None) -> LiveCluster:
-        made.append(_prepared_cluster(tmp_path / str(len(made)), prepared, *options, wished=wished))
+    def make(*options: str, nodes: Topology | None = None) -> LiveCluster:
+        folder = tmp_path / str(len(made))
+        made.append(LiveCluster.from_prepared(folder, prepared, *options, nodes=nodes))
         return made[-1]
 
     yield make
@@ -252,7 +152,7 @@ def new_cluster(tmp_path: Path, prepared: Path) -> Iterator[Callable[..., LiveCl
 def _module_cluster(
     tmp_path_factory: pytest.TempPathFactory, prepared: Path
 ) -> Iterator[LiveCluster]:
-    live = _prepared_cluster(tmp_path_factory.mktemp("cluster") / "0", prepared)
+    live = LiveCluster.from_prepared(tmp_path_factory.mktemp("cluster"), prepared)
     yield live
     live.end()
 
@@ -262,11 +162,3 @@ def cluster(_module_cluster: LiveCluster) -> LiveCluster:
     """Return the cluster of this test module, healthy; its orders stay from test to test."""
     _module_cluster.heal()
     return _module_cluster
-
-
-def _prepared_cluster(
-    folder: Path, prepared: Path, *options: str, wished: Topology | None = None
-) -> LiveCluster:
-    folder.mkdir()
-    shutil.copytree(prepared / "data", folder / "data")
-    return LiveCluster(folder, *options, wished=wished)

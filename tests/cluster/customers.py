@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from bazaar.client.answers import ClientError, Indefinite, Order, Refused
+from bazaar.client.answers import ClientError, Indefinite, OrderAnswer, Refused
 from bazaar.client.client import Client
 from bazaar.core.types import TradeType
 from bazaar.proof.records import Done, Header, Opening, Record
@@ -96,7 +96,7 @@ class Customers:
 
     def _trade(
         self, number: int, key: UUID, name: str, trade_type: TradeType, shares: int
-    ) -> Order | None:
+    ) -> OrderAnswer | None:
         sent_s, order, outcome, status = self._now_s(), None, "ok", 200
         try:
             order = self.client.trade(name, trade_type, shares, key)
@@ -115,7 +115,7 @@ class Customers:
         )
         return order
 
-    def _look_up(self, number: int, order: Order) -> None:
+    def _look_up(self, number: int, order: OrderAnswer) -> None:
         sent_s = self._now_s()
         try:
             shown = self.client.order(order.order_no)

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from bazaar.clock import wait_until
 from bazaar.cluster import exits
-from bazaar.cluster.waits import wait_until
+from bazaar.cluster.temporary import COMMAND_TIMEOUT_S
 from bazaar.loadtest.prove import prove
 from bazaar.settings import env
-from tests.cluster.conftest import COMMAND_TIMEOUT_S, LiveCluster
+from tests.cluster.conftest import LiveCluster
 from tests.cluster.customers import Customers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]

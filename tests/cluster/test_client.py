@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bazaar.clock import wait_until
 from bazaar.cluster import exits
-from bazaar.cluster.waits import wait_until
+from bazaar.cluster.ports import free_topology
 from bazaar.settings.env import ROOT
 from tests.cluster.conftest import LiveCluster
-from tests.cluster_unit.free_ports import free_topology
 
 pytestmark = pytest.mark.cluster
 
@@ -62,7 +62,7 @@ def test_a_simulation_outlives_its_leader_and_its_front_end(
     new_cluster: Callable[..., LiveCluster],
 ) -> None:
     """I2, I3: what it was told is there, and is there once."""
-    cluster = new_cluster(wished=free_topology(3, front_ends=2))
+    cluster = new_cluster(nodes=free_topology(3, front_ends=2))
     cluster.up()
     simulation = Simulation(cluster, "--requests", "250", "--seed", "4")
     simulation.has_kept(40)

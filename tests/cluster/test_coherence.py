@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
+from bazaar.cluster.ports import free_topology
 from bazaar.proof.linearizability import check
 from tests.cluster.coherence import Scene
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.verdict import list_openings, prove
 from tests.cluster.visitors import Visitors
-from tests.cluster_unit.free_ports import free_topology
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -22,7 +22,7 @@ def test_reads_stay_coherent_on_every_front_end_under_faults(
     new_cluster: Callable[..., LiveCluster],
 ) -> None:
     """I7: the history of every stock is linearizable; what may be old says so twice."""
-    cluster = new_cluster("--workers", "2", wished=free_topology(front_ends=2))
+    cluster = new_cluster("--workers", "2", nodes=free_topology(front_ends=2))
     cluster.up()
     scene = Scene(cluster, apart=None, chance=random.Random())
     openings = list_openings(cluster.data.root)
@@ -31,7 +31,7 @@ def test_reads_stay_coherent_on_every_front_end_under_faults(
     notes = visitors.notes
     history = prove(cluster, openings, notes)
     report = check(history)
-    assert report.violations == (), report.describe()
+    assert report.violations == (), [one.describe() for one in report.violations]
     assert notes.counts["mismarked"] == 0
     assert report.writes >= CLIENTS, "there is something to be coherent with"
     assert notes.counts["hits"] >= CLIENTS, "memory has answered"

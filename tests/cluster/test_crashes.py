@@ -11,8 +11,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from bazaar.clock import wait_until
 from bazaar.cluster.snapshot import Health
-from bazaar.cluster.waits import wait_until
 from bazaar.core.replica import ReplicaState
 from bazaar.protocol.statuses import ReplicaStatus
 from tests.cluster.conftest import LiveCluster

@@ -5,7 +5,7 @@ import os
 import psutil
 import pytest
 
-from bazaar.cluster.temporary import own_cluster
+from bazaar.cluster.temporary import run_healthy
 from bazaar.loadtest.evaluate.run import Runner
 from bazaar.loadtest.evaluate.steps import SMALL_CACHE, Effort, list_steps
 from bazaar.loadtest.profiles import read_profile
@@ -16,9 +16,9 @@ EFFORT = Effort(seconds=2.0, rate=500, clients=8)
 
 
 def test_a_small_cache_is_seen_to_replace_and_its_cluster_to_go() -> None:
-    environ = {name: value for name, value in os.environ.items() if "DJANGO" not in name}
+    environ = {**os.environ, "BAZAAR_CACHE_STOCKS_MAX": str(SMALL_CACHE)}
     (small,) = (step for step in list_steps(EFFORT) if step.is_small)
-    with own_cluster(environ, BAZAAR_CACHE_STOCKS_MAX=SMALL_CACHE) as cluster:
+    with run_healthy(environ, "--stocks", "sp500") as cluster:
         root = cluster.data.root
         outcome = Runner(cluster, read_profile("sp500")).measure(small)
     assert outcome.summary.error_count == 0

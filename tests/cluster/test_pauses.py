@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from bazaar.cluster.waits import wait_until
+from bazaar.clock import wait_until
 from bazaar.core.failures import NotLeader
 from bazaar.core.types import ReplicaId, Term, Trade, TradeType
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient

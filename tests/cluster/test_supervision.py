@@ -12,13 +12,13 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from bazaar.cluster.snapshot import Health, State
+from bazaar.clock import wait_until
+from bazaar.cluster.ports import free_topology
+from bazaar.cluster.snapshot import Health, ProcessState
 from bazaar.cluster.stopping import is_alive
-from bazaar.cluster.waits import wait_until
 from bazaar.settings import env
 from bazaar.topology import Topology
 from tests.cluster.conftest import LiveCluster
-from tests.cluster_unit.free_ports import free_topology
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 ORPHAN_TIMEOUT_S = 1.0
@@ -65,22 +65,22 @@ def test_a_killed_replica_stays_down_until_it_is_started(cluster: LiveCluster) -
     assert "SIGKILL" in done.stdout
     name = done.stdout.partition(":")[0]
     cluster.wait_for(lambda snapshot: snapshot.leader is not None and snapshot.term > term)
-    assert cluster.view(name).state is State.EXITED
+    assert cluster.view(name).state is ProcessState.EXITED
     done = cluster.run("status")
     assert done.returncode == 1, done.stdout
     assert cluster.run("start", name.removeprefix("order-")).returncode == 0
     cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
-    assert cluster.saw(f"{name} was killed")
-    assert cluster.saw(f"in term {cluster.look().term}")
+    assert cluster.wait_for_output(f"{name} was killed")
+    assert cluster.wait_for_output(f"in term {cluster.look().term}")
 
 
 def test_a_paused_process_is_shown_as_paused_and_can_be_stopped(cluster: LiveCluster) -> None:
     assert cluster.run("kill", "order-1", "--signal", "STOP").returncode == 0
-    assert cluster.view("1").state is State.PAUSED
-    assert cluster.saw("order-1 paused")
+    assert cluster.view("1").state is ProcessState.PAUSED
+    assert cluster.wait_for_output("order-1 paused")
     assert "CONT" in cluster.run("start", "1").stdout
     assert cluster.run("stop", "1").stdout == "order-1 stopped\n"
-    assert cluster.view("1").state is State.STOPPED
+    assert cluster.view("1").state is ProcessState.STOPPED
     assert cluster.view("1").exit_status == 0, "it ended by itself, it was not killed"
     assert cluster.run("stop", "1").stdout == "order-1 is not running\n"
 
@@ -98,7 +98,7 @@ def test_a_signal_reaches_all_that_a_process_started(cluster: LiveCluster) -> No
 def test_a_paused_process_goes_on_after_cont(cluster: LiveCluster) -> None:
     cluster.pause("2")
     assert cluster.run("kill", "2", "--signal", "sigcont").returncode == 0
-    assert cluster.view("2").state is State.RUNNING
+    assert cluster.view("2").state is ProcessState.RUNNING
     cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
 
 
@@ -162,7 +162,7 @@ def test_a_worker_whose_main_process_was_killed_frees_its_ports(cluster: LiveClu
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_up_ends_cleanly_when_asked_to(new_cluster: NewCluster, number: signal.Signals) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     live.up()
     live.pause("2")
     assert live.process is not None
@@ -170,12 +170,12 @@ def test_up_ends_cleanly_when_asked_to(new_cluster: NewCluster, number: signal.S
     live.process.send_signal(number)
     assert live.process.wait(GONE_TIMEOUT_S) == 0
     assert live.members() == []
-    assert "stopped catalog" in live.said()
-    assert "Traceback" not in live.said()
+    assert "stopped catalog" in live.read_output()
+    assert "Traceback" not in live.read_output()
 
 
 def test_everything_ends_when_up_is_killed(new_cluster: NewCluster) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     live.up()
     live.pause("2")
     assert live.process is not None
@@ -185,28 +185,28 @@ def test_everything_ends_when_up_is_killed(new_cluster: NewCluster) -> None:
 
 
 def test_up_waits_for_a_cluster_that_is_just_ending(new_cluster: NewCluster) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     live.up()
     live.pause("2")  # so that its end takes as long as it can
     assert live.process is not None
     live.process.kill()
     live.process.wait()
-    assert live.try_up(), live.said()
+    assert live.try_up(), live.read_output()
 
 
 def test_everything_ends_when_the_supervisor_is_killed(new_cluster: NewCluster) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     live.up()
     live.pause("2")
     assert live.process is not None
     os.kill(live.cluster.supervisor.pid(), signal.SIGKILL)
     assert live.process.wait(GONE_TIMEOUT_S) == 1
     assert live.members() == []
-    assert "the supervisor was lost" in live.said()
+    assert "the supervisor was lost" in live.read_output()
 
 
 def test_everything_ends_when_up_and_supervisor_are_killed(new_cluster: NewCluster) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     live.up()
     live.pause("2")
     assert live.process is not None
@@ -218,7 +218,7 @@ def test_everything_ends_when_up_and_supervisor_are_killed(new_cluster: NewClust
 
 
 def test_a_cluster_comes_up_again_after_all_was_killed_at_once(new_cluster: NewCluster) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     live.up()
     for member in live.members():
         member.kill()
@@ -229,7 +229,7 @@ def test_a_cluster_comes_up_again_after_all_was_killed_at_once(new_cluster: NewC
 
 
 def test_down_stops_everything_and_says_what(new_cluster: NewCluster) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     live.up()
     done = live.run("down")
     assert done.returncode == 0
@@ -247,7 +247,7 @@ def test_down_stops_everything_and_says_what(new_cluster: NewCluster) -> None:
 
 
 def test_autorestart_brings_a_killed_replica_back(new_cluster: NewCluster) -> None:
-    live = new_cluster("--autorestart", "--server", "gunicorn", wished=small())
+    live = new_cluster("--autorestart", "--server", "gunicorn", nodes=small())
     live.up()
     pid = live.view("2").pid
     live.kill("2")
@@ -256,24 +256,24 @@ def test_autorestart_brings_a_killed_replica_back(new_cluster: NewCluster) -> No
 
 
 def test_a_taken_port_is_named_and_nothing_is_left_running(new_cluster: NewCluster) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     node = live.topology.replica(2)
     with taken(node.control_address):
         assert not live.try_up()
-    assert f"order-2 cannot listen on port {node.control_port}" in live.said()
+    assert f"order-2 cannot listen on port {node.control_port}" in live.read_output()
     assert live.process is not None
     assert live.process.returncode == 2
     assert live.members() == []
 
 
 def test_a_replica_with_a_damaged_database_is_left_out(new_cluster: NewCluster) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     path = live.data.database("order-2")
     assert path is not None
     path.write_bytes(b"this was a database" * 1000)
     live.up()
-    assert "`manage.py cluster rebuild 2` makes it anew" in live.said()
-    assert "order-2 did not start" in live.said()
+    assert "`manage.py cluster rebuild 2` makes it anew" in live.read_output()
+    assert "order-2 did not start" in live.read_output()
     assert live.look().health is Health.DEGRADED
     assert live.run("rebuild", "2").returncode == 0
     live.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
@@ -292,7 +292,7 @@ def test_no_process_of_a_cluster_is_open_to_others(cluster: LiveCluster) -> None
 
 
 def test_runserver_starts_its_loops_in_the_reloaded_process_only(new_cluster: NewCluster) -> None:
-    live = new_cluster(wished=small())
+    live = new_cluster(nodes=small())
     live.data.write_topology(live.topology)
     node = live.topology.catalog
     command = [sys.executable, "manage.py", "runserver", "--settings", "bazaar.settings.catalog"]

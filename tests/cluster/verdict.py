@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from bazaar.core.types import TradeType
-from bazaar.proof.history import Kind, Operation, opening
+from bazaar.proof.stock_operations import StockOperation, StockOperationKind, make_opening
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.proof import assert_acknowledged, read_ledger
 from tests.cluster.test_crashes import assert_proof
@@ -21,15 +21,15 @@ _STOCKS = "SELECT name, version, quantity, trade_volume, price FROM catalog_app_
 _VERSIONS = "SELECT key, order_no, version FROM catalog_app_entry"
 
 
-def list_openings(data: Path) -> list[Operation]:
+def list_openings(data: Path) -> list[StockOperation]:
     """Return the state of every stock as the catalog's database has it now."""
     return [
-        opening(name, version, quantity, trade_volume, Decimal(str(price)))
+        make_opening(name, version, quantity, trade_volume, Decimal(str(price)))
         for name, version, quantity, trade_volume, price in _select(data, _STOCKS)
     ]
 
 
-def list_trades(data: Path, trades: Sequence[tuple[int, Answer]]) -> Iterator[Operation]:
+def list_trades(data: Path, trades: Sequence[tuple[int, Answer]]) -> Iterator[StockOperation]:
     """
     Yield the trades that the ledger has, with the versions they made; see that nobody else traded.
 
@@ -40,8 +40,8 @@ def list_trades(data: Path, trades: Sequence[tuple[int, Answer]]) -> Iterator[Op
         if answer.key not in ledger:
             continue
         order_no, version = ledger.pop(answer.key)
-        yield Operation(
-            *(visitor, Kind.TRADE, answer.stock_name, version, answer.sent_s),
+        yield StockOperation(
+            *(visitor, StockOperationKind.TRADE, answer.stock_name, version, answer.sent_s),
             end_s=answer.done_s if answer.status == 200 else math.inf,
             order_no=order_no,
             trade_type=TradeType(answer.trade_type),
@@ -50,7 +50,9 @@ def list_trades(data: Path, trades: Sequence[tuple[int, Answer]]) -> Iterator[Op
     assert not ledger, f"I2: nobody asked for the orders {sorted(ledger.values())[:5]}"
 
 
-def prove(cluster: LiveCluster, openings: Sequence[Operation], notes: Notes) -> list[Operation]:
+def prove(
+    cluster: LiveCluster, openings: Sequence[StockOperation], notes: Notes
+) -> list[StockOperation]:
     """Heal the cluster, hold its databases to the promises, and return the whole history."""
     assert_proof(cluster)
     data = cluster.data.root

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import json
 import math
+import pickle
 import random
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 from uuid import UUID
 
-from bazaar.proof.history import Kind, Operation, read_operations, write_operations
+from bazaar.proof.stock_operations import StockOperation, StockOperationKind
 from bazaar.settings.env import ROOT
 from tests.cluster.connection import Connection, Reply, request
 from tests.cluster.traders import Answer
@@ -63,7 +64,7 @@ class Plan:
 class Notes:
     """What visitors noted."""
 
-    reads: list[Operation] = field(default_factory=list)
+    reads: list[StockOperation] = field(default_factory=list)
     trades: list[tuple[int, Answer]] = field(default_factory=list)
     """With the visitor's number."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -136,8 +137,8 @@ class Visitor:
         is_stale = headers.get("warning", "").startswith("110 ")
         self.notes.counts["mismarked"] += is_stale != shown.get("stale", False)
         self.notes.counts["hits"] += headers["cache-status"].endswith("; hit")
-        read = Operation(
-            *(self.number, Kind.READ, shown["stock_name"]),
+        read = StockOperation(
+            *(self.number, StockOperationKind.READ, shown["stock_name"]),
             version=int(headers["etag"].strip('"')),
             start_s=start_s,
             end_s=end_s,
@@ -254,7 +255,7 @@ def _sum(some: Iterable[Notes]) -> Notes:
 
 
 def _save(folder: Path, notes: Notes) -> None:
-    _write(folder / "reads.jsonl", write_operations(notes.reads))
+    (folder / "reads.pickle").write_bytes(pickle.dumps(notes.reads))
     rows = ({"visitor": number, **asdict(answer)} for number, answer in notes.trades)
     _write(folder / "trades.jsonl", (json.dumps(row, default=str) for row in rows))
     _write(folder / "counts.json", [json.dumps(notes.counts)])
@@ -267,8 +268,7 @@ def _write(path: Path, lines: Iterable[str]) -> None:
 
 def _load(folder: Path) -> Notes:
     notes = Notes(counts=Counter(json.loads((folder / "counts.json").read_text())))
-    with (folder / "reads.jsonl").open() as lines:
-        notes.reads.extend(read_operations(lines))
+    notes.reads.extend(pickle.loads((folder / "reads.pickle").read_bytes()))  # noqa: S301 - ours
     with (folder / "trades.jsonl").open() as lines:
         for row in map(json.loads, lines):
             number, key = row.pop("visitor"), UUID(row.pop("key"))

@@ -7,9 +7,9 @@ import pytest
 
 from bazaar import topology
 from bazaar.cluster.data_dir import SOCKET_PATH_BYTES_MAX, DataDir, make_secret
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.ports import free_topology
 from bazaar.settings import env
-from tests.cluster_unit.free_ports import free_topology
 
 
 def mode(path: Path) -> int:

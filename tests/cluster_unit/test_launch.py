@@ -10,10 +10,10 @@ import pytest
 
 from bazaar.cluster.data_dir import DataDir, make_secret
 from bazaar.cluster.launch import SERVERS, command
+from bazaar.cluster.ports import free_topology
 from bazaar.settings import env
 from bazaar.settings.env import SettingsError
-from bazaar.topology import Node, Topology
-from tests.cluster_unit.free_ports import free_topology
+from bazaar.topology import Node, Role, Topology
 
 TIMEOUT_S = 30.0
 
@@ -84,24 +84,24 @@ def test_a_taken_port_names_port_and_role(environ: dict[str, str], found: Topolo
 def test_a_missing_a_short_and_an_open_secret_stop_every_role(environ: dict[str, str]) -> None:
     path = env.secret_path(environ)
     path.chmod(0o644)
-    for role in ("catalog", "dashboard", "frontend"):
+    for role in (Role.CATALOG, Role.DASHBOARD, Role.FRONT_END):
         with pytest.raises(SettingsError, match="open to others"):
             command(role, "granian", environ)
     path.chmod(0o600)
     path.write_text("short")
     with pytest.raises(SettingsError, match="5 bytes"):
-        command("dashboard", "granian", environ)
+        command(Role.DASHBOARD, "granian", environ)
     path.unlink()
     with pytest.raises(SettingsError, match=r"BAZAAR_SECRET_FILE.*cluster init"):
-        command("dashboard", "granian", environ)
+        command(Role.DASHBOARD, "granian", environ)
 
 
 def test_a_database_that_cannot_be_written_is_named(environ: dict[str, str]) -> None:
     (Path(environ["BAZAAR_DATA_DIR"]) / "order-1.sqlite3").mkdir()
     environ["BAZAAR_REPLICA_ID"] = "1"
     with pytest.raises(SettingsError, match=r"order-1\.sqlite3 is not writable"):
-        command("order", "granian", environ)
-    command("frontend", "granian", environ)  # which has none
+        command(Role.ORDER, "granian", environ)
+    command(Role.FRONT_END, "granian", environ)  # which has none
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -109,7 +109,7 @@ def test_a_server_gets_address_and_threads(
     environ: dict[str, str], found: Topology, server: str
 ) -> None:
     environ["BAZAAR_SERVED_THREADS"] = "7"
-    line = command("catalog", server, environ)
+    line = command(Role.CATALOG, server, environ)
     assert line[:3] == [sys.executable, "-m", server]
     assert line[-1] == "bazaar.wsgi:application"
     assert "7" in line

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.locks import hold, is_held
 
 

@@ -5,9 +5,8 @@ import threading
 
 import pytest
 
-from bazaar.cluster.ports import PortTaken, check_free
+from bazaar.cluster.ports import PortTaken, check_free, free_ports
 from bazaar.topology import Node
-from tests.cluster_unit.free_ports import free_ports
 
 
 def node(host: str = "127.0.0.1") -> Node:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bazaar.cluster.data_dir import DataDir, make_secret
+from bazaar.cluster.ports import free_topology
 from bazaar.settings import env
 from bazaar.topology import Topology
-from tests.cluster_unit.free_ports import free_topology
 
 TIMEOUT_S = 60.0
 

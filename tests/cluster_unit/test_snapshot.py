@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bazaar.cluster.events import events
-from bazaar.cluster.snapshot import Health, ProcessView, Snapshot, State
+from bazaar.cluster.events import list_events
+from bazaar.cluster.snapshot import Health, ProcessState, ProcessView, Snapshot
 from bazaar.cluster.tables import as_json, describe
 from bazaar.core.replica import ReplicaState
 from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
@@ -37,7 +37,9 @@ def status_of(name: str, leader: int | None, term: int) -> Status | None:
 def healthy(leader: int | None = 3, term: int = 1) -> Snapshot:
     return Snapshot(
         tuple(
-            ProcessView(name, node, State.RUNNING, 100 + n, 1.0, 0, status_of(name, leader, term))
+            ProcessView(
+                name, node, ProcessState.RUNNING, 100 + n, 1.0, 0, status_of(name, leader, term)
+            )
             for n, (name, node) in enumerate(TOPOLOGY.nodes())
         )
     )
@@ -62,7 +64,12 @@ def tell(snapshot: Snapshot, name: str, **facts: object) -> Snapshot:
 
 
 def end(snapshot: Snapshot, name: str, **facts: object) -> Snapshot:
-    gone: dict[str, object] = {"state": State.EXITED, "pid": 0, "exit_status": -1, "status": None}
+    gone: dict[str, object] = {
+        "state": ProcessState.EXITED,
+        "pid": 0,
+        "exit_status": -1,
+        "status": None,
+    }
     return change(snapshot, name, **{**gone, **facts})
 
 
@@ -72,8 +79,10 @@ def test_all_well_is_healthy() -> None:
 
 
 @pytest.mark.parametrize("name", ["catalog", "order-1", "frontend-1", "dashboard"])
-@pytest.mark.parametrize("state", [State.PAUSED, State.EXITED, State.STOPPED, State.FATAL])
-def test_any_process_down_or_paused_is_degraded(name: str, state: State) -> None:
+@pytest.mark.parametrize(
+    "state", [ProcessState.PAUSED, ProcessState.EXITED, ProcessState.STOPPED, ProcessState.FATAL]
+)
+def test_any_process_down_or_paused_is_degraded(name: str, state: ProcessState) -> None:
     assert change(healthy(), name, state=state, status=None).health is Health.DEGRADED
 
 
@@ -99,48 +108,50 @@ def test_without_a_supervisor_the_cluster_is_down() -> None:
 
 
 def test_nothing_happened() -> None:
-    assert list(events(healthy(), healthy())) == []
+    assert list(list_events(healthy(), healthy())) == []
 
 
 def test_a_failover_is_told() -> None:
-    lines = list(events(healthy(3, 1), end(healthy(2, 2), "order-3")))
+    lines = list(list_events(healthy(3, 1), end(healthy(2, 2), "order-3")))
     assert lines[:2] == ["order-3 was killed (pid 103)", "order-2 leads in term 2"]
 
 
 def test_a_killed_leader_without_successor_is_told() -> None:
-    lines = list(events(healthy(), end(healthy(), "order-3")))
+    lines = list(list_events(healthy(), end(healthy(), "order-3")))
     assert "no leader: order-3 led until now" in lines
 
 
 def test_an_exit_status_is_told() -> None:
-    lines = list(events(healthy(), end(healthy(), "dashboard", exit_status=2)))
+    lines = list(list_events(healthy(), end(healthy(), "dashboard", exit_status=2)))
     assert lines == ["dashboard exited with status 2 (pid 105)"]
 
 
 def test_pause_resume_and_restart_are_told() -> None:
-    paused = change(healthy(), "order-1", state=State.PAUSED, status=None)
-    assert list(events(healthy(), paused)) == ["order-1 paused"]
-    assert list(events(paused, healthy())) == ["order-1 resumed"]
+    paused = change(healthy(), "order-1", state=ProcessState.PAUSED, status=None)
+    assert list(list_events(healthy(), paused)) == ["order-1 paused"]
+    assert list(list_events(paused, healthy())) == ["order-1 resumed"]
     another = change(healthy(), "order-1", pid=999)
-    assert list(events(healthy(), another))[-1] == "order-1 started (pid 999)"
+    assert list(list_events(healthy(), another))[-1] == "order-1 started (pid 999)"
 
 
 def test_the_in_sync_set_is_told_when_it_changes() -> None:
     behind = tell(healthy(), "order-3", in_sync=(2, 3))
-    assert list(events(healthy(), behind)) == ["in sync: 2, 3 of 3 order replicas"]
+    assert list(list_events(healthy(), behind)) == ["in sync: 2, 3 of 3 order replicas"]
 
 
 def test_lagging_and_catching_up_are_told() -> None:
     behind = tell(healthy(), "order-1", lag_orders=500, lag_ms=2500.0)
-    assert list(events(healthy(), behind)) == ["order-1 lags behind"]
-    assert list(events(behind, healthy())) == ["order-1 has caught up (order 0)"]
+    assert list(list_events(healthy(), behind)) == ["order-1 lags behind"]
+    assert list(list_events(behind, healthy())) == ["order-1 has caught up (order 0)"]
     hardly = tell(healthy(), "order-1", lag_orders=3, lag_ms=20.0)
-    assert list(events(healthy(), hardly)) == []
+    assert list(list_events(healthy(), hardly)) == []
 
 
 def test_a_damaged_log_is_told() -> None:
     damaged = tell(healthy(), "order-1", state=ReplicaState.CORRUPT, is_ready=False)
-    assert "order-1 stays out: its log is damaged; rebuild it" in list(events(healthy(), damaged))
+    assert "order-1 stays out: its log is damaged; rebuild it" in list(
+        list_events(healthy(), damaged)
+    )
 
 
 def test_json_tells_who_leads_and_who_is_in_sync() -> None:

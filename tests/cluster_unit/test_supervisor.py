@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir, make_secret
-from bazaar.cluster.errors import ClusterDown
-from bazaar.cluster.launch import SERVERS
+from bazaar.cluster.exits import ClusterDown
 from bazaar.cluster.logs import tail
-from bazaar.cluster.snapshot import Health, Observer, State
+from bazaar.cluster.ports import free_topology
+from bazaar.cluster.snapshot import Health, Observer, ProcessState
 from bazaar.cluster.starting import Starter, stages
 from bazaar.cluster.stopping import read_supervisor_pid, stop_cluster
 from bazaar.cluster.supervisor import Supervisor
@@ -22,20 +23,18 @@ from bazaar.cluster.supervisor_config import (
     supervisor_environment,
     write_config,
 )
-from bazaar.cluster.waits import wait_until
 from bazaar.settings import env
-from tests.cluster_unit.free_ports import free_topology
 
 TIMEOUT_S = 20.0
 HARD_NAMES = ["plain", '50% #1 ;x "it\'s" %(ENV_HOME)s', "x" * 120]
 
 
 @contextlib.contextmanager
-def supervised(data: DataDir, server: str = "granian") -> Iterator[Supervisor]:
+def supervised(data: DataDir) -> Iterator[Supervisor]:
     data.make()
     data.write_topology(free_topology(replicas=2))
     make_secret(data.root / "cluster.secret")
-    write_config(data, data.read_topology(), server)
+    write_config(data, data.read_topology(), "granian")
     process = subprocess.Popen(
         supervisor_command(data), env=supervisor_environment(data, {}), cwd=env.ROOT
     )
@@ -60,10 +59,9 @@ def test_a_folder_of_any_name_is_supervised(tmp_path: Path, name: str) -> None:
         assert read_supervisor_pid(data) == supervisor.pid()
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_process_that_does_not_start_is_told_with_its_log(tmp_path: Path, server: str) -> None:
+def test_a_process_that_does_not_start_is_reported_with_its_log(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
-    with supervised(data, server) as supervisor:
+    with supervised(data) as supervisor:
         found = data.read_topology()
         observer = Observer(found, b"x" * 32, supervisor)
         data.log_path("order-2").write_text("from an earlier run\n")
@@ -72,8 +70,8 @@ def test_a_process_that_does_not_start_is_told_with_its_log(tmp_path: Path, serv
         assert len(failures) == 1
         assert f"cannot listen on port {found.replica(2).port}" in str(failures[0])
         assert "earlier" not in str(failures[0])
-        view = next(view for view in observer.look().processes if view.name == "order-2")
-        assert (view.state, view.exit_status, view.pid) == (State.EXITED, 2, 0)
+        view = next(view for view in observer.take_snapshot().processes if view.name == "order-2")
+        assert (view.state, view.exit_status, view.pid) == (ProcessState.EXITED, 2, 0)
         assert tail(data.log_path("order-2"), 1)[0].startswith("order-2 cannot listen")
 
 
@@ -84,7 +82,7 @@ def test_a_stopped_supervisor_is_down_not_an_error(tmp_path: Path) -> None:
         assert not supervisor.stop("catalog"), "it does not run"
         stop_cluster(data)
         assert not supervisor.is_alive()
-        assert Observer(found, b"x" * 32, supervisor).look().health is Health.DOWN
+        assert Observer(found, b"x" * 32, supervisor).take_snapshot().health is Health.DOWN
         with pytest.raises(ClusterDown, match="cluster up"):
             supervisor.processes()
 

@@ -7,13 +7,11 @@ import pytest
 
 from bazaar.cluster import exits
 from bazaar.core.failures import Unreachable
+from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.cluster_audit import audit_cluster, check_caches, compare
-from bazaar.proof.level import wait_level
-from bazaar.proof.parties import Parties
-from bazaar.proof.remote import LedgerRemote, LogRemote
-from bazaar.proof.scratch import Scratch
+from bazaar.proof.remote import ClusterClients, RemoteLedger, RemoteLog, wait_until_level
 from bazaar.proof.sources import SourceError
-from bazaar.proof.verdict import Notes, Verdict
+from bazaar.proof.verdict import AuditNotes, Verdict
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.transport import Transport
@@ -59,11 +57,11 @@ def audit(
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Verdict:
     """Audit the cluster; something may happen between opening the sources and reading them."""
-    notes = Notes.empty()
-    log = LogRemote("order-2", replica or cluster.replica, PAGE_ROWS)
-    ledger = LedgerRemote("catalog", catalog or cluster.catalog, PAGE_ROWS)
+    notes = AuditNotes.empty()
+    log = RemoteLog("order-2", replica or cluster.replica, PAGE_ROWS)
+    ledger = RemoteLedger("catalog", catalog or cluster.catalog, PAGE_ROWS)
     meanwhile()
-    with Scratch() as scratch:
+    with AuditDatabase() as scratch:
         compare(ledger, [log], scratch, notes)
         check_caches({"frontend-1": cluster.front_end}, scratch, notes)
     return notes.verdict()
@@ -147,11 +145,11 @@ def test_a_role_that_does_not_answer_is_a_source_that_cannot_be_read(cluster: Cl
     for path in ("/rows", "/status"):
         wire = Cut(cluster.replica.control, path)
         with pytest.raises(SourceError, match=r"order-2 cannot be read: .* did not answer: cut"):
-            LogRemote("order-2", ReplicaClient(wire, wire, 1))
+            RemoteLog("order-2", ReplicaClient(wire, wire, 1))
     for path in ("/rows", "/stocks", "/leadership"):
         wire = Cut(cluster.catalog.control, path)
         with pytest.raises(SourceError, match=r"catalog cannot be read: .* did not answer: cut"):
-            LedgerRemote("catalog", CatalogClient(wire, wire, 1))
+            RemoteLedger("catalog", CatalogClient(wire, wire, 1))
 
 
 def test_a_role_that_dies_meanwhile_is_a_gap(cluster: Cluster) -> None:
@@ -169,9 +167,9 @@ def test_a_whole_cluster_is_asked_by_its_parties(cluster: Cluster) -> None:
     wire = Cut(cluster.replica.control, "/")
     dead = ReplicaClient(wire, wire, 1)
     replicas = {"order-1": dead, "order-2": cluster.replica}
-    parties = Parties(cluster.catalog, replicas, {"frontend-1": cluster.front_end})
-    notes = Notes.empty()
-    with parties, Scratch() as scratch:
+    parties = ClusterClients(cluster.catalog, replicas, {"frontend-1": cluster.front_end})
+    notes = AuditNotes.empty()
+    with parties, AuditDatabase() as scratch:
         assert audit_cluster(parties, scratch, notes, PAGE_ROWS)
     assert notes.findings == []
     assert notes.gaps == ["order-1 cannot be read: 127.0.0.1:2 did not answer: cut"]
@@ -179,13 +177,15 @@ def test_a_whole_cluster_is_asked_by_its_parties(cluster: Cluster) -> None:
 
 
 def test_a_cluster_is_level_when_every_replica_has_what_the_ledger_has(cluster: Cluster) -> None:
-    parties = Parties(cluster.catalog, {"order-2": cluster.replica}, {})
-    assert wait_level(parties, 0) == ()
+    parties = ClusterClients(cluster.catalog, {"order-2": cluster.replica}, {})
+    assert wait_until_level(parties, 0) == ()
     Entry.objects.create(**{**Entry.objects.values().get(pk=2), "order_no": 3, "key": uuid4()})
-    assert wait_level(parties, 0) == ("order-2 is at order 2 of 3, and has been so for 0 s.",)
+    assert wait_until_level(parties, 0) == ("order-2 is at order 2 of 3, and has been so for 0 s.",)
     cluster.shell.machine.mark_corrupt()
-    assert wait_level(parties, 0) == ("order-2 does not serve (corrupt), and has been so for 0 s.",)
+    assert wait_until_level(parties, 0) == (
+        "order-2 does not serve (corrupt), and has been so for 0 s.",
+    )
     wire = Cut(cluster.catalog.control, "/")
-    silent = Parties(CatalogClient(wire, wire, 1), {}, {})
-    (sentence,) = wait_level(silent, 0)
+    silent = ClusterClients(CatalogClient(wire, wire, 1), {}, {})
+    (sentence,) = wait_until_level(silent, 0)
     assert sentence.startswith("catalog: 127.0.0.1:2 did not answer: cut, and has been so")

@@ -9,8 +9,8 @@ import pytest
 
 from bazaar import clock
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
-from bazaar.cluster.snapshot import Snapshot, State
+from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.snapshot import ProcessState, Snapshot
 from bazaar.cluster.starting import StartFailed
 from bazaar.loadtest.chaos import Chaos, ChaosPlan, is_front_end, is_healed, open_chaos, read_plan
 from bazaar.loadtest.faults import Fault
@@ -29,22 +29,24 @@ class FakeHands:
     def __init__(self, *, lame: Collection[str] = (), strange: Collection[str] = ()) -> None:
         """lame: cannot be started again. strange: may not be signalled."""
         self.lame, self.strange = lame, strange
-        self.down: dict[str, State] = {}
+        self.down: dict[str, ProcessState] = {}
         self.term, self.leader_id = 1, 3
         self.killed: list[tuple[str, str]] = []
 
-    def look(self) -> Snapshot:
+    def take_snapshot(self) -> Snapshot:
         snapshot = healthy(self.leader_id, self.term)
         for name, state in self.down.items():
             gone = end(snapshot, name)
-            snapshot = change(gone, name, state=state, pid=0 if state is State.EXITED else 100)
+            snapshot = change(
+                gone, name, state=state, pid=0 if state is ProcessState.EXITED else 100
+            )
         return snapshot
 
     def kill(self, wanted: str, signal_name: str) -> str:
         if wanted in self.strange:
             raise PermissionError(1, "Operation not permitted")
         self.killed.append((wanted, signal_name))
-        self.down[wanted] = State.PAUSED if signal_name == "STOP" else State.EXITED
+        self.down[wanted] = ProcessState.PAUSED if signal_name == "STOP" else ProcessState.EXITED
         alive = [n for n in (1, 2, 3) if f"order-{n}" not in self.down]
         if wanted == f"order-{self.leader_id}" and alive:
             self.term, self.leader_id = self.term + 1, max(alive)
@@ -53,7 +55,7 @@ class FakeHands:
     def mend(self, names: Collection[str]) -> list[StartFailed]:
         failed = [name for name in names if name in self.lame]
         self.down = {name: state for name, state in self.down.items() if name not in names}
-        self.down |= dict.fromkeys(failed, State.EXITED)
+        self.down |= dict.fromkeys(failed, ProcessState.EXITED)
         return [StartFailed(f"{name} did not start; its log:") for name in failed]
 
     def close(self) -> None:

@@ -14,13 +14,13 @@ import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
+from bazaar.clock import wait_until
 from bazaar.cluster import exits
-from bazaar.cluster.waits import wait_until
+from bazaar.cluster.ports import free_ports
 from bazaar.loadtest.profiles import read_profile
 from bazaar.loadtest.summary import Summary
 from bazaar.proof.records import Done, Header, read_history
 from bazaar.settings.env import ROOT
-from tests.cluster_unit.free_ports import free_ports
 from tests.cluster_unit.front_end import FakeFrontEnd
 
 NAMES = [one.stock_name for one in read_profile("seed")]

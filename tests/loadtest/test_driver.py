@@ -11,11 +11,11 @@ import pytest
 import uvloop
 
 from bazaar import clock
+from bazaar.cluster.ports import free_ports
 from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Crowd
 from bazaar.proof.records import Done
-from tests.cluster_unit.free_ports import free_ports
 from tests.loadtest.plans import make_plan, make_share
 
 STOCK = b'{"stock_name":"BoarCo","price":24.5,"trade_volume":0,"quantity":1000}'

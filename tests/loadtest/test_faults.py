@@ -4,8 +4,8 @@ from itertools import islice
 
 import pytest
 
-from bazaar.cluster.errors import ClusterError
-from bazaar.cluster.snapshot import Snapshot, State
+from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.snapshot import ProcessState, Snapshot
 from bazaar.loadtest.faults import Choice, Fault, Strike, check_possible, list_targets, parse_faults
 from tests.cluster_unit.test_snapshot import change, end, healthy
 
@@ -23,7 +23,7 @@ def test_the_same_seed_strikes_the_same() -> None:
 
 
 def test_the_faults_do_not_depend_on_what_the_cluster_does() -> None:
-    other = change(healthy(2, 5), "order-1", state=State.EXITED, pid=0)
+    other = change(healthy(2, 5), "order-1", state=ProcessState.EXITED, pid=0)
     calm = [strike and strike.fault for strike in strikes(3, 40, healthy())]
     assert calm == [strike and strike.fault for strike in strikes(3, 40, healthy(), other)]
 

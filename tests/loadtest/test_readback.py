@@ -10,13 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bazaar.cluster import exits
-from bazaar.cluster.errors import Ended
-from bazaar.cluster.free_ports import free_ports
+from bazaar.cluster.exits import CommandFailed
+from bazaar.cluster.ports import free_ports
 from bazaar.loadtest.prove import Subject, audit
 from bazaar.loadtest.readback import UNANSWERED_MAX, read_back
-from bazaar.proof.claims import read_claims
-from bazaar.proof.scratch import Scratch
-from bazaar.proof.verdict import Notes, Verdict
+from bazaar.proof.audit_database import AuditDatabase
+from bazaar.proof.history_checks import load_history
+from bazaar.proof.verdict import AuditNotes, Verdict
 from tests.proof.books import ORDERS, Books
 
 
@@ -119,9 +119,9 @@ def test_orders_that_nobody_tells_of_are_a_gap_and_asked_for_in_vain_a_few_times
 ) -> None:
     for number in range(1, ORDERS + 1):
         front_end.said[number] = failure(503, "not_serving")
-    notes = Notes.empty()
-    with Scratch() as scratch:
-        read_claims(books.records(), scratch, notes)
+    notes = AuditNotes.empty()
+    with AuditDatabase() as scratch:
+        load_history(books.records(), scratch, notes)
         read_back([front_end.url], scratch, notes, deadline_s=0.2)
     assert notes.findings == []
     (gap,) = notes.gaps
@@ -136,5 +136,5 @@ def test_the_other_front_end_is_asked_when_one_is_gone(books: Books, front_end: 
 
 
 def test_orders_are_read_back_over_http_only(books: Books) -> None:
-    with pytest.raises(Ended, match="Orders are read back over http, not from https://x"):
+    with pytest.raises(CommandFailed, match="Orders are read back over http, not from https://x"):
         judge(books, "https://x")

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.client.answers import Order
+from bazaar.client.answers import OrderAnswer
 from bazaar.core.types import TradeType
 from bazaar.loadtest.scripts import Pace, Replay, make_script, read_cast
 from bazaar.loadtest.workload import make_keys
-from bazaar.proof.history import HistoryError
-from bazaar.proof.records import FORMAT, Done, Header, HistoryWriter
+from bazaar.proof.records import FORMAT, Done, Header, HistoryError, HistoryWriter
 from tests.loadtest.plans import make_share
 
 
@@ -89,7 +88,7 @@ def test_a_replay_repeats_each_clients_operations_in_time_with_new_keys_and_numb
         due_s, intent = claim
         claims.append((due_s, intent.kind, intent.stock_name, intent.shares, intent.order_no))
         if intent.kind == "trade":
-            replay.learn(0, Order(7, "BoarCo", TradeType.BUY, 3), intent)
+            replay.learn(0, OrderAnswer(7, "BoarCo", TradeType.BUY, 3), intent)
     assert claims == [
         (0.1, "query", "BoarCo", None, None),
         (0.5, "trade", "BoarCo", 3, None),

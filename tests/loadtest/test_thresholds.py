@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bazaar.cluster import exits
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.summary import OperationSummary, Summary
 from bazaar.loadtest.thresholds import read_threshold
 
@@ -78,7 +78,7 @@ def test_a_summary_is_held_against_a_threshold(
     ],
 )
 def test_what_is_no_threshold_is_refused(text: str) -> None:
-    with pytest.raises(Ended, match="--threshold") as refusal:
+    with pytest.raises(CommandFailed, match="--threshold") as refusal:
         read_threshold(text)
     assert refusal.value.status == exits.USAGE
 
@@ -87,5 +87,5 @@ def test_what_is_no_threshold_is_refused(text: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         read_threshold(text).judge(SUMMARY)
-    except Ended as refusal:
+    except CommandFailed as refusal:
         assert "\n" not in str(refusal) or "\n" in text  # noqa: PT017

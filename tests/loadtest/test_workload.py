@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.client.answers import Order, Stock
+from bazaar.client.answers import OrderAnswer, StockAnswer
 from bazaar.core.types import TradeType
 from bazaar.loadtest.profiles import Weighted, read_profile
 from bazaar.loadtest.workload import CLIENTS_MAX, Choice, Habits, Intent, Visitor, make_keys
@@ -20,12 +20,12 @@ def make_visitor(seed: int = 1, p: float = 0.5, lookup: float = 0.5) -> Visitor:
     return Visitor(habits, Choice(PLAN.stocks), random.Random(seed), keys)
 
 
-def answer(intent: Intent, number: int, quantity: int = 100) -> Stock | Order:
+def answer(intent: Intent, number: int, quantity: int = 100) -> StockAnswer | OrderAnswer:
     """Answer as a cluster in which everything works."""
     name = intent.stock_name or "BoarCo"
     if intent.kind == "query":
-        return Stock(name, Decimal(1), quantity, 0, 1, 0, is_stale=False, cache="hit")
-    return Order(number, name, TradeType.BUY, intent.shares or 1)
+        return StockAnswer(name, Decimal(1), quantity, 0, 1, 0, is_stale=False, cache="hit")
+    return OrderAnswer(number, name, TradeType.BUY, intent.shares or 1)
 
 
 def play(visitor: Visitor, steps: int, quantity: int = 100) -> list[Intent]:

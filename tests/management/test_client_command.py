@@ -13,13 +13,13 @@ from django.core.management import CommandError, call_command
 
 from bazaar import topology
 from bazaar.cluster import exits
-from bazaar.management.client import listing
-from bazaar.management.client.checking import MATCH
+from bazaar.cluster.ports import free_ports, free_topology
+from bazaar.management.client.order_file import MATCH
+from bazaar.management.client.simulation import read_names
 from bazaar.settings.env import ROOT
-from tests.cluster_unit.free_ports import free_ports, free_topology
 from tests.cluster_unit.front_end import FakeFrontEnd
 
-NAMES = listing.read_names("asterix")
+NAMES = read_names("asterix")
 Run = Callable[..., tuple[int, str]]
 
 

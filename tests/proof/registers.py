@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from bazaar.core.types import TradeType
-from bazaar.proof.history import Kind, Operation, opening
+from bazaar.proof.stock_operations import StockOperation, StockOperationKind, make_opening
 
 NAME = "MenhirCo"
 SECONDS = 0.25
@@ -30,13 +30,13 @@ class Register:
     shown: list[dict[str, Any]] = field(default_factory=list)
     """Every state so far, as a read shows it."""
 
-    def open(self) -> Operation:
+    def open(self) -> StockOperation:
         """Begin somewhere."""
-        first = opening(self.name, self.chance.randint(1, 3), 50, 0, Decimal("10.00"))
+        first = make_opening(self.name, self.chance.randint(1, 3), 50, 0, Decimal("10.00"))
         self.shown.append(_state(first))
         return first
 
-    def operate(self, client: int) -> Operation:
+    def operate(self, client: int) -> StockOperation:
         """Do anything at one moment, which lies between the operation's start and its end."""
         self.now_s += SECONDS * self.chance.randint(0, 2)
         start_s = self.now_s - SECONDS * self.chance.randint(0, 6)
@@ -44,24 +44,28 @@ class Register:
         do = self.chance.choice((self._read, self._read, self._read_old, self._trade, self._price))
         return do(client, start_s, end_s)
 
-    def _read(self, client: int, start_s: float, end_s: float) -> Operation:
-        return Operation(client, Kind.READ, self.name, **_span(start_s, end_s), **self.shown[-1])
+    def _read(self, client: int, start_s: float, end_s: float) -> StockOperation:
+        return StockOperation(
+            client, StockOperationKind.READ, self.name, **_span(start_s, end_s), **self.shown[-1]
+        )
 
-    def _read_old(self, client: int, start_s: float, end_s: float) -> Operation:
+    def _read_old(self, client: int, start_s: float, end_s: float) -> StockOperation:
         old = self.chance.choice(self.shown)
         span = _span(start_s, end_s)
-        return Operation(client, Kind.READ, self.name, **span, **old, is_stale=True)
+        return StockOperation(
+            client, StockOperationKind.READ, self.name, **span, **old, is_stale=True
+        )
 
-    def _trade(self, client: int, start_s: float, end_s: float) -> Operation:
+    def _trade(self, client: int, start_s: float, end_s: float) -> StockOperation:
         shares, state = self.chance.randint(1, 3), dict(self.shown[-1])
         trade_type = self.chance.choice((TradeType.BUY, TradeType.SELL))
         state["version"] += 1
         state["quantity"] += shares if trade_type is TradeType.SELL else -shares
         state["trade_volume"] += shares
         self.shown.append(state)
-        return Operation(
+        return StockOperation(
             client,
-            Kind.TRADE,
+            StockOperationKind.TRADE,
             self.name,
             state["version"],
             **self._answered(start_s, end_s),
@@ -69,12 +73,14 @@ class Register:
             shares=shares,
         )
 
-    def _price(self, client: int, start_s: float, end_s: float) -> Operation:
+    def _price(self, client: int, start_s: float, end_s: float) -> StockOperation:
         price = Decimal(self.chance.randint(9, 11))
         state = self.shown[-1] | {"version": self.shown[-1]["version"] + 1, "price": price}
         self.shown.append(state)
         span = self._answered(start_s, end_s)
-        return Operation(client, Kind.PRICE, self.name, state["version"], **span, price=price)
+        return StockOperation(
+            client, StockOperationKind.PRICE, self.name, state["version"], **span, price=price
+        )
 
     def _answered(self, start_s: float, end_s: float) -> dict[str, Any]:
         """Return the span of a write, of which the answer may be lost."""
@@ -85,12 +91,12 @@ def _span(start_s: float, end_s: float) -> dict[str, Any]:
     return {"start_s": start_s, "end_s": end_s}
 
 
-def _state(one: Operation) -> dict[str, Any]:
+def _state(one: StockOperation) -> dict[str, Any]:
     names = ("version", "quantity", "trade_volume", "price")
     return {name: getattr(one, name) for name in names}
 
 
-def run(chance: random.Random, operations: int, name: str = NAME) -> list[Operation]:
+def run(chance: random.Random, operations: int, name: str = NAME) -> list[StockOperation]:
     """Return a linearizable history of one stock, with its opening, in any order."""
     register = Register(chance, name)
     history = [register.open(), *(register.operate(client) for client in range(operations))]
@@ -98,7 +104,7 @@ def run(chance: random.Random, operations: int, name: str = NAME) -> list[Operat
     return history
 
 
-def mutate(chance: random.Random, history: Sequence[Operation]) -> list[Operation]:
+def mutate(chance: random.Random, history: Sequence[StockOperation]) -> list[StockOperation]:
     """Return a history with one thing changed in one operation; it may still be linearizable."""
     place = chance.randrange(len(history))
     one = history[place]
@@ -106,7 +112,7 @@ def mutate(chance: random.Random, history: Sequence[Operation]) -> list[Operatio
         {"version": max(1, (one.version or 1) + chance.choice((-2, -1, 1, 2)))},
         {"version": chance.choice(history).version or one.version},
     ]
-    if one.kind is not Kind.OPENING:
+    if one.kind is not StockOperationKind.OPENING:
         later_s = SECONDS * chance.randint(-8, 8)
         changes += [{"start_s": one.start_s + later_s, "end_s": one.end_s + later_s}] * 2
     if one.quantity is not None and one.trade_volume is not None:
@@ -115,14 +121,14 @@ def mutate(chance: random.Random, history: Sequence[Operation]) -> list[Operatio
         changes += [{"price": one.price + 1}]
     if one.shares is not None:
         changes += [{"shares": one.shares + 1}, {"shares": None, "trade_type": None}]
-    if one.kind in (Kind.TRADE, Kind.PRICE):
+    if one.kind in (StockOperationKind.TRADE, StockOperationKind.PRICE):
         changes += [{"version": None, "end_s": math.inf}]
     changed = [*history]
     changed[place] = replace(one, **chance.choice(changes))
     return changed
 
 
-def drop(chance: random.Random, history: Sequence[Operation]) -> list[Operation]:
+def drop(chance: random.Random, history: Sequence[StockOperation]) -> list[StockOperation]:
     """Return a history without one of its operations, perhaps the opening."""
     place = chance.randrange(len(history))
     return [*history[:place], *history[place + 1 :]]
@@ -141,15 +147,15 @@ class _Now:
     price: Decimal | None = None
 
 
-def is_linearizable(history: Sequence[Operation]) -> bool:
+def is_linearizable(history: Sequence[StockOperation]) -> bool:
     """Tell whether any order of one stock's operations is right; try them all."""
     return _Judge(history).can_finish(tuple(range(len(history))), None)
 
 
 class _Judge:
-    def __init__(self, history: Sequence[Operation]) -> None:
+    def __init__(self, history: Sequence[StockOperation]) -> None:
         self.history = history
-        self.is_complete = any(one.kind is Kind.OPENING for one in history)
+        self.is_complete = any(one.kind is StockOperationKind.OPENING for one in history)
         self.written = {one.version for one in history if one.is_write}
 
     def can_finish(self, left: tuple[int, ...], now: _Now | None) -> bool:
@@ -167,14 +173,14 @@ class _Judge:
                 return True
         return False
 
-    def _after(self, one: Operation, now: _Now | None) -> list[_Now | None]:
+    def _after(self, one: StockOperation, now: _Now | None) -> list[_Now | None]:
         """Return what the register can hold after an operation; nothing when it cannot be now."""
         if one.version is None:
             happened = [_Now(now.version + 1)] if now else []
             return [now, *happened]
-        if one.kind is Kind.OPENING:
+        if one.kind is StockOperationKind.OPENING:
             made = None if now else _Now(one.version)
-        elif one.kind is Kind.READ:
+        elif one.kind is StockOperationKind.READ:
             made = self._unseen(one.version, now)
         else:
             made = self._unseen(one.version - 1, now)
@@ -192,10 +198,10 @@ class _Judge:
         return None if self.written & set(range(first, version + 1)) else _Now(version)
 
 
-def _written(now: _Now, one: Operation) -> _Now:
+def _written(now: _Now, one: StockOperation) -> _Now:
     """Carry a write out; what it does not tell is unknown afterwards."""
     now = replace(now, version=now.version + 1)
-    if one.kind is Kind.PRICE:
+    if one.kind is StockOperationKind.PRICE:
         return replace(now, price=None)
     if one.shares is None:
         return replace(now, quantity=None, trade_volume=None)
@@ -207,7 +213,7 @@ def _written(now: _Now, one: Operation) -> _Now:
     )
 
 
-def _shown(now: _Now, one: Operation) -> _Now | None:
+def _shown(now: _Now, one: StockOperation) -> _Now | None:
     """Return the register with what an operation showed of it; None when that was not so."""
     for name in ("quantity", "trade_volume", "price"):
         told, held = getattr(one, name), getattr(now, name)

@@ -11,7 +11,7 @@ import pytest
 from bazaar import topology
 from bazaar.cluster import exits
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.loadtest.prove import Subject, audit
 from bazaar.proof.verdict import FINDINGS_MAX, Verdict
 from tests.proof.books import NAMES, ORDERS, Books
@@ -254,18 +254,18 @@ def test_much_damage_is_told_in_few_sentences(books: Books) -> None:
 
 def test_pages_make_no_difference(tmp_path: Path) -> None:
     """Damage on both sides of a chunk's end, and at the ends of everything."""
-    books = Books(tmp_path / "data", orders=10_050)
-    for number in (1, 4999, 5000, 5001, 10_000, 10_050):
+    books = Books(tmp_path / "data", orders=5_050)
+    for number in (1, 4999, 5000, 5001, 5_050):
         books.damage("order-1", f"UPDATE {LOG} SET quantity = 99 WHERE order_no = {number}")
     books.damage("order-2", f"DELETE FROM {LOG} WHERE order_no BETWEEN 4990 AND 5010")
-    books.damage("order-3", f"INSERT INTO {LOG} VALUES (10051, 'x', 'y', 'buy', 1, 'z')")
+    books.damage("order-3", f"INSERT INTO {LOG} VALUES (5051, 'x', 'y', 'buy', 1, 'z')")
     findings = judge(books).findings
     found = [one.order_no for one in findings if one.where == "order-1"]
-    assert found == [1, 4999, 5000, 5001, 10_000, 10_050]
+    assert found == [1, 4999, 5000, 5001, 5_050]
     (missing,) = [one for one in findings if one.where == "order-2"]
     assert missing.message.startswith("orders 4990 to 5010 of the ledger")
     (beyond,) = [one for one in findings if one.where == "order-3"]
-    assert "but the ledger ends at 10050" in beyond.message
+    assert "but the ledger ends at 5050" in beyond.message
 
 
 def test_a_missing_replica_is_a_gap_and_not_a_finding(books: Books) -> None:

@@ -11,8 +11,7 @@ import pytest
 
 from bazaar.cluster import exits
 from bazaar.loadtest.prove import Subject, audit
-from bazaar.proof.history import HistoryError
-from bazaar.proof.records import Done, HistoryWriter
+from bazaar.proof.records import Done, HistoryError, HistoryWriter
 from bazaar.proof.verdict import Verdict
 from tests.proof.books import ORDERS, Books
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.proof.history import HistoryError
 from bazaar.proof.records import (
     FORMAT,
     Done,
     Header,
+    HistoryError,
     HistoryWriter,
     Mark,
     Opening,

@@ -7,6 +7,7 @@ import pytest
 from bazaar import topology
 from bazaar.settings import env
 from bazaar.settings.env import SettingsError
+from bazaar.topology import Role
 
 SECRET = "s" * env.SECRET_BYTES_MIN
 CATALOG = '[catalog]\nhost = "127.0.0.1"\nport = 10001\ncontrol_port = 10002\n'
@@ -129,29 +130,29 @@ def test_more_in_sync_than_there_are_replicas_is_refused() -> None:
 def test_a_wrong_replica_id_is_refused(text: str | None, reason: str) -> None:
     environ = {} if text is None else {"BAZAAR_REPLICA_ID": text}
     with pytest.raises(SettingsError) as caught:
-        env.read_node(environ, "order")
+        env.read_node(environ, Role.ORDER)
     assert str(caught.value).startswith(reason)
 
 
 def test_each_replica_id_names_its_node() -> None:
     for number in (1, 2, 3):
-        assert env.read_node({"BAZAAR_REPLICA_ID": str(number)}, "order").id == number
+        assert env.read_node({"BAZAAR_REPLICA_ID": str(number)}, Role.ORDER).id == number
 
 
 @pytest.mark.parametrize("text", ["x", "2", "0"])
 def test_a_wrong_front_end_id_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^BAZAAR_FRONT_END_ID"):
-        env.read_node({"BAZAAR_FRONT_END_ID": text}, "frontend")
+        env.read_node({"BAZAAR_FRONT_END_ID": text}, Role.FRONT_END)
 
 
 def test_the_first_front_end_needs_no_id() -> None:
-    assert env.read_node({}, "frontend").port == 30001
+    assert env.read_node({}, Role.FRONT_END).port == 30001
 
 
 @pytest.mark.parametrize("role", ["", "catalogue", "ORDER", "../catalog"])
 def test_an_unknown_role_is_refused_with_the_roles_there_are(role: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        env.read_node({}, role)
+        env.read_role(role)
     assert repr(role) in str(caught.value)
     assert "catalog, order, frontend, dashboard" in str(caught.value)
 

@@ -15,7 +15,7 @@ from django.db.utils import ConnectionHandler
 from bazaar.settings.base import sqlite
 from bazaar.settings.env import ROOT
 
-ROLES = ("catalog", "order", "order_1", "order_2", "order_3", "frontend", "dashboard")
+ROLES = ("catalog", "order_1", "frontend", "dashboard")
 
 
 @pytest.fixture
@@ -40,6 +40,16 @@ def manage(
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_each_replica_of_the_default_cluster_has_settings(number: int, data_dir: Path) -> None:
+    script = f"from bazaar.settings import order_{number}; print(order_{number}.BAZAAR_NODE.port)"
+    environ = {**os.environ, "BAZAAR_DATA_DIR": str(data_dir)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environ, cwd=ROOT, capture_output=True, check=True
+    )
+    assert int(done.stdout) == 20_000 + number
 
 
 @pytest.mark.parametrize("role", ROLES)

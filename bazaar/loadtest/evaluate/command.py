@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bazaar.cluster import exits
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.evaluate import steps
 from bazaar.loadtest.evaluate.results import Evaluation
 from bazaar.loadtest.evaluate.run import Say, evaluate
@@ -68,7 +68,7 @@ def read_effort(options: Mapping[str, Any]) -> Effort:
 
 def _check(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        raise Ended(f"{name} must be from {least:g} to {most:g}, not {value:g}.")
+        raise CommandFailed(f"{name} must be from {least:g} to {most:g}, not {value:g}.")
 
 
 def complaints(evaluation: Evaluation) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from bazaar.cluster.data_dir import write_whole
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.evaluate import text
 from bazaar.loadtest.evaluate.figures import list_figures
 from bazaar.loadtest.evaluate.results import Evaluation
@@ -43,8 +43,10 @@ def write(evaluation: Evaluation, folder: Path) -> list[Path]:
     return written
 
 
-def _refusal(folder: Path, error: OSError) -> Ended:
-    return Ended(f"The evaluation cannot be written to {folder} ({error.strerror or error}).")
+def _refusal(folder: Path, error: OSError) -> CommandFailed:
+    return CommandFailed(
+        f"The evaluation cannot be written to {folder} ({error.strerror or error})."
+    )
 
 
 def read(folder: Path) -> Evaluation:
@@ -53,4 +55,4 @@ def read(folder: Path) -> Evaluation:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Evaluation)
     except (OSError, msgspec.MsgspecError) as error:
-        raise Ended(f"{path} cannot be read: {error}.") from error
+        raise CommandFailed(f"{path} cannot be read: {error}.") from error

@@ -20,9 +20,9 @@ import psutil
 
 from bazaar import clock
 from bazaar.cluster import exits
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.cluster.operations import Cluster
-from bazaar.cluster.temporary import own_cluster
+from bazaar.cluster.temporary import run_healthy
 from bazaar.loadtest.evaluate.results import (
     Evaluation,
     Look,
@@ -51,9 +51,9 @@ def evaluate(effort: Effort, environ: Mapping[str, str], say: Say) -> Evaluation
     steps = list_steps(effort)
     outcomes: list[Outcome] = []
     for is_small in (False, True):
-        settings = {"BAZAAR_CACHE_STOCKS_MAX": SMALL_CACHE} if is_small else {}
+        settings = {"BAZAAR_CACHE_STOCKS_MAX": str(SMALL_CACHE)} if is_small else {}
         say("starting a cluster" + (f" with room for {SMALL_CACHE} stocks" if is_small else ""))
-        with own_cluster(environ, **settings) as cluster:
+        with run_healthy({**environ, **settings}, "--stocks", "sp500") as cluster:
             run = Runner(cluster, stocks)
             run.measure(warm_up(effort))
             for step in (one for one in steps if one.is_small is is_small):
@@ -133,12 +133,12 @@ class Runner:
             )
         except subprocess.TimeoutExpired as error:
             message = f"{step.title}: loadtest took longer than {timeout_s:g} s."
-            raise Ended(message, exits.ERRORS) from error
+            raise CommandFailed(message, exits.ERRORS) from error
         # Too many errors, or a broken promise, are results: they are written down and told.
         if done.returncode not in (exits.OK, exits.ERRORS, exits.INCONSISTENT, exits.UNREACHABLE):
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             message = f"{step.title}: loadtest ended with {done.returncode}: {last}"
-            raise Ended(message, exits.ERRORS)
+            raise CommandFailed(message, exits.ERRORS)
 
 
 def describe_machine() -> Machine:

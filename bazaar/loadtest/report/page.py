@@ -15,7 +15,7 @@ from django.utils.safestring import mark_safe
 
 from bazaar.cluster import exits
 from bazaar.cluster.data_dir import write_whole
-from bazaar.cluster.errors import ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.loadtest.report.episodes import Episode, list_episodes
 from bazaar.loadtest.report.theme import style_sheet
 from bazaar.loadtest.report.words import NAMES

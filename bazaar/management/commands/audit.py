@@ -6,18 +6,17 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from bazaar.cluster.arguments import list_urls, read_choice, read_environ
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import Ended
-from bazaar.cluster.front_ends import list_urls
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.prove import Subject, audit
 from bazaar.management.one_line import OneLineCommand
-from bazaar.proof.history import HistoryError
-from bazaar.proof.output import as_json, lines
-from bazaar.settings.env import SettingsError
+from bazaar.proof.records import HistoryError
+from bazaar.proof.verdict import as_json, lines
 
 _HELP = """
-Hold every order log against the ledger, and the stocks against both; with a history also what
-clients were told. Exit status: 0 every promise holds, 2 wrong usage, 3 a promise is broken,
+Compare every order log with the ledger, and the stocks with both; with a history also what clients
+were told. Exit status: 0 every promise holds, 2 wrong usage, 3 a promise is broken,
 4 not everything could be reached.
 """
 
@@ -37,28 +36,22 @@ class Command(OneLineCommand):
         add("-o", "--output", default="text", help="text or json")
 
     def run(self, options: dict[str, Any]) -> int:
-        """Audit and print. Raises Ended, ClusterError."""
-        if options["output"] not in ("text", "json"):
-            raise Ended(f"--output must be text or json, not {options['output']!r}.")
+        """Audit and print. Raises CommandFailed, SettingsError."""
+        read_choice("--output", options["output"], ("text", "json"))
         if options["url"] and not options["history"]:
-            raise Ended("--url is where the orders of a --history are read back from.")
-        environ = dict(os.environ)
-        if options["data"]:
-            environ["BAZAAR_DATA_DIR"] = str(Path(options["data"]).absolute())
+            raise CommandFailed("--url is where the orders of a --history are read back from.")
+        environ = read_environ(os.environ, options)
         history = Path(options["history"]) if options["history"] else None
         is_offline = options["offline"]
         try:
-            is_asking = history is not None and (options["url"] or not is_offline)
-            urls = list_urls(environ, options["url"]) if is_asking else ()
+            is_reading_back = history is not None and (options["url"] or not is_offline)
+            urls = list_urls(environ, options["url"]) if is_reading_back else ()
             subject = Subject(data=DataDir.of(environ), is_offline=is_offline, urls=urls)
             verdict = audit(subject, history)
-        except SettingsError as error:
-            raise Ended(str(error)) from error
         except HistoryError as error:
-            raise Ended(f"--history: {error}") from error
+            raise CommandFailed(f"--history: {error}") from error
         except OSError as error:
-            raise Ended(f"{error.filename}: {error.strerror}.") from error
-        shown = (as_json(verdict),) if options["output"] == "json" else lines(verdict)
-        for line in shown:
+            raise CommandFailed(f"{error.filename}: {error.strerror}.") from error
+        for line in (as_json(verdict),) if options["output"] == "json" else lines(verdict):
             self.stdout.write(line)
         return verdict.exit

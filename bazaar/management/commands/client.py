@@ -1,4 +1,4 @@
-"""`manage.py client`: look stocks up, trade, and see that the orders are what they should be."""
+"""`manage.py client`: query stocks, trade, look orders up, and check that they are right."""
 
 import argparse
 import os
@@ -12,18 +12,22 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from bazaar.client.client import Client
-from bazaar.client.exchange import Limits
+from bazaar.client.exchange import Timeouts
 from bazaar.cluster import exits
+from bazaar.cluster.arguments import (
+    list_urls,
+    read_choice,
+    read_environ,
+    read_number,
+    read_whole,
+)
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import Ended
-from bazaar.cluster.front_ends import list_urls
-from bazaar.cluster.numbers import read_number, read_whole
+from bazaar.cluster.exits import CommandFailed
 from bazaar.core.types import ORDER_NO_MAX, QUANTITY_MAX, TradeType
-from bazaar.management.client import dialog, kept, listing
-from bazaar.management.client.asker import Asker
-from bazaar.management.client.checking import Check
-from bazaar.management.client.output import Teller
-from bazaar.management.client.simulation import Workload, simulate
+from bazaar.management.client import prompt
+from bazaar.management.client.order_file import FILE_NAME, OrderCheck, OrderFile, read_orders
+from bazaar.management.client.session import ClientSession
+from bazaar.management.client.simulation import SimulationPlan, find_names, simulate
 from bazaar.management.one_line import OneLineCommand, OneLineParser
 
 TIMES_MAX = 10_000
@@ -31,7 +35,7 @@ REQUESTS_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
 DEADLINE_S_MAX = 3600.0
 SILENCE_S = 5.0
-"""Until it is taken as a fact that nobody is there."""
+"""Without a connection, after which no front end is taken to be there."""
 _DEFAULTS = {"data": None, "urls": None, "deadline": "30", "output": "text", "is_quiet": False}
 
 
@@ -50,101 +54,97 @@ class Command(OneLineCommand):
         _add_modes(parser)
 
     def run(self, options: dict[str, Any]) -> int:
-        """Run one mode, or ask for them."""
+        """Run one mode, or prompt for them."""
         options = {**_DEFAULTS, **options}
-        if options["output"] not in ("text", "json"):
-            raise Ended(f"--output must be text or json, not {options['output']!r}.")
+        read_choice("--output", options["output"], ("text", "json"))
         deadline_s = read_number("--deadline", options["deadline"], 0.1, DEADLINE_S_MAX)
-        environ = dict(os.environ)
-        if options["data"]:
-            environ["BAZAAR_DATA_DIR"] = str(Path(options["data"]).absolute())
-        limits = Limits(deadline_s=deadline_s, silence_s=SILENCE_S)
-        with Client(list_urls(environ, options["urls"] or ()), limits) as client:
+        environ = read_environ(os.environ, options)
+        timeouts = Timeouts(deadline_s=deadline_s, silence_s=SILENCE_S)
+        with Client(list_urls(environ, options["urls"] or ()), timeouts) as client:
+            options["orders_path"] = DataDir.of(environ).root / FILE_NAME
             if options["mode"] is not None:
-                return self._do(client, DataDir.of(environ), options)
-            return self._converse(client, DataDir.of(environ), options)
+                return self._run_mode(client, options)
+            return self._prompt(client, options)
 
-    def _converse(self, client: Client, data: DataDir, options: dict[str, Any]) -> int:
+    def _prompt(self, client: Client, options: dict[str, Any]) -> int:
         parser = OneLineParser(prog="client", add_help=False)
         _add_modes(parser)
 
-        def do(words: Sequence[str]) -> int:
+        def run(words: Sequence[str]) -> int:
             try:
-                wished = vars(parser.parse_args(words))
+                given = vars(parser.parse_args(words))
             except CommandError as error:
-                raise Ended(str(error)) from error
-            return self._do(client, data, {**options, **wished})
+                raise CommandFailed(str(error)) from error
+            return self._run_mode(client, {**options, **given})
 
         if sys.stdin.isatty():
             import readline  # noqa: F401, PLC0415 - makes `input` remember lines
-        return dialog.converse(_read_line, do, self.stdout.write)
+        return prompt.run_prompt(_read_line, run, self.stdout.write)
 
-    def _do(self, client: Client, data: DataDir, options: dict[str, Any]) -> int:
-        """Run one mode, and tell what there is of it even when it is interrupted."""
+    def _run_mode(self, client: Client, options: dict[str, Any]) -> int:
+        """Run one mode, and print its results even when it is interrupted."""
         mode, is_json = options["mode"], options["output"] == "json"
-        teller = Teller(mode, self.stdout.write, is_json=is_json, is_quiet=options["is_quiet"])
+        is_quiet = options["is_quiet"]
+        session = ClientSession(client, mode, self.stdout.write, is_json=is_json, is_quiet=is_quiet)
         try:
-            status: int = getattr(self, f"do_{mode}")(Asker(client, teller), data, options)
-        except (Ended, KeyboardInterrupt):
-            if teller.has_told:
-                teller.end()
+            status: int = getattr(self, f"do_{mode}")(session, options)
+        except (CommandFailed, KeyboardInterrupt):
+            if session.has_called:
+                session.end()
             raise
-        teller.end()
+        session.end()
         return status
 
-    def do_query(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
+    def do_query(self, session: ClientSession, options: dict[str, Any]) -> int:
         """Look a stock up."""
-        del data
         name = _read_name(options["stock"])
         for _ in range(_read_times(options)):
-            asker.query(name, is_fresh=options["is_fresh"])
-        return _status(asker)
+            session.query(name, is_fresh=options["is_fresh"])
+        return _status(session)
 
-    def do_order(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
+    def do_order(self, session: ClientSession, options: dict[str, Any]) -> int:
         """Look an order up."""
-        del data
         order_no = read_whole("NO", options["order_no"], 1, ORDER_NO_MAX)
         for _ in range(_read_times(options)):
-            asker.order(order_no, is_fresh=options["is_fresh"])
-        return _status(asker)
+            session.order(order_no, is_fresh=options["is_fresh"])
+        return _status(session)
 
-    def do_trade(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
+    def do_trade(self, session: ClientSession, options: dict[str, Any]) -> int:
         """Place trades."""
-        del data
         name, key = _read_name(options["stock"]), _read_key(options["key"])
         quantity = read_whole("QTY", options["quantity"], 1, QUANTITY_MAX)
         trade_type, times = _read_type(options["trade_type"]), _read_times(options)
         if key and times > 1:
-            raise Ended("--key names one trade, so it does not go with -n.")
+            raise CommandFailed("--key names one trade, so it does not go with -n.")
         for _ in range(times):
-            asker.trade(name, trade_type, quantity, key)
-        return _status(asker)
+            session.trade(name, trade_type, quantity, key)
+        return _status(session)
 
-    def do_simulate(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
-        """Look stocks up at random, trade, keep the orders."""
+    def do_simulate(self, session: ClientSession, options: dict[str, Any]) -> int:
+        """Query and trade at random; store the orders."""
         requests = read_whole("--requests", options["requests"], 1, REQUESTS_MAX)
         share = read_number("--p", options["p"], 0.0, 1.0)
         seed = _read_seed(options["seed"])
-        names = listing.find_names(asker.client, options["stocks"])
-        keeper = kept.OrderKeeper(_orders_path(data, options), is_new=options["is_new"])
-        facts = asker.teller.facts
-        facts.update(requests=requests, p=share, seed=seed, orders_file=str(keeper.path), kept=0)
+        names = find_names(session.client, options["stocks"])
+        file = OrderFile(_orders_path(options), is_new=options["is_new"])
+        session.facts |= {"requests": requests, "p": share, "seed": seed}
+        session.facts |= {"orders_file": str(file.path), "kept": 0}
         try:
-            for order in simulate(Workload(names, requests, share, seed), asker):
-                keeper.keep(order)
-                facts["kept"] = keeper.count
+            for order in simulate(SimulationPlan(names, requests, share, seed), session):
+                file.append(order)
+                session.facts["kept"] = file.count
         finally:
-            keeper.close()
-            asker.teller.conclude(f"seed {seed}: {keeper.count} orders kept in {keeper.path}")
-        return _status(asker)
+            file.close()
+            session.conclude(f"seed {seed}: {file.count} orders kept in {file.path}")
+        return _status(session)
 
-    def do_check(self, asker: Asker, data: DataDir, options: dict[str, Any]) -> int:
-        """Hold the kept orders against the server's."""
-        check = Check(asker.client, asker.teller)
+    def do_check(self, session: ClientSession, options: dict[str, Any]) -> int:
+        """Compare the stored orders with the server's."""
+        check = OrderCheck(session)
         try:
-            return check.run(kept.read_orders(_orders_path(data, options)))
+            return check.run(read_orders(_orders_path(options)))
         finally:
-            asker.teller.facts.update(check.facts())
+            session.facts.update(check.facts())
 
 
 def _add_shared(parser: CommandParser) -> None:
@@ -169,7 +169,7 @@ def _add_modes(parser: CommandParser) -> None:
     _add_shared(shared)
     many.add_argument("-n", "--times", metavar="N", default="1", help="how many times (1)")
     fresh.add_argument("--no-cache", dest="is_fresh", action="store_true", help="past memory")
-    file.add_argument("--orders", metavar="FILE", help=f"kept orders (DIR/{kept.FILE_NAME})")
+    file.add_argument("--orders", metavar="FILE", help=f"kept orders (DIR/{FILE_NAME})")
     modes = parser.add_subparsers(dest="mode", metavar="MODE")
     one = modes.add_parser("query", parents=[shared, many, fresh], help="look a stock up")
     one.add_argument("stock", metavar="STOCK")
@@ -183,7 +183,7 @@ def _add_modes(parser: CommandParser) -> None:
     one = modes.add_parser("simulate", parents=[shared, file], help="look up and trade at random")
     one.add_argument("--requests", metavar="N", default="100", help="look-ups (100)")
     one.add_argument("--p", metavar="P", default="0.5", help="how likely each trades (0.5)")
-    one.add_argument("--seed", metavar="S", help="draw the same wishes again")
+    one.add_argument("--seed", metavar="S", help="draw the same trades again")
     one.add_argument("--stocks", metavar="NAME", help="asterix or sp500; what the catalog has")
     one.add_argument("--new", dest="is_new", action="store_true", help="forget kept orders")
     modes.add_parser("check", parents=[shared, file], help="compare the kept orders")
@@ -198,12 +198,12 @@ def _read_line(prompt: str) -> str:
     raise EOFError
 
 
-def _status(asker: Asker) -> int:
-    return exits.ERRORS if asker.teller.errors else exits.OK
+def _status(session: ClientSession) -> int:
+    return exits.ERRORS if session.errors else exits.OK
 
 
-def _orders_path(data: DataDir, options: dict[str, Any]) -> Path:
-    return Path(options["orders"]) if options["orders"] else data.root / kept.FILE_NAME
+def _orders_path(options: dict[str, Any]) -> Path:
+    return Path(options["orders"] or options["orders_path"])
 
 
 def _read_times(options: dict[str, Any]) -> int:
@@ -214,7 +214,7 @@ def _read_name(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise Ended(f"STOCK must be text in UTF-8, not {text!r}.") from error
+        raise CommandFailed(f"STOCK must be text in UTF-8, not {text!r}.") from error
     return text
 
 
@@ -222,14 +222,14 @@ def _read_type(text: str) -> TradeType:
     try:
         return TradeType(text)
     except ValueError as error:
-        raise Ended(f"A trade is buy or sell, not {text!r}.") from error
+        raise CommandFailed(f"A trade is buy or sell, not {text!r}.") from error
 
 
 def _read_key(text: str | None) -> UUID | None:
     try:
         return UUID(text) if text is not None else None
     except ValueError as error:
-        raise Ended(f"--key must be a UUID, not {text!r}.") from error
+        raise CommandFailed(f"--key must be a UUID, not {text!r}.") from error
 
 
 def _read_seed(text: str | None) -> int:

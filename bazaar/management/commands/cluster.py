@@ -1,23 +1,25 @@
-"""`manage.py cluster`: run, watch, hurt and mend a whole cluster on this machine."""
+"""`manage.py cluster`: run and operate a whole cluster on this machine."""
 
 import os
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from bazaar import clock
-from bazaar.cluster import init, logs, stopping, tables
+from bazaar.clock import wait_until
+from bazaar.cluster import exits, init, logs, stopping, tables
+from bazaar.cluster.arguments import read_choice, read_environ
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.errors import ClusterError
-from bazaar.cluster.init import Wish
+from bazaar.cluster.databases import STOCKS
+from bazaar.cluster.exits import CommandFailed
+from bazaar.cluster.init import InitOptions
+from bazaar.cluster.launch import SERVERS
 from bazaar.cluster.locks import hold, is_held
 from bazaar.cluster.operations import SIGNALS, Cluster
 from bazaar.cluster.snapshot import Health
 from bazaar.cluster.up import up
-from bazaar.cluster.waits import wait_until
+from bazaar.management.one_line import OneLineCommand
 from bazaar.topology import REPLICAS_MAX
 
 _EXIT = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.NO_LEADER: 2, Health.DOWN: 2}
@@ -26,15 +28,14 @@ _ID = "a process, such as order-3 or catalog; a replica's number; or leader"
 WORKERS_MAX = 64
 
 
-class Command(BaseCommand):
-    """Parse, then call `bazaar.ops`."""
+class Command(OneLineCommand):
+    """Parse, then call `bazaar.cluster`."""
 
     help = (
         "Run and operate a cluster on this machine. Every refusal is one sentence, exit status 2."
     )
-    requires_system_checks = ()
 
-    def add_arguments(self, parser: CommandParser) -> None:
+    def declare(self, parser: CommandParser) -> None:
         """Declare the verbs."""
         data = CommandParser(add_help=False)
         data.add_argument("--data", metavar="DIR", help="data folder (BAZAAR_DATA_DIR, var/)")
@@ -43,12 +44,12 @@ class Command(BaseCommand):
         self._add_single(verbs, data)
 
     def _add_whole(self, verbs: Any, data: CommandParser) -> None:
-        wish = CommandParser(add_help=False)
-        wish.add_argument("--replicas", metavar="N", help="order replicas, 1 to 99 (3)")
-        wish.add_argument("--front-ends", metavar="N", help="front ends, 1 to 99 (1)")
-        wish.add_argument("--stocks", default="sp500", help="asterix or sp500, for a new catalog")
-        verbs.add_parser("init", parents=[data, wish], help="make files and databases")
-        one = verbs.add_parser("up", parents=[data, wish], help="start all, stay, stop all")
+        making = CommandParser(add_help=False)
+        making.add_argument("--replicas", metavar="N", help="order replicas, 1 to 99 (3)")
+        making.add_argument("--front-ends", metavar="N", help="front ends, 1 to 99 (1)")
+        making.add_argument("--stocks", default="sp500", help="asterix or sp500, for a new catalog")
+        verbs.add_parser("init", parents=[data, making], help="make files and databases")
+        one = verbs.add_parser("up", parents=[data, making], help="start all, stay, stop all")
         one.add_argument("--server", default="granian", help="granian or gunicorn")
         one.add_argument("--workers", metavar="W", help="processes a front end, 1 to 64 (1)")
         one.add_argument("--autorestart", action="store_true", help="restart what dies")
@@ -74,50 +75,37 @@ class Command(BaseCommand):
                 one.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
                 one.add_argument("-n", "--lines", default="20", help="how many lines (20)")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Do it; a refusal is one sentence and exit status 2."""
-        del args
-        environ = dict(os.environ)
-        if options["data"]:
-            environ["BAZAAR_DATA_DIR"] = str(Path(options["data"]).absolute())
-        try:
-            status = getattr(self, f"do_{options['verb']}")(environ, options)
-        except ClusterError as error:
-            raise CommandError(str(error), returncode=2) from error
-        except BrokenPipeError:  # whoever read our output has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return
-        if status:
-            sys.exit(status)
+    def run(self, options: dict[str, Any]) -> int:
+        """Run one verb. Raises CommandFailed, SettingsError."""
+        environ = read_environ(os.environ, options)
+        return getattr(self, f"do_{options['verb']}")(environ, options) or exits.OK
 
     def do_init(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         """Make files and databases."""
-        wish = _wish(environ, options)
-        init.check_wish(wish)
-        wish.data.make()
-        with hold(wish.data):
-            found = init.describe(wish, environ)
-            for line in init.fill(wish, found, environ):
+        wanted = _read_options(environ, options)
+        wanted.data.make()
+        with hold(wanted.data):
+            found = init.make_files(wanted, environ)
+            for line in init.make_databases(wanted, found, environ):
                 self.stdout.write(line)
-        self.stdout.write(f"{wish.data.root} is ready for {len(found.replicas)} order replicas")
+        self.stdout.write(f"{wanted.data.root} is ready for {len(found.replicas)} order replicas")
 
     def do_up(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:
         """Run the cluster."""
         if options["workers"] is not None:
             workers = _count("--workers", options["workers"], WORKERS_MAX)
             environ = {**environ, "BAZAAR_WORKERS": str(workers)}
-        return up(_wish(environ, options), environ, tables.console(self.stdout))
+        return up(_read_options(environ, options), environ, tables.open_console(self.stdout))
 
     def do_status(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:
-        """Print how the cluster is."""
-        if options["output"] not in ("table", "json"):
-            raise ClusterError(f"--output must be table or json, not {options['output']!r}.")
-        snapshot = Cluster(DataDir.of(environ), environ).look()
+        """Print the state of the cluster."""
+        read_choice("--output", options["output"], ("table", "json"))
+        snapshot = Cluster(DataDir.of(environ), environ).take_snapshot()
         if options["output"] == "json":
             self.stdout.write(tables.as_json(snapshot))
         else:
-            tables.console(self.stdout).print(tables.overview(snapshot))
-            self.stdout.write(tables.sentence(snapshot))
+            tables.open_console(self.stdout).print(tables.make_status_table(snapshot))
+            self.stdout.write(tables.describe_health(snapshot))
         return _EXIT[snapshot.health]
 
     def do_down(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
@@ -169,13 +157,13 @@ class Command(BaseCommand):
             return
 
 
-def _wish(environ: Mapping[str, str], options: Mapping[str, Any]) -> Wish:
-    return Wish(
+def _read_options(environ: Mapping[str, str], options: Mapping[str, Any]) -> InitOptions:
+    return InitOptions(
         DataDir.of(environ),
         _optional("--replicas", options["replicas"]),
         _optional("--front-ends", options["front_ends"]),
-        options["stocks"],
-        options.get("server", "granian"),
+        read_choice("--stocks", options["stocks"], STOCKS),
+        read_choice("--server", options.get("server", "granian"), SERVERS),
         options.get("autorestart", False),
     )
 
@@ -186,5 +174,5 @@ def _optional(option: str, text: str | None) -> int | None:
 
 def _count(option: str, text: str, most: int) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
-        raise ClusterError(f"{option} must be a number from 1 to {most}, not {text!r}.")
+        raise CommandFailed(f"{option} must be a number from 1 to {most}, not {text!r}.")
     return int(text)

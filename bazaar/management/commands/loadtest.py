@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser, DjangoHelpFormatter
 
 from bazaar.cluster import tables
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.evaluate import command as evaluation
 from bazaar.loadtest.options import read_wish
 from bazaar.loadtest.run import run_load
@@ -66,9 +66,9 @@ class Command(OneLineCommand):
                 return evaluation.run(options, environ, self._say)
             wish = read_wish(options, environ)
             out = self.stderr if wish.outputs.is_json_shown else self.stdout
-            return run_load(wish, environ, tables.console(out))
+            return run_load(wish, environ, tables.open_console(out))
         except SettingsError as error:
-            raise Ended(str(error)) from error
+            raise CommandFailed(str(error)) from error
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)

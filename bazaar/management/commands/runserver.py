@@ -7,8 +7,8 @@ from django.conf import settings
 from django.contrib.staticfiles.management.commands.runserver import Command as Runserver
 from django.core.management.base import CommandError
 
-from bazaar.cluster.launch import process_name
 from bazaar.cluster.ports import PortTaken, check_free
+from bazaar.topology import process_name
 
 
 class Command(Runserver):
@@ -34,7 +34,7 @@ class Command(Runserver):
         if given.isascii() and given.isdigit():
             node = msgspec.structs.replace(node, port=int(given))
         try:
-            check_free(process_name(settings.BAZAAR_ROLE, node), node)
+            check_free(process_name(settings.BAZAAR_ROLE, node.id), node)
         except PortTaken as error:
             raise CommandError(str(error), returncode=2) from error
         super().handle(*args, **options)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bazaar.cluster.errors import Ended
+from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.evaluate import command, folder, text
 from bazaar.loadtest.evaluate.results import Evaluation
 from tests.loadtest.evaluate.evaluations import evaluation
@@ -99,19 +99,19 @@ def test_an_evaluation_of_nothing_is_a_page_without_claims() -> None:
 def test_what_cannot_be_measured_is_refused(
     tmp_path: Path, facts: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(Ended, match=re.escape(words)):
+    with pytest.raises(CommandFailed, match=re.escape(words)):
         command.run(options(tmp_path, redraw=False, **facts), {}, print)
 
 
 def test_a_folder_that_cannot_be_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Ended, match=r"^The evaluation cannot be written to .*\.$"):
+    with pytest.raises(CommandFailed, match=r"^The evaluation cannot be written to .*\.$"):
         command.run(options(tmp_path / "file" / "out", redraw=False), {}, print)
 
 
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Ended, match=r"results.json cannot be read"):
+    with pytest.raises(CommandFailed, match=r"results.json cannot be read"):
         command.run(options(tmp_path), {}, print)
     (tmp_path / "results.json").write_text("{}")
-    with pytest.raises(Ended, match=r"results.json cannot be read"):
+    with pytest.raises(CommandFailed, match=r"results.json cannot be read"):
         command.run(options(tmp_path), {}, print)

@@ -1,9 +1,9 @@
 """
-Put the reads and writes of a load run together and have them judged (I7; `bazaar.proof.history`).
+Checks that the reads of a load run were coherent (I7).
 
-Clients know which version they read; which version a trade made, the ledger knows. Trades of others
-are in the ledger, too, at times that nobody here knows. Price changes are in no table: a version of
-a stock that no trade made was one.
+Clients know which version they read; the ledger knows which version a trade made. Trades of other
+clients are in the ledger as well, at unknown times. Price changes are in no table: a version that
+no trade made was one.
 """
 
 import math
@@ -12,10 +12,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from bazaar.core.types import TradeType
-from bazaar.proof.history import Kind, Operation, opening
+from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.linearizability import check
-from bazaar.proof.scratch import Scratch
-from bazaar.proof.verdict import Notes
+from bazaar.proof.stock_operations import StockOperation, StockOperationKind, make_opening
+from bazaar.proof.verdict import AuditNotes
 
 PRICE_CHANGES_MAX = 10_000
 """Of one stock; versions further apart than that are no price changes."""
@@ -40,11 +40,11 @@ _MADE = "SELECT version FROM ledger WHERE stock_name = ? AND version > ? ORDER B
 _NEWEST = "SELECT version FROM stock WHERE name = ?"
 
 
-def check_coherence(scratch: Scratch, notes: Notes, *, has_ledger: bool) -> None:
+def check_reads(database: AuditDatabase, notes: AuditNotes, *, has_ledger: bool) -> None:
     """Note every read that no order of the operations explains."""
-    for (name,) in list(scratch.select(_STOCKS)):
+    for (name,) in list(database.select(_STOCKS)):
         try:
-            report = check(_operations(scratch, name, has_ledger=has_ledger))
+            report = check(_operations(database, name, has_ledger=has_ledger))
         except (ValueError, InvalidOperation) as error:
             notes.gaps.append(f"The reads of {name} cannot be judged: {error}.")
             continue
@@ -55,28 +55,30 @@ def check_coherence(scratch: Scratch, notes: Notes, *, has_ledger: bool) -> None
             notes.find("I7", "history", violation.describe(), violation.later.order_no)
 
 
-def _operations(scratch: Scratch, name: str, *, has_ledger: bool) -> Iterator[Operation]:
-    """Yield all that is known to have been done to a stock, or read of it."""
-    openings = list(scratch.select(_OPENINGS, name))
+def _operations(
+    database: AuditDatabase, name: str, *, has_ledger: bool
+) -> Iterator[StockOperation]:
+    """Yield all known operations on a stock."""
+    openings = list(database.select(_OPENINGS, name))
     for version, quantity, trade_volume, price in openings:
-        yield opening(name, version, quantity, trade_volume, Decimal(price))
-    for row in scratch.select(_READS, name):
+        yield make_opening(name, version, quantity, trade_volume, Decimal(price))
+    for row in database.select(_READS, name):
         yield _read(name, row)
     if not has_ledger:
-        yield from _unresolved(scratch, name)
+        yield from _unresolved(database, name)
         return
-    (floor,) = scratch.one(_FLOOR, name)
+    (floor,) = database.one(_FLOOR, name)
     floor = openings[0][0] if openings else floor
     if floor is not None:
-        yield from _writes(scratch, name, floor)
+        yield from _writes(database, name, floor)
         if openings:
-            yield from _price_changes(scratch, name, floor)
+            yield from _price_changes(database, name, floor)
 
 
-def _read(name: str, row: tuple[Any, ...]) -> Operation:
+def _read(name: str, row: tuple[Any, ...]) -> StockOperation:
     client, version, start_s, end_s, is_stale, quantity, trade_volume, price = row
-    return Operation(
-        *(client, Kind.READ, name, version, start_s, end_s),
+    return StockOperation(
+        *(client, StockOperationKind.READ, name, version, start_s, end_s),
         is_stale=bool(is_stale),
         quantity=quantity,
         trade_volume=trade_volume,
@@ -84,12 +86,12 @@ def _read(name: str, row: tuple[Any, ...]) -> Operation:
     )
 
 
-def _writes(scratch: Scratch, name: str, floor: int) -> Iterator[Operation]:
-    """Yield the trades of the ledger past a version; those of others may have been at any time."""
-    for row in scratch.select(_WRITES, name, floor):
+def _writes(database: AuditDatabase, name: str, floor: int) -> Iterator[StockOperation]:
+    """Yield the ledger's trades past a version; those of other clients may be of any time."""
+    for row in database.select(_WRITES, name, floor):
         client, version, start_s, end_s, order_no, trade_type, quantity = row
-        yield Operation(
-            *(client or 0, Kind.TRADE, name, version),
+        yield StockOperation(
+            *(client or 0, StockOperationKind.TRADE, name, version),
             start_s=-math.inf if start_s is None else start_s,
             end_s=math.inf if end_s is None else end_s,
             order_no=order_no,
@@ -98,19 +100,21 @@ def _writes(scratch: Scratch, name: str, floor: int) -> Iterator[Operation]:
         )
 
 
-def _unresolved(scratch: Scratch, name: str) -> Iterator[Operation]:
-    """Yield the clients' trades without a ledger: nobody knows the versions that they made."""
-    for client, start_s, trade_type, shares in scratch.select(_UNRESOLVED, name):
+def _unresolved(database: AuditDatabase, name: str) -> Iterator[StockOperation]:
+    """Yield the clients' trades when there is no ledger: their versions are unknown."""
+    for client, start_s, trade_type, shares in database.select(_UNRESOLVED, name):
         kind = TradeType(trade_type)
-        yield Operation(*(client, Kind.TRADE, name, None, start_s), trade_type=kind, shares=shares)
+        yield StockOperation(
+            *(client, StockOperationKind.TRADE, name, None, start_s), trade_type=kind, shares=shares
+        )
 
 
-def _price_changes(scratch: Scratch, name: str, floor: int) -> Iterator[Operation]:
-    """Yield the versions up to the newest that no trade made, at times that nobody knows."""
-    newest = next(scratch.select(_NEWEST, name), (0,))[0]
-    made = {version for (version,) in scratch.select(_MADE, name, floor)}
+def _price_changes(database: AuditDatabase, name: str, floor: int) -> Iterator[StockOperation]:
+    """Yield the versions up to the newest that no trade made, at unknown times."""
+    newest = next(database.select(_NEWEST, name), (0,))[0]
+    made = {version for (version,) in database.select(_MADE, name, floor)}
     if newest - floor - len(made) > PRICE_CHANGES_MAX:
         return
     for version in range(floor + 1, newest + 1):
         if version not in made:
-            yield Operation(0, Kind.PRICE, name, version, start_s=-math.inf)
+            yield StockOperation(0, StockOperationKind.PRICE, name, version, start_s=-math.inf)

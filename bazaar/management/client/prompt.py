@@ -1,11 +1,11 @@
-"""`manage.py client` without a mode: a person says one line after the other."""
+"""The prompt of `manage.py client` without a mode: one mode on each line."""
 
 import contextlib
 import shlex
 from collections.abc import Callable, Sequence
 
 from bazaar.cluster import exits
-from bazaar.cluster.errors import ClusterError, Ended
+from bazaar.cluster.exits import CommandFailed
 
 HELP = """\
 query STOCK [-n N]                  look a stock up; quote a name with spaces in it
@@ -18,15 +18,15 @@ PROMPT = "bazaar> "
 LAST_WORDS = ("quit", "exit", "q")
 
 
-def converse(
+def run_prompt(
     read_line: Callable[[str], str],
-    do: Callable[[Sequence[str]], int],
+    run: Callable[[Sequence[str]], int],
     write: Callable[[str], object],
 ) -> int:
     """
-    Do what each line says, and go on after what cannot be done; return the exit code.
+    Run the mode of each line, and go on after a mistake; return the exit status.
 
-    read_line: is given the prompt, raises EOFError at the end. do: runs one mode, raises Ended.
+    read_line: takes the prompt, raises EOFError at the end. run: one mode, raises CommandFailed.
     """
     write(HELP)
     while True:
@@ -47,15 +47,15 @@ def converse(
             continue
         # -h ends the parser after it has printed.
         with contextlib.suppress(SystemExit):
-            _do_one(words, do, write)
+            _run_one(words, run, write)
 
 
-def _do_one(
-    words: Sequence[str], do: Callable[[Sequence[str]], int], write: Callable[[str], object]
+def _run_one(
+    words: Sequence[str], run: Callable[[Sequence[str]], int], write: Callable[[str], object]
 ) -> None:
     try:
-        do(words)
-    except (Ended, ClusterError) as error:
+        run(words)
+    except CommandFailed as error:
         write(str(error))
     except KeyboardInterrupt:
         write("interrupted")

@@ -1,9 +1,9 @@
 """
-End with the parent: a killed `cluster up` or supervisor leaves nothing behind.
+End with the parent, so that a killed `cluster up` or supervisor leaves nothing behind.
 
-`python -m bazaar.cluster.tie PARENT_PID PROGRAM [ARGUMENT...]` ties itself, then becomes the
-program.
-The tie is the kernel's (PR_SET_PDEATHSIG) and outlives `exec`; other systems than Linux have none.
+`python -m bazaar.cluster.parent_death PARENT_PID PROGRAM [ARGUMENT...]` asks the kernel for SIGTERM
+when the parent ends (PR_SET_PDEATHSIG, which outlives `exec`), then becomes the program. Other
+systems than Linux have no such signal.
 """
 
 import ctypes
@@ -13,17 +13,17 @@ import sys
 from collections.abc import Sequence
 
 PARENT_VARIABLE = "BAZAAR_PARENT_PID"
-"""Tells a tied program's children whose children they should still be."""
+"""Tells what such a program starts which parent it should still have."""
 _PR_SET_PDEATHSIG = 1
 
 
 class ParentGone(Exception):  # noqa: N818 - it is a fact about the world
-    """The parent ended before the child could be tied to it."""
+    """The parent ended before the death signal was requested."""
 
 
-def tie_to_parent(parent_pid: int, number: signal.Signals) -> None:
+def request_death_signal(parent_pid: int, number: signal.Signals) -> None:
     """
-    Have a signal sent to this process when its parent ends.
+    Have the kernel send a signal to this process when its parent ends.
 
     Raises ParentGone: it has ended already, so no signal would ever come.
     """
@@ -37,15 +37,20 @@ def tie_to_parent(parent_pid: int, number: signal.Signals) -> None:
         raise ParentGone(f"The parent process {parent_pid} has ended.")
 
 
+def wrap_command(command: Sequence[str]) -> list[str]:
+    """Return the command line that runs a program until this process ends."""
+    return [sys.executable, "-m", "bazaar.cluster.parent_death", str(os.getpid()), *command]
+
+
 def main(arguments: Sequence[str]) -> int:
     """
-    Tie this process to its parent and become the program; return 2 when that is impossible.
+    Request the signal and become the program; return 2 when that is impossible.
 
     The signal is SIGTERM, so that the program can stop what it started itself.
     """
     parent_pid, *program = arguments
     try:
-        tie_to_parent(int(parent_pid), signal.SIGTERM)
+        request_death_signal(int(parent_pid), signal.SIGTERM)
         os.environ[PARENT_VARIABLE] = str(os.getpid())
         os.execvp(program[0], program)  # noqa: S606 - no shell is the point
     except (OSError, ParentGone) as error:

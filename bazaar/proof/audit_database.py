@@ -1,16 +1,19 @@
 """
-Where an audit puts what it reads: a private SQLite database that moves to disk when it grows.
+What an audit has read: a private SQLite database that moves to disk when it grows.
 
-So a ledger of a million orders needs no million objects, and most promises become a query. Keys are
-32 hex digits here, times are seconds since a run began, an infinite time is NULL.
+So a ledger of a million orders needs no million objects, and most promises are a query. Keys are 32
+hex digits, times are seconds since the run began, an infinite time is NULL.
 """
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
+
+from bazaar.proof.sources import key_text
+from bazaar.proof.verdict import Finding
 
 CACHE_KIB = 64 * 1024
-"""Memory before pages go to a temporary file, which nobody else sees."""
+"""Memory before pages go to a temporary file of this process."""
 _TABLES = """
 CREATE TABLE ledger (order_no, key, stock_name, trade_type, quantity, digest, term, version);
 CREATE TABLE stock (
@@ -44,12 +47,27 @@ CREATE INDEX asked_key ON asked (key);
 """
 
 
-class Scratch:
-    """The tables `ledger` and `stock` of the catalog; `asked` has every key of a history once."""
+class Rule(NamedTuple):
+    """A promise as a query: every row that it selects breaks the promise."""
+
+    invariant: str
+    message: str
+    """A format of the row's columns, by name; `order_no` is the order that the finding names."""
+    query: str
+
+
+class AuditDatabase:
+    """
+    The tables of an audit.
+
+    `ledger` and `stock` are the catalog's. `trade`, `read`, `sight` (look-ups of orders) and
+    `opening` are a history's; `asked` has every key of it once. `back` has the orders read back.
+    """
 
     def __init__(self) -> None:
         """Begin with empty tables."""
         self._database = sqlite3.connect("", isolation_level=None, cached_statements=64)
+        self._database.create_function("key_text", 1, key_text, deterministic=True)
         self._database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA synchronous = OFF")
@@ -71,12 +89,12 @@ class Scratch:
         self._database.execute("COMMIT")
 
     def index_ledger(self) -> None:
-        """Say that the ledger is complete."""
+        """Index the ledger, which is complete."""
         self._database.executescript(_LEDGER_INDEXES)
         self._database.execute("ANALYZE")
 
     def index_history(self) -> None:
-        """Say that the history is complete."""
+        """Index the history, which is complete."""
         self._database.executescript(_HISTORY_INDEXES)
         self._database.execute("ANALYZE")
 
@@ -89,3 +107,13 @@ class Scratch:
         (row,) = self._database.execute(query, values)
         found: tuple[Any, ...] = row
         return found
+
+    def find(self, where: str, rules: Iterable[Rule]) -> Iterator[Finding]:
+        """Yield a finding for every row that the rules select."""
+        for rule in rules:
+            cursor = self._database.execute(rule.query)
+            names = [column[0] for column in cursor.description]
+            for row in cursor:
+                columns = dict(zip(names, row, strict=True))
+                message = rule.message.format(**columns)
+                yield Finding(rule.invariant, where, message, columns.get("order_no"))

@@ -7,15 +7,15 @@ import sys
 import psutil
 import pytest
 
-from bazaar.cluster.tie import PARENT_VARIABLE
-from bazaar.cluster.waits import wait_until
+from bazaar.clock import wait_until
+from bazaar.cluster.parent_death import PARENT_VARIABLE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tie is the Linux kernel's")
 TIMEOUT_S = 10.0
 # A parent that starts a tied child, says its pid and then waits for ever.
 PARENT = f"""
 import os, subprocess, sys, time
-tied = [sys.executable, "-m", "bazaar.cluster.tie", str(os.getpid())]
+tied = [sys.executable, "-m", "bazaar.cluster.parent_death", str(os.getpid())]
 child = subprocess.Popen([*tied, sys.executable, "-c", '''
 import os, time
 print(os.environ["{PARENT_VARIABLE}"], flush=True)
@@ -35,14 +35,20 @@ def test_a_tied_program_ends_when_its_parent_is_killed() -> None:
 
 
 def test_a_child_whose_parent_is_gone_already_is_not_tied() -> None:
-    command = [sys.executable, "-m", "bazaar.cluster.tie", "1", "echo", "must not run"]
+    command = [sys.executable, "-m", "bazaar.cluster.parent_death", "1", "echo", "must not run"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "The parent process 1 has ended.\n"
 
 
 def test_an_unknown_program_is_one_sentence() -> None:
-    command = [sys.executable, "-m", "bazaar.cluster.tie", str(os.getpid()), "/no/such/program"]
+    command = [
+        sys.executable,
+        "-m",
+        "bazaar.cluster.parent_death",
+        str(os.getpid()),
+        "/no/such/program",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -1,9 +1,9 @@
 """
-Hold every order log against the ledger, order by order and digest by digest (I1, I8).
+Checks of every order log against the ledger, order by order and digest by digest (I1, I8).
 
-One pass over all of them side by side: a chunk of the ledger, and of each log what belongs to it.
-Where a log is the same as the ledger, comparing is all there is to do, because the ledger's chain
-of digests is recomputed. Only what differs is looked at more closely.
+One pass over all of them side by side: a chunk of the ledger, and the same orders of each log. The
+ledger's chain of digests is recomputed, so a log that equals the ledger needs no more checks. Only
+differences are examined one by one.
 """
 
 from bisect import bisect_right
@@ -13,46 +13,48 @@ from hashlib import sha256
 from operator import itemgetter
 
 from bazaar.core.digest import GENESIS
-from bazaar.proof.scratch import Scratch
+from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.sources import (
     ORDER_COLUMNS,
     DamagedError,
-    Ledger,
-    Log,
+    LedgerSource,
+    LogSource,
     Row,
     SourceError,
     key_text,
 )
-from bazaar.proof.verdict import FINDINGS_MAX, Notes
+from bazaar.proof.verdict import FINDINGS_MAX, AuditNotes
 
 _DIGEST = 5
 _PLACES = "SELECT order_no FROM ledger WHERE key = ? ORDER BY order_no"
 _SHOWN = 12
-"""Digits of a digest that are told."""
+"""Digits of a digest that a message shows."""
 
 
-def read_ledger(ledger: Ledger, logs: Sequence[Log], scratch: Scratch, notes: Notes) -> None:
+def load_ledger(
+    ledger: LedgerSource, logs: Sequence[LogSource], database: AuditDatabase, notes: AuditNotes
+) -> None:
     """
-    Put ledger and stocks into `scratch` and note what is wrong with digests and logs.
+    Put ledger and stocks into `database` and note what is wrong with digests and logs.
 
     Raises SourceError: the ledger cannot be read to its end.
     """
-    scratch.insert("stock", ledger.stocks())
-    readers = [_Reader(log, ledger.last, notes) for log in logs]
+    database.insert("stock", ledger.stocks())
+    readers = [_LogComparison(log, ledger.last, notes) for log in logs]
     digest: str = GENESIS
     end = 0
     for rows in ledger.chunks():
-        scratch.insert("ledger", rows)
-        for order_no, told in _broken_links(digest, rows):
-            notes.find("I8", ledger.name, told, order_no)
+        database.insert("ledger", rows)
+        for order_no, message in _broken_links(digest, rows):
+            notes.find("I8", ledger.name, message, order_no)
         end, digest = rows[-1][0], rows[-1][_DIGEST]
         orders = [row[:ORDER_COLUMNS] for row in rows]
         for reader in readers:
             reader.compare(orders, end)
         notes.counts["orders in the ledger"] += len(rows)
-    scratch.index_ledger()
+    database.index_ledger()
     for reader in readers:
-        reader.finish(end, scratch)
+        reader.finish(end, database)
 
 
 def _broken_links(digest: str, rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
@@ -66,10 +68,10 @@ def _broken_links(digest: str, rows: Sequence[Row]) -> Iterator[tuple[int, str]]
         digest = stored
 
 
-class _Reader:
+class _LogComparison:
     """One log while it is compared."""
 
-    def __init__(self, log: Log, ledger_last: int, notes: Notes) -> None:
+    def __init__(self, log: LogSource, ledger_last: int, notes: AuditNotes) -> None:
         self.log, self.notes = log, notes
         self._chunks = log.chunks()
         self._ahead: list[Row] = []
@@ -83,7 +85,7 @@ class _Reader:
             notes.counts[f"orders that {log.name} is behind"] = ledger_last - log.last
 
     def compare(self, wanted: Sequence[Row], end: int) -> None:
-        """Hold the log up to order `end` against a chunk of the ledger."""
+        """Compare the log up to order `end` with a chunk of the ledger."""
         found = self._take(end)
         if found == wanted or not self._is_open:
             return
@@ -98,8 +100,8 @@ class _Reader:
                 message = f"order {order_no} is there {counted[order_no]} times"
                 self.notes.find("I1", self.log.name, message, order_no)
 
-    def finish(self, end: int, scratch: Scratch) -> None:
-        """Take what the log has beyond the ledger's end, and tell all that was found."""
+    def finish(self, end: int, database: AuditDatabase) -> None:
+        """Take what the log has beyond the ledger's end, and note all that was found."""
         while self._ahead or self._read():
             for row in self._ahead:
                 self._differ(None, row)
@@ -109,7 +111,7 @@ class _Reader:
             message = f"{run} of the ledger should be there, because later ones are"
             self.notes.find("I1", self.log.name, message, first)
         for wanted, found in self._differences:
-            self._tell(wanted, found, end, scratch)
+            self._note_difference(wanted, found, end, database)
         self.notes.count("I1", self.log.name, self._more)
 
     def _take(self, end: int) -> list[Row]:
@@ -123,7 +125,7 @@ class _Reader:
         return taken
 
     def _read(self) -> bool:
-        """Read on; tell whether there was more."""
+        """Read on; return whether there was more."""
         try:
             self._ahead += (rows := next(self._chunks, []))
         except DamagedError as error:
@@ -150,7 +152,9 @@ class _Reader:
         else:
             self._more += 1
 
-    def _tell(self, wanted: Row | None, found: Row, end: int, scratch: Scratch) -> None:
+    def _note_difference(
+        self, wanted: Row | None, found: Row, end: int, database: AuditDatabase
+    ) -> None:
         order_no, key = found[:2]
         if wanted and wanted[:_DIGEST] == found[:_DIGEST]:
             message = (
@@ -159,7 +163,7 @@ class _Reader:
             )
             self.notes.find("I8", self.log.name, message, order_no)
             return
-        places = [place for (place,) in scratch.select(_PLACES, key) if place != order_no]
+        places = [place for (place,) in database.select(_PLACES, key) if place != order_no]
         doubled = f"; it has this key as order {places[0]}" if places else ""
         if wanted:
             has = f"has {describe(wanted)}"
