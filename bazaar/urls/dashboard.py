@@ -1,4 +1,4 @@
-"""What the dashboard serves: its pages and the same as JSON, all for those who signed in."""
+"""What the dashboard serves: its pages and the same as JSON, for staff who signed in."""
 
 from django.urls import path, re_path
 
@@ -11,7 +11,7 @@ urlpatterns = [
         re_path(
             panel.api_path,
             PanelDetail.as_view(
-                panel=panel, site=site, query=panel.asks, description=panel.about_json
+                panel=panel, site=site, query=panel.example, description=panel.about_json
             ),
         )
         for panel in PANELS
