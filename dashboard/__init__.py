@@ -1,5 +1,5 @@
 """
-The dashboard: shows the whole cluster to staff, and lets those with a permission act on it.
+The dashboard: shows the cluster to staff, and lets permitted staff act on it.
 
 `collector` polls every process once a second; it keeps a `cluster_view`, the `event_feed` and the
 `traffic_history` in memory. `panels` are the pages made of them, `actions` the forms that change

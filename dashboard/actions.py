@@ -29,7 +29,7 @@ class Action(forms.Form):
     page: ClassVar[str]
     """The page that it is on, which shows the result."""
     permission: ClassVar[str]
-    """Who may send it; see `models.PERMISSIONS`."""
+    """What it takes to send it, one of `models.PERMISSIONS`."""
     audit_name: ClassVar[str]
 
     def target(self) -> str:
@@ -64,7 +64,7 @@ class TradeAction(Action):
 
 
 class PriceAction(Action):
-    """Change a price, at the catalog, which invalidates every cache before it commits."""
+    """Change a price, at the catalog, which invalidates every cache first."""
 
     path, page = r"^stocks/price/?$", "/stocks"
     permission, audit_name = "change_price", "price"

@@ -1,5 +1,5 @@
 """
-Reads the endpoints of the other processes, for staff who browse them (docs/adr/0020).
+Reads the endpoints of the other processes, for the pages under API (docs/adr/0020).
 
 Every request is a signed `GET` of one of READ_PATHS, at a listener of the cluster description. That
 holds whatever a listener says in its index: a process that took over a dead one's port may describe
@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from bazaar import clock
 from bazaar.core.failures import Failure
 from bazaar.protocol.clients import decode
 from bazaar.protocol.connection import Reply
@@ -37,6 +36,8 @@ WAITS_MAX = 2
 """A call takes no longer than this many timeouts in all."""
 TARGET_CHARS_MAX = 4 * 1024
 _THREADS_MAX = 32
+Connect = Callable[[tuple[str, int]], HttpTransport]
+"""Returns a new transport to an address, which signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,8 @@ class EndpointReading:
 class ApiRelay:
     """Sends signed reads to the listeners of one cluster; safe for many threads."""
 
-    def __init__(
-        self, topology: Topology, secret: bytes, wall_s: Callable[[], float] = clock.wall_s
-    ) -> None:
-        """wall_s: the clock for signatures, seconds since 1970."""
-        self._secret, self._wall_s = secret, wall_s
+    def __init__(self, topology: Topology, connect: Connect) -> None:
+        self._connect = connect
         self.listeners = tuple(
             ApiListener(name, port_name, address)
             for name, node in topology.nodes()
@@ -116,7 +114,7 @@ class ApiRelay:
         self, listener: ApiListener, path: str, texts: Mapping[str, str]
     ) -> EndpointReading | None:
         """
-        Return an endpoint, with the reply if it may be read and the texts fill in its query.
+        Return an endpoint, with the reply if it may be read and texts fill in its query.
 
         None: the listener names no such path.
         """
@@ -156,7 +154,7 @@ class ApiRelay:
 
     def _get(self, listener: ApiListener, target: str) -> Reply:
         """Send one request. Raises Unreachable."""
-        transport = HttpTransport(listener.address, self._secret, self._wall_s)
+        transport = self._connect(listener.address)
         limit = threading.Timer(READ_TIMEOUT_S * WAITS_MAX, transport.abort)
         limit.daemon = True
         limit.start()

@@ -1,4 +1,4 @@
-"""The cluster at one moment, as its processes reported it; every panel shows the same one."""
+"""The cluster at one moment, as its processes reported it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class ClusterView:
 
     @property
     def in_sync(self) -> tuple[int, ...]:
-        """The replicas that a trade waits for, the leader among them; none without a leader."""
+        """The leader and the replicas that a trade waits for; none without a leader."""
         return self.leader_status.in_sync if self.leader_status else ()
 
     def lag_of(self, result: PollResult) -> int | None:

@@ -1,9 +1,9 @@
 """
-Polls every process of the cluster once a second, however many people look at the dashboard.
+Polls every process of the cluster once a second, however many pages are open.
 
 All processes are polled side by side, each with a timeout; one that does not answer is a result
-like any other. The newest view is kept whole, the last 15 minutes as a few numbers and the events
-merged by time: all in memory, all bounded (I10).
+like any other. In memory are the newest view, the last 15 minutes as a few numbers, and the events
+merged by time: all bounded (I10).
 """
 
 import logging
@@ -39,7 +39,7 @@ StoreEvents = Callable[[Sequence[ClusterEvent]], None]
 
 
 class Collector:
-    """Polls the processes of a cluster and keeps what they report; safe for many threads."""
+    """Polls the processes of one cluster; safe for many threads."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Collector:
         return self._fresh() or self._poll_once()
 
     def poll(self) -> ClusterView:
-        """Poll now and return the view: a result for each process, in the cluster's order."""
+        """Poll now and return the view, its results in the order of the topology."""
         with self._lock:
             return self._poll()
 

@@ -54,7 +54,11 @@ class Diagram:
 
 
 def draw(view: ClusterView) -> Diagram:
-    """Return the diagram: front ends above, leader and catalog below them, then the followers."""
+    """
+    Return the diagram of a view.
+
+    Front ends are above, leader and catalog in the middle, followers below.
+    """
     rows = {
         TOP: [one for one in view.results if one.role == "frontend"],
         # The leader is to the left of the catalog, which comes first in the results.

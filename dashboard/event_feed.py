@@ -1,5 +1,5 @@
 """
-The events of the whole cluster in the order of their time, from what every process reports.
+The events of the whole cluster in the order of their time.
 
 A status repeats the newest events of its process; here each is taken once, identified by process
 and number. A process that was silent for a while reports late: its events go to the place of their

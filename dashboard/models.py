@@ -1,4 +1,4 @@
-"""What the dashboard stores besides users and sessions: its audit, and the cluster's events."""
+"""What the dashboard stores besides users and sessions: audit and events."""
 
 import logging
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ PERMISSIONS = {
 
 
 class AuditEntry(models.Model):
-    """One use of a form that changes something: by whom, when, on what, and the result."""
+    """One use of a form that changes something: user, time, target and result."""
 
     at = models.DateTimeField(db_index=True)
     username = models.CharField(max_length=150)
@@ -74,7 +74,7 @@ class EventRecord(models.Model):
 
 
 def store_events(events: Sequence[ClusterEvent]) -> None:
-    """Store events, each once; when the database fails they are lost, and the poll goes on."""
+    """Store events, each once. When the database fails they are lost."""
     records = [
         EventRecord(
             at=event.at,

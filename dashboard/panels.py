@@ -1,4 +1,4 @@
-"""The panels: the name, path and content of each page; the page and its JSON are made of it."""
+"""The panels: name, path and content of each page and its JSON."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,11 +59,6 @@ class DashboardPanel:
         return rf"^api/{self.name}/?$"
 
     @property
-    def template(self) -> str:
-        """The template of the page."""
-        return f"dashboard/{self.name}.html"
-
-    @property
     def about_json(self) -> str:
         """The description of its JSON."""
         return f"{self.about}\n\nGET answers what the page {self.title} shows, as an object."
@@ -74,7 +69,7 @@ class DashboardPanel:
         return f"/api/{self.name}" + (f"?{text}" if text else "")
 
     def show(self, query: Query) -> dict[str, Any]:
-        """Return what it shows, the same for everybody until the next poll."""
+        """Return what it shows; it is read once for all pages until the next poll."""
         shown: dict[str, Any] = self._cached("show", query, lambda: self.read(query))
         return shown
 
@@ -132,7 +127,7 @@ def _orders(query: Query) -> dict[str, Any]:
 
 
 def _hold_search_s(query: Query) -> float:
-    """Return for how long a search is not repeated: it is some work, and orders never change."""
+    """Return for how long a search is not repeated: orders never change."""
     text = _text(query)
     return SEARCH_HOLD_S if text and not _number(text) else 0.0
 

@@ -1,5 +1,5 @@
 """
-What pages show, made once for everybody who looks between two polls.
+What pages show, made once for all pages between two polls.
 
 A hundred open pages cost a hundred requests a second, but one reading and one rendering. Bounded
 (I10): ENTRIES_MAX entries, the least recently used are dropped.
@@ -31,7 +31,7 @@ class RenderCache:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, moment: float, make: Callable[[], Any]) -> Any:
-        """Return the value of a key at a moment; one caller makes it, the others wait for it."""
+        """Return the value of a key at a moment; one caller makes it for all."""
         with self._lock:
             entry = self._entries.setdefault(key, _CachedValue())
             self._entries.move_to_end(key)

@@ -1,4 +1,4 @@
-"""What the dashboard reads for a page: orders of any database, and events of its own."""
+"""What pages show of databases: orders, events and audit entries."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def list_orders(*, before: int, last: int) -> OrdersPage:
 
 def search_orders(*, text: str, before: int) -> OrdersPage:
     """
-    Return the newest orders before one with a text in key or stock, the newest first.
+    Return orders before one with a text in key or stock, the newest first.
 
     before: 0 for the newest of all. Raises Unreachable (indefinite).
     """
@@ -84,7 +84,7 @@ def search_orders(*, text: str, before: int) -> OrdersPage:
 
 
 def _ask_any(question: Callable[[OrdersClient], T]) -> tuple[str, T]:
-    """Ask the ledger, or the first replica that answers; every log is a prefix of it (I8)."""
+    """Ask the ledger, or the first replica that answers: logs are its prefixes (I8)."""
     fault: Failure = Unreachable("No database was asked.")
     clients: list[tuple[str, OrdersClient]] = [("the ledger", wiring.catalog())]
     for name, client in [*clients, *wiring.replicas().items()]:

@@ -151,7 +151,7 @@ def show_audit_entries(entries: Sequence[AuditEntry]) -> list[dict[str, Any]]:
 
 
 def show_points(points: Sequence[TrafficPoint]) -> list[dict[str, Any]]:
-    """Return what the front ends did each second; rates have names like `trades_per_s`."""
+    """Return traffic second by second; rates have names like `trades_per_s`."""
     return [_show_point(asdict(point)) for point in points]
 
 
@@ -177,7 +177,7 @@ def show_marks(
 
 
 def show_reading(reading: EndpointReading, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return an endpoint of another process with its answer, as the templates of pages want it."""
+    """Return an endpoint of another process with forms and answer."""
     endpoint, reply = reading.endpoint, reading.reply
     forms = make_forms(endpoint, texts, asked="GET") if endpoint else []
     return {

@@ -1,4 +1,4 @@
-"""What the dashboard changes: the cluster, through its own endpoints, and its own database."""
+"""What the dashboard changes: the cluster by actions, and its own database."""
 
 import os
 import secrets
@@ -22,7 +22,11 @@ TARGET_CHARS_MAX = 255
 
 
 def carry_out(*, action: Action, username: str) -> tuple[bool, str]:
-    """Carry an action out and write the audit entry; return whether it was done, and a sentence."""
+    """
+    Carry an action out and write the audit entry.
+
+    Returns whether it was done, and one sentence for its page.
+    """
     if not action.is_valid():
         return False, " ".join(
             str(text) if name == NON_FIELD_ERRORS else f"{name}: {text}"
@@ -50,10 +54,10 @@ def carry_out(*, action: Action, username: str) -> tuple[bool, str]:
 
 def make_admin(*, password_path: Path) -> str | None:
     """
-    Make the first user unless there is one, store the password in a file, and return it.
+    Make the first user, store the password in a file, and return it.
 
-    Only the owner can read the file. It is written first: a user whose password nobody knows would
-    be of no use, while a file without its user is written again.
+    None: there are users already. Only the owner can read the file. It is written first: a user
+    with an unknown password is of no use, while a file without its user is written again.
     """
     users = get_user_model()._default_manager  # noqa: SLF001 - Django's documented name
     with transaction.atomic():

@@ -21,7 +21,7 @@ from dashboard.panels import PANELS, DashboardPanel
 
 
 class DashboardSite(UnfoldAdminSite):
-    """Every page of the dashboard; only staff who signed in see any."""
+    """Every page of the dashboard, for signed-in staff only."""
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return our pages, then those of the admin."""

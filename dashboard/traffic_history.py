@@ -1,5 +1,5 @@
 """
-The last 15 minutes in numbers: leader, lag, requests a second and how long they took.
+The last 15 minutes in numbers: leader, lag, request rates and durations.
 
 Processes count since they began; a point is the difference to the point before. So a quantile here
 is that of about one second, over all front ends together. A point is these few numbers, never a
@@ -29,13 +29,14 @@ TRADES = frozenset({"POST /orders", "POST /orders placed"})
 
 @dataclass(frozen=True, slots=True)
 class TrafficRate:
-    """One kind of request in the time before a point; quantiles in ms, None without requests."""
+    """One kind of request in the time before a point; quantiles in ms."""
 
     per_s: float = 0.0
     refused: float = 0.0
     """Refused in a second, as `failed`."""
     failed: float = 0.0
     p50: float | None = None
+    """None without requests, as the other quantiles."""
     p95: float | None = None
     p99: float | None = None
 

@@ -25,7 +25,7 @@ NEXT = "Bazaar-Next-Ms"
 
 
 class AdminView(View):
-    """A view inside the admin, for staff who have its permission."""
+    """A view inside the admin, for staff with its permission."""
 
     site: Any = None
     permission = ""
@@ -76,7 +76,7 @@ class PanelPage(AdminView):
 
 
 class PanelRenderer(PageRenderer):
-    """Render the JSON of a panel as a page in the admin's frame; a refusal without the frame."""
+    """Render a panel's JSON as a page in the admin's frame; refusals without it."""
 
     def render(
         self,
@@ -144,7 +144,7 @@ class ApiList(AdminView):
 
 
 class ApiEndpoint(AdminView):
-    """GET: an endpoint of another process, and its answer if reading it changes nothing."""
+    """GET: an endpoint of another process, with its answer where it is readable."""
 
     permission = "browse_api"
 

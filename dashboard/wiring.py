@@ -1,4 +1,4 @@
-"""The dashboard's running parts, one of each; the only file here that reads settings."""
+"""The dashboard's running parts; the only file here that reads settings."""
 
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -7,6 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from bazaar import clock
 from bazaar.client.client import Client
 from bazaar.client.exchange import Limits
 from bazaar.protocol.clients import (
@@ -17,6 +18,7 @@ from bazaar.protocol.clients import (
     RoleClient,
 )
 from bazaar.protocol.statuses import Status
+from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import Node, Topology
 from dashboard import models
 from dashboard.api_relay import ApiRelay
@@ -87,12 +89,13 @@ def list_processes(number: int) -> list[FrontEndClient]:
 @cache
 def api_relay() -> ApiRelay:
     """Return the relay that reads the endpoints of other processes."""
-    return ApiRelay(topology(), settings.BAZAAR_SECRET)
+    secret = settings.BAZAAR_SECRET
+    return ApiRelay(topology(), lambda address: HttpTransport(address, secret, clock.wall_s))
 
 
 @cache
 def public_client() -> Client:
-    """Return a client that trades as everybody does, at any front end."""
+    """Return a client that trades at any front end, like any other client."""
     urls = [f"http://{_host(node)}:{node.port}" for node in topology().front_ends]
     return Client(urls, Limits(deadline_s=TRADE_TIMEOUT_S, silence_s=CALL_TIMEOUT_S))
 
@@ -109,7 +112,11 @@ def has_fault_buttons() -> bool:
 
 @cache
 def fault_injector() -> Callable[[str, str], str]:
-    """Return what does a verb to a process and says what it did; it raises `FaultRefused`."""
+    """
+    Return the function that injects a fault: verb and process in, one sentence out.
+
+    It raises FaultRefused.
+    """
     injector = import_string(settings.BAZAAR_FAULT_INJECTOR)(Path(settings.BAZAAR_DATA_DIR))
     inject: Callable[[str, str], str] = injector.inject
     return inject

@@ -1,5 +1,5 @@
 """
-What Django's admin needs in the dashboard's process: apps, middleware, sign-in, policy, theme.
+What Django's admin needs: apps, middleware, sign-in, policy, theme.
 
 The tests install the same apps; no other role has users.
 """
@@ -91,7 +91,7 @@ CONTENT_SECURITY_POLICY = {
 
 
 def _page(title: str, icon: str, name: str, permission: str = "") -> dict[str, Any]:
-    """Return a line of the navigation, shown to users with the permission, if it needs one."""
+    """Return a line of the navigation, for users with its permission."""
     line: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
     if permission:
         line["permission"] = lambda request: request.user.has_perm(permission)

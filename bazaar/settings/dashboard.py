@@ -1,4 +1,4 @@
-"""The dashboard: shows the cluster to staff who signed in; stores users, sessions and an audit."""
+"""The dashboard: stores users, sessions, events and an audit."""
 
 import os
 

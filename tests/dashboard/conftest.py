@@ -1,6 +1,8 @@
 """A dashboard of a cluster whose statuses the test makes up, and its users."""
 
+import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -39,6 +41,13 @@ def superuser(anonymous: Client) -> Client:
 
 
 @pytest.fixture
+def admin(superuser: Client) -> Client:
+    """Return the same browser; it sends every form with its token."""
+    superuser.handler.enforce_csrf_checks = False
+    return superuser
+
+
+@pytest.fixture
 def sign_in(anonymous: Client) -> Callable[..., Client]:
     """Return what signs a new user in and returns the browser; it sends every form's token."""
 
@@ -53,6 +62,19 @@ def sign_in(anonymous: Client) -> Callable[..., Client]:
         return anonymous
 
     return sign_in
+
+
+def check_policy(reply: Any) -> None:
+    """Fail if a page holds what its policy would stop, or its policy would allow too much."""
+    policy, html = reply["content-security-policy"], reply.content.decode()
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert "http" not in policy
+    assert "<html" in html
+    html = re.sub(r'<script id="[\w-]+" type="application/json">', "", html)  # data, never run
+    assert not re.findall(r"<style(?![^>]*nonce)|<script(?![^>]*(?:src|nonce))", html)
+    assert not re.findall(r"<[^>]*\s(?:style|on[a-z]+)=", html)
+    assert not re.findall(r"(?:src|href|action)=[\"']?(?:https?:)?//", html)
 
 
 @pytest.fixture

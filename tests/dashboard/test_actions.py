@@ -52,13 +52,6 @@ def injector(make_injector: Callable[..., Injector]) -> Injector:
     return make_injector(lambda: "order-3: SIGKILL sent to process group 7")
 
 
-@pytest.fixture
-def admin(superuser: Client) -> Client:
-    """Return a signed-in browser whose forms carry their token."""
-    superuser.handler.enforce_csrf_checks = False
-    return superuser
-
-
 def test_a_fault_is_injected_shown_once_and_audited(
     admin: Client, injector: Injector, show: Show
 ) -> None:

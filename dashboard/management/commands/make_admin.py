@@ -1,4 +1,4 @@
-"""`manage.py make_admin --settings bazaar.settings.dashboard`: the first user of a dashboard."""
+"""`manage.py make_admin --settings bazaar.settings.dashboard`: the first user."""
 
 from typing import Any
 
