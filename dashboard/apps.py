@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class DashboardConfig(AppConfig):
-    """Nothing happens at start: what runs begins in `wiring.start`."""
+    """Starts nothing; `wiring.start` does."""
 
     name = "dashboard"
     default_auto_field = "django.db.models.BigAutoField"

@@ -1,4 +1,4 @@
-"""The panels: what each is called, where it is, and what it reads; page and JSON come from here."""
+"""The panels: name, path and content of each page and its JSON."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from msgspec import Struct
 from bazaar.core.failures import Failure
 from bazaar.core.types import ORDER_NO_MAX, STOCK_NAME_CHARS_MAX
 from bazaar.protocol.messages import Place
-from dashboard import acts, lookup, picture, selectors, serializers, wiring
-from dashboard.feed import Happening
+from dashboard import diagram, selectors, serializers, wiring
+from dashboard.event_feed import ClusterEvent
+from dashboard.traffic_history import TrafficPoint
 
 STOCKS_A_PAGE = 50
 LATEST_SHOWN, MARKS_MAX = 8, 200
@@ -24,155 +25,144 @@ NUMBER_CHARS_MAX = 18
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """One page: its name is its place, its JSON is under api/."""
+class DashboardPanel:
+    """One page, and the same as JSON under /api."""
 
     name: str
-    title: str
     read: Callable[[Query], dict[str, Any]]
     about: str
-    asks: Struct | None = None
+    example: Struct | None = None
     """An example of its query."""
     read_newest: Callable[[Query], dict[str, Any]] | None = None
-    """What its page is to get each second, where that is less than the whole."""
-    hold_s: Callable[[Query], float] | None = None
-    """For how long it is not read anew, where that is longer than from one asking to the next."""
+    """What its page gets each second, where that is less than everything."""
+    hold_s: Callable[[Query], float] = lambda _: 0.0
+    """For how long it is not read again, where that is longer than from poll to poll."""
+
+    @property
+    def title(self) -> str:
+        """The heading of the page."""
+        return self.name.capitalize()
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it is the first page, at the root."""
+        return self.name == "cluster"
 
     @property
     def path(self) -> str:
-        """Where the page is."""
-        return r"^$" if self.name == "index" else rf"^{self.name}/?$"
+        """The path of the page."""
+        return r"^$" if self.is_index else rf"^{self.name}/?$"
 
     @property
     def api_path(self) -> str:
-        """Where its JSON is."""
-        return rf"^api/{self._api}/?$"
-
-    @property
-    def page(self) -> str:
-        """The template of the page."""
-        return f"dashboard/{self._api}.html"
-
-    @property
-    def live(self) -> str:
-        """The template of what is shown anew each second."""
-        return f"dashboard/live/{self._api}.html"
-
-    @property
-    def _api(self) -> str:
-        return "cluster" if self.name == "index" else self.name
+        """The path of its JSON."""
+        return rf"^api/{self.name}/?$"
 
     @property
     def about_json(self) -> str:
-        """What its JSON is, in words."""
+        """The description of its JSON."""
         return f"{self.about}\n\nGET answers what the page {self.title} shows, as an object."
 
     def json_path(self, query: Query = MappingProxyType({})) -> str:
         """Return the address of the JSON of what is shown."""
         text = urlencode({name: query[name] for name in query})
-        return f"/api/{self._api}" + (f"?{text}" if text else "")
+        return f"/api/{self.name}" + (f"?{text}" if text else "")
 
     def show(self, query: Query) -> dict[str, Any]:
-        """Return what it shows, the same for everybody until the roles are asked again."""
-        shown: dict[str, Any] = wiring.shared().get(
-            (self.name, *sorted(query.items())), self._moment(query), lambda: self.read(query)
-        )
+        """Return what it shows; it is read once for all pages until the next poll."""
+        shown: dict[str, Any] = self._cached("show", query, lambda: self.read(query))
         return shown
 
     def render(self, query: Query) -> str:
-        """Return the part of the page that changes, made once like what it shows."""
-        text: str = wiring.shared().get(
-            ("page", self.name, *sorted(query.items())),
-            self._moment(query),
-            lambda: render_to_string(
-                self.live, {**self._show_live(query), "json": self.json_path(query)}
-            ),
-        )
+        """Return the part of the page that changes, cached in the same way."""
+        text: str = self._cached("render", query, lambda: self._render(query))
         return text
 
-    def _show_live(self, query: Query) -> dict[str, Any]:
-        return self.read_newest(query) if self.read_newest else self.show(query)
+    def _render(self, query: Query) -> str:
+        shown = self.read_newest(query) if self.read_newest else self.show(query)
+        template = f"dashboard/live/{self.name}.html"
+        return render_to_string(template, {**shown, "json": self.json_path(query)})
 
-    def _moment(self, query: Query) -> float:
-        at_s, hold_s = selectors.get_snapshot().at_s, self.hold_s(query) if self.hold_s else 0.0
-        return at_s // hold_s if hold_s else at_s
+    def _cached(self, kind: str, query: Query, make: Callable[[], Any]) -> Any:
+        at_s, hold_s = wiring.collector().view().at_s, self.hold_s(query)
+        key = kind, self.name, *sorted(query.items())
+        return wiring.render_cache().get(key, at_s // hold_s if hold_s else at_s, make)
 
 
 def _cluster(query: Query) -> dict[str, Any]:
-    snapshot = selectors.get_snapshot()
-    latest = serializers.show_happenings(selectors.list_latest(limit=LATEST_SHOWN))
-    return {
-        **serializers.show_snapshot(snapshot),
-        "latest": latest,
-        "picture": picture.draw(snapshot),
-    }
+    view = wiring.collector().view()
+    latest = serializers.show_events(_list_latest(LATEST_SHOWN))
+    return {**serializers.show_view(view), "latest": latest, "picture": diagram.draw(view)}
 
 
 def _cache(query: Query) -> dict[str, Any]:
-    return serializers.show_caches(selectors.get_snapshot())
+    return serializers.show_caches(wiring.collector().view())
 
 
 def _stocks(query: Query) -> dict[str, Any]:
     after = _number(query.get("after", ""))
     try:
-        listing = selectors.list_stocks(after=after, limit=STOCKS_A_PAGE)
+        listing = wiring.catalog().listing(after, STOCKS_A_PAGE)
     except Failure as failure:
         return {"stocks": [], "after": after, "next": None, "fault": failure.message}
     is_more = len(listing.stocks) == STOCKS_A_PAGE
-    return {
-        "stocks": listing.stocks,
-        "after": after,
-        "next": listing.end if is_more else None,
-        "fault": "",
-    }
+    next_page = listing.end if is_more else None
+    return {"stocks": listing.stocks, "after": after, "next": next_page, "fault": ""}
 
 
 def _orders(query: Query) -> dict[str, Any]:
     text, before = _text(query), _number(query.get("before", ""))
     shown: dict[str, Any] = {"q": text, "before": before, "copies": [], "rows": [], "fault": ""}
     if _number(text):
-        copies = lookup.list_copies(_number(text))
+        copies = selectors.list_order_copies(_number(text))
         return {**shown, "copies": [serializers.show_copy(copy) for copy in copies]}
     try:
-        last = selectors.get_snapshot().last
-        found = lookup.search(text, before) if text else lookup.list_rows(before, last)
+        if text:
+            page = selectors.search_orders(text=text, before=before)
+        else:
+            page = selectors.list_orders(before=before, last=wiring.collector().view().last)
     except Failure as failure:
         return {**shown, "fault": failure.message}
-    return {**shown, **serializers.show_found(found)}
+    return {**shown, **serializers.show_orders(page)}
 
 
-def _hold_s(query: Query) -> float:
-    """Return how long a search is not repeated: orders never change, and it is some work."""
+def _hold_search_s(query: Query) -> float:
+    """Return for how long a search is not repeated: orders never change."""
     text = _text(query)
     return SEARCH_HOLD_S if text and not _number(text) else 0.0
 
 
 def _text(query: Query) -> str:
-    """Return what is searched for."""
+    """Return the text to search for."""
     return query.get("q", "").replace("\0", "").strip()[:STOCK_NAME_CHARS_MAX]
 
 
 def _events(query: Query) -> dict[str, Any]:
     text = query.get("q", "").strip()
-    found = serializers.show_events(
-        selectors.list_events(text=text), selectors.list_deeds(text=text)
-    )
-    return {"q": text, **found}
+    events = serializers.show_events(selectors.list_events(text=text))
+    entries = serializers.show_audit_entries(selectors.list_audit_entries(text=text))
+    newest_first = sorted([*events, *entries], key=lambda one: one["at"], reverse=True)
+    return {"q": text, "events": newest_first}
 
 
 def _traffic(query: Query) -> dict[str, Any]:
-    return serializers.show_traffic(selectors.list_points(), _marks())
+    points = wiring.collector().history.points()
+    return {"points": serializers.show_points(points), "marks": _marks(points)}
 
 
 def _newest_traffic(query: Query) -> dict[str, Any]:
     """Return the points of the last seconds: the page keeps the others itself."""
-    points = selectors.list_points()
-    newest = serializers.show_traffic(points[-NEWEST_POINTS:], [])
-    return {**newest, "marks": serializers.show_marks(_marks(), points)}
+    points = wiring.collector().history.points()
+    return {"points": serializers.show_points(points[-NEWEST_POINTS:]), "marks": _marks(points)}
 
 
-def _marks() -> Sequence[Happening]:
-    return selectors.list_latest(limit=MARKS_MAX)
+def _marks(points: Sequence[TrafficPoint]) -> list[dict[str, Any]]:
+    return serializers.show_marks(_list_latest(MARKS_MAX), points)
+
+
+def _list_latest(limit: int) -> Sequence[ClusterEvent]:
+    """Return the newest events, the newest first."""
+    return wiring.collector().feed.newest(limit)[::-1]
 
 
 def _number(text: str) -> int:
@@ -182,53 +172,47 @@ def _number(text: str) -> int:
     return min(int(text), ORDER_NO_MAX)
 
 
-class After(Struct, frozen=True):
-    """From where on."""
+class StocksQuery(Struct, frozen=True):
+    """The place in the listing to begin after."""
 
     after: Place = 0
 
 
-class Search(Struct, frozen=True):
-    """What to look for."""
+class EventsQuery(Struct, frozen=True):
+    """The text to search for."""
 
     q: str = ""
 
 
-class OrderSearch(Search, frozen=True):
-    """What to look for, and before which order; 0: among all."""
+class OrdersQuery(EventsQuery, frozen=True):
+    """The text to search for, and the order to search before; 0: among all."""
 
     before: Place = 0
 
 
 PANELS = (
-    Panel("index", "Cluster", _cluster, "Leader, term, replicas, and who reaches whom."),
-    Panel(
-        "cache", "Cache", _cache, "What every front end has in memory, and how often it was hit."
+    DashboardPanel("cluster", _cluster, "Leader, term, replicas, and which process reaches which."),
+    DashboardPanel("cache", _cache, "The cache of every front end, and how often it was hit."),
+    DashboardPanel(
+        "stocks", _stocks, "The stocks of the catalog after one of them.", StocksQuery()
     ),
-    Panel("stocks", "Stocks", _stocks, "The stocks of the catalog after one of them.", After()),
-    Panel(
+    DashboardPanel(
         "orders",
-        "Orders",
         _orders,
         "One order in every log, or the newest ones with a text in key or stock.",
-        OrderSearch(),
-        hold_s=_hold_s,
+        OrdersQuery(),
+        hold_s=_hold_search_s,
     ),
-    Panel("events", "Events", _events, "What happened, and what staff did, the newest.", Search()),
-    Panel(
+    DashboardPanel(
+        "events",
+        _events,
+        "The newest events of the cluster and audit entries of the dashboard.",
+        EventsQuery(),
+    ),
+    DashboardPanel(
         "traffic",
-        "Traffic",
         _traffic,
         "The last 15 minutes, one point a second.",
         read_newest=_newest_traffic,
     ),
 )
-Doing = tuple[str, type[acts.Act], str]
-"""Path, what it does, and the page that shows what came of it."""
-DOINGS: tuple[Doing, ...] = (
-    (r"^cache/evict/?$", acts.Evict, "/cache"),
-    (r"^stocks/price/?$", acts.Price, "/stocks"),
-    (r"^stocks/trade/?$", acts.Trade, "/stocks"),
-)
-FAULTS: tuple[Doing, ...] = ((r"^faults/?$", acts.Fault, "/"),)
-"""Only where there are fault buttons."""

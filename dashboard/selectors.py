@@ -1,54 +1,105 @@
-"""What the dashboard reads: the newest snapshot, and what it keeps itself."""
+"""What pages show of databases: orders, events and audit entries."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
-from bazaar.protocol.rows import ListingBody
+from bazaar.core.failures import Failure, Unreachable
+from bazaar.core.types import OrderNo
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.rows import Row
 from dashboard import wiring
-from dashboard.feed import Happening
-from dashboard.history import Point
-from dashboard.models import Deed, Event
-from dashboard.snapshot import Snapshot
+from dashboard.models import AuditEntry, EventRecord
 
 EVENTS_SHOWN_MAX = 200
+ORDERS_SHOWN_MAX = 100
+"""Orders on one page."""
+T = TypeVar("T")
+OrdersClient = CatalogClient | ReplicaClient
 
 
-def get_snapshot() -> Snapshot:
-    """Return the cluster as it was found last, at most a second or two ago."""
-    look = wiring.collector().look()
-    return Snapshot(look.findings, look.at_s)
+@dataclass(frozen=True, slots=True)
+class OrderCopy:
+    """One order in one database, or why it is not shown."""
+
+    name: str
+    row: Row | None
+    reason: str = ""
 
 
-def get_due_ms() -> int:
-    """Return in how many milliseconds the cluster will have been found anew."""
-    return round(wiring.collector().due_s() * 1000)
+@dataclass(frozen=True, slots=True)
+class OrdersPage:
+    """A page of orders."""
+
+    source: str
+    """The database that it is from."""
+    rows: Sequence[Row]
+    first: int
+    """The oldest order that was looked at: older ones are on the next page."""
 
 
-def list_latest(*, limit: int) -> Sequence[Happening]:
-    """Return what happened last, the newest first; from memory."""
-    return wiring.collector().feed.newest(limit)[::-1]
-
-
-def list_points() -> list[Point]:
-    """Return the last 15 minutes, one point a second."""
-    return wiring.collector().history.points()
-
-
-def list_events(*, text: str = "") -> Sequence[Event]:
+def list_events(*, text: str = "") -> Sequence[EventRecord]:
     """Return the newest events, those with a text in them if one is given."""
-    events = Event.objects.order_by("-at", "-id")
+    events = EventRecord.objects.order_by("-at", "-id")
     if text:
         events = events.filter(text__icontains=text) | events.filter(phrase__icontains=text)
     return list(events[:EVENTS_SHOWN_MAX])
 
 
-def list_deeds(*, text: str = "") -> Sequence[Deed]:
-    """Return what was done last, that with a text in it if one is given."""
-    deeds = Deed.objects.order_by("-at", "-id")
+def list_audit_entries(*, text: str = "") -> Sequence[AuditEntry]:
+    """Return the newest audit entries, those with a text in them if one is given."""
+    entries = AuditEntry.objects.order_by("-at", "-id")
     if text:
-        deeds = deeds.filter(target__icontains=text) | deeds.filter(action__icontains=text)
-    return list(deeds[:EVENTS_SHOWN_MAX])
+        entries = entries.filter(target__icontains=text) | entries.filter(action__icontains=text)
+    return list(entries[:EVENTS_SHOWN_MAX])
 
 
-def list_stocks(*, after: int, limit: int) -> ListingBody:
-    """Return stocks in the order of the listing. Raises Unreachable (indefinite)."""
-    return wiring.catalog().listing(after, limit)
+def list_order_copies(order_no: int) -> list[OrderCopy]:
+    """Return an order as the ledger and every replica have it."""
+    clients: dict[str, OrdersClient] = {"ledger": wiring.catalog(), **wiring.replicas()}
+    return [_get_copy(name, client, order_no) for name, client in clients.items()]
+
+
+def list_orders(*, before: int, last: int) -> OrdersPage:
+    """
+    Return the orders right before one, the newest first.
+
+    before: 0 for the newest of all. last: the newest order. Raises Unreachable (indefinite).
+    """
+    end = min(before, last + 1) if before else last + 1
+    first = max(end - ORDERS_SHOWN_MAX, min(last, 1))
+    after = OrderNo(max(first, 1) - 1)
+    name, body = _ask_any(lambda client: client.rows(after, ORDERS_SHOWN_MAX))
+    return OrdersPage(name, [row for row in body.rows if row.order_no < end][::-1], first)
+
+
+def search_orders(*, text: str, before: int) -> OrdersPage:
+    """
+    Return orders before one with a text in key or stock, the newest first.
+
+    before: 0 for the newest of all. Raises Unreachable (indefinite).
+    """
+    name, body = _ask_any(lambda client: client.find(text, OrderNo(before), ORDERS_SHOWN_MAX))
+    return OrdersPage(name, body.rows, body.first)
+
+
+def _ask_any(question: Callable[[OrdersClient], T]) -> tuple[str, T]:
+    """Ask the ledger, or the first replica that answers: logs are its prefixes (I8)."""
+    fault: Failure = Unreachable("No database was asked.")
+    clients: list[tuple[str, OrdersClient]] = [("the ledger", wiring.catalog())]
+    for name, client in [*clients, *wiring.replicas().items()]:
+        try:
+            return name, question(client)
+        except Failure as failure:
+            fault = failure
+    raise fault
+
+
+def _get_copy(name: str, client: OrdersClient, order_no: int) -> OrderCopy:
+    try:
+        rows = client.rows(OrderNo(order_no - 1), 1).rows
+    except Failure as failure:
+        return OrderCopy(name, None, failure.message)
+    if not rows or rows[0].order_no != order_no:
+        return OrderCopy(name, None, "not there")
+    return OrderCopy(name, rows[0])

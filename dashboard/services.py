@@ -1,4 +1,4 @@
-"""What the dashboard changes: through the cluster's own doors, and in its own database."""
+"""What the dashboard changes: the cluster by actions, and its own database."""
 
 import os
 import secrets
@@ -13,68 +13,66 @@ from bazaar import clock
 from bazaar.client.answers import ClientError
 from bazaar.core.failures import Failure
 from dashboard import wiring
-from dashboard.acts import Act
-from dashboard.faults import NotStruck
-from dashboard.models import TEXT_CHARS_MAX, Deed
+from dashboard.actions import Action, FaultRefused
+from dashboard.models import TEXT_CHARS_MAX, AuditEntry
 
 ADMIN_NAME = "admin"
 PASSWORD_BYTES = 18
 TARGET_CHARS_MAX = 255
 
 
-def act(*, act: Act, username: str) -> tuple[bool, str]:
-    """Carry an act out, write down who did what and how it ended; tell whether it was done."""
-    if not act.is_valid():
+def carry_out(*, action: Action, username: str) -> tuple[bool, str]:
+    """
+    Carry an action out and write the audit entry.
+
+    Returns whether it was done, and one sentence for its page.
+    """
+    if not action.is_valid():
         return False, " ".join(
             str(text) if name == NON_FIELD_ERRORS else f"{name}: {text}"
-            for name, texts in act.errors.items()
+            for name, texts in action.errors.items()
             for text in texts
         )
-    is_done, text = False, "It broke; the log of the dashboard has the details."
+    is_done, text = False, "The dashboard failed; its log has the details."
     try:
-        is_done, text = True, act.carry_out()
+        is_done, text = True, action.carry_out()
     except Failure as failure:
-        is_done, text = False, failure.message
-    except (ClientError, NotStruck) as error:
-        is_done, text = False, str(error)
+        text = failure.message
+    except (ClientError, FaultRefused) as error:
+        text = str(error)
     finally:
-        record(username=username, action=act.action, target=act.target(), result=text)
-        wiring.shared().clear()
+        AuditEntry.objects.create(
+            at=datetime.fromtimestamp(clock.wall_s(), UTC),
+            username=username,
+            action=action.audit_name,
+            target=action.target()[:TARGET_CHARS_MAX],
+            result=text[:TEXT_CHARS_MAX],
+        )
+        wiring.render_cache().clear()
     return is_done, text
-
-
-def record(*, username: str, action: str, target: str, result: str) -> None:
-    """Write down who did what and how it ended."""
-    Deed.objects.create(
-        at=datetime.fromtimestamp(clock.wall_s(), UTC),
-        username=username,
-        action=action,
-        target=target[:TARGET_CHARS_MAX],
-        result=result[:TEXT_CHARS_MAX],
-    )
 
 
 def make_admin(*, password_path: Path) -> str | None:
     """
-    Make the first user unless there is one, keep the password in a file, and return it.
+    Make the first user, store the password in a file, and return it.
 
-    The file is readable by the owner only. It comes first: a user whose password nobody knows would
-    be no use, a file without its user is written again.
+    None: there are users already. Only the owner can read the file. It is written first: a user
+    with an unknown password is of no use, while a file without its user is written again.
     """
     users = get_user_model()._default_manager  # noqa: SLF001 - Django's documented name
     with transaction.atomic():
         if users.exists():
             return None
         password = secrets.token_urlsafe(PASSWORD_BYTES)
-        _keep(password_path, password)
+        _write_password(password_path, password)
         users.create_superuser(ADMIN_NAME, password=password)
     return password
 
 
-def _keep(path: Path, text: str) -> None:
+def _write_password(path: Path, password: str) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
+        file.write(password + "\n")
     part.replace(path)

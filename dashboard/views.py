@@ -1,11 +1,12 @@
 """The dashboard's pages, their JSON, and the forms on them: one call each."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views import View
@@ -15,18 +16,39 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bazaar.protocol.endpoints import EndpointBody, MethodBody, fields_of
+from bazaar.web.pages import PageRenderer
 from bazaar.web.view import JsonRenderer, JsonView
-from dashboard import acts, panels, selectors, services
-from dashboard.pages import PanelRenderer
+from dashboard import actions, panels, serializers, services, wiring
+from dashboard.models import PERMISSIONS
 
 NEXT = "Bazaar-Next-Ms"
 """In how many milliseconds there is something new for a page to ask for."""
 
 
 class AdminView(View):
-    """A view inside the admin, which lets in staff only."""
+    """A view inside the admin, for staff with its permission."""
 
     site: Any = None
+    permission = ""
+    """One of PERMISSIONS; empty: all staff."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Refuse users without the permission."""
+        if self.permission and not request.user.has_perm(f"dashboard.{self.permission}"):
+            shown = {"title": "Not permitted", "permission": PERMISSIONS[self.permission]}
+            return self.show(request, "refused", shown, HTTPStatus.FORBIDDEN)
+        return super().dispatch(request, *args, **kwargs)
+
+    def show(
+        self,
+        request: HttpRequest,
+        name: str,
+        shown: Mapping[str, Any],
+        status: HTTPStatus = HTTPStatus.OK,
+    ) -> HttpResponse:
+        """Return a page in the admin's frame."""
+        context = {**self.site.each_context(request), **shown}
+        return render(request, f"dashboard/{name}.html", context, status=status)
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Answer an unknown method, in JSON as everywhere."""
@@ -39,19 +61,44 @@ class AdminView(View):
         )
 
 
-class Page(AdminView):
+class PanelPage(AdminView):
     """GET: one page in the admin's frame; for htmx only the part of it that changes."""
 
-    panel: panels.Panel = panels.PANELS[0]
+    panel = panels.PANELS[0]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        next_ms = selectors.get_due_ms()
+        next_ms = round(wiring.collector().due_s() * 1000)
         live = self.panel.render(request.GET)
         if request.headers.get("HX-Request"):
             return HttpResponse(live, headers={NEXT: str(next_ms)})
-        shown, frame = self.panel.show(request.GET), self.site.each_context(request)
         parts = {"title": self.panel.title, "live": live, "path": request.get_full_path()}
-        return render(request, self.panel.page, {**frame, **shown, **parts, "next_ms": next_ms})
+        shown = {**self.panel.show(request.GET), **parts, "next_ms": next_ms}
+        return self.show(request, self.panel.name, shown)
+
+
+class PanelRenderer(PageRenderer):
+    """Render a panel's JSON as a page in the admin's frame; refusals without it."""
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Return the page."""
+        response = (renderer_context or {})["response"]  # DRF gives one to every renderer
+        is_refused = response.status_code == HTTPStatus.FORBIDDEN
+        self.template = "bazaar/page.html" if is_refused else "dashboard/endpoint.html"
+        return str(super().render(data, accepted_media_type, renderer_context))
+
+    def get_context(
+        self, data: Any, accepted_media_type: str | None, renderer_context: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return what page and frame show."""
+        shown = super().get_context(data, accepted_media_type, renderer_context)
+        if "way_in" in shown:
+            return shown
+        return {**renderer_context["view"].site.each_context(renderer_context["request"]), **shown}
 
 
 class PanelDetail(JsonView):
@@ -60,12 +107,14 @@ class PanelDetail(JsonView):
     authentication_classes = [SessionAuthentication]
     permission_classes = [IsAdminUser]
     renderer_classes = [JsonRenderer, PanelRenderer]
-    panel: panels.Panel = panels.PANELS[0]
+    panel = panels.PANELS[0]
     site: Any = None
 
     def describe(self, path: str) -> EndpointBody:
         """Return what this panel shows."""
-        method = MethodBody(method="GET", changes=False, fields=fields_of(self.panel.asks, "query"))
+        method = MethodBody(
+            method="GET", changes=False, fields=fields_of(self.panel.example, "query")
+        )
         return EndpointBody(
             path=path,
             description=self.panel.about_json,
@@ -74,21 +123,51 @@ class PanelDetail(JsonView):
         )
 
     def way_in(self, path: str) -> str:
-        """Return the sign-in that leads back."""
+        """Return the sign-in page that leads back."""
         return f"{reverse('admin:login')}?{urlencode({'next': path})}"
 
     def get(self, request: Request) -> Response:
         return Response(self.panel.show(request.query_params))
 
 
-class Doing(AdminView):
-    """POST: change something, note who did, and go back to the page with what came of it."""
+class ActionView(AdminView):
+    """POST: carry an action out and go back to its page, which shows the result."""
 
-    act: type[acts.Act] = acts.Act
-    back = "/"
+    action: type[actions.Action] = actions.Action
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        username = request.user.get_username()
-        is_done, text = services.act(act=self.act(request.POST), username=username)
+        action, username = self.action(request.POST), request.user.get_username()
+        is_done, text = services.carry_out(action=action, username=username)
         messages.add_message(request, messages.SUCCESS if is_done else messages.ERROR, text)
-        return HttpResponseRedirect(self.back)
+        return HttpResponseRedirect(self.action.page)
+
+
+class ApiList(AdminView):
+    """GET: every process of the cluster, and what each of its ports serves."""
+
+    permission = "browse_api"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        indexes = wiring.api_relay().list_indexes()
+        shown = {"title": "API", "indexes": indexes, "panels": panels.PANELS}
+        return self.show(request, "api", shown)
+
+
+class ApiEndpoint(AdminView):
+    """GET: an endpoint of another process, with its answer where it is readable."""
+
+    permission = "browse_api"
+
+    def get(self, request: HttpRequest, process: str, port_name: str, word: str) -> HttpResponse:
+        relay, texts = wiring.api_relay(), request.GET.dict()
+        listener = relay.find_listener(process, port_name)
+        reading = relay.read_endpoint(listener, f"/{word}", texts) if listener else None
+        if reading is None:
+            raise Http404
+        shown = {
+            **serializers.show_reading(reading, texts),
+            "title": f"{process} /{word}",
+            "listener": listener,
+            "action": request.path,
+        }
+        return self.show(request, "endpoint", shown, reading.status)

@@ -1,11 +1,13 @@
-"""The dashboard's one set of running parts; the only file here that reads settings."""
+"""The dashboard's running parts; the only file here that reads settings."""
 
+from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from bazaar import clock
 from bazaar.client.client import Client
 from bazaar.client.exchange import Timeouts
 from bazaar.protocol.clients import (
@@ -16,38 +18,38 @@ from bazaar.protocol.clients import (
     RoleClient,
 )
 from bazaar.protocol.statuses import Status
+from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import Node, Topology
-from dashboard import events
+from dashboard import models
+from dashboard.api_relay import ApiRelay
+from dashboard.cluster_view import WORKER
 from dashboard.collector import Collector
-from dashboard.faults import Striker
-from dashboard.findings import WORKER
-from dashboard.relay import Courier
-from dashboard.shared import Shared
+from dashboard.render_cache import RenderCache
 
 CALL_TIMEOUT_S = 2.0
-"""For a question that a person waits for."""
-ASKERS_MAX = 256
-"""Kept clients: a worker has another port each time it starts."""
+"""For a call that a person waits for."""
+CLIENTS_MAX = 256
+"""Clients kept for polling: a worker has another port each time it starts."""
 TRADE_TIMEOUT_S = 12.0
 """A front end itself tries for 10 s."""
 
 
 @cache
 def collector() -> Collector:
-    """Return the one that asks all roles."""
-    return Collector(settings.BAZAAR_TOPOLOGY, _ask, events.keep)
+    """Return the one collector."""
+    return Collector(settings.BAZAAR_TOPOLOGY, _fetch_status, models.store_events)
 
 
 def topology() -> Topology:
-    """Return who is in the cluster."""
+    """Return the cluster description."""
     found: Topology = settings.BAZAAR_TOPOLOGY
     return found
 
 
 @cache
-def shared() -> Shared:
-    """Return what pages show, made once for all of them."""
-    return Shared()
+def render_cache() -> RenderCache:
+    """Return the cache of what pages show."""
+    return RenderCache()
 
 
 @cache
@@ -75,57 +77,63 @@ def front_ends() -> dict[int, FrontEndClient]:
 
 
 def list_processes(number: int) -> list[FrontEndClient]:
-    """Return a client for each process of one front end that is known."""
+    """Return a client for each known process of one front end."""
     workers = (
-        _asker("frontend", found.node, CALL_TIMEOUT_S)
-        for found in collector().look().findings
-        if found.role == WORKER and found.status and found.status.id == number
+        _client("frontend", one.node, CALL_TIMEOUT_S)
+        for one in collector().view().results
+        if one.role == WORKER and one.status and one.status.id == number
     )
     return [front_ends()[number], *(one for one in workers if isinstance(one, FrontEndClient))]
 
 
 @cache
-def courier() -> Courier:
-    """Return the one that carries what staff enter to any endpoint."""
-    return Courier(topology(), settings.BAZAAR_SECRET)
+def api_relay() -> ApiRelay:
+    """Return the relay that reads the endpoints of other processes."""
+    secret = settings.BAZAAR_SECRET
+    return ApiRelay(topology(), lambda address: HttpTransport(address, secret, clock.wall_s))
 
 
 @cache
-def public() -> Client:
-    """Return the client that trades as everybody does, at any front end."""
+def public_client() -> Client:
+    """Return a client that trades at any front end, like any other client."""
     urls = [f"http://{_host(node)}:{node.port}" for node in topology().front_ends]
     return Client(urls, Timeouts(deadline_s=TRADE_TIMEOUT_S, silence_s=CALL_TIMEOUT_S))
 
 
 def password_path() -> Path:
-    """Return where the first user's password is kept."""
+    """Return the file that holds the first user's password."""
     return Path(settings.BAZAAR_DATA_DIR) / "dashboard.password"
 
 
 def has_fault_buttons() -> bool:
-    """Tell whether this is a cluster to break."""
+    """Tell whether staff may inject faults into this cluster at all."""
     return bool(settings.BAZAAR_FAULT_BUTTONS)
 
 
 @cache
-def striker() -> Striker:
-    """Return the one that breaks and mends processes."""
-    made: Striker = import_string(settings.BAZAAR_STRIKER)(Path(settings.BAZAAR_DATA_DIR))
-    return made
+def fault_injector() -> Callable[[str, str], str]:
+    """
+    Return the function that injects a fault: verb and process in, one sentence out.
+
+    It raises FaultRefused.
+    """
+    injector = import_string(settings.BAZAAR_FAULT_INJECTOR)(Path(settings.BAZAAR_DATA_DIR))
+    inject: Callable[[str, str], str] = injector.inject
+    return inject
 
 
 def start() -> None:
-    """Begin to ask, so that a page is full when it is first looked at."""
+    """Begin to poll, so that the first page that is opened is full."""
     collector().start()
 
 
-def _ask(role: str, node: Node, timeout_s: float) -> Status:
-    return _asker(role, node, timeout_s).status()
+def _fetch_status(role: str, node: Node, timeout_s: float) -> Status:
+    return _client(role, node, timeout_s).status()
 
 
-@lru_cache(maxsize=ASKERS_MAX)
-def _asker(role: str, node: Node, timeout_s: float) -> RoleClient:
-    """Return the client that the collector asks with; its connection is kept."""
+@lru_cache(maxsize=CLIENTS_MAX)
+def _client(role: str, node: Node, timeout_s: float) -> RoleClient:
+    """Return a client whose connection stays open from poll to poll."""
     return CLIENTS[role].at(node, settings.BAZAAR_SECRET, timeout_s)
 
 

@@ -16,12 +16,12 @@ from bazaar.cluster.operations import Cluster
 from bazaar.settings import env
 from bazaar.settings.env import SettingsError
 from bazaar.topology import role_of
-from dashboard.faults import NotStruck
+from dashboard.actions import FaultRefused
 
 SIGNAL_NAMES = {"kill": "KILL", "pause": "STOP", "resume": "CONT"}
 
 
-class Striker:
+class FaultInjector:
     """Breaks and mends the processes of one data folder; safe for many threads."""
 
     def __init__(self, data_dir: Path) -> None:
@@ -29,8 +29,8 @@ class Striker:
         self._data = DataDir(data_dir)
         self._cluster: Cluster | None = None
 
-    def strike(self, verb: str, name: str) -> str:
-        """Do it to one process and return what was done. Raises NotStruck."""
+    def inject(self, verb: str, name: str) -> str:
+        """Inject one fault and return what was done. Raises FaultRefused."""
         try:
             cluster = self._cluster = self._cluster or Cluster(self._data, os.environ)
             if verb in SIGNAL_NAMES:
@@ -39,7 +39,7 @@ class Striker:
                 return self._restart_dashboard(name)
             return f"{cluster.stop(name)}, {cluster.start(name)}"
         except (ClusterError, SettingsError) as error:
-            raise NotStruck(" ".join(str(error).split())) from error
+            raise FaultRefused(" ".join(str(error).split())) from error
 
     def _restart_dashboard(self, name: str) -> str:
         """Have the command do it, apart from this process: whoever restarts us must outlive us."""

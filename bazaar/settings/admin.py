@@ -1,5 +1,5 @@
 """
-What Django's admin needs in the dashboard's process: apps, middleware, sign-in, policy, theme.
+What Django's admin needs: apps, middleware, sign-in, policy, theme.
 
 The tests install the same apps; no other role has users.
 """
@@ -74,7 +74,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
 # No 'unsafe-inline' anywhere. Alpine, which Unfold's menus are written in, evaluates the
-# expressions in its attributes, hence 'unsafe-eval' (ADR 19).
+# expressions in its attributes, hence 'unsafe-eval' (docs/adr/0019).
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -90,8 +90,12 @@ CONTENT_SECURITY_POLICY = {
 }
 
 
-def _page(title: str, icon: str, name: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+def _page(title: str, icon: str, name: str, permission: str = "") -> dict[str, Any]:
+    """Return a line of the navigation, for users with its permission."""
+    line: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+    if permission:
+        line["permission"] = lambda request: request.user.has_perm(permission)
+    return line
 
 
 UNFOLD = {
@@ -118,15 +122,20 @@ UNFOLD = {
                     _page("Orders", "receipt_long", "orders"),
                     _page("Events", "notifications", "events"),
                     _page("Traffic", "monitoring", "traffic"),
-                    _page("API", "api", "api"),
+                    _page("API", "api", "api", "dashboard.browse_api"),
                 ]
             },
             {
                 "title": "Administration",
                 "separator": True,
                 "items": [
-                    _page("Users", "group", "auth_user_changelist"),
-                    _page("Audit", "fact_check", "dashboard_deed_changelist"),
+                    _page("Users", "group", "auth_user_changelist", "auth.view_user"),
+                    _page(
+                        "Audit",
+                        "fact_check",
+                        "dashboard_auditentry_changelist",
+                        "dashboard.view_auditentry",
+                    ),
                 ],
             },
         ]

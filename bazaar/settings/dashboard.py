@@ -1,4 +1,4 @@
-"""The dashboard: shows the whole cluster to those who sign in; keeps users, sessions, an audit."""
+"""The dashboard: stores users, sessions, events and an audit."""
 
 import os
 
@@ -24,12 +24,11 @@ DATABASES = sqlite(BAZAAR_DATA_DIR / f"{BAZAAR_ROLE}.sqlite3")
 ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_WIRING = "dashboard.wiring"
 BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")
-BAZAAR_STRIKER = (
-    "bazaar.cluster.fault_injection.Striker"  # loaded by name: rooms import no ops (ADR 19)
-)
+# Loaded by its name, because the dashboard may not import bazaar.cluster (docs/adr/0019).
+BAZAAR_FAULT_INJECTOR = "bazaar.cluster.fault_injection.FaultInjector"
 
 if env.read_flag(os.environ, "BAZAAR_HTTPS"):
-    # A proxy in front speaks HTTPS, and says so in this header.
+    # A proxy in front speaks HTTPS and sets this header.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     SECURE_HSTS_SECONDS = 365 * 24 * 3600

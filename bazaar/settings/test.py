@@ -27,7 +27,7 @@ ROOT_URLCONF = "bazaar.urls.frontend"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
 BAZAAR_WIRING = "frontend_app.wiring"
 BAZAAR_FAULT_BUTTONS = True
-BAZAAR_STRIKER = "bazaar.cluster.fault_injection.Striker"
+BAZAAR_FAULT_INJECTOR = "bazaar.cluster.fault_injection.FaultInjector"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

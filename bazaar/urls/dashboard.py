@@ -1,4 +1,4 @@
-"""What the dashboard serves: its pages and the same as JSON, all for those who signed in."""
+"""What the dashboard serves to staff: its pages, and the same as JSON."""
 
 from django.urls import path, re_path
 

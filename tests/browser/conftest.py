@@ -1,15 +1,14 @@
-"""A real cluster, and Debian's Chromium looking at its dashboard."""
+"""A real cluster, and Debian's Chromium on its dashboard; both serve all tests of this folder."""
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.cluster.conftest import LiveCluster, prepared
+from tests.cluster.conftest import LiveCluster
 
-__all__ = ["prepared"]
 CHROMIUM = shutil.which("chromium")
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -19,18 +18,22 @@ QUIET = (
 WAIT_MS = 20_000
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[LiveCluster]:
-    """Return a cluster of this module, up."""
-    folder = tmp_path_factory.mktemp("browser")
-    shutil.copytree(prepared / "data", folder / "data")
-    live = LiveCluster(folder)
+@pytest.fixture(scope="session")
+def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
+    live = LiveCluster(tmp_path_factory.mktemp("browser"))
     live.up()
     yield live
     live.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def cluster(_cluster: LiveCluster) -> LiveCluster:
+    """Return the cluster of these tests, healthy; its orders stay from test to test."""
+    _cluster.heal()
+    return _cluster
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Return Chromium. `.ci/install-tool chromium chromium` installs it."""
     assert CHROMIUM, "chromium is not installed"
@@ -40,16 +43,16 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Visitor:
-    """A page of somebody who has signed in nowhere, and whatever went wrong in it."""
+class Visit:
+    """A page of one process in the browser, and whatever went wrong in it."""
 
     def __init__(self, page: Page, base_url: str) -> None:
         self.page, self.base_url = page, base_url
         self.faults: list[str] = []
         page.set_default_timeout(WAIT_MS)
-        page.on("console", lambda said: self._note(said.type, said.text))
+        page.on("console", lambda message: self._note(message.type, message.text))
         page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("request", lambda request: self._leave(request.url))
+        page.on("request", lambda request: self._check_origin(request.url))
         page.on("dialog", lambda dialog: dialog.accept())
 
     def go(self, path: str) -> None:
@@ -60,39 +63,47 @@ class Visitor:
         if kind in ("error", "warning"):
             self.faults.append(text)
 
-    def _leave(self, url: str) -> None:
+    def _check_origin(self, url: str) -> None:
         if not url.startswith((self.base_url, "data:")):
             self.faults.append(f"left the origin: {url}")
 
 
-class Watched(Visitor):
-    """A page that has signed in to the dashboard."""
+@contextmanager
+def open_page(context: BrowserContext, base_url: str) -> Iterator[Visit]:
+    """Open a page; let no error and no request to elsewhere pass."""
+    page = context.new_page()
+    visit = Visit(page, base_url)
+    yield visit
+    page.close()
+    assert visit.faults == []
 
-    def __init__(self, page: Page, base_url: str, password: str) -> None:
-        super().__init__(page, base_url)
-        page.goto(base_url)
+
+@pytest.fixture
+def front_end(browser: Browser, cluster: LiveCluster) -> Iterator[Visit]:
+    """Return a page of somebody at the front end."""
+    with browser.new_context() as context, open_page(context, cluster.base_url) as visit:
+        yield visit
+
+
+@pytest.fixture(scope="session")
+def _signed_in(browser: Browser, _cluster: LiveCluster) -> Iterator[BrowserContext]:
+    """Sign in as a person does, once for all tests."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(_cluster.url("dashboard"))
         page.fill("[name=username]", "admin")
-        page.fill("[name=password]", password)
+        page.fill(
+            "[name=password]", (_cluster.data.root / "dashboard.password").read_text().strip()
+        )
         page.click("button[type=submit]")
-        page.wait_for_selector("#leader")
+        page.wait_for_selector("#leader", timeout=WAIT_MS)
+        page.close()
+        yield context
 
 
 @pytest.fixture
-def visitor(browser: Browser, cluster: LiveCluster) -> Iterator[Visitor]:
-    """Return a browser at the front end; no error and no foreign request is let pass."""
-    page = browser.new_page()
-    made = Visitor(page, cluster.base_url)
-    yield made
-    page.close()
-    assert made.faults == []
-
-
-@pytest.fixture
-def watched(browser: Browser, cluster: LiveCluster) -> Iterator[Watched]:
-    """Return a browser's page that has signed in; no error and no foreign request is let pass."""
-    password = (cluster.data.root / "dashboard.password").read_text().strip()
-    page = browser.new_page()
-    made = Watched(page, cluster.url("dashboard"), password)
-    yield made
-    page.close()
-    assert made.faults == []
+def admin(_signed_in: BrowserContext, cluster: LiveCluster) -> Iterator[Visit]:
+    """Return the first page of the dashboard, signed in as a superuser."""
+    with open_page(_signed_in, cluster.url("dashboard")) as visit:
+        visit.go("/")
+        yield visit

@@ -1,60 +1,30 @@
-"""A dashboard that looks at a cluster of answers given by the test."""
+"""A dashboard of a cluster whose statuses the test makes up, and its users."""
 
+import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core import signals
 from django.db import close_old_connections
 from django.test import Client
 from pytest_django import Settings
 
 import dashboard.wiring
-from bazaar.core.digest import GENESIS
 from bazaar.core.failures import Unreachable
-from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
+from bazaar.protocol.statuses import Status
 from bazaar.settings.admin import ADMIN_MIDDLEWARE
 from bazaar.topology import Node, local
 from dashboard.collector import Collector
 
 Show = Callable[..., None]
-BASE = {"id": 1, "pid": 4242, "up_since_s": 0.0, "is_ready": True, "digest": GENESIS}
-
-
-def catalog(term: int = 3, leader: int | None = 2, last: int = 9) -> CatalogStatus:
-    return CatalogStatus(role="catalog", term=term, leader=leader, last=last, stocks=10, **BASE)  # type: ignore[arg-type]
-
-
-def replica(number: int, term: int = 3, leader: int | None = 2, last: int = 9) -> ReplicaStatus:
-    return ReplicaStatus(
-        role="order",
-        term=term,
-        leader=leader,
-        last=last,
-        state="leading" if number == leader else "following",
-        lag_orders=0,
-        lag_ms=0.5,
-        **{**BASE, "id": number},  # type: ignore[arg-type]
-    )
-
-
-def front_end(term: int = 3, leader: int | None = 2) -> FrontEndStatus:
-    return FrontEndStatus(
-        role="frontend",
-        term=term,
-        leader=leader,
-        lease_left_s=1.5,
-        hits=7,
-        **BASE,  # type: ignore[arg-type]
-    )
-
-
-PASSWORD = "correct horse battery staple"
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @pytest.fixture
-def visitor(db: None, settings: Settings) -> Iterator[Client]:
-    """Return a browser that has not signed in, before the dashboard's whole middleware."""
+def anonymous(db: None, settings: Settings) -> Iterator[Client]:
+    """Return a browser that has not signed in, with the dashboard's whole middleware."""
     settings.ROOT_URLCONF = "bazaar.urls.dashboard"
     settings.MIDDLEWARE = ADMIN_MIDDLEWARE
     yield Client(enforce_csrf_checks=True, raise_request_exception=False)
@@ -64,28 +34,62 @@ def visitor(db: None, settings: Settings) -> Iterator[Client]:
 
 
 @pytest.fixture
-def staff(visitor: Client) -> Client:
-    """Return a browser whose user has signed in as staff."""
-    visitor.force_login(
-        User.objects.create_superuser("admin", password=PASSWORD),
-        "django.contrib.auth.backends.ModelBackend",
-    )
-    return visitor
+def superuser(anonymous: Client) -> Client:
+    """Return a browser whose user has signed in as a superuser."""
+    anonymous.force_login(User.objects.create_superuser("admin"), BACKEND)
+    return anonymous
+
+
+@pytest.fixture
+def admin(superuser: Client) -> Client:
+    """Return the same browser; it sends every form with its token."""
+    superuser.handler.enforce_csrf_checks = False
+    return superuser
+
+
+@pytest.fixture
+def sign_in(anonymous: Client) -> Callable[..., Client]:
+    """Return what signs a new user in and returns the browser; it sends every form's token."""
+
+    def sign_in(*permissions: str, is_staff: bool = True) -> Client:
+        user = User.objects.create_user("somebody", is_staff=is_staff)
+        for codename in permissions:
+            user.user_permissions.add(
+                Permission.objects.get(content_type__app_label="dashboard", codename=codename)
+            )
+        anonymous.force_login(user, BACKEND)
+        anonymous.handler.enforce_csrf_checks = False
+        return anonymous
+
+    return sign_in
+
+
+def check_policy(reply: Any) -> None:
+    """Fail if a page holds what its policy would stop, or its policy would allow too much."""
+    policy, html = reply["content-security-policy"], reply.content.decode()
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert "http" not in policy
+    assert "<html" in html
+    html = re.sub(r'<script id="[\w-]+" type="application/json">', "", html)  # data, never run
+    assert not re.findall(r"<style(?![^>]*nonce)|<script(?![^>]*(?:src|nonce))", html)
+    assert not re.findall(r"<[^>]*\s(?:style|on[a-z]+)=", html)
+    assert not re.findall(r"(?:src|href|action)=[\"']?(?:https?:)?//", html)
 
 
 @pytest.fixture
 def show(monkeypatch: pytest.MonkeyPatch) -> Show:
-    """Let every role answer with its status; those that are not given do not answer."""
+    """Let every process report its status; those that are not given do not answer."""
 
     def given(**statuses: Status) -> None:
-        def ask(role: str, node: Node, timeout_s: float) -> Status:
+        def fetch_status(role: str, node: Node, timeout_s: float) -> Status:
             assert timeout_s > 0
             name = f"{role}_{node.id}" if role == "order" else role
             if name not in statuses:
                 raise Unreachable(f"{node.host}:{node.control_port} did not answer: refused")
             return statuses[name]
 
-        collector = Collector(local(3), ask)
+        collector = Collector(local(3), fetch_status)
         monkeypatch.setattr(dashboard.wiring, "collector", lambda: collector)
 
     return given

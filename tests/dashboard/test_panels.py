@@ -1,32 +1,32 @@
-"""Each page and its JSON show the same, dead roles or not, whatever is asked."""
+"""Each page and its JSON show the same moment, whatever is asked and whichever process is dead."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import pytest
 from django.test import Client
+from msgspec.structs import asdict, replace
 
 import dashboard.wiring
 from bazaar.core.failures import Unreachable
 from bazaar.protocol.rows import FoundBody, ListingBody, Row, RowsBody
 from bazaar.protocol.statuses import CachedStock, FollowerStatus
-from bazaar.protocol.statuses import Event as Told
-from dashboard import events, lookup
-from dashboard.feed import Happening
-from dashboard.models import Event
+from dashboard import models, selectors
+from dashboard.event_feed import ClusterEvent
+from dashboard.models import EventRecord
 from dashboard.panels import PANELS
-from tests.dashboard.conftest import Show, catalog, front_end, replica
+from tests.dashboard.conftest import Show
+from tests.dashboard.statuses import catalog, event, front_end, replica, reporting
 
-PAGES = ["/" if panel.name == "index" else f"/{panel.name}" for panel in PANELS]
+PAGES = ["/" if panel.is_index else f"/{panel.name}" for panel in PANELS]
 ROW = Row(
     order_no=7, key="k-7", stock_name="<b>Co</b>", trade_type="buy", quantity=3, digest="d" * 64
 )
 
 
 class Database:
-    """A database of one order, or one that does not answer."""
+    """A database of some orders, or one that does not answer."""
 
     def __init__(self, rows: tuple[Row, ...] | None) -> None:
         self.held = rows
@@ -60,13 +60,32 @@ def databases(monkeypatch: pytest.MonkeyPatch, show: Show) -> Callable[..., None
     return given
 
 
+def everybody(**changes: Any) -> dict[str, Any]:
+    """Return the statuses of a healthy cluster, some changed."""
+    replicas = {f"order_{number}": replica(number) for number in (1, 2, 3)}
+    return {"catalog": catalog(), **replicas, "frontend": front_end(), **changes}
+
+
+def read_cluster(client: Client) -> dict[str, Any]:
+    reply = client.get("/api/cluster")
+    assert reply.status_code == 200
+    shown: dict[str, Any] = reply.json()
+    return shown
+
+
+def read_page(client: Client, path: str = "/") -> str:
+    reply = client.get(path)
+    assert (reply.status_code, reply["content-type"]) == (200, "text/html; charset=utf-8")
+    return reply.content.decode()
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_whole_for_a_person_and_its_changing_part_for_htmx(
-    staff: Client, databases: Callable[..., None], path: str
+    superuser: Client, databases: Callable[..., None], path: str
 ) -> None:
     databases((ROW,), (ROW,), None)
-    whole = staff.get(path)
-    part = staff.get(path, headers={"HX-Request": "true"})
+    whole = superuser.get(path)
+    part = superuser.get(path, headers={"HX-Request": "true"})
     assert (whole.status_code, part.status_code) == (200, 200)
     assert b"<html" in whole.content
     assert b"<html" not in part.content
@@ -74,117 +93,116 @@ def test_a_page_is_whole_for_a_person_and_its_changing_part_for_htmx(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_stays_up_when_nobody_answers(
-    staff: Client, databases: Callable[..., None], show: Show, path: str
+def test_every_page_stays_up_when_no_process_answers(
+    superuser: Client, databases: Callable[..., None], show: Show, path: str
 ) -> None:
     databases(None, None, None)
     show()
-    assert staff.get(path).status_code == 200
-    name = path.strip("/") or "cluster"
-    assert staff.get(f"/api/{name}").json()
+    assert superuser.get(path).status_code == 200
+    assert superuser.get(f"/api/{path.strip('/') or 'cluster'}").json()
 
 
-def test_one_order_is_seen_in_each_database(staff: Client, databases: Callable[..., None]) -> None:
-    databases((ROW,), (), None)
-    copies = staff.get("/api/orders", {"q": "7"}).json()["copies"]
-    assert [copy["name"] for copy in copies] == ["ledger", "order-1", "order-2"]
-    assert [copy["reason"] for copy in copies] == ["", "not there", "refused"]
-    assert copies[0]["row"]["stock_name"] == "<b>Co</b>"
-    html = staff.get("/orders", {"q": "7"}).content
-    assert b"&lt;b&gt;Co&lt;/b&gt;" in html
-    assert b"<b>Co</b>" not in html
-
-
-@pytest.mark.parametrize(("text", "count"), [("K-7", 1), ("co</B>", 1), ("k8", 0), ("", 1)])
-def test_orders_are_found_by_key_and_by_stock(
-    staff: Client, databases: Callable[..., None], text: str, count: int
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_shows_the_same_view_and_says_when_to_ask_again(
+    superuser: Client, databases: Callable[..., None], path: str
 ) -> None:
     databases((ROW,), (), ())
-    assert len(staff.get("/api/orders", {"q": text}).json()["rows"]) == count
+    at_s = read_cluster(superuser)["at_s"]
+    part = superuser.get(path, headers={"HX-Request": "true"})
+    assert 0 < int(part["Bazaar-Next-Ms"]) <= 2000
+    assert f'href="/api/{path.strip("/") or "cluster"}"' in part.content.decode()
+    assert superuser.get("/api/cache").json()["at_s"] == at_s
 
 
-def test_without_the_ledger_orders_are_found_in_a_replica(
-    staff: Client, databases: Callable[..., None]
-) -> None:
-    databases(None, None, (ROW,))
-    for query in ({}, {"q": "co"}):
-        shown = staff.get("/api/orders", query).json()
-        assert ([row["order_no"] for row in shown["rows"]], shown["source"]) == ([7], "order-2")
+@pytest.mark.parametrize("path", ["/", "/api/cluster"])
+def test_a_panel_changes_nothing(show: Show, superuser: Client, path: str) -> None:
+    show(**everybody())
+    superuser.handler.enforce_csrf_checks = False
+    for method in ("POST", "PUT", "DELETE", "BREW"):
+        reply = superuser.generic(method, path)
+        assert reply.status_code == 405
+        assert "not allowed" in reply.json()["error"]["message"]
 
 
-def test_a_search_says_how_far_it_looked_and_goes_on_from_there(
-    staff: Client, databases: Callable[..., None]
-) -> None:
-    databases((ROW,), (), ())
-    html = staff.get("/orders", {"q": "co & co", "before": "90"}).content.decode()
-    assert "Looked through the ledger down to order 85." in html
-    assert 'href="/orders?q=co%20%26%20co&amp;before=85"' in html
-    html = staff.get("/orders", {"q": "co", "before": "3"}).content.decode()
-    assert "down to order 1: there are no more" in html
-    assert "Look further" not in html
+# The cluster
 
 
-def test_older_orders_are_listed_page_by_page(
-    staff: Client, databases: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lookup, "FOUND_MAX", 3)
-    rows = tuple(msgspec.structs.replace(ROW, order_no=number) for number in range(1, 8))
-    databases(rows, (), ())
-    pages, before = [], 0
-    while before is not None:
-        shown = staff.get("/api/orders", {"before": before}).json()
-        pages.append([row["order_no"] for row in shown["rows"]])
-        before = shown["next"]
-    assert pages == [[7, 6, 5], [4, 3, 2], [1]]
+def test_a_healthy_cluster_is_shown(show: Show, superuser: Client) -> None:
+    show(**everybody())
+    shown = read_cluster(superuser)
+    assert (shown["leader"], shown["term"], shown["last"]) == (2, 3, 9)
+    assert [one["is_leader"] for one in shown["replicas"]] == [False, True, False]
+    assert all(role["is_up"] for role in shown["roles"])
+    names = ["catalog", "order-1", "order-2", "order-3", "frontend-1"]
+    assert [role["name"] for role in shown["roles"]] == names
+    html = read_page(superuser)
+    assert "replica 2 leads term 3" in html
+    for name in names:
+        assert name in html
 
 
-@pytest.mark.parametrize("query", [{"q": "9" * 400}, {"q": "\0"}, {"q": "²"}, {"after": "-1"}])
-@pytest.mark.parametrize("path", ["/orders", "/events", "/stocks", "/api/orders"])
-def test_an_odd_question_is_answered(
-    staff: Client, databases: Callable[..., None], path: str, query: dict[str, str]
-) -> None:
-    databases((ROW,), (), ())
-    assert staff.get(path, query).status_code == 200
+def test_a_dead_replica_is_shown_with_the_reason(show: Show, superuser: Client) -> None:
+    statuses = everybody()
+    del statuses["order_3"]
+    show(**statuses)
+    shown = read_cluster(superuser)
+    assert shown["replicas"][2]["state"] == "no answer"
+    (dead,) = (role for role in shown["roles"] if not role["is_up"])
+    assert (dead["name"], dead["pid"]) == ("order-3", None)
+    assert "did not answer" in dead["reason"]
 
 
-def test_the_cache_page_shows_versions_and_hits(staff: Client, show: Show) -> None:
-    cached = CachedStock(stock_name="MenhirCo", version=4, quantity=9, age_s=2, hits=5)
-    told = front_end()
-    show(frontend=type(told)(**{**_fields(told), "cached": (cached,), "hits": 3, "misses": 1}))
-    (cache,) = staff.get("/api/cache").json()["caches"]
-    assert (cache["hit_percent"], cache["stocks"][0]["version"]) == (75.0, 4)
-    assert "MenhirCo" in staff.get("/cache").content.decode()
+def test_a_replica_that_is_behind_shows_its_lag(show: Show, superuser: Client) -> None:
+    show(**everybody(order_1=replica(1, last=4)))
+    assert [one["lag_orders"] for one in read_cluster(superuser)["replicas"]] == [5, 0, 0]
 
 
-def _fields(told: Any) -> dict[str, Any]:
-    return {name: getattr(told, name) for name in told.__struct_fields__}
+def test_the_newest_term_decides_who_leads(show: Show, superuser: Client) -> None:
+    """A process that has not heard of the election yet must not confuse the page."""
+    show(**everybody(order_1=replica(1, term=2, leader=1), frontend=front_end(term=2, leader=1)))
+    assert (read_cluster(superuser)["leader"], read_cluster(superuser)["term"]) == (2, 3)
 
 
-def test_a_log_that_differs_is_named(staff: Client, show: Show) -> None:
+def test_a_cluster_that_does_not_answer_is_shown_too(show: Show, superuser: Client) -> None:
+    show()
+    shown = read_cluster(superuser)
+    assert (shown["leader"], shown["term"], shown["last"]) == (None, 0, 0)
+    assert not any(role["is_up"] for role in shown["roles"])
+    assert "There is no leader." in read_page(superuser)
+
+
+def test_what_a_process_reports_is_escaped(show: Show, superuser: Client) -> None:
+    bad = "<script>alert(1)</script>"
+    show(**everybody(order_1=replace(replica(1), state=bad)))
+    assert bad not in read_page(superuser)
+    assert "&lt;script&gt;" in read_page(superuser)
+
+
+def test_a_log_that_differs_is_named(superuser: Client, show: Show) -> None:
     """I8: equal length means equal digest."""
-    other = _fields(replica(1))
-    show(order_1=type(replica(1))(**{**other, "digest": "f" * 64}), order_2=replica(2))
-    first, second, _ = staff.get("/api/cluster").json()["replicas"]
+    show(order_1=replace(replica(1), digest="f" * 64), order_2=replica(2))
+    first, second, _ = read_cluster(superuser)["replicas"]
     assert (first["is_same"], second["is_same"]) == (False, True)
-    assert "differs" in staff.get("/").content.decode()
+    assert "differs" in read_page(superuser)
 
 
-def test_the_size_of_each_database_is_shown(staff: Client, show: Show) -> None:
-    told = replica(1)
-    show(order_1=type(told)(**{**_fields(told), "database_bytes": 3 * 1024 * 1024}))
-    sizes = [one["database_bytes"] for one in staff.get("/api/cluster").json()["replicas"]]
+def test_the_size_of_each_database_is_shown(superuser: Client, show: Show) -> None:
+    show(order_1=replace(replica(1), database_bytes=3 * 1024 * 1024))
+    sizes = [one["database_bytes"] for one in read_cluster(superuser)["replicas"]]
     assert sizes == [3 * 1024 * 1024, None, None]
-    assert "3.0\xa0MB" in staff.get("/").content.decode()
+    assert "3.0\xa0MB" in read_page(superuser)
 
 
-def test_who_reaches_whom_is_told_by_each(staff: Client, show: Show) -> None:
+def test_each_process_reports_which_others_it_reaches(superuser: Client, show: Show) -> None:
     follower = FollowerStatus(replica_id=1, last=9, is_in_sync=False, is_reachable=False)
-    leading = type(replica(2))(**{**_fields(replica(2)), "followers": (follower,)})
-    cut_off = type(replica(3))(**{**_fields(replica(3)), "reaches_catalog": False})
-    hearing = type(front_end())(**{**_fields(front_end()), "silences": 1})
-    show(catalog=catalog(), order_2=leading, order_3=cut_off, frontend=hearing)
-    ways = staff.get("/api/cluster").json()["reach"]
-    assert {(way["of"], way["to"]): way["is_reachable"] for way in ways} == {
+    show(
+        catalog=catalog(),
+        order_2=replace(replica(2), followers=(follower,)),
+        order_3=replace(replica(3), reaches_catalog=False),
+        frontend=replace(front_end(), silences=1),
+    )
+    links = read_cluster(superuser)["reach"]
+    assert {(one["of"], one["to"]): one["is_reachable"] for one in links} == {
         ("order-2", "catalog"): True,
         ("order-3", "catalog"): False,
         ("frontend-1", "catalog"): True,
@@ -193,55 +211,124 @@ def test_who_reaches_whom_is_told_by_each(staff: Client, show: Show) -> None:
     }
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_every_page_is_fed_from_the_same_look_and_says_when_to_ask_again(
-    staff: Client, databases: Callable[..., None], path: str
+def test_the_cache_page_shows_versions_and_hits(superuser: Client, show: Show) -> None:
+    cached = CachedStock(stock_name="MenhirCo", version=4, quantity=9, age_s=2, hits=5)
+    show(frontend=replace(front_end(), cached=(cached,), hits=3, misses=1))
+    (cache,) = superuser.get("/api/cache").json()["caches"]
+    assert (cache["hit_percent"], cache["stocks"][0]["version"]) == (75.0, 4)
+    html = read_page(superuser, "/cache")
+    assert "MenhirCo" in html
+    assert "3 hits, 1 misses" in html
+
+
+# Orders
+
+
+def test_one_order_is_seen_in_each_database(
+    superuser: Client, databases: Callable[..., None]
+) -> None:
+    databases((ROW,), (), None)
+    copies = superuser.get("/api/orders", {"q": "7"}).json()["copies"]
+    assert [copy["name"] for copy in copies] == ["ledger", "order-1", "order-2"]
+    assert [copy["reason"] for copy in copies] == ["", "not there", "refused"]
+    assert copies[0]["row"] == {**asdict(ROW), "digest": "d" * 12}
+    html = superuser.get("/orders", {"q": "7"}).content
+    assert b"&lt;b&gt;Co&lt;/b&gt;" in html
+    assert b"<b>Co</b>" not in html
+
+
+@pytest.mark.parametrize(("text", "count"), [("K-7", 1), ("co</B>", 1), ("k8", 0), ("", 1)])
+def test_orders_are_found_by_key_and_by_stock(
+    superuser: Client, databases: Callable[..., None], text: str, count: int
 ) -> None:
     databases((ROW,), (), ())
-    at_s = staff.get("/api/cluster").json()["at_s"]
-    part = staff.get(path, headers={"HX-Request": "true"})
-    assert 0 < int(part["Bazaar-Next-Ms"]) <= 2000
-    api = "/api/" + (path.strip("/") or "cluster")
-    assert f'href="{api}"' in part.content.decode()
-    assert staff.get("/api/cache").json()["at_s"] == at_s
+    assert len(superuser.get("/api/orders", {"q": text}).json()["rows"]) == count
 
 
-def test_what_happened_last_is_on_the_first_page(staff: Client, show: Show) -> None:
-    told = Told(no=1, at_s=5.0, phrase="elected", fields={"term": 3})
-    show(catalog=type(catalog())(**{**_fields(catalog()), "events": (told,)}))
-    (event,) = staff.get("/api/cluster").json()["latest"]
-    assert (event["source"], event["phrase"], event["text"]) == ("catalog", "elected", "term=3")
-    assert "elected" in staff.get("/").content.decode()
-    assert staff.get("/api/traffic").json()["marks"] == []  # it was before the first point
+def test_without_the_ledger_orders_are_found_in_a_replica(
+    superuser: Client, databases: Callable[..., None]
+) -> None:
+    databases(None, None, (ROW,))
+    for query in ({}, {"q": "co"}):
+        shown = superuser.get("/api/orders", query).json()
+        assert ([row["order_no"] for row in shown["rows"]], shown["source"]) == ([7], "order-2")
 
 
-def test_an_event_is_kept_once_however_often_it_is_told(db: None) -> None:
-    told = [Happening(5.0, "order-1", 1.0, number, "leads", f"term={number}") for number in (1, 2)]
-    events.keep(told)
-    events.keep(told)
-    events.keep([Happening(6.0, "dashboard", 0.0, 1, "lost", "order-1")])
-    assert Event.objects.count() == 3
-    assert Event.objects.first() == Event.objects.get(source="dashboard")
+def test_a_search_says_how_far_it_got_and_goes_on_from_there(
+    superuser: Client, databases: Callable[..., None]
+) -> None:
+    databases((ROW,), (), ())
+    html = superuser.get("/orders", {"q": "co & co", "before": "90"}).content.decode()
+    assert "Searched the ledger down to order 85." in html
+    assert 'href="/orders?q=co%20%26%20co&amp;before=85"' in html
+    html = superuser.get("/orders", {"q": "co", "before": "3"}).content.decode()
+    assert "down to order 1: there are no more" in html
+    assert "Search further" not in html
 
 
-def test_only_the_newest_events_are_kept(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "EVENTS_KEPT_MAX", 2)
+def test_older_orders_are_listed_page_by_page(
+    superuser: Client, databases: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selectors, "ORDERS_SHOWN_MAX", 3)
+    rows = tuple(replace(ROW, order_no=number) for number in range(1, 8))
+    databases(rows, (), ())
+    pages, before = [], 0
+    while before is not None:
+        shown = superuser.get("/api/orders", {"before": before}).json()
+        pages.append([row["order_no"] for row in shown["rows"]])
+        before = shown["next"]
+    assert pages == [[7, 6, 5], [4, 3, 2], [1]]
+
+
+@pytest.mark.parametrize("path", ["/orders", "/events", "/stocks", "/api/orders"])
+def test_an_odd_query_is_answered(
+    superuser: Client, databases: Callable[..., None], path: str
+) -> None:
+    databases((ROW,), (), ())
+    for query in ({"q": "9" * 400}, {"q": "\0"}, {"q": "²"}, {"after": "-1"}):
+        assert superuser.get(path, query).status_code == 200
+
+
+# Events
+
+
+def test_the_latest_events_are_on_the_first_page(superuser: Client, show: Show) -> None:
+    show(catalog=reporting(event(3, 5.0)))
+    (shown,) = read_cluster(superuser)["latest"]
+    assert (shown["source"], shown["phrase"], shown["text"]) == ("catalog", "elected", "term=3")
+    assert "elected" in read_page(superuser)
+    assert superuser.get("/api/traffic").json()["marks"] == []  # it was before the first point
+
+
+def test_an_event_is_stored_once_however_often_it_is_reported(db: None) -> None:
+    events = [
+        ClusterEvent(5.0, "order-1", 1.0, number, "leads", f"term={number}") for number in (1, 2)
+    ]
+    models.store_events(events)
+    models.store_events(events)
+    models.store_events([ClusterEvent(6.0, "dashboard", 0.0, 1, "lost", "order-1")])
+    assert EventRecord.objects.count() == 3
+    assert EventRecord.objects.first() == EventRecord.objects.get(source="dashboard")
+
+
+def test_only_the_newest_events_are_stored(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "EVENTS_STORED_MAX", 2)
     for number in (1, 2, 3):
-        events.keep([Happening(float(number), "order-1", 1.0, number, "leads", "")])
-    assert [event.no for event in Event.objects.all()] == [3, 2]
+        models.store_events([ClusterEvent(float(number), "order-1", 1.0, number, "leads", "")])
+    assert [one.no for one in EventRecord.objects.all()] == [3, 2]
 
 
-def test_events_are_filtered(staff: Client, show: Show) -> None:
+def test_events_are_filtered(superuser: Client, show: Show) -> None:
     show()
-    for text in ("term=4", "term=5"):
-        Event.objects.create(
+    for number in (4, 5):
+        EventRecord.objects.create(
             at=datetime(2026, 1, 2, tzinfo=UTC),
             source="order-1",
             began_s=1.0,
-            no=int(text[-1]),
+            no=number,
             phrase="leads",
-            text=text,
+            text=f"term={number}",
         )
-    assert len(staff.get("/api/events").json()["events"]) == 2
-    (event,) = staff.get("/api/events", {"q": "TERM=5"}).json()["events"]
-    assert event["text"] == "term=5"
+    assert len(superuser.get("/api/events").json()["events"]) == 2
+    (found,) = superuser.get("/api/events", {"q": "TERM=5"}).json()["events"]
+    assert found["text"] == "term=5"

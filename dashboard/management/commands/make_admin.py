@@ -1,4 +1,4 @@
-"""`manage.py make_admin --settings bazaar.settings.dashboard`: the first user of a dashboard."""
+"""`manage.py make_admin --settings bazaar.settings.dashboard`: the first user."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from dashboard import services, wiring
 
 
 class Command(BaseCommand):
-    """Make the first user, print the password once, and keep it in a file."""
+    """Make the first user, print the password once, and store it in a file."""
 
     help = "Make a dashboard's first user; where there are users, nothing is done."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make it and say what was done."""
+        """Make the user and print the result."""
         path = wiring.password_path()
         password = services.make_admin(password_path=path)
         if password is None:

@@ -1,29 +1,29 @@
-// htmx without what the policy forbids: styles of its own, and text that is run as a program.
+// htmx without what the policy forbids: styles of its own, and text that runs as a program.
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 htmx.config.selfRequestsOnly = true;
-htmx.config.timeout = 4000; // a dashboard that hangs is one that does not answer
+htmx.config.timeout = 4000; // then the dashboard counts as not answering
 
 (() => {
-  const OLD_MS = 2500; // from when on a page says that it is old
-  let seen = Date.now();
+  const OLD_MS = 2500; // a page whose data are older says so
+  let updatedAt = Date.now();
   let isPaused = false;
   let scrolled = [];
 
   const live = () => document.getElementById("bz-live");
-  const places = () => [...live().querySelectorAll(".bz-scroll")];
+  const scrollAreas = () => [...live().querySelectorAll(".bz-scroll")];
 
-  // The server says when there will be something new; a little later each page asks, not all at once.
-  const ASK_MS = 1000;
+  // The server says when there will be something new; pages ask a little later, spread in time.
+  const RETRY_MS = 1000;
   const SPREAD_MS = 80;
-  const plan = (told) => {
-    const ms = Number(told) || ASK_MS;
-    window.setTimeout(() => (isPaused ? plan(ASK_MS) : htmx.trigger(live(), "bz-due")), ms + Math.random() * SPREAD_MS);
+  const schedule = (nextMs) => {
+    const ms = Number(nextMs) || RETRY_MS;
+    window.setTimeout(() => (isPaused ? schedule(RETRY_MS) : htmx.trigger(live(), "bz-due")), ms + Math.random() * SPREAD_MS);
   };
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.target === live()) plan(event.detail.xhr.getResponseHeader("Bazaar-Next-Ms"));
+    if (event.target === live()) schedule(event.detail.xhr.getResponseHeader("Bazaar-Next-Ms"));
   });
-  document.addEventListener("DOMContentLoaded", () => live() && plan(live().dataset.nextMs));
+  document.addEventListener("DOMContentLoaded", () => live() && schedule(live().dataset.nextMs));
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.target !== live()) return;
     if (new URL(event.detail.xhr.responseURL).pathname.startsWith("/login")) {
@@ -31,20 +31,20 @@ htmx.config.timeout = 4000; // a dashboard that hangs is one that does not answe
       window.location.reload();
       return;
     }
-    scrolled = places().map((place) => place.scrollLeft);
+    scrolled = scrollAreas().map((area) => area.scrollLeft);
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target !== live()) return;
-    seen = Date.now();
-    places().forEach((place, index) => { place.scrollLeft = scrolled[index] || 0; });
-    if (charts.length) take();
+    updatedAt = Date.now();
+    scrollAreas().forEach((area, index) => { area.scrollLeft = scrolled[index] || 0; });
+    if (charts.length) takeNewest();
   });
 
-  // A page that is not fed says so.
+  // A page without new data says so.
   setInterval(() => {
     const old = document.getElementById("bz-old");
     if (!old) return;
-    const age = Date.now() - seen;
+    const age = Date.now() - updatedAt;
     old.hidden = !isPaused && age < OLD_MS;
     const text = `data ${Math.round(age / 1000)} s old` + (isPaused ? ", paused" : "; the dashboard does not answer");
     if (!old.hidden && old.textContent !== text) old.textContent = text;
@@ -53,7 +53,7 @@ htmx.config.timeout = 4000; // a dashboard that hangs is one that does not answe
   document.addEventListener("click", (event) => {
     if (event.target.id !== "bz-pause") return;
     isPaused = !isPaused;
-    event.target.textContent = isPaused ? "Go on" : "Pause";
+    event.target.textContent = isPaused ? "Resume" : "Pause";
     event.target.setAttribute("aria-pressed", String(isPaused));
   });
   document.addEventListener("submit", (event) => {
@@ -61,7 +61,7 @@ htmx.config.timeout = 4000; // a dashboard that hangs is one that does not answe
     if (question && !window.confirm(question)) event.preventDefault();
   });
 
-  // Charts: one line each, elections and faults as upright marks.
+  // Charts: one line for each series, events as vertical marks.
   let charts = [];
   let marks = [];
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -94,25 +94,25 @@ htmx.config.timeout = 4000; // a dashboard that hangs is one that does not answe
     elements: { point: { radius: 0 }, line: { borderWidth: 1.5 } },
   });
 
-  // All points are asked for once; then each second brings the newest with what is shown anyway.
-  const KEPT_S = 900;
+  // All points are loaded once; then each update of the page brings the newest.
+  const HISTORY_S = 900;
   let points = [];
   async function load() {
     const answer = await fetch(document.getElementById("bz-charts").dataset.source).catch(() => null);
     if (!answer || !answer.ok) return;
-    const told = await answer.json();
-    points = told.points;
-    marks = told.marks;
+    const traffic = await answer.json();
+    points = traffic.points;
+    marks = traffic.marks;
     draw();
   }
-  function take() {
-    const told = (id) => JSON.parse(document.getElementById(id).textContent);
-    const newest = told("bz-newest");
+  function takeNewest() {
+    const parse = (id) => JSON.parse(document.getElementById(id).textContent);
+    const newest = parse("bz-newest");
     const last = points.length ? points[points.length - 1].at_s : -Infinity;
     const fresh = newest.filter((point) => point.at_s > last);
-    if (fresh.length === newest.length) return load(); // some were missed
-    points = points.concat(fresh).filter((point) => point.at_s > newest[newest.length - 1].at_s - KEPT_S);
-    marks = told("bz-marks");
+    if (fresh.length === newest.length) return load(); // some points were missed
+    points = points.concat(fresh).filter((point) => point.at_s > newest[newest.length - 1].at_s - HISTORY_S);
+    marks = parse("bz-marks");
     return draw();
   }
   function draw() {

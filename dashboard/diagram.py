@@ -1,0 +1,116 @@
+"""The cluster as a drawing: the processes, and which links between them are well."""
+
+from dataclasses import dataclass
+
+from dashboard.cluster_view import ClusterView, PollResult
+
+STEP, BOX_WIDTH, BOX_HEIGHT = 160, 140, 52
+TOP, MIDDLE, BOTTOM, HEIGHT = 40, 150, 260, 300
+
+
+@dataclass(frozen=True, slots=True)
+class DiagramBox:
+    """One process; x and y are its middle."""
+
+    name: str
+    note: str
+    state: str
+    x: int
+    y: int
+
+    @property
+    def left(self) -> int:
+        """The left edge."""
+        return self.x - BOX_WIDTH // 2
+
+    @property
+    def top(self) -> int:
+        """The upper edge."""
+        return self.y - BOX_HEIGHT // 2
+
+
+@dataclass(frozen=True, slots=True)
+class DiagramLine:
+    """A link; `state` is good, warn (not in sync) or bad (one end does not answer)."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    state: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """Boxes and lines in one frame."""
+
+    width: int
+    height: int
+    boxes: list[DiagramBox]
+    lines: list[DiagramLine]
+    box_width: int = BOX_WIDTH
+    box_height: int = BOX_HEIGHT
+
+
+def draw(view: ClusterView) -> Diagram:
+    """
+    Return the diagram of a view.
+
+    Front ends are above, leader and catalog in the middle, followers below.
+    """
+    rows = {
+        TOP: [one for one in view.results if one.role == "frontend"],
+        # The leader is to the left of the catalog, which comes first in the results.
+        MIDDLE: [one for one in view.results if one.role == "catalog" or _leads(view, one)][::-1],
+        BOTTOM: [one for one in view.replicas if not _leads(view, one)],
+    }
+    width = STEP * max(*map(len, rows.values()), 2)
+    boxes = {}
+    for y, row in rows.items():
+        for place, one in enumerate(row):
+            x = width * (2 * place + 1) // (2 * len(row))
+            boxes[one.name] = DiagramBox(one.name, *_describe(view, one), x, y)
+    return Diagram(width, HEIGHT, list(boxes.values()), _lines(view, boxes))
+
+
+def _leads(view: ClusterView, result: PollResult) -> bool:
+    return result.role == "order" and result.node.id == view.leader
+
+
+def _describe(view: ClusterView, result: PollResult) -> tuple[str, str]:
+    """Return note and state of a box."""
+    if result.status is None:
+        return "no answer", "bad"
+    if _leads(view, result):
+        return f"leader, term {view.term}", "leader"
+    status = result.status
+    note = f"knows term {status.term}" if result.role == "frontend" else f"order {status.last}"
+    return note, "good" if status.is_ready else "warn"
+
+
+def _lines(view: ClusterView, boxes: dict[str, DiagramBox]) -> list[DiagramLine]:
+    leader = f"order-{view.leader}"
+    lines = []
+    for one in view.results:
+        if one.role == "frontend":
+            lines.append(_line(boxes, one.name, "catalog", "leases, stocks"))
+            if leader in boxes:
+                lines.append(_line(boxes, one.name, leader, "trades"))
+        if one.name == leader:
+            lines.append(_line(boxes, leader, "catalog", "trades"))
+        elif one.role == "order" and leader in boxes:
+            in_sync = one.node.id in view.in_sync
+            label = "in sync" if in_sync else "not in sync"
+            lines.append(_line(boxes, leader, one.name, label, is_well=in_sync))
+    return lines
+
+
+def _line(
+    boxes: dict[str, DiagramBox], start: str, end: str, label: str, *, is_well: bool = True
+) -> DiagramLine:
+    one, other = boxes[start], boxes[end]
+    state = "good" if is_well else "warn"
+    if "bad" in (one.state, other.state):
+        state = "bad"
+    return DiagramLine(one.x, one.y, other.x, other.y, state, label)
