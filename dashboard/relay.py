@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from bazaar import clock
 from bazaar.core.failures import Failure, Unreachable
 from bazaar.protocol.clients import decode
-from bazaar.protocol.connection import ClientConnection, Reply, pack
+from bazaar.protocol.connection import ClientConnection
 from bazaar.protocol.endpoints import Filled, IndexBody
+from bazaar.protocol.http1 import Reply, pack_request
 from bazaar.protocol.signing import sign
 from bazaar.topology import Topology
 
@@ -123,7 +124,8 @@ class Courier:
         limit.daemon = True
         limit.start()
         try:
-            return connection.exchange(pack(method, target, place.address, headers, filled.body))
+            request = pack_request(method, target, place.address, headers, filled.body)
+            return connection.exchange(request)
         except (OSError, ValueError) as error:
             host, port = place.address
             reason = str(error) or type(error).__name__

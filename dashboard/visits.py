@@ -8,8 +8,8 @@ import msgspec
 from django.http import Http404
 
 from bazaar.core.failures import Failure
-from bazaar.protocol.connection import Reply
 from bazaar.protocol.endpoints import EndpointBody, MethodBody, fill
+from bazaar.protocol.http1 import Reply
 from bazaar.web.pages import Answer, Form, cut, make_forms
 from dashboard import services, wiring
 from dashboard.relay import CHANGE_TIMEOUT_S, LOOK_TIMEOUT_S, Place, TooLong, target_of

@@ -20,8 +20,9 @@ from bazaar import clock
 from bazaar.client import exchange
 from bazaar.client.answers import Leadership, Order, Stock
 from bazaar.client.exchange import Call, Limits, Lost, Question
-from bazaar.client.reading import Reply, one_line
+from bazaar.client.reading import one_line
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 
 CONNECT_TIMEOUT_S = 3.0
 """Until a front end that does not take the connection is given up; less when time is short."""

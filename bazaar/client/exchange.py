@@ -29,8 +29,8 @@ from bazaar.client.answers import (
     Stock,
     Unreachable,
 )
-from bazaar.client.reading import Reply
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 
 QUESTIONS_MAX = 20_000
 """Questions for stocks that are remembered ready-made."""

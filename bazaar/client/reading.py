@@ -5,7 +5,6 @@ Every answer is held against its question, so an answer that belongs to somebody
 """
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
@@ -24,6 +23,7 @@ from bazaar.client.answers import (
     Unreachable,
 )
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 
 RETRY_AFTER_S = 1.0
 """Before another attempt, when the answer does not say."""
@@ -48,14 +48,6 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 T = TypeVar("T")
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Number = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class Reply(msgspec.Struct, frozen=True, gc=False):
-    """An answer as it came: any status; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class _StockBody(msgspec.Struct):

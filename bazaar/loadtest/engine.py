@@ -15,13 +15,13 @@ from bazaar import clock
 from bazaar.client import exchange
 from bazaar.client.answers import BadAnswer, ClientError, Indefinite, Refused, Stock
 from bazaar.client.exchange import Call, Limits, Lost, Pause, Steps
-from bazaar.client.reading import Reply
 from bazaar.loadtest.driver import Address, LoadConnection, Turns, make_encode
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Script
 from bazaar.loadtest.ticker import Ticker
 from bazaar.loadtest.workload import Answer, Intent
 from bazaar.proof.records import Done, Outcome
+from bazaar.protocol.http1 import Reply
 
 SWEEP_S = 0.02
 """Between two looks for attempts that take too long."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from bazaar.client.exchange import Call, Limits, Lost, Pause, Question, attempts
-from bazaar.client.reading import Reply
+from bazaar.protocol.http1 import Reply
 
 KEY = UUID("6c3b9d52-2b7e-4f61-8a3e-0f6f0f5f1a01")
 STOCK_HEADERS = {"etag": '"7"', "age": "3", "cache-status": "bazaar; hit"}

@@ -13,13 +13,13 @@ from bazaar.client.answers import BadAnswer, ClientError, Indefinite, Order, Ref
 from bazaar.client.reading import (
     MESSAGE_CHARS_MAX,
     RETRY_AFTER_S,
-    Reply,
     read_leadership,
     read_order,
     read_placed,
     read_stock,
 )
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 from frontend_app.headers import CACHE_NAME, STALE_WARNING
 from frontend_app.readings import Source
 from tests.client.answers import KEY, placed, refusal, reply, shown_stock

@@ -15,7 +15,7 @@ from bazaar.proof.scratch import Scratch
 from bazaar.proof.sources import SourceError
 from bazaar.proof.verdict import Notes, Verdict
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import Transport
 from catalog_app.models import Entry, Stock
 from order_app.models import HeardTerm, LogEntry

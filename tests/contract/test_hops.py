@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from bazaar.web.router import HopPath
 from tests.contract.conftest import Cluster
 from tests.contract.examples import EXAMPLES, Example

@@ -7,10 +7,10 @@ import pytest
 from bazaar.client import exchange
 from bazaar.client.answers import ClientError, Leadership, Order, Refused
 from bazaar.client.exchange import Call, Limits, Question, T
-from bazaar.client.reading import Reply
 from bazaar.clock import monotonic_s
 from bazaar.core.election import Leadership as ElectedReign
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 from frontend_app import wiring
 from tests.contract.conftest import ME, TERM, Cluster
 from tests.support.histories import STOCK, make_trade
