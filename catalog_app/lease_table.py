@@ -1,35 +1,35 @@
 """
-Who serves stocks from memory, and how they are made to forget (DESIGN 4.4).
+The shell around `bazaar.core.coherence.LeaseTable`: lock, threads, clients of the holders, clock.
 
-They are told (`begin`) after a decision and waited for (`finish`) before its commit: then no
-process may answer from memory with what the commit is about to change. It takes as long as the
+Holders are notified (`begin`) after a decision and waited for (`finish`) before its commit. Then no
+process may answer from memory with what the commit is about to change (I7). It takes as long as the
 slowest holder, at most the rest of that holder's lease.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
+from bazaar.core.coherence import LeaseTable
 from bazaar.core.failures import Failure
-from bazaar.core.leases import Leases
-from bazaar.core.subscriptions import Subscriptions
-from bazaar.core.types import Version
+from bazaar.protocol.clients import Change
 from bazaar.runtime.metrics import events
 
 log = logging.getLogger("bazaar.catalog")
 
 INVALIDATE_TIMEOUT_S = 0.5
-"""How long one invalidation may take before its holder cannot renew any more."""
+"""How long one notification may take before its holder cannot renew any more."""
 RETRY_S = 0.05
-LEAST_S = 0.001
-"""How long the last of several answers is waited for when the others took all the time."""
 
-Change = tuple[str, Version]
-Begun = tuple[str, Callable[[float], None]]
-"""A holder that is being told, and what waits for its answer."""
+
+class PendingInvalidation(Protocol):
+    """A notification that was sent and whose answer nobody has waited for yet."""
+
+    def finish(self, until_s: float) -> None:
+        """Wait for the answer; until_s: on the monotonic clock. Raises Failure."""
 
 
 class HolderClient(Protocol):
@@ -38,8 +38,8 @@ class HolderClient(Protocol):
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
         """Have stocks forgotten below a version. Raises Failure."""
 
-    def begin_invalidate(self, changes: Sequence[Change]) -> Callable[[float], None] | None:
-        """Begin the same; return what waits for the answer, or None when that is not possible."""
+    def begin_invalidate(self, changes: Sequence[Change]) -> PendingInvalidation | None:
+        """Begin the same; None when that is not possible now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,173 +47,147 @@ class Clock:
     """The time, handed in."""
 
     now_s: Callable[[], float]
+    """Seconds on a clock that never goes back."""
     wait: Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Invalidation:
-    """Leases that are being made to forget stocks."""
+    """Holders that are being notified of a change."""
 
-    lease_table: "LeaseTable"
     changes: Sequence[Change]
-    subscribers: Set[str]
-    """The holders that may have one of the stocks."""
-    left: Sequence[str]
-    begun: Sequence[Begun]
-
-    def finish(self) -> tuple[str, ...]:
-        """Wait until all have forgotten, or their leases are over; return who was dropped."""
-        return self.lease_table.finish(self)
+    pending: Sequence[tuple[str, PendingInvalidation | None]]
+    """The notification under way to each holder; None: it could not be begun."""
 
 
-class LeaseTable:
+class LeaseTableShell:
     """The leases that the catalog has granted, with a client for each holder."""
 
     def __init__(self, lease_s: float, clock: Clock) -> None:
         """lease_s: how long a lease runs from its last renewal."""
-        self._holders = Leases(lease_s)
-        self._subscriptions = Subscriptions()
+        self.lease_s, self.table = lease_s, LeaseTable(lease_s)
         self._clients: dict[str, HolderClient] = {}
         self._clock = clock
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="invalidate")
-        self.lease_s = lease_s
 
     def register(self, holder_id: str, client: HolderClient) -> None:
         """Begin a lease; the caller holds the writer's lock, so no change is under way."""
         with self._lock:
-            self._holders.register(holder_id, self._clock.now_s())
-            self._subscriptions.drop(holder_id)
+            self.table.register(holder_id, self._clock.now_s())
             self._clients[holder_id] = client
         events.emit(log, logging.INFO, "holder registered", holder=holder_id)
 
     def honour(self, holder_id: str, client: HolderClient) -> None:
-        """Assume a lease that an earlier run of the catalog may have granted."""
+        """Assume a lease that the catalog may have granted before it restarted."""
         with self._lock:
-            self._holders.honour(holder_id, self._clock.now_s())
-            self._subscriptions.suspect(holder_id)
+            self.table.honour(holder_id, self._clock.now_s())
             self._clients[holder_id] = client
-
-    def admit(self, holder_id: str, stock_name: str) -> bool:
-        """
-        Note that a holder will keep a stock; tell whether it may.
-
-        Call it before the stock is read. False: it has no lease, or the stock is changing just now.
-        """
-        with self._lock:
-            return holder_id in self._clients and self._subscriptions.admit(holder_id, stock_name)
-
-    def forget(self, holder_id: str, stock_name: str) -> None:
-        """Note that a holder does not keep a stock after all."""
-        with self._lock:
-            self._subscriptions.forget(holder_id, stock_name)
 
     def renew(self, holder_id: str) -> None:
         """Prolong a lease. Raises UnknownHolder (definite)."""
         with self._lock:
-            self._holders.renew(holder_id, self._clock.now_s())
+            self.table.renew(holder_id, self._clock.now_s())
 
-    def live(self) -> tuple[str, ...]:
-        """Return the holders whose lease may still run."""
+    def subscribe(self, holder_id: str, stock_name: str) -> bool:
+        """Note, before a stock is read, that a holder will keep it; tell whether it may."""
         with self._lock:
-            live = self._holders.live(self._clock.now_s())
-            over = set(self._clients) - set(live)
-            for holder_id in over:
+            return self.table.subscribe(holder_id, stock_name)
+
+    def unsubscribe(self, holder_id: str, stock_name: str) -> None:
+        """Note that a holder does not keep a stock after all."""
+        with self._lock:
+            self.table.unsubscribe(holder_id, stock_name)
+
+    def list_holders(self) -> tuple[str, ...]:
+        """Return the holders whose lease may still run; drop the others."""
+        with self._lock:
+            expired = self.table.drop_expired(self._clock.now_s())
+            for holder_id in expired:
                 del self._clients[holder_id]
-                self._subscriptions.drop(holder_id)
-        for holder_id in over:
+            holders = tuple(self.table.leases)
+        for holder_id in expired:
             events.emit(log, logging.INFO, "lease over", holder=holder_id)
-        return live
+        return holders
 
-    def begin(self, changes: Sequence[Change]) -> "Invalidation":
+    def begin(self, changes: Sequence[Change]) -> Invalidation:
         """
-        Begin to make every holder that may have them forget stocks; call `finish` on what comes.
+        Notify every holder that may have them to forget stocks; then `finish`, commit, `settle`.
 
-        Until `settle` nobody else may keep them.
+        Nobody else may keep these stocks until `settle`. All notifications go out from this thread,
+        because a thread for each costs several times as much as what it sends.
         """
-        live, names = self.live(), [name for name, _ in changes]
+        self.list_holders()
         with self._lock:
-            subscribers = self._subscriptions.begin(names)
-        concerned = [one for one in live if one in subscribers]
-        return Invalidation(self, changes, subscribers, *self._begin_together(concerned, changes))
+            notified = self.table.begin_change([stock_name for stock_name, _ in changes])
+            clients = [(holder_id, self._clients[holder_id]) for holder_id in notified]
+        return Invalidation(
+            changes, [(one, client.begin_invalidate(changes)) for one, client in clients]
+        )
 
-    def finish(self, invalidation: "Invalidation") -> tuple[str, ...]:
-        """Wait until every holder has forgotten, or its lease is over; return who was dropped."""
+    def finish(self, invalidation: Invalidation) -> tuple[str, ...]:
+        """Wait until every holder has forgotten, or its lease is over; return the dropped ones."""
         changes = invalidation.changes
-        left = [*invalidation.left, *self._finish_together(invalidation.begun)]
+        until_s = self._clock.now_s() + INVALIDATE_TIMEOUT_S
+        left = [
+            holder_id
+            for holder_id, pending in invalidation.pending
+            if pending is None or not self._has_acknowledged(holder_id, changes, pending, until_s)
+        ]
         if len(left) <= 1:
-            is_told = [self._insist(holder, changes) for holder in left]
+            is_done = [self._insist(holder_id, changes) for holder_id in left]
         else:
-            is_told = list(self._pool.map(lambda holder: self._insist(holder, changes), left))
-        dropped = tuple(holder for holder, told in zip(left, is_told, strict=True) if not told)
-        with self._lock:
-            for holder_id in invalidation.subscribers - set(dropped):
-                self._subscriptions.told(holder_id, [name for name, _ in changes])
-        return dropped
+            is_done = list(self._pool.map(lambda one: self._insist(one, changes), left))
+        return tuple(holder_id for holder_id, done in zip(left, is_done, strict=True) if not done)
 
     def settle(self) -> None:
         """End what `begin` began: the change is committed, or given up."""
         with self._lock:
-            self._subscriptions.end()
+            self.table.end_change()
 
-    def _begin_together(
-        self, concerned: Sequence[str], changes: Sequence[Change]
-    ) -> tuple[list[str], list[Begun]]:
-        """
-        Tell holders side by side from this one thread; return who could not be told so, and who
-        was.
-
-        Threads that each tell one holder cost several times as much as what they have to say.
-        """
-        left: list[str] = []
-        begun: list[Begun] = []
-        for holder_id in concerned:
-            client = self._clients.get(holder_id)
-            finish = client.begin_invalidate(changes) if client else None
-            if finish is None:
-                left.append(holder_id)
-            else:
-                begun.append((holder_id, finish))
-        return left, begun
-
-    def _finish_together(self, begun: Sequence[Begun]) -> list[str]:
-        """Take the answers; return who did not answer."""
-        left: list[str] = []
-        until_s = self._clock.now_s() + INVALIDATE_TIMEOUT_S
-        for holder_id, finish in begun:
-            try:
-                finish(max(until_s - self._clock.now_s(), LEAST_S))
-            except Failure:
-                with self._lock:
-                    self._holders.suspend(holder_id)
-                left.append(holder_id)
-        return left
+    def _has_acknowledged(
+        self,
+        holder_id: str,
+        changes: Sequence[Change],
+        pending: PendingInvalidation,
+        until_s: float,
+    ) -> bool:
+        """Take the answer to a notification; tell whether the holder has forgotten the stocks."""
+        try:
+            pending.finish(until_s)
+        except Failure:
+            with self._lock:
+                self.table.not_acknowledged(holder_id, self._clock.now_s())
+            return False
+        self._acknowledged(holder_id, changes)
+        return True
 
     def _insist(self, holder_id: str, changes: Sequence[Change]) -> bool:
-        """Tell one holder until it answers or its lease is over; tell whether it answered."""
-        client = self._clients.get(holder_id)
-        if client is None:
-            return False  # its lease ended this moment
+        """Notify a holder until it answers, or its lease is over; tell whether it answered."""
         timeout_s = INVALIDATE_TIMEOUT_S
-        while True:
+        while client := self._clients.get(holder_id):
             try:
                 client.invalidate(changes, timeout_s)
             except Failure as failure:
                 with self._lock:
-                    expires_s = self._holders.suspend(holder_id)
-                left_s = 0.0 if expires_s is None else expires_s - self._clock.now_s()
-                if left_s <= 0:
+                    left_s = self.table.not_acknowledged(holder_id, self._clock.now_s())
+                if not left_s:
                     self._drop(holder_id, failure)
                     return False
                 self._clock.wait(min(RETRY_S, left_s))
                 timeout_s = min(INVALIDATE_TIMEOUT_S, left_s)
             else:
+                self._acknowledged(holder_id, changes)
                 return True
+        return False  # its lease ended meanwhile
+
+    def _acknowledged(self, holder_id: str, changes: Sequence[Change]) -> None:
+        with self._lock:
+            self.table.acknowledged(holder_id, [stock_name for stock_name, _ in changes])
 
     def _drop(self, holder_id: str, failure: Failure) -> None:
         with self._lock:
-            self._holders.drop(holder_id)
-            self._subscriptions.drop(holder_id)
+            self.table.drop(holder_id)
             self._clients.pop(holder_id, None)
         reason = failure.message
         events.emit(log, logging.WARNING, "holder dropped", holder=holder_id, reason=reason)

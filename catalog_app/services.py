@@ -69,11 +69,12 @@ def _invalidating(stocks: Sequence[types.Stock]) -> Iterator[None]:
     if not stocks:
         yield
         return
-    told = wiring.lease_table().begin([(stock.name, stock.version) for stock in stocks])
+    lease_table = wiring.lease_table()
+    invalidation = lease_table.begin([(stock.name, stock.version) for stock in stocks])
     try:
         yield
     finally:
-        dropped = told.finish()
+        dropped = lease_table.finish(invalidation)
     if dropped:
         store.forget_holders(dropped)
 
@@ -165,10 +166,10 @@ def register_holder(*, holder: HolderBody) -> float:
     """
     # Under the writer's lock: never between the invalidations of a change and its commit.
     with wiring.writer():
-        live = wiring.lease_table().live()
-        if len(live) >= HOLDERS_MAX:
+        holders = wiring.lease_table().list_holders()
+        if len(holders) >= HOLDERS_MAX:
             raise Busy("Too many processes hold leases.")
-        HolderRegistration.objects.exclude(holder_id__in=live).delete()
+        HolderRegistration.objects.exclude(holder_id__in=holders).delete()
         HolderRegistration.objects.update_or_create(
             holder_id=holder.holder_id,
             defaults={"host": holder.host, "control_port": holder.control_port},
@@ -196,11 +197,11 @@ def fill_stock(*, stock_name: str, holder_id: UUID) -> tuple[types.Stock, bool]:
     Raises UnknownStock (definite).
     """
     lease_table = wiring.lease_table()
-    is_admitted = lease_table.admit(str(holder_id), stock_name)
+    may_keep = lease_table.subscribe(str(holder_id), stock_name)
     try:
-        return read_stock(stock_name=stock_name), is_admitted
+        return read_stock(stock_name=stock_name), may_keep
     except UnknownStock:
-        lease_table.forget(str(holder_id), stock_name)
+        lease_table.unsubscribe(str(holder_id), stock_name)
         raise
 
 

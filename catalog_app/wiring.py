@@ -20,7 +20,7 @@ from bazaar.topology import Node
 from bazaar.web.member_auth import refusals
 from catalog_app import selectors
 from catalog_app.leader_protection import LeaderProtection
-from catalog_app.lease_table import Clock, LeaseTable
+from catalog_app.lease_table import Clock, LeaseTableShell
 
 _writer = threading.Lock()
 
@@ -61,9 +61,9 @@ def counts() -> Counts:
 
 
 @cache
-def lease_table() -> LeaseTable:
+def lease_table() -> LeaseTableShell:
     """Return the leases, those that may have been granted before a restart among them."""
-    return LeaseTable(settings.BAZAAR_LIMITS.lease_s, Clock(clock.monotonic_s, clock.wait))
+    return LeaseTableShell(settings.BAZAAR_LIMITS.lease_s, Clock(clock.monotonic_s, clock.wait))
 
 
 @cache
@@ -104,7 +104,7 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
 def status() -> CatalogStatus:
     """Return what the catalog tells of itself."""
     leadership, (last, digest) = selectors.get_leadership(), selectors.get_head()
-    live = lease_table().live()
+    holders = lease_table().list_holders()
     return CatalogStatus(
         **process_status(),
         database_bytes=database_bytes(),
@@ -117,8 +117,8 @@ def status() -> CatalogStatus:
         digest=digest,
         refused_callers=refusals.count,
         stocks=selectors.count_stocks(),
-        holders=live,
-        holder_addresses=selectors.list_addresses(holder_ids=live),
+        holders=holders,
+        holder_addresses=selectors.list_addresses(holder_ids=holders),
         batches=counts().batches,
         trades=counts().trades,
         batch_sizes=summarize_sizes(counts().sizes),

@@ -15,8 +15,8 @@ from http import HTTPStatus
 
 from bazaar.core.failures import Failure
 from bazaar.protocol.clients import decode
-from bazaar.protocol.connection import Reply
 from bazaar.protocol.endpoints import EndpointBody, IndexBody, MethodBody, fill
+from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import Topology
 

@@ -1,7 +1,7 @@
 """
 Stocks from memory while the lease runs, from the catalog otherwise (DESIGN 4.4).
 
-The shell around `bazaar.core.cache` and `bazaar.core.leases`: one lock around both, the waiting of
+The shell around `bazaar.core.cache` and `bazaar.core.coherence`: one lock around both, the wait of
 readers who share a fill, and the thread that keeps the lease.
 """
 
@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from bazaar.clock import monotonic_s
 from bazaar.core.cache import Fill, StockCache, Ticket
-from bazaar.core.failures import Busy, Failure, UnknownStock, Unreachable
-from bazaar.core.leases import Lease, UnknownHolder
+from bazaar.core.coherence import Lease
+from bazaar.core.failures import Busy, Failure, UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.rate_limiter import RateLimiter
 from bazaar.core.types import Version
 from bazaar.protocol.clients import CatalogClient

@@ -1,15 +1,16 @@
 """
-The shell around `bazaar.core.replica`: a lock, the network, the log (STYLE 4).
+The shell around `bazaar.core.replica`: a lock, the network, the log.
 
 Every step of the machine runs under one lock, log writes included, so the database has one writer.
-Effects run without it. The outbox has a lock of its own, `shipping`: followers are sent orders
-while the leader's own commit is under way, by the thread that places the batch (ADR 23).
+Effects run without it. The outbox has a lock of its own, `shipping`: followers get orders while the
+leader's own commit is under way, from the thread that places the batch (ADR 0023).
 """
 
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Corrupt, Deposed, Diverged, Failure, NotLeader
@@ -34,30 +35,25 @@ _PHRASES = {
     ReplicaState.LEADING: "leading",
     ReplicaState.CORRUPT: "staying out",
 }
-"""What is told when a replica begins to stand like this."""
-Wanted = tuple[Term, Trade]
+"""The event of each new state."""
+Request = tuple[Term, Trade]
 """A trade and the term it is meant for."""
 
 
-class Sending(Protocol):
-    """An append on its way to a follower."""
+@dataclass(frozen=True, slots=True)
+class PendingAppend:
+    """An append on its way to a follower, sent by the thread of a batch."""
 
-    @property
-    def outbox(self) -> Outbox:
-        """The leadership that it belongs to."""
-
-    def finish(self, until_s: float) -> None:
-        """Wait for the answer and note it; called once. until_s: on the monotonic clock."""
-
-    def abort(self) -> None:
-        """End the wait, from another thread."""
+    outbox: Outbox
+    """The leadership that it belongs to."""
+    finish: Callable[[float], None]
+    """Wait for the answer and note it; called once, with a time on the monotonic clock."""
+    abort: Callable[[], None]
+    """End the wait, from another thread."""
 
 
-class Sender(Protocol):
-    """What sends a follower its orders."""
-
-    def begin(self, outbox: Outbox) -> Sending | None:
-        """Send what the follower lacks; None when somebody else has to."""
+BeginAppend = Callable[[Outbox], PendingAppend | None]
+"""Send one follower what it lacks; None when its replicator's own thread has to."""
 
 
 class ReplicaShell:
@@ -77,16 +73,18 @@ class ReplicaShell:
         self.machine = Replica(me, tuple(peers), order_log, head, limits.min_in_sync)
         lock = threading.RLock()
         self.shipping = threading.Condition(lock)
-        """Where the replicators' threads wait for work."""
+        """The replicators' threads wait here for work."""
         self.acknowledged = threading.Condition(lock)
-        """Where a batch waits for what those threads were told."""
-        self.senders: Sequence[Sender] = ()
-        self._sent: list[Sending] = []
+        """A batch waits here for the answers that those threads get."""
+        self.begin_appends: Sequence[BeginAppend] = ()
+        """One for each follower; `wiring` sets them."""
+        self._pending: list[PendingAppend] = []
         self._lock = threading.RLock()
-        self._level_s = monotonic_s()
-        self._told = self.machine.state
-        self._is_behind = False
-        self.batcher: Batcher[Wanted, Answer] = Batcher(
+        self._caught_up_s = monotonic_s()
+        """When this replica last had every order that it had heard of."""
+        self._reported_state = self.machine.state
+        self._was_behind = False
+        self.batcher: Batcher[Request, Answer] = Batcher(
             self._place, batch_max=limits.batch_trades_max, waiting_max=limits.waiting_trades_max
         )
 
@@ -96,7 +94,7 @@ class ReplicaShell:
             self.machine.mark_corrupt()
             events.emit(log, logging.CRITICAL, "log damaged", order_no=fault)
             return
-        self._told = ReplicaState.FOLLOWING  # "serving" tells that
+        self._reported_state = ReplicaState.FOLLOWING  # "serving" says so
         self.run(self.machine.start())
         last, term = self.machine.last, self.machine.term
         events.emit(log, logging.INFO, "serving", last=last, term=term)
@@ -125,7 +123,7 @@ class ReplicaShell:
         try:
             self.run(self.machine.take_notice(term, leader))
         finally:
-            self._wake()
+            self._notify_all()
 
     def append(self, append: Append) -> Accepted:
         """Follow. Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite."""
@@ -138,7 +136,7 @@ class ReplicaShell:
             raise
         finally:
             if self.machine.outbox is not leadership:
-                self._wake()
+                self._notify_all()
             self._report_state()
             self._note_lag()
         return accepted
@@ -154,11 +152,11 @@ class ReplicaShell:
         """Stop leading: a newer term was heard of."""
         with self._lock:
             self.machine.step_down(term, leader)
-        self._wake()
+        self._notify_all()
         self._report_state()
 
     def verify(self) -> None:
-        """Compare this log with the ledger; a log that differs stays out from now on (I8)."""
+        """Compare this log with the ledger; if it differs, the replica stays out (I8)."""
         try:
             self.run(self.machine.catch_up())
         except Failure as failure:
@@ -171,15 +169,15 @@ class ReplicaShell:
 
     @property
     def lag_ms(self) -> float:
-        """For how long it has been behind, in milliseconds; 0 when it is level."""
-        return (monotonic_s() - self._level_s) * 1000 if self.lag_orders else 0.0
+        """For how long it has been behind, in milliseconds; 0 when it is not."""
+        return (monotonic_s() - self._caught_up_s) * 1000 if self.lag_orders else 0.0
 
-    def _place(self, wanted: Sequence[Wanted]) -> Sequence[Answer]:
-        """Place one batch; all of it is meant for the term that this replica leads, or none is."""
-        term = wanted[0][0]
-        if any(other != term for other, _ in wanted):
+    def _place(self, requests: Sequence[Request]) -> Sequence[Answer]:
+        """Place one batch. Raises NotLeader when its trades are meant for different terms."""
+        term = requests[0][0]
+        if any(other != term for other, _ in requests):
             raise NotLeader("The leader changed while the trades waited.")
-        flow = self.machine.place(term, [trade for _, trade in wanted])
+        flow = self.machine.place(term, [trade for _, trade in requests])
         try:
             answers: Sequence[Answer] = self.run(flow, self._perform_placing)
         finally:
@@ -187,14 +185,14 @@ class ReplicaShell:
         return answers
 
     def _perform_placing(self, effect: Effect) -> Any:
-        """Do what a batch asks for; its orders go out, and are waited for, from this thread."""
+        """Perform an effect of a batch: this thread itself sends the orders to the followers."""
         if isinstance(effect, Ship):
-            self._ship(effect.orders, self.senders)
+            self._ship(effect.orders, self.begin_appends)
             return None
         return self._perform(effect)
 
     def _perform(self, effect: Effect) -> Any:
-        """Do what a flow asks for. Raises Failure."""
+        """Perform an effect of a flow. Raises Failure."""
         match effect:
             case AskCatalog(batch):
                 return self.catalog.place(batch)
@@ -210,17 +208,17 @@ class ReplicaShell:
                 raise AssertionError(f"a replica has no effect {effect}")
         return None
 
-    def _ship(self, orders: tuple[Linked, ...], senders: Sequence[Sender] = ()) -> None:
-        """Have orders sent: by this thread where it may, by the replicators' threads elsewhere."""
+    def _ship(self, orders: tuple[Linked, ...], begin_appends: Sequence[BeginAppend] = ()) -> None:
+        """Send orders from this thread where it may; leave the rest to the replicators' threads."""
         outbox = self.machine.outbox
         if outbox is None:
             return
         with self.shipping:
             outbox.offer(orders)
-        is_left = not senders
-        for sender in senders:
-            if sending := sender.begin(outbox):
-                self._sent.append(sending)  # at once: whatever comes next, its answer is taken
+        is_left = not begin_appends
+        for begin_append in begin_appends:
+            if pending := begin_append(outbox):
+                self._pending.append(pending)  # at once: its answer is taken whatever fails next
             else:
                 is_left = True
         if is_left:
@@ -228,16 +226,16 @@ class ReplicaShell:
                 self.shipping.notify_all()
 
     def _finish(self, until_s: float) -> None:
-        """Take the answers to what this batch has sent, until then at most."""
-        while self._sent:
+        """Take the answers to the appends that this batch has sent."""
+        while self._pending:
             try:
-                self._sent[0].finish(until_s)
+                self._pending[0].finish(until_s)
             finally:
-                self._sent.pop(0)
+                self._pending.pop(0)
 
     def _await_followers(self, upto: OrderNo) -> int:
         """
-        Wait for the in-sync followers, at most the replication timeout; drop who is late (I3).
+        Wait for the in-sync followers; drop those that exceed the replication timeout (I3).
         """
         outbox = self.machine.outbox
         if outbox is None:
@@ -266,29 +264,29 @@ class ReplicaShell:
 
     def _note_lag(self) -> None:
         if self.lag_orders:
-            self._is_behind = True
+            self._was_behind = True
             return
-        if self._is_behind:
-            self._is_behind = False
-            lag_ms = round((monotonic_s() - self._level_s) * 1000)
+        if self._was_behind:
+            self._was_behind = False
+            lag_ms = round((monotonic_s() - self._caught_up_s) * 1000)
             events.emit(log, logging.INFO, "caught up", last=self.machine.last, after_ms=lag_ms)
-        self._level_s = monotonic_s()
+        self._caught_up_s = monotonic_s()
 
     def _report_state(self) -> None:
-        """Tell of a state that nobody was told of yet; a step may take several."""
-        machine, before = self.machine, self._told
+        """Emit an event for a new state; one step of the machine may pass through several."""
+        machine, before = self.machine, self._reported_state
         if machine.state is before:
             return
-        self._told = machine.state
+        self._reported_state = machine.state
         has_led = before is ReplicaState.LEADING
         phrase = "stepped down" if has_led else _PHRASES[machine.state]
         events.emit(log, logging.INFO, phrase, term=machine.term, leader=machine.leader)
 
-    def _wake(self) -> None:
-        """Let everybody look who leads; nobody waits for what a leader has sent that is no more."""
+    def _notify_all(self) -> None:
+        """Wake all threads to see who leads; abort the appends of a leadership that is over."""
         with self.shipping:
             self.shipping.notify_all()
             self.acknowledged.notify_all()
-        for sending in tuple(self._sent):
-            if sending.outbox is not self.machine.outbox:
-                sending.abort()
+        for pending in tuple(self._pending):
+            if pending.outbox is not self.machine.outbox:
+                pending.abort()

@@ -1,35 +1,35 @@
 """
-One replicator a follower: while this replica leads, send the follower what it lacks (DESIGN 4.2).
+One replicator a follower: while this replica leads, it sends the follower's appends.
 
-As a rule the thread that places a batch sends its orders to all followers itself and takes their
-answers (`begin`, ADR 23): nobody has to be woken. The replicator's own thread does the rest: the
-followers that are behind, that could not be reached, or that were being told something just then.
-Without orders it sends an empty append every heartbeat, which tells the follower who leads and how
-far the leader is. A follower that does not answer is out of sync until it has everything again.
+As a rule the thread that places a batch sends its orders to all followers and takes their answers
+itself (`begin`, ADR 0023), so no other thread has to wake up. The replicator's own thread does the
+rest: it serves a follower that is behind, that could not be reached, or to which an append was
+under way. Without orders it sends an empty append every heartbeat, which says who leads and how far
+the leader is. A follower that does not answer is out of sync until it has every order again
+(docs/DESIGN.md 4.2).
 """
 
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Diverged, Failure, GapFound, StaleTerm, Unreachable
 from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import ReplicaId
-from bazaar.protocol.clients import ReplicaClient, SentAppend
+from bazaar.protocol.clients import ReplicaClient
+from bazaar.protocol.transport import FINISH_WAIT_MIN_S, PendingCall
 from bazaar.runtime.metrics import events
-from order_app.replica import ReplicaShell
+from order_app.replica import PendingAppend, ReplicaShell
 
 log = logging.getLogger("bazaar.order")
-
-LEAST_S = 0.001
-"""How long the last of several answers is waited for when the others took all the time."""
 
 
 @dataclass(slots=True)
 class Replicator:
-    """Sends one follower's orders, one append at a time."""
+    """Sends one follower its orders, one append at a time."""
 
     shell: ReplicaShell
     follower: ReplicaId
@@ -37,9 +37,9 @@ class Replicator:
     _is_sending: bool = field(default=False, init=False)
     """Whether an append is under way. It and the next two are changed under `shipping`."""
     _due_s: float = field(default=0.0, init=False)
-    """When the follower should hear from this leader again."""
-    _told_of: Outbox | None = field(default=None, init=False)
-    """The leadership that the follower heard of last."""
+    """When the next heartbeat is due, on the monotonic clock."""
+    _announced: Outbox | None = field(default=None, init=False)
+    """The leadership of the last append to the follower."""
 
     def start(self) -> None:
         """Begin; the thread ends with the process."""
@@ -61,11 +61,11 @@ class Replicator:
             timeout_s = self.shell.limits.replication_timeout_s
             self.settle(outbox, lambda: self.client.append(self._next_append(outbox), timeout_s))
 
-    def begin(self, outbox: Outbox) -> "Sending | None":
+    def begin(self, outbox: Outbox) -> PendingAppend | None:
         """
-        Send what the follower lacks and return at once; whoever calls it must `finish` what comes.
+        Send what the follower lacks and return at once; the caller must `finish` the result.
 
-        None: this is for the replicator's own thread.
+        None: this is left to the replicator's own thread.
         """
         with self.shell.shipping:
             is_level = outbox.followers[self.follower].is_in_sync and not self.is_failing
@@ -76,23 +76,25 @@ class Replicator:
             if append is None or not append.page.orders:
                 return None
             self._take_turn(outbox)
-        sent: SentAppend | None = None
+        call: PendingCall[Accepted] | None = None
         try:
-            sent = self.client.begin_append(append)
+            call = self.client.begin_append(append)
         finally:
-            if sent is None:
+            if call is None:
                 self._end_turn(outbox)
-        return Sending(self, outbox, append, sent) if sent else None
+        if call is None:
+            return None
+        return PendingAppend(outbox, partial(self._finish, outbox, append, call), call.abort)
 
-    def settle(self, outbox: Outbox, ask: Callable[[], Accepted]) -> None:
-        """Note what came of an append. ask: returns the answer or raises Failure."""
+    def settle(self, outbox: Outbox, receive: Callable[[], Accepted]) -> None:
+        """Note the result of an append. receive: returns the answer or raises Failure."""
         try:
-            accepted = ask()
+            accepted = receive()
             with self.shell.shipping:
                 has_joined = outbox.accepted(self.follower, accepted)
             self.is_failing = False
             if has_joined:
-                self._tell(logging.INFO, "follower in sync", last=accepted.last)
+                self._emit(logging.INFO, "follower in sync", last=accepted.last)
         except GapFound as gap:
             self.is_failing = False
             with self.shell.shipping:
@@ -104,14 +106,31 @@ class Replicator:
 
     @property
     def client(self) -> ReplicaClient:
-        """The way to the follower."""
+        """The follower's client."""
         return self.shell.peers[self.follower]
 
+    def _finish(
+        self, outbox: Outbox, append: Append, call: PendingCall[Accepted], until_s: float
+    ) -> None:
+        """Wait for the answer to an append that was begun, and note it."""
+
+        def receive() -> Accepted:
+            try:
+                return call.finish(until_s)
+            except Unreachable:
+                left_s = until_s - monotonic_s()
+                if left_s <= FINISH_WAIT_MIN_S or self.shell.machine.outbox is not outbox:
+                    raise
+                # The kept connection was over, which says nothing of the follower.
+                return self.client.append(append, left_s)
+
+        self.settle(outbox, receive)
+
     def _await_work(self) -> Outbox | None:
-        """Return the leader's outbox, and the turn, once this follower should hear from it."""
+        """Wait for work; take the turn and return the outbox, or None when there is none."""
         machine, shipping = self.shell.machine, self.shell.shipping
         with shipping:
-            shipping.wait_for(lambda: self._has_work(machine.outbox), self._patience_s())
+            shipping.wait_for(lambda: self._has_work(machine.outbox), self._idle_wait_s())
             outbox = machine.outbox
             if outbox is None or self._is_sending:
                 return None
@@ -121,24 +140,24 @@ class Replicator:
             return outbox
 
     def _has_work(self, outbox: Outbox | None) -> bool:
-        """Tell whether the follower should hear something before the next heartbeat is due."""
+        """Tell whether there is an append to send before the next heartbeat is due."""
         if outbox is None or self._is_sending:
             return False
         is_behind = outbox.followers[self.follower].position < outbox.last
-        return outbox is not self._told_of or (is_behind and not self.is_failing)
+        return outbox is not self._announced or (is_behind and not self.is_failing)
 
-    def _patience_s(self) -> float:
-        """Return how long to wait when there is no work."""
+    def _idle_wait_s(self) -> float:
+        """Return how long to wait while there is no work."""
         if self._is_sending or self.shell.machine.outbox is None:
             return self.shell.limits.heartbeat_s
         return max(self._due_s - monotonic_s(), 0.0)
 
     def _take_turn(self, outbox: Outbox) -> None:
-        self._is_sending, self._told_of = True, outbox
+        self._is_sending, self._announced = True, outbox
         self._due_s = monotonic_s() + self.shell.limits.heartbeat_s
 
     def _end_turn(self, outbox: Outbox) -> None:
-        """Let the next append begin; wake whoever waits for this one, or has more to send."""
+        """Let the next append begin; wake the batch, and the replicator if it has work."""
         with self.shell.shipping:
             self._is_sending = False
             self.shell.acknowledged.notify_all()
@@ -160,41 +179,12 @@ class Replicator:
         with self.shell.shipping:
             was_in_sync = outbox.lost(self.follower)
         if was_in_sync:
-            self._tell(logging.WARNING, "follower lost", reason=failure.message)
+            self._emit(logging.WARNING, "follower lost", reason=failure.message)
         if isinstance(failure, StaleTerm) and failure.term >= outbox.term:
             self.shell.step_down(failure.term, failure.leader)
         elif isinstance(failure, Diverged):
-            self._tell(logging.ERROR, "follower differs", reason=failure.message)
+            self._emit(logging.ERROR, "follower differs", reason=failure.message)
             self.shell.verify()
 
-    def _tell(self, level: int, phrase: str, **fields: str | int) -> None:
+    def _emit(self, level: int, phrase: str, **fields: str | int) -> None:
         events.emit(log, level, phrase, replica=self.follower, **fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """An append that was sent from the thread of a batch; its answer is still to come."""
-
-    replicator: Replicator
-    outbox: Outbox
-    append: Append
-    sent: SentAppend
-
-    def finish(self, until_s: float) -> None:
-        """Wait for the answer and note it; call this once. until_s: on the monotonic clock."""
-        self.replicator.settle(self.outbox, lambda: self._ask(until_s))
-
-    def abort(self) -> None:
-        """End the wait, from another thread."""
-        self.sent.abort()
-
-    def _ask(self, until_s: float) -> Accepted:
-        """Return the answer. Raises Failure."""
-        try:
-            return self.sent.finish(max(until_s - monotonic_s(), LEAST_S))
-        except Unreachable:
-            left_s = until_s - monotonic_s()
-            if left_s <= LEAST_S or self.replicator.shell.machine.outbox is not self.outbox:
-                raise
-            # The kept connection was over, which says nothing of the follower.
-            return self.replicator.client.append(self.append, left_s)

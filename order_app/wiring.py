@@ -69,7 +69,8 @@ def look() -> None:
 def start() -> None:
     """Begin: replicators at once, serving as soon as the log is checked and caught up."""
     shell = replica()
-    shell.senders = replicators = tuple(Replicator(shell, peer) for peer in shell.peers)
+    replicators = [Replicator(shell, peer) for peer in shell.peers]
+    shell.begin_appends = tuple(replicator.begin for replicator in replicators)
     for replicator in replicators:
         replicator.start()
     Loop("look", look, shell.limits.ping_interval_s).start()

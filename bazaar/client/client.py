@@ -20,8 +20,9 @@ from bazaar import clock
 from bazaar.client import exchange
 from bazaar.client.answers import LeaderAnswer, OrderAnswer, StockAnswer
 from bazaar.client.exchange import ApiCall, Attempt, AttemptFailed, Timeouts
-from bazaar.client.reading import RawAnswer, one_line
+from bazaar.client.reading import one_line
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 
 CONNECT_TIMEOUT_S = 3.0
 """For a front end to accept the connection; less when the deadline is near."""
@@ -121,7 +122,7 @@ class Client:
         )
         return exchange.run(steps, self._attempt, clock.wait)
 
-    def _attempt(self, attempt: Attempt) -> RawAnswer:
+    def _attempt(self, attempt: Attempt) -> Reply:
         """Send one request. Raises AttemptFailed."""
         url, request = self.urls[attempt.url], attempt.request
         until_s = clock.monotonic_s() + attempt.timeout_s
@@ -136,7 +137,7 @@ class Client:
                 stream=True,
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                reply = RawAnswer(response.status_code, headers, _read(response, until_s))
+                reply = Reply(response.status_code, headers, _read(response, until_s))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise _failed(url, error) from error
         self._first = attempt.url

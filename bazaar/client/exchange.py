@@ -2,7 +2,7 @@
 API calls to front ends, without I/O: requests, answers, and retries (docs/DESIGN.md 6, I9).
 
 An `ApiCall` is one request and the way to read its answer. `attempts` is a flow, as in
-`bazaar.core.flow`: it yields `Attempt` and `Pause`, is sent the `RawAnswer` or has `AttemptFailed`
+`bazaar.core.flow`: it yields `Attempt` and `Pause`, is sent the `Reply` or has `AttemptFailed`
 thrown into it, and ends with the answer or a `ClientError`. `run` drives it for a caller that may
 block; a load generator has a driver of its own. Every attempt of a trade carries the same key, so
 it happens once (I2).
@@ -30,8 +30,8 @@ from bazaar.client.answers import (
     Refused,
     StockAnswer,
 )
-from bazaar.client.reading import RawAnswer
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 
 QUERIES_MAX = 20_000
 """Calls for stocks that are cached ready-made."""
@@ -60,7 +60,7 @@ class ApiCall(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """A request and the reader of its answer; `read` raises ClientError."""
 
     request: ApiRequest
-    read: Callable[[RawAnswer], T]
+    read: Callable[[Reply], T]
     key: str = ""
     """The idempotency key of a trade."""
 
@@ -79,7 +79,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
-    """Send the request to front end number `url`; answers RawAnswer. Fails AttemptFailed."""
+    """Send the request to front end number `url`; answers Reply. Fails AttemptFailed."""
 
     url: int
     request: ApiRequest
@@ -100,7 +100,7 @@ class AttemptFailed(Exception):  # noqa: N818 - it is a fact about the world
         self.message, self.was_sent = message, was_sent
 
 
-Steps = Generator[Attempt | Pause, RawAnswer | None, T]
+Steps = Generator[Attempt | Pause, Reply | None, T]
 """A call in progress, which returns its answer in the end."""
 
 
@@ -211,7 +211,7 @@ def attempts(
         error: ClientError | AttemptFailed
         try:
             reply = yield Attempt(url, call.request, retries.timeout_s(now_s()))
-            assert reply is not None, "an Attempt is answered with a RawAnswer"
+            assert reply is not None, "an Attempt is answered with a Reply"
             return call.read(reply)
         except (ClientError, AttemptFailed) as caught:
             error = caught
@@ -223,7 +223,7 @@ def attempts(
         url = (url + 1) % urls
 
 
-def run(steps: Steps[T], send: Callable[[Attempt], RawAnswer], pause: Callable[[float], None]) -> T:
+def run(steps: Steps[T], send: Callable[[Attempt], Reply], pause: Callable[[float], None]) -> T:
     """Drive a call to its end; `send` raises AttemptFailed. Raises ClientError."""
     try:
         step = next(steps)

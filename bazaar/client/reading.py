@@ -5,7 +5,6 @@ Every answer is compared with its call, so an answer to another call is noticed.
 """
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
@@ -24,6 +23,7 @@ from bazaar.client.answers import (
     StockAnswer,
 )
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 
 RETRY_AFTER_S = 1.0
 """Before another attempt, when the answer has no Retry-After."""
@@ -48,14 +48,6 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 T = TypeVar("T")
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Number = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class RawAnswer(msgspec.Struct, frozen=True, gc=False):
-    """An answer as it came: any status; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class _StockBody(msgspec.Struct):
@@ -105,7 +97,7 @@ _LEADERSHIP = msgspec.json.Decoder(_LeadershipBody)
 _ERROR = msgspec.json.Decoder(_ErrorBody)
 
 
-def read_stock(stock_name: str, reply: RawAnswer) -> StockAnswer:
+def read_stock(stock_name: str, reply: Reply) -> StockAnswer:
     """Return the stock that was asked for. Raises ClientError."""
     _check_ok(reply)
     headers = reply.headers
@@ -130,7 +122,7 @@ def read_stock(stock_name: str, reply: RawAnswer) -> StockAnswer:
     )
 
 
-def read_order(order_no: int, reply: RawAnswer) -> OrderAnswer:
+def read_order(order_no: int, reply: Reply) -> OrderAnswer:
     """Return the order that was asked for. Raises ClientError."""
     _check_ok(reply)
     shown = _decode(_FOUND, reply).data
@@ -142,7 +134,7 @@ def read_order(order_no: int, reply: RawAnswer) -> OrderAnswer:
 
 
 def read_placed(
-    stock_name: str, trade_type: TradeType, quantity: int, key: str, reply: RawAnswer
+    stock_name: str, trade_type: TradeType, quantity: int, key: str, reply: Reply
 ) -> OrderAnswer:
     """Return the order that a trade became. Raises ClientError."""
     _check_ok(reply, key)
@@ -152,7 +144,7 @@ def read_placed(
     return OrderAnswer(_decode(_PLACED, reply, key).order_no, stock_name, trade_type, quantity)
 
 
-def read_leadership(reply: RawAnswer) -> LeaderAnswer:
+def read_leadership(reply: Reply) -> LeaderAnswer:
     """Return the leader. Raises ClientError."""
     _check_ok(reply)
     body = _decode(_LEADERSHIP, reply)
@@ -169,7 +161,7 @@ def cache_word(status: str) -> str:
     return "unknown"
 
 
-def _decode(decoder: msgspec.json.Decoder[T], reply: RawAnswer, key: str = "") -> T:
+def _decode(decoder: msgspec.json.Decoder[T], reply: Reply, key: str = "") -> T:
     try:
         return decoder.decode(reply.body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -178,7 +170,7 @@ def _decode(decoder: msgspec.json.Decoder[T], reply: RawAnswer, key: str = "") -
         ) from error
 
 
-def _check_ok(reply: RawAnswer, key: str = "") -> None:
+def _check_ok(reply: Reply, key: str = "") -> None:
     """Raise what a status other than 200 means; `key` is the trade's, empty for a read."""
     status = reply.status
     if status == HTTPStatus.OK:
@@ -201,7 +193,7 @@ def _check_ok(reply: RawAnswer, key: str = "") -> None:
     raise kind(message, status=status, failure=failure, key=key, retry_s=retry_s)
 
 
-def _message(reply: RawAnswer) -> str:
+def _message(reply: Reply) -> str:
     """Return the message of an error."""
     try:
         body = _ERROR.decode(reply.body)
@@ -217,7 +209,7 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in short)
 
 
-def _retry_s(reply: RawAnswer) -> float:
+def _retry_s(reply: Reply) -> float:
     return min(_seconds(reply.headers.get("retry-after", "")) or RETRY_AFTER_S, RETRY_AFTER_S_MAX)
 
 

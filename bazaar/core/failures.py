@@ -53,6 +53,12 @@ class UnknownOrder(Failure):
     default_message = "order not found"
 
 
+class UnknownHolder(Failure):
+    """The holder was dropped or never registered: it must empty its cache and register."""
+
+    default_message = "This holder has no lease; clear the cache and register again."
+
+
 class Busy(Failure):
     """A queue is full (I10); nothing was tried."""
 

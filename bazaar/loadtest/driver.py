@@ -12,21 +12,16 @@ from functools import lru_cache
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
-import httptools
-
 from bazaar import clock
 from bazaar.client.client import ANSWER_BYTES_MAX, CONNECT_TIMEOUT_S
 from bazaar.client.exchange import QUERIES_MAX, ApiRequest, AttemptFailed
-from bazaar.client.reading import RawAnswer
-
-_HEADERS_MAX = 1000
-_CONTINUE_STATUS_MAX = 199
+from bazaar.protocol.http1 import Reply, ReplyParser
 
 
 class Owner(Protocol):
     """Who asked."""
 
-    def on_reply(self, reply: RawAnswer, at_s: float) -> None:
+    def on_reply(self, reply: Reply, at_s: float) -> None:
         """Take the answer; at_s: when its last byte was there."""
 
     def on_lost(self, lost: AttemptFailed) -> None:
@@ -76,12 +71,8 @@ class LoadConnection(asyncio.Protocol):
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = ReplyParser(ANSWER_BYTES_MAX)
         self._owner: Owner | None = None
-        self._headers: dict[str, str] = {}
-        self._body: list[bytes] = []
-        self._size = 0
-        self._is_complete = self._is_kept = False
         self.sent_s = 0.0
         """When the last request was handed to the socket."""
 
@@ -134,20 +125,16 @@ class LoadConnection(asyncio.Protocol):
             self._fail("the connection was closed")
             return
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(f"the answer is not HTTP ({error})")
+            reply = self._parser.feed(data)
+        except ValueError as error:
+            self._fail(str(error))
             return
-        if self._is_complete:
-            self._deliver(at_s)
-        elif self._size > ANSWER_BYTES_MAX:
-            self._fail(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
+        if reply is not None:
+            self._deliver(reply, at_s)
 
-    def _deliver(self, at_s: float) -> None:
+    def _deliver(self, reply: Reply, at_s: float) -> None:
         owner, self._owner = self._owner, None
-        reply = RawAnswer(self._parser.get_status_code(), self._headers, b"".join(self._body))
-        self._headers, self._body, self._size, self._is_complete = {}, [], 0, False
-        if not self._is_kept:
+        if not self._parser.is_kept:
             self.abort()
         assert owner is not None, "checked by take"
         owner.on_reply(reply, at_s)
@@ -157,23 +144,6 @@ class LoadConnection(asyncio.Protocol):
         self.abort()
         assert owner is not None, "checked by take"
         owner.on_lost(AttemptFailed(f"The front end gave no answer: {why}.", was_sent=True))
-
-    # What the parser tells
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep one header."""
-        self._headers[_header_name(name)] = value.decode("latin-1")
-
-    def on_body(self, body: bytes) -> None:
-        """Keep a part of the body."""
-        self._size += len(body)
-        if self._size <= ANSWER_BYTES_MAX:
-            self._body.append(body)
-
-    def on_message_complete(self) -> None:
-        """Note that the answer is whole, unless it only says that one will come."""
-        self._is_complete = self._parser.get_status_code() > _CONTINUE_STATUS_MAX
-        self._is_kept = self._parser.should_keep_alive()  # afterwards it no longer knows
 
 
 class Address:
@@ -215,8 +185,3 @@ def make_encode(addresses: list[Address]) -> Callable[[int, ApiRequest], bytes]:
 
     remembered = lru_cache(QUERIES_MAX)(encode)
     return lambda url, request: (encode if request.body else remembered)(url, request)
-
-
-@lru_cache(_HEADERS_MAX)
-def _header_name(name: bytes) -> str:
-    return name.decode("latin-1").lower()

@@ -15,13 +15,13 @@ from bazaar import clock
 from bazaar.client import exchange
 from bazaar.client.answers import BadAnswer, ClientError, Indefinite, Refused, StockAnswer
 from bazaar.client.exchange import Attempt, AttemptFailed, Pause, Steps, Timeouts
-from bazaar.client.reading import RawAnswer
 from bazaar.loadtest.driver import Address, LoadConnection, Turns, make_encode
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Script
 from bazaar.loadtest.ticker import Ticker
 from bazaar.loadtest.workload import Answer, Intent
 from bazaar.proof.records import Done, Outcome
+from bazaar.protocol.http1 import Reply
 
 SWEEP_S = 0.02
 """Between two looks for attempts that take too long."""
@@ -218,7 +218,7 @@ class Client:
 
     # What comes back
 
-    def on_reply(self, reply: RawAnswer, at_s: float) -> None:
+    def on_reply(self, reply: Reply, at_s: float) -> None:
         """Take an answer."""
         self._note_sent()
         self._ended_s, self._status = at_s, reply.status

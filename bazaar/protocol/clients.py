@@ -6,7 +6,6 @@ control port. Any method may raise Unreachable (indefinite); what else it raises
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
@@ -22,10 +21,10 @@ from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
 from bazaar.protocol import messages, rows, statuses
-from bazaar.protocol.connection import Reply
 from bazaar.protocol.errors import failure_of
+from bazaar.protocol.http1 import Reply
 from bazaar.protocol.rows import FoundBody, ListingBody, RowsBody
-from bazaar.protocol.transport import HttpTransport, Pending, Transport
+from bazaar.protocol.transport import HttpTransport, PendingCall, Transport
 from bazaar.topology import Node
 
 T = TypeVar("T")
@@ -113,11 +112,17 @@ class Client:
         timeout_s = timeout_s or self.timeout_s
         return decode(transport.call("POST", path, encode(body), timeout_s=timeout_s), kind)
 
-    def _begin(self, transport: Transport, path: str, body: messages.Message) -> Pending | None:
-        """Send a request whose answer is waited for later; None when it has to be a call."""
+    def _begin(
+        self,
+        transport: Transport,
+        path: str,
+        body: messages.Message,
+        read: Callable[[Reply], T],
+    ) -> PendingCall[T] | None:
+        """Send a request whose answer is waited for later; None without a kept connection."""
         if not isinstance(transport, HttpTransport):
             return None
-        return transport.begin("POST", path, encode(body))
+        return transport.begin("POST", path, encode(body), read)
 
 
 class CatalogClient(Client):
@@ -210,10 +215,10 @@ class ReplicaClient(Client):
         body = messages.AppendBody.from_core(append)
         return self._post(self.control, "/sync", body, messages.AcceptedBody, timeout_s).to_core()
 
-    def begin_append(self, append: Append) -> "SentAppend | None":
-        """Begin the same; None when there is no kept connection to use."""
-        pending = self._begin(self.control, "/sync", messages.AppendBody.from_core(append))
-        return SentAppend(pending) if pending else None
+    def begin_append(self, append: Append) -> PendingCall[Accepted] | None:
+        """Begin an `append`; None without a kept connection."""
+        body = messages.AppendBody.from_core(append)
+        return self._begin(self.control, "/sync", body, _read_accepted)
 
     def log(self, after: OrderNo, limit: int) -> Page:
         """Return the log after an order. Raises GapFound, NotServing (definite)."""
@@ -263,22 +268,10 @@ class FrontEndClient(Client):
         body = messages.InvalidateBody.from_core(changes)
         self._post(self.control, "/invalidate", body, messages.DoneBody, timeout_s)
 
-    def begin_invalidate(self, changes: Sequence[Change]) -> Callable[[float], None] | None:
-        """
-        Begin to have stocks forgotten; return what waits for the answer, so many seconds at most.
-
-        None: there is no kept connection to use. What is returned must be called once; it raises
-        Unreachable (indefinite) as every call does.
-        """
+    def begin_invalidate(self, changes: Sequence[Change]) -> PendingCall[None] | None:
+        """Begin an `invalidate`; None without a kept connection."""
         body = messages.InvalidateBody.from_core(changes)
-        pending = self._begin(self.control, "/invalidate", body)
-        if pending is None:
-            return None
-
-        def finish(timeout_s: float) -> None:
-            decode(pending.finish(timeout_s), messages.DoneBody)
-
-        return finish
+        return self._begin(self.control, "/invalidate", body, _read_done)
 
     def remove(self, stock_name: str) -> None:
         """Have a stock forgotten, whether it is in memory or not."""
@@ -289,19 +282,12 @@ class FrontEndClient(Client):
         return self._get(self.control, "/status", statuses.FrontEndStatus)
 
 
-@dataclass(frozen=True, slots=True)
-class SentAppend:
-    """Orders that were sent to a replica, whose answer nobody has waited for yet."""
+def _read_accepted(reply: Reply) -> Accepted:
+    return decode(reply, messages.AcceptedBody).to_core()
 
-    pending: Pending
 
-    def finish(self, timeout_s: float) -> Accepted:
-        """Return the answer as `ReplicaClient.append` does; call it once, whatever happens."""
-        return decode(self.pending.finish(timeout_s), messages.AcceptedBody).to_core()
-
-    def abort(self) -> None:
-        """End the wait for it, from another thread: `finish` raises Unreachable at once."""
-        self.pending.abort()
+def _read_done(reply: Reply) -> None:
+    decode(reply, messages.DoneBody)
 
 
 RoleClient = CatalogClient | ReplicaClient | FrontEndClient

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from bazaar.core import failures
 from bazaar.core.failures import Failure, GapFound, StaleTerm, Unreachable
-from bazaar.core.leases import UnknownHolder
 from bazaar.core.types import OrderNo, ReplicaId, Term
 
 RETRY_AFTER_S = 1
@@ -38,7 +37,7 @@ KINDS = (
     Kind("diverged", 409, failures.Diverged),
     Kind("damaged_page", 409, failures.DamagedPage),
     Kind("corrupt", 503, failures.Corrupt),
-    Kind("unknown_holder", 404, UnknownHolder),
+    Kind("unknown_holder", 404, failures.UnknownHolder),
     Kind("busy", 429, failures.Busy),
     Kind("too_few_in_sync", 503, failures.TooFewInSync),
     Kind("no_replica", 503, failures.NoReplica),

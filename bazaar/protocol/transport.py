@@ -2,20 +2,28 @@
 HTTP inside the cluster: kept connections, signed requests, one kind of failure (ADRs 0004, 0014).
 
 A server may end an idle connection at any time, so a call that dies on a kept connection before an
-answer began is sent once more on a new one; every message may arrive twice.
+answer began is sent once more on a new one; every message may arrive twice. For a fan-out one
+thread begins calls to many listeners (`HttpTransport.begin`) and then takes their answers under one
+deadline (`PendingCall.finish`, ADR 0023).
 """
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
+from bazaar import clock
 from bazaar.core.failures import Unreachable
-from bazaar.protocol.connection import ClientConnection, EndedError, Reply, pack
+from bazaar.protocol.connection import ClientConnection, EndedError
+from bazaar.protocol.http1 import Reply, pack_request
 from bazaar.protocol.signing import sign
 
 IDLE_CONNECTIONS_MAX = 32
 """Kept connections to one listener."""
+FINISH_WAIT_MIN_S = 0.001
+"""How long an answer is waited for when others have used up the time until the deadline."""
+
+T = TypeVar("T")
 
 
 class Transport(Protocol):
@@ -64,11 +72,13 @@ class HttpTransport:
         self._release(connection)
         return reply
 
-    def begin(self, method: str, path: str, body: bytes = b"") -> "Pending | None":
+    def begin(
+        self, method: str, path: str, body: bytes, read: Callable[[Reply], T]
+    ) -> "PendingCall[T] | None":
         """
-        Send a request on a kept connection and return at once; None when none can be used.
+        Send a request on a kept connection and return at once; None when there is none to use.
 
-        So one thread asks many listeners side by side. Nothing is sent a second time.
+        read: makes the result of the answer, or raises Failure. Nothing is sent a second time.
         """
         with self._lock:
             if not self._idle:
@@ -80,12 +90,12 @@ class HttpTransport:
         except (OSError, ValueError):
             self._drop(connection)
             return None
-        return Pending(self, connection)
+        return PendingCall(self, connection, read)
 
     def finish(self, connection: ClientConnection, timeout_s: float) -> Reply:
-        """Return the answer to what was begun. Raises Unreachable (indefinite)."""
+        """Return the answer to a call that was begun. Raises Unreachable (indefinite)."""
         try:
-            connection.prolong(timeout_s)
+            connection.set_timeout(timeout_s)
             reply = connection.receive()
         except (OSError, ValueError) as error:
             self._drop(connection)
@@ -100,7 +110,7 @@ class HttpTransport:
                 connection.abort()
 
     def abort_one(self, connection: ClientConnection) -> None:
-        """End what was begun on a connection, if its answer is still waited for."""
+        """End a call that was begun on a connection, if its answer is still due."""
         with self._lock:
             if connection in self._busy:
                 connection.abort()
@@ -117,7 +127,7 @@ class HttpTransport:
             if self._idle:
                 connection = self._idle.pop()
                 self._busy.add(connection)
-                connection.prolong(timeout_s)
+                connection.set_timeout(timeout_s)
                 return connection, True
         return self._open(timeout_s), False
 
@@ -131,7 +141,7 @@ class HttpTransport:
         headers = {"Authorization": sign(self._secret, method, path, body, self._wall_s())}
         if body:
             headers["Content-Type"] = "application/json"
-        return pack(method, path, self.address, headers, body)
+        return pack_request(method, path, self.address, headers, body)
 
     def _release(self, connection: ClientConnection) -> None:
         if connection.is_kept:
@@ -164,19 +174,21 @@ class HttpTransport:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """A request that was sent and whose answer nobody has waited for yet."""
+class PendingCall(Generic[T]):
+    """A call that was sent and whose answer nobody has waited for yet."""
 
     transport: HttpTransport
     connection: ClientConnection
+    read: Callable[[Reply], T]
 
-    def finish(self, timeout_s: float) -> Reply:
+    def finish(self, until_s: float) -> T:
         """
-        Return the answer. Call it once, whatever happens.
+        Wait for the answer and return what it says. Call this once, whatever happens.
 
-        timeout_s: for each wait from now on. Raises Unreachable (indefinite).
+        until_s: on the monotonic clock. Raises Unreachable (indefinite), and what `read` raises.
         """
-        return self.transport.finish(self.connection, timeout_s)
+        timeout_s = max(until_s - clock.monotonic_s(), FINISH_WAIT_MIN_S)
+        return self.read(self.transport.finish(self.connection, timeout_s))
 
     def abort(self) -> None:
         """End the wait, from another thread: `finish` raises Unreachable at once."""

@@ -1,7 +1,7 @@
 """
 A WSGI server for a process that has another task: one thread a connection (ADR 24).
 
-`socketserver` accepts, `protocol.asking` takes requests apart, and the thread that has read one
+`socketserver` accepts, `protocol.http1` takes requests apart, and the thread that has read one
 answers it: nobody else has to be woken, and that is most of what a short call costs. An answer is
 made whole before it is written. Left out, because members of the cluster need none of it: TLS,
 upgrades, answers in pieces.
@@ -17,13 +17,12 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
-from wsgiref.handlers import format_date_time
 
 from django.db import connections
 
 from bazaar import clock
-from bazaar.protocol.asking import Asked, Reading, RefusedError
 from bazaar.protocol.clients import encode
+from bazaar.protocol.http1 import ParsedRequest, RequestParser, RequestRefusedError, pack_reply
 from bazaar.runtime.metrics import events
 from bazaar.web.errors import MISTAKE
 
@@ -39,8 +38,6 @@ ACCEPT_PAUSE_S = 0.05
 LINGER_S = 1.0
 """How long the rest of a refused request is read, so that its sender gets to see the answer."""
 _CHUNK_BYTES = 64 * 1024
-_BODYLESS = ("1", "204", "304")
-"""How the statuses begin whose answers have no body."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PLAIN = ("content-type", "content-length")
 """Headers whose names WSGI takes without HTTP_."""
@@ -54,17 +51,17 @@ class ConnectionHandler(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         """Answer requests as they come."""
-        reading = Reading(self.server.body_bytes_max)
+        parser = RequestParser(self.server.body_bytes_max)
         try:
             self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.request.settimeout(self.server.idle_s)
             while received := self.request.recv(_CHUNK_BYTES):
-                if not self._serve(reading.feed(received)):
+                if not self._serve(parser.feed(received)):
                     return
-                reading.check()
-                if reading.is_held_back():
+                parser.check()
+                if parser.take_continue():
                     self.request.sendall(_CONTINUE)
-        except RefusedError as refused:
+        except RequestRefusedError as refused:
             _refuse(self.request, refused)
         except OSError:
             return  # it is over, or was idle for too long
@@ -73,47 +70,45 @@ class ConnectionHandler(socketserver.BaseRequestHandler):
         """Give back what this thread had of the database."""
         connections.close_all()
 
-    def _serve(self, complete: list[Asked]) -> bool:
+    def _serve(self, requests: list[ParsedRequest]) -> bool:
         """Answer requests in their order; tell whether others may follow."""
-        for asked in complete:
-            self.request.sendall(self._answer(asked))
-            if not asked.is_kept:
+        for request in requests:
+            self.request.sendall(self._answer(request))
+            if not request.is_kept:
                 return False
         return True
 
-    def _answer(self, asked: Asked) -> bytes:
-        """Return the application's answer as it is sent. Raises RefusedError: it broke."""
+    def _answer(self, request: ParsedRequest) -> bytes:
+        """Return the application's answer as it is sent. Raises RequestRefusedError: it broke."""
         try:
-            status, headers, body = _call(self.server.application, self._environ(asked))
-            is_bodyless = asked.method == "HEAD" or status.startswith(_BODYLESS)
-            head = _head(status, headers, len(body), asked)
+            status, headers, body = _call(self.server.application, self._environ(request))
+            return pack_reply(request, status, headers, body, clock.wall_s())
         except Exception as error:
-            log.exception("call broke method=%s", asked.method)
+            log.exception("call broke method=%s", request.method)
             code, message, _ = MISTAKE
-            raise RefusedError(HTTPStatus(code), message, is_definite=False) from error
-        return head if is_bodyless else head + body
+            raise RequestRefusedError(HTTPStatus(code), message, is_definite=False) from error
 
-    def _environ(self, asked: Asked) -> dict[str, Any]:
+    def _environ(self, request: ParsedRequest) -> dict[str, Any]:
         """Return a request as WSGI has it (PEP 3333)."""
-        path, _, query = asked.target.partition(b"?")
+        path, _, query = request.target.partition(b"?")
         environ: dict[str, Any] = {
             **self.server.environ,
-            "REQUEST_METHOD": asked.method,
+            "REQUEST_METHOD": request.method,
             "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
             "QUERY_STRING": query.decode("latin-1"),
-            "SERVER_PROTOCOL": f"HTTP/{asked.version}",
+            "SERVER_PROTOCOL": f"HTTP/{request.version}",
             "REMOTE_ADDR": self.client_address[0],
-            "wsgi.input": BytesIO(asked.body),
+            "wsgi.input": BytesIO(request.body),
         }
-        for name, value in asked.headers:
+        for name, value in request.headers:
             if "_" in name:
                 continue  # it would pass for the one with a hyphen
             key = name.upper().replace("-", "_")
             if name not in _PLAIN:
                 key = f"HTTP_{key}"
             environ[key] = f"{environ[key]}, {value}" if key in environ else value
-        if asked.body:  # it may have come in chunks
-            environ["CONTENT_LENGTH"] = str(len(asked.body))
+        if request.body:  # it may have come in chunks
+            environ["CONTENT_LENGTH"] = str(len(request.body))
         return environ
 
 
@@ -186,7 +181,7 @@ class Listener(socketserver.ThreadingTCPServer):
             return
         events.emit_refusal(log, "too_many_connections")
         request.settimeout(0)  # this thread accepts: it waits for nobody
-        _send(request, RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections."))
+        _send(request, RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections."))
         self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -223,28 +218,7 @@ def _call(application: Application, environ: dict[str, Any]) -> tuple[str, Heade
     return status, headers, b"".join(written + pieces)
 
 
-def _head(status: str, headers: Headers, length: int, asked: Asked) -> bytes:
-    """
-    Return what an answer begins with; length: of its body, in bytes.
-
-    Asserts that the next answer on the connection cannot be taken for a part of this one.
-    """
-    told = {name.lower(): value for name, value in headers}
-    more = [] if "date" in told else [("Date", format_date_time(clock.wall_s()))]
-    if not status.startswith(_BODYLESS):
-        if "content-length" not in told:
-            more.append(("Content-Length", str(length)))
-        elif asked.method != "HEAD":
-            assert told["content-length"] == str(length), "the length is that of the body"
-    if not asked.is_kept:
-        more.append(("Connection", "close"))
-    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in [*headers, *more])]
-    head = "\r\n".join(lines)
-    assert head.count("\r") + head.count("\n") == 2 * (len(lines) - 1), "a header is one line"
-    return (head + "\r\n\r\n").encode("latin-1")
-
-
-def _refuse(sock: socket.socket, refused: RefusedError) -> None:
+def _refuse(sock: socket.socket, refused: RequestRefusedError) -> None:
     """Say what was wrong, and wait a moment for the other side to hear it."""
     _send(sock, refused)
     until_s = clock.monotonic_s() + LINGER_S
@@ -258,12 +232,13 @@ def _refuse(sock: socket.socket, refused: RefusedError) -> None:
         return
 
 
-def _send(sock: socket.socket, refused: RefusedError) -> None:
+def _send(sock: socket.socket, refused: RequestRefusedError) -> None:
     code, phrase = refused.status.value, refused.status.phrase
     body = encode({"error": {"code": code, "message": refused.message}})
     is_definite = "true" if refused.is_definite else "false"
     headers = [("Content-Type", "application/json"), ("Bazaar-Definite", is_definite)]
     try:
-        sock.sendall(_head(f"{code} {phrase}", headers, len(body), Asked()) + body)
+        status, now_s = f"{code} {phrase}", clock.wall_s()
+        sock.sendall(pack_reply(ParsedRequest(), status, headers, body, now_s))
     except OSError:
         return

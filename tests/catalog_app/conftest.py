@@ -7,7 +7,7 @@ import pytest
 
 import catalog_app.wiring
 from bazaar.core.types import ReplicaId, Term
-from catalog_app.lease_table import LeaseTable
+from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import Leadership, Stock
 from tests.catalog_app.fakes import BusyLeaseTable, FakeTime
 from tests.support.histories import STOCK
@@ -42,7 +42,7 @@ def time() -> FakeTime:
 
 
 @pytest.fixture
-def lease_table(time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> LeaseTable:
+def lease_table(time: FakeTime, monkeypatch: pytest.MonkeyPatch) -> LeaseTableShell:
     """Keep the leases on a clock that stands still."""
     lease_table = BusyLeaseTable(LEASE_S, time.clock)
     monkeypatch.setattr(catalog_app.wiring, "lease_table", lambda: lease_table)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from bazaar.core.failures import Failure
-from catalog_app.lease_table import Change, Clock, HolderClient, LeaseTable
+from bazaar.protocol.clients import Change
+from catalog_app.lease_table import Clock, HolderClient, LeaseTableShell
 
 
 @dataclass
@@ -22,14 +23,26 @@ class FakeTime:
         return Clock(lambda: self.now_s, self.wait)
 
 
-class BusyLeaseTable(LeaseTable):
-    """A lease_table whose holders have every stock in memory as soon as they have a lease."""
+class BusyLeaseTable(LeaseTableShell):
+    """A lease table whose holders have every stock in memory as soon as they have a lease."""
 
     def register(self, holder_id: str, client: HolderClient) -> None:
         super().register(holder_id, client)
         self.settle()  # nobody registers while a change is passing
         for stock_name in ("MenhirCo", "BoarCo", "Ünï & Co."):
-            assert self.admit(holder_id, stock_name)
+            assert self.subscribe(holder_id, stock_name)
+
+
+@dataclass
+class FakePending:
+    """A notification that was sent to a fake holder."""
+
+    holder: "FakeHolder"
+    changes: Sequence[Change]
+
+    def finish(self, until_s: float) -> None:
+        self.holder.deadlines_s.append(until_s)
+        self.holder.answer(self.changes)
 
 
 @dataclass
@@ -37,23 +50,29 @@ class FakeHolder:
     """A front end as the catalog sees it; fails as long as there are failures left."""
 
     failures: list[Failure] = field(default_factory=list)
-    told: list[tuple[Change, ...]] = field(default_factory=list)
+    notified: list[tuple[Change, ...]] = field(default_factory=list)
     timeouts_s: list[float] = field(default_factory=list)
-    on_told: Callable[[], None] = lambda: None
+    """Of each call."""
+    deadlines_s: list[float] = field(default_factory=list)
+    """Of each notification that was begun."""
+    on_notified: Callable[[], None] = lambda: None
     on_begun: Callable[[], None] = lambda: None
 
     is_warm: ClassVar[bool] = False
     """Whether there is a kept connection to it."""
 
-    def begin_invalidate(self, changes: Sequence[Change]) -> Callable[[float], None] | None:
+    def begin_invalidate(self, changes: Sequence[Change]) -> FakePending | None:
         if not self.is_warm:
             return None
         self.on_begun()
-        return lambda timeout_s: self.invalidate(changes, timeout_s)
+        return FakePending(self, changes)
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
         self.timeouts_s.append(timeout_s)
+        self.answer(changes)
+
+    def answer(self, changes: Sequence[Change]) -> None:
         if self.failures:
             raise self.failures.pop(0)
-        self.told.append(tuple(changes))
-        self.on_told()
+        self.notified.append(tuple(changes))
+        self.on_notified()

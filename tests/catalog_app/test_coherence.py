@@ -10,13 +10,12 @@ import pytest
 from django.db import DatabaseError, connection
 
 import catalog_app.wiring
-from bazaar.core.failures import Busy, UnknownStock, Unreachable
-from bazaar.core.leases import UnknownHolder
+from bazaar.core.failures import Busy, UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.ledger import Batch
 from bazaar.core.types import OrderNo
 from bazaar.protocol.messages import HolderBody
 from catalog_app import selectors, services, store
-from catalog_app.lease_table import LeaseTable
+from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration
 from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
 from tests.catalog_app.fakes import FakeHolder, FakeTime
@@ -48,23 +47,23 @@ def committed_version() -> int:
 
 @pytest.mark.parametrize("change", [trade, change_price])
 def test_a_holder_is_told_before_the_change_is_committed(
-    lease_table: LeaseTable, change: Callable[[], None]
+    lease_table: LeaseTableShell, change: Callable[[], None]
 ) -> None:
     seen: list[tuple[int, bool]] = []
     holder = FakeHolder(
-        on_told=lambda: seen.append((committed_version(), connection.connection.in_transaction))
+        on_notified=lambda: seen.append((committed_version(), connection.connection.in_transaction))
     )
     lease_table.register(NOBODYS, holder)
     change()
-    assert holder.told == [((STOCK.name, 2),)]
+    assert holder.notified == [((STOCK.name, 2),)]
     assert seen == [(1, True)]
     assert committed_version() == 2
 
 
-def test_each_of_many_holders_is_told_before_the_commit(lease_table: LeaseTable) -> None:
+def test_each_of_many_holders_is_told_before_the_commit(lease_table: LeaseTableShell) -> None:
     seen: list[int] = []
     for number in range(5):
-        holder = FakeHolder(on_told=lambda: seen.append(committed_version()))
+        holder = FakeHolder(on_notified=lambda: seen.append(committed_version()))
         lease_table.register(str(UUID(int=100 + number)), holder)
     trade()
     assert seen == [1] * 5
@@ -72,18 +71,18 @@ def test_each_of_many_holders_is_told_before_the_commit(lease_table: LeaseTable)
 
 
 def test_a_batch_tells_each_changed_stock_once_with_its_last_version(
-    lease_table: LeaseTable,
+    lease_table: LeaseTableShell,
 ) -> None:
     holder = FakeHolder()
     lease_table.register(NOBODYS, holder)
     trades = (make_trade(1), make_trade(2), make_trade(3, stock_name="Ünï & Co."))
     services.place_batch(batch=Batch(TERM, LEADER, OrderNo(0), trades))
-    assert holder.told == [(("MenhirCo", 3), ("Ünï & Co.", 2))]
+    assert holder.notified == [(("MenhirCo", 3), ("Ünï & Co.", 2))]
 
 
 @pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "warm"])
 def test_holders_are_told_while_the_catalog_writes_and_waited_for_afterwards(
-    lease_table: LeaseTable, monkeypatch: pytest.MonkeyPatch, *, is_warm: bool
+    lease_table: LeaseTableShell, monkeypatch: pytest.MonkeyPatch, *, is_warm: bool
 ) -> None:
     steps: list[str] = []
     monkeypatch.setattr(FakeHolder, "is_warm", is_warm)
@@ -95,7 +94,7 @@ def test_holders_are_told_while_the_catalog_writes_and_waited_for_afterwards(
 
     monkeypatch.setattr(store, "write", write_too)
     holder = FakeHolder(
-        on_begun=lambda: steps.append("begun"), on_told=lambda: steps.append("told")
+        on_begun=lambda: steps.append("begun"), on_notified=lambda: steps.append("told")
     )
     lease_table.register(NOBODYS, holder)
     trade()
@@ -103,7 +102,7 @@ def test_holders_are_told_while_the_catalog_writes_and_waited_for_afterwards(
 
 
 def test_a_change_that_cannot_be_written_ends_what_it_told(
-    lease_table: LeaseTable, monkeypatch: pytest.MonkeyPatch
+    lease_table: LeaseTableShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the connection would wait for an answer for ever, and nobody keep the stock."""
     monkeypatch.setattr(FakeHolder, "is_warm", True)
@@ -113,7 +112,7 @@ def test_a_change_that_cannot_be_written_ends_what_it_told(
         patch.setattr(store, "write", _fail)
         with pytest.raises(DatabaseError):
             trade()
-    assert holder.told == [((STOCK.name, 2),)]
+    assert holder.notified == [((STOCK.name, 2),)]
     assert committed_version() == 1
     assert services.fill_stock(stock_name=STOCK.name, holder_id=UUID(NOBODYS))[1]
     trade()
@@ -124,25 +123,27 @@ def _fail(*args: Any) -> None:
     raise DatabaseError("disk full")
 
 
-def test_what_changes_nothing_bothers_no_holder(lease_table: LeaseTable) -> None:
+def test_what_changes_nothing_bothers_no_holder(lease_table: LeaseTableShell) -> None:
     holder = FakeHolder()
     lease_table.register(NOBODYS, holder)
     trade()
     trade()
     services.place_batch(batch=Batch(TERM, LEADER, OrderNo(1), (make_trade(2, 10**6),)))
-    assert len(holder.told) == 1
+    assert len(holder.notified) == 1
 
 
-def test_a_stock_that_does_not_exist_leaves_nothing_on_the_list(lease_table: LeaseTable) -> None:
+def test_a_stock_that_does_not_exist_leaves_nothing_on_the_list(
+    lease_table: LeaseTableShell,
+) -> None:
     """I10: or a flood of unknown names would fill the catalog's memory."""
     lease_table.register(NOBODYS, FakeHolder())
     with pytest.raises(UnknownStock):
         services.fill_stock(stock_name="NoSuchCo", holder_id=UUID(NOBODYS))
-    assert "NoSuchCo" not in lease_table._subscriptions.by_stock
+    assert "NoSuchCo" not in lease_table.table.subscribers
 
 
 def test_a_commit_waits_for_a_silent_holder_and_forgets_it(
-    lease_table: LeaseTable, time: FakeTime
+    lease_table: LeaseTableShell, time: FakeTime
 ) -> None:
     services.register_holder(holder=HOLDER)
     lease_table.register(str(HOLDER.holder_id), FakeHolder(failures=[Unreachable()] * 1000))
@@ -154,7 +155,9 @@ def test_a_commit_waits_for_a_silent_holder_and_forgets_it(
         services.renew_holder(holder_id=HOLDER.holder_id)
 
 
-def test_nobody_registers_between_an_invalidation_and_its_commit(lease_table: LeaseTable) -> None:
+def test_nobody_registers_between_an_invalidation_and_its_commit(
+    lease_table: LeaseTableShell,
+) -> None:
     """A newcomer could fill its cache with what is about to change, and never hear of it."""
     registered: list[Future[int]] = []
 
@@ -162,37 +165,37 @@ def test_nobody_registers_between_an_invalidation_and_its_commit(lease_table: Le
         services.register_holder(holder=OTHER)
         return selectors.get_stock(stock_name=STOCK.name).version
 
-    def on_told() -> None:
+    def on_notified() -> None:
         registered.append(in_thread(register))
         with pytest.raises(TimeoutError):
             registered[0].result(0.1)
 
-    lease_table.register(NOBODYS, FakeHolder(on_told=on_told))
+    lease_table.register(NOBODYS, FakeHolder(on_notified=on_notified))
     trade()
     assert registered[0].result(WAIT_S) == 2
 
 
-def test_a_registration_waits_for_the_one_writer(lease_table: LeaseTable) -> None:
+def test_a_registration_waits_for_the_one_writer(lease_table: LeaseTableShell) -> None:
     """Not every database locks as SQLite does: the catalog's own lock must be enough."""
     with catalog_app.wiring.writer():
         registering = in_thread(lambda: services.register_holder(holder=HOLDER))
         with pytest.raises(TimeoutError):
             registering.result(0.1)
-        assert lease_table.live() == ()
+        assert lease_table.list_holders() == ()
     assert registering.result(WAIT_S) == LEASE_S
 
 
-def test_two_batches_are_decided_one_after_the_other(lease_table: LeaseTable) -> None:
+def test_two_batches_are_decided_one_after_the_other(lease_table: LeaseTableShell) -> None:
     """One writer: the second sees what the first wrote, and takes the next number."""
     second: list[Future[None]] = []
 
-    def on_told() -> None:
+    def on_notified() -> None:
         if not second:
             second.append(in_thread(lambda: trade(2)))
             with pytest.raises(TimeoutError):
                 second[0].result(0.1)
 
-    lease_table.register(NOBODYS, FakeHolder(on_told=on_told))
+    lease_table.register(NOBODYS, FakeHolder(on_notified=on_notified))
     trade(1)
     second[0].result(WAIT_S)
     page = selectors.get_page(after=OrderNo(0), limit=10)
@@ -200,41 +203,41 @@ def test_two_batches_are_decided_one_after_the_other(lease_table: LeaseTable) ->
     assert committed_version() == 3
 
 
-def test_reads_go_on_while_a_holder_is_waited_for(lease_table: LeaseTable) -> None:
-    lease_table.register(NOBODYS, FakeHolder(on_told=lambda: wait_until(committed_version)))
+def test_reads_go_on_while_a_holder_is_waited_for(lease_table: LeaseTableShell) -> None:
+    lease_table.register(NOBODYS, FakeHolder(on_notified=lambda: wait_until(committed_version)))
     trade()
 
 
-def restart(monkeypatch: pytest.MonkeyPatch, time: FakeTime) -> LeaseTable:
+def restart(monkeypatch: pytest.MonkeyPatch, time: FakeTime) -> LeaseTableShell:
     """Begin anew as a restarted catalog does: memory is gone, the database is there."""
-    lease_table = LeaseTable(LEASE_S, time.clock)
+    lease_table = LeaseTableShell(LEASE_S, time.clock)
     monkeypatch.setattr(catalog_app.wiring, "lease_table", lambda: lease_table)
     catalog_app.wiring.start()
     return lease_table
 
 
 def test_a_registration_survives_a_restart(
-    lease_table: LeaseTable, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+    lease_table: LeaseTableShell, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services.register_holder(holder=HOLDER)
     services.register_holder(holder=OTHER)
     again = restart(monkeypatch, time)
     assert again is not lease_table
-    assert set(again.live()) == {str(HOLDER.holder_id), str(OTHER.holder_id)}
+    assert set(again.list_holders()) == {str(HOLDER.holder_id), str(OTHER.holder_id)}
 
 
 def test_a_lease_from_before_a_restart_is_waited_for(
-    lease_table: LeaseTable, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+    lease_table: LeaseTableShell, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services.register_holder(holder=HOLDER)
     again = restart(monkeypatch, time)
     trade()
     assert time.now_s >= 100.0 + LEASE_S
-    assert again.live() == ()
+    assert again.list_holders() == ()
 
 
 def test_a_holder_that_missed_a_change_cannot_renew_after_a_restart(
-    lease_table: LeaseTable, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+    lease_table: LeaseTableShell, time: FakeTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
     Its lease ran out, so nobody told it of the change; a restart must not bring the lease back.
@@ -249,15 +252,15 @@ def test_a_holder_that_missed_a_change_cannot_renew_after_a_restart(
         services.renew_holder(holder_id=HOLDER.holder_id)
 
 
-def test_a_holder_that_registers_again_is_one_row(lease_table: LeaseTable) -> None:
+def test_a_holder_that_registers_again_is_one_row(lease_table: LeaseTableShell) -> None:
     services.register_holder(holder=HOLDER)
     services.register_holder(holder=HOLDER)
     (row,) = selectors.list_holders()
     assert (row.holder_id, row.host, row.control_port) == (UUID(int=1), "127.0.0.1", NO_PORT)
-    assert lease_table.live() == (str(HOLDER.holder_id),)
+    assert lease_table.list_holders() == (str(HOLDER.holder_id),)
 
 
-def test_there_is_a_limit_to_how_many_processes_hold_leases(lease_table: LeaseTable) -> None:
+def test_there_is_a_limit_to_how_many_processes_hold_leases(lease_table: LeaseTableShell) -> None:
     """I10: each of them is told of every change."""
     for number in range(services.HOLDERS_MAX):
         lease_table.register(str(UUID(int=1000 + number)), FakeHolder())
@@ -267,7 +270,7 @@ def test_there_is_a_limit_to_how_many_processes_hold_leases(lease_table: LeaseTa
 
 
 def test_registrations_do_not_pile_up_over_restarts_of_front_ends(
-    lease_table: LeaseTable, time: FakeTime
+    lease_table: LeaseTableShell, time: FakeTime
 ) -> None:
     """I10: every front end that begins has another id."""
     services.register_holder(holder=HOLDER)

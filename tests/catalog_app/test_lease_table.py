@@ -5,10 +5,9 @@ from functools import partial
 
 import pytest
 
-from bazaar.core.failures import Failure, Unreachable
-from bazaar.core.leases import UnknownHolder
+from bazaar.core.failures import Failure, UnknownHolder, Unreachable
 from bazaar.core.types import Version
-from catalog_app.lease_table import INVALIDATE_TIMEOUT_S, LeaseTable
+from catalog_app.lease_table import INVALIDATE_TIMEOUT_S, LeaseTableShell
 from tests.catalog_app.conftest import LEASE_S
 from tests.catalog_app.fakes import BusyLeaseTable, FakeHolder, FakeTime
 from tests.support.hearing import Hearing
@@ -22,6 +21,11 @@ def silent(times: int = 10**6) -> FakeHolder:
     return FakeHolder(failures=[Unreachable() for _ in range(min(times, 1000))])
 
 
+def invalidate(lease_table: LeaseTableShell) -> tuple[str, ...]:
+    """Have the changes forgotten everywhere; return the holders that were dropped."""
+    return lease_table.finish(lease_table.begin(CHANGES))
+
+
 @pytest.fixture(autouse=True, params=[False, True], ids=["cold", "warm"])
 def warmth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Hold every promise with and without kept connections."""
@@ -30,31 +34,33 @@ def warmth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
 
 
 @pytest.fixture
-def lease_table(time: FakeTime) -> LeaseTable:
+def lease_table(time: FakeTime) -> LeaseTableShell:
     return BusyLeaseTable(LEASE_S, time.clock)
 
 
-def test_without_holders_nothing_is_waited_for(lease_table: LeaseTable, time: FakeTime) -> None:
-    assert lease_table.begin(CHANGES).finish() == ()
+def test_without_holders_nothing_is_waited_for(
+    lease_table: LeaseTableShell, time: FakeTime
+) -> None:
+    assert invalidate(lease_table) == ()
     assert time.now_s == 100.0
 
 
-def test_every_holder_is_told_everything_once(lease_table: LeaseTable) -> None:
+def test_every_holder_is_told_everything_once(lease_table: LeaseTableShell) -> None:
     holders = [FakeHolder() for _ in range(3)]
     for number, holder in enumerate(holders):
         lease_table.register(str(number), holder)
-    assert lease_table.begin(CHANGES).finish() == ()
-    assert [holder.told for holder in holders] == [[CHANGES]] * 3
+    assert invalidate(lease_table) == ()
+    assert [holder.notified for holder in holders] == [[CHANGES]] * 3
 
 
-def test_holders_are_told_side_by_side(lease_table: LeaseTable, *, warmth: bool) -> None:
+def test_holders_are_told_side_by_side(lease_table: LeaseTableShell, *, warmth: bool) -> None:
     """One slow front end must not make the others wait for each other."""
     together, begun = threading.Barrier(3), list[int]()
-    on_told = (lambda: begun.append(-1)) if warmth else (lambda: _meet(together))
+    on_notified = (lambda: begun.append(-1)) if warmth else (lambda: _meet(together))
     for number in range(3):
         on_begun = partial(begun.append, number)
-        lease_table.register(str(number), FakeHolder(on_told=on_told, on_begun=on_begun))
-    lease_table.begin(CHANGES).finish()
+        lease_table.register(str(number), FakeHolder(on_notified=on_notified, on_begun=on_begun))
+    invalidate(lease_table)
     assert together.n_waiting == 0
     assert [mark >= 0 for mark in begun] == ([True] * 3 + [False] * 3 if warmth else [])
 
@@ -64,42 +70,42 @@ def _meet(barrier: threading.Barrier) -> None:
 
 
 def test_a_silent_holder_is_waited_out_until_its_lease_ends_and_dropped(
-    lease_table: LeaseTable, time: FakeTime
+    lease_table: LeaseTableShell, time: FakeTime
 ) -> None:
     lease_table.register("silent", silent())
     time.now_s += 0.5
     lease_table.renew("silent")
     renewed_s = time.now_s
     time.now_s += 0.5
-    assert lease_table.begin(CHANGES).finish() == ("silent",)
+    assert invalidate(lease_table) == ("silent",)
     assert renewed_s + LEASE_S <= time.now_s < renewed_s + LEASE_S + 0.1
-    assert lease_table.live() == ()
+    assert lease_table.list_holders() == ()
 
 
 def test_a_dropped_holder_costs_no_further_trade_anything(
-    lease_table: LeaseTable, time: FakeTime
+    lease_table: LeaseTableShell, time: FakeTime
 ) -> None:
     lease_table.register("silent", silent())
-    lease_table.begin(CHANGES).finish()
+    invalidate(lease_table)
     after_s = time.now_s
-    assert lease_table.begin(CHANGES).finish() == ()
+    assert invalidate(lease_table) == ()
     assert time.now_s == after_s
 
 
-def test_a_dropped_holder_cannot_renew_but_register(lease_table: LeaseTable) -> None:
+def test_a_dropped_holder_cannot_renew_but_register(lease_table: LeaseTableShell) -> None:
     lease_table.register("silent", silent())
-    lease_table.begin(CHANGES).finish()
+    invalidate(lease_table)
     with pytest.raises(UnknownHolder):
         lease_table.renew("silent")
     holder = FakeHolder()
     lease_table.register("silent", holder)
     lease_table.renew("silent")
-    assert lease_table.begin(CHANGES).finish() == ()
-    assert holder.told == [CHANGES]
+    assert invalidate(lease_table) == ()
+    assert holder.notified == [CHANGES]
 
 
 def test_a_silent_holder_cannot_prolong_its_lease_while_it_is_waited_for(
-    lease_table: LeaseTable, time: FakeTime
+    lease_table: LeaseTableShell, time: FakeTime
 ) -> None:
     """Otherwise one that hears nothing but can renew would hold trades up for ever."""
     refused: list[bool] = []
@@ -112,126 +118,133 @@ def test_a_silent_holder_cannot_prolong_its_lease_while_it_is_waited_for(
 
     lease_table = BusyLeaseTable(LEASE_S, type(time.clock)(lambda: time.now_s, wait))
     lease_table.register("deaf", silent())
-    assert lease_table.begin(CHANGES).finish() == ("deaf",)
+    assert invalidate(lease_table) == ("deaf",)
     assert len(refused) > 10
 
 
 def test_a_holder_that_answers_late_is_not_dropped_but_must_register_again(
-    lease_table: LeaseTable, time: FakeTime
+    lease_table: LeaseTableShell, time: FakeTime
 ) -> None:
     holder = silent(2)
     lease_table.register("late", holder)
-    assert lease_table.begin(CHANGES).finish() == ()
-    assert holder.told == [CHANGES]
-    assert len(holder.timeouts_s) == 3
+    assert invalidate(lease_table) == ()
+    assert holder.notified == [CHANGES]
+    assert len(holder.timeouts_s) + len(holder.deadlines_s) == 3
     assert time.now_s < 100.0 + LEASE_S / 2
     with pytest.raises(UnknownHolder):
         lease_table.renew("late")
 
 
-def test_no_call_to_a_holder_lasts_longer_than_its_timeout(lease_table: LeaseTable) -> None:
+def test_no_call_to_a_holder_lasts_longer_than_its_timeout(
+    lease_table: LeaseTableShell, *, warmth: bool
+) -> None:
     holder = silent()
     lease_table.register("silent", holder)
-    lease_table.begin(CHANGES).finish()
+    invalidate(lease_table)
+    assert holder.deadlines_s == ([100.0 + INVALIDATE_TIMEOUT_S] if warmth else [])
     assert max(holder.timeouts_s) <= INVALIDATE_TIMEOUT_S
     assert min(holder.timeouts_s) > 0
 
 
 @pytest.mark.parametrize("failure", [Unreachable(is_refused=True, was_sent=False), Failure("no")])
 def test_a_holder_that_refuses_is_waited_out_as_well(
-    lease_table: LeaseTable, time: FakeTime, failure: Failure
+    lease_table: LeaseTableShell, time: FakeTime, failure: Failure
 ) -> None:
     """Nobody listens there now, but its memory may still answer readers."""
     lease_table.register("refusing", FakeHolder(failures=[failure] * 1000))
-    assert lease_table.begin(CHANGES).finish() == ("refusing",)
+    assert invalidate(lease_table) == ("refusing",)
     assert time.now_s >= 100.0 + LEASE_S
 
 
-def test_one_silent_holder_does_not_excuse_the_others(lease_table: LeaseTable) -> None:
+def test_one_silent_holder_does_not_excuse_the_others(lease_table: LeaseTableShell) -> None:
     holder = FakeHolder()
     lease_table.register("silent", silent())
     lease_table.register("good", holder)
-    assert lease_table.begin(CHANGES).finish() == ("silent",)
-    assert holder.told == [CHANGES]
+    assert invalidate(lease_table) == ("silent",)
+    assert holder.notified == [CHANGES]
 
 
-def test_a_lease_that_ran_out_is_not_waited_for(lease_table: LeaseTable, time: FakeTime) -> None:
+def test_a_lease_that_ran_out_is_not_waited_for(
+    lease_table: LeaseTableShell, time: FakeTime
+) -> None:
     holder = silent()
     lease_table.register("gone", holder)
     time.now_s += LEASE_S
-    assert lease_table.live() == ()
-    assert lease_table.begin(CHANGES).finish() == ()
-    assert holder.timeouts_s == []
+    assert lease_table.list_holders() == ()
+    assert invalidate(lease_table) == ()
+    assert holder.timeouts_s == holder.deadlines_s == []
     with pytest.raises(UnknownHolder):
         lease_table.renew("gone")
 
 
-def test_an_unknown_holder_cannot_renew(lease_table: LeaseTable) -> None:
+def test_an_unknown_holder_cannot_renew(lease_table: LeaseTableShell) -> None:
     with pytest.raises(UnknownHolder):
         lease_table.renew("nobody")
 
 
-def test_only_who_may_have_a_stock_is_told(lease_table: LeaseTable) -> None:
+def test_only_who_may_have_a_stock_is_told(lease_table: LeaseTableShell) -> None:
     """ADR 15: a change bothers its subscribers, and each of them once."""
-    plain = LeaseTable(LEASE_S, lease_table._clock)
+    plain = LeaseTableShell(LEASE_S, lease_table._clock)
     subscriber, other = FakeHolder(), FakeHolder()
     plain.register("subscriber", subscriber)
     plain.register("other", other)
-    assert plain.admit("subscriber", "MenhirCo")
-    assert plain.admit("other", "SomethingElse")
+    assert plain.subscribe("subscriber", "MenhirCo")
+    assert plain.subscribe("other", "SomethingElse")
     for _ in range(2):
-        assert plain.begin(CHANGES).finish() == ()
+        assert invalidate(plain) == ()
         plain.settle()
-    assert (subscriber.told, other.told) == ([CHANGES], [])
+    assert (subscriber.notified, other.notified) == ([CHANGES], [])
 
 
-def test_nobody_may_keep_a_stock_while_a_change_of_it_is_passing(lease_table: LeaseTable) -> None:
+def test_nobody_may_keep_a_stock_while_a_change_of_it_is_passing(
+    lease_table: LeaseTableShell,
+) -> None:
     lease_table.register("holder", FakeHolder())
-    lease_table.begin(CHANGES).finish()
-    assert not lease_table.admit("holder", "MenhirCo")
-    assert lease_table.admit("holder", "SomethingElse")
+    invalidate(lease_table)
+    assert not lease_table.subscribe("holder", "MenhirCo")
+    assert lease_table.subscribe("holder", "SomethingElse")
     lease_table.settle()
-    assert lease_table.admit("holder", "MenhirCo")
+    assert lease_table.subscribe("holder", "MenhirCo")
 
 
-def test_nobody_may_keep_anything_without_a_lease(lease_table: LeaseTable) -> None:
-    assert not lease_table.admit("stranger", "MenhirCo")
+def test_nobody_may_keep_anything_without_a_lease(lease_table: LeaseTableShell) -> None:
+    assert not lease_table.subscribe("stranger", "MenhirCo")
 
 
-def test_who_could_not_be_told_is_told_next_time(lease_table: LeaseTable) -> None:
+def test_who_could_not_be_told_is_told_next_time(lease_table: LeaseTableShell) -> None:
     """A change that fails half way leaves its subscribers on the list."""
     holder = FakeHolder(failures=[RuntimeError("half way")])  # type: ignore[list-item]
     lease_table.register("holder", holder)
     with pytest.raises(RuntimeError):
-        lease_table.begin(CHANGES).finish()
+        invalidate(lease_table)
     lease_table.settle()
-    assert lease_table.begin(CHANGES).finish() == ()
-    assert holder.told == [CHANGES]
+    assert invalidate(lease_table) == ()
+    assert holder.notified == [CHANGES]
 
 
 def test_a_holder_of_an_earlier_run_is_told_of_everything(
-    lease_table: LeaseTable, time: FakeTime
+    lease_table: LeaseTableShell, time: FakeTime
 ) -> None:
     """The list did not survive the catalog's restart; the leases may have."""
-    restarted, holder = LeaseTable(LEASE_S, time.clock), FakeHolder()
+    restarted, holder = LeaseTableShell(LEASE_S, time.clock), FakeHolder()
     restarted.honour("holder", holder)
-    restarted.begin(CHANGES).finish()
+    invalidate(restarted)
     restarted.settle()
-    restarted.begin(CHANGES).finish()
-    assert holder.told == [CHANGES, CHANGES]
+    invalidate(restarted)
+    assert holder.notified == [CHANGES, CHANGES]
 
 
-def test_a_holder_that_is_dropped_is_told_with_the_reason(lease_table: LeaseTable) -> None:
+def test_a_holder_that_is_dropped_is_told_with_the_reason(lease_table: LeaseTableShell) -> None:
     hearing = Hearing()
     lease_table.register("silent", silent())
-    lease_table.begin(CHANGES).finish()
+    invalidate(lease_table)
     assert hearing.phrases() == ["holder registered", "holder dropped"]
     assert hearing.fields("holder dropped")["holder"] == "silent"
 
 
-def test_a_lease_that_ended_is_told_once(lease_table: LeaseTable, time: FakeTime) -> None:
+def test_a_lease_that_ended_is_told_once(lease_table: LeaseTableShell, time: FakeTime) -> None:
     hearing = Hearing()
     lease_table.register("gone", FakeHolder())
     time.now_s += LEASE_S
-    assert (lease_table.live(), lease_table.live()) == ((), ())
+    assert (lease_table.list_holders(), lease_table.list_holders()) == ((), ())
     assert hearing.phrases() == ["holder registered", "lease over"]

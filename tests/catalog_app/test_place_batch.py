@@ -18,7 +18,7 @@ from bazaar.core.failures import (
 from bazaar.core.ledger import Answer, Batch
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
 from catalog_app import selectors, services
-from catalog_app.lease_table import LeaseTable
+from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import Entry, Stock
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.catalog_app.fakes import FakeHolder
@@ -172,12 +172,12 @@ class MistakeError(Exception):
     """Something that nobody expected."""
 
 
-def test_a_mistake_before_the_commit_leaves_nothing(lease_table: LeaseTable) -> None:
+def test_a_mistake_before_the_commit_leaves_nothing(lease_table: LeaseTableShell) -> None:
     def fail() -> None:
         raise MistakeError
 
     before = snapshot()
-    lease_table.register(str(UUID(int=9)), FakeHolder(on_told=fail))
+    lease_table.register(str(UUID(int=9)), FakeHolder(on_notified=fail))
     with pytest.raises(MistakeError):
         place(make_trade(1), make_trade(2, stock_name=OTHER))
     assert snapshot() == before

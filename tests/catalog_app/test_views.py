@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from bazaar.core.digest import GENESIS
 from bazaar.protocol.statuses import EVENTS_MAX
 from bazaar.web.member_auth import refusals
-from catalog_app.lease_table import LeaseTable
+from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration
 from tests.catalog_app.fakes import FakeHolder, FakeTime
 from tests.support.hearing import Hearing
@@ -233,12 +233,12 @@ def test_a_claim_that_came_too_late_is_409_with_the_winner_in_headers() -> None:
     assert (reply.headers["bazaar-term"], reply.headers["bazaar-leader"]) == ("3", "2")
 
 
-def test_price_changes_a_price_and_tells_the_holders(lease_table: LeaseTable) -> None:
+def test_price_changes_a_price_and_tells_the_holders(lease_table: LeaseTableShell) -> None:
     holder = FakeHolder()
     lease_table.register("holder", holder)
     status, answer = control("/price", {"stock_name": "MenhirCo", "price": 13.75})
     assert (status, answer["price"], answer["version"]) == (200, 13.75, 2)
-    assert holder.told == [(("MenhirCo", 2),)]
+    assert holder.notified == [(("MenhirCo", 2),)]
     assert get("/query?stock_name=MenhirCo")[1]["data"]["price"] == 13.75
 
 
@@ -266,7 +266,7 @@ def test_an_unknown_holder_is_told_so_by_name() -> None:
     assert (reply.status, reply.headers["bazaar-failure"]) == (404, "unknown_holder")
 
 
-def test_status_tells_what_the_catalog_holds(lease_table: LeaseTable) -> None:
+def test_status_tells_what_the_catalog_holds(lease_table: LeaseTableShell) -> None:
     lease_table.register(str(UUID(int=9)), FakeHolder())
     before = control("/status")[1]
     assert (before["role"], before["is_ready"], before["stocks"]) == ("catalog", True, 2)
@@ -285,7 +285,7 @@ def test_status_counts_refused_callers() -> None:
     assert control("/status")[1]["refused_callers"] == refusals.count > 0
 
 
-def test_a_fenced_batch_is_told(lease_table: LeaseTable) -> None:
+def test_a_fenced_batch_is_told(lease_table: LeaseTableShell) -> None:
     """I5, as somebody reads it beside the terminal; once a second, whoever else was refused."""
     hearing = Hearing()
 
@@ -296,7 +296,7 @@ def test_a_fenced_batch_is_told(lease_table: LeaseTable) -> None:
     wait_until(is_told)
 
 
-def test_a_price_change_is_told(lease_table: LeaseTable) -> None:
+def test_a_price_change_is_told(lease_table: LeaseTableShell) -> None:
     hearing = Hearing()
     control("/price", {"stock_name": "MenhirCo", "price": 9.5})
     assert hearing.fields("price changed") == {
@@ -306,7 +306,7 @@ def test_a_price_change_is_told(lease_table: LeaseTable) -> None:
     }
 
 
-def test_status_tells_sizes_of_batches_requests_and_events(lease_table: LeaseTable) -> None:
+def test_status_tells_sizes_of_batches_requests_and_events(lease_table: LeaseTableShell) -> None:
     hearing = Hearing()
     before = control("/status")[1]["batch_sizes"]["buckets"]
     post("/batch", batch())

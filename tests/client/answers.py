@@ -7,43 +7,41 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from bazaar.client.exchange import ApiCall, Attempt, AttemptFailed, Pause, Timeouts, attempts
-from bazaar.client.reading import RawAnswer
+from bazaar.protocol.http1 import Reply
 
 KEY = UUID("6c3b9d52-2b7e-4f61-8a3e-0f6f0f5f1a01")
 STOCK_HEADERS = {"etag": '"7"', "age": "3", "cache-status": "bazaar; hit"}
 T = TypeVar("T")
-Fate = RawAnswer | AttemptFailed
+Fate = Reply | AttemptFailed
 
 
-def reply(body: Any, status: int = 200, **headers: str) -> RawAnswer:
+def reply(body: Any, status: int = 200, **headers: str) -> Reply:
     """Return an answer; headers are written with underscores."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return RawAnswer(status, named, content)
+    return Reply(status, named, content)
 
 
-def placed(order_no: int) -> RawAnswer:
+def placed(order_no: int) -> Reply:
     """Return the answer to a trade under KEY."""
     return reply({"order_no": order_no}, idempotency_key=str(KEY))
 
 
-def shown_stock(**changes: Any) -> RawAnswer:
+def shown_stock(**changes: Any) -> Reply:
     """Return the answer to a question for 3M; None leaves a field or a header out."""
     body = {"stock_name": "3M", "price": 63.08, "trade_volume": 0, "quantity": 9}
     headers: dict[str, Any] = dict(STOCK_HEADERS)
     for name, value in changes.items():
         part = body if name in body or name == "stale" else headers
         part[name.replace("_", "-") if part is headers else name] = value
-    return RawAnswer(
+    return Reply(
         200,
         {name: value for name, value in headers.items() if value is not None},
         json.dumps({name: value for name, value in body.items() if value is not None}).encode(),
     )
 
 
-def refusal(
-    status: int, failure: str = "", *, definite: str | None = "true", **more: str
-) -> RawAnswer:
+def refusal(status: int, failure: str = "", *, definite: str | None = "true", **more: str) -> Reply:
     """Return a failed trade as a front end answers it."""
     headers = {"bazaar_definite": definite, "bazaar_failure": failure or None, **more}
     told = {name: value for name, value in headers.items() if value is not None}

@@ -13,20 +13,20 @@ from bazaar.client.answers import BadAnswer, ClientError, Indefinite, NoAnswer, 
 from bazaar.client.reading import (
     MESSAGE_CHARS_MAX,
     RETRY_AFTER_S,
-    RawAnswer,
     read_leadership,
     read_order,
     read_placed,
     read_stock,
 )
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 from frontend_app.entries import Source
 from frontend_app.headers import CACHE_NAME, STALE_WARNING
 from tests.client.answers import KEY, placed, refusal, reply, shown_stock
 
 FOUND = {"order_no": 5, "stock_name": "3M", "trade_type": "buy", "quantity": 2}
 TEXTS = st.text('a1"\\\n\u0661', max_size=5)
-READERS: list[Callable[[RawAnswer], object]] = [
+READERS: list[Callable[[Reply], object]] = [
     lambda answer: read_stock("3M", answer),
     lambda answer: read_order(5, answer),
     lambda answer: read_placed("3M", TradeType.BUY, 2, str(KEY), answer),
@@ -43,14 +43,14 @@ WORDS = {
 }
 
 
-def place(answer: RawAnswer) -> OrderAnswer:
+def place(answer: Reply) -> OrderAnswer:
     return read_placed("3M", TradeType.BUY, 2, str(KEY), answer)
 
 
 def test_a_stock_is_read_with_its_price_to_the_last_digit() -> None:
     body = b'{"stock_name":"3M","price":178.960,"trade_volume":4,"quantity":9,"more":[]}'
     headers = {"etag": '"12"', "age": "3", "cache-status": "bazaar; hit"}
-    stock = read_stock("3M", RawAnswer(200, headers, body))
+    stock = read_stock("3M", Reply(200, headers, body))
     assert (stock.name, str(stock.price), stock.quantity) == ("3M", "178.960", 9)
     assert (stock.trade_volume, stock.version, stock.age_s) == (4, 12, 3)
     assert (stock.is_stale, stock.cache) == (False, "hit")
@@ -175,14 +175,14 @@ def test_what_no_front_end_says_is_a_bad_answer(status: int) -> None:
     """Another server listens there: a 404 of its own must not pass for a stock that is not."""
     for read in READERS:
         with pytest.raises(BadAnswer, match=f"{status}"):
-            read(RawAnswer(status, {"content-type": "text/html"}, b"<h1>Hello</h1>"))
+            read(Reply(status, {"content-type": "text/html"}, b"<h1>Hello</h1>"))
 
 
 @given(body=st.binary(max_size=200), status=st.sampled_from([200, 400, 404, 429, 500, 503]))
 def test_no_bytes_are_more_than_a_bad_answer(body: bytes, status: int) -> None:
     for read in READERS:
         with pytest.raises(ClientError) as caught:
-            read(RawAnswer(status, {}, body))
+            read(Reply(status, {}, body))
         assert "\n" not in caught.value.message
 
 
@@ -192,7 +192,7 @@ def test_no_bytes_are_more_than_a_bad_answer(body: bytes, status: int) -> None:
 def test_no_json_is_more_than_a_bad_answer(value: object) -> None:
     for read in READERS:
         with pytest.raises(BadAnswer):
-            read(RawAnswer(200, {"etag": '"1"'}, json.dumps(value).encode()))
+            read(Reply(200, {"etag": '"1"'}, json.dumps(value).encode()))
 
 
 def test_the_words_of_a_stranger_fit_on_one_line() -> None:

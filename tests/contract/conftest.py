@@ -17,7 +17,7 @@ from bazaar.protocol.messages import HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import models
-from catalog_app.lease_table import Clock, LeaseTable
+from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.models import Stock
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
@@ -43,7 +43,7 @@ class Cluster:
     shell: ReplicaShell
     watch: LeaderWatch
     reader: StockReader
-    lease_table: LeaseTable
+    lease_table: LeaseTableShell
 
 
 def transport(urlconf: str) -> HandlerTransport:
@@ -58,7 +58,7 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     catalog = CatalogClient(transport("catalog"), transport("catalog_control"), 1)
     replica = ReplicaClient(transport("order"), transport("order_control"), 1)
     front_end = FrontEndClient(transport("frontend"), transport("frontend_control"), 1)
-    lease_table = LeaseTable(limits.lease_s, Clock(monotonic_s, wait))
+    lease_table = LeaseTableShell(limits.lease_s, Clock(monotonic_s, wait))
     models.Leadership.objects.update_or_create(pk=1, defaults={"term": TERM, "leader": ME})
     Stock.objects.create(**{name: getattr(STOCK, name) for name in STOCK.__slots__})
     shell = ReplicaShell(ME, catalog, {}, OrderLog(), limits)

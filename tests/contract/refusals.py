@@ -6,7 +6,7 @@ from typing import Any
 
 from django.apps import apps
 
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from tests.support.listeners import Headers, Listener, signature
 
 REFUSED = frozenset({400, 401, 403, 404, 405, 409, 413, 415, 422})

@@ -13,7 +13,7 @@ from bazaar.proof.remote import ClusterClients, RemoteLedger, RemoteLog, wait_un
 from bazaar.proof.sources import SourceError
 from bazaar.proof.verdict import AuditNotes, Verdict
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import Transport
 from catalog_app.models import Entry, Stock
 from order_app.models import HeardTerm, LogEntry

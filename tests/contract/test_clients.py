@@ -19,16 +19,16 @@ from bazaar.core.failures import (
     NotServing,
     Overstock,
     StaleTerm,
+    UnknownHolder,
     UnknownOrder,
     UnknownStock,
     Unreachable,
 )
-from bazaar.core.leases import UnknownHolder
 from bazaar.core.ledger import Batch
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType, Version
 from bazaar.protocol.clients import CLIENTS, CatalogClient, ReplicaClient
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from bazaar.protocol.statuses import EVENTS_MAX
 from bazaar.runtime import search
 from catalog_app.models import Entry, Stock

@@ -10,8 +10,8 @@ import pytest
 from django.conf import settings
 
 from bazaar.core.failures import Unreachable
-from bazaar.protocol.connection import Reply
 from bazaar.protocol.endpoints import EndpointBody
+from bazaar.protocol.http1 import Reply
 from tests.contract.conftest import Cluster
 from tests.contract.refusals import snapshot
 from tests.support.forms import Form, read_forms

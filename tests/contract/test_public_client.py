@@ -7,10 +7,10 @@ import pytest
 from bazaar.client import exchange
 from bazaar.client.answers import ClientError, LeaderAnswer, OrderAnswer, Refused
 from bazaar.client.exchange import ApiCall, Attempt, T, Timeouts
-from bazaar.client.reading import RawAnswer
 from bazaar.clock import monotonic_s
-from bazaar.core.election import Leadership as ElectedReign
+from bazaar.core.election import Leadership as ElectedLeadership
 from bazaar.core.types import TradeType
+from bazaar.protocol.http1 import Reply
 from tests.contract.conftest import ME, TERM, Cluster
 from tests.support.histories import STOCK, make_trade
 from tests.support.listeners import Listener
@@ -23,11 +23,11 @@ def ask(question: ApiCall[T], limits: Timeouts = LIMITS) -> T:
     """Ask through the router."""
     listener = Listener("bazaar.urls.frontend")
 
-    def call(step: Attempt) -> RawAnswer:
+    def call(step: Attempt) -> Reply:
         request = step.request
         args = request.method, request.target, request.body, dict(request.headers)
         told = listener.call(*args)
-        return RawAnswer(told.status, told.headers, told.body)
+        return Reply(told.status, told.headers, told.body)
 
     def pause(seconds: float) -> None:
         raise AssertionError(f"nothing here is worth repeating in {seconds} s")
@@ -112,6 +112,6 @@ def test_every_refusal_is_read_with_its_reason(
 
 
 def test_a_cluster_without_a_leader_is_worth_another_attempt(cluster: Cluster) -> None:
-    cluster.watch.elector.leadership = ElectedReign(TERM, None)
+    cluster.watch.elector.leadership = ElectedLeadership(TERM, None)
     refused = refusal(exchange.build_leader_query(), Timeouts(deadline_s=0.5))
     assert (refused.status, refused.failure, refused.retry_s) == (503, "no_leader", 1.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bazaar.core import failures, leases
+from bazaar.core import failures
 from bazaar.core.failures import Diverged, Failure, GapFound, StaleTerm, Unreachable
 from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
 
@@ -27,7 +27,7 @@ DEFINITE: set[type[Failure]] = {
     failures.TooFewInSync,
     failures.UnknownOrder,
     failures.UnknownStock,
-    leases.UnknownHolder,
+    failures.UnknownHolder,
 }
 
 

@@ -18,7 +18,7 @@ import dashboard.wiring
 import order_app.wiring
 from bazaar import clock
 from bazaar.core.failures import NotServing, Unreachable
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from bazaar.protocol.messages import PingBody
 from bazaar.protocol.signing import SCHEME, fault
 from bazaar.protocol.transport import HttpTransport

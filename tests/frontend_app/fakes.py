@@ -6,8 +6,14 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from bazaar.core.election import Leadership, Ping, claim_term
-from bazaar.core.failures import Failure, StaleTerm, UnknownOrder, UnknownStock, Unreachable
-from bazaar.core.leases import UnknownHolder
+from bazaar.core.failures import (
+    Failure,
+    StaleTerm,
+    UnknownHolder,
+    UnknownOrder,
+    UnknownStock,
+    Unreachable,
+)
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
 from bazaar.protocol.clients import CatalogClient, ReplicaClient

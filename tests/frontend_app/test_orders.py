@@ -5,7 +5,7 @@ import pytest
 
 from bazaar.core.failures import NotServing, UnknownOrder, Unreachable
 from bazaar.core.types import OrderNo, ReplicaId
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from frontend_app import orders, wiring
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache

@@ -10,7 +10,7 @@ import pytest
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Unreachable
 from bazaar.core.types import Stock, Version
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from frontend_app import wiring

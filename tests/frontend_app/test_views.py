@@ -19,7 +19,7 @@ from bazaar.core.failures import (
 )
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, ReplicaId, Term, Trade, Version
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from bazaar.web.member_auth import refusals
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader

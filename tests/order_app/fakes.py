@@ -6,14 +6,16 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 from uuid import UUID
 
+from bazaar.clock import monotonic_s
 from bazaar.core.digest import GENESIS, chain
 from bazaar.core.failures import Failure, GapFound, Unreachable
 from bazaar.core.ledger import Batch, BatchAnswer, LedgerFacts, Page, decide_batch
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Linked
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
-from bazaar.protocol.clients import CatalogClient, ReplicaClient, SentAppend
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.http1 import Reply
+from bazaar.protocol.transport import PendingCall
 from tests.support.histories import STOCK
 
 
@@ -106,16 +108,17 @@ class MemoryLog:
 
 
 @dataclass
-class SentToFake:
-    """An append that was begun."""
+class FakePendingCall:
+    """An append that was begun at a fake peer."""
 
     peer: "FakePeer"
     append: Append
     aborted: threading.Event = field(default_factory=threading.Event)
     times_finished: int = 0
 
-    def finish(self, timeout_s: float) -> Accepted:
+    def finish(self, until_s: float) -> Accepted:
         self.times_finished += 1
+        timeout_s = until_s - monotonic_s()
         if self.peer.is_mute:
             self.aborted.wait(timeout_s)
             raise Unreachable("nothing came")
@@ -138,7 +141,7 @@ class FakePeer(ReplicaClient):
         self.timeouts_s: list[float] = []
         self.failures: list[Failure] = []
         self.arrived = threading.Semaphore(0)
-        self.begun: list[SentToFake] = []
+        self.begun: list[FakePendingCall] = []
         self.is_warm = False
         """Whether there is a kept connection to it."""
         self.is_mute = False
@@ -152,12 +155,12 @@ class FakePeer(ReplicaClient):
             raise self.failures.pop(0)
         return self.machine.append(append)
 
-    def begin_append(self, append: Append) -> SentAppend | None:
+    def begin_append(self, append: Append) -> PendingCall[Accepted] | None:
         if not self.is_warm:
             return None
-        sent = SentToFake(self, append)
-        self.begun.append(sent)
-        return cast("SentAppend", sent)
+        call = FakePendingCall(self, append)
+        self.begun.append(call)
+        return cast("PendingCall[Accepted]", call)
 
     def log(self, after: OrderNo, limit: int) -> Page:
         if self.failures:

@@ -9,9 +9,9 @@ import pytest
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Unreachable
 from bazaar.protocol import transport
-from bazaar.protocol.connection import ANSWER_BYTES_MAX, Reply
+from bazaar.protocol.http1 import REPLY_BODY_BYTES_MAX, Reply
 from bazaar.protocol.signing import fault
-from bazaar.protocol.transport import HttpTransport
+from bazaar.protocol.transport import HttpTransport, PendingCall
 from tests.support.servers import (
     Handler,
     ScriptedServer,
@@ -50,6 +50,10 @@ def serve() -> Iterator[Serve]:
 
 def get(client: HttpTransport, timeout_s: float = WAIT_S) -> Reply:
     return client.call("GET", "/ping?a=1", timeout_s=timeout_s)
+
+
+def begin(client: HttpTransport) -> PendingCall[int] | None:
+    return client.begin("POST", "/invalidate", b"{}", lambda reply: reply.status)
 
 
 def failure_of(client: HttpTransport, timeout_s: float = WAIT_S) -> Unreachable:
@@ -194,7 +198,7 @@ def test_a_garbled_answer_is_unreachable(serve: Serve, content: bytes) -> None:
 
 
 def test_an_answer_that_is_too_long_is_not_swallowed(serve: Serve) -> None:
-    length = ANSWER_BYTES_MAX + 1
+    length = REPLY_BODY_BYTES_MAX + 1
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode()
 
     def answer_long(server: ScriptedServer, connection: socket.socket) -> bool:
@@ -279,18 +283,18 @@ def test_many_listeners_are_asked_side_by_side_from_one_thread(serve: Serve) -> 
     servers = [serve(answer(), hang) for _ in range(3)]
     for _, client in servers:
         get(client)
-    begun = [client.begin("POST", "/invalidate", b"{}") for _, client in servers]
+    begun = [begin(client) for _, client in servers]
     for server, _ in servers:
         assert server.seen.acquire(timeout=WAIT_S)
         assert server.seen.acquire(timeout=WAIT_S)
         server.release.set()
-    assert [pending.finish(WAIT_S).status for pending in begun if pending] == [200] * 3
+    assert [call.finish(monotonic_s() + WAIT_S) for call in begun if call] == [200] * 3
     assert [server.connections for server, _ in servers] == [1] * 3
 
 
 def test_nothing_begins_without_a_kept_connection(serve: Serve) -> None:
     server, client = serve(answer())
-    assert client.begin("GET", "/ping") is None
+    assert begin(client) is None
     assert not server.requests
 
 
@@ -300,10 +304,10 @@ def test_what_was_begun_and_is_not_answered_may_have_happened(
 ) -> None:
     server, client = serve(answer(), manners, answer(b"next"))
     get(client)
-    pending = client.begin("POST", "/invalidate", b"{}")
+    pending = begin(client)
     assert pending
     with pytest.raises(Unreachable) as caught:
-        pending.finish(SHORT_S)
+        pending.finish(monotonic_s() + SHORT_S)
     assert caught.value.was_sent
     assert not client._busy
     assert get(client).body == b"next"
@@ -313,11 +317,11 @@ def test_what_was_begun_and_is_not_answered_may_have_happened(
 def test_an_abort_ends_what_was_begun(serve: Serve) -> None:
     _, client = serve(answer(), hang)
     get(client)
-    pending = client.begin("POST", "/invalidate", b"{}")
+    pending = begin(client)
     assert pending
     client.abort()
     with pytest.raises(Unreachable):
-        pending.finish(WAIT_S)
+        pending.finish(monotonic_s() + WAIT_S)
 
 
 def test_kept_connections_have_a_limit(serve: Serve) -> None:

@@ -21,8 +21,8 @@ from bazaar.core.failures import (
     Unreachable,
 )
 from bazaar.core.types import OrderNo, ReplicaId, Term
-from bazaar.protocol.connection import Reply
 from bazaar.protocol.errors import KINDS
+from bazaar.protocol.http1 import Reply
 from bazaar.web.errors import answer_failure
 from frontend_app import wiring
 from tests.support.listeners import Listener

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from bazaar.protocol.connection import Reply
+from bazaar.protocol.http1 import Reply
 from bazaar.protocol.signing import SCHEME
 from bazaar.web.member_auth import refusals
 from tests.support.listeners import JSON, Headers, Listener, signature

@@ -1,4 +1,4 @@
-"""A batch's orders go to the followers from the thread that places it (ADR 23, I3)."""
+"""A batch's orders go to the followers from the thread that places it (ADR 0023, I3)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,16 +27,16 @@ Replicators = dict[ReplicaId, Replicator]
 
 @pytest.fixture
 def replicators(leader: ReplicaShell, peers: Peers) -> Replicators:
-    """Give the leader senders with kept connections; both followers are in sync."""
-    return make_senders(leader, peers)
+    """Give the leader replicators with kept connections; both followers are in sync."""
+    return make_replicators(leader, peers)
 
 
-def make_senders(shell: ReplicaShell, peers: Peers) -> Replicators:
+def make_replicators(shell: ReplicaShell, peers: Peers) -> Replicators:
     replicators = {peer: Replicator(shell, peer) for peer in peers}
     for follower, replicator in replicators.items():
         replicator.round()
         peers[follower].is_warm = True
-    shell.senders = tuple(replicators.values())
+    shell.begin_appends = tuple(replicator.begin for replicator in replicators.values())
     return replicators
 
 
@@ -64,7 +64,7 @@ def test_all_are_sent_to_before_the_leader_commits_and_before_any_is_waited_for(
 
     def note(what: str) -> None:
         progress = [
-            (len(peer.begun), sum(sent.times_finished for sent in peer.begun))
+            (len(peer.begun), sum(call.times_finished for call in peer.begun))
             for peer in peers.values()
         ]
         seen.append((what, progress))
@@ -160,12 +160,12 @@ def test_who_is_being_told_something_gets_the_orders_from_its_replicator(
     outbox = leader.machine.outbox
     assert outbox is not None
     outbox.offer(make_linked(1))
-    sending = replicators[NEAR].begin(outbox)
-    assert sending is not None
+    pending = replicators[NEAR].begin(outbox)
+    assert pending is not None
     assert replicators[NEAR].begin(outbox) is None
     replicators[NEAR].round()
     assert [len(append.page.orders) for append in peers[NEAR].appends] == [0]
-    sending.finish(monotonic_s() + WAIT_S)
+    pending.finish(monotonic_s() + WAIT_S)
     assert outbox.followers[NEAR].position == 1
     replicators[NEAR].round()
     assert len(peers[NEAR].appends) == 3  # a heartbeat
@@ -185,7 +185,7 @@ def test_a_cold_follower_is_left_to_its_replicator_at_once(
     catalog: FakeCatalog, peers: Peers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell = lead_patiently(catalog, peers)
-    replicators = make_senders(shell, peers)
+    replicators = make_replicators(shell, peers)
     near = peers[NEAR]
     near.is_warm = False
     append = near.append
@@ -208,7 +208,7 @@ def test_who_is_not_in_sync_is_left_to_its_replicator_at_once(
     catalog: FakeCatalog, peers: Peers
 ) -> None:
     shell = lead_patiently(catalog, peers)
-    replicators = make_senders(shell, peers)
+    replicators = make_replicators(shell, peers)
     assert shell.machine.outbox is not None
     shell.machine.outbox.followers[NEAR].is_in_sync = False
     round_ = in_thread(replicators[NEAR].round)
@@ -224,16 +224,16 @@ def test_orders_that_came_while_others_were_sent_follow_at_once(
     catalog: FakeCatalog, peers: Peers
 ) -> None:
     shell = lead_patiently(catalog, peers)
-    replicators = make_senders(shell, peers)
+    replicators = make_replicators(shell, peers)
     outbox = shell.machine.outbox
     assert outbox is not None
     outbox.offer(make_linked(1))
-    sending = replicators[NEAR].begin(outbox)
-    assert sending is not None
+    pending = replicators[NEAR].begin(outbox)
+    assert pending is not None
     outbox.offer(make_linked(2))
     round_ = in_thread(replicators[NEAR].round)
     wait_until(lambda: shell.shipping._waiters)  # type: ignore[attr-defined]
-    sending.finish(monotonic_s() + WAIT_S)
+    pending.finish(monotonic_s() + WAIT_S)
     round_.result(WAIT_S)
     assert peers[NEAR].memory.linked == list(make_linked(2))
 
@@ -248,7 +248,7 @@ def test_nothing_stays_begun_when_the_leader_cannot_store(
         )
         with pytest.raises(DatabaseError, match="disk full"):
             leader.trade(TERM, [make_trade(1)])
-        assert [sent.times_finished for peer in peers.values() for sent in peer.begun] == [1, 1]
+        assert [call.times_finished for peer in peers.values() for call in peer.begun] == [1, 1]
         cursor.execute("DROP TRIGGER fault")
     trade(leader, 2)
     assert numbers() == [1, 2]
@@ -265,7 +265,7 @@ def test_a_deposed_leader_does_not_wait_for_what_it_sent(
     )
     patient.start()
     patient.take_notice(TERM, ME)
-    make_senders(patient, peers)
+    make_replicators(patient, peers)
     for peer in peers.values():
         peer.is_mute = True
     trading = in_thread(lambda: patient.trade(TERM, [make_trade(1)]))
@@ -281,7 +281,7 @@ def test_a_deposed_leader_does_not_wait_for_what_it_sent(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_notice_that_confirms_the_leader_ends_nothing(leader: ReplicaShell, peers: Peers) -> None:
-    make_senders(leader, peers)
+    make_replicators(leader, peers)
     peers[NEAR].is_mute = True
     trading = in_thread(lambda: leader.trade(TERM, [make_trade(1)]))
     wait_until(lambda: peers[NEAR].begun and peers[NEAR].begun[0].times_finished)
@@ -297,7 +297,7 @@ def test_too_few_in_sync_afterwards_is_not_acknowledged(
     shell = ReplicaShell(ME, catalog, peers, OrderLog(), limits)
     shell.start()
     shell.take_notice(TERM, ME)
-    make_senders(shell, peers)
+    make_replicators(shell, peers)
     trade(shell, 1)
     peers[FAR].is_mute = True
     with pytest.raises(NotReplicated):
@@ -310,7 +310,7 @@ def test_who_was_just_sent_orders_needs_no_heartbeat(
     shell = ReplicaShell(ME, catalog, peers, OrderLog(), Limits(heartbeat_s=0.3))
     shell.start()
     shell.take_notice(TERM, ME)
-    replicators = make_senders(shell, peers)
+    replicators = make_replicators(shell, peers)
     begun_s = monotonic_s()
     trade(shell, 1)
     replicators[NEAR].round()

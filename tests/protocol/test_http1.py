@@ -1,4 +1,4 @@
-"""Requests taken apart: any pieces give the same, what is wrong is refused, little is kept."""
+"""Messages taken apart: any pieces give the same, what is wrong is refused, little is kept."""
 
 import sys
 from collections.abc import Sequence
@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.protocol.asking import HEAD_BYTES_MAX, HEADERS_MAX, Asked, Reading, RefusedError
+from bazaar.protocol.http1 import (
+    HEAD_BYTES_MAX,
+    HEADERS_MAX,
+    ParsedRequest,
+    Reply,
+    ReplyParser,
+    RequestParser,
+    RequestRefusedError,
+)
 
 BODY_BYTES_MAX = 100
 PIECE_BYTES = 4096
@@ -60,26 +68,26 @@ sendings = st.builds(
 )
 
 
-def read(pieces: Sequence[bytes]) -> tuple[list[Asked], RefusedError | None]:
+def read(pieces: Sequence[bytes]) -> tuple[list[ParsedRequest], RequestRefusedError | None]:
     """Return what a connection takes of the pieces, and what was wrong with the rest."""
-    reading, found = Reading(BODY_BYTES_MAX), list[Asked]()
+    parser, found = RequestParser(BODY_BYTES_MAX), list[ParsedRequest]()
     for piece in pieces:
-        for asked in reading.feed(piece):
-            found.append(asked)
-            if not asked.is_kept:
+        for request in parser.feed(piece):
+            found.append(request)
+            if not request.is_kept:
                 return found, None
         try:
-            reading.check()
-        except RefusedError as refused:
+            parser.check()
+        except RequestRefusedError as refused:
             return found, refused
     return found, None
 
 
-def read_one(*pieces: bytes) -> Asked:
+def read_one(*pieces: bytes) -> ParsedRequest:
     """Return the one request that the pieces are."""
-    (asked,), refused = read(pieces)
+    (request,), refused = read(pieces)
     assert refused is None
-    return asked
+    return request
 
 
 def refusal(*pieces: bytes) -> HTTPStatus:
@@ -136,8 +144,8 @@ def test_a_damaged_stream_is_understood_the_same_however_it_comes(
 
 
 def test_headers_are_in_lower_case_and_without_the_space_around_them() -> None:
-    asked = read_one(b"GET / HTTP/1.1\r\nX-B: \t 2 \t\r\nx-a:\r\nX-B:  3  4\r\n\r\n")
-    assert asked.headers == [("x-b", "2"), ("x-a", ""), ("x-b", "3  4")]
+    request = read_one(b"GET / HTTP/1.1\r\nX-B: \t 2 \t\r\nx-a:\r\nX-B:  3  4\r\n\r\n")
+    assert request.headers == [("x-b", "2"), ("x-a", ""), ("x-b", "3  4")]
 
 
 def test_empty_lines_between_requests_are_passed_over() -> None:
@@ -147,9 +155,9 @@ def test_empty_lines_between_requests_are_passed_over() -> None:
 
 def test_trailers_are_no_headers() -> None:
     trailers = b"Authorization: somebody\r\nExpect: 100-continue\r\n"
-    asked = read_one(CHUNKED + b"2;ext=1\r\nhi\r\n0\r\n" + trailers + b"\r\n")
-    assert asked.headers == [("transfer-encoding", "chunked")]
-    assert asked.body == b"hi"
+    request = read_one(CHUNKED + b"2;ext=1\r\nhi\r\n0\r\n" + trailers + b"\r\n")
+    assert request.headers == [("transfer-encoding", "chunked")]
+    assert request.body == b"hi"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +171,7 @@ def test_trailers_are_no_headers() -> None:
 )
 def test_another_request_may_follow(start: bytes) -> None:
     found, refused = read([start + b"\r\n" + GET])
-    assert ([asked.is_kept for asked in found], refused) == ([True, True], None)
+    assert ([request.is_kept for request in found], refused) == ([True, True], None)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +189,7 @@ def test_another_request_may_follow(start: bytes) -> None:
 )
 def test_a_request_may_be_the_last(start: bytes) -> None:
     found, refused = read([start + b"\r\n" + GET])
-    assert ([asked.is_kept for asked in found], refused) == ([False], None)
+    assert ([request.is_kept for request in found], refused) == ([False], None)
 
 
 @pytest.mark.parametrize(
@@ -257,8 +265,8 @@ def test_a_request_that_ends_in_the_middle_gives_nothing() -> None:
 
 def test_a_body_may_be_as_long_as_allowed() -> None:
     for chunk_bytes in (0, 1):
-        asked = read_one(Sent("POST", b"/", [], b"x" * BODY_BYTES_MAX, chunk_bytes).pack())
-        assert len(asked.body) == BODY_BYTES_MAX
+        request = read_one(Sent("POST", b"/", [], b"x" * BODY_BYTES_MAX, chunk_bytes).pack())
+        assert len(request.body) == BODY_BYTES_MAX
 
 
 def test_a_body_that_will_be_too_long_is_refused_before_it_comes() -> None:
@@ -318,19 +326,19 @@ def test_what_never_ends_is_refused_before_much_of_it_is_kept(start: bytes, more
 
 def test_nothing_of_a_request_is_kept_once_it_was_read() -> None:
     """A connection that idles holds no body."""
-    reading = Reading(BODY_BYTES_MAX)
-    (asked,) = reading.feed(WAITING % 2 + b"hi")
-    assert sys.getrefcount(asked) <= 2
-    assert asked.body == b"hi"
+    parser = RequestParser(BODY_BYTES_MAX)
+    (request,) = parser.feed(WAITING % 2 + b"hi")
+    assert sys.getrefcount(request) <= 2
+    assert request.body == b"hi"
 
 
 def test_a_sender_that_waits_with_its_body_is_told_to_go_on_once() -> None:
-    reading = Reading(BODY_BYTES_MAX)
+    parser = RequestParser(BODY_BYTES_MAX)
     told = []
     for piece in (*split(WAITING % 2), b"h", b"i", GET):
-        reading.feed(piece)
-        told.append(reading.is_held_back())
-        assert not reading.is_held_back()
+        parser.feed(piece)
+        told.append(parser.take_continue())
+        assert not parser.take_continue()
     assert [number for number, is_told in enumerate(told, 1) if is_told] == [len(WAITING % 2)]
 
 
@@ -345,6 +353,73 @@ def test_a_sender_that_waits_with_its_body_is_told_to_go_on_once() -> None:
     ],
 )
 def test_nobody_else_is_told_to_go_on(content: bytes) -> None:
-    reading = Reading(BODY_BYTES_MAX)
-    reading.feed(content)
-    assert not reading.is_held_back()
+    parser = RequestParser(BODY_BYTES_MAX)
+    parser.feed(content)
+    assert not parser.take_continue()
+
+
+OK = b"HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 2\r\n\r\nhi"
+OK_CHUNKED = b"HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh\r\n1\r\ni\r\n0\r\n\r\n"
+INTERIM = b"HTTP/1.1 100 Continue\r\nX-B: c\r\n\r\n"
+
+
+def read_replies(parser: ReplyParser, pieces: Sequence[bytes]) -> list[Reply]:
+    """Return the answers that the pieces are."""
+    return [reply for piece in pieces if (reply := parser.feed(piece)) is not None]
+
+
+@given(
+    sent=st.lists(st.sampled_from([OK, OK_CHUNKED, INTERIM + OK]), min_size=1, max_size=4),
+    places=st.lists(st.integers(0, 2**16), max_size=20),
+)
+def test_answers_are_read_one_after_the_other_however_they_are_split(
+    sent: list[bytes], places: list[int]
+) -> None:
+    parser = ReplyParser()
+    for one in sent:
+        (reply,) = read_replies(parser, cut(one, places))
+        assert reply.body == b"hi"
+        expected = {"transfer-encoding": "chunked"} if one == OK_CHUNKED else {"x-a": "b"}
+        assert expected.items() <= reply.headers.items()
+        assert "x-b" not in reply.headers
+        assert (reply.status == 404) == (one == OK_CHUNKED)
+        assert parser.is_kept
+
+
+@pytest.mark.parametrize(
+    ("start", "is_kept"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: Close\r\n", False),
+        (b"HTTP/1.0 200 OK\r\n", False),
+    ],
+)
+def test_an_answer_may_be_the_last(start: bytes, *, is_kept: bool) -> None:
+    parser = ReplyParser()
+    assert parser.feed(start + b"Content-Length: 0\r\n\r\n") is not None
+    assert parser.is_kept == is_kept
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"garbage\r\n\r\n", "no HTTP answer"),
+        (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "no HTTP answer"),
+        (OK + OK, "more than one answer"),
+        (
+            b"HTTP/1.1 200 OK\r\n" + b"".join(b"A%d: b\r\n" % n for n in range(101)) + OK[17:],
+            "headers",
+        ),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"b" * HEAD_BYTES_MAX, "headers"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * (HEAD_BYTES_MAX // 6), "headers"),
+        (OK_CHUNKED[:-2] + b"A: " + b"b" * 2 * HEAD_BYTES_MAX, "headers"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"x" * 101, "longer than 100"),
+    ],
+)
+def test_an_answer_that_is_wrong_or_too_long_is_refused(content: bytes, fault: str) -> None:
+    """Whether it comes whole or in pieces."""
+    for size in (HEAD_BYTES_MAX, PIECE_BYTES):
+        parser = ReplyParser(BODY_BYTES_MAX)
+        pieces = [content[at : at + size] for at in range(0, len(content), size)]
+        with pytest.raises(ValueError, match=fault):
+            read_replies(parser, pieces)

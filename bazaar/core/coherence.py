@@ -1,0 +1,150 @@
+"""
+Cache coherence: who may answer reads from memory, and with what (docs/DESIGN.md 4.4, ADR 0015).
+
+A *holder* is a process that keeps stocks in memory. Two rules keep what it answers new (I7):
+
+- It answers from memory only while its lease runs. The holder counts the lease from the moment it
+  *sent* the renewal (`Lease`), the catalog from the moment it *received* it (`LeaseTable`), each on
+  its own monotonic clock. So the lease always ends at the holder first.
+- A change commits only after every holder that may have the stock has forgotten it, or its lease is
+  over. For that a holder subscribes to a stock *before* the stock is read. While a change is under
+  way nobody subscribes to its stocks: such an answer may be neither kept nor shared.
+
+So, at every moment: a holder that may answer with an older version than the newest committed one is
+a subscriber, or has been notified and has forgotten the stock. Left out: the cache itself
+(`cache`), sending the notifications, and storing the registrations (`catalog_app`).
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from bazaar.core.failures import UnknownHolder
+
+
+@dataclass(slots=True)
+class Lease:
+    """A holder's side of its lease: whether it may answer from memory."""
+
+    lease_s: float
+    valid_until_s: float = 0.0
+
+    def renewed(self, sent_s: float) -> None:
+        """Count a renewal that was sent at `sent_s` on this holder's clock."""
+        self.valid_until_s = max(self.valid_until_s, sent_s + self.lease_s)
+
+    def lost(self) -> None:
+        """End the lease now."""
+        self.valid_until_s = 0.0
+
+    def is_valid(self, now_s: float) -> bool:
+        """Tell whether the lease still runs."""
+        return now_s < self.valid_until_s
+
+
+@dataclass(slots=True)
+class GrantedLease:
+    """The catalog's side of one lease."""
+
+    expires_s: float
+    is_suspended: bool = False
+    """Whether it cannot be renewed: its holder may have missed a change."""
+    has_unknown_stocks: bool = False
+    """Whether its holder may have any stock: it subscribed before the catalog restarted."""
+
+
+@dataclass(slots=True)
+class LeaseTable:
+    """The catalog's leases and subscriptions; one lock around each call, one change at a time."""
+
+    lease_s: float
+    leases: dict[str, GrantedLease] = field(default_factory=dict)
+    """By holder, in the order in which the leases began."""
+    subscribers: dict[str, set[str]] = field(default_factory=dict)
+    """The holders that may have a stock, by its name."""
+    changing: set[str] = field(default_factory=set)
+    """The stocks of the change that is under way."""
+
+    def register(self, holder_id: str, now_s: float) -> None:
+        """Begin the lease of a holder whose cache is empty; never while a change is under way."""
+        self.drop(holder_id)
+        self.leases[holder_id] = GrantedLease(now_s + self.lease_s)
+
+    def honour(self, holder_id: str, now_s: float) -> None:
+        """
+        Assume a lease that the catalog may have granted before it restarted.
+
+        It cannot be renewed, because its holder may have missed a change: the holder must register.
+        """
+        self.leases[holder_id] = GrantedLease(
+            now_s + self.lease_s, is_suspended=True, has_unknown_stocks=True
+        )
+
+    def renew(self, holder_id: str, now_s: float) -> None:
+        """Prolong a lease. Raises UnknownHolder (definite)."""
+        lease = self.leases.get(holder_id)
+        if lease is None or lease.is_suspended or lease.expires_s <= now_s:
+            raise UnknownHolder
+        lease.expires_s = now_s + self.lease_s
+
+    def drop_expired(self, now_s: float) -> tuple[str, ...]:
+        """Drop the holders whose lease is over, and return them."""
+        expired = tuple(one for one, lease in self.leases.items() if lease.expires_s <= now_s)
+        for holder_id in expired:
+            self.drop(holder_id)
+        return expired
+
+    def drop(self, holder_id: str) -> None:
+        """Forget a holder: its lease is over, or it begins a new one."""
+        self.leases.pop(holder_id, None)
+        for stock_name in tuple(self.subscribers):
+            self.unsubscribe(holder_id, stock_name)
+
+    def subscribe(self, holder_id: str, stock_name: str) -> bool:
+        """
+        Note that a holder will keep a stock; call it before the stock is read.
+
+        Returns False when the holder must not keep it: it has no lease, or the stock is changing.
+        """
+        if holder_id not in self.leases or stock_name in self.changing:
+            return False
+        self.subscribers.setdefault(stock_name, set()).add(holder_id)
+        return True
+
+    def unsubscribe(self, holder_id: str, stock_name: str) -> None:
+        """Note that a holder does not have a stock."""
+        subscribers = self.subscribers.get(stock_name)
+        if subscribers is not None:
+            subscribers.discard(holder_id)
+            if not subscribers:
+                del self.subscribers[stock_name]
+
+    def begin_change(self, stock_names: Collection[str]) -> tuple[str, ...]:
+        """Begin a change; return the holders to notify: each forgets, or its lease ends."""
+        self.changing.update(stock_names)
+        subscribed = set[str]().union(*(self.subscribers.get(name, ()) for name in stock_names))
+        return tuple(
+            holder_id
+            for holder_id, lease in self.leases.items()
+            if lease.has_unknown_stocks or holder_id in subscribed
+        )
+
+    def acknowledged(self, holder_id: str, stock_names: Iterable[str]) -> None:
+        """Note that a holder has forgotten these stocks."""
+        for stock_name in stock_names:
+            self.unsubscribe(holder_id, stock_name)
+
+    def not_acknowledged(self, holder_id: str, now_s: float) -> float:
+        """
+        Note that a holder did not answer: it cannot renew any more, so waiting for it ends.
+
+        Returns how many seconds its lease may still run; 0: it is over, drop the holder.
+        """
+        lease = self.leases.get(holder_id)
+        if lease is None:
+            return 0.0
+        lease.is_suspended = True
+        return max(lease.expires_s - now_s, 0.0)
+
+    def end_change(self) -> None:
+        """End the change: it is committed, or given up."""
+        self.changing.clear()
