@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.cluster.conftest import LiveCluster, prepared
+from tests.cluster.conftest import LiveCluster, SharedCluster, prepared
 
 __all__ = ["prepared"]
 CHROMIUM = shutil.which("chromium")
@@ -19,18 +19,20 @@ QUIET = (
 WAIT_MS = 20_000
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[LiveCluster]:
-    """Return a cluster of this module, up."""
-    folder = tmp_path_factory.mktemp("browser")
-    shutil.copytree(prepared / "data", folder / "data")
-    live = LiveCluster(folder)
-    live.up()
-    yield live
-    live.end()
+@pytest.fixture(scope="package")
+def _shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[SharedCluster]:
+    shared = SharedCluster(tmp_path_factory.mktemp("browser"), prepared)
+    yield shared
+    shared.end()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def cluster(_shared: SharedCluster) -> LiveCluster:
+    """Return the cluster of this folder, healthy."""
+    return _shared.healthy()
+
+
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Return Chromium. `.ci/install-tool chromium chromium` installs it."""
     assert CHROMIUM, "chromium is not installed"
