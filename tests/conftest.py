@@ -7,8 +7,9 @@ import pytest
 from django.core import signals
 from django.db import close_old_connections, connection
 
-CLUSTERS, BROWSER = (Path(__file__).parent / name for name in ("cluster", "browser"))
-"""Folders whose tests run whole clusters: of several workers, one runs all of these."""
+ARCHITECTURE, BROWSER, CLUSTERS = (
+    Path(__file__).parent / name for name in ("architecture", "browser", "cluster")
+)
 
 
 def pytest_configure() -> None:
@@ -18,9 +19,11 @@ def pytest_configure() -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep clusters from running beside each other: they need the processors to themselves."""
+    """Keep clusters from running beside each other, and parse the project's files only once."""
     if _is_cluster_test(item.path):
         item.add_marker(pytest.mark.xdist_group("clusters"))
+    if item.path.is_relative_to(ARCHITECTURE):
+        item.add_marker(pytest.mark.xdist_group("architecture"))
 
 
 @pytest.hookimpl(trylast=True)

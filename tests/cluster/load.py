@@ -25,6 +25,26 @@ HASTY_DEADLINE_S = 0.4
 PROGRESS_TIMEOUT_S = 30.0
 
 
+def make_plan(urls: Sequence[str], clients: int, shares: int) -> Plan:
+    """Return a plan that trades after each query and has no end; shares: of the clients."""
+    return Plan(
+        urls=tuple(urls),
+        profile="seed",
+        stocks=tuple(Weighted(name, 1.0) for name in STOCKS),
+        clients=clients,
+        processes=shares,
+        rate=None,
+        duration_s=None,
+        requests=None,
+        warmup_s=0.0,
+        p=1.0,
+        lookup=0.5,
+        seed=secrets.randbits(31),
+        is_fresh=False,
+        deadline_s=DEADLINE_S,
+    )
+
+
 class Load:
     """Clients that query, trade and look orders up for as long as a `with` block runs."""
 
@@ -37,28 +57,12 @@ class Load:
         urls: of front ends. is_half_hasty: half of the clients soon give up what hangs and send
         the next request, so a paused process finds requests of any age when it goes on.
         """
-        shares = 1 + is_half_hasty
-        self._plan = Plan(
-            urls=tuple(urls),
-            profile="seed",
-            stocks=tuple(Weighted(name, 1.0) for name in STOCKS),
-            clients=clients,
-            processes=shares,
-            rate=None,
-            duration_s=None,
-            requests=None,
-            warmup_s=0.0,
-            p=1.0,
-            lookup=0.5,
-            seed=secrets.randbits(31),
-            is_fresh=False,
-            deadline_s=DEADLINE_S,
-        )
+        self._plan = make_plan(urls, clients, shares=1 + is_half_hasty)
         hasty = msgspec.structs.replace(self._plan, deadline_s=HASTY_DEADLINE_S)
         prefix = secrets.randbits(48)
         self._shares = [
             Share(plan=plan, number=number, key_prefix=prefix, is_noting=True)
-            for number, plan in enumerate((self._plan, hasty)[:shares])
+            for number, plan in enumerate((self._plan, hasty)[: self._plan.processes])
         ]
         with open_client(self._plan.urls) as client:
             self._openings = read_openings(client, self._plan.stocks)
