@@ -1,27 +1,44 @@
-"""What every Django test shares: a database in a file, so threads see only what is committed."""
+"""What all tests share: the order they run in, Ctrl-C, and a database that threads can share."""
 
+import signal
 from pathlib import Path
 
 import pytest
 from django.core import signals
 from django.db import close_old_connections, connection
 
-CLUSTERS, BROWSER = (Path(__file__).parent / name for name in ("cluster", "browser"))
-"""Folders whose tests run whole clusters: with several workers, one worker runs a folder."""
+ARCHITECTURE, BROWSER, CLUSTERS = (
+    Path(__file__).parent / name for name in ("architecture", "browser", "cluster")
+)
+
+
+def pytest_configure() -> None:
+    """Make Ctrl-C end what tests start, also where this run was started to ignore it (`&`)."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep clusters from running beside each other, and parse the project's files only once."""
+    if _is_cluster_test(item.path):
+        item.add_marker(pytest.mark.xdist_group("clusters"))
+    if item.path.is_relative_to(ARCHITECTURE):
+        item.add_marker(pytest.mark.xdist_group("architecture"))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep clusters from running beside each other: some first, some last, all else meanwhile."""
-    items.sort(key=lambda item: _rank(item.path))
-    for item in items:
-        for folder in (CLUSTERS, BROWSER):
-            if item.path.is_relative_to(folder):
-                item.add_marker(pytest.mark.xdist_group(folder.name))
+    """Begin with the clusters, folder by folder; all other tests run beside them."""
+    items.sort(key=lambda item: (not _is_cluster_test(item.path), _folder(item.path)))
 
 
-def _rank(path: Path) -> int:
-    return path.is_relative_to(BROWSER) - path.is_relative_to(CLUSTERS)
+def _is_cluster_test(path: Path) -> bool:
+    return path.is_relative_to(CLUSTERS) or path.is_relative_to(BROWSER)
+
+
+def _folder(path: Path) -> str:
+    """Return a cluster's folder: its tests share a cluster."""
+    return path.parent.name if _is_cluster_test(path) else ""
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Imports point down (STYLE 3): the contracts of pyproject.toml hold."""
+"""Imports point down (CONTRIBUTING.md): the contracts of pyproject.toml hold."""
 
 import subprocess
 import sys

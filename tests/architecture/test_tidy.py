@@ -1,12 +1,11 @@
-"""STYLE 4, 6 and 7 as tests: sizes, one clock, one reader of the environment, our words."""
+"""CONTRIBUTING.md as tests: sizes, one clock, one reader of the environment, our words."""
 
 import ast
-import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.sources import FunctionNode, Source, list_product, list_sources
+from tests.architecture.sources import FunctionNode, Source, list_product, list_sources, split_words
 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 40
@@ -66,7 +65,7 @@ def test_only_the_clock_reads_real_time() -> None:
 
 
 def _times(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Attribute(value=ast.Name(id="time"), attr=name) if name in TIME:
                 yield f"{source.path}:{node.lineno} time.{name}"
@@ -81,7 +80,7 @@ def test_only_settings_and_entries_read_the_environment() -> None:
         f"{source.path}:{getattr(node, 'lineno', 0)}"
         for source in list_product()
         if not source.path.startswith(ENVIRONMENT)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if _reads_environment(node)
     ]
     assert found == []
@@ -97,24 +96,24 @@ def _reads_environment(node: ast.AST) -> bool:
 
 
 def test_only_wiring_reads_settings_in_a_room() -> None:
-    """STYLE 3: whatever a room needs is handed in by its wiring."""
+    """Whatever a room needs is handed in by its wiring."""
     rooms = ("catalog_app/", "order_app/", "frontend_app/", "dashboard/")
     found = [
         source.path
         for source in list_product()
         if source.path.startswith(rooms) and not source.path.endswith("/wiring.py")
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ImportFrom) and node.module == "django.conf"
     ]
     assert found == []
 
 
 def test_loops_start_at_the_entries_only() -> None:
-    """STYLE 5: commands, checks and tests must not start them."""
+    """Commands, checks and tests must not start them."""
     found = [
         source.path
         for source in list_product()
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bazaar.wsgi")
     ]
     assert found == []
@@ -124,28 +123,10 @@ def test_every_name_is_one_of_our_words() -> None:
     found = [
         f"{source.path}: {name}"
         for source in list_sources()
-        for name in _names(source)
-        if FORBIDDEN & set(_words(name))
+        for name in source.names()
+        if FORBIDDEN & split_words(name)
     ]
     assert found == []
-
-
-def _names(source: Source) -> Iterator[str]:
-    """Yield what a file is called and what it defines."""
-    yield source.path
-    for node in ast.walk(source.tree):
-        match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                yield name
-            case ast.ClassDef(name=name) | ast.arg(arg=name) | ast.alias(asname=str() as name):
-                yield name
-            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
-                yield name
-
-
-def _words(name: str) -> list[str]:
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return [word.lower() for word in re.split(r"[^A-Za-z]+", apart)]
 
 
 @pytest.mark.parametrize(
@@ -153,13 +134,13 @@ def _words(name: str) -> list[str]:
     [("order_manager", "manager"), ("HelperView", "helper"), ("a/utils.py", "utils")],
 )
 def test_a_forbidden_word_is_seen_wherever_it_hides(name: str, words: str) -> None:
-    assert FORBIDDEN & set(_words(name)) == {words}
+    assert FORBIDDEN & split_words(name) == {words}
 
 
 def test_the_tidy_tests_see_what_they_look_for() -> None:
     """A check that cannot fail is a defect."""
     text = "import os, time\nfrom time import sleep\na = os.environ['x']\nb = time.monotonic()\n"
-    source = Source("bad.py", 4, ast.parse(text))
+    source = Source.of("bad.py", text)
     assert len(list(_times(source))) == 2
-    assert sum(map(_reads_environment, ast.walk(source.tree))) == 1
+    assert sum(map(_reads_environment, source.nodes)) == 1
     assert len(list_product()) > 60

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from bazaar import topology
@@ -12,7 +14,6 @@ from bazaar.clock import wait_until
 from bazaar.settings.env import ROOT
 from bazaar.topology import Node, Topology
 from tests.cluster.conftest import LiveCluster
-from tests.cluster.connection import Connection, request
 from tests.cluster.netns import Namespace
 
 UP_TIMEOUT_S = 30.0
@@ -122,14 +123,11 @@ class FrontEndApart:
         assert self._process is not None
         if self._process.poll() is not None:
             return True
-        asking = request("GET", "/leader", self.node.address)
+        connection = HTTPConnection(*self.node.address, timeout=1.0)
         try:
-            connection = Connection(self.node.address, 1.0)
-        except OSError:
-            return False
-        try:
-            return connection.exchange(asking, 1.0).status == 200
-        except OSError:
+            connection.request("GET", "/leader")
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
             return False
         finally:
             connection.close()

@@ -11,13 +11,16 @@ import psutil
 import pytest
 
 from bazaar.clock import wait_until
-from bazaar.cluster.snapshot import Health, ProcessState, ProcessView, Snapshot
+from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.ports import free_topology
+from bazaar.cluster.snapshot import Health, ProcessView, Snapshot
 from bazaar.cluster.temporary import TemporaryCluster
 from bazaar.settings import env
 from bazaar.topology import Topology
 
 HEAL_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
+PAUSE_TIMEOUT_S = 10.0
 
 
 class LiveCluster(TemporaryCluster):
@@ -94,8 +97,13 @@ class LiveCluster(TemporaryCluster):
         self.cluster.kill(wanted, "KILL")
 
     def pause(self, wanted: str) -> None:
-        """Pause a process with all it started (SIGSTOP)."""
+        """Pause a process with all it started (SIGSTOP); wait until all of it stands still."""
+        main = psutil.Process(self.view(wanted).pid)
         self.cluster.kill(wanted, "STOP")
+        whole = [main, *main.children(recursive=True)]
+        assert wait_until(
+            lambda: {one.status() for one in whole} == {psutil.STATUS_STOPPED}, PAUSE_TIMEOUT_S
+        ), f"{wanted} does not stand still"
 
     def resume(self, wanted: str) -> None:
         """Let a paused process go on (SIGCONT)."""
@@ -116,11 +124,8 @@ class LiveCluster(TemporaryCluster):
         """Bring back whatever earlier tests have ended or paused, and wait until all is well."""
         if self.process is None or self.process.poll() is not None:
             self.up()
-        for view in self.look().processes:
-            if view.state is ProcessState.PAUSED:
-                self.resume(view.name)
-            elif not view.is_up:
-                self.start(view.name)
+        failed = self.cluster.mend([view.name for view in self.look().processes])
+        assert not failed, "\n".join(map(str, failed))
         self.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
 
 
@@ -148,17 +153,47 @@ def new_cluster(tmp_path: Path, prepared: Path) -> Iterator[Callable[..., LiveCl
         one.end()
 
 
-@pytest.fixture(scope="module")
-def _module_cluster(
-    tmp_path_factory: pytest.TempPathFactory, prepared: Path
-) -> Iterator[LiveCluster]:
-    live = LiveCluster.from_prepared(tmp_path_factory.mktemp("cluster"), prepared)
-    yield live
-    live.end()
+class SharedCluster:
+    """One cluster for many tests, which find it healthy; replaced when it cannot be healed."""
+
+    def __init__(self, folder: Path, prepared: Path, **counts: int) -> None:
+        """Make none yet; counts: of replicas and front ends."""
+        self._folder, self._prepared, self._counts = folder, prepared, counts
+        self._made: list[LiveCluster] = []
+
+    def healthy(self) -> LiveCluster:
+        """Return the cluster once it is healthy."""
+        try:
+            return self._heal()
+        except (AssertionError, ClusterError):
+            self.end()
+            self._add()
+            return self._heal()
+
+    def end(self) -> None:
+        """End the cluster."""
+        for one in self._made:
+            one.end()
+
+    def _heal(self) -> LiveCluster:
+        if not self._made:
+            self._add()
+        self._made[-1].heal()
+        return self._made[-1]
+
+    def _add(self) -> None:
+        folder, nodes = self._folder / str(len(self._made)), free_topology(**self._counts)
+        self._made.append(LiveCluster.from_prepared(folder, self._prepared, nodes=nodes))
+
+
+@pytest.fixture(scope="package")
+def _shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[SharedCluster]:
+    shared = SharedCluster(tmp_path_factory.mktemp("cluster"), prepared, front_ends=2)
+    yield shared
+    shared.end()
 
 
 @pytest.fixture
-def cluster(_module_cluster: LiveCluster) -> LiveCluster:
-    """Return the cluster of this test module, healthy; its orders stay from test to test."""
-    _module_cluster.heal()
-    return _module_cluster
+def cluster(_shared: SharedCluster) -> LiveCluster:
+    """Return the cluster of this folder, healthy; its orders stay from test to test."""
+    return _shared.healthy()

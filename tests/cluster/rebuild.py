@@ -16,7 +16,7 @@ from uuid import uuid4
 from bazaar.core.types import Term, Trade, TradeType
 from bazaar.protocol.clients import ReplicaClient
 from tests.cluster.conftest import LiveCluster
-from tests.cluster.test_crashes import assert_proof
+from tests.cluster.proof import assert_proof
 
 BATCH = 1000
 

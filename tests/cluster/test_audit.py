@@ -10,28 +10,21 @@ from typing import Any
 
 import pytest
 
-from bazaar.clock import wait_until
 from bazaar.cluster import exits
+from bazaar.cluster.ports import free_topology
 from bazaar.cluster.temporary import COMMAND_TIMEOUT_S
 from bazaar.loadtest.prove import prove
 from bazaar.settings import env
 from tests.cluster.conftest import LiveCluster
-from tests.cluster.customers import Customers
+from tests.cluster.load import Load
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-STOCKS = ("GameStart", "MenhirCo")
-PROGRESS_TIMEOUT_S = 30.0
 A_SHARE_TOO_MANY = (
     "UPDATE catalog_app_stock SET quantity = quantity + 1, trade_volume = trade_volume + 1"
     " WHERE name = 'MenhirCo'"
 )
 """Within what the database itself allows."""
-
-
-def await_trades(customers: Customers, count: int) -> None:
-    wanted = customers.acknowledged + count
-    assert wait_until(lambda: customers.acknowledged >= wanted, PROGRESS_TIMEOUT_S)
 
 
 def run_audit(cluster: LiveCluster) -> tuple[int, dict[str, Any]]:
@@ -49,21 +42,21 @@ def run_audit(cluster: LiveCluster) -> tuple[int, dict[str, Any]]:
 
 def test_a_load_with_a_killed_leader_is_proved(cluster: LiveCluster) -> None:
     """I1 to I4, I7 and I8, from what clients were told and what the cluster has."""
-    with Customers([cluster.base_url], STOCKS, 4) as customers:
-        await_trades(customers, 50)
+    with Load([cluster.base_url], 4) as load:
+        load.await_progress(50)
         leader = cluster.leader()
         cluster.kill(leader)
-        await_trades(customers, 50)
+        load.await_progress(50)
         status, told = run_audit(cluster)
         assert sentences(told) == [], "one replica is dead, nothing is wrong"
         assert status == exits.UNREACHABLE
         cluster.start(leader)
-        await_trades(customers, 20)
+        load.await_progress(20)
         status, told = run_audit(cluster)
         assert (sentences(told), status) == ([], exits.OK), "while trades go on"
-    verdict = prove(customers.records, data=cluster.data, urls=[cluster.base_url])
+    verdict = prove(load.records, data=cluster.data, urls=[cluster.base_url])
     assert (verdict.sentences, verdict.gaps) == ((), ())
-    assert verdict.counts["orders read back"] == customers.acknowledged
+    assert verdict.counts["orders read back"] == len(load.acknowledged)
     assert verdict.counts["reads judged"] > 100
     assert verdict.counts["orders in order-1"] == verdict.counts["orders in the ledger"]
 
@@ -71,10 +64,10 @@ def test_a_load_with_a_killed_leader_is_proved(cluster: LiveCluster) -> None:
 def test_damage_in_a_running_cluster_is_named(
     new_cluster: Callable[..., LiveCluster],
 ) -> None:
-    cluster = new_cluster()
+    cluster = new_cluster(nodes=free_topology(replicas=2))
     cluster.up()
-    with Customers([cluster.base_url], STOCKS, 2) as customers:
-        await_trades(customers, 30)
+    with Load([cluster.base_url], 2) as load:
+        load.await_progress(30)
     write(cluster, "order-1", "UPDATE order_app_logentry SET quantity = 99 WHERE order_no = 7")
     write(cluster, "order-2", "DELETE FROM order_app_logentry WHERE order_no = 8")
     write(cluster, "catalog", A_SHARE_TOO_MANY)
@@ -82,7 +75,7 @@ def test_damage_in_a_running_cluster_is_named(
     assert status == exits.INCONSISTENT
     found = {(one["where"], one["invariant"], one.get("order_no")) for one in told["findings"]}
     assert {("order-1", "I1", 7), ("order-2", "I1", 8), ("catalog", "I4", None)} <= found
-    verdict = prove(customers.records, data=cluster.data, level_timeout_s=1)
+    verdict = prove(load.records, data=cluster.data, level_timeout_s=1)
     assert verdict.exit == exits.INCONSISTENT
 
 

@@ -14,7 +14,7 @@ from tests.cluster.conftest import LiveCluster
 pytestmark = pytest.mark.cluster
 
 FAULTS = (Fault.KILL_LEADER, Fault.PAUSE_LEADER, Fault.KILL_CATALOG, Fault.RESTART_ALL)
-INTERVAL_S = 2.0
+INTERVAL_S = 1.0
 ALL_TIMEOUT_S = 90.0
 
 

@@ -1,10 +1,8 @@
 """Processes die under load, and nobody loses, doubles or misnumbers an order (I1-I4, I8)."""
 
 import os
-import random
 import sqlite3
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from uuid import uuid4
 
@@ -16,66 +14,41 @@ from bazaar.cluster.snapshot import Health
 from bazaar.core.replica import ReplicaState
 from bazaar.protocol.statuses import ReplicaStatus
 from tests.cluster.conftest import LiveCluster
+from tests.cluster.load import Load
 from tests.cluster.pages import PATHS, Visitor
-from tests.cluster.proof import assert_history, read_ledger, read_order_log
+from tests.cluster.proof import assert_proof
 from tests.cluster.requests import buy, look_up, query
-from tests.cluster.traders import Market
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-STOCKS = ("GameStart", "BoarCo", "RottenFishCo", "MenhirCo", "CaesarTech", "Reneium")
 KILLS = int(os.environ.get("BAZAAR_TEST_KILLS", "4"))
 PATIENCE_S = 30.0
 
 
-def market(cluster: LiveCluster, clients: int = 8) -> Market:
-    return Market(cluster.topology.front_ends[0].port, STOCKS, clients, random.randint(1, 2**31))
-
-
-def await_progress(trading: Market, trades: int = 20) -> None:
-    """Wait until more trades were acknowledged."""
-    goal = len(trading.acknowledged) + trades
-    assert wait_until(lambda: len(trading.acknowledged) >= goal, PATIENCE_S), "trades stand still"
-
-
-def assert_proof(cluster: LiveCluster, trading: Market | None = None) -> None:
-    """Wait until every replica is level, then hold all databases to the promises."""
-    cluster.heal()
-    ledger = cluster.look()
-    last = max(view.status.last for view in ledger.processes if view.status)
-    cluster.wait_for(
-        lambda snapshot: all(
-            view.status is not None and view.status.last == last for view in snapshot.replicas
-        )
-    )
-    answers = trading.answers if trading else []
-    assert_history(cluster.data.root, [node.id for node in cluster.topology.replicas], answers)
-
-
 def test_killing_the_leader_again_and_again_loses_nothing(cluster: LiveCluster) -> None:
     """I1, I2, I3, I4, I6, I8, I9: clients see slower answers, never an error."""
-    with market(cluster) as trading:
+    with Load([cluster.base_url]) as load:
         for _ in range(KILLS):
-            await_progress(trading)
+            load.await_progress()
             victim = cluster.leader()
             cluster.kill(victim)
-            await_progress(trading)
+            load.await_progress()
             cluster.start(victim)
-    assert trading.errors == []
-    assert_proof(cluster, trading)
+    assert load.errors == []
+    assert_proof(cluster, load)
 
 
 def test_killing_a_follower_does_not_stop_trades(cluster: LiveCluster) -> None:
     """I3, I8: the follower leaves the in-sync set, and comes back level."""
     follower = next(view.name for view in cluster.look().replicas if not view.is_leading)
-    with market(cluster) as trading:
-        await_progress(trading)
+    with Load([cluster.base_url]) as load:
+        load.await_progress()
         cluster.kill(follower)
-        await_progress(trading)
+        load.await_progress()
         cluster.start(follower)
-        await_progress(trading)
-    assert trading.errors == []
-    assert_proof(cluster, trading)
+        load.await_progress()
+    assert load.errors == []
+    assert_proof(cluster, load)
 
 
 def test_with_two_of_three_dead_trades_and_look_ups_go_on(cluster: LiveCluster) -> None:
@@ -111,23 +84,19 @@ def test_with_all_replicas_dead_a_trade_gets_its_key_and_can_be_repeated(
 
 def test_trades_wait_for_a_catalog_that_comes_back(cluster: LiveCluster) -> None:
     """I2, I3: a crash between the commit and its answer does not double a trade."""
-    with market(cluster) as trading:
-        await_progress(trading)
+    with Load([cluster.base_url]) as load:
+        load.await_progress()
         cluster.kill("catalog")
         cluster.start("catalog")
-        await_progress(trading)
-    assert trading.errors == []
-    assert_proof(cluster, trading)
+        load.await_progress()
+    assert load.errors == []
+    assert_proof(cluster, load)
 
 
-def test_everything_killed_at_once_comes_back_with_every_order(
-    new_cluster: Callable[..., LiveCluster],
-) -> None:
+def test_everything_killed_at_once_comes_back_with_every_order(cluster: LiveCluster) -> None:
     """I3, I6: every acknowledged order is there, and terms go on from where they were."""
-    cluster = new_cluster()
-    cluster.up()
-    with market(cluster) as trading:
-        await_progress(trading)
+    with Load([cluster.base_url]) as load:
+        load.await_progress()
         term = cluster.look().term
         for member in cluster.members():
             with suppress(psutil.NoSuchProcess):  # it was tied to one that is gone already
@@ -138,11 +107,11 @@ def test_everything_killed_at_once_comes_back_with_every_order(
     cluster.up()
     cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
     assert cluster.look().term >= term
-    by_number = {answer.order_no: answer for answer in trading.acknowledged}
-    for order_no, answer in list(by_number.items())[-10:]:
-        data = look_up(cluster, order_no).body["data"]
-        assert (data["stock_name"], data["quantity"]) == (answer.stock_name, answer.quantity)
-    assert_proof(cluster, trading)
+    for one in load.acknowledged[-10:]:
+        assert one.order_no is not None
+        data = look_up(cluster, one.order_no).body["data"]
+        assert (data["stock_name"], data["quantity"]) == (one.stock_name, one.shares)
+    assert_proof(cluster, load)
 
 
 def test_the_same_key_sent_by_many_at_once_places_one_order(cluster: LiveCluster) -> None:
@@ -165,18 +134,18 @@ def test_the_same_key_sent_by_many_at_once_places_one_order(cluster: LiveCluster
 
 def test_a_wiped_replica_is_rebuilt_from_the_others(cluster: LiveCluster) -> None:
     """I8: an empty database ends up equal to the ledger."""
-    with market(cluster) as trading:
-        await_progress(trading, 50)
+    with Load([cluster.base_url]) as load:
+        load.await_progress(50)
     follower = next(view for view in cluster.look().replicas if not view.is_leading)
     done = cluster.run("rebuild", follower.name)
     assert done.returncode == 0, done.stderr
-    assert_proof(cluster, trading)
+    assert_proof(cluster, load)
 
 
 def test_an_altered_log_keeps_its_replica_out_until_it_is_rebuilt(cluster: LiveCluster) -> None:
     """I8: a replica whose log does not fit its digests never serves, follows or leads."""
-    with market(cluster) as trading:
-        await_progress(trading)
+    with Load([cluster.base_url]) as load:
+        load.await_progress()
     replica_id = max(node.id for node in cluster.topology.replicas)
     name = f"order-{replica_id}"
     cluster.run("stop", name)
@@ -187,8 +156,7 @@ def test_an_altered_log_keeps_its_replica_out_until_it_is_rebuilt(cluster: LiveC
     assert buy(cluster, "GameStart").status == 200
     assert cluster.leader() != name, "the largest id is not fit to lead"
     assert cluster.run("rebuild", name).returncode == 0
-    assert_proof(cluster, trading)
-    assert read_order_log(cluster.data.root, replica_id) == read_ledger(cluster.data.root)
+    assert_proof(cluster, load)
 
 
 def _alter_one_order(cluster: LiveCluster, replica_id: int) -> None:
@@ -237,13 +205,13 @@ def test_nobody_notices_that_the_dashboard_is_dead(cluster: LiveCluster) -> None
             if view.name != "dashboard"
         }
 
-    with market(cluster) as trading:
-        await_progress(trading)
+    with Load([cluster.base_url]) as load:
+        load.await_progress()
         before = others()
         cluster.kill("dashboard")
-        await_progress(trading, 200)
+        load.await_progress(200)
         assert others() == before
-    assert trading.errors == []
+    assert load.errors == []
 
 
 @pytest.mark.parametrize("name", ["catalog", "frontend-1"])

@@ -8,17 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
+from django.core.management import CommandError, call_command
 
 from bazaar.clock import wait_until
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.snapshot import Health, ProcessState
 from bazaar.cluster.stopping import is_alive
 from bazaar.settings import env
-from bazaar.topology import Topology
-from tests.cluster.conftest import LiveCluster
+from tests.cluster.conftest import LiveCluster, SharedCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 ORPHAN_TIMEOUT_S = 1.0
@@ -35,9 +36,17 @@ def is_open(address: tuple[str, int]) -> bool:
     return True
 
 
-def small() -> Topology:
-    """Return a cluster that starts quickly."""
-    return free_topology(replicas=2)
+@pytest.fixture(scope="module")
+def _small(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[SharedCluster]:
+    shared = SharedCluster(tmp_path_factory.mktemp("small"), prepared, replicas=2)
+    yield shared
+    shared.end()
+
+
+@pytest.fixture
+def small(_small: SharedCluster) -> LiveCluster:
+    """Return a cluster that starts quickly, healthy, for a test that ends it."""
+    return _small.healthy()
 
 
 @contextmanager
@@ -143,12 +152,25 @@ def test_logs_prints_the_end_of_a_log(cluster: LiveCluster) -> None:
         (("logs", "1", "-n", "many"), "--lines must be a number"),
     ],
 )
-def test_a_wrong_wish_is_one_sentence_and_status_2(
-    cluster: LiveCluster, arguments: tuple[str, ...], sentence: str
+def test_a_request_that_cannot_be_met_is_one_sentence_and_status_2(
+    cluster: LiveCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    sentence: str,
 ) -> None:
-    done = cluster.run(*arguments)
+    for name, value in cluster.environ.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(CommandError) as caught:
+        call_command("cluster", *arguments)
+    assert caught.value.returncode == 2
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_failed_command_prints_one_line_and_ends_with_its_status(cluster: LiveCluster) -> None:
+    done = cluster.run("up")
     assert done.returncode == 2
-    assert sentence in done.stderr
+    assert "is already up (supervisor pid" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
@@ -161,93 +183,64 @@ def test_a_worker_whose_main_process_was_killed_frees_its_ports(cluster: LiveClu
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_up_ends_cleanly_when_asked_to(new_cluster: NewCluster, number: signal.Signals) -> None:
-    live = new_cluster(nodes=small())
-    live.up()
-    live.pause("2")
-    assert live.process is not None
-    live.process.send_signal(number)
-    live.process.send_signal(number)
-    assert live.process.wait(GONE_TIMEOUT_S) == 0
-    assert live.members() == []
-    assert "stopped catalog" in live.read_output()
-    assert "Traceback" not in live.read_output()
+def test_up_ends_cleanly_when_asked_to(small: LiveCluster, number: signal.Signals) -> None:
+    small.pause("2")
+    assert small.process is not None
+    small.process.send_signal(number)
+    small.process.send_signal(number)
+    assert small.process.wait(GONE_TIMEOUT_S) == 0
+    assert small.members() == []
+    assert "stopped catalog" in small.read_output()
+    assert "Traceback" not in small.read_output()
 
 
-def test_everything_ends_when_up_is_killed(new_cluster: NewCluster) -> None:
-    live = new_cluster(nodes=small())
-    live.up()
-    live.pause("2")
-    assert live.process is not None
-    live.process.kill()
-    live.process.wait()
-    assert wait_until(lambda: not live.members(), GONE_TIMEOUT_S), live.members()
+def test_everything_ends_when_up_is_killed_and_the_next_up_waits_for_it(small: LiveCluster) -> None:
+    small.pause("2")  # so that its end takes as long as it can
+    members = small.members()
+    assert small.process is not None
+    small.process.kill()
+    small.process.wait()
+    assert small.try_up(), small.read_output()
+    assert [member for member in members if member.is_running()] == []
 
 
-def test_up_waits_for_a_cluster_that_is_just_ending(new_cluster: NewCluster) -> None:
-    live = new_cluster(nodes=small())
-    live.up()
-    live.pause("2")  # so that its end takes as long as it can
-    assert live.process is not None
-    live.process.kill()
-    live.process.wait()
-    assert live.try_up(), live.read_output()
+def test_everything_ends_when_the_supervisor_is_killed(small: LiveCluster) -> None:
+    small.pause("2")
+    assert small.process is not None
+    os.kill(small.cluster.supervisor.pid(), signal.SIGKILL)
+    assert small.process.wait(GONE_TIMEOUT_S) == 1
+    assert small.members() == []
+    assert "the supervisor was lost" in small.read_output()
 
 
-def test_everything_ends_when_the_supervisor_is_killed(new_cluster: NewCluster) -> None:
-    live = new_cluster(nodes=small())
-    live.up()
-    live.pause("2")
-    assert live.process is not None
-    os.kill(live.cluster.supervisor.pid(), signal.SIGKILL)
-    assert live.process.wait(GONE_TIMEOUT_S) == 1
-    assert live.members() == []
-    assert "the supervisor was lost" in live.read_output()
-
-
-def test_everything_ends_when_up_and_supervisor_are_killed(new_cluster: NewCluster) -> None:
-    live = new_cluster(nodes=small())
-    live.up()
-    live.pause("2")
-    assert live.process is not None
-    supervisor = live.cluster.supervisor.pid()
-    live.process.kill()
+def test_everything_ends_when_up_and_supervisor_are_killed(small: LiveCluster) -> None:
+    small.pause("2")
+    assert small.process is not None
+    supervisor = small.cluster.supervisor.pid()
+    small.process.kill()
     os.kill(supervisor, signal.SIGKILL)
-    live.process.wait()
-    assert wait_until(lambda: not live.members(), GONE_TIMEOUT_S), live.members()
+    small.process.wait()
+    assert wait_until(lambda: not small.members(), GONE_TIMEOUT_S), small.members()
 
 
-def test_a_cluster_comes_up_again_after_all_was_killed_at_once(new_cluster: NewCluster) -> None:
-    live = new_cluster(nodes=small())
-    live.up()
-    for member in live.members():
-        member.kill()
-    assert live.process is not None
-    live.process.wait()
-    live.up()
-    live.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
-
-
-def test_down_stops_everything_and_says_what(new_cluster: NewCluster) -> None:
-    live = new_cluster(nodes=small())
-    live.up()
-    done = live.run("down")
+def test_down_stops_everything_and_says_what(small: LiveCluster) -> None:
+    done = small.run("down")
     assert done.returncode == 0
     assert re.match(r"stopped catalog, .*order-2", done.stdout)
-    assert live.process is not None
-    assert live.process.wait(GONE_TIMEOUT_S) == 0
-    assert live.members() == []
-    assert live.run("down").stdout == "nothing is running\n"
-    assert live.run("down", "--quiet").stdout == ""
-    done = live.run("status")
+    assert small.process is not None
+    assert small.process.wait(GONE_TIMEOUT_S) == 0
+    assert small.members() == []
+    assert small.run("down").stdout == "nothing is running\n"
+    assert small.run("down", "--quiet").stdout == ""
+    done = small.run("status")
     assert done.returncode == 2
     assert "down: nobody leads" in done.stdout
-    assert "not running" in live.run("kill", "1").stderr
-    assert live.run("rebuild", "1").returncode == 0
+    assert "not running" in small.run("kill", "1").stderr
+    assert small.run("rebuild", "1").returncode == 0
 
 
 def test_autorestart_brings_a_killed_replica_back(new_cluster: NewCluster) -> None:
-    live = new_cluster("--autorestart", "--server", "gunicorn", nodes=small())
+    live = new_cluster("--autorestart", "--server", "gunicorn", nodes=free_topology(replicas=2))
     live.up()
     pid = live.view("2").pid
     live.kill("2")
@@ -256,7 +249,7 @@ def test_autorestart_brings_a_killed_replica_back(new_cluster: NewCluster) -> No
 
 
 def test_a_taken_port_is_named_and_nothing_is_left_running(new_cluster: NewCluster) -> None:
-    live = new_cluster(nodes=small())
+    live = new_cluster(nodes=free_topology(replicas=2))
     node = live.topology.replica(2)
     with taken(node.control_address):
         assert not live.try_up()
@@ -267,7 +260,7 @@ def test_a_taken_port_is_named_and_nothing_is_left_running(new_cluster: NewClust
 
 
 def test_a_replica_with_a_damaged_database_is_left_out(new_cluster: NewCluster) -> None:
-    live = new_cluster(nodes=small())
+    live = new_cluster(nodes=free_topology(replicas=2))
     path = live.data.database("order-2")
     assert path is not None
     path.write_bytes(b"this was a database" * 1000)
@@ -292,7 +285,7 @@ def test_no_process_of_a_cluster_is_open_to_others(cluster: LiveCluster) -> None
 
 
 def test_runserver_starts_its_loops_in_the_reloaded_process_only(new_cluster: NewCluster) -> None:
-    live = new_cluster(nodes=small())
+    live = new_cluster(nodes=free_topology(replicas=2))
     live.data.write_topology(live.topology)
     node = live.topology.catalog
     command = [sys.executable, "manage.py", "runserver", "--settings", "bazaar.settings.catalog"]

@@ -1,0 +1,145 @@
+"""A load on a cluster while a test breaks it: the clients of the load test, in a thread."""
+
+import asyncio
+import math
+import secrets
+import threading
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from bazaar import clock
+from bazaar.clock import wait_until
+from bazaar.loadtest.engine import Engine
+from bazaar.loadtest.plan import Plan, Share
+from bazaar.loadtest.preflight import open_client, read_openings
+from bazaar.loadtest.profiles import Weighted
+from bazaar.loadtest.scripts import make_script
+from bazaar.proof.records import FORMAT, Done, Header, Record
+
+STOCKS = ("GameStart", "BoarCo", "RottenFishCo", "MenhirCo", "CaesarTech", "Reneium")
+DEADLINE_S = 30.0
+HASTY_DEADLINE_S = 0.4
+PROGRESS_TIMEOUT_S = 30.0
+
+
+def make_plan(urls: Sequence[str], clients: int, shares: int) -> Plan:
+    """Return a plan that trades after each query and has no end; shares: of the clients."""
+    return Plan(
+        urls=tuple(urls),
+        profile="seed",
+        stocks=tuple(Weighted(name, 1.0) for name in STOCKS),
+        clients=clients,
+        processes=shares,
+        rate=None,
+        duration_s=None,
+        requests=None,
+        warmup_s=0.0,
+        p=1.0,
+        lookup=0.5,
+        seed=secrets.randbits(31),
+        is_fresh=False,
+        deadline_s=DEADLINE_S,
+    )
+
+
+class Load:
+    """Clients that query, trade and look orders up for as long as a `with` block runs."""
+
+    def __init__(
+        self, urls: Sequence[str], clients: int = 8, *, is_half_hasty: bool = False
+    ) -> None:
+        """
+        Read how the stocks stand.
+
+        urls: of front ends. is_half_hasty: half of the clients soon give up what hangs and send
+        the next request, so a paused process finds requests of any age when it goes on.
+        """
+        self._plan = make_plan(urls, clients, shares=1 + is_half_hasty)
+        hasty = msgspec.structs.replace(self._plan, deadline_s=HASTY_DEADLINE_S)
+        prefix = secrets.randbits(48)
+        self._shares = [
+            Share(plan=plan, number=number, key_prefix=prefix, is_noting=True)
+            for number, plan in enumerate((self._plan, hasty)[: self._plan.processes])
+        ]
+        with open_client(self._plan.urls) as client:
+            self._openings = read_openings(client, self._plan.stocks)
+        self.done: list[Done] = []
+        """Every operation that has ended, in the order of their ends."""
+        self.origin_s = 0.0
+        """The monotonic time of second 0."""
+        self._engines: list[Engine] = []
+        self._is_ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def __enter__(self) -> "Load":
+        self._thread.start()
+        assert self._is_ready.wait(PROGRESS_TIMEOUT_S), "the load does not begin"
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for engine in self._engines:
+            engine.loop.call_soon_threadsafe(engine.stop, DEADLINE_S)
+        self._thread.join(2 * DEADLINE_S)
+        assert not self._thread.is_alive(), "the load does not end"
+
+    async def _run(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._fail)
+        self.origin_s = clock.monotonic_s()
+        self._engines = [
+            Engine(share.plan, make_script(share), lambda done, _: self.done.append(done))
+            for share in self._shares
+        ]
+        self._is_ready.set()
+        pairs = zip(self._engines, self._shares, strict=True)
+        await asyncio.gather(*(engine.run(share.clients, self.origin_s) for engine, share in pairs))
+
+    def _fail(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End on a mistake in a callback, which would otherwise leave a client waiting for ever."""
+        del loop
+        for engine in self._engines:
+            engine.fail(context.get("exception") or RuntimeError(context["message"]))
+
+    @property
+    def records(self) -> list[Record]:
+        """The history so far."""
+        header = Header(
+            format=FORMAT,
+            seed=self._plan.seed,
+            profile=self._plan.profile,
+            started="2026-01-01T00:00:00Z",
+            urls=self._plan.urls,
+            options={},
+            openings=self._openings,
+        )
+        return [header, *self.done]
+
+    @property
+    def acknowledged(self) -> list[Done]:
+        """The trades that became orders."""
+        return [one for one in tuple(self.done) if one.kind == "trade" and one.outcome == "ok"]
+
+    @property
+    def errors(self) -> list[Done]:
+        """The trades that were neither placed nor honestly refused at their first attempt."""
+        return [
+            one
+            for one in self.done
+            if one.kind == "trade" and (one.outcome not in ("ok", "refused") or one.attempts > 1)
+        ]
+
+    def await_progress(self, trades: int = 20) -> None:
+        """Wait until so many more trades are acknowledged. Raises AssertionError: they are not."""
+        goal = len(self.acknowledged) + trades
+        assert wait_until(lambda: len(self.acknowledged) >= goal, PROGRESS_TIMEOUT_S), (
+            f"trades stand still: {self.done[-3:]}"
+        )
+
+    def longest_gap_s(self, from_s: float, to_s: float = math.inf) -> float:
+        """Return the longest time without an acknowledged trade that began between two moments."""
+        ends = sorted(one.done_s for one in self.acknowledged if one.done_s is not None)
+        times = [from_s, *(at_s for at_s in ends if at_s > from_s)]
+        gaps = [after - before for before, after in pairwise(times) if before <= to_s]
+        return max(gaps, default=math.inf)

@@ -1,0 +1,165 @@
+"""The planted faults: each changes one operator, constant or line that a promise rests on."""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One fault, planted where its text stands: exactly once in the searched folders."""
+
+    name: str
+    """What is wrong once it is planted."""
+    text: str
+    replacement: str
+
+
+MUTANTS = (
+    # The ledger's decisions
+    Mutant("a stock is sold that is not there", "if quantity < 0:", "if quantity < -1:"),
+    Mutant(
+        "the last of the issued shares is refused",
+        "if quantity > stock.issued:",
+        "if quantity >= stock.issued:",
+    ),
+    Mutant(
+        "a key places another trade",
+        "return order if order.is_of(trade) else KeyReused()",
+        "return order",
+    ),
+    Mutant(
+        "the ledger trades for another leader of the term",
+        "if (term, leader) != (current, current_leader):",
+        "if term != current:",
+    ),
+    # A replica's log and term
+    Mutant("a replica follows an old term", "if term < self.term or is_rival:", "if is_rival:"),
+    Mutant(
+        "a replica follows two leaders of a term",
+        "if term < self.term or is_rival:",
+        "if term < self.term:",
+    ),
+    Mutant(
+        "trades go on with a replica too few in sync",
+        "if len(outbox.in_sync()) < self.in_sync_min:",
+        "if len(outbox.in_sync()) < self.in_sync_min - 1:",
+    ),
+    Mutant(
+        "a deposed leader acknowledges",
+        "if self.outbox is not outbox:",
+        "if self.outbox is None:",
+    ),
+    # Replication
+    Mutant(
+        "a follower takes orders after a gap",
+        "if page.after > last:",
+        "if page.after > last + 1:",
+    ),
+    Mutant(
+        "a follower takes orders of another history",
+        "if log.digest_at(page.after) != page.previous:",
+        "if log.digest_at(page.after) == page.digest:",
+    ),
+    Mutant(
+        "a follower joins without what was acknowledged",
+        "self.released = max(self.released, upto)",
+        "self.released = min(self.released, upto)",
+    ),
+    Mutant(
+        "trades wait for followers out of sync",
+        "if progress.is_in_sync and progress.position < upto",
+        "if progress.position < upto",
+    ),
+    # Elections
+    Mutant(
+        "a leader is chosen that does not reach the catalog",
+        "(ping.reaches_catalog, ping.replica_id)",
+        "(ping.replica_id, ping.reaches_catalog)",
+    ),
+    Mutant(
+        "a dead leader is kept for one ping more",
+        "self.silences >= SILENCES_MAX",
+        "self.silences > SILENCES_MAX",
+    ),
+    Mutant(
+        "a trade that may happen is called refused",
+        "doubtful is None or doubtful < term",
+        "doubtful is None or doubtful <= term",
+    ),
+    # The cache, its leases and its subscriptions
+    Mutant(
+        "an answer is cached that was asked for before a change",
+        "if stock is None or fill.is_detached:",
+        "if stock is None:",
+    ),
+    Mutant(
+        "a reader gets an older version than it has heard of",
+        "return self.is_owner or stock.version >= self.floor",
+        "return self.is_owner or stock.version >= self.floor - 1",
+    ),
+    Mutant(
+        "a lease counts from the answer to its renewal",
+        "self.lease.renewed(sent_s)",
+        "self.lease.renewed(monotonic_s())",
+    ),
+    Mutant(
+        "a suspended holder renews its lease",
+        "holder is None or holder.is_suspended or",
+        "holder is None or",
+    ),
+    Mutant(
+        "a holder caches a stock while it changes",
+        "if stock_name in self.passing:",
+        "if stock_name in self.suspects:",
+    ),
+    # What processes share
+    Mutant(
+        "a batch is larger than its limit",
+        "size + len(self._queue[0].items) <= self._batch_max",
+        "size + len(self._queue[0].items) <= self._batch_max + 1",
+    ),
+    Mutant(
+        "a digest leaves the history out",
+        'sha256(f"{digest}|{text}".encode())',
+        "sha256(text.encode())",
+    ),
+    Mutant(
+        "a signature is good before its time",
+        "if abs(now_s - int(stamp)) > VALID_S:",
+        "if now_s - int(stamp) > VALID_S:",
+    ),
+    Mutant(
+        "a call is sent again on a new connection",
+        "if not is_kept or connection.is_aborted:",
+        "if connection.is_aborted:",
+    ),
+    Mutant(
+        "an indefinite failure is called definite",
+        "str(failure.is_definite).lower()",
+        '"true"',
+    ),
+    Mutant(
+        "a body may be longer than its limit",
+        "if count > self._body_bytes_max:",
+        "if count > self._body_bytes_max + 1:",
+    ),
+    # The roles' endpoints and databases
+    Mutant(
+        "a name may be longer than its limit",
+        "if len(text) > STOCK_NAME_CHARS_MAX:",
+        "if len(text) > STOCK_NAME_CHARS_MAX + 1:",
+    ),
+    Mutant(
+        "a stale stock passes for a current one",
+        "return None if reading.is_stale else reading",
+        "return reading",
+    ),
+    Mutant(
+        "every order stays in memory",
+        "if len(self.bodies) > self._limits.cache_orders_max:",
+        "if len(self.bodies) > 2 * self._limits.cache_orders_max:",
+    ),
+    Mutant(
+        "a damaged order log is served",
+        "if order_no != expected or digest != stored:",
+        "if order_no != expected:",
+    ),
+)
