@@ -231,6 +231,14 @@ def test_the_index_of_a_liar_gets_nothing_else_signed(
     assert {one.split(b" HTTP")[0] for one in server.requests} == {b"GET /"}
 
 
+def test_a_read_that_is_said_to_change_something_is_not_sent(
+    superuser: Client, scripted: Callable[..., ScriptedServer]
+) -> None:
+    server = scripted(answer(index(changes=True)))
+    assert "because it changes something: GET" in read_page(superuser, PING)
+    assert len(server.requests) == 1
+
+
 def test_a_readable_endpoint_takes_no_other_method(
     admin: Client, replica: ListeningReplica
 ) -> None:

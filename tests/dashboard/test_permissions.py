@@ -132,14 +132,19 @@ def _list_checkboxes(html: str) -> list[tuple[str, str]]:
 
 
 def test_no_other_permission_can_be_given(superuser: Client) -> None:
+    """Neither one of the admin nor one that an earlier version left in the database."""
     user = User.objects.create_user("somebody", is_staff=True)
     superuser.handler.enforce_csrf_checks = False
-    other = Permission.objects.get(codename="change_user")
-    fields = {"username": "somebody", "is_active": "on", "user_permissions": [other.pk]}
-    reply = superuser.post(f"/auth/user/{user.pk}/change/", fields)
-    assert reply.status_code == 200
-    assert "not one of the available choices" in reply.content.decode()
-    assert not user.user_permissions.exists()
+    kind = Permission.objects.get(codename="browse_api").content_type
+    for other in (
+        Permission.objects.get(codename="change_user"),
+        Permission.objects.create(codename="delete_deed", name="any", content_type=kind),
+    ):
+        fields = {"username": "somebody", "is_active": "on", "user_permissions": [other.pk]}
+        reply = superuser.post(f"/auth/user/{user.pk}/change/", fields)
+        assert reply.status_code == 200
+        assert "not one of the available choices" in reply.content.decode()
+        assert not user.user_permissions.exists()
 
 
 def test_staff_cannot_permit_anything_to_themselves(sign_in: SignIn) -> None:
