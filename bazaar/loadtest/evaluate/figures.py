@@ -1,8 +1,8 @@
 """The plots of an evaluation."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -113,8 +113,8 @@ def draw_small(outcome: Outcome, theme: Theme) -> Figure:
     figure, rows = panels(4.2, 1.7, 1.7)
     contents, hits, evictions = rows
     looks = outcome.looks
-    for look, later in pairwise(looks):
-        contents.hlines(look.ranks, look.at_s, later.at_s, color=theme.query, linewidth=0.9)
+    stays = [point for stay in list_stays(looks) for point in (*stay, (math.nan, math.nan))]
+    contents.plot(*zip(*stays, strict=True), color=theme.query, linewidth=0.9)
     contents.set_yscale("log")
     contents.set_yticks([1, 10, SMALL_CACHE, 100, 400], ["1", "10", str(SMALL_CACHE), "100", "400"])
     contents.minorticks_off()
@@ -133,6 +133,18 @@ def draw_small(outcome: Outcome, theme: Theme) -> Figure:
     rows[-1].set_xlabel("seconds since the run began")
     rows[-1].set_xlim(0, max((look.at_s for look in looks), default=1.0))
     return figure
+
+
+def list_stays(looks: Sequence[Look]) -> list[tuple[tuple[float, int], tuple[float, int]]]:
+    """Return from when to when each stock was in memory: two points, of time in s and rank."""
+    stays = []
+    begun: dict[int, float] = {}
+    for look in looks:
+        for rank in set(begun) - set(look.ranks):
+            stays.append(((begun.pop(rank), rank), (look.at_s, rank)))
+        begun = {rank: begun.get(rank, look.at_s) for rank in look.ranks}
+    end_s = looks[-1].at_s if looks else 0.0
+    return stays + [((since_s, rank), (end_s, rank)) for rank, since_s in begun.items()]
 
 
 def _hit_percent(looks: Sequence[Look]) -> list[float]:

@@ -20,7 +20,7 @@ from bazaar.loadtest.report.theme import LIGHT, PLACES, Theme, style_sheet, with
 
 WIDTH_IN = 9.6
 FONT_PT = 9.5
-PNG_DPI = 144
+PNG_DPI = 120
 FONTS = ["system-ui", "Segoe UI", "Helvetica Neue", "Arial", "DejaVu Sans"]
 Drawing = Callable[[Theme], Figure]
 
