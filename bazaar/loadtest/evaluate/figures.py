@@ -140,8 +140,8 @@ def list_stays(looks: Sequence[Look]) -> list[tuple[tuple[float, int], tuple[flo
     stays = []
     begun: dict[int, float] = {}
     for look in looks:
-        for rank in set(begun) - set(look.ranks):
-            stays.append(((begun.pop(rank), rank), (look.at_s, rank)))
+        gone = set(begun) - set(look.ranks)
+        stays += [((begun[rank], rank), (look.at_s, rank)) for rank in gone]
         begun = {rank: begun.get(rank, look.at_s) for rank in look.ranks}
     end_s = looks[-1].at_s if looks else 0.0
     return stays + [((since_s, rank), (end_s, rank)) for rank, since_s in begun.items()]
