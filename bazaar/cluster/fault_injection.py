@@ -37,7 +37,7 @@ class FaultInjector:
                 return cluster.kill(name, SIGNAL_NAMES[verb])
             if role_of(name) == "dashboard":
                 return self._restart_dashboard(name)
-            return f"{cluster.stop(name)}, {cluster.start(name)}"
+            return ", ".join(cluster.restart(name))
         except (ClusterError, SettingsError) as error:
             raise FaultRefused(" ".join(str(error).split())) from error
 

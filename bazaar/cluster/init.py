@@ -1,11 +1,10 @@
 """Make what a cluster needs before its first process starts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bazaar import topology
-from bazaar.cluster import databases
 from bazaar.cluster.data_dir import DataDir, make_secret
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import cluster_environment
@@ -63,11 +62,3 @@ def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:
     options.data.write_topology(found)
     env.read_topology(variables)  # the limits must fit it
     return found
-
-
-def make_databases(
-    options: InitOptions, found: Topology, environ: Mapping[str, str]
-) -> Iterator[str]:
-    """Make the databases ready and yield what was done. Raises ClusterError."""
-    variables = cluster_environment(options.data, environ)
-    yield from databases.prepare_all(options.data, found, options.stocks, variables)

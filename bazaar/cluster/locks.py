@@ -26,7 +26,7 @@ def hold(data: DataDir) -> Iterator[IO[bytes]]:
 
     Raises ClusterError: the cluster is up, or another command is at work.
     """
-    supervisor = Supervisor(data.socket_path)
+    supervisor = Supervisor(data)
     with data.lock_path.open("ab") as file:
         if not _take(file):
             if supervisor.is_running():

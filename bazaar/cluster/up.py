@@ -18,14 +18,14 @@ from rich.console import Console
 
 from bazaar import clock
 from bazaar.clock import wait_until
-from bazaar.cluster import init, ports, stopping, tables
+from bazaar.cluster import databases, init, ports, stopping, tables
 from bazaar.cluster.events import list_events
 from bazaar.cluster.exits import ClusterError, Interrupted
 from bazaar.cluster.init import InitOptions
 from bazaar.cluster.locks import hold
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.snapshot import Snapshot
-from bazaar.cluster.starting import Starter, StartFailed, stages
+from bazaar.cluster.starting import StartFailed, stages, start
 from bazaar.cluster.supervisor_config import (
     supervisor_command,
     supervisor_environment,
@@ -101,7 +101,8 @@ class ClusterRun:
         found = init.make_files(self.options, self.environ)
         for name, node in found.nodes():
             ports.check_free(name, node)
-        for line in init.make_databases(self.options, found, self.environ):
+        data, stocks = self.options.data, self.options.stocks
+        for line in databases.prepare_all(data, found, stocks, self.environ):
             self.report(line)
         self.pause(0)
 
@@ -114,11 +115,10 @@ class ClusterRun:
             self.options.server,
             is_restarting=self.options.is_restarting,
         )
-        self.report(f"starting {len(cluster.observer.nodes)} processes")
+        self.report(f"starting {len(cluster.nodes)} processes")
         self._start_supervisor(cluster, lock)
-        starter = Starter(cluster.data, cluster.observer, cluster.supervisor, self.pause)
         for names in stages(cluster.topology):
-            self._report_failures(names, starter.start(names))
+            self._report_failures(names, start(cluster, names, self.pause))
         wait_until(lambda: cluster.take_snapshot().leader is not None, LEADER_TIMEOUT_S, self.pause)
         self.last = cluster.take_snapshot()
         self.console.print(tables.make_address_table(self.last, cluster.data))

@@ -46,7 +46,7 @@ def audit(subject: Subject, history: History | None = None) -> Verdict:
     Raises ClusterError, SettingsError: there is no such cluster. Raises HistoryError, OSError.
     """
     with AuditDatabase() as scratch:
-        notes = AuditNotes.empty()
+        notes = AuditNotes()
         if history is not None:
             records = read_history(history) if isinstance(history, Path) else history
             load_history(records, scratch, notes)

@@ -147,19 +147,16 @@ def check_history(database: AuditDatabase, notes: AuditNotes, *, has_ledger: boo
     notes.counts["trades acknowledged"] = acknowledged
 
 
-def load_history(
-    records: Iterable[Record], database: AuditDatabase, notes: AuditNotes
-) -> Header | None:
-    """
-    Read a history to its end into the database; return its header, if it has one.
-
-    Raises HistoryError: an operation lacks what its kind needs.
-    """
-    header = None
+def load_history(records: Iterable[Record], database: AuditDatabase, notes: AuditNotes) -> None:
+    """Put a history into the database. Raises HistoryError: an operation cannot be judged."""
     buffers: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TABLES.values()}
     for record in records:
         if isinstance(record, Header):
-            header = record
+            openings = (
+                (one.stock_name, one.version, one.quantity, one.trade_volume, one.price)
+                for one in record.openings
+            )
+            database.insert("opening", openings)
         elif isinstance(record, Done):
             buffer = buffers[_TABLES[record.kind]]
             buffer.append(_row(record))
@@ -169,14 +166,7 @@ def load_history(
                 buffer.clear()
     for table, buffer in buffers.items():
         database.insert(table, buffer)
-    if header:
-        openings = (
-            (one.stock_name, one.version, one.quantity, one.trade_volume, one.price)
-            for one in header.openings
-        )
-        database.insert("opening", openings)
     database.index_history()
-    return header
 
 
 def _row(done: Done) -> tuple[Any, ...]:

@@ -154,13 +154,9 @@ class RemoteLog(_Remote):
             status = client.status()
         except Failure as failure:
             raise self._failed(failure) from failure
-        self._known_term = KnownTerm(
+        self.known_term = KnownTerm(
             status.term, status.leader, status.state == ReplicaState.LEADING
         )
-
-    def known_term(self) -> KnownTerm:
-        """Return the newest term that it knew."""
-        return self._known_term
 
 
 class RemoteLedger(_Remote):
@@ -176,11 +172,7 @@ class RemoteLedger(_Remote):
             found = client.get_leadership()
         except Failure as failure:
             raise SourceError(f"{name} cannot be read: {failure.message}") from failure
-        self._known_term = KnownTerm(found.term, found.leader)
-
-    def known_term(self) -> KnownTerm:
-        """Return the current term and its leader."""
-        return self._known_term
+        self.known_term = KnownTerm(found.term, found.leader)
 
     def stocks(self) -> Iterator[Row]:
         """Yield the stocks as they were."""

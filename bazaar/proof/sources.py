@@ -48,8 +48,9 @@ class LogSource(Protocol):
     def chunks(self) -> Iterator[list[Row]]:
         """Yield all rows by their numbers, up to CHUNK_ROWS at a time; none is empty."""
 
+    @property
     def known_term(self) -> KnownTerm:
-        """Return the newest term that it knows."""
+        """The newest term that it knew at that moment."""
 
 
 class LedgerSource(LogSource, Protocol):

@@ -119,7 +119,7 @@ def test_orders_that_nobody_tells_of_are_a_gap_and_asked_for_in_vain_a_few_times
 ) -> None:
     for number in range(1, ORDERS + 1):
         front_end.said[number] = failure(503, "not_serving")
-    notes = AuditNotes.empty()
+    notes = AuditNotes()
     with AuditDatabase() as scratch:
         load_history(books.records(), scratch, notes)
         read_back([front_end.url], scratch, notes, deadline_s=0.2)
