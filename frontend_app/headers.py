@@ -72,7 +72,7 @@ def read_key(environ: Environ) -> UUID:
     """
     Return the client's idempotency key, or a new one; the answer will name it.
 
-    Raises RequestRefusedError (400).
+    Raises EndpointRefusedError (400).
     """
     text = environ.get("HTTP_IDEMPOTENCY_KEY")
     key = uuid4() if text is None else _parse_key(text)

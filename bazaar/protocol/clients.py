@@ -74,7 +74,7 @@ def query(path: str, **fields: object) -> str:
     return f"{path}?{urlencode(fields)}"
 
 
-class Client:
+class MemberClient:
     """What all typed clients share: two listeners and a timeout."""
 
     def __init__(self, served: Transport, control: Transport, timeout_s: float) -> None:
@@ -125,7 +125,7 @@ class Client:
         return transport.begin("POST", path, encode(body), read)
 
 
-class CatalogClient(Client):
+class CatalogClient(MemberClient):
     """The catalog."""
 
     def get_stock(self, stock_name: str) -> Stock:
@@ -198,7 +198,7 @@ class CatalogClient(Client):
         return self._get(self.control, "/status", statuses.CatalogStatus)
 
 
-class ReplicaClient(Client):
+class ReplicaClient(MemberClient):
     """An order replica."""
 
     def ping(self, timeout_s: float) -> Ping:
@@ -260,7 +260,7 @@ class ReplicaClient(Client):
             self.served.abort()
 
 
-class FrontEndClient(Client):
+class FrontEndClient(MemberClient):
     """A front end, as the catalog and the operators see it."""
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:

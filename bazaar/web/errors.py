@@ -26,7 +26,7 @@ from bazaar.core.failures import (
 )
 from bazaar.protocol import errors
 from bazaar.runtime.metrics import events
-from bazaar.web.decoding import RequestRefusedError
+from bazaar.web.decoding import EndpointRefusedError
 
 log = logging.getLogger("bazaar.web")
 
@@ -57,7 +57,7 @@ def describe(error: Exception) -> Description | None:
         if isinstance(error, _REFUSALS):
             events.emit_refusal(log, errors.kind_of(error))
         return errors.status_of(error), error.message, errors.headers_of(error)
-    if isinstance(error, RequestRefusedError):
+    if isinstance(error, EndpointRefusedError):
         return error.status.value, error.message, {"Bazaar-Definite": "true", **error.headers}
     if isinstance(error, DatabaseError):
         log.error("database failed reason=%s", error)
