@@ -1,5 +1,5 @@
 """
-Trades and nothing else, by the load generator's engine: `python -m bench.trading < SPEC`.
+Trades and nothing else: `python -m bench.trading < SPEC`.
 
 The generator's visitors look a stock up before each trade. Here every client trades at once again
 when its last trade has ended: buys a share and sells it, so no stock ever runs out. Each trade has
@@ -100,7 +100,7 @@ class Trades:
 
 
 def run(spec: Spec) -> Traded:
-    """Send what is wished for from a process of its own. Raises SystemExit."""
+    """Send the trades from a process of its own. Raises SystemExit."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.trading"],
         input=msgspec.json.encode(spec),
@@ -166,7 +166,7 @@ def _plan(spec: Spec) -> Plan:
 
 
 def main() -> int:
-    """Read what is wished for, do it, and print what became of it."""
+    """Read the specification, do it, and print the result."""
     sys.setswitchinterval(SWITCH_S)
     spec = msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)
     sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_play(spec))))

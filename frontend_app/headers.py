@@ -63,7 +63,7 @@ def order_headers(body: bytes, source: Source) -> list[tuple[str, str]]:
 
 
 def wants_fresh(environ: Mapping[str, Any]) -> bool:
-    """Tell whether a request wants the answer of the catalog or of a replica, not memory's."""
+    """Tell whether a request wants a fresh answer, not one from memory."""
     control = environ.get("HTTP_CACHE_CONTROL")
     return control is not None and FRESH in control.lower()
 

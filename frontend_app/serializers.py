@@ -1,4 +1,4 @@
-"""The seed's dialect: how a trade request is read, and how stocks and orders are shown."""
+"""The seed's dialect: how a trade is read, and how answers look."""
 
 from http import HTTPStatus
 from typing import Any
@@ -29,7 +29,11 @@ _decode = msgspec.json.Decoder(TradeRequest).decode
 
 
 def read_trade(body: bytes, environ: Environ) -> Trade:
-    """Return the trade that a request asks for, with its key. Raises EndpointRefusedError (400)."""
+    """
+    Return the trade that a request asks for, with its key.
+
+    Raises EndpointRefusedError (400).
+    """
     key = read_key(environ)
     try:
         wanted = _decode(body)

@@ -89,7 +89,11 @@ def decode_body(body: bytes, kind: type[Struct]) -> Any:
 
 
 def decode_json(body: bytes, kind: Any) -> Any:
-    """Return JSON as a type: no NaN, no lone surrogates. Raises EndpointRefusedError (400)."""
+    """
+    Return JSON as a type: no NaN, no lone surrogates.
+
+    Raises EndpointRefusedError (400).
+    """
     try:
         return _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
@@ -166,7 +170,11 @@ def _make_check(name: str, kind: inspect.Type) -> Callable[[str], Any]:
 
 
 def _read_one(name: str, texts: Texts) -> str:
-    """Return a parameter that must be there exactly once. Raises EndpointRefusedError (400)."""
+    """
+    Return a parameter that must be there exactly once.
+
+    Raises EndpointRefusedError (400).
+    """
     values = texts.get(name, ())
     if not values:
         raise bad_request(f"{name}: this query parameter is required.")
@@ -176,7 +184,11 @@ def _read_one(name: str, texts: Texts) -> str:
 
 
 def check_number(name: str, text: str, minimum: int = 0) -> int:
-    """Return the whole number in a text, minimum..2**63-1. Raises EndpointRefusedError (400)."""
+    """
+    Return the whole number in a text, minimum..2**63-1.
+
+    Raises EndpointRefusedError (400).
+    """
     if not _is_digits(text) or not minimum <= int(text) <= ORDER_NO_MAX:
         raise bad_request(
             f"{name}: {text[:40]!r} is not a whole number from {minimum} to {ORDER_NO_MAX}."
@@ -195,7 +207,11 @@ def check_stock_name(name: str) -> str:
 
 
 def check_text(field: str, what: str, text: str) -> str:
-    """Return a text that a stock's name may contain. Raises EndpointRefusedError (400)."""
+    """
+    Return a text that a stock's name may contain.
+
+    Raises EndpointRefusedError (400).
+    """
     if not text or text.isspace():
         raise bad_request(f"{field}: this may not be empty.")
     if len(text) > STOCK_NAME_CHARS_MAX:

@@ -1,5 +1,5 @@
 """
-An endpoint: one path of a listener, written once (ADR 0025 in docs/adr).
+An endpoint: one path of a listener, written once (docs/adr/0025).
 
 A room lists its endpoints in one table. Everything that happens to a request follows from the
 table: the router's answer to programs, the page with forms for browsers, and the list at `GET /`.
@@ -36,7 +36,7 @@ class Port(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who may call an endpoint, in the words that its page shows."""
+    """The callers of an endpoint, in the words that its page shows."""
 
     PUBLIC = "Anybody; no signature is asked for."
     MEMBER = "Members of the cluster, who sign each request, and staff at the dashboard."
@@ -105,14 +105,14 @@ def get(handler: Handler, request: type[Struct] | None = None, **more: Any) -> E
 
 
 def post(handler: Handler, request: type[Struct], example: Struct, **more: Any) -> EndpointMethod:
-    """Return the POST of an endpoint, which changes something; `more` as in EndpointMethod."""
+    """Return the POST of an endpoint; `more` as in EndpointMethod."""
     return EndpointMethod(
         method="POST", handler=handler, request=request, example=example, changes=True, **more
     )
 
 
 class Endpoint:
-    """One path: where it is, who may call it, what it does."""
+    """One path: where it is, what it does, and its callers."""
 
     def __init__(
         self,

@@ -76,7 +76,11 @@ def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | N
 
 
 def _describe_django(error: Exception) -> Description:
-    """Return the same for an error of Django or DRF; status 0 for a mistake of our own."""
+    """
+    Return the same for an error of Django or DRF.
+
+    Status 0: it is a mistake of our own.
+    """
     headers = {"Bazaar-Definite": "true"}
     if isinstance(error, APIException):
         return error.status_code, _join(error.detail), headers

@@ -1,4 +1,8 @@
-"""Member authentication: members of the cluster sign their requests; others are counted."""
+"""
+Member authentication: members of the cluster sign their requests.
+
+Others are counted.
+"""
 
 import itertools
 import logging
@@ -36,7 +40,9 @@ refusals = Refusals()
 
 def check_member(environ: Environ, body: bytes) -> None:
     """
-    Check the signature of a request. Raises EndpointRefusedError (definite): 401 without, 403 bad.
+    Check the signature of a request.
+
+    Raises EndpointRefusedError (definite): 401 without, 403 bad.
 
     Paths inside the cluster are plain ASCII, so the decoded path is the one that was signed.
     """

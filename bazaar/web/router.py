@@ -1,5 +1,5 @@
 """
-The router: finds the endpoint of a program's request and answers it, before Django is asked.
+The router: answers the requests of programs before Django is asked.
 
 In this order: size, body, signature, method, decoding, the handler, encoding. Whatever fails on the
 way becomes the endpoint's own kind of error. Browsers and unknown paths go on to Django, where the

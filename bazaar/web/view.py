@@ -1,5 +1,5 @@
 """
-The one DRF view of all endpoints: what browsers get, and what URLconfs are made of.
+The one DRF view of all endpoints, and the URL patterns made of them.
 
 A page shows the answer of the same route that answers programs, with a form for each method.
 """
@@ -49,7 +49,7 @@ class JsonRenderer(BaseRenderer):
 
 
 class Negotiation(BaseContentNegotiation):
-    """Give browsers a page and all others JSON; nobody gets 406."""
+    """Give browsers a page and all others JSON; never answer 406."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         """Return none: bodies are read by the routes."""
@@ -88,7 +88,7 @@ class JsonView(APIView):
         raise NotImplementedError
 
     def way_in(self, path: str) -> str | None:
-        """Return where a browser that is refused can get in; None when there is no other way."""
+        """Return the page where a browser that is refused can get in, if there is one."""
         return None
 
 
@@ -131,7 +131,7 @@ class EndpointView(JsonView):
         return self.endpoint.is_for_members
 
     def way_in(self, path: str) -> str | None:
-        """Return this endpoint's page at the dashboard, which signs for staff."""
+        """Return the page where a browser that is refused can get in, if there is one."""
         if not self.endpoint.is_for_members:
             return None
         node = settings.BAZAAR_TOPOLOGY.dashboard

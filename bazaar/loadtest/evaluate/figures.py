@@ -42,7 +42,7 @@ def list_figures(evaluation: Evaluation) -> list[tuple[str, Drawing]]:
 
 
 def draw_by_p(evaluation: Evaluation, theme: Theme) -> Figure:
-    """Draw the latency of each kind of operation against p, with and without the cache."""
+    """Draw latency against p for each kind of operation, with and without cache."""
     figure, rows = panels(*[2.2] * len(OPERATION_KINDS))
     for axes, kind in zip(rows, OPERATION_KINDS, strict=True):
         for is_cached, colour in ((True, theme.query), (False, theme.trade)):
@@ -136,7 +136,11 @@ def draw_small(outcome: Outcome, theme: Theme) -> Figure:
 
 
 def list_stays(looks: Sequence[Look]) -> list[tuple[tuple[float, int], tuple[float, int]]]:
-    """Return from when to when each stock was in memory: two points, of time in s and rank."""
+    """
+    Return from when to when each stock was in memory.
+
+    Each stay is two points: a time in seconds, and the rank of the stock.
+    """
     stays = []
     begun: dict[int, float] = {}
     for look in looks:

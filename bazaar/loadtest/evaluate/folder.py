@@ -1,4 +1,4 @@
-"""Write an evaluation to a folder: page, plots and numbers; and read the numbers back."""
+"""An evaluation as a folder: page, plots and numbers, written and read."""
 
 import tempfile
 from pathlib import Path
@@ -16,7 +16,11 @@ PAGE, NUMBERS = "README.md", "results.json"
 
 
 def prepare(folder: Path) -> None:
-    """See that the folder can be written to, before anything is measured. Raises CommandFailed."""
+    """
+    Check that the folder can be written to, before anything is measured.
+
+    Raises CommandFailed.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -26,7 +30,11 @@ def prepare(folder: Path) -> None:
 
 
 def write(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write everything and return the files. Raises CommandFailed: it cannot be written."""
+    """
+    Write everything and return the files.
+
+    Raises CommandFailed: it cannot be written.
+    """
     numbers = msgspec.json.encode(evaluation)
     try:
         folder.mkdir(parents=True, exist_ok=True)

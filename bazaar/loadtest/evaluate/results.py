@@ -171,7 +171,7 @@ def _recovery(episode: Episode, pause_s: float | None) -> Recovery:
 
 
 def _longest_pause(traded_s: Sequence[float], from_s: float, to_s: float) -> float | None:
-    """Return the longest time between two trades, the later of which is within two times."""
+    """Return the longest time between two trades of which the later is in a span."""
     gaps = [
         later - earlier for earlier, later in itertools.pairwise(traded_s) if from_s <= later < to_s
     ]

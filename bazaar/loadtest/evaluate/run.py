@@ -1,5 +1,5 @@
 """
-Measure every step on clusters of our own, by the command that anybody may type.
+Measure every step on a throw-away cluster, by the public command.
 
 Each step is a `manage.py loadtest` in a process of its own: what it writes is all that is read.
 """
@@ -45,7 +45,11 @@ Say = Callable[[str], None]
 
 
 def evaluate(effort: Effort, environ: Mapping[str, str], say: Say) -> Evaluation:
-    """Measure everything. Raises ClusterError, Ended: a cluster or a step could not be run."""
+    """
+    Measure everything.
+
+    Raises ClusterError, CommandFailed: a cluster or a step could not be run.
+    """
     begun_s, started = clock.monotonic_s(), datetime.fromtimestamp(clock.wall_s(), UTC)
     stocks = read_profile("sp500")
     steps = list_steps(effort)
