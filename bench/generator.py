@@ -1,4 +1,4 @@
-"""
+"""`make bench-generator`: whether the load generator measures the server or itself."""
 `make bench-generator`: does the load generator measure the server?
 
 wrk and one process of `bazaar.loadtest` load the same bare WSGI callable in turns, at the same
