@@ -1,5 +1,5 @@
-"""`make bench-generator`: whether the load generator measures the server or itself."""
-`make bench-generator`: does the load generator measure the server?
+"""
+`make bench-generator`: whether the load generator measures the server or itself.
 
 wrk and one process of `bazaar.loadtest` load the same bare WSGI callable in turns, at the same
 number of connections. With work to do for each answer the server is the limit, and both should tell
