@@ -1,4 +1,4 @@
-"""Real clusters: real processes on free ports, brought up by the real command, ended by pid."""
+"""Real clusters: real processes on free ports, started by the real command."""
 
 import json
 import signal
@@ -113,7 +113,7 @@ class LiveCluster(TemporaryCluster):
         assert in_time, f"not in {timeout_s:g} s: {self.look()}\n{self.read_output()}"
 
     def heal(self) -> None:
-        """Bring back whatever earlier tests have ended or paused, and wait until all is well."""
+        """Bring back what earlier tests have ended or paused, until all is well."""
         if self.process is None or self.process.poll() is not None:
             self.up()
         for view in self.look().processes:
@@ -126,7 +126,7 @@ class LiveCluster(TemporaryCluster):
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that holds `data` of three replicas and ten stocks, made by `init`."""
+    """Return a folder with the `data` of three replicas and ten stocks."""
     folder = tmp_path_factory.mktemp("prepared")
     done = LiveCluster(folder).run("init", "--stocks", "asterix")
     assert done.returncode == 0, done.stderr
@@ -159,6 +159,6 @@ def _module_cluster(
 
 @pytest.fixture
 def cluster(_module_cluster: LiveCluster) -> LiveCluster:
-    """Return the cluster of this test module, healthy; its orders stay from test to test."""
+    """Return the healthy cluster of this module; its orders stay from test to test."""
     _module_cluster.heal()
     return _module_cluster
