@@ -16,7 +16,7 @@ REPLICAS_DEFAULT = 3
 
 @dataclass(frozen=True)
 class InitOptions:
-    """What the operator asked for, checked; None where nothing was said."""
+    """The options of `init` and `up`, checked; None where one was not given."""
 
     data: DataDir
     replicas: int | None = None
@@ -28,7 +28,7 @@ class InitOptions:
 
 def choose_topology(options: InitOptions, environ: Mapping[str, str]) -> Topology:
     """
-    Return the cluster to make: what BAZAAR_CLUSTER names, or so many of each, or as last time.
+    Return the cluster to make: as BAZAAR_CLUSTER, options or the last run say.
 
     Raises ClusterError, SettingsError.
     """
@@ -48,7 +48,7 @@ def choose_topology(options: InitOptions, environ: Mapping[str, str]) -> Topolog
 
 
 def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:
-    """Make secret and description, return the latter. Raises ClusterError, SettingsError."""
+    """Make secret and description; return it. Raises ClusterError, SettingsError."""
     found = choose_topology(options, environ)
     variables = cluster_environment(options.data, environ)
     secret_path = env.secret_path(variables)

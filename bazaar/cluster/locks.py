@@ -1,7 +1,7 @@
 """
-One cluster per data folder: a lock that `cluster up` and its supervisor hold together.
+The lock of a data folder, which `cluster up` and its supervisor share.
 
-The kernel keeps the lock (flock) for an open file that both share, so it ends with the last of
+It is a kernel lock (flock) on an open file that both share, so it ends with the last of
 them, however they end.
 """
 

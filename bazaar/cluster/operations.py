@@ -28,7 +28,7 @@ class Cluster(Observer):
 
     def resolve(self, wanted: str) -> str:
         """
-        Return the name of a process, given by name, as a replica's number, or as `leader`.
+        Return the name of a process; a replica's number and `leader` name one, too.
 
         Raises ClusterError: there is no such process, or no leader.
         """
@@ -59,7 +59,7 @@ class Cluster(Observer):
         return f"{name}: {number.name} sent to process group {before.pid}"
 
     def start(self, wanted: str) -> str:
-        """Start a process and wait until it serves. Raises StartFailed with the end of its log."""
+        """Start a process and wait until it serves. Raises StartFailed."""
         name = self.resolve(wanted)
         # The supervisor may not have noticed yet that it ended.
         wait_until(lambda: self._is_settled(name), EFFECT_TIMEOUT_S)
@@ -104,7 +104,7 @@ class Cluster(Observer):
 
     def rebuild(self, wanted: str) -> list[str]:
         """
-        Make a replica's database anew; the replica then copies all orders from the others.
+        Make a replica's database anew; then it copies all orders from the others.
 
         Raises ClusterError: it is not a replica, or could not be stopped or started.
         """

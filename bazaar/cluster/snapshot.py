@@ -1,5 +1,5 @@
 """
-Snapshots of a cluster: what the supervisor knows, and the status of every process.
+Snapshots of a cluster: what the supervisor and every process report.
 
 A snapshot is plain facts; health and events follow from it without any process or clock.
 """
@@ -24,7 +24,7 @@ from bazaar.settings import env
 from bazaar.topology import Node, Role, role_of
 
 STATUS_TIMEOUT_S = 0.4
-"""For a process to send its status; a paused one is not asked."""
+"""For a process to send its status; a paused one gets no request."""
 THREADS_MAX = 16
 _STATES = {"STOPPED": "stopped", "STOPPING": "stopping", "FATAL": "fatal", "UNKNOWN": "fatal"}
 
@@ -76,7 +76,7 @@ class ProcessView:
 
     @property
     def is_leading(self) -> bool:
-        """Whether it says that it leads, and runs."""
+        """Whether its status is that it leads."""
         return isinstance(self.status, ReplicaStatus) and self.status.state == ReplicaState.LEADING
 
     @property
@@ -86,7 +86,7 @@ class ProcessView:
 
     @property
     def is_well(self) -> bool:
-        """Whether it runs and serves; the dashboard has no control port, so it sends no status."""
+        """Whether it runs and serves; the dashboard sends no status."""
         if self.role is Role.DASHBOARD:
             return self.state is ProcessState.RUNNING
         return self.status is not None and self.status.is_ready
@@ -138,10 +138,10 @@ class Snapshot:
 
 
 class Observer:
-    """Takes snapshots of the cluster of a data folder; connections stay open between them."""
+    """Takes snapshots of the cluster of a data folder; keeps connections open."""
 
     def __init__(self, data: DataDir, environ: Mapping[str, str]) -> None:
-        """Read its files. Raises ClusterError, SettingsError: they are missing or unusable."""
+        """Read its files. Raises ClusterError, SettingsError: missing or unusable ones."""
         self.data = data
         self.topology = data.read_topology()
         self.nodes = dict(self.topology.nodes())

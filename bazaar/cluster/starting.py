@@ -15,7 +15,7 @@ START_TIMEOUT_S = 30.0
 READY_TIMEOUT_S = 10.0
 """For a process that answers to be ready; a replica that catches up for longer is left alone."""
 SIDE_BY_SIDE_MAX = 8
-"""Processes started at once; each keeps a processor busy for a second, and all have a timeout."""
+"""Processes started at once; each needs a processor for a second, and all have a timeout."""
 CONNECT_TIMEOUT_S = 0.5
 TAIL_LINES = 8
 
@@ -25,7 +25,7 @@ class StartFailed(ClusterError):  # noqa: N818 - it is a fact about the world
 
 
 def stages(topology: Topology) -> Iterator[tuple[str, ...]]:
-    """Yield the processes that start together; a stage starts once the one before it serves."""
+    """Yield the processes that start together, once all before them serve."""
     names = [name for name, _ in topology.nodes()]
     for roles in ((Role.CATALOG,), (Role.ORDER,), (Role.FRONT_END, Role.DASHBOARD)):
         yield tuple(name for name in names if role_of(name) in roles)
@@ -33,7 +33,7 @@ def stages(topology: Topology) -> Iterator[tuple[str, ...]]:
 
 def start(observer: Observer, names: Iterable[str], pause: Pause = clock.wait) -> list[StartFailed]:
     """
-    Start processes side by side, wait until each serves or fails, and return the failures.
+    Start processes side by side until each serves or fails; return the failures.
 
     pause: how to wait; may raise Interrupted.
     """
@@ -59,7 +59,7 @@ class _StartWave:
             observer.supervisor.start(name)
 
     def is_answered(self) -> bool:
-        """Drop what serves or has ended; return whether all that is left answers at least."""
+        """Drop what serves or has ended; return whether the rest answers at least."""
         return self.is_settled() or self._log_sizes.keys() <= self._answering
 
     def is_settled(self) -> bool:

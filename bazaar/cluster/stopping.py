@@ -72,7 +72,7 @@ def send(group: int, number: signal.Signals) -> bool:
 
 def resume(group: int) -> None:
     """
-    Resume a process group that may be paused, and wait until it can handle a SIGTERM sent next.
+    Resume a process group, if paused; wait until it can handle a SIGTERM.
 
     Until the main thread has run again, the system delivers a signal to another thread; Python's
     main thread then sleeps on and never handles it.

@@ -55,7 +55,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class _UnixTransport(xmlrpc.client.Transport):
-    """XML-RPC over a unix socket, with a timeout (supervisor's own transport has none)."""
+    """XML-RPC over a unix socket with a timeout, which supervisor's own lacks."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """
-`cluster up`: start everything, report every event, and stop everything in the end.
+`cluster up`: start everything, report events, stop everything in the end.
 
-However this command ends, nothing outlives it. Asked to end, it stops all processes and waits. If
-it is killed, the kernel signals its supervisor (`parent_death`), which stops them. If the
+However this command ends, nothing outlives it. On Ctrl-C or SIGTERM it stops all processes and
+waits. If it is killed, the kernel signals its supervisor (`parent_death`), which stops them. If the
 supervisor is killed as well, the kernel kills each of them.
 """
 
@@ -56,7 +56,7 @@ def catch_end_signals() -> Iterator[threading.Event]:
 
 def up(options: InitOptions, environ: Mapping[str, str], console: Console) -> int:
     """
-    Run a cluster until it is asked to end; return 0, or 1 when its supervisor was lost.
+    Run a cluster until a signal ends it; return 0, or 1: its supervisor was lost.
 
     Raises ClusterError, SettingsError: it cannot be started; then nothing is left running.
     """
@@ -125,7 +125,7 @@ class ClusterRun:
         self.report(f"up, {tables.describe_health(self.last)}")
 
     def watch(self) -> int:
-        """Report events until the cluster is asked to end, or has ended; return the exit status."""
+        """Report events until a signal comes or the cluster ends; return exit status."""
         cluster = Cluster(self.options.data, self.environ)
         while not self.is_ending.wait(SNAPSHOT_S):
             if self.supervisor is not None and (status := self.supervisor.poll()) is not None:
@@ -156,7 +156,7 @@ class ClusterRun:
                 supervisor_command(cluster.data),
                 env=supervisor_environment(cluster.data, self.environ),
                 cwd=env.ROOT,
-                stdin=lock,  # the one file that it keeps open: the lock ends with both processes
+                stdin=lock,  # its only inherited file: the lock ends with both processes
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C is for this process
@@ -172,7 +172,7 @@ class ClusterRun:
                 raise ClusterError(f"The supervisor did not start: {text or 'no reason given'}")
 
     def _report_failures(self, names: tuple[str, ...], failures: list[StartFailed]) -> None:
-        """Report what did not start; raise the first when the cluster cannot do without it."""
+        """Report what did not start; raise the first if the cluster cannot do without."""
         is_needed = any(role_of(name) is not Role.ORDER for name in names)
         if failures and (is_needed or len(failures) == len(names)):
             raise failures[0]

@@ -1,4 +1,4 @@
-"""Real clusters: real processes on free ports, brought up by the real command, ended by pid."""
+"""Real clusters: real processes on free ports, started by the real command."""
 
 import json
 import signal
@@ -121,7 +121,7 @@ class LiveCluster(TemporaryCluster):
         assert in_time, f"not in {timeout_s:g} s: {self.look()}\n{self.read_output()}"
 
     def heal(self) -> None:
-        """Bring back whatever earlier tests have ended or paused, and wait until all is well."""
+        """Bring back what earlier tests have ended or paused, until all is well."""
         if self.process is None or self.process.poll() is not None:
             self.up()
         failed = self.cluster.mend([view.name for view in self.look().processes])
@@ -131,7 +131,7 @@ class LiveCluster(TemporaryCluster):
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that holds `data` of three replicas and ten stocks, made by `init`."""
+    """Return a folder with the `data` of three replicas and ten stocks."""
     folder = tmp_path_factory.mktemp("prepared")
     done = LiveCluster(folder).run("init", "--stocks", "asterix")
     assert done.returncode == 0, done.stderr
