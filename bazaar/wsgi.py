@@ -25,7 +25,7 @@ from bazaar import clock
 from bazaar.runtime.checks import find_missing_migrations
 from bazaar.settings.env import SettingsError
 from bazaar.web import control
-from bazaar.web.router import HopPath
+from bazaar.web.router import Router
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -87,9 +87,8 @@ def build() -> Application:
             static.add_files(str(folder), prefix="static/")
     gc.collect()
     gc.freeze()  # what is loaded now stays: no collection need look at it again
-    wrap: Callable[[Application], Application] | None = getattr(wiring, "wrap", None)
-    short = HopPath(static, settings.ROOT_URLCONF)
-    return wrap(short) if wrap else short
+    endpoints = getattr(import_module(settings.ROOT_URLCONF), "ENDPOINTS", ())
+    return Router(static, endpoints)
 
 
 application = build()

@@ -3,9 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from rest_framework.exceptions import ParseError
-
 from bazaar.core.types import Stock
+from bazaar.web.decoding import bad_request
 
 PRICE_DIGITS_MAX = 15
 """What every database keeps exactly: SQLite holds decimals as doubles."""
@@ -13,14 +12,14 @@ PRICE_DECIMALS_MAX = 4
 
 
 def check_price(price: Decimal) -> Decimal:
-    """Return a price that the database can hold. Raises ParseError (400)."""
+    """Return a price that the database can hold. Raises RequestRefusedError (400)."""
     if not price.is_finite() or price <= 0:
-        raise ParseError("price: this must be greater than 0.")
+        raise bad_request("price: this must be greater than 0.")
     _, digits, exponent = price.as_tuple()
     assert isinstance(exponent, int), "a finite number has an exponent"
     whole = len(digits) + exponent
     if -exponent > PRICE_DECIMALS_MAX or whole > PRICE_DIGITS_MAX - PRICE_DECIMALS_MAX:
-        raise ParseError(
+        raise bad_request(
             f"price: at most {PRICE_DIGITS_MAX - PRICE_DECIMALS_MAX} digits before the point "
             f"and {PRICE_DECIMALS_MAX} after it."
         )

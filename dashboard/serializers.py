@@ -8,7 +8,7 @@ import msgspec
 
 from bazaar.protocol.rows import Row
 from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
-from bazaar.web.pages import Answer, cut, make_forms
+from bazaar.web.pages import ShownAnswer, cut, make_forms
 from dashboard.actions import FORMS_BY_ENDPOINT
 from dashboard.api_relay import EndpointReading
 from dashboard.cluster_view import ClusterView, PollResult
@@ -187,7 +187,7 @@ def show_reading(reading: EndpointReading, texts: Mapping[str, str]) -> dict[str
         "own_form": FORMS_BY_ENDPOINT.get(endpoint.path) if endpoint else None,
         "fault": reading.fault,
         "answer": reply
-        and Answer(
+        and ShownAnswer(
             f"GET {reading.target}",
             reply.status,
             tuple(sorted(reply.headers.items())),

@@ -15,8 +15,9 @@ from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bazaar.protocol.endpoints import EndpointBody, MethodBody, fields_of
 from bazaar.web.pages import PageRenderer
-from bazaar.web.rest import Endpoint, JsonRenderer
+from bazaar.web.view import JsonRenderer, JsonView
 from dashboard import actions, panels, serializers, services, wiring
 from dashboard.models import PERMISSIONS
 
@@ -100,17 +101,26 @@ class PanelRenderer(PageRenderer):
         return {**renderer_context["view"].site.each_context(renderer_context["request"]), **shown}
 
 
-class PanelDetail(Endpoint):
+class PanelDetail(JsonView):
     """GET: what a page shows, as JSON; in a browser a page about it."""
 
     authentication_classes = [SessionAuthentication]
     permission_classes = [IsAdminUser]
     renderer_classes = [JsonRenderer, PanelRenderer]
-    audience = "Staff who signed in to the dashboard."
     panel = panels.PANELS[0]
     site: Any = None
-    description: str | None = None
-    """What this panel shows; DRF looks here before it takes the docstring."""
+
+    def describe(self, path: str) -> EndpointBody:
+        """Return what this panel shows."""
+        method = MethodBody(
+            method="GET", changes=False, fields=fields_of(self.panel.example, "query")
+        )
+        return EndpointBody(
+            path=path,
+            description=self.panel.about_json,
+            audience="Staff who signed in to the dashboard.",
+            methods=(method,),
+        )
 
     def way_in(self, path: str) -> str:
         """Return the sign-in page that leads back."""

@@ -1,10 +1,13 @@
-"""What an answer says of its version and of where it came from (RFC 9110, 9111, 9211)."""
+"""Headers of requests and answers at the public port (RFC 9110, 9111, 9211)."""
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID, uuid4
 
 from bazaar.protocol.endpoints import FieldBody
-from frontend_app.readings import Reading, Source
+from bazaar.web.decoding import bad_request
+from bazaar.web.endpoint import ANSWER_HEADERS, Environ
+from frontend_app.entries import Source, StockRead
 
 KEY_HEADER = "Idempotency-Key"
 KEY_FIELD = FieldBody(
@@ -17,57 +20,13 @@ KEY_FIELD = FieldBody(
 """How a form asks for it."""
 CACHE_NAME = "bazaar"
 FRESH = "no-cache"
-"""The `Cache-Control` of a request that wants the catalog's or a replica's answer, not memory's."""
+"""The `Cache-Control` of a request that wants the answer of the catalog or of a replica."""
 STALE_WARNING = '110 - "Response is Stale"'
-_VIEW_HEADERS = (
-    ("Content-Type", "application/json"),
-    ("Vary", "Accept"),
-    ("Allow", "GET, HEAD, OPTIONS"),
-)
-_ORDER_HEADERS = (*_VIEW_HEADERS[:2], ("Allow", "GET, POST, HEAD, OPTIONS"))
-"""What the views' framework adds to every answer."""
-
-
-def headers_of(reading: Reading) -> dict[str, str]:
-    """Return the headers of one reader's answer."""
-    headers = {
-        "ETag": f'"{reading.kept.version}"',
-        "Age": str(reading.age_s),
-        "Cache-Status": cache_status(reading.source),
-    }
-    if reading.is_stale:
-        headers["Warning"] = STALE_WARNING
-    return headers
-
-
-def hit_headers(version: int, body: bytes) -> tuple[tuple[str, str], ...]:
-    """Return all headers of a hit but its age, as the view would send them."""
-    return (
-        *_VIEW_HEADERS,
-        ("ETag", f'"{version}"'),
-        ("Cache-Status", cache_status(Source.HIT)),
-        ("Content-Length", str(len(body))),
-    )
-
-
-def miss_headers(reading: Reading) -> tuple[tuple[str, str], ...]:
-    """Return all headers of an answer that memory did not have, as the view would send them."""
-    length = ("Content-Length", str(len(reading.kept.body)))
-    return (*_VIEW_HEADERS, *headers_of(reading).items(), length)
-
-
-def placed_headers(body: bytes) -> tuple[tuple[str, str], ...]:
-    """Return all headers of an order that was placed but its key, as the view would send them."""
-    return (*_ORDER_HEADERS, ("Content-Length", str(len(body))))
-
-
-def order_headers(body: bytes, source: Source) -> tuple[tuple[str, str], ...]:
-    """Return all headers of an order that was looked up, as the view would send them."""
-    return (
-        *_ORDER_HEADERS,
-        ("Cache-Status", cache_status(source)),
-        ("Content-Length", str(len(body))),
-    )
+_UUID_CHARS = 36
+_ALWAYS = (("Content-Type", "application/json"), ("Vary", "Accept"))
+STOCK_HEADERS = (*_ALWAYS, ("Allow", "GET, HEAD, OPTIONS"))
+ORDER_HEADERS = (*_ALWAYS, ("Allow", "GET, POST, HEAD, OPTIONS"))
+"""What every answer of the two paths has."""
 
 
 def cache_status(source: Source) -> str:
@@ -75,6 +34,57 @@ def cache_status(source: Source) -> str:
     return f"{CACHE_NAME}; {source}"
 
 
-def asks_for_fresh(environ: Mapping[str, Any]) -> bool:
-    """Tell whether a request wants the catalog's answer, not memory's."""
-    return FRESH in environ.get("HTTP_CACHE_CONTROL", "").lower()
+_HIT_STATUS = ("Cache-Status", cache_status(Source.HIT))
+
+
+def hit_headers(version: int, body: bytes) -> tuple[tuple[str, str], ...]:
+    """Return all headers of a stock from memory but its age."""
+    length = ("Content-Length", str(len(body)))
+    return (*STOCK_HEADERS, ("ETag", f'"{version}"'), _HIT_STATUS, length)
+
+
+def read_headers(read: StockRead, body: bytes) -> list[tuple[str, str]]:
+    """Return all headers of a stock as one reader gets it."""
+    warning = [("Warning", STALE_WARNING)] if read.is_stale else []
+    return [
+        *STOCK_HEADERS,
+        ("ETag", f'"{read.entry.version}"'),
+        ("Age", str(read.age_s)),
+        ("Cache-Status", cache_status(read.source)),
+        *warning,
+        ("Content-Length", str(len(body))),
+    ]
+
+
+def order_headers(body: bytes, source: Source) -> list[tuple[str, str]]:
+    """Return all headers of an order that was looked up."""
+    length = ("Content-Length", str(len(body)))
+    return [*ORDER_HEADERS, ("Cache-Status", cache_status(source)), length]
+
+
+def wants_fresh(environ: Mapping[str, Any]) -> bool:
+    """Tell whether a request wants the answer of the catalog or of a replica, not memory's."""
+    control = environ.get("HTTP_CACHE_CONTROL")
+    return control is not None and FRESH in control.lower()
+
+
+def read_key(environ: Environ) -> UUID:
+    """
+    Return the client's idempotency key, or a new one; the answer will name it.
+
+    Raises RequestRefusedError (400).
+    """
+    text = environ.get("HTTP_IDEMPOTENCY_KEY")
+    key = uuid4() if text is None else _parse_key(text)
+    environ[ANSWER_HEADERS] = {KEY_HEADER: str(key)}
+    return key
+
+
+def _parse_key(text: str) -> UUID:
+    try:
+        key = UUID(text[:_UUID_CHARS])
+        if str(key) != text.lower():  # UUID also takes braces, signs and hyphens anywhere
+            raise ValueError
+        return key
+    except ValueError as error:
+        raise bad_request(f"{KEY_HEADER}: {text[:40]!r} is not a UUID.") from error

@@ -42,7 +42,7 @@ RECONSIDER_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class WaitingTrade:
     """A trade on its way, and when its front end gives up."""
 
     trade: Trade
@@ -62,7 +62,7 @@ class LeaderWatch:
         self._changed = threading.Condition()
         self._pool = ThreadPoolExecutor(2 * len(replicas), thread_name_prefix="ping")
         self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s)
-        self.batcher: Batcher[Pending, Answer] = Batcher(
+        self.batcher: Batcher[WaitingTrade, Answer] = Batcher(
             self._forward, batch_max=limits.batch_trades_max, waiting_max=limits.waiting_trades_max
         )
 
@@ -81,7 +81,7 @@ class LeaderWatch:
 
         Raises Busy (definite): too many trades wait.
         """
-        pending = Pending(trade, monotonic_s() + self.limits.deadline_s)
+        pending = WaitingTrade(trade, monotonic_s() + self.limits.deadline_s)
         (answer,) = self.batcher.submit([pending])
         return answer
 
@@ -109,7 +109,7 @@ class LeaderWatch:
         with self._changed:
             self._changed.notify_all()
 
-    def _forward(self, batch: Sequence[Pending]) -> Sequence[Answer]:
+    def _forward(self, batch: Sequence[WaitingTrade]) -> Sequence[Answer]:
         """Forward one batch until each of its trades is answered or out of time."""
         deadlines: dict[UUID, float] = {}
         for pending in batch:

@@ -7,30 +7,30 @@ leader; one that failed a moment ago is asked last.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure, NotServing, UnknownOrder
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Trade
-from bazaar.protocol.clients import encode
 from bazaar.settings.env import Limits
 from frontend_app.leader import LeaderWatch
-from frontend_app.serializers import show_order
 
 AWAY_S = 2.0
 """How long a replica that did not answer is asked only after the others."""
 
 
-class OrderDesk:
+class OrderCache:
     """One front end's orders; safe for many threads, without a lock."""
 
-    def __init__(self, watch: LeaderWatch, limits: Limits) -> None:
-        """watch: the way to the leader and to all replicas."""
-        self._watch, self._limits = watch, limits
+    def __init__(
+        self, watch: LeaderWatch, limits: Limits, encode: Callable[[Order], bytes]
+    ) -> None:
+        """watch: reaches the leader and all replicas. encode: returns the answer for an order."""
+        self._watch, self._limits, self._encode = watch, limits, encode
         self.bodies: OrderedDict[OrderNo, bytes] = OrderedDict()
-        """The seed's answers to `GET /orders` as JSON, the least recently used first."""
+        """The answers by order number, the least recently used first."""
         self.hits = self.misses = 0
         self._turns = count()
         self._away_until_s: dict[ReplicaId, float] = {}
@@ -84,7 +84,7 @@ class OrderDesk:
 
     def _keep(self, order: Order) -> bytes:
         """Remember an order and return its answer."""
-        body = self.bodies[order.order_no] = encode(show_order(order))
+        body = self.bodies[order.order_no] = self._encode(order)
         if len(self.bodies) > self._limits.cache_orders_max:
             self.bodies.popitem(last=False)
         return body

@@ -1,80 +1,114 @@
-"""The front end's requests and answers in the seed's dialect (DESIGN 6)."""
+"""The seed's dialect: how a trade request is read, and how stocks and orders are shown."""
 
-from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
-from rest_framework import serializers
+import msgspec
 
-from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Order, Stock, TradeType
-from bazaar.web.rest import check_stock_name
-from frontend_app.readings import Reading
+from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Order, Stock, Trade, TradeType
+from bazaar.protocol.clients import encode
+from bazaar.protocol.messages import Name, Quantity
+from bazaar.web.decoding import RequestRefusedError, bad_request, check_stock_name, decode_json
+from bazaar.web.endpoint import ANSWER_HEADERS, Environ
+from frontend_app.entries import StockEntry
+from frontend_app.headers import KEY_HEADER, hit_headers, read_key
 
-
-class NameField(serializers.Field[str, str, str, Any]):
-    """A stock's name, exactly as given: nothing is trimmed or folded."""
-
-    default_error_messages = {"invalid": "This must be a string."}
-
-    def to_internal_value(self, data: Any) -> str:
-        """Return the name. Raises ValidationError (400)."""
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return check_stock_name(data)
-
-    def to_representation(self, value: str) -> str:
-        """Return the name."""
-        return value
+SEED = "seed"
+"""The name of the dialect in `StockEntry.answers`."""
 
 
-class SharesField(serializers.Field[int, int, int, Any]):
-    """A whole number of shares, 1 to 10**9; JSON numbers only, so true, 1.0 and "1" are refused."""
-
-    default_error_messages = {
-        "invalid": "This must be a whole number.",
-        "range": f"This must be from {QUANTITY_MIN} to {QUANTITY_MAX}.",
-    }
-
-    def to_internal_value(self, data: Any) -> int:
-        """Return the number. Raises ValidationError (400)."""
-        if type(data) is not int:
-            self.fail("invalid")
-        if not QUANTITY_MIN <= data <= QUANTITY_MAX:
-            self.fail("range")
-        return int(data)
-
-    def to_representation(self, value: int) -> int:
-        """Return the number."""
-        return value
-
-
-class TradeTypeField(serializers.ChoiceField):
-    """Which way the shares go: "buy" or "sell", a JSON string only."""
-
-    default_error_messages = {"invalid": "This must be a string."}
-
-    def to_internal_value(self, data: Any) -> str:
-        """Return the direction. Raises ValidationError (400)."""
-        if not isinstance(data, str):  # DRF would turn anything into text, however deep it is
-            self.fail("invalid")
-        return str(super().to_internal_value(data))
-
-
-class PlaceOrder(serializers.Serializer[Any]):
+class TradeRequest(msgspec.Struct, frozen=True):
     """The body of `POST /orders`."""
 
-    stock_name = NameField()
-    trade_type = TradeTypeField(choices=[kind.value for kind in TradeType])
-    quantity = SharesField()
+    stock_name: Name
+    trade_type: TradeType
+    quantity: Quantity
 
 
-# One instance for all requests: validating changes nothing in it, and building one costs more.
-_PLACE_ORDER = PlaceOrder()
+_decode = msgspec.json.Decoder(TradeRequest).decode
 
 
-def read_order(data: Any) -> Mapping[str, Any]:
-    """Return the checked fields of a trade. Raises ValidationError (400)."""
-    fields: Mapping[str, Any] = _PLACE_ORDER.run_validation(data)
-    return fields
+def read_trade(body: bytes, environ: Environ) -> Trade:
+    """Return the trade that a request asks for, with its key. Raises RequestRefusedError (400)."""
+    key = read_key(environ)
+    try:
+        wanted = _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise explain(body) from error
+    check_stock_name(wanted.stock_name)
+    return Trade(key, wanted.stock_name, wanted.trade_type, wanted.quantity)
+
+
+def explain(body: bytes) -> RequestRefusedError:
+    """Return what is wrong with a body, with the name of each field that is."""
+    try:
+        fields = decode_json(body, Any) if body else {}
+    except RequestRefusedError as refused:
+        return refused
+    if not isinstance(fields, dict):
+        return bad_request("A JSON object is required as the body.")
+    checks = (
+        ("stock_name", _find_name_fault),
+        ("trade_type", _find_type_fault),
+        ("quantity", _find_quantity_fault),
+    )
+    faults = ((name, _find_fault(fields, name) or find(fields[name])) for name, find in checks)
+    return bad_request(" ".join(f"{name}: {fault}" for name, fault in faults if fault))
+
+
+def _find_fault(fields: dict[str, Any], name: str) -> str:
+    if name not in fields:
+        return "This field is required."
+    return "This field may not be null." if fields[name] is None else ""
+
+
+def _find_name_fault(value: Any) -> str:
+    if not isinstance(value, str):
+        return "This must be a string."
+    try:
+        check_stock_name(value)
+    except RequestRefusedError as refused:
+        return refused.message.removeprefix("stock_name: ")
+    return ""
+
+
+def _find_type_fault(value: Any) -> str:
+    if not isinstance(value, str):
+        return "This must be a string."
+    return "" if value in tuple(TradeType) else f'"{value[:40]}" is not a valid choice.'
+
+
+def _find_quantity_fault(value: Any) -> str:
+    if type(value) is not int:
+        return "This must be a whole number."
+    is_right = QUANTITY_MIN <= value <= QUANTITY_MAX
+    return "" if is_right else f"This must be from {QUANTITY_MIN} to {QUANTITY_MAX}."
+
+
+def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, Any]:
+    """Return a failed trade; with the key where it is worth repeating."""
+    key = (environ.get(ANSWER_HEADERS) or {}).get(KEY_HEADER)
+    if key and code == HTTPStatus.SERVICE_UNAVAILABLE:
+        message = f"{message} Repeat it with {KEY_HEADER}: {key}"
+    return {"order_no": -1, "message": message}
+
+
+class StockAnswer:
+    """A stock in this dialect, encoded once."""
+
+    __slots__ = ("body", "hit_headers")
+
+    def __init__(self, stock: Stock) -> None:
+        self.body = encode(show_stock(stock))
+        self.hit_headers = hit_headers(stock.version, self.body)
+
+
+def stock_answer(entry: StockEntry) -> StockAnswer:
+    """Return the answer for a stock; encoded when it is wanted for the first time."""
+    answer: StockAnswer | None = entry.answers.get(SEED)
+    if answer is None:
+        answer = entry.answers[SEED] = StockAnswer(entry.stock)
+    return answer
 
 
 def show_stock(stock: Stock) -> dict[str, Any]:
@@ -87,19 +121,20 @@ def show_stock(stock: Stock) -> dict[str, Any]:
     }
 
 
-def show_reading(reading: Reading) -> dict[str, Any]:
-    """Return a stock as one reader gets it; an answer that may be old says so."""
-    shown = show_stock(reading.kept.stock)
-    return {**shown, "stale": True} if reading.is_stale else shown
+def encode_stale(stock: Stock) -> bytes:
+    """Return the answer for a stock that may be old; it says so."""
+    return encode({**show_stock(stock), "stale": True})
 
 
-def show_order(order: Order) -> dict[str, Any]:
+def encode_order(order: Order) -> bytes:
     """Return an order as `GET /orders` shows it."""
-    return {
-        "data": {
-            "order_no": order.order_no,
-            "stock_name": order.stock_name,
-            "trade_type": order.trade_type,
-            "quantity": order.quantity,
+    return encode(
+        {
+            "data": {
+                "order_no": order.order_no,
+                "stock_name": order.stock_name,
+                "trade_type": order.trade_type,
+                "quantity": order.quantity,
+            }
         }
-    }
+    )

@@ -1,16 +1,15 @@
 """What the front end does for clients, and for the catalog."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, NoLeader
-from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
+from bazaar.core.types import Order, OrderNo, Trade, Version
 from frontend_app import wiring
-from frontend_app.readings import Reading, Source
+from frontend_app.entries import Source, StockRead
 
 
-def read_stock(*, stock_name: str, is_fresh: bool) -> Reading:
+def read_stock(*, stock_name: str, is_fresh: bool) -> StockRead:
     """
     Return a stock that is no older than any acknowledged change (I7).
 
@@ -19,15 +18,14 @@ def read_stock(*, stock_name: str, is_fresh: bool) -> Reading:
     return wiring.stocks().read(stock_name, is_fresh=is_fresh)
 
 
-def place_order(*, key: UUID, stock_name: str, trade_type: TradeType, quantity: int) -> Order:
+def place_order(*, trade: Trade) -> Order:
     """
-    Place the order named by `key`, once, and return it.
+    Place the order named by the trade's key, once, and return it.
 
-    quantity: shares, >= 1.
     Raises UnknownStock, InsufficientQuantity, Overstock, KeyReused, Busy: definite.
     Raises Unreachable: indefinite; retry with the same key (I2, I9).
     """
-    answer = wiring.orders().place(Trade(key, stock_name, trade_type, quantity))
+    answer = wiring.orders().place(trade)
     if isinstance(answer, Failure):
         raise answer
     return answer
@@ -40,12 +38,12 @@ def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[bytes, Source]:
     is_fresh: ask a replica even when memory has it.
     Raises UnknownOrder (definite); NotServing, Unreachable: no replica could tell.
     """
-    desk = wiring.orders()
+    orders = wiring.orders()
     if is_fresh:
-        return desk.fetch(order_no), Source.REQUEST
-    if body := desk.hit(order_no):
+        return orders.fetch(order_no), Source.REQUEST
+    if body := orders.hit(order_no):
         return body, Source.HIT
-    return desk.fetch(order_no), Source.STORED
+    return orders.fetch(order_no), Source.STORED
 
 
 def get_leadership() -> Leadership:

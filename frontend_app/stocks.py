@@ -18,16 +18,14 @@ from bazaar.core.failures import Busy, Failure, UnknownStock, Unreachable
 from bazaar.core.leases import Lease, UnknownHolder
 from bazaar.core.rate_limiter import RateLimiter
 from bazaar.core.types import Version
-from bazaar.protocol.clients import CatalogClient, encode
+from bazaar.protocol.clients import CatalogClient
 from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
-from frontend_app.headers import hit_headers
-from frontend_app.readings import KeptStock, Reading, Source
-from frontend_app.serializers import show_stock
+from frontend_app.entries import Source, StockEntry, StockRead
 
 log = logging.getLogger("bazaar.frontend")
 
@@ -42,13 +40,13 @@ class StockReader:
     def __init__(self, catalog: CatalogClient, node: Node, limits: Limits) -> None:
         """node: where the catalog reaches this process; its control address is registered."""
         self.catalog, self.limits = catalog, limits
-        self.cache: StockCache[KeptStock] = StockCache(limits.cache_stocks_max)
+        self.cache: StockCache[StockEntry] = StockCache(limits.cache_stocks_max)
         self.lease = Lease(limits.lease_s)
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
         self._is_registered = False
         self._is_over = False
         self._away_until_s = 0.0
-        self._fills: dict[Fill, Future[KeptStock | None]] = {}
+        self._fills: dict[Fill, Future[StockEntry | None]] = {}
         self._unknown_names = RateLimiter(UNKNOWN_NAMES_PER_S, UNKNOWN_NAMES_BURST)
         self._lock = threading.Lock()
         self._loop = Loop("lease", self.keep_lease, limits.renewal_s)
@@ -57,7 +55,7 @@ class StockReader:
         """Begin to keep a lease; the thread ends with the process."""
         self._loop.start()
 
-    def read(self, stock_name: str, *, is_fresh: bool = False) -> Reading:
+    def read(self, stock_name: str, *, is_fresh: bool = False) -> StockRead:
         """
         Return a stock that is no older than any change acknowledged before this call (I7).
 
@@ -67,16 +65,16 @@ class StockReader:
         """
         try:
             if is_fresh:
-                return Reading(self._ask(stock_name)[0], Source.REQUEST)
+                return StockRead(self._ask(stock_name)[0], Source.REQUEST)
             return self._read(stock_name)
         except Unreachable:
             with self._lock:
                 old = self.cache.entries.get(stock_name)
             if old is None:
                 raise
-            return Reading(old, Source.STALE, self._age_s(old))
+            return StockRead(old, Source.STALE, self._age_s(old))
 
-    def hit(self, stock_name: str, now_s: float) -> tuple[KeptStock, int] | None:
+    def hit(self, stock_name: str, now_s: float) -> tuple[StockEntry, int] | None:
         """
         Return a stock in memory and its age in seconds, if the lease allows; else None.
 
@@ -86,12 +84,12 @@ class StockReader:
         """
         if not self.lease.is_valid(now_s):
             return None
-        kept = self.cache.entries.get(stock_name)
-        if kept is None:
+        entry = self.cache.entries.get(stock_name)
+        if entry is None:
             return None
         self.cache.touch(stock_name)
-        kept.hits += 1
-        return kept, int(now_s - kept.since_s)
+        entry.hits += 1
+        return entry, int(now_s - entry.since_s)
 
     def invalidate(self, changes: Sequence[tuple[str, Version]]) -> None:
         """Forget stocks below a version, before they change."""
@@ -138,13 +136,13 @@ class StockReader:
             entries = tuple(islice(reversed(self.cache.entries.values()), CACHED_SHOWN_MAX))
         return tuple(
             CachedStock(
-                stock_name=kept.name,
-                version=kept.version,
-                quantity=kept.stock.quantity,
-                age_s=self._age_s(kept),
-                hits=kept.hits,
+                stock_name=entry.name,
+                version=entry.version,
+                quantity=entry.stock.quantity,
+                age_s=self._age_s(entry),
+                hits=entry.hits,
             )
-            for kept in entries
+            for entry in entries
         )
 
     def _prolong(self, sent_s: float, lease_s: float) -> None:
@@ -160,28 +158,28 @@ class StockReader:
             self._is_over = True
             events.emit(log, logging.WARNING, "lease over", holder=str(self.holder.holder_id))
 
-    def _read(self, stock_name: str) -> Reading:
+    def _read(self, stock_name: str) -> StockRead:
         """Answer from memory, or from a fill that this reader owns or may share."""
         while True:
             with self._lock:
                 if not self.lease.is_valid(monotonic_s()):
                     break
-                if kept := self.cache.get(stock_name):
-                    kept.hits += 1
-                    return Reading(kept, Source.HIT, self._age_s(kept))
+                if entry := self.cache.get(stock_name):
+                    entry.hits += 1
+                    return StockRead(entry, Source.HIT, self._age_s(entry))
                 ticket = self.cache.join(stock_name)
                 future = self._fills.setdefault(ticket.fill, Future())
             if ticket.is_owner:
                 return self._fill(ticket, future)
             shared = self._share(future)
             if shared is not None and ticket.admits(shared):
-                return Reading(shared, Source.COLLAPSED)
-        # Without a lease nothing is heard, so nothing may be shared or kept.
-        return Reading(self._ask(stock_name)[0], Source.BYPASS)
+                return StockRead(shared, Source.COLLAPSED)
+        # Without a lease nothing is heard, so nothing may be shared or entry.
+        return StockRead(self._ask(stock_name)[0], Source.BYPASS)
 
-    def _ask(self, stock_name: str, *, to_keep: bool = False) -> tuple[KeptStock, bool]:
+    def _ask(self, stock_name: str, *, to_keep: bool = False) -> tuple[StockEntry, bool]:
         """
-        Return a stock from the catalog, and whether it may be kept and shared.
+        Return a stock from the catalog, and whether it may be entry and shared.
 
         Raises UnknownStock, Busy (definite), Unreachable.
         """
@@ -203,28 +201,27 @@ class StockReader:
             if not failure.is_refused:  # silent: do not let every reader wait for it in turn
                 self._away_until_s = monotonic_s() + self.limits.renewal_s
             raise
-        body = encode(show_stock(stock))
-        return KeptStock(stock, body, hit_headers(stock.version, body), since_s), may_keep
+        return StockEntry(stock, since_s), may_keep
 
-    def _fill(self, ticket: Ticket, future: "Future[KeptStock | None]") -> Reading:
+    def _fill(self, ticket: Ticket, future: "Future[StockEntry | None]") -> StockRead:
         try:
-            kept, may_keep = self._ask(ticket.fill.stock_name, to_keep=True)
+            entry, may_keep = self._ask(ticket.fill.stock_name, to_keep=True)
         except BaseException as error:
             self._finish(ticket.fill, None)
             future.set_exception(error)
             raise
         # A change of it is passing: this reader began before, but others may not have.
-        shared = kept if may_keep else None
+        shared = entry if may_keep else None
         is_stored = self._finish(ticket.fill, shared)
         future.set_result(shared)
-        return Reading(kept, Source.STORED if is_stored else Source.MISS)
+        return StockRead(entry, Source.STORED if is_stored else Source.MISS)
 
-    def _finish(self, fill: Fill, kept: KeptStock | None) -> bool:
+    def _finish(self, fill: Fill, entry: StockEntry | None) -> bool:
         with self._lock:
             self._fills.pop(fill, None)
-            return self.cache.finish(fill, kept)
+            return self.cache.finish(fill, entry)
 
-    def _share(self, future: "Future[KeptStock | None]") -> KeptStock | None:
+    def _share(self, future: "Future[StockEntry | None]") -> StockEntry | None:
         """Return the answer of somebody else's fill; None when this reader must ask anew."""
         try:
             return future.result(self.limits.call_timeout_s)
@@ -236,5 +233,5 @@ class StockReader:
             return None
 
     @staticmethod
-    def _age_s(kept: KeptStock) -> int:
-        return int(monotonic_s() - kept.since_s)
+    def _age_s(entry: StockEntry) -> int:
+        return int(monotonic_s() - entry.since_s)

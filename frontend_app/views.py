@@ -1,161 +1,167 @@
-"""The front end's endpoints in the seed's dialect (DESIGN 6)."""
+"""The front end's endpoints in the seed's dialect, one table (docs/DESIGN.md 6)."""
 
-from http import HTTPStatus
-from typing import Any
-from uuid import UUID
-
-import msgspec
-from rest_framework.request import Request
-from rest_framework.response import Response
-
-from bazaar.core.types import OrderNo, TradeType, Version
+from bazaar.clock import monotonic_s
+from bazaar.core.types import OrderNo, Trade, TradeType, Version
 from bazaar.protocol import examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
-from bazaar.web.rest import (
+from bazaar.runtime.metrics import operations
+from bazaar.web.endpoint import (
+    ANSWER_HEADERS,
+    Audience,
     Endpoint,
-    MemberEndpoint,
-    read_number,
-    read_stock_name,
+    Environ,
+    Port,
+    ReadyAnswer,
+    get,
+    post,
 )
-from bazaar.web.router import GetHop, PostHop
 from frontend_app import serializers, services, wiring
+from frontend_app.entries import Source
 from frontend_app.headers import (
     KEY_FIELD,
-    KEY_HEADER,
-    asks_for_fresh,
-    cache_status,
-    headers_of,
+    ORDER_HEADERS,
+    order_headers,
+    read_headers,
+    wants_fresh,
 )
-from frontend_app.outcomes import outcome_of
-from frontend_app.trades import Wish, read_key
+from frontend_app.serializers import TradeRequest, stock_answer
+
+CONTROL = (Port.CONTROL,)
+_STOCK_HIT = operations.meter("GET /stocks hit").histogram.add
+_STOCK_MISS = operations.meter("GET /stocks miss").histogram.add
+_STOCK_FRESH = operations.meter("GET /stocks fresh").histogram.add
+_ORDER_PLACED = operations.meter("POST /orders placed").histogram.add
+_ORDER_COUNTS = {
+    Source.HIT: operations.meter("GET /orders hit").histogram.add,
+    Source.STORED: operations.meter("GET /orders miss").histogram.add,
+    Source.REQUEST: operations.meter("GET /orders fresh").histogram.add,
+}
 
 
-class StockDetail(Endpoint):
+def show_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer:
     """
-    One stock: its price, how many shares can be bought, how many were traded.
+    Return one stock: its price, how many shares can be bought, how many were traded.
 
     GET `?stock_name=` answers `{"stock_name", "price", "trade_volume", "quantity"}`; 404 when there
     is no such stock, 503 when neither memory nor the catalog can tell. An answer that may be old
     has `"stale": true`. `ETag`, `Age` and `Cache-Status` say which version it is and where it came
     from; `Cache-Control: no-cache` asks the catalog even when memory has the stock.
     """
+    is_fresh = "HTTP_CACHE_CONTROL" in environ and wants_fresh(environ)
+    if not is_fresh and (hit := wiring.stocks().hit(query.stock_name, monotonic_s())):
+        entry, age_s = hit
+        answer = stock_answer(entry)
+        return [*answer.hit_headers, ("Age", str(age_s))], answer.body, _STOCK_HIT
+    read = services.read_stock(stock_name=query.stock_name, is_fresh=is_fresh)
+    if read.is_stale:
+        body = serializers.encode_stale(read.entry.stock)
+        return read_headers(read, body), body, None
+    body = stock_answer(read.entry).body
+    return read_headers(read, body), body, _STOCK_FRESH if is_fresh else _STOCK_MISS
 
-    query = examples.NameQuery()
 
-    def get(self, request: Request) -> Response:
-        reading = outcome_of(request.META) or services.read_stock(
-            stock_name=read_stock_name(request), is_fresh=asks_for_fresh(request.META)
-        )
-        return Response(serializers.show_reading(reading), headers=headers_of(reading))
-
-
-class OrderList(Endpoint):
+def place_order(trade: Trade, environ: Environ) -> ReadyAnswer:
     """
-    Place an order, or look one up.
+    Place an order.
 
     POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}` buys shares of the stock or sells
     them back, and answers `{"order_no"}`. With an `Idempotency-Key` (a UUID) a repeated request
     returns the same order. What failed is `{"order_no": -1, "message"}`: 404 when there is no such
     stock or not as many shares, 503 when it is to be repeated with its key.
+    """
+    order = services.place_order(trade=trade)
+    body = b'{"order_no":%d}' % order.order_no
+    length = ("Content-Length", str(len(body)))
+    headers = [*ORDER_HEADERS, length, *environ[ANSWER_HEADERS].items()]
+    return headers, body, _ORDER_PLACED
+
+
+def show_order(query: examples.NumberQuery, environ: Environ) -> ReadyAnswer:
+    """
+    Look an order up.
 
     GET `?order_no=` answers `{"data": {"order_no", "stock_name", "trade_type", "quantity"}}`; 404
     when there is no such order. `Cache-Control: no-cache` asks a replica even when memory has it.
     """
-
-    query = examples.NumberQuery()
-    example = Wish(examples.STOCK, TradeType.BUY, 1)
-    headers_asked = (KEY_FIELD,)
-
-    def get(self, request: Request) -> Response:
-        order_no = OrderNo(read_number(request, "order_no"))
-        outcome_of(request.META)  # what failed the short way is not tried again
-        is_fresh = asks_for_fresh(request.META)
-        body, source = services.look_up_order(order_no=order_no, is_fresh=is_fresh)
-        return Response(msgspec.json.decode(body), headers={"Cache-Status": cache_status(source)})
-
-    key: UUID | None = None
-
-    def post(self, request: Request) -> Response:
-        self.key = read_key(request.META.get("HTTP_IDEMPOTENCY_KEY"))
-        outcome_of(request.META)  # what failed the short way is not tried again
-        fields = serializers.read_order(request.data)
-        order = services.place_order(
-            key=self.key,
-            stock_name=fields["stock_name"],
-            trade_type=TradeType(fields["trade_type"]),
-            quantity=fields["quantity"],
-        )
-        return Response({"order_no": order.order_no}, headers=self.failure_headers())
-
-    def shape_failure(self, code: int, message: str) -> dict[str, Any]:
-        """Say a failed trade as the seed does; with the key when it is worth repeating."""
-        if self.request.method != "POST":
-            return super().shape_failure(code, message)
-        if self.key and code == HTTPStatus.SERVICE_UNAVAILABLE:
-            message = f"{message} Repeat it with {KEY_HEADER}: {self.key}"
-        return {"order_no": -1, "message": message}
-
-    def failure_headers(self) -> dict[str, str]:
-        """Name the key of the trade, given or made."""
-        return {KEY_HEADER: str(self.key)} if self.key else {}
+    number = OrderNo(query.order_no)
+    body, source = services.look_up_order(order_no=number, is_fresh=wants_fresh(environ))
+    return order_headers(body, source), body, _ORDER_COUNTS[source]
 
 
-class LeaderDetail(Endpoint):
+def show_leader() -> dict[str, int]:
     """
-    The order replica that leads, as this front end knows it.
+    Return the order replica that leads, as this front end knows it.
 
     GET answers `{"leader": port, "id", "term"}`; 503 before the first leader was found.
     """
-
-    def get(self, request: Request) -> Response:
-        leadership = services.get_leadership()
-        assert leadership.leader is not None, "get_leadership returns a leader or raises"
-        port = wiring.port_of(leadership.leader)
-        return Response({"leader": port, "id": leadership.leader, "term": leadership.term})
+    leadership = services.get_leadership()
+    assert leadership.leader is not None, "get_leadership returns a leader or raises"
+    port = wiring.port_of(leadership.leader)
+    return {"leader": port, "id": leadership.leader, "term": leadership.term}
 
 
-class CacheRemove(MemberEndpoint):
+def remove_stock(query: examples.NameQuery) -> dict[str, str]:
     """
     Make this front end forget a stock.
 
     GET `?stock_name=` answers `{"stock_name", "message": "removed successfully"}`, or only a
     message when the stock was not in memory. The next reader makes it ask the catalog.
     """
-
-    query = examples.NameQuery()
-    changing = frozenset({"GET"})
-
-    def get(self, request: Request) -> Response:
-        stock_name = read_stock_name(request)
-        if services.remove_stock(stock_name=stock_name):
-            return Response({"stock_name": stock_name, "message": "removed successfully"})
-        return Response({"message": "this stock isn't exist in cache"})
+    if services.remove_stock(stock_name=query.stock_name):
+        return {"stock_name": query.stock_name, "message": "removed successfully"}
+    return {"message": "this stock isn't exist in cache"}
 
 
-class Invalidate(PostHop):
+def invalidate(body: messages.InvalidateBody) -> messages.DoneBody:
     """
     Forget stocks below a version; the catalog sends this before it commits a change.
 
     POST `{"changes": [{"stock_name", "version"}, ...]}` answers `{"done": true}`. Twice is
     harmless.
     """
-
-    example = examples.INVALIDATE
-    body_type = messages.InvalidateBody
-
-    def answer(self, body: messages.InvalidateBody) -> messages.DoneBody:
-        services.invalidate(
-            changes=[(change.stock_name, Version(change.version)) for change in body.changes]
-        )
-        return messages.DoneBody()
+    services.invalidate(
+        changes=[(change.stock_name, Version(change.version)) for change in body.changes]
+    )
+    return messages.DoneBody()
 
 
-class StatusDetail(GetHop):
+def status() -> FrontEndStatus:
     """
-    What this front end tells of itself: lease, memory, hits, elections, requests, events.
+    Return the status of this front end: lease, memory, hits, elections, requests, events.
 
     GET answers an object; docs/PROTOCOL.md names its fields.
     """
+    return wiring.status()
 
-    def show(self, value: str) -> FrontEndStatus:
-        return wiring.status()
+
+ENDPOINTS = (
+    Endpoint(
+        "/stocks",
+        get(show_stock, examples.NameQuery, takes_environ=True),
+        audience=Audience.PUBLIC,
+    ),
+    Endpoint(
+        "/orders",
+        get(show_order, examples.NumberQuery, takes_environ=True),
+        post(
+            place_order,
+            TradeRequest,
+            TradeRequest(examples.STOCK, TradeType.BUY, 1),
+            takes_environ=True,
+            read=serializers.read_trade,
+            headers=(KEY_FIELD,),
+            shape_failure=serializers.shape_failed_trade,
+        ),
+        audience=Audience.PUBLIC,
+    ),
+    Endpoint("/leader", get(show_leader), audience=Audience.PUBLIC),
+    Endpoint(
+        "/rm",
+        get(remove_stock, examples.NameQuery, changes=True),
+        ports=(Port.SERVED, Port.CONTROL),
+    ),
+    Endpoint(
+        "/invalidate", post(invalidate, messages.InvalidateBody, examples.INVALIDATE), ports=CONTROL
+    ),
+    Endpoint("/status", get(status), ports=CONTROL),
+)

@@ -10,12 +10,10 @@ from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.runtime.metrics import process_status, summarize_sizes
 from bazaar.web import control
 from bazaar.web.member_auth import refusals
-from frontend_app.hits import Application, HitPath
 from frontend_app.leader import LeaderWatch
-from frontend_app.lookups import LookUpPath
-from frontend_app.orders import OrderDesk
+from frontend_app.orders import OrderCache
+from frontend_app.serializers import encode_order
 from frontend_app.stocks import StockReader
-from frontend_app.trades import TradePath
 
 STOCK_TIMEOUT_S = 1.0
 """How long a reader waits for the catalog before old memory, marked as stale, is better."""
@@ -50,9 +48,9 @@ def stocks() -> StockReader:
 
 
 @cache
-def orders() -> OrderDesk:
+def orders() -> OrderCache:
     """Return the orders in memory, and the way to all others."""
-    return OrderDesk(watch(), settings.BAZAAR_LIMITS)
+    return OrderCache(watch(), settings.BAZAAR_LIMITS, encode_order)
 
 
 def port_of(replica_id: ReplicaId) -> int:
@@ -64,11 +62,6 @@ def start() -> None:
     """Begin: the watch over the leader, and the lease on the cache."""
     watch().start()
     stocks().start()
-
-
-def wrap(application: Application) -> Application:
-    """Put the short ways to a stock, of a trade and to an order before the application."""
-    return HitPath(TradePath(LookUpPath(application, orders()), orders().place), stocks())
 
 
 def status() -> FrontEndStatus:

@@ -1,135 +1,90 @@
-"""An order replica's endpoints; every one for cluster members only."""
+"""An order replica's endpoints, one table; all of them for cluster members only."""
 
 from typing import Any
 
 import msgspec
-from rest_framework.exceptions import ParseError
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
+from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType
 from bazaar.protocol import examples, messages
-from bazaar.protocol.rows import ROWS_MAX
+from bazaar.protocol.rows import ROWS_MAX, FoundBody, RowsBody
 from bazaar.protocol.statuses import ReplicaStatus
-from bazaar.web.rest import (
-    MemberEndpoint,
-    check_number,
-    check_stock_name,
-    read_body,
-    read_number,
-    read_param,
-    read_stock_name,
-    read_text,
-)
-from bazaar.web.router import GetHop, PostHop
+from bazaar.web.decoding import check_stock_name
+from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
 from order_app import rows, serializers, services, wiring
+
+BOTH = (Port.SERVED, Port.CONTROL)
+CONTROL = (Port.CONTROL,)
 
 
 class DirectTrade(msgspec.Struct, frozen=True):
-    """The body of the seed's trade."""
+    """The body, or the query, of the seed's trade."""
 
     stock_name: messages.Name
     trade_type: TradeType
     quantity: messages.Quantity
 
 
-class SeedQuery(MemberEndpoint):
+def query_order(query: examples.NumberQuery) -> dict[str, Any]:
     """
-    One order, in the seed's shape.
+    Return one order in the seed's shape.
 
     GET `?order_no=` answers `{"data": {"order_no", "stock_name", "trade_type", "quantity"}}`; 404
     when there is no such order, 503 when this replica cannot know. It is for programs outside;
     front ends use `/order`.
     """
-
-    query = examples.NumberQuery()
-
-    def get(self, request: Request) -> Response:
-        order = services.look_up(order_no=OrderNo(read_number(request, "order_no")))
-        return Response(serializers.seed_order(order))
+    return serializers.seed_order(_look_up(query))
 
 
-class SeedTrade(MemberEndpoint):
+def show_order(query: examples.NumberQuery) -> messages.OrderBody:
     """
-    Place one trade at the leader, in the seed's shape.
+    Return one order with its key.
+
+    GET `?order_no=` answers `[order_no, key, stock_name, trade_type, quantity]`; 404 when there is
+    no such order. A replica that does not have it asks the ledger first.
+    """
+    return messages.OrderBody.from_core(_look_up(query))
+
+
+def _look_up(query: examples.NumberQuery) -> Order:
+    return services.look_up(order_no=OrderNo(query.order_no))
+
+
+def place_directly(body: DirectTrade) -> dict[str, int]:
+    """
+    Place one trade at the leader, as the seed does.
 
     POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}`, or GET with the same as query,
     answers `{"order_no"}`; what failed is `{"order_no": -1, "message"}`, and 503 at a replica that
     does not lead. It has no key: twice is two trades.
     """
-
-    body_type = DirectTrade
-    query = example = DirectTrade(examples.STOCK, TradeType.BUY, 1)
-    changing = frozenset({"GET", "POST"})
-
-    def get(self, request: Request) -> Response:
-        quantity = read_number(request, "quantity", 1)
-        try:
-            body = msgspec.convert(
-                {
-                    "stock_name": read_stock_name(request),
-                    "trade_type": read_param(request, "trade_type"),
-                    "quantity": quantity,
-                },
-                DirectTrade,
-            )
-        except msgspec.ValidationError as error:
-            raise ParseError(f"The query is not right: {error}.") from error
-        return self._place(body)
-
-    def post(self, request: Request) -> Response:
-        return self._place(read_body(request, DirectTrade))
-
-    def _place(self, body: DirectTrade) -> Response:
-        order = services.place_directly(
-            stock_name=check_stock_name(body.stock_name),
-            trade_type=body.trade_type,
-            quantity=body.quantity,
-        )
-        return Response({"order_no": order.order_no})
-
-    def shape_failure(self, code: int, message: str) -> dict[str, Any]:
-        """Say it as the seed does."""
-        return {"order_no": -1, "message": message}
+    order = services.place_directly(
+        stock_name=check_stock_name(body.stock_name),
+        trade_type=body.trade_type,
+        quantity=body.quantity,
+    )
+    return {"order_no": order.order_no}
 
 
-class TradeList(PostHop):
+def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, Any]:
+    """Return a failed trade in the seed's shape."""
+    return {"order_no": -1, "message": message}
+
+
+def place_trades(body: messages.TradesBody) -> messages.AnswersBody:
     """
-    Place the trades that a front end sends together; only the leader of their term does.
+    Place the trades that a front end sends together.
 
     POST `{"term", "trades": [{"key", "stock_name", "trade_type", "quantity"}, ...]}` answers
     `{"answers"}`, one a trade: its order, or why it was refused. 503 at a replica that does not
     lead that term. A key that is known gets the order it has.
     """
-
-    example = examples.TRADES
-    body_type = messages.TradesBody
-
-    def answer(self, body: messages.TradesBody) -> messages.AnswersBody:
-        answers = services.place_trades(
-            term=Term(body.term), trades=[trade.to_core() for trade in body.trades]
-        )
-        packed = tuple(messages.AnswerBody.from_core(answer) for answer in answers)
-        return messages.AnswersBody(answers=packed)
+    answers = services.place_trades(
+        term=Term(body.term), trades=[trade.to_core() for trade in body.trades]
+    )
+    return messages.AnswersBody(answers=tuple(map(messages.AnswerBody.from_core, answers)))
 
 
-class OrderDetail(GetHop):
-    """
-    One order with its key.
-
-    GET `?order_no=` answers `[order_no, key, stock_name, trade_type, quantity]`; 404 when there is
-    no such order. A replica that does not have it asks the ledger first.
-    """
-
-    query = examples.NumberQuery()
-    param = "order_no"
-
-    def show(self, value: str) -> messages.OrderBody:
-        order = services.look_up(order_no=OrderNo(check_number(self.param, value)))
-        return messages.OrderBody.from_core(order)
-
-
-class Sync(PostHop):
+def take_append(body: messages.AppendBody) -> messages.AcceptedBody:
     """
     Store orders from the leader, or take its heartbeat.
 
@@ -137,107 +92,107 @@ class Sync(PostHop):
     without orders is a heartbeat. 409 when the term is over, orders in between are missing, or the
     two logs differ. Twice is harmless: what is there is compared and skipped.
     """
-
-    example = examples.APPEND
-    body_type = messages.AppendBody
-
-    def answer(self, body: messages.AppendBody) -> messages.AcceptedBody:
-        accepted = services.take_append(append=body.to_core())
-        return messages.AcceptedBody(last=accepted.last, digest=accepted.digest)
+    accepted = services.take_append(append=body.to_core())
+    return messages.AcceptedBody(last=accepted.last, digest=accepted.digest)
 
 
-class LogPage(MemberEndpoint):
+def show_log(query: examples.PageQuery) -> messages.PageBody:
     """
-    A page of this replica's log: the orders after one of them, with the digests that chain them.
+    Return a page of the log.
 
     GET `?after=&limit=` answers `{"after", "previous", "orders", "digest", "last"}`, at most 5,000
     orders; 409 when the log ends before `after`. 0 is the beginning.
     """
-
-    query = examples.PageQuery()
-
-    def get(self, request: Request) -> Response:
-        page = services.read_page(
-            after=OrderNo(read_number(request, "after")),
-            limit=min(read_number(request, "limit", 1), messages.ORDERS_MAX),
-        )
-        return Response(messages.PageBody.from_core(page))
+    limit = min(query.limit, messages.ORDERS_MAX)
+    return messages.PageBody.from_core(services.read_page(after=OrderNo(query.after), limit=limit))
 
 
-class RowPage(MemberEndpoint):
+def list_rows(query: examples.PageQuery) -> RowsBody:
     """
-    Rows of this replica's log as they are stored, unchecked, so that an audit can see damage.
+    Return rows of the log as they are stored.
 
     GET `?after=&limit=` answers `{"rows": [[order_no, key, stock_name, trade_type, quantity,
     digest, null, null], ...], "last"}`, at most 5,000 rows; also while the replica is starting or
     damaged.
     """
-
-    query = examples.PageQuery()
-
-    def get(self, request: Request) -> Response:
-        limit = min(read_number(request, "limit", 1), ROWS_MAX)
-        return Response(rows.list_rows(after=OrderNo(read_number(request, "after")), limit=limit))
+    return rows.list_rows(after=OrderNo(query.after), limit=min(query.limit, ROWS_MAX))
 
 
-class RowSearch(MemberEndpoint):
+def find_rows(query: examples.FindQuery) -> FoundBody:
     """
-    The newest orders of this log before one, with a text in key or stock, whatever its case.
+    Return the newest orders with a text in key or stock.
 
     GET `?text=&before=&limit=` answers `{"rows": [...], "first", "last"}`, rows as in `/rows`. A
     whole key is found among all orders; else 100,000 are looked through at most, down to `first`.
     """
-
-    query = examples.FindQuery()
-
-    def get(self, request: Request) -> Response:
-        limit = min(read_number(request, "limit", 1), ROWS_MAX)
-        before, text = read_number(request, "before"), read_text(request, "text")
-        return Response(rows.find(text=text, before=before, limit=limit))
+    limit = min(query.limit, ROWS_MAX)
+    return rows.find(text=query.text, before=query.before, limit=limit)
 
 
-class PingDetail(GetHop):
+def ping() -> messages.PingBody:
     """
-    Whether this replica is alive, and what it thinks of the leader.
+    Return whether this replica is alive, and what it knows of the leader.
 
     GET answers `{"alive order server": id, "port", "term", "leader", "last", "is_serving",
     "is_leading", "reaches_catalog"}`, from memory only.
     """
-
-    def show(self, value: str) -> messages.PingBody:
-        return wiring.ping()
+    return wiring.ping()
 
 
-class LeaderNotice(MemberEndpoint):
+def show_leader() -> messages.LeadershipBody:
     """
-    Who leads, as this replica knows it; and the notice of a front end that tells it.
+    Return the leader as this replica knows it.
 
     GET answers `{"term", "leader"}`. POST `{"term", "leader"}` answers the same once the notice is
-    taken; who is named itself catches up first and then leads. 409 when a newer term is known.
+    taken; a replica that is named itself catches up first and then leads. 409 when a newer term is
+    known.
     """
-
-    example = examples.NOTICE
-    body_type = messages.NoticeBody
-
-    def get(self, request: Request) -> Response:
-        return Response(self._leadership())
-
-    def post(self, request: Request) -> Response:
-        body = read_body(request, messages.NoticeBody)
-        services.take_notice(term=Term(body.term), leader=ReplicaId(body.leader))
-        return Response(self._leadership())
-
-    def _leadership(self) -> messages.LeadershipBody:
-        ping = wiring.ping()
-        return messages.LeadershipBody(term=ping.term, leader=ping.leader)
+    known = wiring.ping()
+    return messages.LeadershipBody(term=known.term, leader=known.leader)
 
 
-class StatusDetail(GetHop):
+def take_notice(body: messages.NoticeBody) -> messages.LeadershipBody:
+    """Learn which replica leads."""
+    services.take_notice(term=Term(body.term), leader=ReplicaId(body.leader))
+    return show_leader()
+
+
+def status() -> ReplicaStatus:
     """
-    What this replica tells of itself: state, log, lag, batches, requests, events.
+    Return the status of this replica.
 
     GET answers an object; docs/PROTOCOL.md names its fields.
     """
+    return wiring.status()
 
-    def show(self, value: str) -> ReplicaStatus:
-        return wiring.status()
+
+_TRADE = DirectTrade(examples.STOCK, TradeType.BUY, 1)
+
+ENDPOINTS = (
+    Endpoint("/query", get(query_order, examples.NumberQuery)),
+    Endpoint(
+        "/trade",
+        get(
+            place_directly,
+            DirectTrade,
+            example=_TRADE,
+            changes=True,
+            shape_failure=shape_failed_trade,
+        ),
+        post(place_directly, DirectTrade, example=_TRADE, shape_failure=shape_failed_trade),
+    ),
+    Endpoint("/trades", post(place_trades, messages.TradesBody, examples.TRADES)),
+    Endpoint("/order", get(show_order, examples.NumberQuery)),
+    Endpoint("/ping", get(ping), ports=BOTH),
+    Endpoint(
+        "/leader",
+        get(show_leader),
+        post(take_notice, messages.NoticeBody, examples.NOTICE),
+        ports=BOTH,
+    ),
+    Endpoint("/sync", post(take_append, messages.AppendBody, examples.APPEND), ports=BOTH),
+    Endpoint("/log", get(show_log, examples.PageQuery), ports=CONTROL),
+    Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
+    Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),
+    Endpoint("/status", get(status), ports=CONTROL),
+)

@@ -28,7 +28,7 @@ class NameQuery(Struct, frozen=True):
 class NumberQuery(Struct, frozen=True):
     """One order."""
 
-    order_no: messages.Number = 1
+    order_no: messages.Place = 1
 
 
 class PageQuery(Struct, frozen=True):

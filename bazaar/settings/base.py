@@ -35,13 +35,13 @@ USE_I18N = False
 STATIC_URL = "/static/"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 WSGI_APPLICATION = "bazaar.wsgi.application"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # `rest.Endpoint` has the real limits
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024  # `web.endpoint` has the real limits
 
-# Parsers, renderers and negotiation are chosen on `bazaar.web.rest.Endpoint`.
+# Renderers and negotiation are chosen on `bazaar.web.view.JsonView`.
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "EXCEPTION_HANDLER": "bazaar.web.rest.answer_failure",
+    "EXCEPTION_HANDLER": "bazaar.web.errors.answer_failure",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }

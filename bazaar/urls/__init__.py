@@ -1,0 +1,1 @@
+"""One URLconf for each listener, made of its room's table of endpoints."""

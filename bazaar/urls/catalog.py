@@ -1,17 +1,11 @@
 """What the catalog serves: stocks and trades, to cluster members."""
 
-from django.urls import re_path
-
-from bazaar.web.index import MemberIndex
+from bazaar.web.endpoint import Audience, Port, with_index
+from bazaar.web.view import make_patterns
 from catalog_app import views
 
-urlpatterns = [
-    re_path(r"^$", MemberIndex.as_view()),
-    re_path(r"^query/?$", views.SeedQuery.as_view()),
-    re_path(r"^trade/?$", views.SeedTrade.as_view()),
-    re_path(r"^stock/?$", views.StockDetail.as_view()),
-    re_path(r"^fill/?$", views.StockFill.as_view()),
-    re_path(r"^batch/?$", views.BatchCreate.as_view()),
-]
-handler404 = "bazaar.web.rest.answer_unknown_path"
-handler500 = "bazaar.web.rest.answer_mistake"
+ENDPOINTS = with_index(views.ENDPOINTS, Port.SERVED, Audience.MEMBER)
+
+urlpatterns = make_patterns(ENDPOINTS, Port.SERVED)
+handler404 = "bazaar.web.errors.answer_unknown_path"
+handler500 = "bazaar.web.errors.answer_mistake"

@@ -7,16 +7,8 @@ from dashboard.site import site
 from dashboard.views import PanelDetail
 
 urlpatterns = [
-    *(
-        re_path(
-            panel.api_path,
-            PanelDetail.as_view(
-                panel=panel, site=site, query=panel.example, description=panel.about_json
-            ),
-        )
-        for panel in PANELS
-    ),
+    *(re_path(panel.api_path, PanelDetail.as_view(panel=panel, site=site)) for panel in PANELS),
     path("", site.urls),
 ]
-handler404 = "bazaar.web.rest.answer_unknown_path"
-handler500 = "bazaar.web.rest.answer_mistake"
+handler404 = "bazaar.web.errors.answer_unknown_path"
+handler500 = "bazaar.web.errors.answer_mistake"

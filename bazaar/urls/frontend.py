@@ -1,16 +1,11 @@
 """What a front end serves: the seed's dialect."""
 
-from django.urls import re_path
-
-from bazaar.web.index import Index
+from bazaar.web.endpoint import Audience, Port, with_index
+from bazaar.web.view import make_patterns
 from frontend_app import views
 
-urlpatterns = [
-    re_path(r"^$", Index.as_view()),
-    re_path(r"^stocks/?$", views.StockDetail.as_view()),
-    re_path(r"^orders/?$", views.OrderList.as_view()),
-    re_path(r"^leader/?$", views.LeaderDetail.as_view()),
-    re_path(r"^rm/?$", views.CacheRemove.as_view()),
-]
-handler404 = "bazaar.web.rest.answer_unknown_path"
-handler500 = "bazaar.web.rest.answer_mistake"
+ENDPOINTS = with_index(views.ENDPOINTS, Port.SERVED, Audience.PUBLIC)
+
+urlpatterns = make_patterns(ENDPOINTS, Port.SERVED)
+handler404 = "bazaar.web.errors.answer_unknown_path"
+handler500 = "bazaar.web.errors.answer_mistake"

@@ -1,15 +1,11 @@
 """What a front end serves on its control port."""
 
-from django.urls import re_path
-
-from bazaar.web.index import MemberIndex
+from bazaar.web.endpoint import Audience, Port, with_index
+from bazaar.web.view import make_patterns
 from frontend_app import views
 
-urlpatterns = [
-    re_path(r"^$", MemberIndex.as_view()),
-    re_path(r"^invalidate/?$", views.Invalidate.as_view()),
-    re_path(r"^rm/?$", views.CacheRemove.as_view()),
-    re_path(r"^status/?$", views.StatusDetail.as_view()),
-]
-handler404 = "bazaar.web.rest.answer_unknown_path"
-handler500 = "bazaar.web.rest.answer_mistake"
+ENDPOINTS = with_index(views.ENDPOINTS, Port.CONTROL, Audience.MEMBER)
+
+urlpatterns = make_patterns(ENDPOINTS, Port.CONTROL)
+handler404 = "bazaar.web.errors.answer_unknown_path"
+handler500 = "bazaar.web.errors.answer_mistake"

@@ -1,19 +1,11 @@
 """What an order replica serves: trades and look-ups, to cluster members."""
 
-from django.urls import re_path
-
-from bazaar.web.index import MemberIndex
+from bazaar.web.endpoint import Audience, Port, with_index
+from bazaar.web.view import make_patterns
 from order_app import views
 
-urlpatterns = [
-    re_path(r"^$", MemberIndex.as_view()),
-    re_path(r"^query/?$", views.SeedQuery.as_view()),
-    re_path(r"^trade/?$", views.SeedTrade.as_view()),
-    re_path(r"^trades/?$", views.TradeList.as_view()),
-    re_path(r"^order/?$", views.OrderDetail.as_view()),
-    re_path(r"^ping/?$", views.PingDetail.as_view()),
-    re_path(r"^leader/?$", views.LeaderNotice.as_view()),
-    re_path(r"^sync/?$", views.Sync.as_view()),
-]
-handler404 = "bazaar.web.rest.answer_unknown_path"
-handler500 = "bazaar.web.rest.answer_mistake"
+ENDPOINTS = with_index(views.ENDPOINTS, Port.SERVED, Audience.MEMBER)
+
+urlpatterns = make_patterns(ENDPOINTS, Port.SERVED)
+handler404 = "bazaar.web.errors.answer_unknown_path"
+handler500 = "bazaar.web.errors.answer_mistake"

@@ -9,6 +9,7 @@ only.
 import errno
 import logging
 import threading
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -17,8 +18,8 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node
-from bazaar.web.rest import MEMBER_BODY_BYTES_MAX
-from bazaar.web.router import HopPath
+from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
+from bazaar.web.router import Router
 from bazaar.web.server import Listener
 
 log = logging.getLogger("bazaar.web.control")
@@ -79,7 +80,7 @@ def serve(server: Listener) -> None:
 
 def _create(host: str, port: int, connections_max: int) -> Listener:
     return Listener(
-        HopPath(ControlHandler(), settings.BAZAAR_CONTROL_URLCONF),
+        Router(ControlHandler(), import_module(settings.BAZAAR_CONTROL_URLCONF).ENDPOINTS),
         (host, port),
         connections_max=connections_max,
         body_bytes_max=MEMBER_BODY_BYTES_MAX,

@@ -1,21 +1,19 @@
-"""Who may call what: cluster members sign their requests, everybody else is refused and counted."""
+"""Member authentication: members of the cluster sign their requests; others are counted."""
 
 import itertools
 import logging
 import threading
+from http import HTTPStatus
 
 from django.conf import settings
-from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import NotAuthenticated, PermissionDenied
-from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from bazaar import clock
 from bazaar.protocol import signing
 from bazaar.runtime.metrics import events
+from bazaar.web.decoding import RequestRefusedError
+from bazaar.web.endpoint import Environ
 
-log = logging.getLogger("bazaar.web.member_auth")
+log = logging.getLogger("bazaar.auth")
 
 
 class Refusals:
@@ -36,52 +34,24 @@ class Refusals:
 refusals = Refusals()
 
 
-class Member:
-    """A process of this cluster, by its signature."""
-
-    is_authenticated = True
-
-
-class MemberAuthentication(BaseAuthentication):
+def check_member(environ: Environ, body: bytes) -> None:
     """
-    Recognise a cluster member by the signature of its request (401 without, 403 with a bad one).
-    """
+    Check the signature of a request. Raises RequestRefusedError (definite): 401 without, 403 bad.
 
-    def authenticate(self, request: Request) -> tuple[Member, None]:
-        """Return the member. Raises NotAuthenticated, PermissionDenied (definite)."""
-        header = request.META.get("HTTP_AUTHORIZATION", "")
-        if not header:
-            refusals.add()
-            raise NotAuthenticated("Only members of the cluster may call this; sign the request.")
-        fault = signing.fault(
-            settings.BAZAAR_SECRET,
-            header,
-            str(request.method),
-            _path(request),
-            request._request.body,  # noqa: SLF001 - the raw body, before DRF parses it
-            clock.wall_s(),
+    Paths inside the cluster are plain ASCII, so the decoded path is the one that was signed.
+    """
+    header = environ.get("HTTP_AUTHORIZATION")
+    if not header:
+        refusals.add()
+        raise RequestRefusedError(
+            HTTPStatus.UNAUTHORIZED,
+            "Only members of the cluster may call this; sign the request.",
+            {"WWW-Authenticate": signing.SCHEME},
         )
-        if fault:
-            refusals.add()
-            raise PermissionDenied(fault)
-        return Member(), None
-
-    def authenticate_header(self, request: Request) -> str:
-        """Name the scheme, for the 401."""
-        return signing.SCHEME
-
-
-class IsMember(BasePermission):
-    """Allow cluster members only."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Tell whether the caller signed."""
-        return isinstance(request.user, Member)
-
-
-def _path(request: Request) -> str:
-    """
-    Return the path and query; every path inside the cluster is plain ASCII, so decoding is moot.
-    """
-    query = request.META.get("QUERY_STRING", "")
-    return f"{request.path}?{query}" if query else request.path
+    path, query = environ["PATH_INFO"], environ.get("QUERY_STRING")
+    target = f"{path}?{query}" if query else path
+    method, now_s = environ["REQUEST_METHOD"], clock.wall_s()
+    fault = signing.fault(settings.BAZAAR_SECRET, header, method, target, body, now_s)
+    if fault:
+        refusals.add()
+        raise RequestRefusedError(HTTPStatus.FORBIDDEN, fault)

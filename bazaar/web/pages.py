@@ -1,9 +1,9 @@
 """
-The browsable API: what a browser gets from every REST view, on every role (ADR 20).
+The browsable API: the page that a browser gets from every endpoint (docs/adr/0020).
 
-DRF's renderer with a page of our own: what the view does, who may call it, a form for each of its
-methods, and the answer. A page needs no script and no other file, so it is the same on both ports
-and under the strictest policy. The dashboard shows the same part of it in its own frame.
+DRF's renderer with a page of our own: what the endpoint does, who may call it, a form for each of
+its methods, and the answer. A page needs no script and no other file, so it is the same on both
+ports and under the strictest policy. The dashboard shows the same part of it in its own frame.
 """
 
 import base64
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 from django.conf import settings
@@ -20,14 +20,14 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody, fields_of
+from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody
 
-METHODS = ("GET", "POST")
 ANSWER_CHARS_MAX = 200_000
 """Of an answer that is shown in a page; programs get all of it."""
 ROWS_MIN, ROWS_MAX = 4, 24
 LONG_CHARS = 24
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_UNFILLED = HTTPStatus.BAD_REQUEST
 _STYLE = (Path(__file__).parents[1] / "templates" / "bazaar" / "page.css").read_text("utf-8")
 _POLICY = "; ".join(
     (
@@ -38,30 +38,21 @@ _POLICY = "; ".join(
 )
 
 
-class Shown(Protocol):
-    """What a view tells of itself."""
+class PageView(Protocol):
+    """What a page needs of its view."""
 
-    query: ClassVar[Any]
-    example: ClassVar[Any]
-    changing: ClassVar[frozenset[str]]
-    headers_asked: ClassVar[tuple[FieldBody, ...]]
-    audience: ClassVar[str]
-    takes_signatures: ClassVar[bool]
+    takes_signatures: bool
     entered: Mapping[str, str]
 
-    @property
-    def allowed_methods(self) -> list[str]:
-        """The methods that it has."""
-
-    def get_view_description(self) -> str:
-        """Return what it does."""
+    def describe(self, path: str) -> EndpointBody:
+        """Return what the view does and takes."""
 
     def way_in(self, path: str) -> str | None:
         """Return where a browser that is refused can get in."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FormEntry:
     """A field of a form with what is in it."""
 
     field: FieldBody
@@ -79,15 +70,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class MethodForm:
     """A form for one method."""
 
     method: MethodBody
-    entries: tuple[Entry, ...]
+    entries: tuple[FormEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ShownAnswer:
     """An answer as a page shows it."""
 
     asked: str
@@ -108,34 +99,21 @@ class Answer:
         return self.status < HTTPStatus.BAD_REQUEST
 
 
-def describe_endpoint(view: Shown, path: str) -> EndpointBody:
-    """Return what a view tells of itself."""
-    parts = {
-        "GET": fields_of(view.query, "query"),
-        "POST": (*fields_of(view.example, "body"), *view.headers_asked),
-    }
-    methods = tuple(
-        MethodBody(method=name, changes=name in view.changing, fields=parts[name])
-        for name in METHODS
-        if name in view.allowed_methods
-    )
-    description = view.get_view_description()
-    return EndpointBody(path=path, description=description, audience=view.audience, methods=methods)
-
-
 def make_forms(
     endpoint: EndpointBody, entered: Mapping[str, str], *, asked: str = "", is_over: bool = True
-) -> list[Form]:
+) -> list[MethodForm]:
     """
     Return a form for every method, with what was entered last.
 
     asked: the method that it was entered for. is_over: whether the same key has done its work.
     """
     return [
-        Form(
+        MethodForm(
             method,
             tuple(
-                Entry(one, _value(one, entered if method.method == asked else {}, is_over=is_over))
+                FormEntry(
+                    one, _value(one, entered if method.method == asked else {}, is_over=is_over)
+                )
                 for one in method.fields
             ),
         )
@@ -184,29 +162,33 @@ class PageRenderer(BrowsableAPIRenderer):
             **_frame(request, response),
             **show(view, request, response),
             "message": _message(data),
-            "answer": None if is_bare else Answer(asked, response.status_code, headers, cut(text)),
+            "answer": None
+            if is_bare
+            else ShownAnswer(asked, response.status_code, headers, cut(text)),
             "index": data if isinstance(data, IndexBody) else None,
         }
 
 
-def show(view: Shown, request: Request, response: Response) -> dict[str, Any]:
-    """Return endpoint and forms; to who is refused, only the way in."""
+def show(view: PageView, request: Request, response: Response) -> dict[str, Any]:
+    """Return endpoint and forms; for a browser that is refused only the way in."""
     path = request.path.rstrip("/") or "/"
+    endpoint = view.describe(path)
     way_in = view.way_in(path)
     if way_in and response.status_code in _REFUSED:
         signs = view.takes_signatures
-        return {"way_in": way_in, "audience": view.audience, "title": path, "signs": signs}
-    endpoint = describe_endpoint(view, path)
+        return {"way_in": way_in, "audience": endpoint.audience, "title": path, "signs": signs}
     entered = view.entered or request.query_params.dict()
     is_over = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
     forms = make_forms(endpoint, entered, asked=str(request.method), is_over=is_over)
     return {"endpoint": endpoint, "forms": forms, "title": path}
 
 
-def _is_bare(view: Shown, request: Request, response: Response) -> bool:
-    """Tell whether somebody opened a page to fill its form in: they asked nothing wrong yet."""
-    is_open = request.method == "GET" and view.query is not None and not request.query_params
-    return is_open and response.status_code == HTTPStatus.BAD_REQUEST
+def _is_bare(view: PageView, request: Request, response: Response) -> bool:
+    """Tell whether a page was only opened, to fill its form in: nothing wrong was asked yet."""
+    if request.method != "GET" or request.query_params or response.status_code != _UNFILLED:
+        return False
+    action = view.describe(request.path).method("GET")
+    return action is not None and bool(action.fields)
 
 
 def _message(data: Any) -> str:

@@ -1,109 +1,200 @@
 """
-The short way of a hop: a WSGI wrapper before Django for calls inside the cluster (ADR 0014).
+The router: finds the endpoint of a program's request and answers it, before Django is asked.
 
-A *hop* is a member's view that is one call, from a checked message to the message that answers it.
-Django and DRF take longer to reach such a view than it takes itself, and a trade makes several
-hops. So a signed, well-formed request to one is answered here, with the status and body that the
-view gives; everything else goes the long way with nothing done yet: pages for browsers, strangers,
-bad signatures, bad bodies, other methods.
+In this order: size, body, signature, method, decoding, the handler, encoding. Whatever fails on the
+way becomes the endpoint's own kind of error. Browsers and unknown paths go on to Django, where the
+same endpoints are shown by `view`.
 """
 
 import logging
 from collections.abc import Callable, Iterable
-from functools import partial
+from dataclasses import dataclass
 from http import HTTPStatus
-from importlib import import_module
-from io import BytesIO
-from typing import Any, ClassVar
-from urllib.parse import unquote_plus
+from typing import Any
 
-import msgspec
-from django.conf import settings
 from django.db import close_old_connections
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from bazaar import clock
+from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure
-from bazaar.protocol import signing
 from bazaar.protocol.clients import encode
-from bazaar.runtime.metrics import BEGAN, Meter, operations
-from bazaar.web.rest import MISTAKE, MemberEndpoint, describe, read_body, read_param
+from bazaar.runtime.metrics import operations
+from bazaar.web.decoding import (
+    JSON,
+    RequestRefusedError,
+    check_json,
+    decode_body,
+    make_query_reader,
+    read_body,
+)
+from bazaar.web.endpoint import (
+    ANSWER_HEADERS,
+    FORM_BODY,
+    Action,
+    Endpoint,
+    Environ,
+    ReadyAnswer,
+)
+from bazaar.web.errors import MISTAKE, describe
+from bazaar.web.member_auth import check_member
 
-log = logging.getLogger("bazaar.web.router")
+log = logging.getLogger("bazaar.web")
 
-Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-_LENGTH_CHARS_MAX = 8
-_METHODS = ("GET", "POST")
-"""What is counted by its path; the rest together, as paths that nobody serves."""
-
-
-class PostHop(MemberEndpoint):
-    """POST: one call, from the message in the body to the message in the answer."""
-
-    def answer(self, body: Any) -> Any:
-        """Return the answer to a checked body of `body_type`. Raises Failure."""
-        raise NotImplementedError
-
-    def post(self, request: Request) -> Response:
-        """Take the long way."""
-        return Response(self.answer(read_body(request, self.body_type)))
+Headers = list[tuple[str, str]]
+COUNTED = ("GET", "POST")
+"""Methods that have a meter for each path; all others share one."""
+_OK = "200 OK"
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
-class GetHop(MemberEndpoint):
-    """GET: one call, from the one query parameter, if it has one, to the message in the answer."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a request, before it is encoded."""
 
-    param: ClassVar[str] = ""
-
-    def show(self, value: str) -> Any:
-        """
-        Return the answer.
-
-        value: of `param`, unchecked. Raises ParseError (400) before anything else, and Failure.
-        """
-        raise NotImplementedError
-
-    def get(self, request: Request) -> Response:
-        """Take the long way."""
-        return Response(self.show(read_param(request, self.param) if self.param else ""))
+    status: int
+    content: Any
+    """A message or a dict."""
+    headers: dict[str, str]
 
 
-class HopPath:
-    """A WSGI application that answers hops itself and passes everything else on."""
+class Route:
+    """One method of one path: how its requests are answered, and what counts them."""
 
-    def __init__(self, application: Application, urlconf: str) -> None:
-        """application: all of a listener's endpoints. urlconf: the module that names them."""
+    def __init__(self, endpoint: Endpoint, method: str) -> None:
+        """Take the method as it was sent; the endpoint need not have it."""
+        self.endpoint, self.action = endpoint, endpoint.action(method)
+        self.meter = operations.meter(f"{method} {endpoint.path}" if method in COUNTED else "other")
+        self._is_for_members, self._bytes_max = endpoint.is_for_members, endpoint.body_bytes_max
+        self._read_query = _make_reader(self.action)
+        self._call = self.action.call if self.action else None
+        self._headers: Headers = [("Content-Type", JSON)]
+        if not endpoint.is_for_members:
+            self._headers += [("Vary", "Accept"), ("Allow", endpoint.allow)]
+
+    def perform(self, environ: Environ) -> ReadyAnswer | Outcome:
+        """Do what a request asks for; never raises."""
+        action = self.action
+        try:
+            body = b""
+            if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
+                body = read_body(environ, self._bytes_max)
+            if self._is_for_members:
+                check_member(environ, body)
+            if action is None or self._call is None:
+                return self._answer_without_action(environ)
+            if self._read_query is not None:
+                message = self._read_query(environ.get("QUERY_STRING") or "")
+            else:
+                message = self._decode(action, body, environ)
+            answer = self._call(message, environ)
+        except Exception as error:  # noqa: BLE001 - nobody else would answer
+            return self.explain(error, environ)
+        if isinstance(answer, tuple):
+            return answer
+        return Outcome(HTTPStatus.OK, answer, environ.get(ANSWER_HEADERS) or {})
+
+    def explain(self, error: Exception, environ: Environ) -> Outcome:
+        """Return the answer to an error, in the shape that the endpoint has for it."""
+        described = describe(error)
+        if described is None:
+            log.error("call failed", exc_info=error)
+        code, message, headers = described or MISTAKE
+        if not isinstance(error, Failure | RequestRefusedError):
+            close_old_connections()
+        shape = (self.action or self.endpoint.actions[0]).shape_failure
+        headers = {**headers, **(environ.get(ANSWER_HEADERS) or {})}
+        return Outcome(code, shape(code, message, environ), headers)
+
+    def encode(self, outcome: Outcome) -> tuple[str, Headers, bytes]:
+        """Return status line, headers and body of an answer."""
+        body = encode(outcome.content)
+        length = ("Content-Length", str(len(body)))
+        return (
+            _STATUS_LINES[outcome.status],
+            [*self._headers, *outcome.headers.items(), length],
+            body,
+        )
+
+    def _answer_without_action(self, environ: Environ) -> Outcome:
+        """Answer OPTIONS; refuse any other method that the endpoint does not have."""
+        headers = {"Allow": self.endpoint.allow} if self.endpoint.is_for_members else {}
+        if environ["REQUEST_METHOD"].upper() == "OPTIONS":
+            return Outcome(HTTPStatus.OK, self.endpoint.describe(), headers)
+        message = f'Method "{environ["REQUEST_METHOD"][:80]}" not allowed.'
+        raise RequestRefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers)
+
+    @staticmethod
+    def _decode(action: Action, body: bytes, environ: Environ) -> Any:
+        """Return the decoded body. Raises RequestRefusedError."""
+        if action.method == "GET" or action.request is None:
+            return None
+        if FORM_BODY in environ:
+            body = environ[FORM_BODY]
+        elif body:
+            check_json(environ)
+        if action.read is not None:
+            return action.read(body, environ)
+        return decode_body(body, action.request)
+
+
+def _make_reader(action: Action | None) -> Callable[[str], Any] | None:
+    if action is None or action.method != "GET" or action.request is None:
+        return None
+    return make_query_reader(action.request)
+
+
+class Router:
+    """A WSGI application that answers programs itself and passes everything else on."""
+
+    def __init__(self, application: Application, endpoints: Iterable[Endpoint]) -> None:
+        """application: Django, with the same endpoints. endpoints: those of one listener."""
         self._application = application
-        self._hops = dict(_list_hops(urlconf))
-        self._meters = {
-            (method, path): operations.meter(f"{method} {path}")
-            for path, _ in list_paths(urlconf)
-            for method in _METHODS
+        self._endpoints = {one.path: one for one in endpoints}
+        self._routes = {
+            (method, path): Route(one, method)
+            for path, one in self._endpoints.items()
+            for method in COUNTED
         }
         self._other = operations.meter("other")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and count it."""
-        began_s = environ.get(BEGAN) or clock.monotonic_s()
-        asked = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        hop = self._hops.get(asked)
-        if hop is not None and (call := _prepare(view := hop(), environ)):
-            code, content = _answer(view, call, start_response)
-            self._meters[asked].add(clock.monotonic_s() - began_s, code)
-            return content
-        meter = self._meters.get((asked[0], asked[1].rstrip("/") or "/"), self._other)
-        return self._pass_on(environ, start_response, meter, began_s)
+        began_s = monotonic_s()
+        route = self._routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if route is None:
+            route = self._find(environ)
+        if route is None or "text/html" in environ.get("HTTP_ACCEPT", ""):
+            return self._pass_on(environ, start_response, route, began_s)
+        answer = route.perform(environ)
+        if isinstance(answer, tuple):
+            headers, body, count = answer
+            start_response(_OK, headers)
+            (count or route.meter.add)(monotonic_s() - began_s)
+        else:
+            status, headers, body = route.encode(answer)
+            start_response(status, headers)
+            route.meter.add(monotonic_s() - began_s, answer.status)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _find(self, environ: Environ) -> Route | None:
+        """Return the route of an unusual request: a slash at the end, another method."""
+        path = environ["PATH_INFO"]
+        bare = path.removesuffix("/")
+        endpoint = self._endpoints.get(path) or (self._endpoints.get(bare) if bare != "/" else None)
+        method = environ["REQUEST_METHOD"].upper()
+        if endpoint is None:
+            return None
+        return self._routes.get((method, endpoint.path)) or Route(endpoint, method)
 
     def _pass_on(
-        self, environ: Environ, start_response: StartResponse, meter: Meter, began_s: float
+        self, environ: Environ, start_response: StartResponse, route: Route | None, began_s: float
     ) -> Iterable[bytes]:
-        """Have the application answer, and count what it says."""
+        """Have Django answer, and count what it says."""
+        meter = self._other if route is None else route.meter
         code = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 
-        def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        def begin(status: str, headers: Headers, *rest: Any) -> Any:
             nonlocal code
             code = int(status[:3])
             return start_response(status, headers, *rest)
@@ -111,89 +202,4 @@ class HopPath:
         try:
             return self._application(environ, begin)
         finally:
-            meter.add(clock.monotonic_s() - began_s, code)
-
-
-def list_paths(urlconf: str) -> Iterable[tuple[str, type]]:
-    """Yield the paths of a listener, without a slash at the end, and their views."""
-    for pattern in import_module(urlconf).urlpatterns:
-        route = str(pattern.pattern).removeprefix("^").removesuffix("$").removesuffix("/?")
-        yield "/" + route, getattr(pattern.callback, "view_class", object)
-
-
-def _list_hops(urlconf: str) -> Iterable[tuple[tuple[str, str], type[PostHop | GetHop]]]:
-    """Yield the hops of a listener by method and path."""
-    for path, view in list_paths(urlconf):
-        if issubclass(view, PostHop):
-            yield ("POST", path), view
-        if issubclass(view, GetHop):
-            yield ("GET", path), view
-
-
-def _prepare(view: PostHop | GetHop, environ: Environ) -> Callable[[], Any] | None:
-    """Return what is to be done; None when the long way has to say what is wrong with it."""
-    header = environ.get("HTTP_AUTHORIZATION")
-    if not header or "text/html" in environ.get("HTTP_ACCEPT", ""):
-        return None
-    body = _read(view, environ) if isinstance(view, PostHop) else b""
-    if body is None:
-        return None
-    path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
-    target = f"{path}?{query}" if query else path
-    method = environ["REQUEST_METHOD"]
-    if signing.fault(settings.BAZAAR_SECRET, header, method, target, body, clock.wall_s()):
-        return None
-    if isinstance(view, GetHop):
-        name, _, value = query.partition("=")
-        is_plain = name == view.param and "&" not in query
-        return partial(view.show, unquote_plus(value)) if is_plain else None
-    try:
-        return partial(view.answer, msgspec.json.decode(body, type=view.body_type))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _read(view: PostHop, environ: Environ) -> bytes | None:
-    """Return the body, and leave it to be read again; None when it is not as it should be."""
-    length = environ.get("CONTENT_LENGTH") or ""
-    if (
-        environ.get("CONTENT_TYPE") != view.parser_classes[0].media_type
-        or not (length.isascii() and length.isdigit() and len(length) <= _LENGTH_CHARS_MAX)
-        or int(length) > view.body_bytes_max
-    ):
-        return None
-    body: bytes = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = BytesIO(body)
-    return body
-
-
-def _answer(
-    view: PostHop | GetHop, call: Callable[[], Any], start_response: StartResponse
-) -> tuple[int, Iterable[bytes]]:
-    """Do what is asked, say what came of it, failures as the long way says them; tell both."""
-    code, headers = int(HTTPStatus.OK), dict[str, str]()
-    try:
-        body = encode(call())
-    except Exception as error:  # noqa: BLE001 - nobody else would answer
-        code, message, headers = _explain(error)
-        body = encode(view.shape_failure(code, message))
-    start_response(
-        f"{code} {HTTPStatus(code).phrase}",
-        [
-            ("Content-Type", view.renderer_classes[0].media_type),
-            ("Content-Length", str(len(body))),
-            *headers.items(),
-        ],
-    )
-    return code, [body]
-
-
-def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
-    """Return status, message and headers of what went wrong."""
-    code, message, headers = describe(error)
-    if code is None:
-        log.error("hop failed", exc_info=error)
-        code, message, headers = MISTAKE
-    if not isinstance(error, Failure):
-        close_old_connections()
-    return code, message, headers
+            meter.add(monotonic_s() - began_s, code)

@@ -25,7 +25,7 @@ from bazaar import clock
 from bazaar.protocol.asking import Asked, Reading, RefusedError
 from bazaar.protocol.clients import encode
 from bazaar.runtime.metrics import events
-from bazaar.web.rest import MISTAKE
+from bazaar.web.errors import MISTAKE
 
 log = logging.getLogger("bazaar.web.control")
 

@@ -20,8 +20,8 @@ from bazaar.client.reading import (
     read_stock,
 )
 from bazaar.core.types import TradeType
+from frontend_app.entries import Source
 from frontend_app.headers import CACHE_NAME, STALE_WARNING
-from frontend_app.readings import Source
 from tests.client.answers import KEY, placed, refusal, reply, shown_stock
 
 FOUND = {"order_no": 5, "stock_name": "3M", "trade_type": "buy", "quantity": 2}

@@ -20,7 +20,8 @@ from catalog_app import models
 from catalog_app.lease_table import Clock, LeaseTable
 from catalog_app.models import Stock
 from frontend_app.leader import LeaderWatch
-from frontend_app.orders import OrderDesk
+from frontend_app.orders import OrderCache
+from frontend_app.serializers import encode_order
 from frontend_app.stocks import StockReader
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
@@ -67,7 +68,7 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     monkeypatch.setattr(catalog_app.wiring, "lease_table", lambda: lease_table)
     monkeypatch.setattr(order_app.wiring, "replica", lambda: shell)
     monkeypatch.setattr(frontend_app.wiring, "watch", lambda: watch)
-    orders = OrderDesk(watch, limits)
+    orders = OrderCache(watch, limits, encode_order)
     monkeypatch.setattr(frontend_app.wiring, "orders", lambda: orders)
     monkeypatch.setattr(frontend_app.wiring, "stocks", lambda: reader)
     shell.start()

@@ -2,7 +2,6 @@
 
 import pytest
 
-from frontend_app import wiring
 from tests.contract import bad_values
 from tests.contract.conftest import Cluster
 from tests.contract.examples import EXAMPLES, POSTS, QUERIES, Example
@@ -169,18 +168,6 @@ def test_a_browser_gets_a_page_for_a_refusal_too(example: Example) -> None:
         for target, body in ((example.path, b"{"), (example.target, b"[]"), (example.target, b"")):
             headers = {**JSON, "Accept": "text/html,*/*;q=0.8"}
             assert call("POST", target, body, headers).status in REFUSED | {200}
-
-
-def test_the_short_way_to_a_hit_refuses_what_the_view_refuses(cluster: Cluster) -> None:
-    """It sits before all checks, so whatever it does not understand must go on to Django."""
-    (example,) = (one for one in QUERIES if one.path == "/stocks" and one.is_public)
-    listener = Listener(example.urlconf)
-    assert listener.call("GET", example.target).status == 200
-    targets = example.targets_with("stock_name", bad_values.QUERY["query name"])
-    for target in [*targets, example.path, f"{example.target}&stock_name=x", "/stocks?%FF"]:
-        for method in ("GET", "POST", "BREW"):
-            short = listener.call(method, target, through=wiring.wrap)
-            assert short == listener.call(method, target)
 
 
 def test_nothing_was_forgotten(cluster: Cluster) -> None:

@@ -12,7 +12,6 @@ from django.conf import settings
 from bazaar.core.failures import Unreachable
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.endpoints import EndpointBody
-from bazaar.web.pages import describe_endpoint
 from tests.contract.conftest import Cluster
 from tests.contract.refusals import snapshot
 from tests.support.forms import Form, read_forms
@@ -47,7 +46,7 @@ def plain(html: str) -> str:
 
 
 def told(route: Route) -> EndpointBody:
-    return describe_endpoint(route.view(), route.path)
+    return route.endpoint.describe()
 
 
 def send(listener: Listener, form: Form, path: str, headers: Headers | None = None) -> Reply:
@@ -64,7 +63,7 @@ def test_a_page_says_what_the_view_does_and_who_may_call_it(route: Route) -> Non
     text = plain(look(route))
     for part in told(route).description.split("\n\n"):
         assert " ".join(part.replace("`", "").split()) in text
-    assert f"Who may call it: {route.view.audience}" in text
+    assert f"Who may call it: {route.endpoint.audience}" in text
     assert len(told(route).description) > 60
     for method in route.methods:
         assert re.search(rf"\b{method}\b", told(route).description), "the description says how"
@@ -84,8 +83,9 @@ def test_a_page_has_a_form_for_every_method_and_field(route: Route) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)
 def test_a_form_is_made_of_the_message_that_the_view_takes(route: Route) -> None:
-    if route.view.body_type:
-        assert type(route.view.example) is route.view.body_type
+    for action in route.endpoint.actions:
+        if action.example:
+            assert type(action.example) is action.request
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)

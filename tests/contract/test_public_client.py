@@ -11,7 +11,6 @@ from bazaar.client.reading import Reply
 from bazaar.clock import monotonic_s
 from bazaar.core.election import Leadership as ElectedReign
 from bazaar.core.types import TradeType
-from frontend_app import wiring
 from tests.contract.conftest import ME, TERM, Cluster
 from tests.support.histories import STOCK, make_trade
 from tests.support.listeners import Listener
@@ -20,14 +19,14 @@ LIMITS = Limits()
 KEY = UUID(int=77, version=4)
 
 
-def ask(question: Question[T], limits: Limits = LIMITS, *, is_short: bool = False) -> T:
-    """Ask through the WSGI handler; is_short: with the short way to a hit before it."""
+def ask(question: Question[T], limits: Limits = LIMITS) -> T:
+    """Ask through the router."""
     listener = Listener("bazaar.urls.frontend")
 
     def call(step: Call) -> Reply:
         request = step.request
         args = request.method, request.target, request.body, dict(request.headers)
-        told = listener.call(*args, through=wiring.wrap) if is_short else listener.call(*args)
+        told = listener.call(*args)
         return Reply(told.status, told.headers, told.body)
 
     def pause(seconds: float) -> None:
@@ -46,7 +45,7 @@ def refusal(question: Question[T], limits: Limits = LIMITS) -> ClientError:
 @pytest.mark.usefixtures("cluster")
 def test_a_stock_comes_from_the_catalog_and_then_from_memory() -> None:
     asked = exchange.ask_stock(STOCK.name)
-    found = [ask(asked), ask(asked), ask(asked, is_short=True)]
+    found = [ask(asked), ask(asked), ask(asked)]
     assert [stock.cache for stock in found] == ["miss", "hit", "hit"]
     assert ask(exchange.ask_stock(STOCK.name, is_fresh=True)).cache == "request"
     (same,) = {(one.name, one.price, one.quantity, one.trade_volume) for one in found}

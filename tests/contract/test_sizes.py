@@ -19,7 +19,7 @@ from bazaar.core.types import (
 from bazaar.protocol.clients import encode
 from bazaar.protocol.messages import AppendBody, BatchBody, Message, TradeBody, TradesBody
 from bazaar.settings.env import Limits
-from bazaar.web.rest import MEMBER_BODY_BYTES_MAX
+from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
 from tests.contract.conftest import Cluster
 from tests.support.histories import make_order, make_page, make_trade
 

@@ -22,7 +22,7 @@ NAME = STOCK.name
 
 def version(reader: StockReader, name: str = NAME) -> int:
     """Return the version that a reader gets."""
-    return reader.read(name).kept.version
+    return reader.read(name).entry.version
 
 
 def hold(catalog: FakeCatalog) -> threading.Event:
@@ -47,7 +47,7 @@ def test_a_fresh_read_asks_the_catalog_although_memory_has_it(
 ) -> None:
     version(reader)
     catalog.change()
-    assert reader.read(NAME, is_fresh=True).kept.version == 2
+    assert reader.read(NAME, is_fresh=True).entry.version == 2
     assert len(catalog.asked) == 2
 
 
@@ -260,7 +260,7 @@ def test_an_old_answer_is_marked_when_the_catalog_is_away_and_the_lease_is_over(
     reader.lease.lost()
     catalog.failure = Unreachable()
     reading = reader.read(NAME)
-    assert (reading.kept.version, reading.is_stale) == (1, True)
+    assert (reading.entry.version, reading.is_stale) == (1, True)
 
 
 def test_what_was_never_read_cannot_be_answered_without_the_catalog(

@@ -1,7 +1,6 @@
 """The front end's answers to the letter (DESIGN 6): stocks, orders, leader, rm."""
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -22,10 +21,8 @@ from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, ReplicaId, Term, Trade, Version
 from bazaar.protocol.connection import Reply
 from bazaar.web.member_auth import refusals
-from frontend_app import wiring
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader
-from frontend_app.trades import TradePath
 from tests.frontend_app.conftest import LIMITS, Replicas
 from tests.frontend_app.fakes import FakeCatalog
 from tests.support.histories import STOCK, make_trade
@@ -35,18 +32,6 @@ BODY = {"stock_name": "MenhirCo", "trade_type": "buy", "quantity": 7}
 KEY = str(UUID(int=5))
 STOCKS = "/stocks?stock_name=MenhirCo"
 SHOWN = {"stock_name": "MenhirCo", "price": 12.5, "trade_volume": 0, "quantity": 1000}
-
-
-THROUGH: list[Callable[[Any], Any]] = []
-
-
-@pytest.fixture(autouse=True, params=["short", "long"])
-def way(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hold every promise about a trade on the short way and on the long one."""
-    short = request.param == "short"
-    THROUGH[:] = [lambda view: TradePath(view, wiring.orders().place) if short else view]
-    yield
-    THROUGH.clear()
 
 
 def call(method: str, target: str, body: bytes = b"", **headers: str) -> Reply:
@@ -63,7 +48,7 @@ def post(body: dict[str, Any] | None = None, key: str | None = None) -> tuple[Re
     headers = {**JSON, **({"Idempotency-Key": key} if key else {})}
     content = json.dumps(BODY if body is None else body).encode()
     listener = Listener("bazaar.urls.frontend")
-    reply = listener.call("POST", "/orders", content, headers, through=THROUGH[0])
+    reply = listener.call("POST", "/orders", content, headers)
     return reply, json.loads(reply.body)
 
 
@@ -132,37 +117,6 @@ def test_an_order_is_placed() -> None:
     reply, body = post(key=KEY)
     assert (reply.status, body) == (200, {"order_no": 1})
     assert reply.headers["idempotency-key"] == KEY
-
-
-def test_both_ways_give_the_same_answer_byte_for_byte(watch: LeaderWatch) -> None:
-    listener, content = Listener("bazaar.urls.frontend"), json.dumps(BODY).encode()
-    headers = {**JSON, "Idempotency-Key": KEY}
-    placed: list[Trade] = []
-
-    def place(trade: Trade) -> Answer:
-        placed.append(trade)
-        return watch.place(trade)
-
-    short, long = (
-        listener.call("POST", "/orders", content, headers, through=through)
-        for through in (lambda view: TradePath(view, place), lambda view: view)
-    )
-    assert (short, len(placed)) == (long, 1)
-
-
-@pytest.mark.usefixtures("watch")
-@pytest.mark.parametrize("failure", [InsufficientQuantity(), Unreachable()])
-def test_a_trade_that_failed_the_short_way_is_told_and_not_tried_again(
-    replicas: Replicas, failure: Answer
-) -> None:
-    listener, content = Listener("bazaar.urls.frontend"), json.dumps(BODY).encode()
-    reply = listener.call(
-        *("POST", "/orders", content, {**JSON, "Idempotency-Key": KEY}),
-        through=lambda view: TradePath(view, lambda trade: failure),
-    )
-    assert reply.status in (404, 503)
-    assert reply.headers["idempotency-key"] == KEY
-    assert replicas[ReplicaId(3)].trades == []
 
 
 @pytest.mark.usefixtures("watch")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from importlib import import_module
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -13,7 +14,7 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from bazaar import clock
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.signing import sign
-from bazaar.web.router import HopPath
+from bazaar.web.router import Router
 
 Headers = Mapping[str, str]
 JSON: Headers = {"Content-Type": "application/json"}
@@ -34,15 +35,14 @@ def signature(method: str, path: str, body: bytes = b"", *, late_s: float = 0) -
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """The handler of one URLconf, hops before Django as every role has them."""
+    """The router of one URLconf, with Django behind it, as every role has them."""
 
     urlconf: str
-    django: WSGIHandler = field(init=False, repr=False)
-    handler: HopPath = field(init=False, repr=False)
+    router: Router = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "django", _handler(self.urlconf))
-        object.__setattr__(self, "handler", HopPath(self.django, self.urlconf))
+        endpoints = import_module(self.urlconf).ENDPOINTS
+        object.__setattr__(self, "router", Router(_handler(self.urlconf), endpoints))
 
     def call(
         self,
@@ -50,11 +50,9 @@ class Listener:
         path: str,
         body: bytes = b"",
         headers: Headers | None = None,
-        *,
-        through: Callable[[Any], Any] = lambda handler: handler,
     ) -> Reply:
-        """Send one request as it is, perhaps through a wrapper; no header is added."""
-        return _call(through(self.handler), _environ(method, path, body, headers or {}))
+        """Send one request as it is; no header is added."""
+        return _call(self.router, _environ(method, path, body, headers or {}))
 
     def call_signed(
         self, method: str, path: str, body: bytes = b"", headers: Headers | None = None

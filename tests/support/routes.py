@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
-from django.urls import URLPattern
+from bazaar.web.endpoint import Endpoint
 
-METHODS = ("get", "post", "put", "patch", "delete")
 MEMBER_URLCONFS = (
     "bazaar.urls.catalog",
     "bazaar.urls.catalog_control",
@@ -34,9 +32,15 @@ class Route:
     """One path of one URLconf."""
 
     urlconf: str
-    path: str
-    view: type[Any]
-    methods: tuple[str, ...]
+    endpoint: Endpoint
+
+    @property
+    def path(self) -> str:
+        return self.endpoint.path
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        return tuple(action.method for action in self.endpoint.actions)
 
     @property
     def is_public(self) -> bool:
@@ -52,10 +56,5 @@ def list_routes(urlconfs: tuple[str, ...] = URLCONFS) -> list[Route]:
 
 
 def _routes(urlconf: str) -> Iterator[Route]:
-    for pattern in import_module(urlconf).urlpatterns:
-        assert isinstance(pattern, URLPattern), "the roles include no other URLconfs"
-        path = "/" + str(pattern.pattern).strip("^$").removesuffix("/?")
-        callback: Any = pattern.callback
-        view: type[Any] = getattr(callback, "cls", None) or callback.view_class
-        methods = tuple(method.upper() for method in METHODS if hasattr(view, method))
-        yield Route(urlconf, path, view, methods)
+    for endpoint in import_module(urlconf).ENDPOINTS:
+        yield Route(urlconf, endpoint)

@@ -17,7 +17,7 @@ from bazaar.protocol.transport import HttpTransport
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node
 from bazaar.web import control
-from bazaar.web.rest import MEMBER_BODY_BYTES_MAX
+from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
 from tests.support.listeners import signature
 from tests.support.waits import WAIT_S, run_together
 

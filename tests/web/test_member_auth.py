@@ -6,7 +6,6 @@ from pytest_django import Settings
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.signing import SCHEME
 from bazaar.web.member_auth import refusals
-from bazaar.web.rest import Endpoint, MemberEndpoint
 from tests.support.listeners import JSON, Headers, Listener, signature
 from tests.support.routes import MEMBER_URLCONFS, PUBLIC, URLCONFS, Route, list_routes
 
@@ -27,10 +26,7 @@ def ask(headers: Headers, path: str = QUERY, body: bytes = b"") -> Reply:
 @pytest.mark.parametrize("route", list_routes(), ids=name_of)
 def test_every_path_that_is_not_public_demands_a_member(route: Route) -> None:
     """A new endpoint is for members unless `PUBLIC` is extended on purpose."""
-    assert issubclass(route.view, MemberEndpoint) != route.is_public
-    if not route.is_public:
-        assert route.view.authentication_classes == MemberEndpoint.authentication_classes
-        assert route.view.permission_classes == MemberEndpoint.permission_classes
+    assert route.endpoint.is_for_members != route.is_public
 
 
 @pytest.mark.parametrize("urlconf", MEMBER_URLCONFS)
@@ -114,6 +110,4 @@ def test_members_are_not_counted() -> None:
 
 def test_public_paths_need_no_signature() -> None:
     for urlconf, path in PUBLIC:
-        (route,) = (one for one in list_routes((urlconf,)) if one.path == path)
-        if issubclass(route.view, Endpoint):
-            assert route.view.authentication_classes == []
+        assert Listener(urlconf).call("BREW", path).status == 405

@@ -23,7 +23,7 @@ from bazaar.core.failures import (
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from bazaar.protocol.connection import Reply
 from bazaar.protocol.errors import KINDS
-from bazaar.web.rest import Endpoint, answer_failure
+from bazaar.web.errors import answer_failure
 from frontend_app import wiring
 from tests.support.listeners import Listener
 
@@ -32,7 +32,7 @@ HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 def answer_to(error: Exception) -> tuple[int, str, dict[str, str]]:
     """Return status, message and headers of the answer to what a view raised."""
-    response = answer_failure(error, {"view": Endpoint()})
+    response = answer_failure(error, {})
     assert response is not None
     body: Any = response.data
     assert body["error"]["code"] == response.status_code
@@ -44,6 +44,9 @@ class Reader:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+
+    def hit(self, stock_name: str, now_s: float) -> None:
+        return None
 
     def read(self, stock_name: str, *, is_fresh: bool) -> None:
         raise self.error
@@ -74,7 +77,7 @@ def test_a_definite_refusal_does_not_ask_for_a_retry() -> None:
     assert "Retry-After" not in answer_to(UnknownStock())[2]
 
 
-def test_a_fenced_caller_is_told_the_current_reign() -> None:
+def test_a_fenced_caller_gets_the_current_leadership() -> None:
     headers = answer_to(StaleTerm(Term(7), ReplicaId(3)))[2]
     assert (headers["Bazaar-Term"], headers["Bazaar-Leader"]) == ("7", "3")
 
@@ -111,9 +114,10 @@ def test_an_error_of_the_framework_has_the_same_shape(
 
 
 def test_our_own_mistake_is_no_answer_of_a_view() -> None:
-    assert answer_failure(ZeroDivisionError(), {"view": Endpoint()}) is None
+    assert answer_failure(ZeroDivisionError(), {}) is None
 
 
+@pytest.mark.django_db
 def test_our_own_mistake_is_an_indefinite_500_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
     reply = ask(monkeypatch, ZeroDivisionError("secret detail"))
     assert reply.status == 500

@@ -1,24 +1,23 @@
-"""What a reader gets: a stock, and where it came from."""
+"""What a front end has in memory of a stock, and what a reader of it gets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from bazaar.core.types import Stock, Version
 
 
 @dataclass(slots=True)
-class KeptStock:
-    """A stock with its answer, encoded once when it came; only the hits are ever changed."""
+class StockEntry:
+    """A stock in the cache, or on its way to one reader; only `hits` and `answers` change."""
 
     stock: Stock
-    body: bytes
-    """The seed's answer to `GET /stocks`, as JSON."""
-    hit_headers: tuple[tuple[str, str], ...]
-    """The headers of that answer as a hit, all but Age."""
     since_s: float
     """When the catalog was asked for it, on this process's monotonic clock."""
     hits: int = 0
     """How often it was answered from memory."""
+    answers: dict[str, Any] = field(default_factory=dict)
+    """By dialect: the answer, encoded once, when the first reader wants it."""
 
     @property
     def name(self) -> str:
@@ -47,10 +46,10 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class StockRead:
     """A stock as one reader gets it."""
 
-    kept: KeptStock
+    entry: StockEntry
     source: Source
     age_s: int = 0
     """For how long it has been in memory, in whole seconds."""

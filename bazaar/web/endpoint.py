@@ -1,0 +1,176 @@
+"""
+An endpoint: one path of a listener, written once (ADR 0025 in docs/adr).
+
+A room lists its endpoints in one table. Everything that happens to a request follows from the
+table: the router's answer to programs, the page with forms for browsers, and the list at `GET /`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from inspect import getdoc
+from typing import Any
+
+from msgspec import Struct
+
+from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody, fields_of
+
+Environ = dict[str, Any]
+"""A request as WSGI has it (PEP 3333)."""
+Handler = Callable[..., Any]
+ANSWER_HEADERS = "bazaar.answer_headers"
+"""Where a request carries headers that its answer gets, whether it fails or not."""
+
+FORM_BODY = "bazaar.form_body"
+"""Where a request carries the JSON that the form of a page stands for."""
+
+PUBLIC_BODY_BYTES_MAX = 64 * 1024
+MEMBER_BODY_BYTES_MAX = 8 * 1024 * 1024
+
+
+class Port(StrEnum):
+    """The two listeners of a process."""
+
+    SERVED = "served"
+    CONTROL = "control"
+
+
+class Audience(StrEnum):
+    """Who may call an endpoint, in the words that its page shows."""
+
+    PUBLIC = "Anybody; no signature is asked for."
+    MEMBER = "Members of the cluster, who sign each request, and staff at the dashboard."
+
+
+ReadyAnswer = tuple[list[tuple[str, str]], bytes, Callable[[float], None] | None]
+"""
+A successful answer that is encoded already: all its headers, Content-Length too, and its body.
+
+The third counts it with its duration in seconds; None: the meter of method and path does. A plain
+tuple, because a hit is answered in three microseconds.
+"""
+
+
+def shape_error(code: int, message: str, environ: Environ) -> dict[str, Any]:
+    """Return the body of an error, as most endpoints have it."""
+    return {"error": {"code": code, "message": message}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One method of an endpoint, and the function that answers it."""
+
+    method: str
+    """GET or POST."""
+    handler: Handler
+    """
+    Takes the decoded request, if there is one, and returns a message, a dict or a ReadyAnswer.
+
+    Raises Failure, RequestRefusedError.
+    """
+    request: type[Struct] | None = None
+    """The query of a GET or the body of a POST; None: there is nothing to decode."""
+    example: Struct | None = None
+    """A valid request; the form on the page is made of it. None: the defaults of `request`."""
+    takes_environ: bool = False
+    """Whether the handler takes the WSGI environ as a second argument, for headers."""
+    read: Callable[[bytes, Environ], Any] | None = None
+    """Decodes the body where the type alone does not say enough."""
+    changes: bool = False
+    """Whether something is different afterwards; a GET may, in the seed's dialect."""
+    headers: tuple[FieldBody, ...] = ()
+    """Headers that the form asks for besides."""
+    shape_failure: Callable[[int, str, Environ], Any] = shape_error
+
+    @property
+    def call(self) -> Handler:
+        """The handler as a function of decoded request and environ."""
+        handler = self.handler
+        if self.takes_environ:
+            return handler
+        if self.request is None:
+            return lambda message, environ: handler()
+        return lambda message, environ: handler(message)
+
+    def describe(self) -> MethodBody:
+        """Return what a form needs to know."""
+        example = self.example or (self.request() if self.request else None)
+        fields = fields_of(example, "query" if self.method == "GET" else "body") + self.headers
+        return MethodBody(method=self.method, changes=self.changes, fields=fields)
+
+
+def get(handler: Handler, request: type[Struct] | None = None, **more: Any) -> Action:
+    """Return the GET of an endpoint; `more` as in Action."""
+    return Action(method="GET", handler=handler, request=request, **more)
+
+
+def post(handler: Handler, request: type[Struct], example: Struct, **more: Any) -> Action:
+    """Return the POST of an endpoint, which changes something; `more` as in Action."""
+    return Action(
+        method="POST", handler=handler, request=request, example=example, changes=True, **more
+    )
+
+
+class Endpoint:
+    """One path: where it is, who may call it, what it does."""
+
+    def __init__(
+        self,
+        path: str,
+        *actions: Action,
+        ports: tuple[Port, ...] = (Port.SERVED,),
+        audience: Audience = Audience.MEMBER,
+    ) -> None:
+        """path: with a slash in front and none at the end. actions: one for each method."""
+        self.path, self.actions, self.ports, self.audience = path, actions, ports, audience
+
+    @property
+    def doc(self) -> str:
+        """What it does, takes and answers: what its handlers say, shown on its page."""
+        docs = dict.fromkeys(getdoc(action.handler) or "" for action in self.actions)
+        return "\n\n".join(docs)
+
+    @property
+    def body_bytes_max(self) -> int:
+        """The longest body that is read."""
+        return MEMBER_BODY_BYTES_MAX if self.is_for_members else PUBLIC_BODY_BYTES_MAX
+
+    @property
+    def is_for_members(self) -> bool:
+        """Whether requests must be signed."""
+        return self.audience is Audience.MEMBER
+
+    @property
+    def allow(self) -> str:
+        """The value of `Allow`."""
+        return ", ".join([*(action.method for action in self.actions), "HEAD", "OPTIONS"])
+
+    def action(self, method: str) -> Action | None:
+        """Return what answers a method; HEAD is a GET."""
+        wanted = "GET" if method == "HEAD" else method
+        return next((action for action in self.actions if action.method == wanted), None)
+
+    def describe(self) -> EndpointBody:
+        """Return what `GET /` lists of it."""
+        methods = tuple(action.describe() for action in self.actions)
+        return EndpointBody(
+            path=self.path, description=self.doc, audience=self.audience, methods=methods
+        )
+
+
+def with_index(
+    endpoints: tuple[Endpoint, ...], port: Port, audience: Audience
+) -> tuple[Endpoint, ...]:
+    """Return the endpoints of one port, after `GET /`, which lists them."""
+    served = tuple(one for one in endpoints if port in one.ports)
+
+    def list_endpoints() -> IndexBody:
+        """
+        List what this port serves: every path, what it does, who may call it, and how.
+
+        GET answers `{"endpoints": [{"path", "description", "audience", "methods"}, ...]}`. A method
+        has its fields, each with a valid example.
+        """
+        return IndexBody(endpoints=tuple(one.describe() for one in served))
+
+    return Endpoint("/", get(list_endpoints), ports=(port,), audience=audience), *served

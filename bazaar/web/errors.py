@@ -1,0 +1,110 @@
+"""Errors to answers: status, sentence and headers, the same at every port (I9)."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework.exceptions import APIException
+from rest_framework.response import Response
+
+from bazaar.core.failures import (
+    Busy,
+    Corrupt,
+    DamagedPage,
+    Deposed,
+    Diverged,
+    Failure,
+    NotLeader,
+    NotReplicated,
+    NotServing,
+    StaleTerm,
+    TooFewInSync,
+)
+from bazaar.protocol import errors
+from bazaar.runtime.metrics import events
+from bazaar.web.decoding import RequestRefusedError
+
+log = logging.getLogger("bazaar.web")
+
+Description = tuple[int, str, dict[str, str]]
+"""Status, sentence and headers of an error."""
+MISTAKE: Description = (
+    int(HTTPStatus.INTERNAL_SERVER_ERROR),
+    "Something is wrong on our side; the log has the details.",
+    {"Bazaar-Definite": "false"},
+)
+"""A mistake of our own; it may have had an effect."""
+_REFUSALS = (
+    *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NotLeader, NotReplicated, NotServing),
+    *(StaleTerm, TooFewInSync),
+)
+"""Failures that are events: what is refused for the cluster's sake, not for the caller's."""
+_DJANGO_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
+    (Http404, 404, "There is nothing here."),
+    (PermissionDenied, 403, "This is not allowed."),
+    (BadRequest, 400, "The request is malformed."),
+    (SuspiciousOperation, 400, "The request is malformed."),
+)
+
+
+def describe(error: Exception) -> Description | None:
+    """Return status, sentence and headers of an error; None for a mistake of our own."""
+    if isinstance(error, Failure):
+        if isinstance(error, _REFUSALS):
+            events.emit_refusal(log, errors.kind_of(error))
+        return errors.status_of(error), error.message, errors.headers_of(error)
+    if isinstance(error, RequestRefusedError):
+        return error.status.value, error.message, {"Bazaar-Definite": "true", **error.headers}
+    if isinstance(error, DatabaseError):
+        log.error("database failed reason=%s", error)
+        headers = {"Bazaar-Definite": "false", "Retry-After": str(errors.RETRY_AFTER_S)}
+        return int(HTTPStatus.SERVICE_UNAVAILABLE), f"The database failed: {error}", headers
+    return None
+
+
+def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Return DRF's answer to an error; None (a 500) for our own mistakes."""
+    code, message, headers = describe(error) or _describe_django(error)
+    if not code:
+        return None
+    body = {"error": {"code": code, "message": message}}
+    return Response(body, status=code, headers=headers)
+
+
+def _describe_django(error: Exception) -> Description:
+    """Return the same for an error of Django or DRF; status 0 for a mistake of our own."""
+    headers = {"Bazaar-Definite": "true"}
+    if isinstance(error, APIException):
+        return error.status_code, _join(error.detail), headers
+    for kind, code, message in _DJANGO_ERRORS:
+        if isinstance(error, kind):
+            return code, str(error) or message, headers
+    return 0, "", {}
+
+
+def _join(detail: Any) -> str:
+    """Return DRF's error details as one sentence after another, each with its field."""
+    if isinstance(detail, Mapping):
+        return " ".join(
+            text if field == "non_field_errors" else f"{field}: {text}"
+            for field, text in ((field, _join(inner)) for field, inner in detail.items())
+        )
+    if isinstance(detail, list | tuple):
+        return " ".join(_join(inner) for inner in detail)
+    return str(detail)
+
+
+def answer_unknown_path(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Answer a path that no role serves, in JSON (handler404)."""
+    body = {"error": {"code": HTTPStatus.NOT_FOUND, "message": f"There is no {request.path} here."}}
+    return JsonResponse(body, status=HTTPStatus.NOT_FOUND, headers={"Bazaar-Definite": "true"})
+
+
+def answer_mistake(request: HttpRequest) -> JsonResponse:
+    """Answer our own mistake, in JSON (handler500); it may have had an effect."""
+    code, message, headers = MISTAKE
+    return JsonResponse({"error": {"code": code, "message": message}}, status=code, headers=headers)

@@ -1,0 +1,180 @@
+"""
+The one DRF view of all endpoints: what browsers get, and what URLconfs are made of.
+
+A page shows the answer of the same route that answers programs, with a form for each method.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, ClassVar
+
+import msgspec
+from django.conf import settings
+from django.http import QueryDict
+from django.urls import URLPattern, re_path
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from bazaar.protocol.clients import encode
+from bazaar.protocol.endpoints import EndpointBody, fill
+from bazaar.web.decoding import FORM, JSON, RequestRefusedError, media_type, read_body
+from bazaar.web.endpoint import FORM_BODY, Endpoint, Environ, Port
+from bazaar.web.pages import PageRenderer, process_name
+from bazaar.web.router import Outcome, Route
+
+
+class JsonRenderer(BaseRenderer):
+    """Write messages, dicts and decimals as JSON; prices keep their digits."""
+
+    media_type = JSON
+    format = "json"
+    charset = None
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Return the encoded answer; indented for a page."""
+        if data is None:
+            return b""
+        content = encode(data)
+        indent = (renderer_context or {}).get("indent")
+        return msgspec.json.format(content, indent=indent) if indent else content
+
+
+class Negotiation(BaseContentNegotiation):
+    """Give browsers a page and all others JSON; nobody gets 406."""
+
+    def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
+        """Return none: bodies are read by the routes."""
+        return None
+
+    def select_renderer(  # type: ignore[override]
+        self,
+        request: Request,
+        renderers: Sequence[Any],
+        format_suffix: str | None = None,
+    ) -> tuple[Any, str]:
+        """Return the renderer: the page only for a request that names text/html."""
+        is_page = "text/html" in request.META.get("HTTP_ACCEPT", "")
+        renderer = renderers[1 if is_page else 0]
+        return renderer, renderer.media_type
+
+
+class JsonView(APIView):
+    """A view that answers JSON, and in a browser a page about it."""
+
+    renderer_classes = [JsonRenderer, PageRenderer]
+    content_negotiation_class = Negotiation
+    takes_signatures: ClassVar[bool] = False
+    entered: Mapping[str, str] = {}
+    """What a form of the page was filled in with."""
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Say how long the answer is: without it servers send it in pieces."""
+        response.add_post_render_callback(_measure)
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def describe(self, path: str) -> EndpointBody:
+        """Return what the page says of the view."""
+        raise NotImplementedError
+
+    def way_in(self, path: str) -> str | None:
+        """Return where a browser that is refused can get in; None when there is no other way."""
+        return None
+
+
+def _measure(response: Any) -> None:
+    response.headers["Content-Length"] = str(len(response.content))
+
+
+class EndpointView(JsonView):
+    """The DRF view of one endpoint; `make_urlconf` derives a class for each."""
+
+    endpoint: ClassVar[Endpoint]
+    port: ClassVar[Port]
+
+    def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Answer as the router does."""
+        environ: Environ = request.META
+        route = Route(self.endpoint, str(request.method))
+        try:
+            self._read_form(environ)
+            answer = route.perform(environ)
+        except RequestRefusedError as refused:
+            answer = route.explain(refused, environ)
+        if isinstance(answer, tuple):
+            headers, body, _ = answer
+            names = ("Content-Type", "Content-Length", "Vary", "Allow")  # DRF adds its own
+            own = {name: value for name, value in headers if name not in names}
+            answer = Outcome(HTTPStatus.OK, msgspec.Raw(body), own)
+        return Response(answer.content, status=answer.status, headers=answer.headers)
+
+    options = answer  # type: ignore[assignment]
+    http_method_not_allowed = answer  # type: ignore[assignment]
+
+    def describe(self, path: str) -> EndpointBody:
+        """Return what the page says of the endpoint."""
+        return self.endpoint.describe()
+
+    @property
+    def takes_signatures(self) -> bool:  # type: ignore[override]
+        """Whether a program may sign its request instead."""
+        return self.endpoint.is_for_members
+
+    def way_in(self, path: str) -> str | None:
+        """Return this endpoint's page at the dashboard, which signs for staff."""
+        if not self.endpoint.is_for_members:
+            return None
+        node = settings.BAZAAR_TOPOLOGY.dashboard
+        host = f"[{node.host}]" if ":" in node.host else node.host
+        return f"http://{host}:{node.port}/api/{process_name()}/{self.port}{path}"
+
+    def _read_form(self, environ: Environ) -> None:
+        """
+        Turn the form of a page into the JSON and the headers that it stands for.
+
+        Raises RequestRefusedError (403): a page of another site sent it.
+        """
+        if media_type(environ) != FORM or environ["REQUEST_METHOD"] != "POST":
+            return
+        action = self.endpoint.action("POST")
+        if action is None:
+            return
+        origin = environ.get("HTTP_ORIGIN")
+        if origin and origin.partition("://")[2] != self.request.get_host():
+            raise RequestRefusedError(
+                HTTPStatus.FORBIDDEN, "This form was sent by a page of another site."
+            )
+        sent = read_body(environ, self.endpoint.body_bytes_max)
+        environ["wsgi.input"] = BytesIO(sent)
+        self.entered = QueryDict(sent, encoding="utf-8").dict()
+        filled = fill(action.describe(), self.entered)
+        for name, value in filled.headers.items():
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
+        environ[FORM_BODY] = filled.body
+
+
+def make_patterns(endpoints: Iterable[Endpoint], port: Port) -> list[URLPattern]:
+    """Return the URL patterns of one port; a slash at the end of a path is allowed."""
+    return [
+        re_path(
+            rf"^{one.path.removeprefix('/')}/?$" if one.path != "/" else r"^$", _view(one, port)
+        )
+        for one in endpoints
+    ]
+
+
+def _view(endpoint: Endpoint, port: Port) -> Any:
+    methods = {action.method.lower(): EndpointView.answer for action in endpoint.actions}
+    kind = type("EndpointView", (EndpointView,), {**methods, "endpoint": endpoint, "port": port})
+    kind.__doc__ = endpoint.doc
+    return kind.as_view()  # type: ignore[attr-defined]
