@@ -13,6 +13,7 @@ STOCK = "MenhirCo"
 
 def test_staff_read_an_endpoint_of_a_replica(admin: Visit) -> None:
     page = admin.page
+    admin.go("/")
     page.click("nav a[href='/api'], a[href='/api']")
     page.click("#order-1 a[href='/api/order-1/control/ping']")
     expect(page.locator("#description")).to_contain_text("Whether this replica is alive")
