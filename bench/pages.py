@@ -17,7 +17,7 @@ import psutil
 
 from bazaar.protocol.clients import CatalogClient
 from tests.cluster.conftest import LiveCluster
-from tests.cluster.pages import PATHS, Visitor, open_pages
+from tests.cluster.pages import PATHS, DashboardUser, open_pages
 
 ASK_TIMEOUT_S = 5.0
 
@@ -34,10 +34,10 @@ def main() -> int:
         cluster = LiveCluster(Path(folder))
         cluster.up()
         try:
-            visitor = Visitor(cluster)
+            user = DashboardUser(cluster)
             rest = 0.0
             for count in options.pages:
-                share, asked = measure(cluster, visitor, count, paths, options.seconds)
+                share, asked = measure(cluster, user, count, paths, options.seconds)
                 rest = rest if count else share
                 print(  # noqa: T201
                     f"{count:4} pages: {share:6.2%} of a core, {share - rest:+6.2%} to rest;"
@@ -49,12 +49,12 @@ def main() -> int:
 
 
 def measure(
-    cluster: LiveCluster, visitor: Visitor, count: int, paths: Sequence[str], seconds: int
+    cluster: LiveCluster, user: DashboardUser, count: int, paths: Sequence[str], seconds: int
 ) -> tuple[float, float]:
     """Return the share of a core that the cluster took, and status answers a second."""
     node = cluster.topology.catalog
     catalog = CatalogClient.at(node, cluster.secret, ASK_TIMEOUT_S)
-    with open_pages(visitor, count, paths) as pages:
+    with open_pages(user, count, paths) as pages:
         time.sleep(2)  # connections, first renderings
         before_s, told = cpu_s(cluster.members()), count_status(catalog)
         began_s, texts = time.monotonic(), sum(len(page.texts) for page in pages)

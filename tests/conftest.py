@@ -1,5 +1,6 @@
 """What all tests share: the order they run in, Ctrl-C, and a database that threads can share."""
 
+import gc
 import signal
 from pathlib import Path
 
@@ -30,6 +31,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the clusters, folder by folder; all other tests run beside them."""
     items.sort(key=lambda item: (not _is_cluster_test(item.path), _folder(item.path)))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: looking through it takes a tenth."""
+    gc.freeze()
 
 
 def _is_cluster_test(path: Path) -> bool:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.cluster.conftest import LiveCluster
+from tests.cluster.conftest import LiveCluster, prepare
 
 CHROMIUM = shutil.which("chromium")
 QUIET = (
@@ -18,9 +18,10 @@ QUIET = (
 WAIT_MS = 20_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveCluster]:
-    live = LiveCluster(tmp_path_factory.mktemp("browser"))
+    folder = tmp_path_factory.mktemp("browser")
+    live = LiveCluster.from_prepared(folder, prepare(tmp_path_factory))
     live.up()
     yield live
     live.end()
@@ -33,7 +34,7 @@ def cluster(_cluster: LiveCluster) -> LiveCluster:
     return _cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Return Chromium. `.ci/install-tool chromium chromium` installs it."""
     assert CHROMIUM, "chromium is not installed"
@@ -85,7 +86,7 @@ def front_end(browser: Browser, cluster: LiveCluster) -> Iterator[Visit]:
         yield visit
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _signed_in(browser: Browser, _cluster: LiveCluster) -> Iterator[BrowserContext]:
     """Sign in as a person does, once for all tests."""
     with browser.new_context() as context:

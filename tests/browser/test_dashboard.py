@@ -13,7 +13,7 @@ from bazaar.clock import wait_until
 from bazaar.protocol.clients import CatalogClient
 from tests.browser.conftest import WAIT_MS, Visit
 from tests.cluster.conftest import LiveCluster
-from tests.cluster.pages import Visitor, open_pages
+from tests.cluster.pages import DashboardUser, open_pages
 from tests.cluster.requests import buy
 
 pytestmark = pytest.mark.cluster
@@ -114,8 +114,8 @@ def test_a_page_says_that_it_is_old_and_goes_on_once_the_dashboard_is_back(
 
 def test_a_hundred_open_pages_cost_the_cluster_no_more_calls_than_one(cluster: LiveCluster) -> None:
     """Every page gets each of its updates, and the processes are polled once for all of them."""
-    visitor = Visitor(cluster)
-    with open_pages(visitor, PAGES_OPEN) as pages:
+    user = DashboardUser(cluster)
+    with open_pages(user, PAGES_OPEN) as pages:
         assert wait_until(lambda: all(page.texts for page in pages), WAIT_MS / 1000)
         (before, began_s), fed = count_calls(cluster), [len(page.texts) for page in pages]
         goals = [so_far + UPDATES for so_far in fed]

@@ -129,13 +129,20 @@ class LiveCluster(TemporaryCluster):
         self.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
 
 
+def prepare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that holds `data` of three replicas and ten stocks, made by `init` once."""
+    folder = tmp_path_factory.getbasetemp() / "prepared"
+    if not folder.exists():
+        folder.mkdir()
+        done = LiveCluster(folder).run("init", "--stocks", "asterix")
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the `data` of three replicas and ten stocks."""
-    folder = tmp_path_factory.mktemp("prepared")
-    done = LiveCluster(folder).run("init", "--stocks", "asterix")
-    assert done.returncode == 0, done.stderr
-    return folder
+    """Return what clusters are copied from."""
+    return prepare(tmp_path_factory)
 
 
 @pytest.fixture

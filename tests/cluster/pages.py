@@ -1,4 +1,4 @@
-"""Open pages of the dashboard, without browsers: each asks as the script of ours does."""
+"""Open pages of the dashboard, without browsers: they poll as the page's script does."""
 
 import json
 import re
@@ -19,7 +19,7 @@ RETRY_MS = 1000
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-class Visitor:
+class DashboardUser:
     """One signed-in user; its pages share the session."""
 
     def __init__(self, cluster: LiveCluster) -> None:
@@ -68,9 +68,9 @@ class Visitor:
 class OpenPage:
     """One open page: asks for its changing part whenever the server says that there is news."""
 
-    def __init__(self, visitor: Visitor, path: str) -> None:
+    def __init__(self, user: DashboardUser, path: str) -> None:
         self.path, self.texts, self.failures = path, list[str](), 0
-        self._visitor, self._closed = visitor, threading.Event()
+        self._user, self._closed = user, threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
@@ -80,8 +80,8 @@ class OpenPage:
         self._thread.join(TIMEOUT_S)
 
     def _look(self) -> None:
-        connection = HTTPConnection(self._visitor.address, timeout=TIMEOUT_S)
-        headers = {"Cookie": self._visitor.cookie, "HX-Request": "true"}
+        connection = HTTPConnection(self._user.address, timeout=TIMEOUT_S)
+        headers = {"Cookie": self._user.cookie, "HX-Request": "true"}
         wait_ms = 0
         while not self._closed.wait(wait_ms / 1000):
             try:
@@ -99,10 +99,10 @@ class OpenPage:
 
 @contextmanager
 def open_pages(
-    visitor: Visitor, count: int, paths: Sequence[str] = PATHS
+    user: DashboardUser, count: int, paths: Sequence[str] = PATHS
 ) -> Iterator[list[OpenPage]]:
     """Open so many pages, of all kinds in turns, and close them in the end."""
-    pages = [OpenPage(visitor, paths[number % len(paths)]) for number in range(count)]
+    pages = [OpenPage(user, paths[number % len(paths)]) for number in range(count)]
     try:
         yield pages
     finally:

@@ -13,7 +13,7 @@ def assert_proof(cluster: LiveCluster, load: Load | None = None) -> None:
     """
     Heal the cluster, wait until it is level, and hold it to its promises (I1 to I4, I7 to I9).
 
-    load: what clients were told, which must be true as well.
+    load: what clients saw, which must be true as well.
     """
     cluster.heal()
     last = max(view.status.last for view in cluster.look().processes if view.status)

@@ -12,7 +12,7 @@ TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Answer:
     """An answer: status, headers in lower case, decoded body."""
 
     status: int
@@ -22,7 +22,7 @@ class Told:
 
 def ask(
     cluster: LiveCluster, method: str, path: str, body: Any = None, key: str | None = None
-) -> Told:
+) -> Answer:
     """Send one request to the first front end."""
     host, port = cluster.topology.front_ends[0].address
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
@@ -34,22 +34,22 @@ def ask(
         connection.request(method, path, content, headers)
         response = connection.getresponse()
         answered = {name.lower(): value for name, value in response.headers.items()}
-        return Told(response.status, answered, json.loads(response.read()))
+        return Answer(response.status, answered, json.loads(response.read()))
     finally:
         connection.close()
 
 
-def buy(cluster: LiveCluster, stock_name: str, quantity: int = 1, key: str | None = None) -> Told:
+def buy(cluster: LiveCluster, stock_name: str, quantity: int = 1, key: str | None = None) -> Answer:
     """Buy shares."""
     body = {"stock_name": stock_name, "trade_type": "buy", "quantity": quantity}
     return ask(cluster, "POST", "/orders", body, key)
 
 
-def look_up(cluster: LiveCluster, order_no: int) -> Told:
+def look_up(cluster: LiveCluster, order_no: int) -> Answer:
     """Look an order up."""
     return ask(cluster, "GET", "/orders?" + urlencode({"order_no": order_no}))
 
 
-def query(cluster: LiveCluster, stock_name: str) -> Told:
+def query(cluster: LiveCluster, stock_name: str) -> Answer:
     """Query a stock."""
     return ask(cluster, "GET", "/stocks?" + urlencode({"stock_name": stock_name}))

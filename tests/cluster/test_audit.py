@@ -41,19 +41,19 @@ def run_audit(cluster: LiveCluster) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_load_with_a_killed_leader_is_proved(cluster: LiveCluster) -> None:
-    """I1 to I4, I7 and I8, from what clients were told and what the cluster has."""
+    """I1 to I4, I7 and I8, from what clients saw and what the cluster has."""
     with Load([cluster.base_url], 4) as load:
         load.await_progress(50)
         leader = cluster.leader()
         cluster.kill(leader)
         load.await_progress(50)
-        status, told = run_audit(cluster)
-        assert sentences(told) == [], "one replica is dead, nothing is wrong"
+        status, report = run_audit(cluster)
+        assert sentences(report) == [], "one replica is dead, nothing is wrong"
         assert status == exits.UNREACHABLE
         cluster.start(leader)
         load.await_progress(20)
-        status, told = run_audit(cluster)
-        assert (sentences(told), status) == ([], exits.OK), "while trades go on"
+        status, report = run_audit(cluster)
+        assert (sentences(report), status) == ([], exits.OK), "while trades go on"
     verdict = prove(load.records, data=cluster.data, urls=[cluster.base_url])
     assert (verdict.sentences, verdict.gaps) == ((), ())
     assert verdict.counts["orders read back"] == len(load.acknowledged)
@@ -71,9 +71,9 @@ def test_damage_in_a_running_cluster_is_named(
     write(cluster, "order-1", "UPDATE order_app_logentry SET quantity = 99 WHERE order_no = 7")
     write(cluster, "order-2", "DELETE FROM order_app_logentry WHERE order_no = 8")
     write(cluster, "catalog", A_SHARE_TOO_MANY)
-    status, told = run_audit(cluster)
+    status, report = run_audit(cluster)
     assert status == exits.INCONSISTENT
-    found = {(one["where"], one["invariant"], one.get("order_no")) for one in told["findings"]}
+    found = {(one["where"], one["invariant"], one.get("order_no")) for one in report["findings"]}
     assert {("order-1", "I1", 7), ("order-2", "I1", 8), ("catalog", "I4", None)} <= found
     verdict = prove(load.records, data=cluster.data, level_timeout_s=1)
     assert verdict.exit == exits.INCONSISTENT
@@ -86,5 +86,5 @@ def write(cluster: LiveCluster, name: str, statement: str) -> None:
         database.execute(statement)
 
 
-def sentences(told: dict[str, Any]) -> list[str]:
-    return [finding["sentence"] for finding in told["findings"]]
+def sentences(report: dict[str, Any]) -> list[str]:
+    return [finding["sentence"] for finding in report["findings"]]

@@ -1,4 +1,4 @@
-"""Chaos on a real cluster: every fault strikes, and nothing of it is left in the end."""
+"""Chaos on a real cluster: every fault is injected, and nothing of it is left in the end."""
 
 import threading
 
@@ -18,7 +18,7 @@ INTERVAL_S = 1.0
 ALL_TIMEOUT_S = 90.0
 
 
-def test_every_fault_strikes_and_heals(cluster: LiveCluster) -> None:
+def test_every_fault_is_injected_and_healed(cluster: LiveCluster) -> None:
     marks: list[Mark] = []
     is_enough = threading.Event()
 

@@ -62,7 +62,7 @@ def last_order(cluster: LiveCluster) -> int:
 
 
 def test_a_simulation_outlives_its_leader_and_its_front_end(cluster: LiveCluster) -> None:
-    """I2, I3: what it was told is there, and is there once."""
+    """I2, I3: every order it was acknowledged is there, and is there once."""
     last_before = last_order(cluster)
     simulation = Simulation(cluster, "--requests", "250", "--seed", "4", "--new")
     simulation.has_kept(40)

@@ -1,4 +1,4 @@
-"""Processes die under load, and nobody loses, doubles or misnumbers an order (I1-I4, I8)."""
+"""Processes die under load, and no order is lost, doubled or misnumbered (I1-I4, I8)."""
 
 import os
 import sqlite3
@@ -15,7 +15,7 @@ from bazaar.core.replica import ReplicaState
 from bazaar.protocol.statuses import ReplicaStatus
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.load import Load
-from tests.cluster.pages import PATHS, Visitor
+from tests.cluster.pages import PATHS, DashboardUser
 from tests.cluster.proof import assert_proof
 from tests.cluster.requests import buy, look_up, query
 
@@ -56,9 +56,9 @@ def test_with_two_of_three_dead_trades_and_look_ups_go_on(cluster: LiveCluster) 
     first = buy(cluster, "GameStart").body["order_no"]
     for _ in range(2):
         cluster.kill(cluster.leader())
-    told = buy(cluster, "GameStart")
-    assert told.status == 200
-    assert look_up(cluster, told.body["order_no"]).status == 200
+    answer = buy(cluster, "GameStart")
+    assert answer.status == 200
+    assert look_up(cluster, answer.body["order_no"]).status == 200
     assert look_up(cluster, first).body["data"]["stock_name"] == "GameStart"
     assert_proof(cluster)
 
@@ -125,8 +125,8 @@ def test_the_same_key_sent_by_many_at_once_places_one_order(cluster: LiveCluster
         thread.start()
     for thread in threads:
         thread.join(PATIENCE_S)
-    assert {told.status for told in answers} == {200}
-    assert len({told.body["order_no"] for told in answers}) == 1
+    assert {one.status for one in answers} == {200}
+    assert len({one.body["order_no"] for one in answers}) == 1
     other = buy(cluster, "GameStart", quantity=2, key=key)
     assert other.status == 422
     assert_proof(cluster)
@@ -151,7 +151,7 @@ def test_an_altered_log_keeps_its_replica_out_until_it_is_rebuilt(cluster: LiveC
     cluster.run("stop", name)
     _alter_one_order(cluster, replica_id)
     cluster.run("start", name)  # waits for a replica that serves, and says that it does not
-    cluster.wait_for(lambda snapshot: _standing(cluster, name) == ReplicaState.CORRUPT)
+    cluster.wait_for(lambda snapshot: _state(cluster, name) == ReplicaState.CORRUPT)
     cluster.kill("leader")
     assert buy(cluster, "GameStart").status == 200
     assert cluster.leader() != name, "the largest id is not fit to lead"
@@ -167,25 +167,25 @@ def _alter_one_order(cluster: LiveCluster, replica_id: int) -> None:
     connection.close()
 
 
-def _standing(cluster: LiveCluster, name: str) -> str | None:
+def _state(cluster: LiveCluster, name: str) -> str | None:
     status = cluster.view(name).status
     return status.state if isinstance(status, ReplicaStatus) else None
 
 
 def test_the_dashboard_outlives_everybody_else_and_says_so(cluster: LiveCluster) -> None:
-    visitor = Visitor(cluster)
+    user = DashboardUser(cluster)
     others = [view.name for view in cluster.look().processes if view.name != "dashboard"]
     pid = cluster.view("dashboard").pid
     for name in others:
         cluster.kill(name)
 
     def up() -> list[str]:
-        return [role["name"] for role in visitor.read("/api/cluster")["roles"] if role["is_up"]]
+        return [role["name"] for role in user.read("/api/cluster")["roles"] if role["is_up"]]
 
     assert wait_until(lambda: not up(), PATIENCE_S)
     for path in PATHS:
-        assert "bz-live" in visitor.call("GET", path)
-    page = visitor.call("GET", "/")
+        assert "bz-live" in user.call("GET", path)
+    page = user.call("GET", "/")
     assert "There is no leader." in page
     for name in others:
         assert f"{name} does not answer" in page
@@ -216,12 +216,12 @@ def test_nobody_notices_that_the_dashboard_is_dead(cluster: LiveCluster) -> None
 
 @pytest.mark.parametrize("name", ["catalog", "frontend-1"])
 def test_a_process_is_paused_and_resumed_from_the_page(cluster: LiveCluster, name: str) -> None:
-    visitor = Visitor(cluster)
+    user = DashboardUser(cluster)
     for verb, state in (("pause", "paused"), ("resume", "running")):
-        visitor.do("/faults", "/", {"verb": verb, "name": name})
+        user.do("/faults", "/", {"verb": verb, "name": name})
         assert cluster.view(name).state == state
-    done = [(one["source"], one["text"]) for one in visitor.read("/api/events?q=" + name)["events"]]
-    assert [(who, text.partition(":")[0]) for who, text in done if who == "admin"] == [
+    done = [(one["source"], one["text"]) for one in user.read("/api/events?q=" + name)["events"]]
+    assert [(source, text.partition(":")[0]) for source, text in done if source == "admin"] == [
         ("admin", f"resume {name}"),
         ("admin", f"pause {name}"),
     ]

@@ -17,7 +17,7 @@ STOCK = "BoarCo"
 
 
 def stock_reads(cluster: LiveCluster) -> int:
-    """Return how often the catalog was asked for a stock."""
+    """Return how many stock queries the catalog has answered."""
     node = cluster.topology.catalog
     client = CatalogClient.at(node, cluster.secret, WAIT_S)
     try:

@@ -42,7 +42,7 @@ def test_a_paused_leader_is_replaced_and_acknowledges_nothing_afterwards(
         load.await_progress()
         cluster.resume(name)
         trade = Trade(uuid4(), "GameStart", TradeType.BUY, 1)
-        # Deposed: it had not heard yet that it is, and the ledger has told it.
+        # Deposed: it learned only from the ledger that its term is over.
         with client_of(cluster, name) as old, pytest.raises((NotLeader, Deposed)):
             old.trade(Term(term), [trade], 5.0)
         load.await_progress()

@@ -1,4 +1,4 @@
-"""`manage.py cluster` with real processes: what it starts it ends, whatever is killed (part 8)."""
+"""`manage.py cluster` with real processes: what it starts it ends, whatever is killed."""
 
 import os
 import re

@@ -63,11 +63,6 @@ MUTANTS = (
         "self.released = max(self.released, upto)",
         "self.released = min(self.released, upto)",
     ),
-    Mutant(
-        "trades wait for followers out of sync",
-        "if progress.is_in_sync and progress.position < upto",
-        "if progress.position < upto",
-    ),
     # Elections
     Mutant(
         "a leader is chosen that does not reach the catalog",
@@ -102,13 +97,13 @@ MUTANTS = (
     ),
     Mutant(
         "a suspended holder renews its lease",
-        "holder is None or holder.is_suspended or",
-        "holder is None or",
+        "lease is None or lease.is_suspended or",
+        "lease is None or",
     ),
     Mutant(
         "a holder caches a stock while it changes",
-        "if stock_name in self.passing:",
-        "if stock_name in self.suspects:",
+        "if holder_id not in self.leases or stock_name in self.changing:",
+        "if holder_id not in self.leases:",
     ),
     # What processes share
     Mutant(
@@ -141,7 +136,12 @@ MUTANTS = (
         "if count > self._body_bytes_max:",
         "if count > self._body_bytes_max + 1:",
     ),
-    # The roles' endpoints and databases
+    # Endpoints and databases
+    Mutant(
+        "an unsigned GET is answered",
+        "if self._is_for_members:",
+        "if self._is_for_members and body:",
+    ),
     Mutant(
         "a name may be longer than its limit",
         "if len(text) > STOCK_NAME_CHARS_MAX:",
@@ -149,8 +149,8 @@ MUTANTS = (
     ),
     Mutant(
         "a stale stock passes for a current one",
-        "return None if reading.is_stale else reading",
-        "return reading",
+        "if read.is_stale:",
+        "if read.is_stale and read.age_s < 0:",
     ),
     Mutant(
         "every order stays in memory",
