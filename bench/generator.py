@@ -17,7 +17,7 @@ from collections.abc import Callable
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.processes import Processes
 from bazaar.loadtest.profiles import Weighted
-from bazaar.loadtest.totals import Book
+from bazaar.loadtest.totals import RunTotals
 from bench import wrk
 from bench.cache import start_bare
 from bench.wrk import Measured
@@ -65,7 +65,7 @@ def run_own(url: str, connections: int, seconds: int) -> Measured:
         is_fresh=False,
         deadline_s=10.0,
     )
-    book = Book()
+    book = RunTotals()
     processes = Processes(plan, book.add, lambda line: None)
     try:
         processes.begin()

@@ -1,5 +1,5 @@
 """
-`manage.py loadtest evaluate`: measures clusters of its own and writes a page with plots.
+`manage.py loadtest evaluate`: measures throw-away clusters, writes a page.
 
 Only the command imports it. It may import the load test and everything below.
 """

@@ -98,7 +98,7 @@ class Runner:
         self._ranks = {one.stock_name: rank for rank, one in enumerate(stocks, start=1)}
 
     def measure(self, step: Step) -> Outcome:
-        """Run one step. Raises Ended: it left no result."""
+        """Run one step. Raises CommandFailed: it left no result."""
         with tempfile.TemporaryDirectory(prefix="bazaar-step-") as folder:
             history, found = Path(folder) / "history.jsonl", Path(folder) / "summary.json"
             kept = ("--history", str(history), "--json", str(found), "--quiet")
