@@ -21,7 +21,7 @@ from bazaar.web.rest import (
     read_text,
 )
 from bazaar.web.router import GetHop, PostHop
-from catalog_app import rows, selectors, serializers, services, wiring
+from catalog_app import selectors, serializers, services, wiring
 
 
 class DirectTrade(msgspec.Struct, frozen=True):
@@ -131,9 +131,9 @@ class LedgerPage(MemberEndpoint):
     query = examples.PageQuery()
 
     def get(self, request: Request) -> Response:
-        page = selectors.get_page(
-            after=OrderNo(read_number(request, "after")),
-            limit=min(read_number(request, "limit", 1), messages.ORDERS_MAX),
+        page = selectors.LEDGER.page(
+            OrderNo(read_number(request, "after")),
+            min(read_number(request, "limit", 1), messages.ORDERS_MAX),
         )
         return Response(messages.PageBody.from_core(page))
 
@@ -222,7 +222,7 @@ class RowPage(MemberEndpoint):
 
     def get(self, request: Request) -> Response:
         after = OrderNo(read_number(request, "after"))
-        return Response(rows.list_rows(after=after, limit=_read_limit(request)))
+        return Response(selectors.LEDGER.list_rows(after, _read_limit(request)))
 
 
 class RowSearch(MemberEndpoint):
@@ -237,7 +237,7 @@ class RowSearch(MemberEndpoint):
 
     def get(self, request: Request) -> Response:
         before, text = read_number(request, "before"), read_text(request, "text")
-        return Response(rows.find(text=text, before=before, limit=_read_limit(request)))
+        return Response(selectors.LEDGER.search(text, before, _read_limit(request)))
 
 
 class Listing(MemberEndpoint):
@@ -252,7 +252,7 @@ class Listing(MemberEndpoint):
 
     def get(self, request: Request) -> Response:
         after = read_number(request, "after")
-        return Response(rows.list_stocks(after=after, limit=_read_limit(request)))
+        return Response(selectors.list_stocks(after=after, limit=_read_limit(request)))
 
 
 def _read_limit(request: Request) -> int:

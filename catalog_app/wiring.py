@@ -103,7 +103,7 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
 
 def status() -> CatalogStatus:
     """Return what the catalog tells of itself."""
-    leadership, (last, digest) = selectors.get_leadership(), selectors.get_head()
+    leadership, (last, digest) = selectors.get_leadership(), selectors.LEDGER.head
     holders = lease_table().list_holders()
     return CatalogStatus(
         **process_status(),

@@ -22,7 +22,7 @@ from bazaar.web.rest import (
     read_text,
 )
 from bazaar.web.router import GetHop, PostHop
-from order_app import rows, serializers, services, wiring
+from order_app import serializers, services, wiring
 
 
 class DirectTrade(msgspec.Struct, frozen=True):
@@ -177,7 +177,8 @@ class RowPage(MemberEndpoint):
 
     def get(self, request: Request) -> Response:
         limit = min(read_number(request, "limit", 1), ROWS_MAX)
-        return Response(rows.list_rows(after=OrderNo(read_number(request, "after")), limit=limit))
+        after = OrderNo(read_number(request, "after"))
+        return Response(wiring.replica().log.list_rows(after, limit))
 
 
 class RowSearch(MemberEndpoint):
@@ -193,7 +194,7 @@ class RowSearch(MemberEndpoint):
     def get(self, request: Request) -> Response:
         limit = min(read_number(request, "limit", 1), ROWS_MAX)
         before, text = read_number(request, "before"), read_text(request, "text")
-        return Response(rows.find(text=text, before=before, limit=limit))
+        return Response(wiring.replica().log.search(text, before, limit))
 
 
 class PingDetail(GetHop):
