@@ -3,7 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
-from bazaar.core.types import STOCK_NAME_CHARS_MAX, TradeType
+from bazaar.core.types import STOCK_NAME_CHARS_MAX
+from bazaar.runtime.order_table import order_constraints
 
 
 class Stock(models.Model):
@@ -65,13 +66,7 @@ class Entry(models.Model):
     class Meta:
         """What an entry can be."""
 
-        constraints = [
-            models.CheckConstraint(name="entry_order_no_from_1", condition=Q(order_no__gte=1)),
-            models.CheckConstraint(name="entry_quantity_from_1", condition=Q(quantity__gte=1)),
-            models.CheckConstraint(
-                name="entry_trade_type_known", condition=Q(trade_type__in=list(TradeType))
-            ),
-        ]
+        constraints = order_constraints("entry")
 
     def __str__(self) -> str:
         return f"{self.order_no}: {self.trade_type} {self.quantity} {self.stock_id}"

@@ -82,7 +82,7 @@ def _invalidating(stocks: Sequence[types.Stock]) -> Iterator[None]:
 def _page_for(batch: Batch, facts: LedgerFacts, decision: Decision) -> Page:
     """Return what the leader's log lacks: as a rule just what was decided."""
     if batch.after != facts.last:
-        return selectors.get_page(after=batch.after, limit=wiring.page_orders_max())
+        return selectors.LEDGER.page(batch.after, wiring.page_orders_max())
     return Page(
         after=facts.last,
         previous=facts.digest,
@@ -101,7 +101,7 @@ def trade_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> 
     """
     trade = Trade(uuid4(), stock_name, trade_type, quantity)
     while True:
-        leadership, (last, _) = selectors.get_leadership(), selectors.get_head()
+        leadership, (last, _) = selectors.get_leadership(), selectors.LEDGER.head
         try:
             answer = place_batch(batch=Batch(leadership.term, leadership.leader, last, (trade,)))
         except StaleTerm:

@@ -13,9 +13,9 @@ from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
+from bazaar.runtime.database import database_bytes
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
-from bazaar.runtime.storage import database_bytes
 from bazaar.web.member_auth import refusals
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
