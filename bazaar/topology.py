@@ -1,5 +1,5 @@
 """
-The roles, and where every process listens (docs/DESIGN.md 1).
+The roles, and the cluster description (docs/DESIGN.md 1).
 
 One TOML file describes the whole cluster, so the same code runs on one machine or on many. This
 module reads and checks it; `bazaar.settings.env` decides which file.
@@ -175,7 +175,11 @@ def _check(topology: Topology) -> None:
 
 
 def load(path: Path) -> Topology:
-    """Read a cluster description from a file. Raises TopologyError."""
+    """
+    Read a cluster description from a file.
+
+    Raises TopologyError, which names file and place.
+    """
     try:
         return parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

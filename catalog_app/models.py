@@ -23,7 +23,7 @@ class Stock(models.Model):
     version = models.BigIntegerField(default=1)
 
     class Meta:
-        """I4 as constraints: bought and sold follow from the columns and are whole and >= 0."""
+        """I4 as constraints: bought and sold are whole numbers >= 0."""
 
         constraints = [
             models.CheckConstraint(
@@ -64,7 +64,7 @@ class Entry(models.Model):
     """The version that the stock has from this entry on; what histories are checked with."""
 
     class Meta:
-        """What an entry can be."""
+        """I4 as constraints: bought and sold are whole numbers >= 0."""
 
         constraints = order_constraints("entry")
 
@@ -79,7 +79,7 @@ class Leadership(models.Model):
     leader = models.IntegerField(null=True)
 
     class Meta:
-        """Exactly one row."""
+        """I4 as constraints: bought and sold are whole numbers >= 0."""
 
         constraints = [models.CheckConstraint(name="leadership_is_one_row", condition=Q(id=1))]
 
@@ -88,7 +88,11 @@ class Leadership(models.Model):
 
 
 class HolderRegistration(models.Model):
-    """A process that may be serving stocks from memory; survives the catalog's restart."""
+    """
+    A process that may be serving stocks from memory.
+
+    Survives the catalog's restart.
+    """
 
     holder_id = models.UUIDField(primary_key=True)
     host = models.CharField(max_length=253)

@@ -40,7 +40,7 @@ def get_stock(*, stock_name: str) -> types.Stock:
 
 def list_stocks(*, after: int, limit: int) -> ListingBody:
     """
-    Return up to `limit` stocks after one, by their places, and the ledger's end at that moment.
+    Return stocks after a place, and the ledger's end at that moment.
 
     Stocks and end are read in one statement: they belong to one committed state (I4).
     """

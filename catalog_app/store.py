@@ -1,5 +1,5 @@
 """
-The deciding transaction's reads and writes: few statements, plain SQL (ADR 0022).
+Plain SQL of the deciding transaction (docs/adr/0022).
 
 The ORM costs several times the statement itself here, on the one path that every trade takes.
 Everything else in this room reads through `selectors`.
@@ -46,7 +46,7 @@ def read_facts(database: Connection, batch: Batch) -> LedgerFacts:
 
 
 def write(database: Connection, facts: LedgerFacts, decision: Decision) -> None:
-    """Append the orders to the ledger and change their stocks, in the deciding transaction."""
+    """Append the orders to the ledger and change their stocks."""
     if not decision.orders:
         return
     more = [(facts.term, version) for version in decision.versions]

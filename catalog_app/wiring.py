@@ -62,7 +62,7 @@ def counts() -> Counts:
 
 @cache
 def lease_table() -> LeaseTableShell:
-    """Return the leases, those that may have been granted before a restart among them."""
+    """Return the lease table, with leases from before a restart."""
     return LeaseTableShell(settings.BAZAAR_LIMITS.lease_s, Clock(clock.monotonic_s, clock.wait))
 
 

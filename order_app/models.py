@@ -27,7 +27,7 @@ class LogEntry(models.Model):
 
 
 class HeardTerm(models.Model):
-    """The one row with the highest term heard and its leader (I5, I6 across restarts)."""
+    """The one row with the highest term heard and its leader (I5, I6)."""
 
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)

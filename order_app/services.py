@@ -46,7 +46,11 @@ def take_append(*, append: Append) -> Accepted:
 
 
 def take_notice(*, term: Term, leader: ReplicaId) -> None:
-    """Learn which replica leads. Raises StaleTerm, NotServing (definite), Unreachable."""
+    """
+    Learn which replica leads.
+
+    Raises StaleTerm, NotServing (definite), Unreachable.
+    """
     wiring.replica().take_notice(term, leader)
 
 

@@ -1,8 +1,9 @@
 """
 The order log on disk: the core's `Log`, durable when `append` returns.
 
-SQLite in WAL with synchronous=FULL (ADR 0002). The newest digest is kept in memory, because nearly
-every append needs it. Callers hold the replica's lock while they write: one writer a database.
+SQLite in WAL with synchronous=FULL (docs/adr/0002). The newest digest is kept in memory, because
+nearly every append needs it. Callers hold the replica's lock while they write: one writer a
+database.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The database of this process: whether it can be used, what it lacks, how large it is."""
+"""The database of this process: its checks, migrations and size."""
 
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def find_missing_migrations() -> list[str]:
 
 
 def database_bytes() -> int | None:
-    """Return the size of the database in bytes, without a query; None where there is no file."""
+    """Return the size of the database in bytes; None where there is no file."""
     name = connection.settings_dict["NAME"]
     if not has_database() or not Path(name).is_file():
         return None

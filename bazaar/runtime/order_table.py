@@ -2,8 +2,8 @@
 A table of orders: the ledger of the catalog, or the order log of a replica.
 
 Both have the same columns; the ledger has some more. Every statement that reads or writes orders is
-here: plain SQL (ADR 0022), because every trade writes here, and every look-up that no cache answers
-reads here. The tables themselves are made by the models of their rooms.
+here: plain SQL (docs/adr/0022), because every trade writes here, and every look-up that no cache
+answers reads here. The tables themselves are made by the models of their rooms.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -54,7 +54,7 @@ _STORED_TEXT = _STORED + (
 
 
 def order_constraints(prefix: str) -> list[models.BaseConstraint]:
-    """Return what the database demands of an order; prefix: of the constraints' names."""
+    """Return the constraints of an order's columns; prefix: of their names."""
     return [
         models.CheckConstraint(name=f"{prefix}_order_no_from_1", condition=Q(order_no__gte=1)),
         models.CheckConstraint(name=f"{prefix}_quantity_from_1", condition=Q(quantity__gte=1)),
@@ -120,7 +120,11 @@ class OrderTable:
         keys: Sequence[UUID],
         execute: Callable[[str, Sequence[str]], Iterable[tuple[Any, ...]]] = read,
     ) -> dict[UUID, Order]:
-        """Return the orders that have one of these keys, by key; execute: runs the statement."""
+        """
+        Return the orders that have one of these keys, by key.
+
+        execute: runs the statement.
+        """
         rows = execute(self._find % ", ".join("?" * len(keys)), [key.hex for key in keys])
         return {order.key: order for order in map(_order, rows)}
 
@@ -132,7 +136,11 @@ class OrderTable:
         return Digest(digest)
 
     def page(self, after: OrderNo, limit: int) -> Page:
-        """Return up to `limit` orders after one. Raises GapFound (definite): it ends before."""
+        """
+        Return up to `limit` orders after one.
+
+        Raises GapFound (definite): it ends before.
+        """
         last, digest = self.head
         if after > last:
             raise GapFound(last)
@@ -148,7 +156,11 @@ class OrderTable:
         )
 
     def find_fault(self) -> OrderNo | None:
-        """Check every order against the hash chain (I8); return the first that does not fit."""
+        """
+        Check every order against the hash chain (I8).
+
+        Return the first that does not fit.
+        """
         expected, digest = 1, GENESIS
         while rows := read(self._texts, [expected - 1, VERIFY_ROWS]):
             for order_no, text, stored in rows:
@@ -165,7 +177,7 @@ class OrderTable:
 
     def search(self, text: str, before: int, limit: int) -> FoundBody:
         """
-        Return the newest rows before an order with a text in key or stock, whatever its case.
+        Return the newest rows before an order with a text in key or stock.
 
         before: 0 for the newest of all. There is no index on names, because each trade would pay
         for it: a whole key is found by its index, anything else by reading backwards through
