@@ -9,7 +9,7 @@ from bazaar.core.election import Leadership
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import ReplicaId, Term, Version
 from bazaar.protocol.messages import StockBody
-from bazaar.protocol.rows import ListingBody
+from bazaar.protocol.stored_rows import ListingBody
 from bazaar.runtime.order_table import OrderTable
 from bazaar.runtime.transactions import read
 from catalog_app.models import Entry, HolderRegistration, Stock

@@ -8,8 +8,8 @@ import msgspec
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
 from bazaar.protocol import examples, messages
-from bazaar.protocol.rows import ROWS_MAX, FoundBody, ListingBody, RowsBody
 from bazaar.protocol.statuses import CatalogStatus
+from bazaar.protocol.stored_rows import ROWS_MAX, FoundBody, ListingBody, RowsBody
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
 from catalog_app import selectors, serializers, services, wiring
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.types import OrderNo
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.protocol.rows import Row
+from bazaar.protocol.stored_rows import StoredRow
 from dashboard import wiring
 from dashboard.models import AuditEntry, EventRecord
 
@@ -23,7 +23,7 @@ class OrderCopy:
     """One order in one database, or why it is not shown."""
 
     name: str
-    row: Row | None
+    row: StoredRow | None
     reason: str = ""
 
 
@@ -33,7 +33,7 @@ class OrdersPage:
 
     source: str
     """The database that it is from."""
-    rows: Sequence[Row]
+    rows: Sequence[StoredRow]
     first: int
     """The oldest order that was looked at: older ones are on the next page."""
 

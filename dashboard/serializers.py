@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from bazaar.protocol.rows import Row
 from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
+from bazaar.protocol.stored_rows import StoredRow
 from bazaar.web.pages import ShownAnswer, cut, make_forms
 from dashboard.actions import FORMS_BY_ENDPOINT
 from dashboard.api_relay import EndpointReading
@@ -108,7 +108,7 @@ def _show_cache(status: FrontEndStatus) -> dict[str, Any]:
     }
 
 
-def _show_row(row: Row) -> dict[str, Any]:
+def _show_row(row: StoredRow) -> dict[str, Any]:
     return {**msgspec.structs.asdict(row), "digest": row.digest[:DIGEST_CHARS]}
 
 

@@ -15,7 +15,7 @@ from itertools import zip_longest
 import msgspec
 
 from bazaar.core.histogram import LATENCY_BOUNDS_S, quantile
-from bazaar.protocol.statuses import FrontEndStatus, Operation, ReplicaStatus
+from bazaar.protocol.statuses import FrontEndStatus, OperationStatus, ReplicaStatus
 from dashboard.cluster_view import ClusterView
 
 HISTORY_S = 900.0
@@ -116,12 +116,14 @@ class _Period:
     after: FrontEndStatus
     took_s: float
 
-    def operations(self, names: frozenset[str]) -> Iterable[tuple[Operation, Operation]]:
+    def operations(
+        self, names: frozenset[str]
+    ) -> Iterable[tuple[OperationStatus, OperationStatus]]:
         """Yield the counts before and after, for the operations of one kind."""
         before = {operation.name: operation for operation in self.before.operations}
         for after in self.after.operations:
             if after.name in names:
-                yield before.get(after.name, Operation(name=after.name, count=0)), after
+                yield before.get(after.name, OperationStatus(name=after.name, count=0)), after
 
 
 def _rate(periods: Iterable[_Period], names: frozenset[str]) -> TrafficRate:

@@ -19,12 +19,12 @@ from bazaar.clock import monotonic_s
 from bazaar.core.election import Elector, Leadership, Ping
 from bazaar.core.failures import Failure
 from bazaar.core.flow import (
-    AskAllPings,
-    AskPing,
-    Claim,
+    AwaitLeader,
+    ClaimLeadership,
     Effect,
-    Notify,
-    Reconsider,
+    NotifyReplicas,
+    PingReplica,
+    PingReplicas,
     SendTrades,
 )
 from bazaar.core.ledger import Answer
@@ -123,7 +123,7 @@ class LeaderWatch:
                 case SendTrades(term, leader, trades):
                     left_s = min(deadlines[trade.key] for trade in trades) - monotonic_s()
                     return self.replicas[leader].trade(term, trades, max(left_s, RECONSIDER_S))
-                case Reconsider(keys, term, failure):
+                case AwaitLeader(keys, term, failure):
                     return self._reconsider(keys, term, failure, deadlines)
             raise AssertionError(f"forwarding has no effect {effect}")
 
@@ -146,14 +146,14 @@ class LeaderWatch:
         """Do what the election asks for. Raises Failure."""
         timeout_s = self.limits.ping_timeout_s
         match effect:
-            case AskPing(replica_id):
+            case PingReplica(replica_id):
                 return self.replicas[replica_id].ping(timeout_s)
-            case AskAllPings(replica_ids):
+            case PingReplicas(replica_ids):
                 return self._ping_all(replica_ids)
-            case Claim(term, leader):
+            case ClaimLeadership(term, leader):
                 events.emit(log, logging.INFO, "claiming", term=term + 1, leader=leader)
                 return self.catalog.claim(term, leader)
-            case Notify(term, leader, replica_ids):
+            case NotifyReplicas(term, leader, replica_ids):
                 self._notify(term, leader, replica_ids)
                 return None
         raise AssertionError(f"an election has no effect {effect}")

@@ -14,7 +14,15 @@ from typing import Any
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Corrupt, Deposed, Diverged, Failure, NotLeader
-from bazaar.core.flow import AskCatalog, AskLedger, AskPeer, AwaitFollowers, Effect, Flow, Ship
+from bazaar.core.flow import (
+    AwaitFollowers,
+    Effect,
+    Flow,
+    PlaceBatch,
+    ReadLedger,
+    ReadPeerLog,
+    ShipOrders,
+)
 from bazaar.core.ledger import Answer
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Linked, Outbox
@@ -198,7 +206,7 @@ class ReplicaShell:
 
     def _perform_placing(self, effect: Effect) -> Any:
         """Perform an effect of a batch; this thread itself sends to the followers."""
-        if isinstance(effect, Ship):
+        if isinstance(effect, ShipOrders):
             self._ship(effect.orders, self.begin_appends)
             return None
         return self._perform(effect)
@@ -206,13 +214,13 @@ class ReplicaShell:
     def _perform(self, effect: Effect) -> Any:
         """Perform an effect of a flow. Raises Failure."""
         match effect:
-            case AskCatalog(batch):
+            case PlaceBatch(batch):
                 return self.catalog.place(batch)
-            case AskLedger(after):
+            case ReadLedger(after):
                 return self.catalog.ledger(after, self.limits.page_orders_max)
-            case AskPeer(peer, after):
+            case ReadPeerLog(peer, after):
                 return self.peers[peer].log(after, self.limits.page_orders_max)
-            case Ship(orders):
+            case ShipOrders(orders):
                 self._ship(orders)
             case AwaitFollowers(upto):
                 return self._await_followers(upto)

@@ -21,7 +21,7 @@ class OrderLog(OrderTable):
     def __init__(self) -> None:
         """Read where the log ends."""
         super().__init__("order_app_logentry")
-        self._newest = super().head
+        self._newest = self.read_head()
 
     @property
     def head(self) -> tuple[OrderNo, Digest]:

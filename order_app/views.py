@@ -6,8 +6,8 @@ import msgspec
 
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType
 from bazaar.protocol import examples, messages
-from bazaar.protocol.rows import ROWS_MAX, FoundBody, RowsBody
 from bazaar.protocol.statuses import ReplicaStatus
+from bazaar.protocol.stored_rows import ROWS_MAX, FoundBody, RowsBody
 from bazaar.web.decoding import check_stock_name
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
 from order_app import serializers, services, wiring

@@ -21,7 +21,15 @@ from bazaar.core.failures import (
     StaleTerm,
     Unreachable,
 )
-from bazaar.core.flow import AskAllPings, AskPing, Claim, Flow, Notify, Reconsider, SendTrades
+from bazaar.core.flow import (
+    AwaitLeader,
+    ClaimLeadership,
+    Flow,
+    NotifyReplicas,
+    PingReplica,
+    PingReplicas,
+    SendTrades,
+)
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
 
@@ -88,7 +96,7 @@ class Elector:
             yield from self._elect(suspect=None)
             return
         try:
-            ping: Ping = yield AskPing(leader)
+            ping: Ping = yield PingReplica(leader)
         except (Unreachable, NotServing) as failure:
             self.silences += 1
             is_refused = not isinstance(failure, Unreachable) or failure.is_refused
@@ -103,7 +111,7 @@ class Elector:
         elif not ping.reaches_catalog:
             yield from self._elect(suspect=leader, is_live=True)
         elif not ping.is_leading and leader == self.leadership.leader:
-            yield Notify(self.leadership.term, leader, (leader,))
+            yield NotifyReplicas(self.leadership.term, leader, (leader,))
 
     def forward(self, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
         """
@@ -131,7 +139,7 @@ class Elector:
             except Failure as failure:
                 doubtful = term if _may_happen(failure) else doubtful
                 keys = tuple(trade.key for trade in waiting)
-                expired: frozenset[UUID] = yield Reconsider(keys, term, failure)
+                expired: frozenset[UUID] = yield AwaitLeader(keys, term, failure)
                 # A fence does not help here: a doubtful attempt may have succeeded before it.
                 (last,) = _honest((failure,), is_sure=doubtful is None)
                 answers.update((trade, last) for trade in waiting if trade.key in expired)
@@ -146,7 +154,7 @@ class Elector:
         """
         term = self.leadership.term
         others = tuple(replica_id for replica_id in self.replicas if replica_id != suspect)
-        pings: tuple[Ping, ...] = yield AskAllPings(others)
+        pings: tuple[Ping, ...] = yield PingReplicas(others)
         if is_live and not any(ping.is_serving and ping.reaches_catalog for ping in pings):
             return
         chosen = choose_leader(pings)
@@ -156,7 +164,7 @@ class Elector:
             self._adopt(Leadership(newest.term, newest.leader))
             return
         try:
-            leadership: Leadership = yield Claim(term, chosen)
+            leadership: Leadership = yield ClaimLeadership(term, chosen)
         except StaleTerm as stale:
             self._adopt(Leadership(stale.term, stale.leader))
             return
@@ -165,7 +173,7 @@ class Elector:
             return
         self.elections += 1
         self._adopt(leadership)
-        yield Notify(leadership.term, chosen, self.replicas)
+        yield NotifyReplicas(leadership.term, chosen, self.replicas)
 
     def _adopt(self, leadership: Leadership) -> None:
         if leadership.term > self.leadership.term:

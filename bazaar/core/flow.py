@@ -29,7 +29,7 @@ Flow = Generator[Effect, Any, T]
 
 
 @dataclass(frozen=True, slots=True)
-class AskCatalog(Effect):
+class PlaceBatch(Effect):
     """
     Place a batch in the ledger; answers BatchAnswer.
 
@@ -40,14 +40,14 @@ class AskCatalog(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class AskLedger(Effect):
+class ReadLedger(Effect):
     """Read the ledger after an order; answers Page. Fails Unreachable."""
 
     after: OrderNo
 
 
 @dataclass(frozen=True, slots=True)
-class AskPeer(Effect):
+class ReadPeerLog(Effect):
     """
     Read another replica's log after an order; answers Page.
 
@@ -59,7 +59,7 @@ class AskPeer(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class Ship(Effect):
+class ShipOrders(Effect):
     """Hand orders with their digests to the outbox, which followers get from now on."""
 
     orders: tuple[tuple[Order, Digest], ...]
@@ -77,21 +77,21 @@ class AwaitFollowers(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class AskPing(Effect):
+class PingReplica(Effect):
     """Ping one replica; answers Ping. Fails Unreachable (silent or refused)."""
 
     replica_id: ReplicaId
 
 
 @dataclass(frozen=True, slots=True)
-class AskAllPings(Effect):
+class PingReplicas(Effect):
     """Ping replicas side by side; answers the pings that came back, as a tuple."""
 
     replica_ids: tuple[ReplicaId, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Claim(Effect):
+class ClaimLeadership(Effect):
     """
     Make `leader` the leader of term + 1; answers Leadership.
 
@@ -103,7 +103,7 @@ class Claim(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class Notify(Effect):
+class NotifyReplicas(Effect):
     """
     Notify replicas of the leader: itself first, the others without waiting.
 
@@ -130,7 +130,7 @@ class SendTrades(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class Reconsider(Effect):
+class AwaitLeader(Effect):
     """
     Let the leader be checked or found anew, and time pass.
 

@@ -28,9 +28,9 @@ from bazaar.core.failures import (
     UnknownOrder,
     Unreachable,
 )
-from bazaar.core.flow import AskCatalog, AskLedger, AskPeer, AwaitFollowers, Flow, Ship
+from bazaar.core.flow import AwaitFollowers, Flow, PlaceBatch, ReadLedger, ReadPeerLog, ShipOrders
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
-from bazaar.core.replication import Accepted, Append, Linked, Log, Outbox, fresh_orders
+from bazaar.core.replication import Accepted, Append, DurableLog, Linked, Outbox, fresh_orders
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, Trade
 
 
@@ -55,7 +55,7 @@ class Replica:
         self,
         me: ReplicaId,
         peers: Sequence[ReplicaId],
-        log: Log,
+        log: DurableLog,
         head: tuple[Term, ReplicaId | None, OrderNo, Digest],
         in_sync_min: int = 1,
     ) -> None:
@@ -201,7 +201,7 @@ class Replica:
     def _trade(self, outbox: Outbox, trades: tuple[Trade, ...]) -> Flow[tuple[Answer, ...]]:
         """Let the catalog decide; then store and ship all that this log lacks."""
         try:
-            answer: BatchAnswer = yield AskCatalog(Batch(outbox.term, self.me, self.last, trades))
+            answer: BatchAnswer = yield PlaceBatch(Batch(outbox.term, self.me, self.last, trades))
         except StaleTerm as stale:
             self.step_down(stale.term, stale.leader)
             raise Deposed(f"A newer leader was elected. {stale.message}") from stale
@@ -222,7 +222,7 @@ class Replica:
 
     def _take_from_ledger(self) -> Flow[Page]:
         try:
-            page: Page = yield AskLedger(self.last)
+            page: Page = yield ReadLedger(self.last)
         except GapFound as gap:
             raise self._mark_corrupt(f"The ledger ends before this log. {gap.message}") from gap
         yield from self._take(page)
@@ -242,7 +242,7 @@ class Replica:
             try:
                 has_more = True
                 while has_more:
-                    page: Page = yield AskPeer(peer, self.last)
+                    page: Page = yield ReadPeerLog(peer, self.last)
                     yield from self._keep(page)
                     has_more = bool(page.orders) and page.end < page.last
             except Failure:
@@ -253,7 +253,7 @@ class Replica:
         fresh = fresh_orders(page, self.last, self.log)
         if self.outbox and fresh:
             # The ledger has these already, so followers may store them while this log does.
-            yield Ship(fresh)
+            yield ShipOrders(fresh)
         # Meanwhile another flow may have stored the first of them.
         self._store(tuple(linked for linked in fresh if linked[0].order_no > self.last))
 

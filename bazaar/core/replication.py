@@ -30,7 +30,7 @@ Linked = tuple[Order, Digest]
 """An order and the digest of the history up to and including it."""
 
 
-class Log(Protocol):
+class DurableLog(Protocol):
     """A replica's durable order log and its term, on disk or simulated."""
 
     def append(self, orders: tuple[Linked, ...]) -> None:
@@ -79,7 +79,7 @@ class Progress:
     is_reachable: bool = False
 
 
-def fresh_orders(page: Page, last: OrderNo, log: Log) -> tuple[Linked, ...]:
+def fresh_orders(page: Page, last: OrderNo, log: DurableLog) -> tuple[Linked, ...]:
     """
     Return the orders of a page that a log lacks, with their digests.
 

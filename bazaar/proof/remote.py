@@ -27,8 +27,7 @@ from bazaar.proof.sources import (
 )
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import StockBody
-from bazaar.protocol.rows import Row as StoredRow
-from bazaar.protocol.rows import RowsBody
+from bazaar.protocol.stored_rows import RowsBody, StoredRow
 from bazaar.topology import Role, Topology, process_name
 
 LEVEL_TIMEOUT_S = 30.0

@@ -20,10 +20,10 @@ from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
-from bazaar.protocol import messages, rows, statuses
+from bazaar.protocol import messages, statuses, stored_rows
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.http1 import Reply
-from bazaar.protocol.rows import FoundBody, ListingBody, RowsBody
+from bazaar.protocol.stored_rows import FoundBody, ListingBody, RowsBody
 from bazaar.protocol.transport import HttpTransport, PendingCall, Transport
 from bazaar.topology import Node
 
@@ -39,7 +39,7 @@ def _study() -> None:
 
     It studies a type at its first use; askers that began all at once seem to have crashed it.
     """
-    for module in (messages, rows, statuses):
+    for module in (messages, statuses, stored_rows):
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, messages.Message):
                 msgspec.json.Decoder(kind)

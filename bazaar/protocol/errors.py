@@ -18,7 +18,7 @@ RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FailureKind:
     """One kind of failure as it travels."""
 
     name: str
@@ -27,27 +27,27 @@ class Kind:
 
 
 KINDS = (
-    Kind("unknown_stock", 404, failures.UnknownStock),
-    Kind("insufficient_quantity", 404, failures.InsufficientQuantity),
-    Kind("overstock", 404, failures.Overstock),
-    Kind("unknown_order", 404, failures.UnknownOrder),
-    Kind("key_reused", 422, failures.KeyReused),
-    Kind("stale_term", 409, failures.StaleTerm),
-    Kind("gap_found", 409, failures.GapFound),
-    Kind("diverged", 409, failures.Diverged),
-    Kind("damaged_page", 409, failures.DamagedPage),
-    Kind("corrupt", 503, failures.Corrupt),
-    Kind("unknown_holder", 404, failures.UnknownHolder),
-    Kind("busy", 429, failures.Busy),
-    Kind("too_few_in_sync", 503, failures.TooFewInSync),
-    Kind("no_replica", 503, failures.NoReplica),
-    Kind("leader_alive", 409, failures.LeaderAlive),
-    Kind("no_leader", 503, failures.NoLeader),
-    Kind("not_serving", 503, failures.NotServing),
-    Kind("not_leader", 503, failures.NotLeader),
-    Kind("deposed", 503, failures.Deposed),
-    Kind("not_replicated", 503, failures.NotReplicated),
-    Kind("unreachable", 503, failures.Unreachable),
+    FailureKind("unknown_stock", 404, failures.UnknownStock),
+    FailureKind("insufficient_quantity", 404, failures.InsufficientQuantity),
+    FailureKind("overstock", 404, failures.Overstock),
+    FailureKind("unknown_order", 404, failures.UnknownOrder),
+    FailureKind("key_reused", 422, failures.KeyReused),
+    FailureKind("stale_term", 409, failures.StaleTerm),
+    FailureKind("gap_found", 409, failures.GapFound),
+    FailureKind("diverged", 409, failures.Diverged),
+    FailureKind("damaged_page", 409, failures.DamagedPage),
+    FailureKind("corrupt", 503, failures.Corrupt),
+    FailureKind("unknown_holder", 404, failures.UnknownHolder),
+    FailureKind("busy", 429, failures.Busy),
+    FailureKind("too_few_in_sync", 503, failures.TooFewInSync),
+    FailureKind("no_replica", 503, failures.NoReplica),
+    FailureKind("leader_alive", 409, failures.LeaderAlive),
+    FailureKind("no_leader", 503, failures.NoLeader),
+    FailureKind("not_serving", 503, failures.NotServing),
+    FailureKind("not_leader", 503, failures.NotLeader),
+    FailureKind("deposed", 503, failures.Deposed),
+    FailureKind("not_replicated", 503, failures.NotReplicated),
+    FailureKind("unreachable", 503, failures.Unreachable),
 )
 
 _BY_TYPE = {kind.failure: kind for kind in KINDS}

@@ -27,7 +27,7 @@ class Event(Message, frozen=True, kw_only=True):
     fields: dict[str, str | int | float | None] = {}
 
 
-class Operation(Message, frozen=True, kw_only=True):
+class OperationStatus(Message, frozen=True, kw_only=True):
     """One kind of request since the process began: how many, and how long."""
 
     name: str
@@ -73,7 +73,7 @@ class Status(Message, frozen=True, kw_only=True):
     uptime_s: float = 0.0
     database_bytes: int | None = None
     """Size of the database with its write-ahead log; None for a role that has none."""
-    operations: tuple[Operation, ...] = ()
+    operations: tuple[OperationStatus, ...] = ()
     """Those that were asked for at all, by name."""
     events: tuple[Event, ...] = ()
     """The newest, at most EVENTS_MAX, in the order in which they happened."""

@@ -22,7 +22,7 @@ from bazaar.protocol.statuses import (
     FIELD_CHARS_MAX,
     BatchSizes,
     Event,
-    Operation,
+    OperationStatus,
 )
 
 BEGAN = "bazaar.began_s"
@@ -55,14 +55,14 @@ class Meter:
             else:
                 self.failed += 1
 
-    def snapshot(self) -> Operation:
+    def snapshot(self) -> OperationStatus:
         """Return what was counted so far."""
         counts = self.histogram.snapshot()
         p50, p95, p99 = (
             round(quantile(LATENCY_BOUNDS_S, counts, share) * 1000, 4)
             for share in (0.5, 0.95, 0.99)
         )
-        return Operation(
+        return OperationStatus(
             name=self.name,
             count=sum(counts),
             refused=self.refused,
@@ -86,7 +86,7 @@ class Operations:
         with self._lock:
             return self._meters.setdefault(name, Meter(name))
 
-    def snapshot(self) -> tuple[Operation, ...]:
+    def snapshot(self) -> tuple[OperationStatus, ...]:
         """Return what was asked for at all, by name."""
         with self._lock:
             meters = sorted(self._meters.items())

@@ -20,7 +20,7 @@ from bazaar.core.failures import GapFound
 from bazaar.core.ledger import Page
 from bazaar.core.replication import Linked
 from bazaar.core.types import Digest, Order, OrderNo, TradeType
-from bazaar.protocol.rows import SEARCHED_MAX, FoundBody, Row, RowsBody
+from bazaar.protocol.stored_rows import SEARCHED_MAX, FoundBody, RowsBody, StoredRow
 from bazaar.runtime.transactions import read
 
 VERIFY_ROWS = 5000
@@ -107,6 +107,10 @@ class OrderTable:
     @property
     def head(self) -> tuple[OrderNo, Digest]:
         """The newest order's number and digest; 0 and GENESIS when there is none."""
+        return self.read_head()
+
+    def read_head(self) -> tuple[OrderNo, Digest]:
+        """Read the newest order's number and digest from the table."""
         rows = read(self._head)
         return (OrderNo(rows[0][0]), Digest(rows[0][1])) if rows else (OrderNo(0), GENESIS)
 
@@ -173,7 +177,7 @@ class OrderTable:
     def list_rows(self, after: OrderNo, limit: int) -> RowsBody:
         """Return up to `limit` rows after an order as they are stored, damaged ones too."""
         rows = read(self._stored_page, [after, limit])
-        return RowsBody(rows=tuple(Row(*row) for row in rows), last=self.head[0])
+        return RowsBody(rows=tuple(StoredRow(*row) for row in rows), last=self.read_head()[0])
 
     def search(self, text: str, before: int, limit: int) -> FoundBody:
         """
@@ -183,15 +187,15 @@ class OrderTable:
         for it: a whole key is found by its index, anything else by reading backwards through
         SEARCHED_MAX orders at most, which takes some ten milliseconds (I10).
         """
-        last = self.head[0]
+        last = self.read_head()[0]
         if key := _read_key(text):
-            found = tuple(Row(*row) for row in read(self._stored_key, [key.hex]))
+            found = tuple(StoredRow(*row) for row in read(self._stored_key, [key.hex]))
             return FoundBody(rows=found, first=min(last, 1), last=last)
         end = min(before, last + 1) if before else last + 1
         first = max(end - SEARCHED_MAX, min(last, 1))
         patterns = [_pattern(text), _pattern(text.replace("-", "") or text)]
         rows = read(self._stored_text, [first, end, *patterns, limit])
-        found = tuple(Row(*row) for row in rows)
+        found = tuple(StoredRow(*row) for row in rows)
         if len(found) == limit:
             first = found[-1].order_no
         return FoundBody(rows=found, first=first, last=last)

@@ -13,7 +13,7 @@ from bazaar.core.failures import Failure, GapFound, StaleTerm, Unreachable
 from bazaar.core.ledger import Answer
 from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
 from bazaar.protocol.clients import ReplicaClient
-from bazaar.protocol.errors import KINDS, Kind, failure_of, headers_of, kind_of, status_of
+from bazaar.protocol.errors import KINDS, FailureKind, failure_of, headers_of, kind_of, status_of
 from bazaar.protocol.messages import AnswerBody
 from tests.contract.conftest import transport
 from tests.support.histories import make_order, make_trade
@@ -34,7 +34,7 @@ def every_failure() -> set[type[Failure]]:
     return found
 
 
-def sample(kind: Kind) -> Failure:
+def sample(kind: FailureKind) -> Failure:
     """Return a failure of a kind, with all that it can carry."""
     if kind.failure is StaleTerm:
         return StaleTerm(Term(7), ReplicaId(3))
@@ -81,7 +81,7 @@ def test_every_kind_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_failure_becomes_headers_and_back(kind: Kind) -> None:
+def test_a_failure_becomes_headers_and_back(kind: FailureKind) -> None:
     failure = sample(kind)
     headers = {name.lower(): value for name, value in headers_of(failure).items()}
     assert (kind_of(failure), status_of(failure)) == (kind.name, kind.status)
@@ -91,7 +91,7 @@ def test_a_failure_becomes_headers_and_back(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_what_a_role_raises_its_client_raises(
-    kind: Kind, client: ReplicaClient, monkeypatch: pytest.MonkeyPatch
+    kind: FailureKind, client: ReplicaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failure = sample(kind)
     monkeypatch.setattr(order_app.wiring, "replica", lambda: Raising(failure))
@@ -106,7 +106,7 @@ def test_what_a_role_raises_its_client_raises(
     ids=lambda kind: kind.name,
 )
 def test_what_one_trade_gets_its_sender_gets(
-    kind: Kind, client: ReplicaClient, monkeypatch: pytest.MonkeyPatch
+    kind: FailureKind, client: ReplicaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failure = sample(kind)
     monkeypatch.setattr(order_app.wiring, "replica", lambda: Raising(failure, is_answer=True))

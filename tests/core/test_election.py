@@ -15,7 +15,7 @@ from bazaar.core.election import (
     is_protected,
 )
 from bazaar.core.failures import LeaderAlive, NoReplica, NotServing, StaleTerm, Unreachable
-from bazaar.core.flow import AskAllPings, AskPing, Claim, Notify
+from bazaar.core.flow import ClaimLeadership, NotifyReplicas, PingReplica, PingReplicas
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from tests.core.script import Script
 
@@ -99,11 +99,11 @@ def test_every_term_has_one_leader(claims: list[tuple[int, ReplicaId]]) -> None:
 def test_the_first_look_elects_somebody_and_notifies_all() -> None:
     elector = Elector(IDS)
     watch = Script(elector.watch())
-    assert watch.effect == AskAllPings(IDS)
+    assert watch.effect == PingReplicas(IDS)
     pings = tuple(make_ping(one, term=0, leader=None) for one in IDS)
-    assert watch.answer(pings).effect == Claim(Term(0), ReplicaId(3))
+    assert watch.answer(pings).effect == ClaimLeadership(Term(0), ReplicaId(3))
     leadership = Leadership(Term(1), ReplicaId(3))
-    assert watch.answer(leadership).effect == Notify(Term(1), ReplicaId(3), IDS)
+    assert watch.answer(leadership).effect == NotifyReplicas(Term(1), ReplicaId(3), IDS)
     assert watch.answer(None).failure is None
     assert elector.leadership == Leadership(Term(1), ReplicaId(3))
     assert elector.elections == 1
@@ -113,7 +113,7 @@ def test_a_healthy_leader_is_left_alone() -> None:
     """DESIGN 4.3: also when a larger id comes back."""
     elector = make_elector(leader=2)
     watch = Script(elector.watch())
-    assert watch.effect == AskPing(ReplicaId(2))
+    assert watch.effect == PingReplica(ReplicaId(2))
     assert watch.answer(make_ping(2, leader=2)).is_over
     assert elector.leadership.leader == 2
 
@@ -121,8 +121,10 @@ def test_a_healthy_leader_is_left_alone() -> None:
 def test_a_refused_leader_is_replaced_at_once() -> None:
     """DESIGN 4.3: nobody listens there, so it is dead."""
     watch = Script(make_elector().watch()).answer(Unreachable(is_refused=True))
-    assert watch.effect == AskAllPings((ReplicaId(1), ReplicaId(2)))
-    assert watch.answer((make_ping(1), make_ping(2))).effect == Claim(Term(1), ReplicaId(2))
+    assert watch.effect == PingReplicas((ReplicaId(1), ReplicaId(2)))
+    assert watch.answer((make_ping(1), make_ping(2))).effect == ClaimLeadership(
+        Term(1), ReplicaId(2)
+    )
 
 
 def test_a_silent_leader_is_replaced_after_two_silences() -> None:
@@ -131,7 +133,7 @@ def test_a_silent_leader_is_replaced_after_two_silences() -> None:
     for _ in range(SILENCES_MAX - 1):
         assert Script(elector.watch()).answer(Unreachable()).is_over
     watch = Script(elector.watch()).answer(Unreachable())
-    assert watch.effect == AskAllPings((ReplicaId(1), ReplicaId(2)))
+    assert watch.effect == PingReplicas((ReplicaId(1), ReplicaId(2)))
 
 
 def test_silences_count_in_a_row_only() -> None:
@@ -145,13 +147,13 @@ def test_silences_count_in_a_row_only() -> None:
 def test_a_leader_that_does_not_serve_is_replaced_at_once(answer: object) -> None:
     """It is starting or corrupt: alive, but no leader."""
     watch = Script(make_elector().watch()).answer(answer)
-    assert watch.effect == AskAllPings((ReplicaId(1), ReplicaId(2)))
+    assert watch.effect == PingReplicas((ReplicaId(1), ReplicaId(2)))
 
 
 def test_a_replica_that_does_not_serve_is_not_elected() -> None:
     watch = Script(make_elector().watch()).answer(Unreachable(is_refused=True))
     watch.answer((make_ping(1), make_ping(2, is_serving=False)))
-    assert watch.effect == Claim(Term(1), ReplicaId(1))
+    assert watch.effect == ClaimLeadership(Term(1), ReplicaId(1))
 
 
 def test_without_any_replica_nothing_is_claimed() -> None:
@@ -191,7 +193,7 @@ def test_a_newer_reign_of_a_dead_leader_is_not_adopted() -> None:
     elector = make_elector()
     watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
     watch.answer((make_ping(1, 2, 3), make_ping(2, 2, 3)))
-    assert watch.effect == Claim(Term(1), ReplicaId(2))
+    assert watch.effect == ClaimLeadership(Term(1), ReplicaId(2))
 
 
 def test_an_older_reign_is_never_adopted() -> None:
@@ -204,7 +206,7 @@ def test_an_older_reign_is_never_adopted() -> None:
 def test_a_leader_that_does_not_lead_yet_is_notified_again() -> None:
     """It was restarted, or the notice was lost, or the ledger was out of its reach."""
     watch = Script(make_elector().watch()).answer(make_ping(3, is_leading=False))
-    assert watch.effect == Notify(Term(1), ReplicaId(3), (ReplicaId(3),))
+    assert watch.effect == NotifyReplicas(Term(1), ReplicaId(3), (ReplicaId(3),))
 
 
 def test_a_leader_that_the_catalog_reaches_is_kept_for_a_while() -> None:
@@ -245,9 +247,9 @@ def test_who_reaches_the_catalog_is_preferred_to_a_larger_id() -> None:
 def test_a_leader_that_cannot_reach_the_catalog_is_replaced_by_one_that_can() -> None:
     """DESIGN 5: a cut link, although the leader answers."""
     watch = Script(make_elector().watch()).answer(make_ping(3, reaches_catalog=False))
-    assert watch.effect == AskAllPings((ReplicaId(1), ReplicaId(2)))
+    assert watch.effect == PingReplicas((ReplicaId(1), ReplicaId(2)))
     far = make_ping(2, reaches_catalog=False)
-    assert watch.answer((make_ping(1), far)).effect == Claim(Term(1), ReplicaId(1))
+    assert watch.answer((make_ping(1), far)).effect == ClaimLeadership(Term(1), ReplicaId(1))
 
 
 @pytest.mark.parametrize(

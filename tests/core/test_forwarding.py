@@ -16,7 +16,7 @@ from bazaar.core.failures import (
     TooFewInSync,
     Unreachable,
 )
-from bazaar.core.flow import Reconsider, SendTrades
+from bazaar.core.flow import AwaitLeader, SendTrades
 from bazaar.core.ledger import Answer
 from bazaar.core.types import ReplicaId, Term, Trade
 from tests.core.history import make_order, make_trade
@@ -49,7 +49,7 @@ class Forwarding:
     def fail(self, failure: Failure, expired: tuple[Trade, ...] = ()) -> None:
         """Let the attempt fail, and the time of some trades be up."""
         self.attempt(failure)
-        assert isinstance(self.script.effect, Reconsider)
+        assert isinstance(self.script.effect, AwaitLeader)
         self.script.answer(frozenset(trade.key for trade in expired))
 
     @property
@@ -80,7 +80,7 @@ def test_whatever_fails_is_repeated_with_the_same_key_at_the_next_leader(
     """I2, DESIGN 4.1."""
     forwarding = Forwarding(ONE)
     forwarding.attempt(failure)
-    assert forwarding.script.effect == Reconsider((ONE.key,), Term(1), failure)
+    assert forwarding.script.effect == AwaitLeader((ONE.key,), Term(1), failure)
     forwarding.elect(2, 2)
     assert forwarding.script.answer(NOT_YET).effect == SendTrades(Term(2), ReplicaId(2), (ONE,))
     forwarding.attempt((make_order(1),))
@@ -89,7 +89,7 @@ def test_whatever_fails_is_repeated_with_the_same_key_at_the_next_leader(
 
 def test_without_a_leader_nothing_is_sent() -> None:
     forwarding = Forwarding(ONE, term=0, leader=None)
-    assert isinstance(forwarding.script.effect, Reconsider)
+    assert isinstance(forwarding.script.effect, AwaitLeader)
     assert isinstance(forwarding.script.effect.failure, NoLeader)
     forwarding.elect(1, 3)
     assert forwarding.script.answer(NOT_YET).effect == SendTrades(Term(1), ReplicaId(3), (ONE,))

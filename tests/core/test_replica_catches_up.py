@@ -10,7 +10,7 @@ from bazaar.core.failures import (
     UnknownOrder,
     Unreachable,
 )
-from bazaar.core.flow import AskLedger, AskPeer, Ship
+from bazaar.core.flow import ReadLedger, ReadPeerLog, ShipOrders
 from bazaar.core.ledger import Page
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.types import Digest, Order, OrderNo
@@ -29,14 +29,14 @@ def make_starting(orders: tuple[Order, ...] = ()) -> Replica:
     return Replica(ME, PEERS, log, log.head)
 
 
-def ask_ledger(after: int) -> AskLedger:
+def ask_ledger(after: int) -> ReadLedger:
     """Return the question for what the ledger has after an order."""
-    return AskLedger(OrderNo(after))
+    return ReadLedger(OrderNo(after))
 
 
-def ask_peer(peer: int, after: int) -> AskPeer:
+def ask_peer(peer: int, after: int) -> ReadPeerLog:
     """Return the question for what a peer has after an order."""
-    return AskPeer(PEERS[peer], OrderNo(after))
+    return ReadPeerLog(PEERS[peer], OrderNo(after))
 
 
 def test_a_replica_serves_only_once_it_has_caught_up() -> None:
@@ -69,7 +69,7 @@ def test_a_wiped_replica_rebuilds_from_the_ledger_alone() -> None:
     start = Script(replica.start())
     start.answer(LEDGER.page(0, 2))
     for peer in PEERS:
-        assert start.effect == AskPeer(peer, OrderNo(2))
+        assert start.effect == ReadPeerLog(peer, OrderNo(2))
         start.answer(Unreachable())
     start.answer(LEDGER.page(2, 2)).answer(LEDGER.page(4, 2))
     assert start.is_over
@@ -173,7 +173,7 @@ def test_a_leader_ships_what_it_catches_up_with() -> None:
         look_up = Script(replica.look_up(OrderNo(6)))
         for answer in answers:
             look_up.answer(answer)
-        assert look_up.effect == Ship(linked(ORDERS, 4))
+        assert look_up.effect == ShipOrders(linked(ORDERS, 4))
         assert replica.last == 4
 
 

@@ -17,7 +17,7 @@ from bazaar.core.failures import (
     TooFewInSync,
     Unreachable,
 )
-from bazaar.core.flow import AskCatalog, AskLedger, AwaitFollowers, Ship
+from bazaar.core.flow import AwaitFollowers, PlaceBatch, ReadLedger, ShipOrders
 from bazaar.core.ledger import Answer, Batch, BatchAnswer
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.types import Digest, Order, OrderNo, Term, Trade
@@ -48,7 +48,7 @@ def place(replica: Replica, *trades: Trade, term: Term = TERM) -> Placing:
 
 def sent(placing: Placing) -> Batch:
     """Return the batch that the catalog is asked for."""
-    assert isinstance(placing.effect, AskCatalog)
+    assert isinstance(placing.effect, PlaceBatch)
     return placing.effect.batch
 
 
@@ -56,7 +56,7 @@ def test_a_new_leader_catches_up_before_it_leads() -> None:
     """DESIGN 4.3, I3: it has all that was acknowledged before it takes a trade."""
     replica = make_replica(ORDERS[:2])
     notice = Script(replica.take_notice(TERM, ME))
-    assert notice.effect == AskLedger(OrderNo(2))
+    assert notice.effect == ReadLedger(OrderNo(2))
     assert isinstance(place(replica, ONE).failure, NotLeader)
     assert notice.answer(MemoryLog(ORDERS).page(2)).is_over
     assert replica.state is ReplicaState.LEADING
@@ -121,7 +121,7 @@ def test_a_trade_goes_to_the_ledger_then_the_log_and_the_followers() -> None:
     assert batch == Batch(TERM, ME, OrderNo(4), (ONE, TWO))
     placing.answer(answer_of(batch, ORDERS))
     history = (*ORDERS, *number(ORDERS, (ONE, TWO)))
-    assert placing.effect == Ship(linked(history, 4))
+    assert placing.effect == ShipOrders(linked(history, 4))
     assert placing.answer(None).effect == AwaitFollowers(OrderNo(6))
     assert replica.last == 6
     assert placing.answer(1).result == history[4:]
@@ -143,7 +143,7 @@ def test_a_gap_longer_than_a_page_is_read_from_the_ledger() -> None:
     history = MemoryLog((*ORDERS, make_order(5, ONE)))
     placing = place(replica, ONE)
     placing.answer(BatchAnswer((make_order(5, ONE),), history.page(0, 2)))
-    assert placing.answer(None).effect == AskLedger(OrderNo(2))
+    assert placing.answer(None).effect == ReadLedger(OrderNo(2))
     placing.answer(history.page(2))
     assert placing.answer(None).effect == AwaitFollowers(OrderNo(5))
     assert replica.last == 5

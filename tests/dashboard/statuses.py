@@ -10,7 +10,7 @@ from bazaar.protocol.statuses import (
     CatalogStatus,
     Event,
     FrontEndStatus,
-    Operation,
+    OperationStatus,
     ReplicaStatus,
     Status,
 )
@@ -49,7 +49,7 @@ def front_end(term: int = 3, leader: int | None = 2) -> FrontEndStatus:
 
 
 def serving(
-    *operations: Operation, hits: int = 0, misses: int = 0, began_s: float = 0.0
+    *operations: OperationStatus, hits: int = 0, misses: int = 0, began_s: float = 0.0
 ) -> FrontEndStatus:
     """Return a front end that served these operations."""
     return msgspec.structs.replace(
@@ -57,12 +57,14 @@ def serving(
     )
 
 
-def operation(name: str, took_s: Sequence[float], refused: int = 0, failed: int = 0) -> Operation:
+def operation(
+    name: str, took_s: Sequence[float], refused: int = 0, failed: int = 0
+) -> OperationStatus:
     """Return an operation with a duration for each request."""
     histogram = Histogram(LATENCY_BOUNDS_S)
     for one in took_s:
         histogram.add(one)
-    return Operation(
+    return OperationStatus(
         name=name,
         count=len(took_s),
         refused=refused,

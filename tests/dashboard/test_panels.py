@@ -10,8 +10,8 @@ from msgspec.structs import asdict, replace
 
 import dashboard.wiring
 from bazaar.core.failures import Unreachable
-from bazaar.protocol.rows import FoundBody, ListingBody, Row, RowsBody
 from bazaar.protocol.statuses import CachedStock, FollowerStatus
+from bazaar.protocol.stored_rows import FoundBody, ListingBody, RowsBody, StoredRow
 from dashboard import models, selectors
 from dashboard.event_feed import ClusterEvent
 from dashboard.models import EventRecord
@@ -20,7 +20,7 @@ from tests.dashboard.conftest import Show
 from tests.dashboard.statuses import catalog, event, front_end, replica, reporting
 
 PAGES = ["/" if panel.is_index else f"/{panel.name}" for panel in PANELS]
-ROW = Row(
+ROW = StoredRow(
     order_no=7, key="k-7", stock_name="<b>Co</b>", trade_type="buy", quantity=3, digest="d" * 64
 )
 
@@ -28,7 +28,7 @@ ROW = Row(
 class Database:
     """A database of some orders, or one that does not answer."""
 
-    def __init__(self, rows: tuple[Row, ...] | None) -> None:
+    def __init__(self, rows: tuple[StoredRow, ...] | None) -> None:
         self.held = rows
 
     def rows(self, after: int, limit: int) -> RowsBody:

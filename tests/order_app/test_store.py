@@ -179,6 +179,15 @@ def test_a_fault_is_found_where_two_readings_meet(db: None, damage: SQL, number:
     assert log.find_fault() == number
 
 
+def test_rows_are_what_the_table_has_now(log: OrderLog, damage: SQL) -> None:
+    """An audit must see damage, whatever is in memory."""
+    damage(f"DELETE FROM LOG WHERE order_no > {COUNT - 2}")
+    body = log.list_rows(OrderNo(COUNT - 4), 10)
+    assert [row.order_no for row in body.rows] == [COUNT - 3, COUNT - 2]
+    assert body.last == COUNT - 2
+    assert log.search("MenhirCo", 0, 1).last == COUNT - 2
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [("50%", 2), ("%", 2), ("_", 3), ("\\", 4), ("menhir", 1), ("x", None)],

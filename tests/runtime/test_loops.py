@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from bazaar.core.failures import Failure, NotServing, Unreachable
-from bazaar.core.flow import AskLedger, Effect, Flow
+from bazaar.core.flow import Effect, Flow, ReadLedger
 from bazaar.core.types import OrderNo
 from bazaar.runtime import loops
 from tests.support.waits import wait_until
 
-FIRST, SECOND = AskLedger(OrderNo(1)), AskLedger(OrderNo(2))
+FIRST, SECOND = ReadLedger(OrderNo(1)), ReadLedger(OrderNo(2))
 
 
 def two_questions() -> Flow[list[Any]]:

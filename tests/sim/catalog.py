@@ -6,7 +6,7 @@ from functools import partial
 from bazaar.core.digest import link
 from bazaar.core.election import LEADER_PROTECTION_S, Leadership, Ping, claim_term, is_protected
 from bazaar.core.failures import Failure, LeaderAlive
-from bazaar.core.flow import AskCatalog, AskLedger, AskPing, Claim
+from bazaar.core.flow import ClaimLeadership, PingReplica, PlaceBatch, ReadLedger
 from bazaar.core.ledger import Batch, BatchAnswer, Decision, LedgerFacts, Page, decide_batch
 from bazaar.core.types import OrderNo, ReplicaId, Stock, Term
 from tests.core.memory_log import MemoryLog
@@ -36,14 +36,14 @@ class SimCatalog(Process):
         self.elected_s = self.now_s - LEADER_PROTECTION_S
 
     def receive(self, call: Call, message: object) -> None:
-        if isinstance(message, Claim) and self._is_new(message):
+        if isinstance(message, ClaimLeadership) and self._is_new(message):
             assert self.leadership.leader is not None, "a new leader is somebody"
-            ping = AskPing(self.leadership.leader)
+            ping = PingReplica(self.leadership.leader)
             consider = partial(self._consider, call, message)
             leader = self.replicas[self.leadership.leader]
             self.network.call(self, leader, ping, consider, PING_TIMEOUT_S)
             return
-        if isinstance(message, AskPing):
+        if isinstance(message, PingReplica):
             self.network.answer(call, None)
             return
         self._answer(call, message)
@@ -55,19 +55,19 @@ class SimCatalog(Process):
             self.network.answer(call, failure)
 
     def _decide(self, message: object) -> object:
-        if isinstance(message, AskCatalog):
+        if isinstance(message, PlaceBatch):
             return self._trade(message.batch)
-        if isinstance(message, AskLedger):
+        if isinstance(message, ReadLedger):
             return self._page(message.after)
-        assert isinstance(message, Claim)
+        assert isinstance(message, ClaimLeadership)
         return self._claim(message)
 
-    def _is_new(self, claim: Claim) -> bool:
+    def _is_new(self, claim: ClaimLeadership) -> bool:
         """Tell whether the claim is against a leader who has led only a moment."""
         is_current = claim.term == self.leadership.term and self.leadership.leader is not None
         return is_current and self.now_s - self.elected_s < LEADER_PROTECTION_S
 
-    def _consider(self, call: Call, claim: Claim, answer: Ping | Failure) -> None:
+    def _consider(self, call: Call, claim: ClaimLeadership, answer: Ping | Failure) -> None:
         ping = answer if isinstance(answer, Ping) else None
         if is_protected(self.now_s - self.elected_s, ping):
             self.network.answer(call, LeaderAlive())
@@ -82,7 +82,7 @@ class SimCatalog(Process):
         self.crash_point()
         return BatchAnswer(decision.answers, self._page(batch.after))
 
-    def _claim(self, claim: Claim) -> Leadership:
+    def _claim(self, claim: ClaimLeadership) -> Leadership:
         leadership = claim_term(self.leadership, claim.term, claim.leader)
         self.crash_point()
         self.checks.claimed(self.leadership, claim.term, leadership)

@@ -8,12 +8,12 @@ from uuid import UUID
 from bazaar.core.election import Elector, Ping
 from bazaar.core.failures import Failure
 from bazaar.core.flow import (
-    AskAllPings,
-    AskPing,
-    Claim,
+    AwaitLeader,
+    ClaimLeadership,
     Effect,
-    Notify,
-    Reconsider,
+    NotifyReplicas,
+    PingReplica,
+    PingReplicas,
     SendTrades,
 )
 from bazaar.core.types import ReplicaId, Term, Trade
@@ -80,7 +80,7 @@ class SimFrontend(Process):
         self.batches = Batches(self._forward, BATCH_TRADES_MAX)
         self.deadlines: dict[UUID, float] = {}
         self.sends: dict[Call, None] = {}
-        self.waiting: dict[Resume, Reconsider] = {}
+        self.waiting: dict[Resume, AwaitLeader] = {}
         self.serving_ids: tuple[ReplicaId, ...] = ()
         """Who answered the latest pings and serves: only these may be elected."""
         self.is_watching = False
@@ -99,19 +99,19 @@ class SimFrontend(Process):
     def perform(self, effect: Effect, resume: Resume) -> None:
         """Begin what a flow of the elector asks for."""
         network = self.network
-        if isinstance(effect, AskPing):
+        if isinstance(effect, PingReplica):
             network.call(self, self.replicas[effect.replica_id], effect, resume, PING_TIMEOUT_S)
-        elif isinstance(effect, AskAllPings):
+        elif isinstance(effect, PingReplicas):
             self._ping_all(effect, resume)
-        elif isinstance(effect, Claim):
+        elif isinstance(effect, ClaimLeadership):
             assert effect.leader in self.serving_ids, f"{effect} elects who does not serve"
             network.call(self, self.catalog, effect, resume, CLAIM_TIMEOUT_S)
-        elif isinstance(effect, Notify):
+        elif isinstance(effect, NotifyReplicas):
             self._notify(effect, resume)
         elif isinstance(effect, SendTrades):
             self._send(effect, resume)
         else:
-            assert isinstance(effect, Reconsider)
+            assert isinstance(effect, AwaitLeader)
             self._reconsider(effect, resume)
 
     def settle(self) -> None:
@@ -133,20 +133,20 @@ class SimFrontend(Process):
         (answer,) = outcome
         self.network.answer(call, answer)
 
-    def _ping_all(self, effect: AskAllPings, resume: Resume) -> None:
+    def _ping_all(self, effect: PingReplicas, resume: Resume) -> None:
         if not effect.replica_ids:
             resume(())
             return
         round_ = Round(len(effect.replica_ids), partial(self._pinged, resume), [])
         for replica_id in effect.replica_ids:
-            ping = AskPing(replica_id)
+            ping = PingReplica(replica_id)
             self.network.call(self, self.replicas[replica_id], ping, round_.take, PING_TIMEOUT_S)
 
     def _pinged(self, resume: Resume, pings: tuple[Ping, ...]) -> None:
         self.serving_ids = tuple(ping.replica_id for ping in pings if ping.is_serving)
         resume(pings)
 
-    def _notify(self, effect: Notify, resume: Resume) -> None:
+    def _notify(self, effect: NotifyReplicas, resume: Resume) -> None:
         notice = Notice(effect.term, effect.leader)
         for replica_id in effect.replica_ids:
             on_answer = resume if replica_id == effect.leader else ignore
@@ -160,7 +160,7 @@ class SimFrontend(Process):
         call = self.network.call(self, leader, effect, resume, timeout_s)
         self.sends[call] = None
 
-    def _reconsider(self, effect: Reconsider, resume: Resume) -> None:
+    def _reconsider(self, effect: AwaitLeader, resume: Resume) -> None:
         """Look after the leader at once; resume with a newer term, or after a while."""
         self._watch()
         delay_s = RECONSIDER_S if self.elector.leadership.term <= effect.term else 0.0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bazaar.core.flow import AskCatalog, SendTrades
+from bazaar.core.flow import PlaceBatch, SendTrades
 from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
 
 
@@ -28,5 +28,5 @@ class Notice:
     leader: ReplicaId
 
 
-TRADING = (PlaceOrder, SendTrades, AskCatalog)
+TRADING = (PlaceOrder, SendTrades, PlaceBatch)
 """The requests that carry trades."""

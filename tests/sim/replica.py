@@ -8,14 +8,14 @@ from typing import Any
 from bazaar.core.election import Ping
 from bazaar.core.failures import Deposed, Diverged, Failure, NotLeader, NotServing, StaleTerm
 from bazaar.core.flow import (
-    AskCatalog,
-    AskLedger,
-    AskPeer,
-    AskPing,
     AwaitFollowers,
     Effect,
+    PingReplica,
+    PlaceBatch,
+    ReadLedger,
+    ReadPeerLog,
     SendTrades,
-    Ship,
+    ShipOrders,
 )
 from bazaar.core.ledger import Answer
 from bazaar.core.replica import Replica, ReplicaState
@@ -89,7 +89,7 @@ class SimReplica(Process):
             self.after(RESTART_S, self._catch_up)
 
     def receive(self, call: Call, message: object) -> None:
-        if isinstance(message, AskPing):
+        if isinstance(message, PingReplica):
             self.network.answer(call, self._ping())
         elif isinstance(message, Append):
             self.network.answer(call, self._append(message))
@@ -103,7 +103,7 @@ class SimReplica(Process):
             look_up = self.machine.look_up(message.order_no)
             self.run(look_up, self.perform, partial(self.network.answer, call))
         else:
-            assert isinstance(message, AskPeer)
+            assert isinstance(message, ReadPeerLog)
             self.network.answer(call, self._page(message))
 
     def step(self, flow: Any, perform: Any, done: Any, answer: object) -> None:
@@ -112,12 +112,12 @@ class SimReplica(Process):
 
     def perform(self, effect: Effect, resume: Resume) -> None:
         """Begin what a flow of the machine asks for."""
-        if isinstance(effect, AskCatalog | AskLedger):
+        if isinstance(effect, PlaceBatch | ReadLedger):
             heard = partial(self._heard, resume)
             self.network.call(self, self.catalog, effect, heard, CALL_TIMEOUT_S)
-        elif isinstance(effect, AskPeer):
+        elif isinstance(effect, ReadPeerLog):
             self.network.call(self, self.peers[effect.peer], effect, resume, CALL_TIMEOUT_S)
-        elif isinstance(effect, Ship):
+        elif isinstance(effect, ShipOrders):
             assert self.machine.outbox is not None, "only a leader ships"
             self.machine.outbox.offer(effect.orders)
             self.after(SHIP_S * self.network.rng.random(), partial(resume, None))
@@ -195,7 +195,7 @@ class SimReplica(Process):
     def _look(self) -> None:
         """Look whether the catalog is in reach, every now and then."""
         self.after(LOOK_INTERVAL_S, self._look)
-        self.network.call(self, self.catalog, AskPing(self.id), self._looked, LOOK_TIMEOUT_S)
+        self.network.call(self, self.catalog, PingReplica(self.id), self._looked, LOOK_TIMEOUT_S)
 
     def _looked(self, answer: Failure | None) -> None:
         self.machine.reaches_catalog = answer is None
@@ -213,7 +213,7 @@ class SimReplica(Process):
             self.run(self.machine.catch_up(), self.perform, ignore)
         return outcome
 
-    def _page(self, ask: AskPeer) -> object:
+    def _page(self, ask: ReadPeerLog) -> object:
         if not self.machine.is_serving:
             return NotServing()
         try:

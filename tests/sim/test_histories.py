@@ -29,7 +29,7 @@ HAPPENINGS = (
     "silence",
     "'refused'",
     "'reset'",
-    "AskPeer",
+    "ReadPeerLog",
     "An earlier attempt may still be under way",
 )
 """What has to be seen in a few storms, or they are too weak to find anything."""

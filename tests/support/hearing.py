@@ -1,6 +1,6 @@
 """What a process tells of itself, as far as a test caused it: all rooms share one process here."""
 
-from bazaar.protocol.statuses import Event, Operation
+from bazaar.protocol.statuses import Event, OperationStatus
 from bazaar.runtime.metrics import events, operations
 
 
@@ -29,7 +29,7 @@ class Hearing:
         """Return how many requests of each kind came since, were refused, and failed."""
         counts = {}
         for now in operations.snapshot():
-            old = self._before.get(now.name, Operation(name=now.name, count=0))
+            old = self._before.get(now.name, OperationStatus(name=now.name, count=0))
             counts[now.name] = (
                 now.count - old.count,
                 now.refused - old.refused,

@@ -15,7 +15,7 @@ SEARCHED_MAX = 100_000
 """Orders that one search looks at; who wants to know more asks for those before."""
 
 
-class Row(Struct, frozen=True, array_like=True):
+class StoredRow(Struct, frozen=True, array_like=True):
     """One order of a ledger or a log, with all that is stored beside it."""
 
     order_no: int
@@ -34,7 +34,7 @@ class Row(Struct, frozen=True, array_like=True):
 class RowsBody(Message, frozen=True, kw_only=True):
     """The rows right after an order, by their numbers."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[StoredRow, ...]
     last: Place
     """The newest order in this database."""
 
@@ -42,7 +42,7 @@ class RowsBody(Message, frozen=True, kw_only=True):
 class FoundBody(Message, frozen=True, kw_only=True):
     """Rows with a text in their key or stock, the newest first."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[StoredRow, ...]
     first: Place
     """The oldest order that was looked at; 1 when there are no more, 0 when there are none."""
     last: Place
