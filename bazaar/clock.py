@@ -22,7 +22,7 @@ def wait(seconds: float) -> None:
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float, pause: Pause = wait) -> bool:
-    """Poll until the condition holds; tell whether it did in time."""
+    """Poll until the condition holds; return whether it did in time."""
     until_s = monotonic_s() + timeout_s
     while not condition():
         if monotonic_s() >= until_s:

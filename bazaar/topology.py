@@ -1,5 +1,5 @@
 """
-The roles, and the cluster description: where every process listens (docs/DESIGN.md 1).
+The roles, and the cluster description (docs/DESIGN.md 1).
 
 One TOML file describes the whole cluster, so the same code runs on one machine or on many. This
 module reads and checks it; `bazaar.settings.env` decides which file.
@@ -24,11 +24,11 @@ Host = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._:-]{1,253}\Z")]
 
 
 class TopologyError(ValueError):
-    """The cluster description is not usable; the message says where."""
+    """The cluster description is not usable; the message names the place."""
 
 
 class Role(StrEnum):
-    """What a process does; the values stand in process names, on the wire and on disk."""
+    """What a process does; the values are in names, on the wire and on disk."""
 
     CATALOG = "catalog"
     ORDER = "order"
@@ -42,7 +42,7 @@ class Role(StrEnum):
 
     @property
     def id_variable(self) -> str | None:
-        """The variable that says which of several processes this is; None when there is one."""
+        """The variable with the number of a process; None when there is only one."""
         return _ID_VARIABLES.get(self)
 
     @property
@@ -175,7 +175,11 @@ def _check(topology: Topology) -> None:
 
 
 def load(path: Path) -> Topology:
-    """Read a cluster description from a file. Raises TopologyError, which names file and place."""
+    """
+    Read a cluster description from a file.
+
+    Raises TopologyError, which names file and place.
+    """
     try:
         return parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -185,7 +189,7 @@ def load(path: Path) -> Topology:
 
 
 def local(replicas: int, front_ends: int = 1) -> Topology:
-    """Return the default cluster on this machine with another number of replicas and front ends."""
+    """Return the default cluster with other numbers of replicas and front ends."""
     return Topology(
         catalog=Node(port=10001, control_port=10002),
         dashboard=Node(port=8000),

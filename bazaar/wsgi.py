@@ -22,7 +22,7 @@ from django.core.wsgi import get_wsgi_application
 from whitenoise import WhiteNoise
 
 from bazaar import clock
-from bazaar.runtime.checks import find_missing_migrations
+from bazaar.runtime.database import find_missing_migrations
 from bazaar.settings.env import SettingsError
 from bazaar.web import control
 from bazaar.web.router import Router

@@ -1,4 +1,4 @@
-"""A bare WSGI callable that gives one fixed answer: no application on the same server beats it."""
+"""A bare WSGI callable that gives one fixed answer."""
 
 import json
 import os
@@ -13,7 +13,7 @@ _HEADERS = [(name, value) for name, value in _ANSWER["headers"]]
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Give the answer, after as much work as is wished for."""
+    """Give the answer, after as much work as was asked for."""
     until_s = time.thread_time() + _WORK_S
     while _WORK_S and time.thread_time() < until_s:
         pass

@@ -1,4 +1,4 @@
-"""The Flask baseline as a contestant: five processes on free ports (`bench.flask_baseline`)."""
+"""The Flask baseline as a contestant: five processes on free ports."""
 
 import contextlib
 import csv
@@ -20,13 +20,13 @@ SERVE = "bench.flask_baseline.serve"
 
 
 def as_written(role: str, port: int) -> list[str]:
-    """Return the command of a role on Flask's own threaded server, as `app.run` starts it."""
+    """Return the command of a role on Flask's own threaded server."""
     del port
     return [SERVE, role]
 
 
 def at_its_best(role: str, port: int) -> list[str]:
-    """Return the command of a role under gunicorn, one process (its state is in memory)."""
+    """Return the command of a role under gunicorn, in one process."""
     return [
         *("gunicorn", "--worker-class", "gthread", "--no-control-socket", "--workers", "1"),
         *("--bind", f"127.0.0.1:{port}", "--threads", str(THREADS), "--keep-alive", "75"),

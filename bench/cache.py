@@ -103,7 +103,7 @@ def start_bare(
     body: str, headers: Sequence[tuple[str, str]], *, work_us: int = 0, threads: int | None = None
 ) -> tuple[subprocess.Popen[bytes], str]:
     """
-    Start the bare callable with an answer, under the server that the front end has.
+    Start the bare callable under the server that the front end has.
 
     It answers every path, and has a session of its own as a cluster has: Linux shares the processor
     among sessions. work_us: CPU time that it spends on each answer. threads: those of a front end

@@ -1,4 +1,4 @@
-"""Clusters that are measured: real ones, each in a folder of its own, gone with this process."""
+"""Clusters that are measured: real ones, gone with this process."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ class OwnCluster(LiveCluster):
     """A cluster that is measured."""
 
     def kill_at_once(self, name: str) -> Callable[[], None]:
-        """Return what kills a process (-9) with all it started, without waiting for the effect."""
+        """Return a function that kills a process with all its children at once."""
         pid = self.view(name).pid
         return lambda: os.killpg(pid, signal.SIGKILL)
 

@@ -40,7 +40,7 @@ class Run:
         sys.stderr.write(f"{clock.monotonic_s() - self.begun_s:5.0f} s  {line}\n")
 
     def measure(self) -> None:
-        """Measure every part that is wished for."""
+        """Measure every part that was asked for."""
         if {"queries", "trades"} & set(self.parts):
             self._measure_field()
         if "paused" in self.parts:
@@ -116,7 +116,7 @@ def _as_make(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _disk() -> Path | None:
-    """Return where data go: None for the usual place, unless that is memory and no disk."""
+    """Return the folder for data; None for the usual place, if that is a disk."""
     usual = Path(tempfile.gettempdir()).resolve()
     mounts = {Path(one.mountpoint): one.fstype for one in psutil.disk_partitions(all=True)}
     nearest = next((mounts[one] for one in (usual, *usual.parents) if one in mounts), "")

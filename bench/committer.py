@@ -1,5 +1,5 @@
 """
-One process that commits one order at a time to SQLite: the step that no durable trade avoids.
+One process that commits one order at a time to SQLite.
 
 WAL and synchronous=FULL on the disk that the clusters have; the row is that of an order log, with
 its unique key, and nothing else is done: no network, no decision, no replica.

@@ -1,4 +1,4 @@
-"""All contestants of queries and trades, up side by side; each waits while another is measured."""
+"""All contestants of queries and trades, running side by side."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
 """
-Whether the load generator measures the server or itself: `make bench-generator`.
+`make bench-generator`: whether the load generator measures the server or itself.
 
 wrk and one process of `bazaar.loadtest` load the same bare WSGI callable in turns, at the same
 number of connections. With work to do for each answer the server is the limit, and both should tell
-the same: rates within 10 %, p50 and p99 within 20 %. Without work it shows how much more than
-that one process can send. Ratios within one run are the result; single numbers are this machine's.
+the same: rates within 10 %, p50 and p99 within 20 %. Without work it shows how much more than that
+one process can send. Ratios within one run are the result; single numbers are this machine's.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.processes import Processes
 from bazaar.loadtest.profiles import Weighted
-from bazaar.loadtest.totals import Book
+from bazaar.loadtest.totals import RunTotals
 from bench import wrk
 from bench.cache import start_bare
 from bench.wrk import Measured
@@ -65,7 +65,7 @@ def run_own(url: str, connections: int, seconds: int) -> Measured:
         is_fresh=False,
         deadline_s=10.0,
     )
-    book = Book()
+    book = RunTotals()
     processes = Processes(plan, book.add, lambda line: None)
     try:
         processes.begin()
@@ -84,7 +84,7 @@ TOOLS: dict[str, Tool] = {"wrk": run_wrk, "ours": run_own}
 
 
 def main() -> int:
-    """Measure and print; return 1 when ours is apart from wrk where the server is the limit."""
+    """Measure and print; return 1 when ours differs from wrk too much."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)

@@ -1,4 +1,4 @@
-"""Clusters with short and long logs, side by side: what a trade, a start and a failure cost."""
+"""Clusters with short and long logs, side by side."""
 
 import contextlib
 from collections.abc import Callable
@@ -93,7 +93,7 @@ def _bring_up(stack: contextlib.ExitStack, folder: Path, orders: int, say: Say) 
 
 
 def rebuild(live: OwnCluster) -> float:
-    """Empty a follower; return how long it takes until it has every order, its start included."""
+    """Empty a follower; return how long it takes to have every order again."""
     follower = _stop_follower(live)
     databases.delete(live.data, follower.name)
     databases.prepare(live.data, follower.name, follower.node, live.cluster.environ)
@@ -101,7 +101,7 @@ def rebuild(live: OwnCluster) -> float:
 
 
 def catch_up(live: OwnCluster) -> float:
-    """Let a follower miss its newest orders; return how long it takes, its start included."""
+    """Let a follower miss its newest orders; return how long it takes them."""
     follower = _stop_follower(live)
     prefill.cut(live.data, follower.name, MISSED_MOST)
     return _start(live, follower.name)

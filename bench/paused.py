@@ -1,4 +1,4 @@
-"""Trades while one follower is paused: the leader waits for it once, and then no more."""
+"""Trades while one follower is paused: the leader waits for it once."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -62,8 +62,9 @@ def _trade_without(cluster: OwnCluster) -> tuple[Traded, float]:
 
 def split(traded: Traded, paused_s: float) -> tuple[list[float], list[float]]:
     """
-    Return the latencies, in seconds, of trades that were under way or begun within the grace time,
-    and of those begun later.
+    Return the latencies of trades begun within the grace time, and later.
+
+    In seconds; trades that were under way count as begun within it.
     """
     first, later = [], []
     for ended_s, took_s in zip(traded.ended_s, traded.took_s, strict=True):

@@ -1,5 +1,5 @@
 """
-Clusters with a long history: databases filled in bulk, with the rows that trades would have left.
+Clusters with a long history, made by filling their databases in bulk.
 
 Every stock is bought and sold in turns, so quantities end where they began; volumes, versions and
 the digest chain are right, and the audit finds nothing.
@@ -42,7 +42,7 @@ _STOCK = (
 
 
 def add_orders(data: DataDir, topology: Topology, orders: int) -> None:
-    """Fill ledger and logs; the databases must be migrated, with stocks, and without orders."""
+    """Fill ledger and logs of migrated databases that have stocks, no orders."""
     catalog = _path(data, "catalog")
     _fill_ledger(catalog, orders)
     first, *others = (_path(data, f"order-{node.id}") for node in topology.replicas)
@@ -76,7 +76,7 @@ def _fill_log(log: Path, catalog: Path) -> None:
 
 
 def rows(names: list[str], orders: int) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of the ledger: each stock is bought and then sold, a share at a time."""
+    """Yield the rows of the ledger: each stock is bought, then sold, by one share."""
     chance = random.Random(orders)  # noqa: S311 - keys of a benchmark
     digest = GENESIS
     for at in range(orders):

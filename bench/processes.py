@@ -1,4 +1,4 @@
-"""Processes that are measured: tied to this one, so none outlives a run however it ends."""
+"""Processes that are measured, and end when this one ends."""
 
 import os
 import subprocess
@@ -17,7 +17,11 @@ END_TIMEOUT_S = 5.0
 def start(
     command: Sequence[str], environ: Mapping[str, str], is_up: Callable[[], bool]
 ) -> subprocess.Popen[bytes]:
-    """Start `python -m COMMAND...` and wait until it is up. Raises SystemExit: it never was."""
+    """
+    Start `python -m COMMAND...` and wait until it is up.
+
+    Raises SystemExit: it did not come up.
+    """
     tie = (
         sys.executable,
         "-m",
@@ -56,7 +60,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def memory_mb(pid: int) -> float:
-    """Return the resident memory of the largest of a process and all that it started, in MB."""
+    """Return the resident memory of the largest of some processes, in MB."""
     found = [psutil.Process(pid), *_children(pid)]
     return max(process.memory_info().rss for process in found) / 1e6
 

@@ -1,4 +1,4 @@
-"""What a run of the benchmarks found; the facts behind the table, the page and the plots."""
+"""The results of the benchmarks: the facts behind table, page and plots."""
 
 import msgspec
 
@@ -25,7 +25,11 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Paused(msgspec.Struct, frozen=True, kw_only=True):
-    """Trades before and after one follower was paused; milliseconds, one value a round."""
+    """
+    Trades before and after one follower was paused.
+
+    Milliseconds, one value a round.
+    """
 
     clients: int
     grace_s: float

@@ -1,4 +1,4 @@
-"""Rounds: contestants take turns in each, so that all of them meet the same machine."""
+"""Rounds: contestants take turns, so that all meet the same machine."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ def take_turns(
     turns: Iterable[Task],
     measure: Callable[[str, str, int], tuple[Measured, int]],
 ) -> list[Cell]:
-    """Measure every turn once a round; measure: task, contestant, clients; gives errors, too."""
+    """Measure every turn once a round."""
     found: defaultdict[Task, _Found] = defaultdict(_Found)
     order = list(turns)
     for number in range(rounds):

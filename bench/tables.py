@@ -17,7 +17,7 @@ def verdict_table(results: Results) -> Table:
 
 
 def cell_table(results: Results, task: str) -> Table:
-    """Return all contestants of one task; each ratio is that of Bazaar to it, round by round."""
+    """Return all contestants of one task, with the ratio of Bazaar to each."""
     heads = ("clients", "contestant", "a second", "p50", "p99", "Bazaar / it")
     rows = []
     for cell in (one for one in results.cells if one.task == task):

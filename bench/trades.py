@@ -1,4 +1,4 @@
-"""Trades by the load generator, beside the Flask baseline and a bare SQLite committer."""
+"""Trades beside the Flask baseline and a bare SQLite committer."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ TURNS = tuple((TRADE, name) for name in (BAZAAR, GUNICORN, FLASK, FLASK_BEST, SQ
 
 
 def measure(field: Field, effort: Effort, folder: Path, say: Callable[[str], None]) -> list[Cell]:
-    """Measure trades at all numbers of clients; the committer has one client, itself, in each."""
+    """Measure trades at all numbers of clients."""
 
     def once(task: str, name: str, clients: int) -> tuple[Measured, int]:
         del task

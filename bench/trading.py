@@ -1,7 +1,7 @@
 """
-Trades and nothing else, by the load generator's engine: `python -m bench.trading < SPEC`.
+Trades and nothing else: `python -m bench.trading < SPEC`.
 
-The generator's visitors look a stock up before each trade. Here every client trades at once again
+The generator's clients look a stock up before each trade. Here every client trades at once again
 when its last trade has ended: buys a share and sells it, so no stock ever runs out. Each trade has
 a key of its own, which the baseline ignores.
 """
@@ -24,7 +24,7 @@ from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Claim
 from bazaar.loadtest.worker import SWITCH_S
-from bazaar.loadtest.workload import Answer, Intent, make_keys, trade
+from bazaar.loadtest.workload import Answer, Operation, make_keys, trade
 from bazaar.proof.records import Done
 from bazaar.settings import env
 from bench.numbers import quantile
@@ -91,7 +91,7 @@ class Trades:
         side = TradeType.BUY if is_buying else TradeType.SELL
         return now_s, trade(next(self._keys[client]), self._names[client], side, 1)
 
-    def learn(self, client: int, answer: Answer | None, intent: Intent) -> None:
+    def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
         """Nothing depends on what came of it."""
 
     def count_unsent(self) -> int:
@@ -100,7 +100,7 @@ class Trades:
 
 
 def run(spec: Spec) -> Traded:
-    """Send what is wished for from a process of its own. Raises SystemExit."""
+    """Send the trades from a process of its own. Raises SystemExit."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.trading"],
         input=msgspec.json.encode(spec),
@@ -166,7 +166,7 @@ def _plan(spec: Spec) -> Plan:
 
 
 def main() -> int:
-    """Read what is wished for, do it, and print what became of it."""
+    """Read the specification, do it, and print the result."""
     sys.setswitchinterval(SWITCH_S)
     spec = msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)
     sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_play(spec))))

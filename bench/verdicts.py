@@ -85,7 +85,7 @@ def _times_flask(results: Results, task: str, times: float) -> Iterator[Verdict]
 
 
 def baselines(results: Results, task: str, clients: int) -> list[Cell]:
-    """Return both ways to run the Flask baseline, of which the better one counts in each round."""
+    """Return both ways to run the Flask baseline; the better one counts."""
     found = (results.find(task, clients, name) for name in (FLASK, FLASK_BEST))
     return [cell for cell in found if cell]
 

@@ -1,5 +1,5 @@
 """
-A new leader's protection: front ends that see different replicas must not depose it in turns.
+Protection of a new leader from front ends that cannot reach it.
 
 Only the catalog's own ping counts, so a dead leader is replaced at once, however new it is.
 """
@@ -21,7 +21,11 @@ class LeaderProtection:
     def __init__(
         self, replicas: Mapping[ReplicaId, ReplicaClient], now_s: Callable[[], float]
     ) -> None:
-        """now_s: a monotonic clock. A restarted catalog protects nobody until the next claim."""
+        """
+        now_s: a monotonic clock.
+
+        A restarted catalog protects nobody until the next claim.
+        """
         self._replicas, self._now_s = replicas, now_s
         self._began_s = now_s() - LEADER_PROTECTION_S
 

@@ -1,5 +1,5 @@
 """
-The shell around `bazaar.core.coherence.LeaseTable`: lock, threads, clients of the holders, clock.
+The shell of the lease table: lock, threads, clock, clients of the holders.
 
 Holders are notified (`begin`) after a decision and waited for (`finish`) before its commit. Then no
 process may answer from memory with what the commit is about to change (I7). It takes as long as the
@@ -112,7 +112,9 @@ class LeaseTableShell:
 
     def begin(self, changes: Sequence[Change]) -> Invalidation:
         """
-        Notify every holder that may have them to forget stocks; then `finish`, commit, `settle`.
+        Notify every holder that may have them to forget stocks.
+
+        Then `finish`, commit, `settle`.
 
         Nobody else may keep these stocks until `settle`. All notifications go out from this thread,
         because a thread for each costs several times as much as what it sends.
@@ -126,7 +128,11 @@ class LeaseTableShell:
         )
 
     def finish(self, invalidation: Invalidation) -> tuple[str, ...]:
-        """Wait until every holder has forgotten, or its lease is over; return the dropped ones."""
+        """
+        Wait until every holder has forgotten, or its lease is over.
+
+        Return the dropped ones.
+        """
         changes = invalidation.changes
         until_s = self._clock.now_s() + INVALIDATE_TIMEOUT_S
         left = [
@@ -152,7 +158,11 @@ class LeaseTableShell:
         pending: PendingInvalidation,
         until_s: float,
     ) -> bool:
-        """Take the answer to a notification; tell whether the holder has forgotten the stocks."""
+        """
+        Take the answer to a notification.
+
+        Tell whether the holder has forgotten the stocks.
+        """
         try:
             pending.finish(until_s)
         except Failure:
@@ -163,7 +173,11 @@ class LeaseTableShell:
         return True
 
     def _insist(self, holder_id: str, changes: Sequence[Change]) -> bool:
-        """Notify a holder until it answers, or its lease is over; tell whether it answered."""
+        """
+        Notify a holder until it answers, or its lease is over.
+
+        Tell whether it answered.
+        """
         timeout_s = INVALIDATE_TIMEOUT_S
         while client := self._clients.get(holder_id):
             try:

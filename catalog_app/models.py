@@ -3,7 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
-from bazaar.core.types import STOCK_NAME_CHARS_MAX, TradeType
+from bazaar.core.types import STOCK_NAME_CHARS_MAX
+from bazaar.runtime.order_table import order_constraints
 
 
 class Stock(models.Model):
@@ -22,7 +23,7 @@ class Stock(models.Model):
     version = models.BigIntegerField(default=1)
 
     class Meta:
-        """I4 as constraints: bought and sold follow from the columns and are whole and >= 0."""
+        """I4 as constraints: bought and sold are whole numbers >= 0."""
 
         constraints = [
             models.CheckConstraint(
@@ -63,15 +64,9 @@ class Entry(models.Model):
     """The version that the stock has from this entry on; what histories are checked with."""
 
     class Meta:
-        """What an entry can be."""
+        """I4 as constraints: bought and sold are whole numbers >= 0."""
 
-        constraints = [
-            models.CheckConstraint(name="entry_order_no_from_1", condition=Q(order_no__gte=1)),
-            models.CheckConstraint(name="entry_quantity_from_1", condition=Q(quantity__gte=1)),
-            models.CheckConstraint(
-                name="entry_trade_type_known", condition=Q(trade_type__in=list(TradeType))
-            ),
-        ]
+        constraints = order_constraints("entry")
 
     def __str__(self) -> str:
         return f"{self.order_no}: {self.trade_type} {self.quantity} {self.stock_id}"
@@ -84,7 +79,7 @@ class Leadership(models.Model):
     leader = models.IntegerField(null=True)
 
     class Meta:
-        """Exactly one row."""
+        """I4 as constraints: bought and sold are whole numbers >= 0."""
 
         constraints = [models.CheckConstraint(name="leadership_is_one_row", condition=Q(id=1))]
 
@@ -93,7 +88,11 @@ class Leadership(models.Model):
 
 
 class HolderRegistration(models.Model):
-    """A process that may be serving stocks from memory; survives the catalog's restart."""
+    """
+    A process that may be serving stocks from memory.
+
+    Survives the catalog's restart.
+    """
 
     holder_id = models.UUIDField(primary_key=True)
     host = models.CharField(max_length=253)

@@ -5,20 +5,22 @@ from decimal import Decimal
 from typing import Any
 
 from bazaar.core import types
-from bazaar.core.digest import GENESIS
 from bazaar.core.election import Leadership
-from bazaar.core.failures import GapFound, UnknownStock
-from bazaar.core.ledger import Page
-from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, TradeType, Version
+from bazaar.core.failures import UnknownStock
+from bazaar.core.types import ReplicaId, Term, Version
+from bazaar.protocol.messages import StockBody
+from bazaar.protocol.rows import ListingBody
+from bazaar.runtime.order_table import OrderTable
 from bazaar.runtime.transactions import read
 from catalog_app.models import Entry, HolderRegistration, Stock
 
-_LEADERSHIP = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
-_STOCK = (
+LEDGER = OrderTable("catalog_app_entry", "term", "version")
+STOCKS = (
     "SELECT name, price, quantity, opening, issued, trade_volume, version"
-    " FROM catalog_app_stock WHERE name = ?"
+    " FROM catalog_app_stock WHERE name IN ({})"
 )
-_ORDER = ("order_no", "key", "stock_id", "trade_type", "quantity")
+_STOCK = STOCKS.format("?")
+_LEADERSHIP = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
 _CENTS = Decimal("0.01")
 
 
@@ -28,44 +30,37 @@ def get_leadership() -> Leadership:
     return Leadership(Term(term), None if leader is None else ReplicaId(leader))
 
 
-def get_head() -> tuple[OrderNo, Digest]:
-    """Return the newest order's number and digest; 0 and GENESIS for an empty ledger."""
-    newest = Entry.objects.order_by("-order_no").values_list("order_no", "digest").first()
-    return (OrderNo(newest[0]), Digest(newest[1])) if newest else (OrderNo(0), GENESIS)
-
-
 def get_stock(*, stock_name: str) -> types.Stock:
     """Return one stock as committed. Raises UnknownStock (definite)."""
     rows = read(_STOCK, [stock_name])  # every miss of every front end comes here: no ORM
     if not rows:
         raise UnknownStock
-    name, price, quantity, opening, issued, trade_volume, version = rows[0]
-    price = tidy(Decimal(str(price)))
-    return types.Stock(name, price, quantity, opening, issued, trade_volume, Version(version))
+    return make_stock(rows[0], tidy(Decimal(str(rows[0][1]))))
 
 
-def get_page(*, after: OrderNo, limit: int) -> Page:
-    """Return up to `limit` orders after one. Raises GapFound (definite): the ledger ends before."""
-    last, digest = get_head()
-    if after > last:
-        raise GapFound(last)
-    if after == last:
-        return Page(after=after, previous=digest, orders=(), digest=digest, last=last)
-    rows = list(
-        Entry.objects.filter(order_no__gt=after)
-        .order_by("order_no")
-        .values_list(*_ORDER, "digest")[:limit]
+def list_stocks(*, after: int, limit: int) -> ListingBody:
+    """
+    Return stocks after a place, and the ledger's end at that moment.
+
+    Stocks and end are read in one statement: they belong to one committed state (I4).
+    """
+    newest = Entry.objects.order_by("-order_no").values("order_no")[:1]
+    stocks = list(Stock.objects.annotate(last=newest).filter(pk__gt=after).order_by("pk")[:limit])
+    if not stocks:
+        return ListingBody(stocks=(), end=after, last=LEDGER.head[0])
+    bodies = tuple(
+        StockBody(
+            name=stock.name,
+            price=tidy(stock.price),
+            quantity=stock.quantity,
+            opening=stock.opening,
+            issued=stock.issued,
+            trade_volume=stock.trade_volume,
+            version=stock.version,
+        )
+        for stock in stocks
     )
-    previous = (
-        Digest(Entry.objects.values_list("digest", flat=True).get(pk=after)) if after else GENESIS
-    )
-    return Page(
-        after=after,
-        previous=previous,
-        orders=tuple(map(_order, rows)),
-        digest=Digest(rows[-1][5]),
-        last=last,
-    )
+    return ListingBody(stocks=bodies, end=stocks[-1].pk, last=stocks[-1].last or 0)
 
 
 def list_holders() -> list[HolderRegistration]:
@@ -85,12 +80,13 @@ def count_stocks() -> int:
     return Stock.objects.count()
 
 
+def make_stock(row: tuple[Any, ...], price: Decimal) -> types.Stock:
+    """Return the stock of a row of STOCKS, at a price of the same value as the row's."""
+    name, _, quantity, opening, issued, trade_volume, version = row
+    return types.Stock(name, price, quantity, opening, issued, trade_volume, Version(version))
+
+
 def tidy(price: Decimal) -> Decimal:
     """Return a price with two decimals, or with as many as it needs."""
     cents = price.quantize(_CENTS)
     return cents if cents == price else price
-
-
-def _order(row: tuple[Any, ...]) -> Order:
-    order_no, key, stock_name, trade_type, quantity = row[:5]
-    return Order(OrderNo(order_no), key, stock_name, TradeType(trade_type), quantity)

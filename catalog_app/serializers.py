@@ -12,7 +12,7 @@ PRICE_DECIMALS_MAX = 4
 
 
 def check_price(price: Decimal) -> Decimal:
-    """Return a price that the database can hold. Raises RequestRefusedError (400)."""
+    """Return a price that the database can hold. Raises EndpointRefusedError (400)."""
     if not price.is_finite() or price <= 0:
         raise bad_request("price: this must be greater than 0.")
     _, digits, exponent = price.as_tuple()

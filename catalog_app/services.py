@@ -39,7 +39,7 @@ FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 def place_batch(*, batch: Batch) -> BatchAnswer:
     """
-    Decide a batch of trades in one transaction and return all that the leader's log lacks.
+    Decide a batch of trades in one transaction.
 
     Caches are told before the commit (I7). Raises StaleTerm, GapFound: definite, nothing changed.
     """
@@ -56,7 +56,7 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
 
 @contextmanager
 def _settling() -> Iterator[None]:
-    """Put this around a transaction that tells holders: afterwards its stocks may be kept again."""
+    """Settle invalidations after a transaction: its stocks may be cached again."""
     try:
         yield
     finally:
@@ -65,7 +65,11 @@ def _settling() -> Iterator[None]:
 
 @contextmanager
 def _invalidating(stocks: Sequence[types.Stock]) -> Iterator[None]:
-    """Have changed stocks forgotten everywhere while the block runs; then the commit (I7)."""
+    """
+    Have changed stocks forgotten everywhere while the block runs.
+
+    Then the commit (I7).
+    """
     if not stocks:
         yield
         return
@@ -82,7 +86,7 @@ def _invalidating(stocks: Sequence[types.Stock]) -> Iterator[None]:
 def _page_for(batch: Batch, facts: LedgerFacts, decision: Decision) -> Page:
     """Return what the leader's log lacks: as a rule just what was decided."""
     if batch.after != facts.last:
-        return selectors.get_page(after=batch.after, limit=wiring.page_orders_max())
+        return selectors.LEDGER.page(batch.after, wiring.page_orders_max())
     return Page(
         after=facts.last,
         previous=facts.digest,
@@ -101,7 +105,7 @@ def trade_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> 
     """
     trade = Trade(uuid4(), stock_name, trade_type, quantity)
     while True:
-        leadership, (last, _) = selectors.get_leadership(), selectors.get_head()
+        leadership, (last, _) = selectors.get_leadership(), selectors.LEDGER.head
         try:
             answer = place_batch(batch=Batch(leadership.term, leadership.leader, last, (trade,)))
         except StaleTerm:
@@ -135,7 +139,9 @@ def claim_leadership(*, term: Term, leader: ReplicaId) -> Leadership:
 
 def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
     """
-    Change a stock's price and return it as it is now; no reader sees the old one afterwards (I7).
+    Change a stock's price and return it as it is now.
+
+    No reader sees the old one afterwards (I7).
 
     price: > 0, at most 11 digits before and 4 after the point. Raises UnknownStock (definite).
     """
@@ -178,7 +184,11 @@ def register_holder(*, holder: HolderBody) -> float:
 
 
 def renew_holder(*, holder_id: UUID) -> float:
-    """Prolong a lease and return its length in seconds. Raises UnknownHolder (definite)."""
+    """
+    Prolong a lease and return its length in seconds.
+
+    Raises UnknownHolder (definite).
+    """
     lease_table = wiring.lease_table()
     lease_table.renew(str(holder_id))
     return lease_table.lease_s
@@ -206,7 +216,11 @@ def fill_stock(*, stock_name: str, holder_id: UUID) -> tuple[types.Stock, bool]:
 
 
 def load_stocks(*, name: str) -> int:
-    """List the stocks of a shipped set; return how many, 0 when the catalog has stocks already."""
+    """
+    List the stocks of a shipped set.
+
+    Return how many, 0 when the catalog has stocks already.
+    """
     with transaction.atomic():
         if Stock.objects.exists():
             return 0

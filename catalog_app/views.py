@@ -11,7 +11,7 @@ from bazaar.protocol import examples, messages
 from bazaar.protocol.rows import ROWS_MAX, FoundBody, ListingBody, RowsBody
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
-from catalog_app import rows, selectors, serializers, services, wiring
+from catalog_app import selectors, serializers, services, wiring
 
 CONTROL = (Port.CONTROL,)
 
@@ -96,7 +96,7 @@ def show_ledger(query: examples.PageQuery) -> messages.PageBody:
     orders; 409 when the ledger ends before `after`. 0 is the beginning.
     """
     limit = min(query.limit, messages.ORDERS_MAX)
-    return messages.PageBody.from_core(selectors.get_page(after=OrderNo(query.after), limit=limit))
+    return messages.PageBody.from_core(selectors.LEDGER.page(OrderNo(query.after), limit))
 
 
 def show_leadership() -> messages.LeadershipBody:
@@ -157,7 +157,7 @@ def find_rows(query: examples.FindQuery) -> FoundBody:
     whole key is found among all orders; else 100,000 are looked through at most, down to `first`.
     """
     limit = min(query.limit, ROWS_MAX)
-    return rows.find(text=query.text, before=query.before, limit=limit)
+    return selectors.LEDGER.search(query.text, query.before, limit)
 
 
 def list_rows(query: examples.PageQuery) -> RowsBody:
@@ -167,7 +167,7 @@ def list_rows(query: examples.PageQuery) -> RowsBody:
     GET `?after=&limit=` answers `{"rows": [[order_no, key, stock_name, trade_type, quantity,
     digest, term, version], ...], "last"}`, at most 5,000 rows.
     """
-    return rows.list_rows(after=OrderNo(query.after), limit=min(query.limit, ROWS_MAX))
+    return selectors.LEDGER.list_rows(OrderNo(query.after), min(query.limit, ROWS_MAX))
 
 
 def list_stocks(query: examples.PageQuery) -> ListingBody:
@@ -177,7 +177,7 @@ def list_stocks(query: examples.PageQuery) -> ListingBody:
     GET `?after=&limit=` answers `{"stocks", "end", "last"}`. Ask with `after` 0 first, then with
     the `end` of the page before, until a page has no stocks.
     """
-    return rows.list_stocks(after=query.after, limit=min(query.limit, ROWS_MAX))
+    return selectors.list_stocks(after=query.after, limit=min(query.limit, ROWS_MAX))
 
 
 def status() -> CatalogStatus:

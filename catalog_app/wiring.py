@@ -14,8 +14,8 @@ from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CatalogStatus
+from bazaar.runtime.database import database_bytes
 from bazaar.runtime.metrics import process_status, summarize_sizes
-from bazaar.runtime.storage import database_bytes
 from bazaar.topology import Node
 from bazaar.web.member_auth import refusals
 from catalog_app import selectors
@@ -62,7 +62,7 @@ def counts() -> Counts:
 
 @cache
 def lease_table() -> LeaseTableShell:
-    """Return the leases, those that may have been granted before a restart among them."""
+    """Return the lease table, with leases from before a restart."""
     return LeaseTableShell(settings.BAZAAR_LIMITS.lease_s, Clock(clock.monotonic_s, clock.wait))
 
 
@@ -103,7 +103,7 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
 
 def status() -> CatalogStatus:
     """Return what the catalog tells of itself."""
-    leadership, (last, digest) = selectors.get_leadership(), selectors.get_head()
+    leadership, (last, digest) = selectors.get_leadership(), selectors.LEDGER.head
     holders = lease_table().list_holders()
     return CatalogStatus(
         **process_status(),

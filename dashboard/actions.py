@@ -21,7 +21,7 @@ class FaultRefused(Exception):  # noqa: N818 - as all our exceptions are named
     """A fault was refused or could not be injected; the message says why."""
 
 
-class Action(forms.Form):
+class ActionForm(forms.Form):
     """A form that changes something."""
 
     path: ClassVar[str]
@@ -41,7 +41,7 @@ class Action(forms.Form):
         raise NotImplementedError
 
 
-class TradeAction(Action):
+class TradeAction(ActionForm):
     """Buy or sell, at a front end like any client."""
 
     path, page = r"^stocks/trade/?$", "/stocks"
@@ -63,7 +63,7 @@ class TradeAction(Action):
         return f"Order {order.order_no} is placed."
 
 
-class PriceAction(Action):
+class PriceAction(ActionForm):
     """Change a price, at the catalog, which invalidates every cache first."""
 
     path, page = r"^stocks/price/?$", "/stocks"
@@ -80,7 +80,7 @@ class PriceAction(Action):
         return f"{stock.name} costs {stock.price} now, version {stock.version}."
 
 
-class EvictAction(Action):
+class EvictAction(ActionForm):
     """Make a front end drop a stock from its cache; the next read asks the catalog."""
 
     path, page = r"^cache/evict/?$", "/cache"
@@ -102,7 +102,7 @@ def _process_choices() -> Iterator[tuple[str, str]]:
     return ((name, name) for name, _ in wiring.topology().nodes())
 
 
-class FaultAction(Action):
+class FaultAction(ActionForm):
     """Break or mend one process; the dashboard itself can only be restarted."""
 
     path, page = r"^faults/?$", "/"
@@ -129,7 +129,7 @@ class FaultAction(Action):
             wiring.collector().poll_faster()
 
 
-ACTIONS: tuple[type[Action], ...] = (EvictAction, PriceAction, TradeAction)
+ACTIONS: tuple[type[ActionForm], ...] = (EvictAction, PriceAction, TradeAction)
 FORMS_BY_ENDPOINT = {
     "/orders": "dashboard/forms/trade.html",
     "/price": "dashboard/forms/price.html",

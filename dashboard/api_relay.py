@@ -1,10 +1,10 @@
 """
-Reads the endpoints of the other processes, for the pages under API (docs/adr/0020).
+Reads the endpoints of other processes, for the pages under API.
 
 Every request is a signed `GET` of one of READ_PATHS, at a listener of the cluster description. That
 holds whatever a listener says in its index: a process that took over a dead one's port may describe
-any endpoint, but gets no signature for a call that changes something. Each call has a connection
-of its own.
+any endpoint, but gets no signature for a call that changes something. Each call has a connection of
+its own.
 """
 
 import threading
@@ -114,7 +114,7 @@ class ApiRelay:
         self, listener: ApiListener, path: str, texts: Mapping[str, str]
     ) -> EndpointReading | None:
         """
-        Return an endpoint, with the reply if it may be read and texts fill in its query.
+        Return an endpoint, with its reply if it may be read and is filled in.
 
         None: the listener names no such path.
         """

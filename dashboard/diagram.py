@@ -1,11 +1,13 @@
 """The cluster as a drawing: the processes, and which links between them are well."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dashboard.cluster_view import ClusterView, PollResult
 
 STEP, BOX_WIDTH, BOX_HEIGHT = 160, 140, 52
 TOP, MIDDLE, BOTTOM, HEIGHT = 40, 150, 260, 300
+NOT_IN_SYNC = "not in sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def draw(view: ClusterView) -> Diagram:
         for place, one in enumerate(row):
             x = width * (2 * place + 1) // (2 * len(row))
             boxes[one.name] = DiagramBox(one.name, *_describe(view, one), x, y)
-    return Diagram(width, HEIGHT, list(boxes.values()), _lines(view, boxes))
+    return Diagram(width, HEIGHT, list(boxes.values()), list(_lines(view, boxes)))
 
 
 def _leads(view: ClusterView, result: PollResult) -> bool:
@@ -89,28 +91,25 @@ def _describe(view: ClusterView, result: PollResult) -> tuple[str, str]:
     return note, "good" if status.is_ready else "warn"
 
 
-def _lines(view: ClusterView, boxes: dict[str, DiagramBox]) -> list[DiagramLine]:
+def _lines(view: ClusterView, boxes: dict[str, DiagramBox]) -> Iterator[DiagramLine]:
+    for start, end, label in _links(view):
+        if start not in boxes or end not in boxes:
+            continue
+        one, other = boxes[start], boxes[end]
+        state = "warn" if label == NOT_IN_SYNC else "good"
+        if "bad" in (one.state, other.state):
+            state = "bad"
+        yield DiagramLine(one.x, one.y, other.x, other.y, state, label)
+
+
+def _links(view: ClusterView) -> Iterator[tuple[str, str, str]]:
+    """Yield start, end and label of each link; there may be no leader to link to."""
     leader = f"order-{view.leader}"
-    lines = []
     for one in view.results:
         if one.role == "frontend":
-            lines.append(_line(boxes, one.name, "catalog", "leases, stocks"))
-            if leader in boxes:
-                lines.append(_line(boxes, one.name, leader, "trades"))
-        if one.name == leader:
-            lines.append(_line(boxes, leader, "catalog", "trades"))
-        elif one.role == "order" and leader in boxes:
-            in_sync = one.node.id in view.in_sync
-            label = "in sync" if in_sync else "not in sync"
-            lines.append(_line(boxes, leader, one.name, label, is_well=in_sync))
-    return lines
-
-
-def _line(
-    boxes: dict[str, DiagramBox], start: str, end: str, label: str, *, is_well: bool = True
-) -> DiagramLine:
-    one, other = boxes[start], boxes[end]
-    state = "good" if is_well else "warn"
-    if "bad" in (one.state, other.state):
-        state = "bad"
-    return DiagramLine(one.x, one.y, other.x, other.y, state, label)
+            yield one.name, "catalog", "leases, stocks"
+            yield one.name, leader, "trades"
+        elif one.name == leader:
+            yield leader, "catalog", "trades"
+        elif one.role == "order":
+            yield leader, one.name, "in sync" if one.node.id in view.in_sync else NOT_IN_SYNC

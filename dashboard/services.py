@@ -13,7 +13,7 @@ from bazaar import clock
 from bazaar.client.answers import ClientError
 from bazaar.core.failures import Failure
 from dashboard import wiring
-from dashboard.actions import Action, FaultRefused
+from dashboard.actions import ActionForm, FaultRefused
 from dashboard.models import TEXT_CHARS_MAX, AuditEntry
 
 ADMIN_NAME = "admin"
@@ -21,7 +21,7 @@ PASSWORD_BYTES = 18
 TARGET_CHARS_MAX = 255
 
 
-def carry_out(*, action: Action, username: str) -> tuple[bool, str]:
+def carry_out(*, action: ActionForm, username: str) -> tuple[bool, str]:
     """
     Carry an action out and write the audit entry.
 

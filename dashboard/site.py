@@ -15,7 +15,7 @@ from unfold.sites import UnfoldAdminSite
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from dashboard import views, wiring
-from dashboard.actions import ACTIONS, Action, FaultAction
+from dashboard.actions import ACTIONS, ActionForm, FaultAction
 from dashboard.models import PERMISSIONS, AuditEntry
 from dashboard.panels import PANELS, DashboardPanel
 
@@ -42,7 +42,7 @@ class DashboardSite(UnfoldAdminSite):
         name = "index" if panel.is_index else panel.name
         return re_path(panel.path, self._admit(views.PanelPage, panel=panel), name=name)
 
-    def _action_route(self, action: type[Action]) -> Any:
+    def _action_route(self, action: type[ActionForm]) -> Any:
         view = self._admit(views.ActionView, action=action, permission=action.permission)
         return re_path(action.path, view)
 

@@ -133,7 +133,7 @@ class PanelDetail(JsonView):
 class ActionView(AdminView):
     """POST: carry an action out and go back to its page, which shows the result."""
 
-    action: type[actions.Action] = actions.Action
+    action: type[actions.ActionForm] = actions.ActionForm
 
     def post(self, request: HttpRequest) -> HttpResponse:
         action, username = self.action(request.POST), request.user.get_username()

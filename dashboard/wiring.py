@@ -113,7 +113,7 @@ def has_fault_buttons() -> bool:
 @cache
 def fault_injector() -> Callable[[str, str], str]:
     """
-    Return the function that injects a fault: verb and process in, one sentence out.
+    Return the function that injects a fault into a process.
 
     It raises FaultRefused.
     """

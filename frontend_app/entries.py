@@ -9,7 +9,11 @@ from bazaar.core.types import Stock, Version
 
 @dataclass(slots=True)
 class StockEntry:
-    """A stock in the cache, or on its way to one reader; only `hits` and `answers` change."""
+    """
+    A stock in the cache, or on its way to one reader.
+
+    Only `hits` and `answers` change.
+    """
 
     stock: Stock
     since_s: float

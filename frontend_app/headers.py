@@ -63,7 +63,7 @@ def order_headers(body: bytes, source: Source) -> list[tuple[str, str]]:
 
 
 def wants_fresh(environ: Mapping[str, Any]) -> bool:
-    """Tell whether a request wants the answer of the catalog or of a replica, not memory's."""
+    """Tell whether a request wants a fresh answer, not one from memory."""
     control = environ.get("HTTP_CACHE_CONTROL")
     return control is not None and FRESH in control.lower()
 
@@ -72,7 +72,7 @@ def read_key(environ: Environ) -> UUID:
     """
     Return the client's idempotency key, or a new one; the answer will name it.
 
-    Raises RequestRefusedError (400).
+    Raises EndpointRefusedError (400).
     """
     text = environ.get("HTTP_IDEMPOTENCY_KEY")
     key = uuid4() if text is None else _parse_key(text)

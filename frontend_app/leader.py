@@ -1,5 +1,5 @@
 """
-The watch over the leader: pings, elections, and trades on their way to whoever leads (DESIGN 4.3).
+The watch over the leader: pings, elections, forwarded trades.
 
 One thread watches; request threads forward and, when an attempt fails, poke the watch and wait for
 a newer term. When the leader changes, calls that still wait for the old one are ended, so a paused
@@ -55,7 +55,7 @@ class LeaderWatch:
     def __init__(
         self, catalog: CatalogClient, replicas: Mapping[ReplicaId, ReplicaClient], limits: Limits
     ) -> None:
-        """Know nobody yet; `start` begins to look."""
+        """Begin without a leader; `start` begins to look for one."""
         self.catalog, self.replicas, self.limits = catalog, replicas, limits
         self.elector = Elector(tuple(replicas))
         self.retries = 0
@@ -77,7 +77,9 @@ class LeaderWatch:
 
     def place(self, trade: Trade) -> Answer:
         """
-        Send a trade, with all that wait, until it is answered or the deadline is over (DESIGN 4.1).
+        Forward a trade until it is answered or its deadline is over.
+
+        Trades that wait at the same moment travel together (docs/DESIGN.md 4.1).
 
         Raises Busy (definite): too many trades wait.
         """
@@ -98,7 +100,7 @@ class LeaderWatch:
                 return
 
     def _announce(self, before: Leadership) -> None:
-        """Wake who waits for a leader, and end the calls that wait for the last one."""
+        """Wake the threads that wait for a leader; end the calls to the last one."""
         leadership = self.leadership
         events.emit(
             log, logging.INFO, "leader known", term=leadership.term, leader=leadership.leader
@@ -131,7 +133,7 @@ class LeaderWatch:
     def _reconsider(
         self, keys: tuple[UUID, ...], term: Term, failure: Failure, deadlines: Mapping[UUID, float]
     ) -> frozenset[UUID]:
-        """Have the leader checked at once, wait for a newer term, and return who is out of time."""
+        """Check the leader, wait for a newer term, and return the expired keys."""
         self.retries += 1
         log.debug("attempt failed trades=%d term=%d reason=%s", len(keys), term, failure.message)
         self._loop.poke()

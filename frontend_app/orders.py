@@ -1,5 +1,5 @@
 """
-Orders: placed through the leader, read from memory or from any replica (DESIGN 4.5).
+Orders: placed through the leader, read from memory or any replica.
 
 An order never changes, so an answer once seen is right for ever; memory keeps the newest seen, a
 bounded number (I10). The replicas are asked in turn, so that look-ups do not all fall on the
@@ -27,7 +27,11 @@ class OrderCache:
     def __init__(
         self, watch: LeaderWatch, limits: Limits, encode: Callable[[Order], bytes]
     ) -> None:
-        """watch: reaches the leader and all replicas. encode: returns the answer for an order."""
+        """
+        Take the way to the replicas, and how an order is encoded.
+
+        watch: reaches the leader and all replicas. encode: returns the answer for an order.
+        """
         self._watch, self._limits, self._encode = watch, limits, encode
         self.bodies: OrderedDict[OrderNo, bytes] = OrderedDict()
         """The answers by order number, the least recently used first."""
@@ -36,7 +40,11 @@ class OrderCache:
         self._away_until_s: dict[ReplicaId, float] = {}
 
     def place(self, trade: Trade) -> Answer:
-        """Place a trade and remember its order, see `LeaderWatch.place`. Raises Busy (definite)."""
+        """
+        Place a trade and remember its order, see `LeaderWatch.place`.
+
+        Raises Busy (definite).
+        """
         answer = self._watch.place(trade)
         if isinstance(answer, Order):
             self._keep(answer)

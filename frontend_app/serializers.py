@@ -1,4 +1,4 @@
-"""The seed's dialect: how a trade request is read, and how stocks and orders are shown."""
+"""The seed's dialect: how a trade is read, and how answers look."""
 
 from http import HTTPStatus
 from typing import Any
@@ -8,7 +8,7 @@ import msgspec
 from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Order, Stock, Trade, TradeType
 from bazaar.protocol.clients import encode
 from bazaar.protocol.messages import Name, Quantity
-from bazaar.web.decoding import RequestRefusedError, bad_request, check_stock_name, decode_json
+from bazaar.web.decoding import EndpointRefusedError, bad_request, check_stock_name, decode_json
 from bazaar.web.endpoint import ANSWER_HEADERS, Environ
 from frontend_app.entries import StockEntry
 from frontend_app.headers import KEY_HEADER, hit_headers, read_key
@@ -29,7 +29,11 @@ _decode = msgspec.json.Decoder(TradeRequest).decode
 
 
 def read_trade(body: bytes, environ: Environ) -> Trade:
-    """Return the trade that a request asks for, with its key. Raises RequestRefusedError (400)."""
+    """
+    Return the trade that a request asks for, with its key.
+
+    Raises EndpointRefusedError (400).
+    """
     key = read_key(environ)
     try:
         wanted = _decode(body)
@@ -39,11 +43,11 @@ def read_trade(body: bytes, environ: Environ) -> Trade:
     return Trade(key, wanted.stock_name, wanted.trade_type, wanted.quantity)
 
 
-def explain(body: bytes) -> RequestRefusedError:
+def explain(body: bytes) -> EndpointRefusedError:
     """Return what is wrong with a body, with the name of each field that is."""
     try:
         fields = decode_json(body, Any) if body else {}
-    except RequestRefusedError as refused:
+    except EndpointRefusedError as refused:
         return refused
     if not isinstance(fields, dict):
         return bad_request("A JSON object is required as the body.")
@@ -67,7 +71,7 @@ def _find_name_fault(value: Any) -> str:
         return "This must be a string."
     try:
         check_stock_name(value)
-    except RequestRefusedError as refused:
+    except EndpointRefusedError as refused:
         return refused.message.removeprefix("stock_name: ")
     return ""
 
@@ -93,7 +97,7 @@ def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, A
     return {"order_no": -1, "message": message}
 
 
-class StockAnswer:
+class EncodedStock:
     """A stock in this dialect, encoded once."""
 
     __slots__ = ("body", "hit_headers")
@@ -103,11 +107,11 @@ class StockAnswer:
         self.hit_headers = hit_headers(stock.version, self.body)
 
 
-def stock_answer(entry: StockEntry) -> StockAnswer:
+def stock_answer(entry: StockEntry) -> EncodedStock:
     """Return the answer for a stock; encoded when it is wanted for the first time."""
-    answer: StockAnswer | None = entry.answers.get(SEED)
+    answer: EncodedStock | None = entry.answers.get(SEED)
     if answer is None:
-        answer = entry.answers[SEED] = StockAnswer(entry.stock)
+        answer = entry.answers[SEED] = EncodedStock(entry.stock)
     return answer
 
 

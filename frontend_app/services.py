@@ -33,7 +33,7 @@ def place_order(*, trade: Trade) -> Order:
 
 def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[bytes, Source]:
     """
-    Return the seed's answer for an order, as JSON, and where it came from (DESIGN 4.5).
+    Return the seed's answer for an order, and where it came from.
 
     is_fresh: ask a replica even when memory has it.
     Raises UnknownOrder (definite); NotServing, Unreachable: no replica could tell.
@@ -47,7 +47,11 @@ def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[bytes, Source]:
 
 
 def get_leadership() -> Leadership:
-    """Return the current term and leader. Raises NoLeader (definite) before the first election."""
+    """
+    Return the current term and leader.
+
+    Raises NoLeader (definite) before the first election.
+    """
     leadership = wiring.watch().leadership
     if leadership.leader is None:
         raise NoLeader

@@ -1,5 +1,5 @@
 """
-Stocks from memory while the lease runs, from the catalog otherwise (DESIGN 4.4).
+Stocks from memory while the lease runs, else from the catalog.
 
 The shell around `bazaar.core.cache` and `bazaar.core.coherence`: one lock around both, the wait of
 readers who share a fill, and the thread that keeps the lease.
@@ -38,7 +38,11 @@ class StockReader:
     """One holder: its cache, its lease and its fills; safe for many threads."""
 
     def __init__(self, catalog: CatalogClient, node: Node, limits: Limits) -> None:
-        """node: where the catalog reaches this process; its control address is registered."""
+        """
+        node: where the catalog reaches this process.
+
+        Its control address is registered.
+        """
         self.catalog, self.limits = catalog, limits
         self.cache: StockCache[StockEntry] = StockCache(limits.cache_stocks_max)
         self.lease = Lease(limits.lease_s)
@@ -57,7 +61,7 @@ class StockReader:
 
     def read(self, stock_name: str, *, is_fresh: bool = False) -> StockRead:
         """
-        Return a stock that is no older than any change acknowledged before this call (I7).
+        Return a stock no older than any change acknowledged before (I7).
 
         is_fresh: ask the catalog even when memory has it.
         Raises UnknownStock, Busy (definite): too many unknown names were asked for.
@@ -76,7 +80,7 @@ class StockReader:
 
     def hit(self, stock_name: str, now_s: float) -> tuple[StockEntry, int] | None:
         """
-        Return a stock in memory and its age in seconds, if the lease allows; else None.
+        Return a stock in memory with its age in s; None without a lease or stock.
 
         now_s: read from the clock after the request came. No lock is taken: many threads in a lock
         this short wait longer for each other than for the answer. Each step is atomic, and the

@@ -40,7 +40,7 @@ _ORDER_COUNTS = {
 
 def show_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer:
     """
-    Return one stock: its price, how many shares can be bought, how many were traded.
+    Return one stock: its price and quantity, and how much was traded.
 
     GET `?stock_name=` answers `{"stock_name", "price", "trade_volume", "quantity"}`; 404 when there
     is no such stock, 503 when neither memory nor the catalog can tell. An answer that may be old
@@ -114,7 +114,9 @@ def remove_stock(query: examples.NameQuery) -> dict[str, str]:
 
 def invalidate(body: messages.InvalidateBody) -> messages.DoneBody:
     """
-    Forget stocks below a version; the catalog sends this before it commits a change.
+    Forget stocks below a version.
+
+    The catalog sends this before it commits a change.
 
     POST `{"changes": [{"stock_name", "version"}, ...]}` answers `{"done": true}`. Twice is
     harmless.
@@ -127,7 +129,7 @@ def invalidate(body: messages.InvalidateBody) -> messages.DoneBody:
 
 def status() -> FrontEndStatus:
     """
-    Return the status of this front end: lease, memory, hits, elections, requests, events.
+    Return the status of this front end.
 
     GET answers an object; docs/PROTOCOL.md names its fields.
     """

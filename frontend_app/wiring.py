@@ -1,4 +1,8 @@
-"""The front end's one set of running parts; the only file here that reads settings."""
+"""
+The front end's one set of running parts.
+
+The only file here that reads settings.
+"""
 
 from functools import cache
 
@@ -65,7 +69,7 @@ def start() -> None:
 
 
 def status() -> FrontEndStatus:
-    """Return what this front end tells of itself; reads memory only, so it never waits."""
+    """Return the status of this front end, from memory only."""
     reader, elector, batcher = stocks(), watch().elector, watch().batcher
     hits, misses = reader.cache.hits, reader.cache.misses
     return FrontEndStatus(

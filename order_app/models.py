@@ -3,7 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
-from bazaar.core.types import STOCK_NAME_CHARS_MAX, TradeType
+from bazaar.core.types import STOCK_NAME_CHARS_MAX
+from bazaar.runtime.order_table import order_constraints
 
 
 class LogEntry(models.Model):
@@ -19,20 +20,14 @@ class LogEntry(models.Model):
     class Meta:
         """What an order can be."""
 
-        constraints = [
-            models.CheckConstraint(name="log_order_no_from_1", condition=Q(order_no__gte=1)),
-            models.CheckConstraint(name="log_quantity_from_1", condition=Q(quantity__gte=1)),
-            models.CheckConstraint(
-                name="log_trade_type_known", condition=Q(trade_type__in=list(TradeType))
-            ),
-        ]
+        constraints = order_constraints("log")
 
     def __str__(self) -> str:
         return f"{self.order_no}: {self.trade_type} {self.quantity} {self.stock_name}"
 
 
 class HeardTerm(models.Model):
-    """The one row with the highest term heard and its leader (I5, I6 across restarts)."""
+    """The one row with the highest term heard and its leader (I5, I6)."""
 
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)

@@ -3,7 +3,7 @@ The shell around `bazaar.core.replica`: a lock, the network, the log.
 
 Every step of the machine runs under one lock, log writes included, so the database has one writer.
 Effects run without it. The outbox has a lock of its own, `shipping`: followers get orders while the
-leader's own commit is under way, from the thread that places the batch (ADR 0023).
+leader's own commit is under way, from the thread that places the batch (docs/adr/0023).
 """
 
 import logging
@@ -119,14 +119,22 @@ class ReplicaShell:
         return self.batcher.submit([(term, trade) for trade in trades])
 
     def take_notice(self, term: Term, leader: ReplicaId) -> None:
-        """Learn who leads; return once this replica leads, when it is the one (DESIGN 4.3)."""
+        """
+        Learn who leads.
+
+        Return once this replica leads, when it is the one (docs/DESIGN.md 4.3).
+        """
         try:
             self.run(self.machine.take_notice(term, leader))
         finally:
             self._notify_all()
 
     def append(self, append: Append) -> Accepted:
-        """Follow. Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite."""
+        """
+        Follow: store what the leader sent.
+
+        Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite.
+        """
         leadership = self.machine.outbox
         try:
             with self._lock:
@@ -173,7 +181,11 @@ class ReplicaShell:
         return (monotonic_s() - self._caught_up_s) * 1000 if self.lag_orders else 0.0
 
     def _place(self, requests: Sequence[Request]) -> Sequence[Answer]:
-        """Place one batch. Raises NotLeader when its trades are meant for different terms."""
+        """
+        Place one batch.
+
+        Raises NotLeader when its trades are meant for different terms.
+        """
         term = requests[0][0]
         if any(other != term for other, _ in requests):
             raise NotLeader("The leader changed while the trades waited.")
@@ -185,7 +197,7 @@ class ReplicaShell:
         return answers
 
     def _perform_placing(self, effect: Effect) -> Any:
-        """Perform an effect of a batch: this thread itself sends the orders to the followers."""
+        """Perform an effect of a batch; this thread itself sends to the followers."""
         if isinstance(effect, Ship):
             self._ship(effect.orders, self.begin_appends)
             return None
@@ -209,7 +221,11 @@ class ReplicaShell:
         return None
 
     def _ship(self, orders: tuple[Linked, ...], begin_appends: Sequence[BeginAppend] = ()) -> None:
-        """Send orders from this thread where it may; leave the rest to the replicators' threads."""
+        """
+        Send orders from this thread where it may.
+
+        Leave the rest to the replicators' threads.
+        """
         outbox = self.machine.outbox
         if outbox is None:
             return
@@ -235,7 +251,9 @@ class ReplicaShell:
 
     def _await_followers(self, upto: OrderNo) -> int:
         """
-        Wait for the in-sync followers; drop those that exceed the replication timeout (I3).
+        Wait for the in-sync followers.
+
+        Drop those that exceed the replication timeout (I3).
         """
         outbox = self.machine.outbox
         if outbox is None:
@@ -273,7 +291,11 @@ class ReplicaShell:
         self._caught_up_s = monotonic_s()
 
     def _report_state(self) -> None:
-        """Emit an event for a new state; one step of the machine may pass through several."""
+        """
+        Emit an event for a new state.
+
+        One step of the machine may pass through several.
+        """
         machine, before = self.machine, self._reported_state
         if machine.state is before:
             return
@@ -283,7 +305,11 @@ class ReplicaShell:
         events.emit(log, logging.INFO, phrase, term=machine.term, leader=machine.leader)
 
     def _notify_all(self) -> None:
-        """Wake all threads to see who leads; abort the appends of a leadership that is over."""
+        """
+        Wake all threads to see who leads.
+
+        Abort the appends of a leadership that is over.
+        """
         with self.shipping:
             self.shipping.notify_all()
             self.acknowledged.notify_all()

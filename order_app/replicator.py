@@ -1,9 +1,9 @@
 """
-One replicator a follower: while this replica leads, it sends the follower's appends.
+One replicator a follower: sends it appends while this replica leads.
 
 As a rule the thread that places a batch sends its orders to all followers and takes their answers
-itself (`begin`, ADR 0023), so no other thread has to wake up. The replicator's own thread does the
-rest: it serves a follower that is behind, that could not be reached, or to which an append was
+itself (`begin`, docs/adr/0023), so no other thread has to wake up. The replicator's own thread does
+the rest: it serves a follower that is behind, that could not be reached, or to which an append was
 under way. Without orders it sends an empty append every heartbeat, which says who leads and how far
 the leader is. A follower that does not answer is out of sync until it has every order again
 (docs/DESIGN.md 4.2).
@@ -63,7 +63,9 @@ class Replicator:
 
     def begin(self, outbox: Outbox) -> PendingAppend | None:
         """
-        Send what the follower lacks and return at once; the caller must `finish` the result.
+        Send what the follower lacks and return at once.
+
+        The caller must `finish` the result.
 
         None: this is left to the replicator's own thread.
         """

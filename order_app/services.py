@@ -12,7 +12,9 @@ from order_app import wiring
 
 def place_trades(*, term: Term, trades: Sequence[Trade]) -> Sequence[Answer]:
     """
-    Place trades as the leader of `term`; return one answer a trade, in their order.
+    Place trades as the leader of `term`.
+
+    Return one answer a trade, in their order.
 
     Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated, Unreachable.
     """
@@ -35,12 +37,20 @@ def place_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> 
 
 
 def take_append(*, append: Append) -> Accepted:
-    """Store what the leader sent. Raises StaleTerm, GapFound, Diverged, NotServing (definite)."""
+    """
+    Store what the leader sent.
+
+    Raises StaleTerm, GapFound, Diverged, NotServing (definite).
+    """
     return wiring.replica().append(append)
 
 
 def take_notice(*, term: Term, leader: ReplicaId) -> None:
-    """Learn who leads. Raises StaleTerm, NotServing (definite), Unreachable."""
+    """
+    Learn which replica leads.
+
+    Raises StaleTerm, NotServing (definite), Unreachable.
+    """
     wiring.replica().take_notice(term, leader)
 
 

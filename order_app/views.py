@@ -10,7 +10,7 @@ from bazaar.protocol.rows import ROWS_MAX, FoundBody, RowsBody
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.web.decoding import check_stock_name
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
-from order_app import rows, serializers, services, wiring
+from order_app import serializers, services, wiring
 
 BOTH = (Port.SERVED, Port.CONTROL)
 CONTROL = (Port.CONTROL,)
@@ -115,7 +115,7 @@ def list_rows(query: examples.PageQuery) -> RowsBody:
     digest, null, null], ...], "last"}`, at most 5,000 rows; also while the replica is starting or
     damaged.
     """
-    return rows.list_rows(after=OrderNo(query.after), limit=min(query.limit, ROWS_MAX))
+    return wiring.replica().log.list_rows(OrderNo(query.after), min(query.limit, ROWS_MAX))
 
 
 def find_rows(query: examples.FindQuery) -> FoundBody:
@@ -126,7 +126,7 @@ def find_rows(query: examples.FindQuery) -> FoundBody:
     whole key is found among all orders; else 100,000 are looked through at most, down to `first`.
     """
     limit = min(query.limit, ROWS_MAX)
-    return rows.find(text=query.text, before=query.before, limit=limit)
+    return wiring.replica().log.search(query.text, query.before, limit)
 
 
 def ping() -> messages.PingBody:

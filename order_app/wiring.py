@@ -13,9 +13,9 @@ from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
+from bazaar.runtime.database import database_bytes
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
-from bazaar.runtime.storage import database_bytes
 from bazaar.web.member_auth import refusals
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
@@ -52,7 +52,11 @@ def lookout() -> CatalogClient:
 
 
 def look() -> None:
-    """Note whether the catalog is in reach; without it nobody can lead (DESIGN 4.3)."""
+    """
+    Note whether the catalog is in reach.
+
+    Without it nobody can lead (docs/DESIGN.md 4.3).
+    """
     machine = replica().machine
     try:
         lookout().get_leadership()
@@ -67,7 +71,7 @@ def look() -> None:
 
 
 def start() -> None:
-    """Begin: replicators at once, serving as soon as the log is checked and caught up."""
+    """Begin: replicators at once, serving once the log is checked."""
     shell = replica()
     replicators = [Replicator(shell, peer) for peer in shell.peers]
     shell.begin_appends = tuple(replicator.begin for replicator in replicators)

@@ -82,6 +82,6 @@ class Indefinite(ClientError):  # noqa: N818
 
 
 class BadAnswer(ClientError):  # noqa: N818
-    """The reply is not an answer of a front end; a trade may have happened (indefinite)."""
+    """The reply is no answer of a front end; a trade may have happened (indefinite)."""
 
     is_definite = False

@@ -1,5 +1,5 @@
 """
-The Python client of the bazaar (docs/DESIGN.md 6): queries, trades and look-ups of orders.
+The Python client of the bazaar (docs/DESIGN.md 6).
 
 It retries until its deadline, each trade under one key, and on the next front end when one fails;
 the rules are in `bazaar.client.exchange`. Threads may share a client: each gets connections of its

@@ -1,5 +1,5 @@
 """
-API calls to front ends, without I/O: requests, answers, and retries (docs/DESIGN.md 6, I9).
+API calls to front ends, without I/O, with retries (docs/DESIGN.md 6, I9).
 
 An `ApiCall` is one request and the way to read its answer. `attempts` is a flow, as in
 `bazaar.core.flow`: it yields `Attempt` and `Pause`, is sent the `Reply` or has `AttemptFailed`
@@ -79,7 +79,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
-    """Send the request to front end number `url`; answers Reply. Fails AttemptFailed."""
+    """Send the request to front end `url`; answers Reply. Fails AttemptFailed."""
 
     url: int
     request: ApiRequest
@@ -93,7 +93,7 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
 
 
 class AttemptFailed(Exception):  # noqa: N818 - it is a fact about the world
-    """An attempt without an answer; was_sent: the request may have arrived all the same."""
+    """An attempt without an answer; was_sent: the request may have arrived."""
 
     def __init__(self, message: str, *, was_sent: bool) -> None:
         super().__init__(message)
@@ -149,7 +149,7 @@ class _Retries:
         return max(TIMEOUT_S_MIN, min(one_s, self.start_s + self.timeouts.deadline_s - now_s))
 
     def pause_after(self, error: ClientError | AttemptFailed, now_s: float) -> float | None:
-        """Count a failed attempt; return the pause before the next, None when it was the last."""
+        """Count a failed attempt; return the pause before the next one, if there is one."""
         self.failures += 1
         if isinstance(error, AttemptFailed):
             self.is_connected |= error.was_sent

@@ -1,5 +1,5 @@
 """
-Read the answers of a front end: bytes in, a frozen value or a `ClientError` out (docs/DESIGN.md 6).
+Read answers: bytes in, a value or a `ClientError` out (docs/DESIGN.md 6).
 
 Every answer is compared with its call, so an answer to another call is noticed.
 """
@@ -98,7 +98,7 @@ _ERROR = msgspec.json.Decoder(_ErrorBody)
 
 
 def read_stock(stock_name: str, reply: Reply) -> StockAnswer:
-    """Return the stock that was asked for. Raises ClientError."""
+    """Return the requested stock. Raises ClientError."""
     _check_ok(reply)
     headers = reply.headers
     body = _decode(_STOCK, reply)
@@ -123,7 +123,7 @@ def read_stock(stock_name: str, reply: Reply) -> StockAnswer:
 
 
 def read_order(order_no: int, reply: Reply) -> OrderAnswer:
-    """Return the order that was asked for. Raises ClientError."""
+    """Return the requested order. Raises ClientError."""
     _check_ok(reply)
     shown = _decode(_FOUND, reply).data
     if shown.order_no != order_no:
@@ -153,7 +153,7 @@ def read_leadership(reply: Reply) -> LeaderAnswer:
 
 @lru_cache(CACHE_WORDS_MAX)
 def cache_word(status: str) -> str:
-    """Return where an answer came from, by its Cache-Status (RFC 9211; one of several caches)."""
+    """Return where an answer came from, by its Cache-Status (RFC 9211)."""
     for member in status.split(","):
         name, _, rest = member.strip().partition("; ")
         if name == _CACHE:
@@ -171,7 +171,7 @@ def _decode(decoder: msgspec.json.Decoder[T], reply: Reply, key: str = "") -> T:
 
 
 def _check_ok(reply: Reply, key: str = "") -> None:
-    """Raise what a status other than 200 means; `key` is the trade's, empty for a read."""
+    """Raise what a status other than 200 means; key: the trade's, if it is one."""
     status = reply.status
     if status == HTTPStatus.OK:
         return

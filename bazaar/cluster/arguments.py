@@ -1,4 +1,4 @@
-"""Arguments of the commands: read, checked, and refused with the option's name (I10)."""
+"""Arguments of commands: read, checked, refused with the option's name (I10)."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +49,7 @@ def read_environ(environ: Mapping[str, str], options: Mapping[str, Any]) -> dict
 
 def list_urls(environ: Mapping[str, str], given: Sequence[str] = ()) -> tuple[str, ...]:
     """
-    Return the addresses of the front ends: the given ones, or those of the local cluster.
+    Return the addresses of the front ends: the given or the local cluster's ones.
 
     That is the cluster of the data folder; without one, what BAZAAR_CLUSTER or the shipped
     description says. Raises CommandFailed (2), SettingsError.

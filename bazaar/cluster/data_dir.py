@@ -1,4 +1,4 @@
-"""The data folder of one cluster: where everything is, and how its first files are made."""
+"""The data folder of one cluster: its paths and its first files."""
 
 import hashlib
 import os
@@ -56,7 +56,7 @@ class DataDir:
 
     @property
     def socket_path(self) -> Path:
-        """The supervisor's socket: here, or in a private folder when this path is too long."""
+        """The supervisor's socket; in a private folder when this path is too long."""
         path = self.root / "supervisor.sock"
         if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
             return path

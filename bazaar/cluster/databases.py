@@ -1,5 +1,5 @@
 """
-The databases of a cluster: made, migrated and filled before any process serves.
+The databases of a cluster: made, migrated and filled before it serves.
 
 Each takes a process of its own in the settings of its role, side by side, and only when something
 is to be done: reading the file is a hundred times cheaper than starting Django.
@@ -52,7 +52,7 @@ def prepare(
     data: DataDir, name: str, node: Node, environ: Mapping[str, str], stocks: str = ""
 ) -> list[str]:
     """
-    Migrate the database of a process and give it its first rows; return what was done.
+    Migrate a database and give it its first rows; return what was done.
 
     stocks: the set that an empty catalog lists. An empty dashboard gets its first user. Raises
     ClusterError.
@@ -100,7 +100,7 @@ def _read(path: Path, query: str, *values: str) -> set[object]:
 
 
 def _manage(name: str, arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:
-    """Run a management command and return the last line it printed. Raises ClusterError."""
+    """Run a management command; return its last line. Raises ClusterError."""
     try:
         done = subprocess.run(
             [sys.executable, str(env.ROOT / "manage.py"), *arguments],

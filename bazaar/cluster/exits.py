@@ -1,10 +1,10 @@
-"""How commands end: exit statuses, and the exceptions that carry a sentence for the terminal."""
+"""How commands end: exit statuses, and exceptions with a sentence to print."""
 
 OK = 0
 ERRORS = 1
 """More operations failed than the limit allows."""
 USAGE = 2
-"""What was asked for is impossible: an option, a file, a folder."""
+"""The request is impossible: a wrong option, file or folder."""
 INCONSISTENT = 3
 """The system broke a promise, or an answer differs from the stored one."""
 UNREACHABLE = 4
@@ -24,7 +24,7 @@ class CommandFailed(Exception):  # noqa: N818 - it is how a command ends
 
 
 class ClusterError(CommandFailed):
-    """The cluster cannot do what the operator asked for."""
+    """The cluster cannot do what the operator requested."""
 
 
 class ClusterDown(ClusterError):  # noqa: N818 - it is a fact about the world
@@ -35,5 +35,5 @@ class ClusterStopping(ClusterDown):
     """The supervisor is stopping everything."""
 
 
-class Interrupted(Exception):  # noqa: N818 - the operator asked for it
+class Interrupted(Exception):  # noqa: N818 - the operator requested it
     """The operator ended `cluster up` while it was still starting."""

@@ -1,8 +1,8 @@
 """
-What the dashboard's fault buttons do: an operator's hand, in the dashboard's own process.
+Fault injection for the dashboard's fault buttons, in its own process.
 
-A room does not import `bazaar.ops`; the dashboard's settings name this, and its wiring loads it
-(ADR 19). Every wait in here is one of `Cluster`, with its timeout.
+A role does not import `bazaar.cluster`; the dashboard's settings name this class, and its wiring
+loads it (docs/adr/0019). All waiting is done by `Cluster`, with its timeouts.
 """
 
 import os
@@ -37,12 +37,12 @@ class FaultInjector:
                 return cluster.kill(name, SIGNAL_NAMES[verb])
             if role_of(name) == "dashboard":
                 return self._restart_dashboard(name)
-            return f"{cluster.stop(name)}, {cluster.start(name)}"
+            return ", ".join(cluster.restart(name))
         except (ClusterError, SettingsError) as error:
             raise FaultRefused(" ".join(str(error).split())) from error
 
     def _restart_dashboard(self, name: str) -> str:
-        """Have the command do it, apart from this process: whoever restarts us must outlive us."""
+        """Start the command that does it in a session of its own, so that it outlives us."""
         line = [sys.executable, str(env.ROOT / "manage.py"), "cluster"]
         line += ["--settings", "bazaar.settings.base"]  # before the verb, which takes none
         line += ["restart", name, "--data", str(self._data.root)]

@@ -1,11 +1,10 @@
 """Make what a cluster needs before its first process starts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bazaar import topology
-from bazaar.cluster import databases
 from bazaar.cluster.data_dir import DataDir, make_secret
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import cluster_environment
@@ -17,7 +16,7 @@ REPLICAS_DEFAULT = 3
 
 @dataclass(frozen=True)
 class InitOptions:
-    """What the operator asked for, checked; None where nothing was said."""
+    """The options of `init` and `up`, checked; None where one was not given."""
 
     data: DataDir
     replicas: int | None = None
@@ -29,7 +28,7 @@ class InitOptions:
 
 def choose_topology(options: InitOptions, environ: Mapping[str, str]) -> Topology:
     """
-    Return the cluster to make: what BAZAAR_CLUSTER names, or so many of each, or as last time.
+    Return the cluster to make: as BAZAAR_CLUSTER, options or the last run say.
 
     Raises ClusterError, SettingsError.
     """
@@ -49,7 +48,7 @@ def choose_topology(options: InitOptions, environ: Mapping[str, str]) -> Topolog
 
 
 def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:
-    """Make secret and description, return the latter. Raises ClusterError, SettingsError."""
+    """Make secret and description; return it. Raises ClusterError, SettingsError."""
     found = choose_topology(options, environ)
     variables = cluster_environment(options.data, environ)
     secret_path = env.secret_path(variables)
@@ -63,11 +62,3 @@ def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:
     options.data.write_topology(found)
     env.read_topology(variables)  # the limits must fit it
     return found
-
-
-def make_databases(
-    options: InitOptions, found: Topology, environ: Mapping[str, str]
-) -> Iterator[str]:
-    """Make the databases ready and yield what was done. Raises ClusterError."""
-    variables = cluster_environment(options.data, environ)
-    yield from databases.prepare_all(options.data, found, options.stocks, variables)

@@ -1,7 +1,7 @@
 """
-Check one role's settings, then become its server: `python -m bazaar.cluster.launch ROLE [--id N]`.
+Become the server of a role: `python -m bazaar.cluster.launch ROLE [--id N]`.
 
-The supervisor runs it, or a person does. What is wrong is said in one sentence before any server
+The supervisor runs it, or a person does. A mistake is reported in one sentence before any server
 starts. The server replaces this process, so the supervised pid is the server's own. Nothing here
 imports Django's machinery: the server's worker does that, once.
 """

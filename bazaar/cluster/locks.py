@@ -1,7 +1,7 @@
 """
-One cluster per data folder: a lock that `cluster up` and its supervisor hold together.
+The lock of a data folder, which `cluster up` and its supervisor share.
 
-The kernel keeps the lock (flock) for an open file that both share, so it ends with the last of
+It is a kernel lock (flock) on an open file that both share, so it ends with the last of
 them, however they end.
 """
 
@@ -26,7 +26,7 @@ def hold(data: DataDir) -> Iterator[IO[bytes]]:
 
     Raises ClusterError: the cluster is up, or another command is at work.
     """
-    supervisor = Supervisor(data.socket_path)
+    supervisor = Supervisor(data)
     with data.lock_path.open("ab") as file:
         if not _take(file):
             if supervisor.is_running():

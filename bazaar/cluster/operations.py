@@ -1,20 +1,16 @@
 """Operations on single processes of a running cluster."""
 
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
 from functools import partial
 
 from bazaar.clock import wait_until
 from bazaar.cluster import databases
-from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.exits import ClusterDown, ClusterError
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.locks import STOP_TIMEOUT_S, hold
-from bazaar.cluster.snapshot import Observer, ProcessState, ProcessView, Snapshot
-from bazaar.cluster.starting import Starter, StartFailed, stages
+from bazaar.cluster.snapshot import Observer, ProcessState, ProcessView
+from bazaar.cluster.starting import StartFailed, stages, start
 from bazaar.cluster.stopping import resume, send
-from bazaar.cluster.supervisor import Supervisor
-from bazaar.cluster.supervisor_config import cluster_environment
-from bazaar.settings import env
 from bazaar.topology import Role, process_name, role_of
 
 SIGNALS = {
@@ -27,51 +23,28 @@ EFFECT_TIMEOUT_S = 2.0
 """For a signal to show its effect."""
 
 
-class Cluster:
-    """The cluster of one data folder."""
-
-    def __init__(self, data: DataDir, environ: Mapping[str, str]) -> None:
-        """Read its files. Raises ClusterError, SettingsError: they are missing or unusable."""
-        self.data = data
-        self.topology = data.read_topology()
-        self.environ = cluster_environment(data, environ)
-        self.supervisor = Supervisor(data.socket_path)
-        self.observer = Observer(self.topology, env.read_secret(self.environ), self.supervisor)
-
-    def take_snapshot(self) -> Snapshot:
-        """Return how all processes are now."""
-        return self.observer.take_snapshot()
-
-    def close(self) -> None:
-        """Close the connections that snapshots have opened."""
-        self.observer.close()
+class Cluster(Observer):
+    """The cluster of one data folder, and what an operator does to it."""
 
     def resolve(self, wanted: str) -> str:
         """
-        Return the name of a process, given by name, as a replica's number, or as `leader`.
+        Return the name of a process; a replica's number and `leader` name one, too.
 
         Raises ClusterError: there is no such process, or no leader.
         """
         if wanted == "leader":
-            leader = self._take_supervised_snapshot().leader
+            self.supervisor.pid()  # raises ClusterDown
+            leader = self.take_snapshot().leader
             if leader is None:
                 raise ClusterError("There is no leader at the moment.")
             return leader.name
         is_number = wanted.isascii() and wanted.isdigit()
         name = process_name(Role.ORDER, int(wanted)) if is_number else wanted
-        if name not in self.observer.nodes:
+        if name not in self.nodes:
             raise ClusterError(
-                f"{wanted!r} is no process of this cluster; it has "
-                f"{', '.join(self.observer.nodes)}."
+                f"{wanted!r} is no process of this cluster; it has {', '.join(self.nodes)}."
             )
         return name
-
-    def view(self, name: str) -> ProcessView:
-        """Return how one process is now. Raises ClusterDown."""
-        try:
-            return self.observer.view(name)
-        except ClusterDown as error:
-            raise self._down() from error
 
     def kill(self, wanted: str, signal_name: str) -> str:
         """Send a signal to a process and all it started; wait until it takes effect."""
@@ -86,7 +59,7 @@ class Cluster:
         return f"{name}: {number.name} sent to process group {before.pid}"
 
     def start(self, wanted: str) -> str:
-        """Start a process and wait until it serves. Raises StartFailed with the end of its log."""
+        """Start a process and wait until it serves. Raises StartFailed."""
         name = self.resolve(wanted)
         # The supervisor may not have noticed yet that it ended.
         wait_until(lambda: self._is_settled(name), EFFECT_TIMEOUT_S)
@@ -95,7 +68,7 @@ class Cluster:
             return f"{name} is paused (pid {view.pid}); `kill {name} --signal CONT` resumes it"
         if view.is_up:
             return f"{name} is already running (pid {view.pid})"
-        for failure in Starter(self.data, self.observer, self.supervisor).start([name]):
+        for failure in start(self, [name]):
             raise failure
         return f"{name} started (pid {self.view(name).pid})"
 
@@ -111,22 +84,27 @@ class Cluster:
             raise ClusterError(f"{name} did not end within {STOP_TIMEOUT_S:g} s.")
         return f"{name} stopped"
 
+    def restart(self, wanted: str) -> Iterator[str]:
+        """Stop and start a process."""
+        name = self.resolve(wanted)  # once: stopping the leader makes another one
+        yield self.stop(name)
+        yield self.start(name)
+
     def mend(self, names: Collection[str]) -> list[StartFailed]:
         """Resume or start processes, stage by stage; return what did not start."""
-        starter = Starter(self.data, self.observer, self.supervisor)
         failures: list[StartFailed] = []
         for stage in stages(self.topology):
             wanted = [name for name in stage if name in names]
             wait_until(partial(self._are_settled, wanted), EFFECT_TIMEOUT_S)
-            for view in self._take_supervised_snapshot().processes:
+            for view in self.take_snapshot().processes:
                 if view.name in wanted and view.state is ProcessState.PAUSED:
                     self.kill(view.name, "CONT")
-            failures += starter.start(name for name in wanted if not self.view(name).is_up)
+            failures += start(self, [name for name in wanted if not self.view(name).is_up])
         return failures
 
     def rebuild(self, wanted: str) -> list[str]:
         """
-        Make a replica's database anew; the replica then copies all orders from the others.
+        Make a replica's database anew; then it copies all orders from the others.
 
         Raises ClusterError: it is not a replica, or could not be stopped or started.
         """
@@ -140,18 +118,7 @@ class Cluster:
 
     def _make_anew(self, name: str) -> list[str]:
         databases.delete(self.data, name)
-        return databases.prepare(self.data, name, self.observer.nodes[name], self.environ)
-
-    def _take_supervised_snapshot(self) -> Snapshot:
-        snapshot = self.take_snapshot()
-        if not snapshot.is_supervised:
-            raise self._down()
-        return snapshot
-
-    def _down(self) -> ClusterDown:
-        return ClusterDown(
-            f"The cluster of {self.data.root} is not running; `manage.py cluster up` starts it."
-        )
+        return databases.prepare(self.data, name, self.nodes[name], self.environ)
 
     def _are_settled(self, names: Collection[str]) -> bool:
         return all(map(self._is_settled, names))

@@ -1,9 +1,9 @@
 """
-End with the parent, so that a killed `cluster up` or supervisor leaves nothing behind.
+End with the parent: a killed `cluster up` or supervisor leaves nothing behind.
 
-`python -m bazaar.cluster.parent_death PARENT_PID PROGRAM [ARGUMENT...]` asks the kernel for SIGTERM
-when the parent ends (PR_SET_PDEATHSIG, which outlives `exec`), then becomes the program. Other
-systems than Linux have no such signal.
+`python -m bazaar.cluster.parent_death PARENT_PID PROGRAM [ARGUMENT...]` has the kernel send it
+SIGTERM when the parent ends (PR_SET_PDEATHSIG, which outlives `exec`), then becomes the program.
+Other systems than Linux have no such signal.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 PARENT_VARIABLE = "BAZAAR_PARENT_PID"
-"""Tells what such a program starts which parent it should still have."""
+"""Names, for what such a program starts, the parent that it must still have."""
 _PR_SET_PDEATHSIG = 1
 
 

@@ -1,4 +1,4 @@
-"""Ports: whether a process can listen on its own, and free ones for throw-away clusters."""
+"""Ports: checks that they are free, and free ones for throw-away clusters."""
 
 import errno
 import random
@@ -24,7 +24,7 @@ _REASONS = {
 
 
 class PortTaken(ClusterError):  # noqa: N818 - it is a fact about the world
-    """A listener cannot be opened; the message names port, process and BAZAAR_CLUSTER."""
+    """A listener cannot be opened; the message names port and process."""
 
 
 def check_free(name: str, node: Node, wait_s: float = FREE_WAIT_S) -> None:

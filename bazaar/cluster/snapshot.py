@@ -1,26 +1,30 @@
 """
-Snapshots of a cluster: what the supervisor knows, and the status of every process.
+Snapshots of a cluster: what the supervisor and every process report.
 
 A snapshot is plain facts; health and events follow from it without any process or clock.
 """
 
 import contextlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
 import psutil
 
+from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterDown
 from bazaar.cluster.supervisor import ProcessInfo, Supervisor
+from bazaar.cluster.supervisor_config import cluster_environment
 from bazaar.core.failures import Failure
 from bazaar.core.replica import ReplicaState
 from bazaar.protocol.clients import CLIENTS, RoleClient
 from bazaar.protocol.statuses import ReplicaStatus, Status
-from bazaar.topology import Node, Role, Topology, role_of
+from bazaar.settings import env
+from bazaar.topology import Node, Role, role_of
 
 STATUS_TIMEOUT_S = 0.4
-"""For a process to send its status; a paused one is not asked."""
+"""For a process to send its status; a paused one gets no request."""
 THREADS_MAX = 16
 _STATES = {"STOPPED": "stopped", "STOPPING": "stopping", "FATAL": "fatal", "UNKNOWN": "fatal"}
 
@@ -72,7 +76,7 @@ class ProcessView:
 
     @property
     def is_leading(self) -> bool:
-        """Whether it says that it leads, and runs."""
+        """Whether its status is that it leads."""
         return isinstance(self.status, ReplicaStatus) and self.status.state == ReplicaState.LEADING
 
     @property
@@ -82,7 +86,7 @@ class ProcessView:
 
     @property
     def is_well(self) -> bool:
-        """Whether it runs and serves; the dashboard has no control port, so it sends no status."""
+        """Whether it runs and serves; the dashboard sends no status."""
         if self.role is Role.DASHBOARD:
             return self.state is ProcessState.RUNNING
         return self.status is not None and self.status.is_ready
@@ -134,12 +138,16 @@ class Snapshot:
 
 
 class Observer:
-    """Takes snapshots of one cluster; connections stay open between them."""
+    """Takes snapshots of the cluster of a data folder; keeps connections open."""
 
-    def __init__(self, topology: Topology, secret: bytes, supervisor: Supervisor) -> None:
-        """topology: the processes."""
-        self.nodes = dict(topology.nodes())
-        self._supervisor = supervisor
+    def __init__(self, data: DataDir, environ: Mapping[str, str]) -> None:
+        """Read its files. Raises ClusterError, SettingsError: missing or unusable ones."""
+        self.data = data
+        self.topology = data.read_topology()
+        self.nodes = dict(self.topology.nodes())
+        self.environ = cluster_environment(data, environ)
+        self.supervisor = Supervisor(data)
+        secret = env.read_secret(self.environ)
         self._clients: dict[str, RoleClient] = {
             name: CLIENTS[role_of(name)].at(node, secret, STATUS_TIMEOUT_S)
             for name, node in self.nodes.items()
@@ -149,7 +157,7 @@ class Observer:
     def take_snapshot(self) -> Snapshot:
         """Return how all processes are now; without a supervisor everything is stopped."""
         try:
-            infos = self._supervisor.processes()
+            infos = self.supervisor.processes()
         except ClusterDown:
             stopped = tuple(ProcessView(name, node) for name, node in self.nodes.items())
             return Snapshot(stopped, is_supervised=False)
@@ -159,7 +167,7 @@ class Observer:
 
     def view(self, name: str) -> ProcessView:
         """Return how one process is now. Raises ClusterDown."""
-        return self._view(name, self._supervisor.processes().get(name))
+        return self._view(name, self.supervisor.processes().get(name))
 
     def close(self) -> None:
         """Close the connections; the next snapshot opens new ones."""

@@ -19,45 +19,28 @@ WAKE_TIMEOUT_S = 1.0
 _BEFORE_SLEEP = psutil.STATUS_STOPPED, psutil.STATUS_RUNNING
 
 
-def ask_to_stop(supervisor: Supervisor) -> dict[str, int]:
-    """
-    Ask every process and the supervisor to end; return the pids that were up, by name.
-
-    Raises ClusterDown: the supervisor does not answer.
-    """
-    pids = {info.name: info.pid for info in supervisor.processes().values() if info.pid}
-    with contextlib.suppress(ClusterDown):  # another command stops it, too
-        for pid in pids.values():
-            resume(pid)
-        supervisor.stop_all()
-        supervisor.shut_down()
-    return pids
-
-
 def stop_cluster(data: DataDir, supervisor_pid: int | None = None) -> list[str]:
     """
     Stop everything of a data folder and wait; return the names of what was up.
 
     supervisor_pid: when it is known; otherwise it is read from the folder.
     """
-    supervisor = Supervisor(data.socket_path)
+    supervisor = Supervisor(data)
     pid = supervisor_pid or read_supervisor_pid(data)
     pids: dict[str, int] = {}
-    with contextlib.suppress(ClusterDown):
-        pids = ask_to_stop(supervisor)
+    with contextlib.suppress(ClusterDown):  # it is down, or another command stops it, too
+        pids = {info.name: info.pid for info in supervisor.processes().values() if info.pid}
+        for group in pids.values():
+            resume(group)
+        supervisor.stop_all()
+        supervisor.shut_down()
     # Each call makes the supervisor check its processes, which it otherwise does once a second.
-    is_gone = wait_until(lambda: not (supervisor.is_alive() or is_alive(pid)), STOP_TIMEOUT_S)
-    if not is_gone and pid:
-        kill_tree(pid)
+    if not wait_until(lambda: not (supervisor.is_alive() or is_alive(pid)), STOP_TIMEOUT_S) and pid:
+        for process in tree(pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
     end_all(pids.values())
     return list(pids)
-
-
-def kill_tree(pid: int) -> None:
-    """Kill a process that does not end and all that it started, paused or not."""
-    for process in tree(pid):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
 
 
 def end_all(pids: Iterable[int]) -> None:
@@ -89,7 +72,7 @@ def send(group: int, number: signal.Signals) -> bool:
 
 def resume(group: int) -> None:
     """
-    Resume a process group that may be paused, and wait until it can handle a SIGTERM sent next.
+    Resume a process group, if paused; wait until it can handle a SIGTERM.
 
     Until the main thread has run again, the system delivers a signal to another thread; Python's
     main thread then sleeps on and never handles it.

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterDown, ClusterError, ClusterStopping
 from bazaar.cluster.supervisor_config import GROUP
 
@@ -28,7 +29,6 @@ class ProcessInfo(msgspec.Struct, frozen=True):
     pid: int
     exitstatus: int
     """Of its last end; -1 when a signal ended it."""
-    spawnerr: str = ""
 
     @property
     def is_up(self) -> bool:
@@ -39,14 +39,14 @@ class ProcessInfo(msgspec.Struct, frozen=True):
 class _UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path, self._timeout_s = path, timeout_s
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost")
+        self._path = path
 
     def connect(self) -> None:
         """Connect to the socket instead of a port."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self._timeout_s)
+        self.sock.settimeout(CALL_TIMEOUT_S)
         try:
             self.sock.connect(str(self._path))
         except OSError:
@@ -55,24 +55,23 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class _UnixTransport(xmlrpc.client.Transport):
-    """XML-RPC over a unix socket, with a timeout (supervisor's own transport has none)."""
+    """XML-RPC over a unix socket with a timeout, which supervisor's own lacks."""
 
-    def __init__(self, path: Path, timeout_s: float) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
-        self._path, self._timeout_s = path, timeout_s
+        self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        """Return a new connection, kept until `close`."""
-        connection = _UnixConnection(self._path, self._timeout_s)
-        self._connection = host, connection
-        return connection
+        """Return a new connection, which stays open until `close`."""
+        self._connection = host, _UnixConnection(self._path)
+        return self._connection[1]
 
 
 class Supervisor:
     """Calls the supervisor; every method raises ClusterDown when it does not answer."""
 
-    def __init__(self, socket_path: Path) -> None:
-        self.socket_path = socket_path
+    def __init__(self, data: DataDir) -> None:
+        self._data = data
 
     def is_running(self) -> bool:
         """Return whether it answers and is not shutting down."""
@@ -126,7 +125,7 @@ class Supervisor:
         return True
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        transport = _UnixTransport(self.socket_path, CALL_TIMEOUT_S)
+        transport = _UnixTransport(self._data.socket_path)
         try:
             with xmlrpc.client.ServerProxy("http://localhost", transport) as proxy:
                 return getattr(proxy.supervisor, method)(*arguments)
@@ -135,6 +134,5 @@ class Supervisor:
                 raise ClusterStopping("The cluster is being stopped.") from fault
             raise
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
-            raise ClusterDown(
-                "The cluster is not running; `manage.py cluster up` starts it."
-            ) from error
+            message = f"The cluster of {self._data.root} is not running; "
+            raise ClusterDown(f"{message}`manage.py cluster up` starts it.") from error

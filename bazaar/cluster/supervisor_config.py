@@ -105,7 +105,7 @@ def supervisor_environment(data: DataDir, environ: Mapping[str, str]) -> dict[st
 
 
 def cluster_environment(data: DataDir, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of every process that belongs to the cluster of a data folder."""
+    """Return the environment of every process of a data folder's cluster."""
     return {
         **environ,
         "BAZAAR_DATA_DIR": str(data.root),

@@ -1,4 +1,4 @@
-"""Output of the cluster commands: tables for people, one JSON object for programs."""
+"""Output of `manage.py cluster`: tables for people, JSON for programs."""
 
 import datetime
 from typing import Any

@@ -1,5 +1,5 @@
 """
-A throw-away cluster: in a folder of its own, on free ports, gone when this process ends.
+A throw-away cluster: on free ports, gone when this process ends.
 
 Evaluations, measurements and tests all start their clusters here, by `manage.py cluster up` in a
 process of its own.
@@ -109,7 +109,7 @@ class TemporaryCluster:
         raise ClusterError(f"The cluster in {self.folder} did not come up:\n{self.read_output()}")
 
     def try_up(self) -> bool:
-        """Bring it up and return whether it serves; otherwise nothing of it is left running."""
+        """Bring it up; return whether it serves. Otherwise nothing is left running."""
         self.close()
         self._describe()
         with self._output.open("wb") as output:
@@ -133,7 +133,7 @@ class TemporaryCluster:
         return self._output.read_text(errors="replace") if self._output.exists() else ""
 
     def wait_for_output(self, text: str, timeout_s: float = OUTPUT_TIMEOUT_S) -> bool:
-        """Wait until `cluster up` has printed a text or has ended; return whether it printed it."""
+        """Wait until `cluster up` has printed a text, or ended; return whether it has."""
         wait_until(lambda: text in self.read_output() or not self._is_alive(), timeout_s)
         return text in self.read_output()
 
@@ -175,7 +175,7 @@ class TemporaryCluster:
 @contextlib.contextmanager
 def run_healthy(environ: Mapping[str, str], *options: str) -> Iterator[Cluster]:
     """
-    Run a healthy cluster of three replicas and one front end, then end and delete it.
+    Run a healthy cluster of three replicas, then end and delete it.
 
     options: of `up`. Raises ClusterError: it is not healthy in time; its folder stays, with logs.
     """

@@ -1,8 +1,8 @@
 """
-`cluster up`: start everything, report every event, and stop everything in the end.
+`cluster up`: start everything, report events, stop everything in the end.
 
-However this command ends, nothing outlives it. Asked to end, it stops all processes and waits. If
-it is killed, the kernel signals its supervisor (`parent_death`), which stops them. If the
+However this command ends, nothing outlives it. On Ctrl-C or SIGTERM it stops all processes and
+waits. If it is killed, the kernel signals its supervisor (`parent_death`), which stops them. If the
 supervisor is killed as well, the kernel kills each of them.
 """
 
@@ -18,14 +18,14 @@ from rich.console import Console
 
 from bazaar import clock
 from bazaar.clock import wait_until
-from bazaar.cluster import init, ports, stopping, tables
+from bazaar.cluster import databases, init, ports, stopping, tables
 from bazaar.cluster.events import list_events
 from bazaar.cluster.exits import ClusterError, Interrupted
 from bazaar.cluster.init import InitOptions
 from bazaar.cluster.locks import hold
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.snapshot import Snapshot
-from bazaar.cluster.starting import Starter, StartFailed, stages
+from bazaar.cluster.starting import StartFailed, stages, start
 from bazaar.cluster.supervisor_config import (
     supervisor_command,
     supervisor_environment,
@@ -56,7 +56,7 @@ def catch_end_signals() -> Iterator[threading.Event]:
 
 def up(options: InitOptions, environ: Mapping[str, str], console: Console) -> int:
     """
-    Run a cluster until it is asked to end; return 0, or 1 when its supervisor was lost.
+    Run a cluster until a signal ends it; return 0, or 1: its supervisor was lost.
 
     Raises ClusterError, SettingsError: it cannot be started; then nothing is left running.
     """
@@ -101,7 +101,8 @@ class ClusterRun:
         found = init.make_files(self.options, self.environ)
         for name, node in found.nodes():
             ports.check_free(name, node)
-        for line in init.make_databases(self.options, found, self.environ):
+        data, stocks = self.options.data, self.options.stocks
+        for line in databases.prepare_all(data, found, stocks, self.environ):
             self.report(line)
         self.pause(0)
 
@@ -114,18 +115,17 @@ class ClusterRun:
             self.options.server,
             is_restarting=self.options.is_restarting,
         )
-        self.report(f"starting {len(cluster.observer.nodes)} processes")
+        self.report(f"starting {len(cluster.nodes)} processes")
         self._start_supervisor(cluster, lock)
-        starter = Starter(cluster.data, cluster.observer, cluster.supervisor, self.pause)
         for names in stages(cluster.topology):
-            self._report_failures(names, starter.start(names))
+            self._report_failures(names, start(cluster, names, self.pause))
         wait_until(lambda: cluster.take_snapshot().leader is not None, LEADER_TIMEOUT_S, self.pause)
         self.last = cluster.take_snapshot()
         self.console.print(tables.make_address_table(self.last, cluster.data))
         self.report(f"up, {tables.describe_health(self.last)}")
 
     def watch(self) -> int:
-        """Report events until the cluster is asked to end, or has ended; return the exit status."""
+        """Report events until a signal comes or the cluster ends; return exit status."""
         cluster = Cluster(self.options.data, self.environ)
         while not self.is_ending.wait(SNAPSHOT_S):
             if self.supervisor is not None and (status := self.supervisor.poll()) is not None:
@@ -156,7 +156,7 @@ class ClusterRun:
                 supervisor_command(cluster.data),
                 env=supervisor_environment(cluster.data, self.environ),
                 cwd=env.ROOT,
-                stdin=lock,  # the one file that it keeps open: the lock ends with both processes
+                stdin=lock,  # its only inherited file: the lock ends with both processes
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C is for this process
@@ -172,7 +172,7 @@ class ClusterRun:
                 raise ClusterError(f"The supervisor did not start: {text or 'no reason given'}")
 
     def _report_failures(self, names: tuple[str, ...], failures: list[StartFailed]) -> None:
-        """Report what did not start; raise the first when the cluster cannot do without it."""
+        """Report what did not start; raise the first if the cluster cannot do without."""
         is_needed = any(role_of(name) is not Role.ORDER for name in names)
         if failures and (is_needed or len(failures) == len(names)):
             raise failures[0]

@@ -1,6 +1,5 @@
 """
-A coherent cache of stocks: versions heard, fills under way, least recently used out first (DESIGN
-4.4).
+A coherent cache of stocks: one lease holder's side (docs/DESIGN.md 4.4).
 
 The catalog says "forget this stock below version v" before it commits v. From then on a reader may
 be given an answer only if its version is at least the highest one heard *when that reader began*,
@@ -44,7 +43,11 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One reader's place in a fill; `floor` is the version heard when the reader began."""
+    """
+    One reader's place in a fill.
+
+    `floor` is the version heard when the reader began.
+    """
 
     fill: Fill
     is_owner: bool
@@ -97,7 +100,7 @@ class StockCache(Generic[S]):
         return Ticket(fill, is_owner=True, floor=floor)
 
     def finish(self, fill: Fill, stock: S | None) -> bool:
-        """End a fill with its answer (None: there is none) and tell whether the answer was kept."""
+        """End a fill with its answer, if any; tell whether the answer was stored."""
         if self.fills.get(fill.stock_name) is fill:
             del self.fills[fill.stock_name]
         if stock is None or fill.is_detached:

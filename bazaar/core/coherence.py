@@ -1,5 +1,5 @@
 """
-Cache coherence: who may answer reads from memory, and with what (docs/DESIGN.md 4.4, ADR 0015).
+Cache coherence: which processes may answer reads from memory.
 
 A *holder* is a process that keeps stocks in memory. Two rules keep what it answers new (I7):
 
@@ -54,7 +54,11 @@ class GrantedLease:
 
 @dataclass(slots=True)
 class LeaseTable:
-    """The catalog's leases and subscriptions; one lock around each call, one change at a time."""
+    """
+    The catalog's leases and subscriptions.
+
+    One lock around each call, one change at a time.
+    """
 
     lease_s: float
     leases: dict[str, GrantedLease] = field(default_factory=dict)
@@ -65,7 +69,11 @@ class LeaseTable:
     """The stocks of the change that is under way."""
 
     def register(self, holder_id: str, now_s: float) -> None:
-        """Begin the lease of a holder whose cache is empty; never while a change is under way."""
+        """
+        Begin the lease of a holder whose cache is empty.
+
+        Never while a change is under way.
+        """
         self.drop(holder_id)
         self.leases[holder_id] = GrantedLease(now_s + self.lease_s)
 
@@ -135,7 +143,7 @@ class LeaseTable:
 
     def not_acknowledged(self, holder_id: str, now_s: float) -> float:
         """
-        Note that a holder did not answer: it cannot renew any more, so waiting for it ends.
+        Note that a holder did not answer; it cannot renew any more.
 
         Returns how many seconds its lease may still run; 0: it is over, drop the holder.
         """

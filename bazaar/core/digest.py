@@ -1,5 +1,5 @@
 """
-A hash chain over orders: equal digests at one number mean equal histories up to it (I8).
+A hash chain: equal digests at one number mean equal histories (I8).
 
 Left out: signatures. The chain finds accidents (a torn page, a lost row, a wrong restore), not a
 forger who can rewrite the whole log.

@@ -1,5 +1,5 @@
 """
-Who leads: found out by pings, settled by the catalog (DESIGN 4.3).
+Who leads: found out by pings, settled by the catalog (docs/DESIGN.md 4.3).
 
 A front end watches the leader, and when it is gone chooses the live replica with the largest id and
 claims the next term for it. The catalog's compare-and-set on (term, leader) lets one claim win
@@ -55,9 +55,9 @@ class Leadership:
 
 def choose_leader(answers: Iterable[Ping]) -> ReplicaId:
     """
-    Choose the live, serving replica with the largest id, of those that reach the catalog if any do.
+    Choose the live, serving replica with the largest id.
 
-    Raises NoReplica (definite).
+    Of those that reach the catalog, if any do. Raises NoReplica (definite).
     """
     live = [ping for ping in answers if ping.is_serving]
     if not live:
@@ -107,7 +107,7 @@ class Elector:
 
     def forward(self, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
         """
-        Send trades to the leader, and to its successors as often as it takes (I2: same keys).
+        Send trades to the leader and its successors, with the same keys (I2).
 
         Never raises. A trade whose time is up gets the failure of its last attempt. After an
         indefinite attempt nothing is called definite until a newer term fences it off (I9): a
@@ -174,7 +174,7 @@ class Elector:
 
 def is_protected(led_s: float, answer: Ping | None) -> bool:
     """
-    Tell whether a claim against the leader must wait (the catalog's side of an election).
+    Tell whether a claim against the leader must wait.
 
     led_s: for how long the leader has led. answer: what it said to the catalog's own ping, if
     anything. So front ends that see different replicas do not depose each other's leaders in turns.
@@ -192,7 +192,7 @@ def _may_happen(failure: Failure) -> bool:
 
 
 def _honest(answers: tuple[Answer, ...], *, is_sure: bool) -> tuple[Answer, ...]:
-    """Call refusals indefinite unless it is sure that no earlier attempt is executed (I9)."""
+    """Call refusals indefinite while an earlier attempt may be executed (I9)."""
     if is_sure:
         return answers
     return tuple(

@@ -13,7 +13,11 @@ from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
 
 
 class Failure(Exception):  # noqa: N818 - these are answers, not accidents
-    """The base of every failure of the domain; `message` is one sentence for the caller."""
+    """
+    The base of every failure of the domain.
+
+    `message` is one sentence for the caller.
+    """
 
     is_definite: ClassVar[bool] = True
     default_message: ClassVar[str] = "The request failed."
@@ -36,7 +40,7 @@ class InsufficientQuantity(Failure):
 
 
 class Overstock(Failure):
-    """More shares were offered than clients can hold: the catalog never exceeds what was issued."""
+    """More shares were offered than were issued."""
 
     default_message = "The catalog cannot hold more shares than were issued."
 
@@ -54,7 +58,7 @@ class UnknownOrder(Failure):
 
 
 class UnknownHolder(Failure):
-    """The holder was dropped or never registered: it must empty its cache and register."""
+    """The holder has no lease: it must empty its cache and register."""
 
     default_message = "This holder has no lease; clear the cache and register again."
 
@@ -78,7 +82,7 @@ class NoReplica(Failure):
 
 
 class LeaderAlive(Failure):
-    """The catalog reaches the leader, who has led only a moment: it is not deposed yet."""
+    """The leader is alive and was elected a moment ago, so it is not replaced yet."""
 
     default_message = "The leader is alive and was elected a moment ago; look again."
 
@@ -96,7 +100,7 @@ class NotServing(Failure):
 
 
 class Corrupt(Failure):
-    """An order log differs from the ledger (I8); the replica stays out until it is rebuilt."""
+    """An order log differs from the ledger (I8); its replica stays out."""
 
     default_message = "This replica's log is damaged; rebuild it."
 
@@ -136,7 +140,11 @@ class NotReplicated(Failure):
 
 
 class Unreachable(Failure):
-    """No answer came: refused, cut, silent or garbled. What was asked may have happened."""
+    """
+    No answer came: refused, cut, silent or garbled.
+
+    What was asked may have happened.
+    """
 
     is_definite = False
     default_message = "The other side did not answer."
@@ -147,7 +155,7 @@ class Unreachable(Failure):
         """
         Say what is known of the attempt.
 
-        is_refused: nobody listens there now. was_sent: the request may have arrived all the same.
+        is_refused: no process listens there now. was_sent: the request may have arrived.
         """
         super().__init__(message)
         self.is_refused, self.was_sent = is_refused, was_sent
@@ -155,7 +163,9 @@ class Unreachable(Failure):
 
 class GapFound(Failure):
     """
-    A log, or the ledger, lacks the orders before the ones spoken of; carries how far it has come.
+    A log, or the ledger, lacks the orders before those of a page.
+
+    Carries the newest order that it has.
     """
 
     def __init__(self, last: OrderNo) -> None:

@@ -30,7 +30,11 @@ Flow = Generator[Effect, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class AskCatalog(Effect):
-    """Place a batch in the ledger; answers BatchAnswer. Fails StaleTerm (definite), Unreachable."""
+    """
+    Place a batch in the ledger; answers BatchAnswer.
+
+    Fails StaleTerm (definite), Unreachable.
+    """
 
     batch: Batch
 
@@ -44,7 +48,11 @@ class AskLedger(Effect):
 
 @dataclass(frozen=True, slots=True)
 class AskPeer(Effect):
-    """Read another replica's log after an order; answers Page. Fails Unreachable, NotServing."""
+    """
+    Read another replica's log after an order; answers Page.
+
+    Fails Unreachable, NotServing.
+    """
 
     peer: ReplicaId
     after: OrderNo
@@ -52,14 +60,18 @@ class AskPeer(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Ship(Effect):
-    """Hand orders, each with its digest, to the outbox: followers get them from now on."""
+    """Hand orders with their digests to the outbox, which followers get from now on."""
 
     orders: tuple[tuple[Order, Digest], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitFollowers(Effect):
-    """Wait until every in-sync follower has `upto`, or is dropped; answers how many are in sync."""
+    """
+    Wait until every in-sync follower has `upto`, or is dropped.
+
+    Answers how many replicas are in sync.
+    """
 
     upto: OrderNo
 
@@ -81,8 +93,9 @@ class AskAllPings(Effect):
 @dataclass(frozen=True, slots=True)
 class Claim(Effect):
     """
-    Make `leader` the leader of term + 1; answers Leadership. Fails StaleTerm (lost the race),
-    Unreachable.
+    Make `leader` the leader of term + 1; answers Leadership.
+
+    Fails StaleTerm (lost the race), Unreachable.
     """
 
     term: Term
@@ -91,7 +104,11 @@ class Claim(Effect):
 
 @dataclass(frozen=True, slots=True)
 class Notify(Effect):
-    """Tell replicas who leads; the leader first, the others without waiting. Fails Unreachable."""
+    """
+    Notify replicas of the leader: itself first, the others without waiting.
+
+    Fails Unreachable.
+    """
 
     term: Term
     leader: ReplicaId
@@ -101,7 +118,7 @@ class Notify(Effect):
 @dataclass(frozen=True, slots=True)
 class SendTrades(Effect):
     """
-    Forward trades to the leader of a term, to be placed in that term or not at all.
+    Forward trades to the leader of a term, for that term only.
 
     Answers a tuple of Answer. Fails NotLeader, TooFewInSync, Busy (definite), Deposed,
     NotReplicated, Unreachable (indefinite).

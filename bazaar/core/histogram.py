@@ -43,7 +43,7 @@ class Histogram:
 
 def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> float:
     """
-    Return the value that this share of all values does not exceed; 0 when there are none.
+    Return the value that a share of all values does not exceed; 0 for none.
 
     counts: by bucket; missing ones at the end are empty. share: above 0, up to 1.
     Between the ends of its bucket the value is a guess; beyond the last bound it is that bound.

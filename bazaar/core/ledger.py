@@ -1,5 +1,5 @@
 """
-The catalog's decision about a batch of trades: facts in, changes out (DESIGN 4.1).
+The catalog's decision about a batch of trades (docs/DESIGN.md 4.1).
 
 The shell reads the facts (`LedgerFacts`) and applies the changes (`Decision`) inside one database
 transaction, so the same transaction that moves shares checks the term. Holds I2 (a known key is
@@ -69,7 +69,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """One answer a trade, in their order, and all that the leader's log lacks (up to a page)."""
+    """One answer a trade, in order, and the orders that the leader's log lacks."""
 
     answers: tuple[Answer, ...]
     page: Page
@@ -151,7 +151,7 @@ def decide(stock: Stock | None, trade: Trade) -> Stock:
 
 
 def reprice(stock: Stock, price: Decimal) -> Stock:
-    """Return the stock at another price, > 0; readers must hear of it as of a trade (I7)."""
+    """Return the stock at another price, > 0, with its next version (I7)."""
     assert price > 0, "the caller has checked the price"
     return replace(stock, price=price, version=Version(stock.version + 1))
 

@@ -1,9 +1,8 @@
 """
-A bucket of tokens for names that turn out to be unknown (I10).
+Rate limiter for names that don't exist: a token bucket (I10).
 
-Unknown names are not cached, so each one costs the catalog a query; whoever asks for many of them
-waits. Names that exist cost nothing, so a cold cache fills at full speed. Left out: who asks. The
-limit is one front-end process's.
+Unknown names are not cached, so each one costs the catalog a query. Names that exist cost nothing,
+so a cold cache fills at full speed. One limit for all clients of a front-end process.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,11 @@ from bazaar.core.failures import Busy
 
 @dataclass(slots=True)
 class RateLimiter:
-    """How many more unknown names may be asked for; `burst` at most, `per_s` more each second."""
+    """
+    The unknown names that may still be asked for.
+
+    At most `burst` at once, and `per_s` more each second.
+    """
 
     per_s: float
     burst: int

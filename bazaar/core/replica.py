@@ -1,6 +1,5 @@
 """
-One order replica: it follows, takes over, leads, and keeps its log a prefix of the ledger (DESIGN
-4.1, 4.2).
+One order replica: it follows, takes over, leads (docs/DESIGN.md 4.1, 4.2).
 
 The log is handed in and durable when `append` returns, so every step here persists before it
 applies and applies before anything is answered. Holds I1 and I8 (only what `fresh_orders` has
@@ -46,7 +45,11 @@ class ReplicaState(StrEnum):
 
 
 class Replica:
-    """The decisions of one order replica; one lock around each step, none while a flow waits."""
+    """
+    The decisions of one order replica.
+
+    The shell holds one lock around each step, and none while a flow waits.
+    """
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class Replica:
 
     def take_notice(self, term: Term, leader: ReplicaId) -> Flow[None]:
         """
-        Learn who leads; begin to lead when it is this replica, unless it is on its way to it.
+        Learn which replica leads; begin to lead when it is this one.
 
         Raises StaleTerm, NotServing: definite. Raises Unreachable: the ledger is out of reach,
         notify again.
@@ -126,7 +129,7 @@ class Replica:
 
     def place(self, term: Term, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
         """
-        Trade a batch as the leader of `term`; return one answer a trade, in order (DESIGN 4.1).
+        Trade a batch as the leader of `term`; return one answer a trade, in order.
 
         Raises NotLeader, TooFewInSync, Corrupt (definite), Deposed, NotReplicated, Unreachable
         (indefinite): none is acknowledged.
@@ -153,7 +156,7 @@ class Replica:
 
     def look_up(self, order_no: OrderNo) -> Flow[Order]:
         """
-        Return an order; ask the ledger before saying that there is none (DESIGN 4.5).
+        Return an order; ask the ledger before answering that there is none.
 
         Raises UnknownOrder, NotServing, Corrupt (definite), Unreachable (indefinite).
         """
@@ -186,7 +189,9 @@ class Replica:
 
     def step_down(self, term: Term, leader: ReplicaId | None) -> None:
         """
-        Stop leading because a newer term was heard of; waiting trades get Deposed (I5).
+        Stop leading because a newer term was heard of.
+
+        Waiting trades get Deposed (I5).
 
         An older term is old news: an answer may be so late that this replica leads again.
         """
@@ -194,7 +199,7 @@ class Replica:
             self._adopt(term, leader)
 
     def _trade(self, outbox: Outbox, trades: tuple[Trade, ...]) -> Flow[tuple[Answer, ...]]:
-        """Let the catalog decide, then store and ship all that this log lacks, gaps first."""
+        """Let the catalog decide; then store and ship all that this log lacks."""
         try:
             answer: BatchAnswer = yield AskCatalog(Batch(outbox.term, self.me, self.last, trades))
         except StaleTerm as stale:
@@ -232,7 +237,7 @@ class Replica:
         self.leader_last = max(self.leader_last, page.last)
 
     def _take_from_peers(self) -> Flow[None]:
-        """Take what each peer has beyond this log; a peer that fails or differs is left alone."""
+        """Take what each peer has beyond this log; skip a peer that fails or differs."""
         for peer in self.peers:
             try:
                 has_more = True
@@ -281,7 +286,7 @@ class Replica:
             self.state, self.outbox = ReplicaState.FOLLOWING, None
 
     def mark_corrupt(self) -> None:
-        """Stay out until rebuilt: this log differs from the ledger, or from its own digests."""
+        """Stay out until rebuilt: this log contradicts the ledger or its own digests."""
         self.state, self.outbox = ReplicaState.CORRUPT, None
 
     def _mark_corrupt(self, message: str) -> Corrupt:

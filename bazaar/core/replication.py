@@ -1,5 +1,5 @@
 """
-How orders travel from a leader to its followers (DESIGN 4.2).
+How orders travel from a leader to its followers (docs/DESIGN.md 4.2).
 
 The leader keeps an `Outbox`: the newest orders, how far each follower has come, and who is *in
 sync*, that is, whose acknowledgement a trade waits for. A follower checks each `Append` against its
@@ -31,7 +31,7 @@ Linked = tuple[Order, Digest]
 
 
 class Log(Protocol):
-    """A replica's durable order log and its term, as the core needs them; on disk or simulated."""
+    """A replica's durable order log and its term, on disk or simulated."""
 
     def append(self, orders: tuple[Linked, ...]) -> None:
         """Store orders in one transaction; durable when this returns."""
@@ -51,9 +51,7 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """
-    Orders right after `page.after`, from the leader of a term; without orders it is a heartbeat.
-    """
+    """Orders right after `page.after`, from the leader; without any, a heartbeat."""
 
     term: Term
     leader: ReplicaId
@@ -70,7 +68,11 @@ class Accepted:
 
 @dataclass(slots=True)
 class Progress:
-    """One follower as its leader sees it; `position` is the newest order it is known to have."""
+    """
+    One follower as its leader sees it.
+
+    position: the newest order that it is known to have.
+    """
 
     position: OrderNo
     is_in_sync: bool = False
@@ -79,11 +81,13 @@ class Progress:
 
 def fresh_orders(page: Page, last: OrderNo, log: Log) -> tuple[Linked, ...]:
     """
-    Return the orders of `page` that a log which ends at `last` lacks, with their digests.
+    Return the orders of a page that a log lacks, with their digests.
 
-    Raises GapFound (definite): orders before the page are missing.
-    Raises Diverged (definite): the log holds other orders under the same numbers.
-    Raises DamagedPage (definite): the page is not dense, or contradicts its own digest.
+    last: where the log ends.
+
+    Raises GapFound (definite): orders before the page are missing. Raises Diverged (definite): the
+    log holds other orders under the same numbers. Raises DamagedPage (definite): the page is not
+    dense, or contradicts its own digest.
     """
     if page.after > last:
         raise GapFound(last)
@@ -134,7 +138,7 @@ class Outbox:
 
     def next_append(self, follower: ReplicaId, limit: int) -> Append | None:
         """
-        Return what to send next, at most `limit` orders; a heartbeat when nothing is missing.
+        Return what to send next, at most `limit` orders, or a heartbeat.
 
         None: the follower is too far behind for memory; read the log after its position instead.
         """
@@ -175,7 +179,7 @@ class Outbox:
         return has_joined
 
     def rewind(self, follower: ReplicaId, last: OrderNo) -> bool:
-        """Note that a follower has less than was thought; tell whether it was in sync until now."""
+        """Note that a follower has less than assumed; tell whether it was in sync."""
         progress = self.followers[follower]
         was_in_sync, progress.is_in_sync = progress.is_in_sync, False
         progress.is_reachable = True
@@ -183,7 +187,7 @@ class Outbox:
         return was_in_sync
 
     def lost(self, follower: ReplicaId) -> bool:
-        """Note that a follower did not acknowledge; tell whether it was in sync until now."""
+        """Note that a follower did not acknowledge; tell whether it was in sync."""
         progress = self.followers[follower]
         was_in_sync, progress.is_in_sync = progress.is_in_sync, False
         progress.is_reachable = False
@@ -198,7 +202,11 @@ class Outbox:
         )
 
     def release(self, upto: OrderNo) -> bool:
-        """Tell whether `upto` may be acknowledged (I3); if so, who joins later must have it."""
+        """
+        Tell whether `upto` may be acknowledged (I3).
+
+        If so, a follower that joins later must have it.
+        """
         if self.laggards(upto):
             return False
         self.released = max(self.released, upto)

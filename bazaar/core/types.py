@@ -1,5 +1,5 @@
 """
-The words of the domain as types (DESIGN 2).
+The words of the domain as types (docs/GLOSSARY.md).
 
 Everything here is a frozen value: it can be stored, sent and compared, and nothing else.
 """
@@ -75,7 +75,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """One stock as the catalog has it (I4 speaks of these numbers); quantities in shares."""
+    """One stock as the catalog has it; quantities in shares (I4)."""
 
     name: str
     price: Decimal

@@ -1,8 +1,8 @@
 """
-Strike a running cluster with faults, one after the other, and heal every one of them.
+Inject faults into a running cluster, one after the other, and heal each.
 
-`faults` decides; here it is done, by a thread of its own: strike, let the fault last, heal, wait
-until all is well, and so on until `stop`. However it ends, whatever was struck is healed first:
+`faults` decides; here it is done, by a thread of its own: injection, let the fault last, heal, wait
+until all is well, and so on until `stop`. However it ends, whatever was affected is healed first:
 resumed when it is paused, started when it is dead. A new fault never begins before the last one is
 healed, so a slow machine sees fewer faults, not several at once.
 """
@@ -20,7 +20,13 @@ from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.snapshot import Health, Snapshot
 from bazaar.cluster.starting import READY_TIMEOUT_S, START_TIMEOUT_S, StartFailed
-from bazaar.loadtest.faults import Choice, Fault, Strike, check_possible, parse_faults
+from bazaar.loadtest.faults import (
+    Fault,
+    FaultInjection,
+    FaultSchedule,
+    check_possible,
+    parse_faults,
+)
 from bazaar.proof.records import Mark
 from bazaar.topology import Topology
 
@@ -29,7 +35,7 @@ INTERVAL_S_MAX = 3600.0
 OUTAGE_S_MAX = 5.0
 """How long a fault lasts at most; less when half of the interval is less."""
 LOOK_S = 0.2
-"""Between two looks at a cluster that is struck: as exact as the marks of elections are."""
+"""Between two looks at a cluster that is affected: as exact as the marks of elections are."""
 HEAL_TIMEOUT_S = 30.0
 """For everything to be well again once all processes run."""
 STAGES = 3
@@ -39,8 +45,8 @@ STOP_TIMEOUT_S = STAGES * (READY_TIMEOUT_S + START_TIMEOUT_S) + HEAL_TIMEOUT_S
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-class Hands(Protocol):
-    """What chaos needs of a cluster; `Cluster` is one."""
+class ClusterActions(Protocol):
+    """What fault injection needs of a cluster; `Cluster` has it."""
 
     def take_snapshot(self) -> Snapshot:
         """Return how it is now."""
@@ -57,7 +63,7 @@ class Hands(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChaosPlan:
-    """What is to happen, how often, and by which chance."""
+    """The faults of a run, how often they come, and their seed."""
 
     faults: tuple[Fault, ...]
     interval_s: float
@@ -66,12 +72,12 @@ class ChaosPlan:
 
     @property
     def outage_s(self) -> float:
-        """How long each fault lasts before it is healed."""
+        """How long each fault lasts before it is healed, in s."""
         return min(self.interval_s / 2, OUTAGE_S_MAX)
 
     @property
     def rest_s(self) -> float:
-        """How long all is well, at least, before the next fault."""
+        """How long the cluster is healthy, at least, before the next fault, in s."""
         return self.interval_s / 4
 
 
@@ -89,7 +95,7 @@ def open_chaos(
     plan: ChaosPlan, data: DataDir, environ: Mapping[str, str], urls: Iterable[str]
 ) -> "Chaos":
     """
-    Return chaos for the cluster of a data folder, which must be the one that `urls` name.
+    Return fault injection for the cluster that `urls` lead to.
 
     Raises ClusterError: there is none, it does not run here, or the load goes elsewhere.
     """
@@ -105,7 +111,7 @@ def open_chaos(
     for url in urls:
         if not is_front_end(url, cluster.topology):
             raise ClusterError(
-                f"--chaos would strike the cluster of {data.root}, but {url} is none of its "
+                f"--chaos would injection the cluster of {data.root}, but {url} is none of its "
                 "front ends."
             )
     return Chaos(cluster, plan)
@@ -123,24 +129,24 @@ def _host(name: str) -> str:
 
 
 class Chaos:
-    """Faults on one cluster between `start` and `stop`, told as marks."""
+    """Faults on one cluster between `start` and `stop`, reported as marks."""
 
     def __init__(
-        self, hands: Hands, plan: ChaosPlan, heal_timeout_s: float = HEAL_TIMEOUT_S
+        self, actions: ClusterActions, plan: ChaosPlan, heal_timeout_s: float = HEAL_TIMEOUT_S
     ) -> None:
         """heal_timeout_s: for all to be well again once everything runs."""
-        self._hands, self._plan, self._heal_timeout_s = hands, plan, heal_timeout_s
-        self._choice = Choice(plan.faults, plan.seed)
+        self._actions, self._plan, self._heal_timeout_s = actions, plan, heal_timeout_s
+        self._choice = FaultSchedule(plan.faults, plan.seed)
         self._is_ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._leadership: tuple[str, int] | None = None
         self._look_s = min(LOOK_S, plan.outage_s)
         self.failures: list[str] = []
-        """What could not be struck or healed, a sentence each."""
+        """What could not be affected or healed, a sentence each."""
 
     def start(self, now_s: Callable[[], float], on_mark: Callable[[Mark], None]) -> None:
         """
-        Begin; the first fault strikes after one interval.
+        Begin; the first fault comes after one interval.
 
         now_s: seconds since the run began. on_mark: called from another thread.
         """
@@ -155,46 +161,46 @@ class Chaos:
             self._thread.join(STOP_TIMEOUT_S)
             if self._thread.is_alive():
                 return [*self.failures, f"Healing took longer than {STOP_TIMEOUT_S:g} s."]
-        self._hands.close()
+        self._actions.close()
         return self.failures
 
     def _run(self) -> None:
         due_s = self._now_s() + self._plan.interval_s
         while not self._is_ending.wait(max(0.0, due_s - self._now_s())):
-            before = self._hands.take_snapshot()
-            strike = self._choice.next(before)
-            if strike is not None:
-                self._strike(strike, before)
+            before = self._actions.take_snapshot()
+            injection = self._choice.next(before)
+            if injection is not None:
+                self._inject(injection, before)
             due_s = max(due_s + self._plan.interval_s, self._now_s() + self._plan.rest_s)
 
-    def _strike(self, strike: Strike, before: Snapshot) -> None:
-        """Do one fault, from the signal until all is well."""
+    def _inject(self, injection: FaultInjection, before: Snapshot) -> None:
+        """Inject one fault and wait until the cluster is healthy again."""
         self._leadership = _leadership(before)
-        self._mark(strike.fault, strike.target, before.term)
+        self._mark(injection.fault, injection.target, before.term)
         try:
-            self._signal(strike)
+            self._signal(injection)
             self._last(self._plan.outage_s)
         finally:
-            is_healed = self._heal(strike.names)
-            self._mark("healed" if is_healed else "not healed", strike.target, self._look().term)
+            is_healed = self._heal(injection.names)
+            self._mark("healed" if is_healed else "not healed", injection.target, self._look().term)
 
-    def _signal(self, strike: Strike) -> None:
-        for name in strike.names:
+    def _signal(self, injection: FaultInjection) -> None:
+        for name in injection.names:
             try:
-                self._hands.kill(name, strike.fault.signal_name)
+                self._actions.kill(name, injection.fault.signal_name)
             except (ClusterError, OSError) as error:  # it ended by itself, or is not ours
-                self.failures.append(f"{strike.fault} of {name}: {error}")
+                self.failures.append(f"{injection.fault} of {name}: {error}")
 
     def _last(self, outage_s: float) -> None:
-        """Let a fault last, unless all is to end, with an eye on elections."""
+        """Let a fault last, unless the run ends, and mark elections meanwhile."""
         until_s = self._now_s() + outage_s
         while self._now_s() < until_s and not self._is_ending.wait(self._look_s):
             self._look()
 
     def _heal(self, names: tuple[str, ...]) -> bool:
-        """Bring back what was struck; tell whether all is well again."""
+        """Resume and start the affected processes; return whether all is well."""
         try:
-            failed = self._hands.mend(names)
+            failed = self._actions.mend(names)
         except (ClusterError, OSError) as error:
             self.failures.append(f"{', '.join(names)} cannot be healed: {error}")
             return False
@@ -211,7 +217,7 @@ class Chaos:
 
     def _look(self) -> Snapshot:
         """Look at the cluster, and mark a new leader."""
-        snapshot = self._hands.take_snapshot()
+        snapshot = self._actions.take_snapshot()
         leadership = _leadership(snapshot)
         if leadership is not None and leadership != self._leadership:
             self._leadership = leadership
@@ -223,7 +229,7 @@ class Chaos:
 
 
 def is_healed(names: Collection[str], snapshot: Snapshot) -> bool:
-    """Tell whether a cluster is healthy, or is not for the sake of others than those struck."""
+    """Tell whether a cluster is healthy, but for processes not affected."""
     if snapshot.health is Health.HEALTHY:
         return True
     ill = [view.name for view in snapshot.processes if not view.is_well]

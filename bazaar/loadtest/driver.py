@@ -1,5 +1,5 @@
 """
-Connections of a load process: requests out, answers in, and the time of both.
+Connections of a load process: requests out, answers in, with exact times.
 
 Times are taken at the socket. In one turn of the event loop everything that has arrived is taken
 down with its time first; only then are answers parsed, and what follows from them is sent in the
@@ -19,17 +19,17 @@ from bazaar.protocol.http1 import Reply, ReplyParser
 
 
 class Owner(Protocol):
-    """Who asked."""
+    """The client that waits for an answer."""
 
     def on_reply(self, reply: Reply, at_s: float) -> None:
-        """Take the answer; at_s: when its last byte was there."""
+        """Take the answer; at_s: when its last byte arrived."""
 
     def on_lost(self, lost: AttemptFailed) -> None:
-        """Take in that none will come."""
+        """Take in that no answer will come."""
 
 
 class Turns:
-    """The work of one turn of the event loop, in the order that keeps times exact."""
+    """The work of one turn of the event loop, in an order that keeps times exact."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -82,7 +82,7 @@ class LoadConnection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def ask(self, data: bytes, owner: Owner) -> None:
-        """Send a request; its owner is told what became of it."""
+        """Send a request; its owner is notified of the answer."""
         assert self._owner is None, "one request at a time"
         self._owner = owner
         self._turns.send(self, data)
@@ -94,7 +94,7 @@ class LoadConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def abort(self) -> None:
-        """End it at once; nobody is told."""
+        """End the connection at once, without a notice."""
         self._owner = None
         if self._transport is not None:
             self._transport.abort()

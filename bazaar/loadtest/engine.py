@@ -1,8 +1,8 @@
 """
-The clients of one load process: each has one operation under way at most.
+The clients of one load process, each with one operation at a time.
 
 An operation is a question of `bazaar.client.exchange`: that flow says when to send what to whom,
-when to try again and when to stop; a `Client` does as it is told and notes how it ended.
+when to try again and when to stop; a `LoadClient` does as it is told and notes how it ended.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from bazaar.loadtest.driver import Address, LoadConnection, Turns, make_encode
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Script
 from bazaar.loadtest.ticker import Ticker
-from bazaar.loadtest.workload import Answer, Intent
+from bazaar.loadtest.workload import Answer, Operation
 from bazaar.proof.records import Done, Outcome
 from bazaar.protocol.http1 import Reply
 
@@ -53,14 +53,14 @@ class Engine:
         self.origin_s = 0.0
         self.is_stopping = False
         self.connecting: set[asyncio.Task[None]] = set()
-        self._clients: list[Client] = []
+        self._clients: list[LoadClient] = []
         self._over: asyncio.Future[None] = self.loop.create_future()
         self._busy = 0
 
     async def run(self, numbers: range, origin_s: float) -> None:
-        """Let the clients of these numbers do what the script says, until the last has ended."""
+        """Let these clients do what the script says, until the last has ended."""
         self.origin_s = origin_s
-        self._clients = [Client(self, number) for number in numbers]
+        self._clients = [LoadClient(self, number) for number in numbers]
         self._busy = len(self._clients)
         self.ticker.at(origin_s, self._begin)
         sweep = asyncio.create_task(self._sweep())
@@ -85,7 +85,7 @@ class Engine:
             self._over.set_result(None)
 
     def fail(self, error: Exception) -> None:
-        """End the run with a mistake of ours."""
+        """End the run with a mistake of our own."""
         if not self._over.done():
             self._over.set_exception(error)
 
@@ -105,7 +105,7 @@ class Engine:
                 client.check_time(now_s)
 
 
-class Client:
+class LoadClient:
     """One client: claims an operation, does it, and claims the next."""
 
     def __init__(self, engine: Engine, number: int) -> None:
@@ -113,7 +113,7 @@ class Client:
         self._connections: list[LoadConnection | None] = [None] * len(engine.addresses)
         self._url = number % len(engine.addresses)
         self._steps: Steps[Any] | None = None
-        self._intent: Intent | None = None
+        self._operation: Operation | None = None
         self._due_s = self._ended_s = 0.0
         self._sent_s: float | None = None
         self._attempts = 0
@@ -138,25 +138,25 @@ class Client:
         if claim is None:
             self._end()
             return
-        self._due_s, intent = claim
+        self._due_s, operation = claim
         if self._due_s - now_s <= EARLY_S:
-            self._begin(intent)
+            self._begin(operation)
         else:
-            engine.ticker.at(engine.origin_s + self._due_s, partial(self._begin, intent))
+            engine.ticker.at(engine.origin_s + self._due_s, partial(self._begin, operation))
 
     def _end(self) -> None:
         if not self._is_ended:
             self._is_ended = True
             self._engine.count_ended()
 
-    def _begin(self, intent: Intent) -> None:
+    def _begin(self, operation: Operation) -> None:
         if self._engine.is_stopping:
             self._end()
             return
         engine = self._engine
-        self._intent, self._attempts, self._status, self._sent_s = intent, 0, None, None
+        self._operation, self._attempts, self._status, self._sent_s = operation, 0, None, None
         self._steps = exchange.attempts(
-            intent.question,
+            operation.question,
             engine.limits,
             clock.monotonic_s,
             urls=len(engine.addresses),
@@ -165,7 +165,7 @@ class Client:
         self._advance(partial(next, self._steps))
 
     def _advance(self, step: Callable[[], Attempt | Pause]) -> None:
-        """Let the question go on; do what it asks for, or note how it ended."""
+        """Resume the call; do what it asks for, or note how it ended."""
         self._timeout_at_s = None
         try:
             wish = step()
@@ -264,15 +264,15 @@ class Client:
 
     def _finish(self, outcome: Outcome, answer: Answer | None, *, is_answered: bool = True) -> None:
         """Note how the operation ended, and claim the next."""
-        engine, intent = self._engine, self._intent
-        assert intent is not None, "an operation is a wish"
-        self._steps = self._intent = None
+        engine, operation = self._engine, self._operation
+        assert operation is not None, "an operation is a wish"
+        self._steps = self._operation = None
         sent_s = (self._ended_s if self._sent_s is None else self._sent_s) - engine.origin_s
         end_s = self._ended_s - engine.origin_s
         due_s = sent_s if engine.is_closed else self._due_s
         done = Done(
             client=self.number,
-            kind=intent.kind,
+            kind=operation.kind,
             url=self._url,
             intended_s=round(due_s, 6),
             sent_s=round(sent_s, 6),
@@ -281,10 +281,10 @@ class Client:
             status=self._status,
             attempts=self._attempts,
             is_warmup=due_s < engine.warmup_s,
-            **_shown(intent, answer),
+            **_shown(operation, answer),
         )
         engine.on_done(done, end_s)
-        engine.script.learn(self.number, answer, intent)
+        engine.script.learn(self.number, answer, operation)
         self.claim()
 
 
@@ -302,7 +302,7 @@ def outcome_of(error: ClientError) -> Outcome:
     return "unreachable"
 
 
-def _shown(intent: Intent, answer: Answer | None) -> dict[str, Any]:
+def _shown(operation: Operation, answer: Answer | None) -> dict[str, Any]:
     """Return what an operation was about and what was shown, as fields of a record."""
     if isinstance(answer, StockAnswer):
         return {
@@ -314,7 +314,7 @@ def _shown(intent: Intent, answer: Answer | None) -> dict[str, Any]:
             "is_stale": answer.is_stale,
             "cache": answer.cache,
         }
-    if intent.kind == "order" and answer is not None:
+    if operation.kind == "order" and answer is not None:
         return {
             "order_no": answer.order_no,
             "stock_name": answer.stock_name,
@@ -322,9 +322,9 @@ def _shown(intent: Intent, answer: Answer | None) -> dict[str, Any]:
             "shares": answer.quantity,
         }
     return {
-        "stock_name": intent.stock_name,
-        "key": intent.question.key or None,
-        "trade_type": intent.trade_type and intent.trade_type.value,
-        "shares": intent.shares,
-        "order_no": answer.order_no if answer is not None else intent.order_no,
+        "stock_name": operation.stock_name,
+        "key": operation.question.key or None,
+        "trade_type": operation.trade_type and operation.trade_type.value,
+        "shares": operation.shares,
+        "order_no": answer.order_no if answer is not None else operation.order_no,
     }

@@ -1,9 +1,9 @@
 """
-Which fault strikes next, and whom: decided by a seed, apart from doing it (`chaos`).
+The next fault and its targets, decided by a seed; `chaos` injects it.
 
 Two streams of chance: one for the faults, one for the targets. So the same seed gives the same
 faults in the same order whatever the cluster does meanwhile, and a target depends on nothing but
-its own draw and on who can be struck at that moment.
+its own draw and on who can be affected at that moment.
 """
 
 import random
@@ -35,20 +35,24 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
-    """One fault and the processes that it strikes."""
+class FaultInjection:
+    """One fault and the processes that it affects."""
 
     fault: Fault
     names: tuple[str, ...]
 
     @property
     def target(self) -> str:
-        """Whom it strikes, for a mark."""
+        """The affected processes, for a mark."""
         return "all" if self.fault is Fault.RESTART_ALL else self.names[0]
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:
-    """Return faults written with commas between. Raises ClusterError: one is none."""
+    """
+    Return faults from names with commas between.
+
+    Raises ClusterError: a name is none.
+    """
     found = []
     for word in (part.strip() for part in text.split(",")):
         if word not in list(Fault):
@@ -59,26 +63,26 @@ def parse_faults(text: str) -> tuple[Fault, ...]:
 
 
 def check_possible(faults: Iterable[Fault], replicas: int) -> None:
-    """Raise ClusterError when a cluster of so many replicas cannot suffer one of the faults."""
+    """Raise ClusterError when a cluster is too small for one of the faults."""
     if Fault.KILL_FOLLOWER in faults and replicas == 1:
         raise ClusterError("kill-follower needs a follower, and this cluster has one replica only.")
 
 
-class Choice:
-    """An endless choice of faults: all of them in each round, each round in an order of its own."""
+class FaultSchedule:
+    """An endless schedule: all faults in each round, each round in a new order."""
 
     def __init__(self, faults: tuple[Fault, ...], seed: int) -> None:
         assert faults, "something to choose from"
         self._faults = _rounds(faults, random.Random(f"faults {seed}"))  # noqa: S311 - replayable
         self._targets = random.Random(f"targets {seed}")  # noqa: S311 - replayable
 
-    def next(self, snapshot: Snapshot) -> Strike | None:
-        """Return what strikes now; None when nobody is there whom the next fault could strike."""
+    def next(self, snapshot: Snapshot) -> FaultInjection | None:
+        """Return the next injection; None when no process can be its target now."""
         fault, draw = next(self._faults), self._targets.random()
         candidates = list_targets(fault, snapshot)
         if not candidates:
             return None
-        return Strike(fault, candidates[int(draw * len(candidates))])
+        return FaultInjection(fault, candidates[int(draw * len(candidates))])
 
 
 def _rounds(faults: tuple[Fault, ...], chance: random.Random) -> Iterator[Fault]:
@@ -87,7 +91,7 @@ def _rounds(faults: tuple[Fault, ...], chance: random.Random) -> Iterator[Fault]
 
 
 def list_targets(fault: Fault, snapshot: Snapshot) -> list[tuple[str, ...]]:
-    """Return the groups of processes that a fault may strike, one of which it will."""
+    """Return the groups of processes of which a fault may affect one."""
     up = [view for view in snapshot.processes if view.is_up]
     leader = snapshot.leader.name if snapshot.leader else None
     if fault is Fault.RESTART_ALL:

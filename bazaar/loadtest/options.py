@@ -1,4 +1,4 @@
-"""What a command asks of a run: read, checked, and refused in one line."""
+"""The options of a load run: read, checked, refused in one sentence."""
 
 import re
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """One run as it was asked for."""
+class LoadOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """One run as the command asks for it."""
 
     plan: Plan
     """Without stocks: they depend on what the cluster has."""
@@ -50,15 +50,19 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """As given, for who reads the results."""
 
     def plan_for(self, profile: str) -> Plan:
-        """Return the plan with the stocks of a profile. Raises Ended."""
+        """Return the plan with the stocks of a profile. Raises CommandFailed."""
         stocks = read_profile(profile, most=self.most, zipf=self.zipf)
         return msgspec.structs.replace(self.plan, profile=profile, stocks=stocks)
 
 
-def read_wish(options: Mapping[str, Any], environ: Mapping[str, str]) -> Wish:
-    """Return what a command's options mean. Raises Ended (2), ClusterError, SettingsError."""
+def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> LoadOptions:
+    """
+    Return what the command's options mean.
+
+    Raises CommandFailed (2), ClusterError, SettingsError.
+    """
     plan = _read_plan(options, environ)
-    return Wish(
+    return LoadOptions(
         plan=plan,
         profile=options["profile"],
         most=_optional_whole("--stocks", options["stocks"], STOCKS_MAX),
@@ -131,7 +135,7 @@ def _read_chaos(options: Mapping[str, Any]) -> ChaosPlan | None:
 
 
 def read_duration(option: str, text: str, least: float = 0.0) -> float:
-    """Return seconds: a number with ms, s, m, h or nothing, which means s. Raises Ended (2)."""
+    """Return seconds: a number with ms, s, m, h or nothing, which means s."""
     found = _DURATION.fullmatch(text)
     seconds = float(found[1]) * _UNITS[found[2]] if found else -1.0
     if not least <= seconds <= DURATION_S_MAX:
@@ -168,7 +172,7 @@ _OUTER = frozenset(
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that mean something, as they were given or by default."""
+    """Return the options that have a value, given or by default."""
     return {
         name: value
         for name, value in sorted(options.items())

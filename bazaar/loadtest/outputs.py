@@ -1,4 +1,4 @@
-"""Files that a run writes: checked before the load, so that none of it is in vain."""
+"""Files that a run writes; checked before the load begins."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ STANDARD_OUTPUT = "-"
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wished for; None: not."""
+    """The files that the command asks for; None where it asks for none."""
 
     json: str | None = None
     csv: str | None = None
@@ -32,7 +32,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
         return self.json == STANDARD_OUTPUT
 
     def check(self) -> None:
-        """See that every file can be written. Raises Ended (2)."""
+        """Check that every file can be written. Raises CommandFailed (2)."""
         files = {"--json": self.json, "--csv": self.csv}
         for option, name in files.items():
             if name and not (option == "--json" and name == STANDARD_OUTPUT):
@@ -44,7 +44,7 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
                 raise CommandFailed(f"--report: {error}") from error
 
     def write(self, summary: Summary) -> list[str]:
-        """Write all but the history; return what could not be written, a sentence each."""
+        """Write all files but the history; return what failed, a sentence each."""
         found = []
         for option, name, write in (
             ("--json", self.json, _write_json),
@@ -91,7 +91,7 @@ def _write_csv(name: str, summary: Summary) -> None:
 
 
 def _write_file(path: Path, text: str) -> None:
-    """Write a file whole or not at all; a device or a pipe must not be replaced by one."""
+    """Write a file whole or not at all; never replace a device or a pipe."""
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")
     else:
@@ -103,16 +103,16 @@ def _write_report(name: str, summary: Summary) -> None:
 
 
 class History:
-    """The history of a run, in the file wished for or, when only the proof needs it, in passing."""
+    """The history of a run, in the given file or a temporary one for the proof."""
 
-    def __init__(self, wished: str | None, header: Header) -> None:
-        """Begin it. Raises Ended (2)."""
+    def __init__(self, options: str | None, header: Header) -> None:
+        """Begin it. Raises CommandFailed (2)."""
         self._passing: tempfile.TemporaryDirectory[str] | None = None
-        if wished is None:
+        if options is None:
             self._passing = tempfile.TemporaryDirectory(prefix="bazaar-load-")
             self.path = Path(self._passing.name) / "history.jsonl"
         else:
-            self.path = Path(wished)
+            self.path = Path(options)
         self.failure: str | None = None
         """Why it is not whole, once it is not."""
         try:
@@ -122,7 +122,7 @@ class History:
             raise CommandFailed(f"--history: {self._describe(error)}") from error
 
     def write(self, record: Record) -> None:
-        """Add one record; a full disk is noted, not raised."""
+        """Write all files but the history; return what failed, a sentence each."""
         try:
             self._writer.write(record)
         except OSError as error:
@@ -144,7 +144,7 @@ class History:
             self._fail(error)
 
     def discard(self) -> None:
-        """Delete it when nobody wished for it."""
+        """Delete it, if it is temporary."""
         if self._passing is not None:
             self._passing.cleanup()
 

@@ -1,4 +1,4 @@
-"""What is shown of a run: while it lasts, and in the end."""
+"""What the terminal shows during a run, and at its end."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bazaar.cluster import exits
 from bazaar.loadtest.summary import OperationSummary, Summary
-from bazaar.loadtest.totals import Book, count_errors
+from bazaar.loadtest.totals import RunTotals, count_errors
 from bazaar.proof.records import OPERATION_KINDS, Mark, Sample
 
 REFRESH_S = 0.25
@@ -43,7 +43,7 @@ class Panel(Protocol):
         """Show no more."""
 
 
-class Quiet:
+class NoPanel:
     """Shows nothing."""
 
     def begin(self) -> None:
@@ -59,9 +59,9 @@ class Quiet:
 class LivePanel:
     """A panel on a terminal."""
 
-    def __init__(self, console: Console, book: Book, length: str) -> None:
+    def __init__(self, console: Console, totals: RunTotals, length: str) -> None:
         """length: of the run, in words."""
-        self._book, self._length = book, length
+        self._totals, self._length = totals, length
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def begin(self) -> None:
@@ -78,7 +78,7 @@ class LivePanel:
 
     def _draw(self, now_s: float) -> RenderableType:
         table = _table("", "per second", "p50", "p95", "p99", "ended", "errors")
-        totals, seconds = self._book.totals(), self._book.last_second(now_s)
+        totals, seconds = self._totals.totals(), self._totals.last_second(now_s)
         for kind in OPERATION_KINDS:
             if kind not in totals and kind not in seconds:
                 continue
@@ -91,16 +91,16 @@ class LivePanel:
                 f"{count_errors(counts):,}" if counts else "0",
             )
         head = Text(
-            f"{max(0.0, now_s):.0f} s of {self._length}   {_leadership(self._book.samples)}"
+            f"{max(0.0, now_s):.0f} s of {self._length}   {_leadership(self._totals.samples)}"
         )
-        return Group(head, table, *map(Text, _last_marks(self._book.marks)))
+        return Group(head, table, *map(Text, _last_marks(self._totals.marks)))
 
 
 class PlainLines:
     """A line a second, and one for each mark."""
 
-    def __init__(self, console: Console, book: Book) -> None:
-        self._console, self._book = console, book
+    def __init__(self, console: Console, totals: RunTotals) -> None:
+        self._console, self._totals = console, totals
         self._second = 0
         self._marks_told = 0
 
@@ -109,7 +109,7 @@ class PlainLines:
 
     def update(self, now_s: float) -> None:
         """Print what is new."""
-        marks = list(self._book.marks)
+        marks = list(self._totals.marks)
         for mark in marks[self._marks_told :]:
             self._say(_mark_line(mark))
         self._marks_told = len(marks)
@@ -122,18 +122,18 @@ class PlainLines:
 
     def _line(self, now_s: float) -> str:
         parts = [f"{int(now_s):4} s"]
-        for kind, one in sorted(self._book.last_second(now_s).items()):
+        for kind, one in sorted(self._totals.last_second(now_s).items()):
             shown = f"p50 {_ms(one.p50_ms)}, p95 {_ms(one.p95_ms)}, p99 {_ms(one.p99_ms)}"
             errors = f", {one.errors} errors" if one.errors else ""
             parts.append(f"{kind} {one.count:,}/s ({shown}{errors})")
-        return "  ".join((*parts, _leadership(self._book.samples)))
+        return "  ".join((*parts, _leadership(self._totals.samples)))
 
     def _say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_summary(console: Console, summary: Summary) -> None:
-    """Print what a run came to."""
+    """Print the summary of a run."""
     if summary.operations:
         table = _table("", "ended", "errors", "ok/s", *_TIMES)
         for kind, one in summary.operations.items():

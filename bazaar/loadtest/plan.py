@@ -1,4 +1,4 @@
-"""What a run is to do, whole and for each of its processes."""
+"""The plan of a run, whole and for each of its processes."""
 
 import msgspec
 
@@ -31,7 +31,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_closed(self) -> bool:
-        """Whether each client begins an operation when its last has ended, not at set times."""
+        """Whether a client begins an operation when its last one has ended."""
         return self.rate is None and self.replay is None
 
 
@@ -64,7 +64,7 @@ class Start(msgspec.Struct, frozen=True, tag="start", tag_field="type"):
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
-    """Begin nothing more, and give up what is under way after so many seconds."""
+    """Begin nothing more; give up what is under way after so many seconds."""
 
     drain_s: float
 

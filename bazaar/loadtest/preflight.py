@@ -1,4 +1,4 @@
-"""What is asked before the load: which stocks the cluster has, and how they stand."""
+"""Before the load: the cluster's stocks, and their quantities."""
 
 from collections.abc import Sequence
 
@@ -19,24 +19,24 @@ def open_client(urls: tuple[str, ...]) -> Client:
     return Client(urls, LIMITS)
 
 
-def find_profile(client: Client, wished: str | None) -> str:
+def find_profile(client: Client, options: str | None) -> str:
     """
-    Return the profile wished for, or the one whose stocks this cluster has.
+    Return the given profile, or the one whose stocks the cluster has.
 
-    Raises Ended: there is no such profile, or no cluster (4), or one with other stocks (2).
+    Raises CommandFailed: there is no such profile, or no cluster (4), or one with other stocks (2).
     """
-    if wished is not None and wished not in FIXTURES:
-        raise CommandFailed(f"--profile must be {' or '.join(FIXTURES)}, not {wished!r}.")
-    for name in (wished,) if wished else tuple(FIXTURES):
+    if options is not None and options not in FIXTURES:
+        raise CommandFailed(f"--profile must be {' or '.join(FIXTURES)}, not {options!r}.")
+    for name in (options,) if options else tuple(FIXTURES):
         first = read_profile(name)[0].stock_name
         if _ask(client, first) is not None:
             return name
-    meant = f"the stocks of the profile {wished}" if wished else "the stocks of any profile"
+    meant = f"the stocks of the profile {options}" if options else "the stocks of any profile"
     raise CommandFailed(f"{client.urls[0]} does not have {meant}.")
 
 
 def read_openings(client: Client, stocks: Sequence[Weighted]) -> tuple[Opening, ...]:
-    """Return how each stock stands, past all caches. Raises Ended."""
+    """Return the state of each stock, past all caches. Raises CommandFailed."""
     found = []
     for one in stocks:
         stock = _ask(client, one.stock_name)
@@ -49,7 +49,11 @@ def read_openings(client: Client, stocks: Sequence[Weighted]) -> tuple[Opening, 
 
 
 def _ask(client: Client, stock_name: str) -> StockAnswer | None:
-    """Return a stock, None when there is none of that name. Raises Ended."""
+    """
+    Return a stock, None when there is none of that name.
+
+    Raises CommandFailed.
+    """
     try:
         return client.query(stock_name, is_fresh=True)
     except Refused as error:

@@ -1,4 +1,4 @@
-"""The processes of a load run: started, told, listened to, and ended with us whatever happens."""
+"""The processes of a load run: started, listened to, and always ended."""
 
 import contextlib
 import secrets
@@ -40,7 +40,7 @@ class Processes:
         Start them; they wait for `begin`.
 
         on_tally, on_line: called from threads, one a process; on_line gets every operation as a
-        line, None spares that. Raises Ended.
+        line, None spares that. Raises CommandFailed.
         """
         prefix = secrets.randbits(KEY_PREFIX_BITS)
         is_noting = on_line is not None
@@ -58,7 +58,11 @@ class Processes:
         """What went wrong in a process, a sentence each."""
 
     def begin(self) -> float:
-        """Begin the load; return the monotonic time of second 0. Raises Ended."""
+        """
+        Begin the load; return the monotonic time of second 0.
+
+        Raises CommandFailed.
+        """
         for child in self._children:
             self._wait_ready(child)
         origin_s = clock.monotonic_s() + HEAD_START_S
@@ -69,12 +73,12 @@ class Processes:
         return origin_s
 
     def stop(self, drain_s: float) -> None:
-        """Let nothing more begin; what is under way may take so long."""
+        """Let nothing more begin; what is under way may take so many seconds."""
         for child in self._children:
             self._tell(child, Stop(drain_s))
 
     def is_over(self) -> bool:
-        """Whether every process has told all it had to tell, or has died."""
+        """Whether every process has reported everything, or has died."""
         return not any(thread.is_alive() for thread in self._threads)
 
     def close(self) -> None:

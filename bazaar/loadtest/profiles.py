@@ -1,5 +1,5 @@
 """
-Profiles: which stocks a load asks for, and how often each (issue 4, part 7).
+Profiles: the stocks a load asks for, and how often each.
 
 `seed` is the ten stocks of the seed, each as likely as the others. `sp500` is the S&P 500, where
 people ask for a company in proportion to its market value: a few are asked for all the time, most
@@ -21,7 +21,7 @@ ZIPF_MAX = 10.0
 
 
 class Weighted(msgspec.Struct, frozen=True, array_like=True):
-    """A stock, and how often it is asked for beside the others."""
+    """A stock, and how often it is asked for relative to the others."""
 
     stock_name: str
     weight: float
@@ -44,7 +44,7 @@ def read_profile(
     Return the stocks of a profile, the most popular first.
 
     most: only so many of them. zipf: the exponent that replaces the profile's own popularity.
-    Raises Ended.
+    Raises CommandFailed.
     """
     path = env.ROOT / "fixtures" / FIXTURES[name]
     ranked = _weigh(name, _read(path))

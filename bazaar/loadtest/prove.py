@@ -1,5 +1,5 @@
 """
-Audits as a whole: of a cluster by itself, and the proof that it kept its word to its clients.
+Audits as a whole: of a cluster alone, and with a history of its clients.
 
 A verdict is a value; how to show it, and what a finding means for an exit status, is for others.
 """
@@ -29,7 +29,7 @@ History = Path | Iterable[Record]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is audited: the servers' side, where it can be read, and the way of clients to it."""
+    """What is audited: the servers, where they can be read, and the clients' way in."""
 
     data: DataDir | None = None
     """The cluster's folder, with its description, its secret and its databases."""
@@ -41,12 +41,12 @@ class Subject:
 
 def audit(subject: Subject, history: History | None = None) -> Verdict:
     """
-    Return what is wrong with the servers' side, and with a history if there is one.
+    Return what is wrong with the servers, and with a history if there is one.
 
     Raises ClusterError, SettingsError: there is no such cluster. Raises HistoryError, OSError.
     """
     with AuditDatabase() as scratch:
-        notes = AuditNotes.empty()
+        notes = AuditNotes()
         if history is not None:
             records = read_history(history) if isinstance(history, Path) else history
             load_history(records, scratch, notes)
@@ -67,7 +67,7 @@ def prove(
     level_timeout_s: float = LEVEL_TIMEOUT_S,
 ) -> Verdict:
     """
-    Return whether a cluster kept its word to the clients of a load run that has just ended.
+    Return whether a cluster kept its promises to a run that has just ended.
 
     data: of the cluster, when it is one that we may ask; without it only what clients can see is
     held against each other. urls: the front ends. Waits at most level_timeout_s for the replicas to
@@ -92,7 +92,7 @@ def _audit_servers(subject: Subject, scratch: AuditDatabase, notes: AuditNotes) 
 
 
 def _parties(data: DataDir, timeout_s: float) -> ClusterClients:
-    """Return those of the folder's cluster, or of the one that BAZAAR_CLUSTER describes."""
+    """Return the audit sources of the folder's cluster, or of BAZAAR_CLUSTER's."""
     is_elsewhere = os.environ.get("BAZAAR_CLUSTER") and not data.topology_path.exists()
     topology = env.read_topology(os.environ) if is_elsewhere else data.read_topology()
     secret = env.read_secret(cluster_environment(data, os.environ))

@@ -1,4 +1,4 @@
-"""Read every acknowledged order back through the front ends, as a load of look-ups, and compare."""
+"""Read every acknowledged order back through the front ends, and compare."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Claim
-from bazaar.loadtest.workload import Answer, Intent, look_up
+from bazaar.loadtest.workload import Answer, Operation, look_up
 from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.records import Done
 from bazaar.proof.sources import key_text
@@ -41,7 +41,7 @@ ORDER BY trade.order_no
 def read_back(
     urls: Sequence[str], scratch: AuditDatabase, notes: AuditNotes, deadline_s: float = DEADLINE_S
 ) -> None:
-    """Note every acknowledged order that the front ends do not show as it was (I3)."""
+    """Note every acknowledged order that the front ends show differently (I3)."""
     for url in urls:
         if urlsplit(url).scheme != "http":
             raise CommandFailed(f"Orders are read back over http, not from {url}.")
@@ -82,7 +82,7 @@ class _Reader:
         order_no = next(self._coming, None)
         return None if order_no is None else (now_s, look_up(order_no, is_fresh=True))
 
-    def learn(self, client: int, answer: Answer | None, intent: Intent) -> None:
+    def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
         """Learn nothing: every order is looked up whatever the others were."""
 
     def count_unsent(self) -> int:
@@ -131,7 +131,7 @@ def _plan(urls: tuple[str, ...], deadline_s: float) -> Plan:
 
 
 def _mistake(found: dict[str, object]) -> Exception:
-    """Return what went wrong in a callback, which nobody would hear of otherwise."""
+    """Return what went wrong in a callback, which is reported nowhere else."""
     error = found.get("exception")
     return error if isinstance(error, Exception) else RuntimeError(str(found["message"]))
 

@@ -1,8 +1,8 @@
 """
-Scripts: which operation is due next for a client, and when. Pure: no I/O, no clock.
+Scripts: a client's next operation, and when it is due. Pure.
 
-A free client *claims* the next operation. In a closed loop that is due at once. In an open loop
-the due times are fixed beforehand, and whoever is free claims the next; with all clients busy an
+A free client *claims* the next operation. In a closed loop that is due at once. In an open loop the
+due times are fixed beforehand, and whoever is free claims the next; with all clients busy an
 operation is claimed late, and the time it waited counts. Times are seconds since the run began.
 """
 
@@ -21,11 +21,11 @@ from bazaar.core.types import TradeType
 from bazaar.loadtest.plan import Share
 from bazaar.loadtest.workload import (
     Answer,
-    Choice,
-    Habits,
-    Intent,
+    ClientBehaviour,
     KeyMaker,
-    Visitor,
+    Operation,
+    SeedClient,
+    StockChooser,
     look_up,
     make_keys,
     query,
@@ -33,7 +33,7 @@ from bazaar.loadtest.workload import (
 )
 from bazaar.proof.records import Done, read_history
 
-Claim = tuple[float, Intent]
+Claim = tuple[float, Operation]
 """When it is due, and what."""
 
 
@@ -41,13 +41,13 @@ class Script(Protocol):
     """What a load process plays."""
 
     def claim(self, client: int, now_s: float) -> Claim | None:
-        """Return a free client's next operation; None: there is nothing more for it."""
+        """Return the next operation; None: there is none any more."""
 
-    def learn(self, client: int, answer: Answer | None, intent: Intent) -> None:
-        """Take in what an operation came to."""
+    def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
+        """Take in the result of an operation."""
 
     def count_unsent(self) -> int:
-        """Return how many operations were due within the run and never claimed."""
+        """Return how many operations were due and never claimed."""
 
 
 class Pace:
@@ -62,7 +62,7 @@ class Pace:
         self._claimed = 0
 
     def claim(self, now_s: float) -> float | None:
-        """Return when the next one is due; None: no more."""
+        """Return the next operation; None: there is none any more."""
         due_s = self._due_s(now_s)
         if due_s >= self._end_s or now_s >= self._end_s or self._left <= 0:
             return None
@@ -77,24 +77,26 @@ class Pace:
         return (self._claimed * self._processes + self._number) / self._rate
 
     def count_unsent(self) -> int:
-        """Return how many were due within the run's time and never claimed."""
+        """Return how many operations were due and never claimed."""
         if self._rate is None or self._left <= 0 or self._end_s == math.inf:
             return 0
         slots = math.ceil((self._end_s * self._rate - self._number) / self._processes)
         return max(0, slots - self._claimed)
 
 
-class Crowd:
-    """Visitors, each with its own chance, at one pace."""
+class ClientMix:
+    """Clients with a random sequence each, at one pace."""
 
     def __init__(self, share: Share) -> None:
         plan = share.plan
-        habits = Habits(stocks=plan.stocks, p=plan.p, lookup=plan.lookup, is_fresh=plan.is_fresh)
-        choice = Choice(plan.stocks)
+        behaviour = ClientBehaviour(
+            stocks=plan.stocks, p=plan.p, lookup=plan.lookup, is_fresh=plan.is_fresh
+        )
+        choice = StockChooser(plan.stocks)
         self._pace = Pace(share)
-        self._visitors = {
-            client: Visitor(
-                habits,
+        self._clients = {
+            client: SeedClient(
+                behaviour,
                 choice,
                 random.Random(f"{plan.seed}-{client}"),  # noqa: S311 - a load, not a secret
                 make_keys(share.key_prefix, client).__next__,
@@ -103,13 +105,13 @@ class Crowd:
         }
 
     def claim(self, client: int, now_s: float) -> Claim | None:
-        """Return the next operation."""
+        """Return the next operation; None: there is none any more."""
         due_s = self._pace.claim(now_s)
-        return None if due_s is None else (due_s, self._visitors[client].next())
+        return None if due_s is None else (due_s, self._clients[client].next())
 
-    def learn(self, client: int, answer: Answer | None, intent: Intent) -> None:
-        """Take in what an operation came to."""
-        self._visitors[client].learn(answer, intent)
+    def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
+        """Take in the result of an operation."""
+        self._clients[client].learn(answer, operation)
 
     def count_unsent(self) -> int:
         """Return how many operations were due and never claimed."""
@@ -118,7 +120,7 @@ class Crowd:
 
 class Replay:
     """
-    The operations of a history again, each by its client, when it was due.
+    The operations of a history again, each by its client at its time.
 
     Trades get new keys, or they would only be told their old orders. An order that is looked up is
     the one that the same trade has become now.
@@ -132,25 +134,25 @@ class Replay:
         self._numbers: dict[int, int] = {}
 
     def claim(self, client: int, now_s: float) -> Claim | None:
-        """Return the next operation."""
+        """Return the next operation; None: there is none any more."""
         del now_s
         queue = self._waiting.get(client)
         if not queue:
             return None
         done = queue.popleft()
-        return done.intended_s, self._intent(done)
+        return done.intended_s, self._operation(done)
 
-    def learn(self, client: int, answer: Answer | None, intent: Intent) -> None:
-        """Remember the new number of an order."""
+    def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
+        """Take in the result of an operation."""
         del client
-        if intent.origin_no is not None and isinstance(answer, OrderAnswer):
-            self._numbers[intent.origin_no] = answer.order_no
+        if operation.origin_no is not None and isinstance(answer, OrderAnswer):
+            self._numbers[operation.origin_no] = answer.order_no
 
     def count_unsent(self) -> int:
-        """Return how many are left."""
+        """Return how many operations were due and never claimed."""
         return sum(map(len, self._waiting.values()))
 
-    def _intent(self, done: Done) -> Intent:
+    def _operation(self, done: Done) -> Operation:
         if done.kind == "order":
             number = done.order_no or 1
             return look_up(self._numbers.get(number, number), is_fresh=self._is_fresh)
@@ -160,8 +162,8 @@ class Replay:
         return trade(self._make_key(), name, side, done.shares or 1, done.order_no)
 
 
-class Cast(msgspec.Struct, frozen=True):
-    """Who and what a history names."""
+class ReplayPlan(msgspec.Struct, frozen=True):
+    """The clients and stocks that a history names."""
 
     clients: int
     stock_names: tuple[str, ...]
@@ -169,8 +171,12 @@ class Cast(msgspec.Struct, frozen=True):
     """When its last operation was due."""
 
 
-def read_cast(path: Path) -> Cast:
-    """Look a history through before it is replayed. Raises HistoryError, OSError."""
+def read_replay(path: Path) -> ReplayPlan:
+    """
+    Read a history through before it is replayed.
+
+    Raises HistoryError, OSError.
+    """
     clients, end_s = 0, 0.0
     names: dict[str, None] = {}
     for done in read_history(path):
@@ -178,14 +184,18 @@ def read_cast(path: Path) -> Cast:
             clients, end_s = max(clients, done.client + 1), max(end_s, done.intended_s)
             if done.stock_name is not None:
                 names[done.stock_name] = None
-    return Cast(clients, tuple(sorted(names)), end_s)
+    return ReplayPlan(clients, tuple(sorted(names)), end_s)
 
 
 def make_script(share: Share) -> Script:
-    """Return what a process plays. Raises HistoryError, OSError: the history cannot be read."""
+    """
+    Return what a process plays.
+
+    Raises HistoryError, OSError: the history cannot be read.
+    """
     plan = share.plan
     if plan.replay is None:
-        return Crowd(share)
+        return ClientMix(share)
     found = (one for one in read_history(Path(plan.replay)) if isinstance(one, Done))
     mine = (one for one in found if one.client % plan.processes == share.number)
     make_key = make_keys(share.key_prefix, share.number).__next__

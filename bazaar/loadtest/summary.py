@@ -1,8 +1,8 @@
 """
-What a load run came to: the facts behind the table, `--json`, the report and the evaluation.
+The results of a load run: the facts behind table, `--json` and report.
 
-Latencies are in milliseconds and of operations after the warm-up, in an open loop counted from
-the moment the operation was due. A summary says nothing that the history could not.
+Latencies are in milliseconds and of operations after the warm-up, in an open loop counted from the
+moment the operation was due. A summary says nothing that the history could not.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
 class OperationSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """All operations of one kind; the latencies are of those that were answered as they should."""
+    """All operations of one kind; latencies are of those answered as expected."""
 
     count: int = 0
     """Ended within the measured time, whatever their outcome."""
@@ -37,7 +37,7 @@ class OperationSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> int:
-        """Operations that failed; a refused trade was answered as it should be."""
+        """Operations that failed; a refused trade is no failure."""
         return sum(count for outcome, count in self.errors.items() if outcome != "refused")
 
 
@@ -107,7 +107,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def error_count(self) -> int:
-        """Operations that failed; a refused trade was answered as it should be."""
+        """Operations that failed; a refused trade is no failure."""
         return sum(one.failed for one in self.operations.values())
 
     @property

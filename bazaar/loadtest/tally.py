@@ -1,5 +1,5 @@
 """
-What a load process tells of its operations a few times a second, in numbers.
+The counts that a load process reports a few times a second.
 
 Latencies are counted by whole microseconds: exact, and cheap to take down between two requests.
 """

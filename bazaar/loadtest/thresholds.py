@@ -1,5 +1,5 @@
 """
-Thresholds: conditions on a summary, such as `trade_p99<50ms`: METRIC OPERATOR NUMBER [UNIT].
+Thresholds: conditions on a summary, such as `trade_p99<50ms`.
 
 Of an operation (query, trade, order): _min, _mean, _p50, _p90, _p95, _p99, _p99.9, _max (ms, or s),
 _rate (a second), _count, _errors. Of all: rate, count, errors, error_rate (also %), hit_ratio (also
@@ -58,7 +58,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
 
 def read_threshold(text: str) -> Threshold:
-    """Return the condition that a text means. Raises Ended (2)."""
+    """Return the condition that a text means. Raises CommandFailed (2)."""
     found = _TEXT.fullmatch(text)
     if found is None:
         raise CommandFailed(f"--threshold must be such as 'trade_p99<50ms', not {text!r}.")

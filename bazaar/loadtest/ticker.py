@@ -1,6 +1,7 @@
 """
-An alarm that rings in time: event loops wake up to a millisecond late, which is more than a hit
-takes. A thread that sleeps is exact to a tenth of that.
+An alarm that rings in time.
+
+Event loops wake up to a millisecond late, which is more than a hit takes.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 """
-The numbers of a run as they come in from its processes, and the summary of them.
+The totals of a run as its processes report, and their summary.
 
 A second's latencies are kept one by one until nobody can add to them any more; then they become its
 percentiles and join the histogram of the whole run. So a run of hours needs no more memory than one
@@ -74,8 +74,8 @@ class _Open:
         )
 
 
-class Book:
-    """Everything counted in one run; every method may be called from any thread."""
+class RunTotals:
+    """Everything counted in one run; safe for many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -115,7 +115,7 @@ class Book:
             self._series.append(self._open.pop((at_s, kind)).close(at_s, kind))
 
     def mark(self, mark: Mark) -> bool:
-        """Note what happened to the cluster; tell whether it was news: two may see an election."""
+        """Note an event of the cluster; return whether it was new."""
         with self._lock:
             if mark.what == ELECTED and any(_is_same_election(mark, one) for one in self.marks):
                 return False
@@ -123,7 +123,7 @@ class Book:
             return True
 
     def sample(self, sample: Sample) -> None:
-        """Note a look at the cluster."""
+        """Note a sample of the cluster."""
         with self._lock:
             self.samples.append(sample)
 
@@ -140,7 +140,7 @@ class Book:
             }
 
     def hits_between(self, start_s: float, end_s: float) -> float | None:
-        """Return the ratio of answers from memory in whole seconds not long ago."""
+        """Return the ratio of hits in whole seconds not long ago."""
         with self._lock:
             caches: Counter[str] = Counter()
             for (second, _), place in self._open.items():
@@ -149,7 +149,7 @@ class Book:
         return hit_ratio(caches)
 
     def totals(self) -> dict[OperationKind, Counter[str]]:
-        """Return how many operations have ended, by kind and outcome, after the warm-up."""
+        """Return the operations that ended after the warm-up, by kind and outcome."""
         with self._lock:
             return {kind: Counter(total.outcomes) for kind, total in self._totals.items()}
 
@@ -183,7 +183,7 @@ class Book:
             return max((after - before for before, after in pairs), default=None)
 
     def failovers(self) -> int:
-        """Return how often the leader changed, as far as was seen: each leadership is one term."""
+        """Return how often the leader changed, as far as was seen."""
         with self._lock:
             seen: list[Sample | Mark] = [*self.samples, *self.marks]
             terms = [one.term for one in seen if one.term]
@@ -201,7 +201,7 @@ def hit_ratio(caches: Mapping[str, int]) -> float | None:
 
 
 def count_errors(outcomes: Mapping[str, int]) -> int:
-    """Return how many operations failed; a refused trade was answered as it should be."""
+    """Return how many operations failed; a refused trade is no failure."""
     return sum(count for outcome, count in outcomes.items() if outcome not in _HARMLESS)
 
 

@@ -1,4 +1,4 @@
-"""Looks at the cluster once a second while it is under load: who leads, and who is behind."""
+"""Samples of the cluster, once a second under load: leader and lag."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.loadtest.chaos import is_front_end
-from bazaar.loadtest.totals import ELECTED, Book
+from bazaar.loadtest.totals import ELECTED, RunTotals
 from bazaar.proof.records import Mark, Sample
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.settings.env import SettingsError
@@ -22,21 +22,21 @@ LOOK_TIMEOUT_S = 0.5
 END_TIMEOUT_S = 5.0
 
 
-class Sight(Protocol):
-    """A way to look at a cluster."""
+class Probe(Protocol):
+    """A way to sample a cluster."""
 
     def look(self) -> Sample:
-        """Return what is to be seen, at no time yet."""
+        """Return a sample, without its time."""
 
 
-class ClusterSight:
-    """Sees every role of a cluster of this machine."""
+class ClusterProbe:
+    """Samples every role of a cluster of this machine."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
     def look(self) -> Sample:
-        """Ask all roles."""
+        """Return a sample, without its time."""
         snapshot = self._cluster.take_snapshot()
         lags = {
             view.name: view.status.lag_orders
@@ -47,8 +47,8 @@ class ClusterSight:
         return Sample(at_s=0.0, leader=leader, term=snapshot.term or None, lag_orders=lags)
 
 
-class DoorSight:
-    """Sees what a front end tells anybody."""
+class FrontEndProbe:
+    """Samples what a front end answers to any client."""
 
     def __init__(self, urls: tuple[str, ...]) -> None:
         limits = Timeouts(
@@ -57,7 +57,7 @@ class DoorSight:
         self._client = Client(urls, limits)
 
     def look(self) -> Sample:
-        """Ask who leads."""
+        """Return a sample, without its time."""
         try:
             leadership = self._client.leader()
         except ClientError:
@@ -66,7 +66,7 @@ class DoorSight:
 
 
 def own_data(environ: Mapping[str, str], urls: tuple[str, ...]) -> DataDir | None:
-    """Return the data folder whose cluster the load goes to, when there is one we may ask."""
+    """Return the data folder of the loaded cluster, if it is on this machine."""
     data = DataDir.of(environ)
     try:
         cluster = Cluster(data, environ)
@@ -76,33 +76,37 @@ def own_data(environ: Mapping[str, str], urls: tuple[str, ...]) -> DataDir | Non
     return data if is_it else None
 
 
-def make_sight(data: DataDir | None, environ: Mapping[str, str], urls: tuple[str, ...]) -> Sight:
-    """Return the best way to look."""
+def make_probe(data: DataDir | None, environ: Mapping[str, str], urls: tuple[str, ...]) -> Probe:
+    """Return the best way to sample the cluster."""
     if data is not None:
         cluster = Cluster(data, environ)
         if cluster.supervisor.is_running():
-            return ClusterSight(cluster)
-    return DoorSight(urls)
+            return ClusterProbe(cluster)
+    return FrontEndProbe(urls)
 
 
 class Watcher:
-    """A thread that looks."""
+    """A thread that takes samples."""
 
     def __init__(
         self,
-        sight: Sight,
-        book: Book,
+        probe: Probe,
+        totals: RunTotals,
         now_s: Callable[[], float],
         on_mark: Callable[[Mark], None],
     ) -> None:
-        """now_s: seconds since the run began. on_mark: told of elections, from this thread."""
-        self._sight, self._book, self._now_s, self._on_mark = sight, book, now_s, on_mark
+        """
+        Take the clock of the run, and where elections are marked.
+
+        now_s: seconds since the run began. on_mark: called at elections, from this thread.
+        """
+        self._probe, self._totals, self._now_s, self._on_mark = probe, totals, now_s, on_mark
         self._is_ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Take no more samples."""
         self._is_ending.set()
         self._thread.join(END_TIMEOUT_S)
 
@@ -113,9 +117,9 @@ class Watcher:
                 return
 
     def _look(self) -> None:
-        seen = self._sight.look()
+        seen = self._probe.look()
         now_s = self._now_s()
-        ratio = self._book.hits_between(int(now_s) - LOOK_S, now_s)
+        ratio = self._totals.hits_between(int(now_s) - LOOK_S, now_s)
         sample = Sample(
             at_s=round(now_s, 3),
             leader=seen.leader,
@@ -124,11 +128,11 @@ class Watcher:
             lag_orders=seen.lag_orders,
         )
         self._mark_election(sample)
-        self._book.sample(sample)
+        self._totals.sample(sample)
 
     def _mark_election(self, now: Sample) -> None:
-        """Mark a leadership not seen before; the first is no event."""
-        terms = {one.term for one in self._book.samples if one.term}
+        """Mark a leadership not seen before; the first one is no event."""
+        terms = {one.term for one in self._totals.samples if one.term}
         if now.term and now.leader and terms and now.term not in terms:
             target = f"order-{now.leader}"
             self._on_mark(Mark(at_s=now.at_s, what=ELECTED, target=target, term=now.term))

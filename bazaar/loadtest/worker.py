@@ -35,16 +35,16 @@ _commands = msgspec.json.Decoder(Command)
 _encoder = msgspec.json.Encoder()
 
 
-class Teller:
-    """Writes to whoever started us, from a thread: a full pipe must not hold the load up."""
+class PipeWriter:
+    """Writes to the parent from a thread: a full pipe must not delay the load."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
-    def tell(self, lines: bytes) -> None:
+    def write(self, lines: bytes) -> None:
         """Write soon."""
         self._lines.put(lines)
 
@@ -63,11 +63,11 @@ class Teller:
 
 
 class Worker:
-    """Plays one share and tells of it."""
+    """Plays one share and reports its counts."""
 
-    def __init__(self, share: Share, teller: Teller) -> None:
+    def __init__(self, share: Share, writer: PipeWriter) -> None:
         """Must run in an event loop. Raises HistoryError, OSError."""
-        self._share, self._teller = share, teller
+        self._share, self._writer = share, writer
         self._counter = Counter()
         self._lines: list[bytes] = []
         self._script = make_script(share)
@@ -96,24 +96,24 @@ class Worker:
         unsent = self._script.count_unsent() if is_last else 0
         tally = self._counter.collect(unsent=unsent, is_last=is_last)
         lines, self._lines = self._lines, []
-        self._teller.tell(b"".join(lines) + _encoder.encode(tally) + b"\n")
+        self._writer.write(b"".join(lines) + _encoder.encode(tally) + b"\n")
 
 
 def main() -> int:
     """Run one process of a load."""
     sys.setswitchinterval(SWITCH_S)
-    teller = Teller(sys.stdout.buffer)
+    writer = PipeWriter(sys.stdout.buffer)
     try:
-        uvloop.run(_play(teller))
+        uvloop.run(_play(writer))
     except (CommandFailed, HistoryError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:
-        teller.close()
+        writer.close()
     return 0
 
 
-async def _play(teller: Teller) -> None:
+async def _play(writer: PipeWriter) -> None:
     """Read the share, say ready, and play it once told to."""
     loop = asyncio.get_running_loop()
     orders = asyncio.StreamReader(LINE_BYTES_MAX)
@@ -121,10 +121,10 @@ async def _play(teller: Teller) -> None:
     line = await orders.readline()
     if not line:
         return
-    worker = Worker(msgspec.json.decode(line, type=Share), teller)
+    worker = Worker(msgspec.json.decode(line, type=Share), writer)
     loop.set_exception_handler(partial(_fail, worker))
     gc.freeze()  # what is here now stays; only what comes later is worth looking through
-    teller.tell(READY)
+    writer.write(READY)
     line = await orders.readline()
     start = _commands.decode(line) if line else None
     if not isinstance(start, Start):
@@ -135,7 +135,7 @@ async def _play(teller: Teller) -> None:
 
 
 def _fail(worker: Worker, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """End on a mistake in a callback, which would otherwise leave a client waiting for ever."""
+    """End on a mistake in a callback, which would leave a client waiting."""
     del loop
     worker.engine.fail(context.get("exception") or RuntimeError(context["message"]))
 

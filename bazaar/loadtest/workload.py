@@ -1,9 +1,9 @@
 """
-What one client does next: pure decisions by a seeded chance, no I/O and no clock.
+The next operation of a client: pure decisions from a seed.
 
-A `Visitor` does as the seed's client does: look a stock up; if the bazaar has shares of it, trade
-1 to 10 of them with probability p, buy or sell; and after a trade sometimes look an order of its
-own up. The same seed makes the same choices as long as the answers are the same. Only the keys of
+A `Visitor` does as the seed's client does: look a stock up; if the bazaar has shares of it, trade 1
+to 10 of them with probability p, buy or sell; and after a trade sometimes look an order of its own
+up. The same seed makes the same choices as long as the answers are the same. Only the keys of
 trades differ from run to run, or a second run on the same cluster would get the orders of the
 first.
 """
@@ -27,14 +27,14 @@ from bazaar.proof.records import OperationKind
 SHARES_MAX = 10
 """Shares in one trade of the seed's client."""
 KEPT_ORDERS_MAX = 1000
-"""Of its own orders, those that a visitor may look up."""
+"""Of its own orders, those that a client may look up."""
 CLIENTS_MAX = 10_000
 """Clients in one run."""
 _SIDES = (TradeType.BUY, TradeType.SELL)
 
 
-class Intent(msgspec.Struct, frozen=True, gc=False):
-    """One operation that a client wants done."""
+class Operation(msgspec.Struct, frozen=True, gc=False):
+    """One operation that a client is to do."""
 
     kind: OperationKind
     question: ApiCall[Any]
@@ -51,8 +51,8 @@ Answer = StockAnswer | OrderAnswer
 KeyMaker = Callable[[], UUID]
 
 
-class Habits(msgspec.Struct, frozen=True, kw_only=True):
-    """How visitors behave."""
+class ClientBehaviour(msgspec.Struct, frozen=True, kw_only=True):
+    """How clients behave."""
 
     stocks: tuple[Weighted, ...]
     p: float
@@ -63,7 +63,7 @@ class Habits(msgspec.Struct, frozen=True, kw_only=True):
     """Ask past every cache."""
 
 
-class Choice:
+class StockChooser:
     """Chooses stocks by their weights."""
 
     def __init__(self, stocks: Sequence[Weighted]) -> None:
@@ -76,34 +76,38 @@ class Choice:
         return self._names[min(place, len(self._names) - 1)]
 
 
-class Visitor:
-    """One client's next wish, given what the last one came to."""
+class SeedClient:
+    """One client's next operation, given the result of its last one."""
 
     def __init__(
-        self, habits: Habits, choice: Choice, chance: random.Random, make_key: KeyMaker
+        self,
+        behaviour: ClientBehaviour,
+        choice: StockChooser,
+        chance: random.Random,
+        make_key: KeyMaker,
     ) -> None:
-        self._habits, self._choice, self._chance = habits, choice, chance
+        self._behaviour, self._choice, self._chance = behaviour, choice, chance
         self._make_key = make_key
-        self._next: Intent | None = None
+        self._next: Operation | None = None
         self._orders: list[int] = []
 
-    def next(self) -> Intent:
-        """Return what to do now."""
+    def next(self) -> Operation:
+        """Return the next operation."""
         wish, self._next = self._next, None
-        return wish or query(self._choice.pick(self._chance), is_fresh=self._habits.is_fresh)
+        return wish or query(self._choice.pick(self._chance), is_fresh=self._behaviour.is_fresh)
 
-    def learn(self, answer: Answer | None, intent: Intent) -> None:
-        """Take in what an operation came to; None when it failed."""
+    def learn(self, answer: Answer | None, operation: Operation) -> None:
+        """Take in the result of an operation; None when it failed."""
         if isinstance(answer, StockAnswer):
-            if answer.quantity > 0 and self._chance.random() < self._habits.p:
+            if answer.quantity > 0 and self._chance.random() < self._behaviour.p:
                 self._next = self._trade(answer.name)
-        elif intent.kind == "trade" and isinstance(answer, OrderAnswer):
+        elif operation.kind == "trade" and isinstance(answer, OrderAnswer):
             self._keep(answer.order_no)
-            if self._chance.random() < self._habits.lookup:
+            if self._chance.random() < self._behaviour.lookup:
                 order_no = self._chance.choice(self._orders)
-                self._next = look_up(order_no, is_fresh=self._habits.is_fresh)
+                self._next = look_up(order_no, is_fresh=self._behaviour.is_fresh)
 
-    def _trade(self, stock_name: str) -> Intent:
+    def _trade(self, stock_name: str) -> Operation:
         side = self._chance.choice(_SIDES)
         return trade(self._make_key(), stock_name, side, self._chance.randint(1, SHARES_MAX))
 
@@ -114,29 +118,33 @@ class Visitor:
             self._orders[self._chance.randrange(KEPT_ORDERS_MAX)] = order_no
 
 
-def query(stock_name: str, *, is_fresh: bool = False) -> Intent:
-    """Return the wish to see a stock."""
+def query(stock_name: str, *, is_fresh: bool = False) -> Operation:
+    """Return the operation of querying a stock."""
     question = exchange.build_query(stock_name, is_fresh=is_fresh)
-    return Intent("query", question, stock_name=stock_name)
+    return Operation("query", question, stock_name=stock_name)
 
 
 def trade(
     key: UUID, stock_name: str, trade_type: TradeType, shares: int, origin_no: int | None = None
-) -> Intent:
-    """Return the wish to trade; origin_no: see Intent."""
+) -> Operation:
+    """Return the operation of trading; origin_no: see Operation."""
     question = exchange.build_trade(key, stock_name, trade_type, shares)
-    return Intent("trade", question, stock_name, trade_type, shares, origin_no=origin_no)
+    return Operation("trade", question, stock_name, trade_type, shares, origin_no=origin_no)
 
 
-def look_up(order_no: int, *, is_fresh: bool = False) -> Intent:
-    """Return the wish to see an order."""
-    return Intent(
+def look_up(order_no: int, *, is_fresh: bool = False) -> Operation:
+    """Return the operation of looking an order up."""
+    return Operation(
         "order", exchange.build_order_query(order_no, is_fresh=is_fresh), order_no=order_no
     )
 
 
 def make_keys(prefix: int, client: int) -> Iterator[UUID]:
-    """Yield keys that no other client of this run makes; prefix: 48 random bits of the run."""
+    """
+    Yield keys that no other client of this run makes.
+
+    Prefix: 48 random bits of the run.
+    """
     assert client < CLIENTS_MAX, "a key has no room for more"
     base = (prefix << 80) | (client << 48)
     for number in itertools.count():

@@ -1,4 +1,4 @@
-"""The base of the commands: every refusal is one line for the terminal and an exit status."""
+"""The base of commands: every refusal is one line and an exit status."""
 
 import os
 import sys
@@ -11,10 +11,10 @@ from bazaar.settings.env import SettingsError
 
 
 class OneLineParser(CommandParser):
-    """A parser, of a command and of its verbs, that does not print its usage with each refusal."""
+    """A parser of a command and its verbs; a refusal does not print the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong and exit; raise CommandError when a program called the command."""
+        """Print what is wrong and exit; raise CommandError when called by a program."""
         if self.called_from_command_line:
             self.exit(USAGE, f"{self.prog}: {message}\n")
         raise CommandError(message, returncode=USAGE)

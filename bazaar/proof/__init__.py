@@ -1,5 +1,5 @@
 """
-Audits: databases against each other, and against what the clients of a load were told.
+Audits: databases against each other and against the answers to clients.
 
 - `sources` are what an audit reads: `files` (database files) or `remote` (a running cluster)
 - `audit_database` is where it puts what it read; most promises are a query on it

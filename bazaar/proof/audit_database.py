@@ -1,5 +1,5 @@
 """
-What an audit has read: a private SQLite database that moves to disk when it grows.
+What an audit has read: a private SQLite database that spills to disk.
 
 So a ledger of a million orders needs no million objects, and most promises are a query. Keys are 32
 hex digits, times are seconds since the run began, an infinite time is NULL.
@@ -26,7 +26,7 @@ CREATE TABLE trade (
 CREATE TABLE read (
     client, stock_name, outcome, version, quantity, trade_volume, price, is_stale, start_s, end_s
 );
-CREATE TABLE sight (client, order_no, outcome, stock_name, trade_type, shares, start_s, end_s);
+CREATE TABLE lookup (client, order_no, outcome, stock_name, trade_type, shares, start_s, end_s);
 CREATE TABLE back (order_no INTEGER PRIMARY KEY, outcome, status, stock_name, trade_type, shares);
 """
 _LEDGER_INDEXES = """
@@ -38,12 +38,12 @@ _HISTORY_INDEXES = """
 CREATE INDEX trade_key ON trade (key);
 CREATE INDEX trade_order ON trade (order_no) WHERE order_no IS NOT NULL;
 CREATE INDEX read_stock ON read (stock_name);
-CREATE INDEX sight_order ON sight (order_no);
-CREATE TABLE asked AS
+CREATE INDEX lookup_order ON lookup (order_no);
+CREATE TABLE request AS
     SELECT key, MIN(client) AS client, MIN(start_s) AS start_s,
         MIN(CASE outcome WHEN 'ok' THEN end_s END) AS end_s
     FROM trade GROUP BY key;
-CREATE INDEX asked_key ON asked (key);
+CREATE INDEX request_key ON request (key);
 """
 
 
@@ -60,8 +60,8 @@ class AuditDatabase:
     """
     The tables of an audit.
 
-    `ledger` and `stock` are the catalog's. `trade`, `read`, `sight` (look-ups of orders) and
-    `opening` are a history's; `asked` has every key of it once. `back` has the orders read back.
+    `ledger` and `stock` are the catalog's. `trade`, `read`, `lookup` (look-ups of orders) and
+    `opening` are a history's; `request` has every key of it once. `back` has the orders read back.
     """
 
     def __init__(self) -> None:

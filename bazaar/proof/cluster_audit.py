@@ -29,7 +29,7 @@ L = TypeVar("L", bound=LogSource)
 
 def audit_files(data: DataDir, database: AuditDatabase, notes: AuditNotes) -> bool:
     """
-    Audit the database files of a folder; return whether the whole ledger is in `database` now.
+    Audit database files; return whether the whole ledger is in `database` now.
 
     Raises ClusterError: the folder has no catalog's database.
     """
@@ -50,7 +50,7 @@ def audit_files(data: DataDir, database: AuditDatabase, notes: AuditNotes) -> bo
 def audit_cluster(
     clients: ClusterClients, database: AuditDatabase, notes: AuditNotes, page_rows: int = CHUNK_ROWS
 ) -> bool:
-    """Audit a cluster while it runs; return whether the whole ledger is in `database` now."""
+    """Audit a running cluster; return whether the whole ledger is in `database` now."""
 
     def open_log(name: str) -> RemoteLog | None:
         return _open(name, partial(RemoteLog, name, clients.replicas[name], page_rows), notes)
@@ -87,7 +87,7 @@ def _names(data: DataDir) -> Iterator[str]:
 def compare(
     ledger: LedgerSource, logs: Sequence[LogSource], database: AuditDatabase, notes: AuditNotes
 ) -> bool:
-    """Audit sources that are open; return whether the whole ledger is in `database` now."""
+    """Audit open sources; return whether the whole ledger is in `database` now."""
     try:
         load_ledger(ledger, logs, database, notes)
         check_terms(ledger, logs, database, notes)
@@ -104,7 +104,7 @@ def compare(
 def check_caches(
     front_ends: Mapping[str, FrontEndClient], database: AuditDatabase, notes: AuditNotes
 ) -> None:
-    """Note what front ends have cached that was old before they were asked (I7)."""
+    """Note what front ends have in their caches that was old before the audit (I7)."""
     for name, client in front_ends.items():
         try:
             status = client.status()

@@ -41,6 +41,10 @@ class _File:
         self._database = self._open()
         (last,) = self._select(self.last_order)[0]
         self.last: int = last if isinstance(last, int) else 0
+        term, leader = next(iter(self._select(self.term)), (0, None))
+        if type(term) is not int:
+            raise DamagedError(f"the term in {self.path} is {term!r}.")
+        self.known_term = KnownTerm(term, leader)
 
     def chunks(self) -> Iterator[list[Row]]:
         """Yield all rows by their numbers."""
@@ -51,13 +55,6 @@ class _File:
                 yield [(row[0], tidy_key(row[1]), *row[2:]) for row in rows]
         except sqlite3.Error as error:
             raise self._failed(error) from error
-
-    def known_term(self) -> KnownTerm:
-        """Return the newest term that it knows."""
-        term, leader = next(iter(self._select(self.term)), (0, None))
-        if type(term) is not int:
-            raise DamagedError(f"the term in {self.path} is {term!r}.")
-        return KnownTerm(term, leader)
 
     def close(self) -> None:
         """End the transaction."""

@@ -1,4 +1,4 @@
-"""Checks of what clients were told, against the ledger and against each other (I1, I2, I3, I9)."""
+"""Checks of the answers to clients, also against the ledger (I1, I2, I3, I9)."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from bazaar.proof.sources import tidy_key
 from bazaar.proof.verdict import AuditNotes
 
 BUFFER_ROWS = 5000
-_TABLES = {"query": "read", "trade": "trade", "order": "sight"}
+_TABLES = {"query": "read", "trade": "trade", "order": "lookup"}
 _COUNTED = {"query": "queries", "trade": "trades", "order": "orders looked up"}
 _CHANGED = """
 SELECT trade.client, trade.order_no, key_text(trade.key) AS key, trade.trade_type, trade.shares,
@@ -24,15 +24,15 @@ _CHANGED_MESSAGE = (
     "key {key}), but the ledger has this key as order {has_no} ({has_type} {has_shares} {has_name})"
 )
 _SHOWN = """
-SELECT sight.client, sight.order_no, printf('%.3f', sight.start_s) AS at_s,
-    sight.trade_type, sight.shares, sight.stock_name, COALESCE(
+SELECT lookup.client, lookup.order_no, printf('%.3f', lookup.start_s) AS at_s,
+    lookup.trade_type, lookup.shares, lookup.stock_name, COALESCE(
         {source}.trade_type || ' ' || {shares} || ' ' || {source}.stock_name, 'no such order'
     ) AS has
-FROM sight LEFT JOIN {source} ON {source}.order_no = sight.order_no
-WHERE sight.outcome = 'ok' AND {condition}
-    AND (sight.trade_type, sight.shares, sight.stock_name)
+FROM lookup LEFT JOIN {source} ON {source}.order_no = lookup.order_no
+WHERE lookup.outcome = 'ok' AND {condition}
+    AND (lookup.trade_type, lookup.shares, lookup.stock_name)
     IS NOT ({source}.trade_type, {shares}, {source}.stock_name)
-ORDER BY sight.order_no
+ORDER BY lookup.order_no
 """
 _SHOWN_MESSAGE = (
     "client {client} was shown order {order_no} as {trade_type} {shares} {stock_name} at {at_s} s, "
@@ -57,14 +57,14 @@ _AMONG_CLIENTS = (
     ),
     Rule(
         "I3",
-        "client {client} was told at {asked_s} s that there is no order {order_no}, "
+        "client {client} was told at {sent_s} s that there is no order {order_no}, "
         "which had been acknowledged at {told_s} s",
         """
-        SELECT sight.client, sight.order_no, printf('%.3f', sight.start_s) AS asked_s,
+        SELECT lookup.client, lookup.order_no, printf('%.3f', lookup.start_s) AS sent_s,
             printf('%.3f', MIN(trade.end_s)) AS told_s
-        FROM sight JOIN trade ON trade.order_no = sight.order_no AND trade.outcome = 'ok'
-        WHERE sight.outcome = 'not_found' AND trade.end_s < sight.start_s
-        GROUP BY sight.client, sight.order_no, sight.start_s ORDER BY sight.order_no
+        FROM lookup JOIN trade ON trade.order_no = lookup.order_no AND trade.outcome = 'ok'
+        WHERE lookup.outcome = 'not_found' AND trade.end_s < lookup.start_s
+        GROUP BY lookup.client, lookup.order_no, lookup.start_s ORDER BY lookup.order_no
         """,
     ),
     Rule(
@@ -147,19 +147,16 @@ def check_history(database: AuditDatabase, notes: AuditNotes, *, has_ledger: boo
     notes.counts["trades acknowledged"] = acknowledged
 
 
-def load_history(
-    records: Iterable[Record], database: AuditDatabase, notes: AuditNotes
-) -> Header | None:
-    """
-    Read a history to its end into the database; return its header, if it has one.
-
-    Raises HistoryError: an operation lacks what its kind needs.
-    """
-    header = None
+def load_history(records: Iterable[Record], database: AuditDatabase, notes: AuditNotes) -> None:
+    """Put a history into the database. Raises HistoryError: it cannot be judged."""
     buffers: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _TABLES.values()}
     for record in records:
         if isinstance(record, Header):
-            header = record
+            openings = (
+                (one.stock_name, one.version, one.quantity, one.trade_volume, one.price)
+                for one in record.openings
+            )
+            database.insert("opening", openings)
         elif isinstance(record, Done):
             buffer = buffers[_TABLES[record.kind]]
             buffer.append(_row(record))
@@ -169,14 +166,7 @@ def load_history(
                 buffer.clear()
     for table, buffer in buffers.items():
         database.insert(table, buffer)
-    if header:
-        openings = (
-            (one.stock_name, one.version, one.quantity, one.trade_volume, one.price)
-            for one in header.openings
-        )
-        database.insert("opening", openings)
     database.index_history()
-    return header
 
 
 def _row(done: Done) -> tuple[Any, ...]:

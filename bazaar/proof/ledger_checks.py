@@ -143,15 +143,15 @@ def _wrong_sums(numbers: Sequence[int], last: int) -> Iterator[str]:
 def check_terms(
     ledger: LedgerSource, logs: Sequence[LogSource], database: AuditDatabase, notes: AuditNotes
 ) -> None:
-    """Note what contradicts the catalog's term (I5, I6). Raises SourceError."""
-    current = ledger.known_term()
+    """Note what contradicts the catalog's term (I5, I6)."""
+    current = ledger.known_term
     (newest,) = database.one(_NEWEST_TERM)
     if newest > current.term:
         message = f"the ledger has orders of term {newest}, but the current term is {current.term}"
         notes.find("I5", _WHERE, message)
     leading: dict[int, str] = {}
     for log in logs:
-        known = log.known_term()
+        known = log.known_term
         for message in _contradictions(known, current, leading):
             notes.find("I6", log.name, message)
         if known.is_leading:

@@ -71,7 +71,7 @@ class StockHistory:
         self._unresolved_from_s = min(unresolved, default=None)
 
     def is_excused(self, end_s: float) -> bool:
-        """Tell whether a write of unknown outcome may have happened by then."""
+        """Return whether a write of unknown outcome may have happened by then."""
         return self._unresolved_from_s is not None and self._unresolved_from_s <= end_s
 
 
@@ -110,7 +110,7 @@ def _rank(operation: StockOperation) -> int:
 
 
 def _find_disorder(history: StockHistory) -> Iterator[Violation]:
-    """Yield, for each operation, the last one that ended before it and has a higher rank."""
+    """Yield each operation with the last of higher rank that ended before it."""
     ended = _Ended()
     coming = iter(history.by_end)
     upcoming = next(coming, None)
@@ -125,7 +125,7 @@ def _find_disorder(history: StockHistory) -> Iterator[Violation]:
 
 class _Ended:
     """
-    The operations that have ended, without those that a later one of at least their rank replaces.
+    The ended operations, without those that a later one of their rank replaces.
 
     So ranks fall from the first to the last, and the search for one is a bisection.
     """
@@ -182,7 +182,7 @@ def _find_wrong_steps(history: StockHistory) -> Iterator[Violation]:
 
 
 class _Chain:
-    """One part of the state, followed from version to version as far as the writes are known."""
+    """One part of the state, followed from version to version through known writes."""
 
     def __init__(self, field: str) -> None:
         self.field = field
@@ -221,7 +221,7 @@ def _follow(field: str, value: Any, write: StockOperation) -> Any:
 
 
 def _find_no_write(history: StockHistory) -> Iterator[Violation]:
-    """Yield the first sighting of each version that no write made, if every write is known."""
+    """Yield the first sighting of each version that no write made."""
     if not history.is_complete:
         return
     made = {version for version, group in history.versions if any(one.is_write for one in group)}

@@ -1,5 +1,5 @@
 """
-Checks of every order log against the ledger, order by order and digest by digest (I1, I8).
+Checks of every order log and digest against the ledger (I1, I8).
 
 One pass over all of them side by side: a chunk of the ledger, and the same orders of each log. The
 ledger's chain of digests is recomputed, so a log that equals the ledger needs no more checks. Only
@@ -35,7 +35,7 @@ def load_ledger(
     ledger: LedgerSource, logs: Sequence[LogSource], database: AuditDatabase, notes: AuditNotes
 ) -> None:
     """
-    Put ledger and stocks into `database` and note what is wrong with digests and logs.
+    Load ledger and stocks; note what is wrong with digests and logs.
 
     Raises SourceError: the ledger cannot be read to its end.
     """

@@ -27,14 +27,14 @@ WHERE stock_name = ? AND outcome = 'ok'
 """
 _FLOOR = "SELECT MIN(version) - 1 FROM read WHERE stock_name = ? AND outcome = 'ok'"
 _WRITES = """
-SELECT asked.client, ledger.version, asked.start_s, asked.end_s, ledger.order_no,
+SELECT request.client, ledger.version, request.start_s, request.end_s, ledger.order_no,
     ledger.trade_type, ledger.quantity
-FROM ledger LEFT JOIN asked ON asked.key = ledger.key
+FROM ledger LEFT JOIN request ON request.key = ledger.key
 WHERE ledger.stock_name = ? AND ledger.version > ? ORDER BY ledger.version
 """
 _UNRESOLVED = """
-SELECT DISTINCT asked.client, asked.start_s, trade.trade_type, trade.shares
-FROM trade JOIN asked ON asked.key = trade.key WHERE trade.stock_name = ?
+SELECT DISTINCT request.client, request.start_s, trade.trade_type, trade.shares
+FROM trade JOIN request ON request.key = trade.key WHERE trade.stock_name = ?
 """
 _MADE = "SELECT version FROM ledger WHERE stock_name = ? AND version > ? ORDER BY version"
 _NEWEST = "SELECT version FROM stock WHERE name = ?"
@@ -87,7 +87,7 @@ def _read(name: str, row: tuple[Any, ...]) -> StockOperation:
 
 
 def _writes(database: AuditDatabase, name: str, floor: int) -> Iterator[StockOperation]:
-    """Yield the ledger's trades past a version; those of other clients may be of any time."""
+    """Yield the ledger's trades past a version; other clients' are of any time."""
     for row in database.select(_WRITES, name, floor):
         client, version, start_s, end_s, order_no, trade_type, quantity = row
         yield StockOperation(

@@ -79,7 +79,7 @@ class Done(_Record, frozen=True, kw_only=True, tag="done"):
     client: int
     kind: OperationKind
     url: int
-    """Which of the header's URLs answered, or was asked last."""
+    """The index of the header's URL that answered, or was tried last."""
     intended_s: float
     """When it was due; in a closed loop, when it was sent."""
     sent_s: float
@@ -138,7 +138,7 @@ _decoder = msgspec.json.Decoder(Record)
 
 
 class HistoryWriter:
-    """Writes a history file. Every method may raise OSError: no such folder, disk full."""
+    """Writes a history file. Every method may raise OSError: disk full, say."""
 
     def __init__(self, path: Path, header: Header) -> None:
         """Begin a new file; an older one of that name is gone."""

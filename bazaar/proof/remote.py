@@ -1,5 +1,5 @@
 """
-A running cluster as audit sources: signed, paged reads on the control ports (docs/PROTOCOL.md).
+Audit sources of a running cluster: paged reads (docs/PROTOCOL.md).
 
 The cluster goes on trading meanwhile. So every source ends at the order that was its newest when it
 was opened, the ledger is opened last, and stocks come with the order that they are as of.
@@ -38,7 +38,7 @@ THREADS_MAX = 16
 
 @dataclass(frozen=True, slots=True)
 class ClusterClients:
-    """The typed clients of a cluster, by process; they are closed with the `with` block."""
+    """The typed clients of a cluster, by process; the `with` block closes them."""
 
     catalog: CatalogClient
     replicas: Mapping[str, ReplicaClient]
@@ -71,9 +71,9 @@ def wait_until_level(
     clients: ClusterClients, timeout_s: float = LEVEL_TIMEOUT_S
 ) -> tuple[str, ...]:
     """
-    Wait until every replica has all orders of the ledger; return a sentence for each late one.
+    Wait until every replica has the whole ledger; return a sentence for each late.
 
-    For a cluster on which nobody trades any more.
+    For a cluster that receives no more trades.
     """
     faults: list[str] = []
 
@@ -154,13 +154,9 @@ class RemoteLog(_Remote):
             status = client.status()
         except Failure as failure:
             raise self._failed(failure) from failure
-        self._known_term = KnownTerm(
+        self.known_term = KnownTerm(
             status.term, status.leader, status.state == ReplicaState.LEADING
         )
-
-    def known_term(self) -> KnownTerm:
-        """Return the newest term that it knew."""
-        return self._known_term
 
 
 class RemoteLedger(_Remote):
@@ -176,11 +172,7 @@ class RemoteLedger(_Remote):
             found = client.get_leadership()
         except Failure as failure:
             raise SourceError(f"{name} cannot be read: {failure.message}") from failure
-        self._known_term = KnownTerm(found.term, found.leader)
-
-    def known_term(self) -> KnownTerm:
-        """Return the current term and its leader."""
-        return self._known_term
+        self.known_term = KnownTerm(found.term, found.leader)
 
     def stocks(self) -> Iterator[Row]:
         """Yield the stocks as they were."""

@@ -1,5 +1,5 @@
 """
-Audit sources: a catalog's ledger and stocks, and the replicas' logs, wherever they are.
+Audit sources: a catalog's ledger and stocks, and the replicas' logs.
 
 A row of an order is a plain tuple: order_no, key (32 hex digits), stock_name, trade_type, quantity,
 digest; the ledger's have term and version after that. Nothing is checked or converted on the way,
@@ -32,11 +32,11 @@ class KnownTerm:
     term: int
     leader: int | None
     is_leading: bool = False
-    """Whether a replica says that it leads."""
+    """Whether a replica's own state is that it leads."""
 
 
 class LogSource(Protocol):
-    """The orders of one database, as of one moment. Every method may raise SourceError."""
+    """The orders of one database, as of one moment. All may raise SourceError."""
 
     name: str
     """Of the process, such as order-2."""
@@ -48,8 +48,9 @@ class LogSource(Protocol):
     def chunks(self) -> Iterator[list[Row]]:
         """Yield all rows by their numbers, up to CHUNK_ROWS at a time; none is empty."""
 
+    @property
     def known_term(self) -> KnownTerm:
-        """Return the newest term that it knows."""
+        """The newest term that it knew at that moment."""
 
 
 class LedgerSource(LogSource, Protocol):
@@ -57,8 +58,9 @@ class LedgerSource(LogSource, Protocol):
 
     def stocks(self) -> Iterator[Row]:
         """
-        Yield name, price, quantity, opening, issued, trade_volume, version, and the order that
-        all this is as of.
+        Yield the stocks as rows.
+
+        name, price, quantity, opening, issued, trade_volume, version, and the last order in them.
         """
 
 

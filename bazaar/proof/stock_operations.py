@@ -1,4 +1,4 @@
-"""Operations on stocks, as `linearizability` judges them: what was done and what was shown."""
+"""Operations on stocks, as `linearizability` judges them."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class StockOperationKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class StockOperation:
     """
-    One operation on one stock, from the moment it was sent until its answer was there.
+    One operation on one stock, from its sending until its answer was there.
 
     Times are seconds on one clock for all clients. An *opening* is the state before everything
     else; with it the history claims to hold every write to its stock.

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -53,15 +53,10 @@ class Verdict(msgspec.Struct, frozen=True):
 class AuditNotes:
     """The notes of an audit in progress; bounded, however much is wrong."""
 
-    findings: list[Finding]
-    gaps: list[str]
-    counts: Counter[str]
-    _seen: Counter[tuple[str, str]]
-
-    @classmethod
-    def empty(cls) -> "AuditNotes":
-        """Begin with nothing."""
-        return cls([], [], Counter(), Counter())
+    findings: list[Finding] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    _seen: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def find(self, invariant: str, where: str, message: str, order_no: int | None = None) -> None:
         """Note a broken promise, unless there were many like it."""

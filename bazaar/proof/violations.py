@@ -1,4 +1,4 @@
-"""What can be wrong with a history, as values and as sentences; `linearizability` finds it."""
+"""Violations that `linearizability` finds, as values and as sentences."""
 
 import math
 from dataclasses import dataclass
@@ -39,12 +39,12 @@ class Violation:
 
     @property
     def gap_s(self) -> float:
-        """The time from the end of the one to the beginning of the other; 0 when they overlap."""
+        """The time from the end of one to the start of the other; 0: they overlap."""
         return max(0.0, self.later.start_s - self.earlier.end_s)
 
     @property
     def size(self) -> tuple[float, float]:
-        """What the smallest violation has the least of: the gap, then the time when it was."""
+        """The order of violations: by the gap, then by time."""
         return self.gap_s, self.later.start_s
 
     def describe(self) -> str:

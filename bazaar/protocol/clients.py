@@ -1,5 +1,5 @@
 """
-One typed client per role: values in, values out, every failure a `Failure` (docs/PROTOCOL.md).
+One typed client per role; every failure is a `Failure` (docs/PROTOCOL.md).
 
 The served port takes trades and look-ups; everything that must not wait behind them goes to the
 control port. Any method may raise Unreachable (indefinite); what else it raises is said there.
@@ -74,7 +74,7 @@ def query(path: str, **fields: object) -> str:
     return f"{path}?{urlencode(fields)}"
 
 
-class Client:
+class MemberClient:
     """What all typed clients share: two listeners and a timeout."""
 
     def __init__(self, served: Transport, control: Transport, timeout_s: float) -> None:
@@ -119,13 +119,17 @@ class Client:
         body: messages.Message,
         read: Callable[[Reply], T],
     ) -> PendingCall[T] | None:
-        """Send a request whose answer is waited for later; None without a kept connection."""
+        """
+        Send a request whose answer is waited for later.
+
+        None without a kept connection.
+        """
         if not isinstance(transport, HttpTransport):
             return None
         return transport.begin("POST", path, encode(body), read)
 
 
-class CatalogClient(Client):
+class CatalogClient(MemberClient):
     """The catalog."""
 
     def get_stock(self, stock_name: str) -> Stock:
@@ -152,7 +156,11 @@ class CatalogClient(Client):
         return answer
 
     def ledger(self, after: OrderNo, limit: int) -> Page:
-        """Return the ledger after an order. Raises GapFound (definite): it ends before that."""
+        """
+        Return the ledger after an order.
+
+        Raises GapFound (definite): it ends before that.
+        """
         path = query("/ledger", after=after, limit=limit)
         return self._get(self.control, path, messages.PageBody).to_core()
 
@@ -161,7 +169,7 @@ class CatalogClient(Client):
         return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
 
     def find(self, text: str, before: OrderNo, limit: int) -> FoundBody:
-        """Return the newest orders before one with a text in key or stock; bounded, see there."""
+        """Return the newest orders before one with a text in key or stock."""
         path = query("/find", text=text, before=before, limit=limit)
         return self._get(self.control, path, FoundBody)
 
@@ -171,7 +179,9 @@ class CatalogClient(Client):
 
     def claim(self, term: Term, leader: ReplicaId) -> Leadership:
         """
-        Make `leader` the leader of term + 1. Raises StaleTerm (definite): somebody was faster.
+        Make `leader` the leader of term + 1.
+
+        Raises StaleTerm (definite): another claim was faster.
         """
         body = messages.NoticeBody(term=term, leader=leader)
         return self._post(self.control, "/leadership", body, messages.LeadershipBody).to_core()
@@ -181,7 +191,11 @@ class CatalogClient(Client):
         return self._get(self.control, "/leadership", messages.LeadershipBody).to_core()
 
     def change_price(self, stock_name: str, price: Decimal) -> Stock:
-        """Change a price and return the stock as it is now. Raises UnknownStock (definite)."""
+        """
+        Change a price and return the stock as it is now.
+
+        Raises UnknownStock (definite).
+        """
         body = messages.PriceBody(stock_name=stock_name, price=price)
         return self._post(self.control, "/price", body, messages.StockBody).to_core()
 
@@ -190,15 +204,19 @@ class CatalogClient(Client):
         return self._post(self.control, "/register", holder, messages.LeaseBody).lease_s
 
     def renew(self, holder: messages.HolderBody) -> float:
-        """Prolong a lease and return its length in seconds. Raises UnknownHolder (definite)."""
+        """
+        Prolong a lease and return its length in seconds.
+
+        Raises UnknownHolder (definite).
+        """
         return self._post(self.control, "/renew", holder, messages.LeaseBody).lease_s
 
     def status(self) -> statuses.CatalogStatus:
-        """Return what the catalog tells of itself."""
+        """Return the status of the process."""
         return self._get(self.control, "/status", statuses.CatalogStatus)
 
 
-class ReplicaClient(Client):
+class ReplicaClient(MemberClient):
     """An order replica."""
 
     def ping(self, timeout_s: float) -> Ping:
@@ -206,12 +224,20 @@ class ReplicaClient(Client):
         return self._get(self.control, "/ping", messages.PingBody, timeout_s).to_core()
 
     def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:
-        """Tell who leads. Raises StaleTerm, NotServing (definite)."""
+        """
+        Notify of the leader.
+
+        Raises StaleTerm, NotServing (definite).
+        """
         body = messages.NoticeBody(term=term, leader=leader)
         self._post(self.control, "/leader", body, messages.LeadershipBody, timeout_s)
 
     def append(self, append: Append, timeout_s: float) -> Accepted:
-        """Send orders. Raises StaleTerm, GapFound, Diverged, DamagedPage, NotServing (definite)."""
+        """
+        Send orders.
+
+        Raises StaleTerm, GapFound, Diverged, DamagedPage, NotServing (definite).
+        """
         body = messages.AppendBody.from_core(append)
         return self._post(self.control, "/sync", body, messages.AcceptedBody, timeout_s).to_core()
 
@@ -230,13 +256,15 @@ class ReplicaClient(Client):
         return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
 
     def find(self, text: str, before: OrderNo, limit: int) -> FoundBody:
-        """Return the newest orders before one with a text in key or stock; bounded, see there."""
+        """Return the newest orders before one with a text in key or stock."""
         path = query("/find", text=text, before=before, limit=limit)
         return self._get(self.control, path, FoundBody)
 
     def trade(self, term: Term, trades: Sequence[Trade], timeout_s: float) -> tuple[Answer, ...]:
         """
-        Forward trades. Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated.
+        Forward trades.
+
+        Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated.
         """
         packed = tuple(map(messages.TradeBody.from_core, trades))
         body = messages.TradesBody(term=term, trades=packed)
@@ -251,7 +279,7 @@ class ReplicaClient(Client):
         return self._get(self.served, path, messages.OrderBody, timeout_s).to_core()
 
     def status(self) -> statuses.ReplicaStatus:
-        """Return what the replica tells of itself."""
+        """Return the status of the process."""
         return self._get(self.control, "/status", statuses.ReplicaStatus)
 
     def abort_trades(self) -> None:
@@ -260,7 +288,7 @@ class ReplicaClient(Client):
             self.served.abort()
 
 
-class FrontEndClient(Client):
+class FrontEndClient(MemberClient):
     """A front end, as the catalog and the operators see it."""
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
@@ -278,7 +306,7 @@ class FrontEndClient(Client):
         self._get(self.control, query("/rm", stock_name=stock_name), dict[str, str])
 
     def status(self) -> statuses.FrontEndStatus:
-        """Return what the front end tells of itself."""
+        """Return the status of the process."""
         return self._get(self.control, "/status", statuses.FrontEndStatus)
 
 

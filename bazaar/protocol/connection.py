@@ -1,5 +1,5 @@
 """
-The socket of one kept connection to one listener: a request out, its answer in (ADR 0014).
+The socket of one kept connection to a listener (docs/adr/0014).
 
 The socket is our own, so that another thread can end a call that waits. Left out: TLS.
 """

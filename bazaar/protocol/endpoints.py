@@ -1,5 +1,5 @@
 """
-What a listener tells of its endpoints (`GET /`), so that a person can use each of them in a form.
+What a listener's index (`GET /`) says of its endpoints, and forms of it.
 
 The fields of a form are read from a valid example: its type says what may be entered, its values
 what is there at first. A message that nests is one field, its JSON. `fill` is the way back, from
@@ -90,7 +90,7 @@ class Filled:
 
 
 def fields_of(example: Struct | None, part: Part) -> tuple[FieldBody, ...]:
-    """Return what there is to enter for a message like the example; nothing without one."""
+    """Return the fields of a form for a message like the example."""
     if example is None:
         return ()
     told = inspect.type_info(type(example))
@@ -104,7 +104,11 @@ def fields_of(example: Struct | None, part: Part) -> tuple[FieldBody, ...]:
 
 
 def fill(method: MethodBody, texts: Mapping[str, str]) -> Filled:
-    """Return the request that was entered; what has no text is left out, other texts too."""
+    """
+    Return the request that was entered in a form.
+
+    A field without a text is left out; texts without a field are ignored.
+    """
     given = [(one, texts[one.name]) for one in method.fields if one.name in texts]
     given = [(one, text) for one, text in given if text or one.is_required]
     query = urlencode([(one.name, text) for one, text in given if one.part == "query"])

@@ -1,9 +1,9 @@
 """
 Failures on the wire: a name, a status, and whether it is definite (I9).
 
-The body of an error has the shape of the path it is given on (DESIGN 6). What programs need travels
-in headers, the same everywhere: Bazaar-Failure, Bazaar-Definite, and where they apply Bazaar-Term,
-Bazaar-Leader, Bazaar-Last.
+The body of an error has the shape of the path it is given on (docs/DESIGN.md 6). What programs need
+travels in headers, the same everywhere: Bazaar-Failure, Bazaar-Definite, and where they apply
+Bazaar-Term, Bazaar-Leader, Bazaar-Last.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ def status_of(failure: Failure) -> int:
 
 
 def headers_of(failure: Failure) -> dict[str, str]:
-    """Return what programs are told of a failure, whatever the body looks like."""
+    """Return the headers that tell programs of a failure."""
     headers = {
         "Bazaar-Failure": kind_of(failure),
         "Bazaar-Definite": str(failure.is_definite).lower(),
@@ -82,9 +82,7 @@ def headers_of(failure: Failure) -> dict[str, str]:
 
 
 def failure_of(name: str, message: str, headers: Mapping[str, str] | None = None) -> Failure:
-    """
-    Return the failure that an answer names; Unreachable (indefinite) when it names none we know.
-    """
+    """Return the failure that an answer names; Unreachable for an unknown name."""
     headers = headers or {}
     kind = _BY_NAME.get(name)
     if kind is None:

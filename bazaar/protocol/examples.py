@@ -1,5 +1,5 @@
 """
-A valid message of every kind that a form is made of: what a person finds filled in.
+A valid message of every kind that a form is made of.
 
 What speaks for a leader carries term 0, so it is refused without a change (I5) until somebody
 enters the term that they mean.

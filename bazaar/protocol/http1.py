@@ -33,7 +33,7 @@ _BODYLESS = ("1", "204", "304")
 
 
 class RequestRefusedError(Exception):
-    """A request that the server refuses by itself; the connection ends with that answer."""
+    """A request that the server itself refuses; the connection ends with it."""
 
     def __init__(self, status: HTTPStatus, message: str, *, is_definite: bool = True) -> None:
         """message: what is wrong, in a sentence. is_definite: nothing was done."""
@@ -91,7 +91,7 @@ class RequestParser:
             raise self._refusal
 
     def take_continue(self) -> bool:
-        """Tell, once, whether the sender waits for "100 Continue" before it sends the body."""
+        """Tell, once, whether the sender waits for "100 Continue"."""
         awaits_continue, self._awaits_continue = self._awaits_continue, False
         return awaits_continue
 
@@ -137,7 +137,11 @@ class RequestParser:
         self._complete.append(request)
 
     def _count(self, count: int, status: HTTPStatus) -> None:
-        """Count bytes of the head, or of trailers. Raises RequestRefusedError past the limits."""
+        """
+        Count bytes of the head, or of trailers.
+
+        Raises RequestRefusedError past the limits.
+        """
         request, self._silent_bytes = self._request, 0
         request.head_bytes += count
         if request.head_bytes > HEAD_BYTES_MAX:
@@ -170,7 +174,7 @@ class Reply(Struct, frozen=True, gc=False):
 
 
 class ReplyParser:
-    """Reads the answers of one connection, on which one request at a time is under way."""
+    """Reads the answers of one connection, one after the other."""
 
     def __init__(self, body_bytes_max: int = REPLY_BODY_BYTES_MAX) -> None:
         self._body_bytes_max = body_bytes_max
@@ -239,7 +243,11 @@ def _read_name(name: bytes) -> str:
 def pack_request(
     method: str, target: str, address: tuple[str, int], headers: Mapping[str, str], body: bytes
 ) -> bytes:
-    """Return a request as it is sent. Raises ValueError: the target is not plain ASCII."""
+    """
+    Return a request as it is sent.
+
+    Raises ValueError: the target is not plain ASCII.
+    """
     if not _TARGET.fullmatch(target):
         raise ValueError(f"{target[:80]!r} is not the path of a request")
     lines = [f"{method} {target} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"]

@@ -1,5 +1,5 @@
 """
-Every message inside the cluster, as it travels: typed, bounded, JSON (docs/PROTOCOL.md).
+Every message inside the cluster: typed, bounded, JSON (docs/PROTOCOL.md).
 
 A body is checked while it is decoded (`msgspec`), so past this module every number is in range.
 `from_core` and `to_core` are the only bridges to the core's values.
@@ -244,7 +244,7 @@ class AcceptedBody(Message, frozen=True, kw_only=True):
 
 
 class LeadershipBody(Message, frozen=True, kw_only=True):
-    """A term and who leads it."""
+    """A term and its leader."""
 
     term: TermNo
     leader: Id | None = None
@@ -255,7 +255,7 @@ class LeadershipBody(Message, frozen=True, kw_only=True):
 
 
 class NoticeBody(Message, frozen=True, kw_only=True):
-    """Front end to replica: who leads now; front end to catalog: who should lead after `term`."""
+    """Front end to replica: the leader; to catalog: the leader wanted after `term`."""
 
     term: TermNo
     leader: Id
@@ -287,7 +287,11 @@ class PingBody(Struct, frozen=True, kw_only=True):
 
 
 class StockBody(Message, frozen=True, kw_only=True):
-    """One stock as readers see it; quantities in shares, price in the stock's currency."""
+    """
+    One stock as readers see it.
+
+    Quantities in shares, price in the stock's currency.
+    """
 
     name: str
     price: Decimal
@@ -346,7 +350,7 @@ class FilledBody(Message, frozen=True, kw_only=True):
 
 
 class HolderBody(Message, frozen=True, kw_only=True):
-    """Front end to catalog: register, or renew, the lease of one process; its control address."""
+    """Front end to catalog: register or renew the lease of one process."""
 
     holder_id: UUID
     host: Host

@@ -1,5 +1,5 @@
 """
-What the databases hold, as it is: for the audit, which must see damage as well (docs/PROTOCOL.md).
+Rows of the databases as they are stored, for the audit (docs/PROTOCOL.md).
 
 A page of the history (`messages.PageBody`) is checked before it is sent and while it is read. These
 are not: keys, names and kinds of trade are whatever text the row has.
@@ -50,7 +50,7 @@ class FoundBody(Message, frozen=True, kw_only=True):
 
 
 class ListingBody(Message, frozen=True, kw_only=True):
-    """Stocks in the order in which they were listed, all as of one order of the ledger."""
+    """Stocks in the order of their listing, all as of one order of the ledger."""
 
     stocks: tuple[StockBody, ...]
     end: Place

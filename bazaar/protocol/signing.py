@@ -1,5 +1,5 @@
 """
-Signed requests: who knows the cluster secret is a member (RFC 2104 HMAC with SHA-256).
+Signed requests: members know the cluster secret (RFC 2104, HMAC-SHA256).
 
 Signed are the method, the path with its query, the digest of the body and the time. A signature is
 good for 30 s either way, so a recorded request soon dies; until then repeating it is harmless,
@@ -23,7 +23,7 @@ def sign(secret: bytes, method: str, path: str, body: bytes, now_s: float) -> st
 
 
 def fault(secret: bytes, header: str, method: str, path: str, body: bytes, now_s: float) -> str:
-    """Return what is wrong with an Authorization header, in words; empty when it is good."""
+    """Return what is wrong with an Authorization header; empty when it is good."""
     scheme, _, credentials = header.partition(" ")
     stamp, _, mac = credentials.partition(":")
     is_number = stamp.isascii() and stamp.isdigit() and len(stamp) <= _STAMP_CHARS_MAX

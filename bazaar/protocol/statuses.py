@@ -1,5 +1,5 @@
 """
-What every role tells of itself on its control port (`GET /status`, docs/PROTOCOL.md).
+The status of every role (`GET /status` at its control port).
 
 Read from memory wherever possible, so that a busy role answers as quickly as an idle one.
 """
@@ -28,7 +28,7 @@ class Event(Message, frozen=True, kw_only=True):
 
 
 class Operation(Message, frozen=True, kw_only=True):
-    """One kind of request since the process began: how many came and how long they took."""
+    """One kind of request since the process began: how many, and how long."""
 
     name: str
     """Method and path, and for a short way how it ended."""
@@ -55,7 +55,7 @@ class BatchSizes(Message, frozen=True, kw_only=True):
 
 
 class Status(Message, frozen=True, kw_only=True):
-    """What every role tells of itself on its control port."""
+    """What the status of every role has."""
 
     role: str
     id: int

@@ -1,10 +1,10 @@
 """
-HTTP inside the cluster: kept connections, signed requests, one kind of failure (ADRs 0004, 0014).
+HTTP inside the cluster: kept connections and signed requests.
 
 A server may end an idle connection at any time, so a call that dies on a kept connection before an
 answer began is sent once more on a new one; every message may arrive twice. For a fan-out one
 thread begins calls to many listeners (`HttpTransport.begin`) and then takes their answers under one
-deadline (`PendingCall.finish`, ADR 0023).
+deadline (`PendingCall.finish`, docs/adr/0023).
 """
 
 import threading
@@ -39,7 +39,11 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """One listener of another process, with a pool of kept connections; safe for many threads."""
+    """
+    One listener of another process, with a pool of kept connections.
+
+    Safe for many threads.
+    """
 
     def __init__(
         self, address: tuple[str, int], secret: bytes, wall_s: Callable[[], float]
@@ -76,7 +80,7 @@ class HttpTransport:
         self, method: str, path: str, body: bytes, read: Callable[[Reply], T]
     ) -> "PendingCall[T] | None":
         """
-        Send a request on a kept connection and return at once; None when there is none to use.
+        Send a request on a kept connection and return at once; None without one.
 
         read: makes the result of the answer, or raises Failure. Nothing is sent a second time.
         """
@@ -175,7 +179,7 @@ class HttpTransport:
 
 @dataclass(frozen=True, slots=True)
 class PendingCall(Generic[T]):
-    """A call that was sent and whose answer nobody has waited for yet."""
+    """A call that was sent, and whose answer is not read yet."""
 
     transport: HttpTransport
     connection: ClientConnection

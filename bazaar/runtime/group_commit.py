@@ -1,5 +1,5 @@
 """
-Group commit: what arrives while one batch is under way forms the next (DESIGN 4.1).
+Group commit: what arrives during one batch forms the next.
 
 No thread of its own. The first caller carries a batch for all who wait, then hands over to one of
 those who came meanwhile, so a lone caller never waits for company and nobody is woken twice (ADR

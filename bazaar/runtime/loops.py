@@ -37,7 +37,9 @@ def run(flow: Flow[T], perform: Callable[[Effect], Any], lock: AbstractContextMa
 
 class Loop:
     """
-    A thread that repeats one round until the process ends; a failed round is logged, not fatal.
+    A thread that repeats a round until the process ends.
+
+    A round that fails is logged, and the next one begins all the same.
     """
 
     def __init__(self, name: str, round_: Callable[[], None], interval_s: float) -> None:

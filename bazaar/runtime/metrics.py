@@ -1,5 +1,5 @@
 """
-What one process keeps of itself for its status: how long requests took, and what happened.
+The metrics of one process: durations of requests, and events.
 
 All of it is in memory, bounded (I10), and costs a request well below a microsecond; what is derived
 from it is computed when somebody asks. One process has one set of operations and one list of
@@ -33,7 +33,11 @@ Field = str | int | float | None
 
 
 class Meter:
-    """How often one kind of request came, and how long it took; safe for many threads."""
+    """
+    How often one kind of request came, and how long it took.
+
+    Safe for many threads.
+    """
 
     __slots__ = ("failed", "histogram", "name", "refused")
 
@@ -71,7 +75,7 @@ class Meter:
 
 
 class Operations:
-    """The meters of one process, by name; whoever asks for one names it from a fixed set."""
+    """The meters of one process, by name; names are from a fixed set."""
 
     def __init__(self) -> None:
         self._meters: dict[str, Meter] = {}
@@ -116,7 +120,7 @@ class Events:
 
     def emit_refusal(self, log: logging.Logger, kind: str) -> None:
         """
-        Note that somebody was refused, once a second for each kind with how many there were.
+        Note a refusal; emit one event a second for each kind, with their number.
 
         kind: one of a few.
         """

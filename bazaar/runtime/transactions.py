@@ -1,5 +1,5 @@
 """
-Plain statements, for what every trade does: one write transaction, or one read (ADR 0022).
+Plain SQL for what every trade does: one transaction, or one read.
 
 Django's own transaction and cursor cost as much as the statements in them. What SQLite raises is
 Django's all the same, and a connection that broke is noticed as ever.
@@ -28,7 +28,7 @@ def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ..
 @contextmanager
 def write_transaction() -> Iterator[sqlite3.Connection]:
     """
-    Yield the thread's own connection inside one transaction; durable when the block has ended.
+    Yield the thread's connection inside one transaction, durable at its end.
 
     Parameters of its statements are `?`. A block that raises changes nothing. Inside a transaction
     of Django's it is a part of that; models may be read in it, and not written, because Django

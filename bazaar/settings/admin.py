@@ -1,5 +1,5 @@
 """
-What Django's admin needs: apps, middleware, sign-in, policy, theme.
+Django's admin in the dashboard: apps, middleware, sign-in, policy, theme.
 
 The tests install the same apps; no other role has users.
 """

@@ -1,5 +1,5 @@
 """
-Settings that all roles share; also the settings of commands that belong to no role.
+Settings that all roles share; also those of commands without a role.
 
 A role's module adds what only it has. Nothing else in the project reads the environment.
 """
@@ -60,7 +60,7 @@ LOGGING = {
 
 
 def sqlite(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the embedded default database of a role: SQLite that survives a power cut."""
+    """Return the default database of a role: SQLite that survives a power cut."""
     env.check_writable(path)
     return {
         "default": {

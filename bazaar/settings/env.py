@@ -29,11 +29,11 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class SettingsError(ImproperlyConfigured):
-    """A setting is missing or wrong; the message names the variable and what is right."""
+    """A setting is missing or wrong; the message names variable and remedy."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers a user may change (docs/DESIGN.md 7): times in seconds, sizes in things."""
+    """The numbers that a user may change (docs/DESIGN.md 7)."""
 
     ping_interval_s: Seconds = 0.2
     ping_timeout_s: Seconds = 0.5
@@ -103,7 +103,7 @@ def _convert(name: str, text: str, kind: Any) -> Any:
 
 
 def read_data_dir(environ: Mapping[str, str]) -> Path:
-    """Return the folder of databases, secret and logs: BAZAAR_DATA_DIR, by default var/."""
+    """Return the data folder: BAZAAR_DATA_DIR, by default var/."""
     return Path(environ.get("BAZAAR_DATA_DIR") or ROOT / "var").absolute()
 
 
@@ -132,7 +132,7 @@ def read_flag(environ: Mapping[str, str], name: str) -> bool:
 
 
 def read_id(environ: Mapping[str, str], name: str, default: str | None = None) -> int:
-    """Return the number of a replica or front end from its variable. Raises SettingsError."""
+    """Return the id of a replica or front end. Raises SettingsError."""
     text = environ.get(name, default)
     if text is None:
         raise SettingsError(f"{name} is not set: which one is this process? Give a number from 1.")
@@ -150,7 +150,7 @@ def read_role(text: str) -> Role:
 
 
 def read_node(environ: Mapping[str, str], role: Role) -> Node:
-    """Return the node of `role`, whose id is in the environment. Raises SettingsError."""
+    """Return the node of a role and the id in its variable. Raises SettingsError."""
     found = read_topology(environ)
     try:
         match role:
@@ -167,14 +167,14 @@ def read_node(environ: Mapping[str, str], role: Role) -> Node:
 
 
 def secret_path(environ: Mapping[str, str]) -> Path:
-    """Return the file of the cluster secret: BAZAAR_SECRET_FILE, or one in the data folder."""
+    """Return the secret's file: BAZAAR_SECRET_FILE, or one in the data folder."""
     return Path(
         environ.get("BAZAAR_SECRET_FILE") or read_data_dir(environ) / "cluster.secret"
     ).absolute()
 
 
 def read_secret(environ: Mapping[str, str]) -> bytes:
-    """Return the cluster secret. Raises SettingsError: missing, short or readable by others."""
+    """Return the secret. Raises SettingsError: missing, short or open to others."""
     path = secret_path(environ)
     try:
         secret = path.read_bytes().strip()

@@ -1,4 +1,4 @@
-"""A front end: serves stocks from its cache, forwards trades; has nothing on disk."""
+"""A front end: serves stocks from its cache, forwards trades; stores nothing."""
 
 import os
 

@@ -1,5 +1,5 @@
 """
-All rooms in one process, for the tests: one database, a fixed secret, the shipped cluster.
+All roles in one process, for the tests, with one database and a fixed secret.
 
 The dashboard's middleware is left to its own tests (`tests/dashboard`). A test that calls one
 role's URLs picks its URLconf itself (`tests.support.listeners`). Outside of pytest, which keeps the

@@ -1,5 +1,5 @@
 """
-What every HTTP port shares: endpoints, router, pages, member authentication, control server.
+What every HTTP port shares, from the endpoint to the control server.
 
 An `Endpoint` is one path, described once. The `Router` answers programs from it before Django is
 asked; browsers get the same endpoint through one DRF view (`view`), as a page with forms. Rooms

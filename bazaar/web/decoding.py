@@ -27,7 +27,7 @@ _NUMBER_CHARS_MAX = 19
 _TYPES_CACHED_MAX = 256
 
 
-class RequestRefusedError(Exception):
+class EndpointRefusedError(Exception):
     """A request that HTTP or its endpoint does not take; nothing was done (definite)."""
 
     def __init__(
@@ -38,21 +38,21 @@ class RequestRefusedError(Exception):
         self.status, self.message, self.headers = status, message, headers or {}
 
 
-def bad_request(message: str) -> RequestRefusedError:
+def bad_request(message: str) -> EndpointRefusedError:
     """Return a refusal with status 400."""
-    return RequestRefusedError(HTTPStatus.BAD_REQUEST, message)
+    return EndpointRefusedError(HTTPStatus.BAD_REQUEST, message)
 
 
 def read_body(environ: Environ, bytes_max: int) -> bytes:
     """
-    Return the whole body. Raises RequestRefusedError: 411, 413, 400.
+    Return the whole body. Raises EndpointRefusedError: 411, 413, 400.
 
     bytes_max: a longer one is refused before it is read.
     """
     length = environ.get("CONTENT_LENGTH") or "0"
     if length == "0":
         if "HTTP_TRANSFER_ENCODING" in environ:  # WSGI would read nothing: it would seem empty
-            raise RequestRefusedError(
+            raise EndpointRefusedError(
                 HTTPStatus.LENGTH_REQUIRED,
                 "Send a Content-Length; a chunked body is not read.",
             )
@@ -60,7 +60,7 @@ def read_body(environ: Environ, bytes_max: int) -> bytes:
     if not _is_digits(length):
         raise bad_request("Content-Length: this is not a number of bytes.")
     if int(length) > bytes_max:
-        raise RequestRefusedError(
+        raise EndpointRefusedError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is longer than {bytes_max} bytes."
         )
     body: bytes = environ["wsgi.input"].read(int(length))
@@ -68,10 +68,10 @@ def read_body(environ: Environ, bytes_max: int) -> bytes:
 
 
 def check_json(environ: Environ) -> None:
-    """Raise RequestRefusedError (415) when a body is not announced as JSON."""
+    """Raise EndpointRefusedError (415) when a body is not announced as JSON."""
     kind = environ.get("CONTENT_TYPE") or ""
     if kind != JSON and media_type(environ) != JSON:
-        raise RequestRefusedError(
+        raise EndpointRefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f'Unsupported media type "{kind[:80]}" in request.'
         )
 
@@ -82,14 +82,18 @@ def media_type(environ: Environ) -> str:
 
 
 def decode_body(body: bytes, kind: type[Struct]) -> Any:
-    """Return a body as a message of a type. Raises RequestRefusedError (400)."""
+    """Return a body as a message of a type. Raises EndpointRefusedError (400)."""
     if not body:
         raise bad_request("A JSON object is required as the body.")
     return decode_json(body, kind)
 
 
 def decode_json(body: bytes, kind: Any) -> Any:
-    """Return JSON as a type: no NaN, no lone surrogates. Raises RequestRefusedError (400)."""
+    """
+    Return JSON as a type: no NaN, no lone surrogates.
+
+    Raises EndpointRefusedError (400).
+    """
     try:
         return _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
@@ -112,7 +116,7 @@ def make_query_reader(kind: type[Struct]) -> Callable[[str], Any]:
     """
     Return a function that turns a query string into a message of a type.
 
-    It raises RequestRefusedError (400). Parameters that the type does not have are ignored.
+    It raises EndpointRefusedError (400). Parameters that the type does not have are ignored.
     """
     told = inspect.type_info(kind)
     assert isinstance(told, inspect.StructType), "a query is a struct"
@@ -166,7 +170,11 @@ def _make_check(name: str, kind: inspect.Type) -> Callable[[str], Any]:
 
 
 def _read_one(name: str, texts: Texts) -> str:
-    """Return a parameter that must be there exactly once. Raises RequestRefusedError (400)."""
+    """
+    Return a parameter that must be there exactly once.
+
+    Raises EndpointRefusedError (400).
+    """
     values = texts.get(name, ())
     if not values:
         raise bad_request(f"{name}: this query parameter is required.")
@@ -176,7 +184,11 @@ def _read_one(name: str, texts: Texts) -> str:
 
 
 def check_number(name: str, text: str, minimum: int = 0) -> int:
-    """Return the whole number in a text, minimum..2**63-1. Raises RequestRefusedError (400)."""
+    """
+    Return the whole number in a text, minimum..2**63-1.
+
+    Raises EndpointRefusedError (400).
+    """
     if not _is_digits(text) or not minimum <= int(text) <= ORDER_NO_MAX:
         raise bad_request(
             f"{name}: {text[:40]!r} is not a whole number from {minimum} to {ORDER_NO_MAX}."
@@ -190,12 +202,16 @@ def _is_digits(text: str) -> bool:
 
 
 def check_stock_name(name: str) -> str:
-    """Return a name that a stock can have. Raises RequestRefusedError (400)."""
+    """Return a name that a stock can have. Raises EndpointRefusedError (400)."""
     return check_text("stock_name", "a name", name)
 
 
 def check_text(field: str, what: str, text: str) -> str:
-    """Return a text that a stock's name may contain. Raises RequestRefusedError (400)."""
+    """
+    Return a text that a stock's name may contain.
+
+    Raises EndpointRefusedError (400).
+    """
     if not text or text.isspace():
         raise bad_request(f"{field}: this may not be empty.")
     if len(text) > STOCK_NAME_CHARS_MAX:

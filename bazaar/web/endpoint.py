@@ -1,5 +1,5 @@
 """
-An endpoint: one path of a listener, written once (ADR 0025 in docs/adr).
+An endpoint: one path of a listener, written once (docs/adr/0025).
 
 A room lists its endpoints in one table. Everything that happens to a request follows from the
 table: the router's answer to programs, the page with forms for browsers, and the list at `GET /`.
@@ -36,7 +36,7 @@ class Port(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who may call an endpoint, in the words that its page shows."""
+    """The callers of an endpoint, in the words that its page shows."""
 
     PUBLIC = "Anybody; no signature is asked for."
     MEMBER = "Members of the cluster, who sign each request, and staff at the dashboard."
@@ -57,7 +57,7 @@ def shape_error(code: int, message: str, environ: Environ) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class EndpointMethod:
     """One method of an endpoint, and the function that answers it."""
 
     method: str
@@ -66,7 +66,7 @@ class Action:
     """
     Takes the decoded request, if there is one, and returns a message, a dict or a ReadyAnswer.
 
-    Raises Failure, RequestRefusedError.
+    Raises Failure, EndpointRefusedError.
     """
     request: type[Struct] | None = None
     """The query of a GET or the body of a POST; None: there is nothing to decode."""
@@ -99,25 +99,25 @@ class Action:
         return MethodBody(method=self.method, changes=self.changes, fields=fields)
 
 
-def get(handler: Handler, request: type[Struct] | None = None, **more: Any) -> Action:
-    """Return the GET of an endpoint; `more` as in Action."""
-    return Action(method="GET", handler=handler, request=request, **more)
+def get(handler: Handler, request: type[Struct] | None = None, **more: Any) -> EndpointMethod:
+    """Return the GET of an endpoint; `more` as in EndpointMethod."""
+    return EndpointMethod(method="GET", handler=handler, request=request, **more)
 
 
-def post(handler: Handler, request: type[Struct], example: Struct, **more: Any) -> Action:
-    """Return the POST of an endpoint, which changes something; `more` as in Action."""
-    return Action(
+def post(handler: Handler, request: type[Struct], example: Struct, **more: Any) -> EndpointMethod:
+    """Return the POST of an endpoint; `more` as in EndpointMethod."""
+    return EndpointMethod(
         method="POST", handler=handler, request=request, example=example, changes=True, **more
     )
 
 
 class Endpoint:
-    """One path: where it is, who may call it, what it does."""
+    """One path: where it is, what it does, and its callers."""
 
     def __init__(
         self,
         path: str,
-        *actions: Action,
+        *actions: EndpointMethod,
         ports: tuple[Port, ...] = (Port.SERVED,),
         audience: Audience = Audience.MEMBER,
     ) -> None:
@@ -145,7 +145,7 @@ class Endpoint:
         """The value of `Allow`."""
         return ", ".join([*(action.method for action in self.actions), "HEAD", "OPTIONS"])
 
-    def action(self, method: str) -> Action | None:
+    def action(self, method: str) -> EndpointMethod | None:
         """Return what answers a method; HEAD is a GET."""
         wanted = "GET" if method == "HEAD" else method
         return next((action for action in self.actions if action.method == wanted), None)

@@ -26,7 +26,7 @@ from bazaar.core.failures import (
 )
 from bazaar.protocol import errors
 from bazaar.runtime.metrics import events
-from bazaar.web.decoding import RequestRefusedError
+from bazaar.web.decoding import EndpointRefusedError
 
 log = logging.getLogger("bazaar.web")
 
@@ -57,7 +57,7 @@ def describe(error: Exception) -> Description | None:
         if isinstance(error, _REFUSALS):
             events.emit_refusal(log, errors.kind_of(error))
         return errors.status_of(error), error.message, errors.headers_of(error)
-    if isinstance(error, RequestRefusedError):
+    if isinstance(error, EndpointRefusedError):
         return error.status.value, error.message, {"Bazaar-Definite": "true", **error.headers}
     if isinstance(error, DatabaseError):
         log.error("database failed reason=%s", error)
@@ -76,7 +76,11 @@ def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | N
 
 
 def _describe_django(error: Exception) -> Description:
-    """Return the same for an error of Django or DRF; status 0 for a mistake of our own."""
+    """
+    Return the same for an error of Django or DRF.
+
+    Status 0: it is a mistake of our own.
+    """
     headers = {"Bazaar-Definite": "true"}
     if isinstance(error, APIException):
         return error.status_code, _join(error.detail), headers

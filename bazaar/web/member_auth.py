@@ -1,4 +1,8 @@
-"""Member authentication: members of the cluster sign their requests; others are counted."""
+"""
+Member authentication: members of the cluster sign their requests.
+
+Others are counted.
+"""
 
 import itertools
 import logging
@@ -10,7 +14,7 @@ from django.conf import settings
 from bazaar import clock
 from bazaar.protocol import signing
 from bazaar.runtime.metrics import events
-from bazaar.web.decoding import RequestRefusedError
+from bazaar.web.decoding import EndpointRefusedError
 from bazaar.web.endpoint import Environ
 
 log = logging.getLogger("bazaar.auth")
@@ -36,14 +40,16 @@ refusals = Refusals()
 
 def check_member(environ: Environ, body: bytes) -> None:
     """
-    Check the signature of a request. Raises RequestRefusedError (definite): 401 without, 403 bad.
+    Check the signature of a request.
+
+    Raises EndpointRefusedError (definite): 401 without, 403 bad.
 
     Paths inside the cluster are plain ASCII, so the decoded path is the one that was signed.
     """
     header = environ.get("HTTP_AUTHORIZATION")
     if not header:
         refusals.add()
-        raise RequestRefusedError(
+        raise EndpointRefusedError(
             HTTPStatus.UNAUTHORIZED,
             "Only members of the cluster may call this; sign the request.",
             {"WWW-Authenticate": signing.SCHEME},
@@ -54,4 +60,4 @@ def check_member(environ: Environ, body: bytes) -> None:
     fault = signing.fault(settings.BAZAAR_SECRET, header, method, target, body, now_s)
     if fault:
         refusals.add()
-        raise RequestRefusedError(HTTPStatus.FORBIDDEN, fault)
+        raise EndpointRefusedError(HTTPStatus.FORBIDDEN, fault)

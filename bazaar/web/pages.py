@@ -1,5 +1,5 @@
 """
-The browsable API: the page that a browser gets from every endpoint (docs/adr/0020).
+The browsable API: the page a browser gets from an endpoint (docs/adr/0020).
 
 DRF's renderer with a page of our own: what the endpoint does, who may call it, a form for each of
 its methods, and the answer. A page needs no script and no other file, so it is the same on both
@@ -184,7 +184,7 @@ def show(view: PageView, request: Request, response: Response) -> dict[str, Any]
 
 
 def _is_bare(view: PageView, request: Request, response: Response) -> bool:
-    """Tell whether a page was only opened, to fill its form in: nothing wrong was asked yet."""
+    """Tell whether a page was only opened, in order to fill its form in."""
     if request.method != "GET" or request.query_params or response.status_code != _UNFILLED:
         return False
     action = view.describe(request.path).method("GET")
@@ -198,7 +198,7 @@ def _message(data: Any) -> str:
 
 
 def _frame(request: Request, response: Response) -> dict[str, Any]:
-    """Return name and style of the page; without the dashboard's policy it brings its own."""
+    """Return name and style of the page; it brings a policy where it has none."""
     nonce = str(getattr(request, "csp_nonce", ""))
     if not nonce:
         response.headers["Content-Security-Policy"] = _POLICY

@@ -1,5 +1,5 @@
 """
-The router: finds the endpoint of a program's request and answers it, before Django is asked.
+The router: answers the requests of programs before Django is asked.
 
 In this order: size, body, signature, method, decoding, the handler, encoding. Whatever fails on the
 way becomes the endpoint's own kind of error. Browsers and unknown paths go on to Django, where the
@@ -20,7 +20,7 @@ from bazaar.protocol.clients import encode
 from bazaar.runtime.metrics import operations
 from bazaar.web.decoding import (
     JSON,
-    RequestRefusedError,
+    EndpointRefusedError,
     check_json,
     decode_body,
     make_query_reader,
@@ -29,8 +29,8 @@ from bazaar.web.decoding import (
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
     FORM_BODY,
-    Action,
     Endpoint,
+    EndpointMethod,
     Environ,
     ReadyAnswer,
 )
@@ -49,7 +49,7 @@ _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in H
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PlainAnswer:
     """What came of a request, before it is encoded."""
 
     status: int
@@ -72,7 +72,7 @@ class Route:
         if not endpoint.is_for_members:
             self._headers += [("Vary", "Accept"), ("Allow", endpoint.allow)]
 
-    def perform(self, environ: Environ) -> ReadyAnswer | Outcome:
+    def perform(self, environ: Environ) -> ReadyAnswer | PlainAnswer:
         """Do what a request asks for; never raises."""
         action = self.action
         try:
@@ -92,21 +92,21 @@ class Route:
             return self.explain(error, environ)
         if isinstance(answer, tuple):
             return answer
-        return Outcome(HTTPStatus.OK, answer, environ.get(ANSWER_HEADERS) or {})
+        return PlainAnswer(HTTPStatus.OK, answer, environ.get(ANSWER_HEADERS) or {})
 
-    def explain(self, error: Exception, environ: Environ) -> Outcome:
+    def explain(self, error: Exception, environ: Environ) -> PlainAnswer:
         """Return the answer to an error, in the shape that the endpoint has for it."""
         described = describe(error)
         if described is None:
             log.error("call failed", exc_info=error)
         code, message, headers = described or MISTAKE
-        if not isinstance(error, Failure | RequestRefusedError):
+        if not isinstance(error, Failure | EndpointRefusedError):
             close_old_connections()
         shape = (self.action or self.endpoint.actions[0]).shape_failure
         headers = {**headers, **(environ.get(ANSWER_HEADERS) or {})}
-        return Outcome(code, shape(code, message, environ), headers)
+        return PlainAnswer(code, shape(code, message, environ), headers)
 
-    def encode(self, outcome: Outcome) -> tuple[str, Headers, bytes]:
+    def encode(self, outcome: PlainAnswer) -> tuple[str, Headers, bytes]:
         """Return status line, headers and body of an answer."""
         body = encode(outcome.content)
         length = ("Content-Length", str(len(body)))
@@ -116,17 +116,17 @@ class Route:
             body,
         )
 
-    def _answer_without_action(self, environ: Environ) -> Outcome:
+    def _answer_without_action(self, environ: Environ) -> PlainAnswer:
         """Answer OPTIONS; refuse any other method that the endpoint does not have."""
         headers = {"Allow": self.endpoint.allow} if self.endpoint.is_for_members else {}
         if environ["REQUEST_METHOD"].upper() == "OPTIONS":
-            return Outcome(HTTPStatus.OK, self.endpoint.describe(), headers)
+            return PlainAnswer(HTTPStatus.OK, self.endpoint.describe(), headers)
         message = f'Method "{environ["REQUEST_METHOD"][:80]}" not allowed.'
-        raise RequestRefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers)
+        raise EndpointRefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers)
 
     @staticmethod
-    def _decode(action: Action, body: bytes, environ: Environ) -> Any:
-        """Return the decoded body. Raises RequestRefusedError."""
+    def _decode(action: EndpointMethod, body: bytes, environ: Environ) -> Any:
+        """Return the decoded body. Raises EndpointRefusedError."""
         if action.method == "GET" or action.request is None:
             return None
         if FORM_BODY in environ:
@@ -138,7 +138,7 @@ class Route:
         return decode_body(body, action.request)
 
 
-def _make_reader(action: Action | None) -> Callable[[str], Any] | None:
+def _make_reader(action: EndpointMethod | None) -> Callable[[str], Any] | None:
     if action is None or action.method != "GET" or action.request is None:
         return None
     return make_query_reader(action.request)

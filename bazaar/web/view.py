@@ -1,5 +1,5 @@
 """
-The one DRF view of all endpoints: what browsers get, and what URLconfs are made of.
+The one DRF view of all endpoints, and the URL patterns made of them.
 
 A page shows the answer of the same route that answers programs, with a form for each method.
 """
@@ -21,10 +21,10 @@ from rest_framework.views import APIView
 
 from bazaar.protocol.clients import encode
 from bazaar.protocol.endpoints import EndpointBody, fill
-from bazaar.web.decoding import FORM, JSON, RequestRefusedError, media_type, read_body
+from bazaar.web.decoding import FORM, JSON, EndpointRefusedError, media_type, read_body
 from bazaar.web.endpoint import FORM_BODY, Endpoint, Environ, Port
 from bazaar.web.pages import PageRenderer, process_name
-from bazaar.web.router import Outcome, Route
+from bazaar.web.router import PlainAnswer, Route
 
 
 class JsonRenderer(BaseRenderer):
@@ -49,7 +49,7 @@ class JsonRenderer(BaseRenderer):
 
 
 class Negotiation(BaseContentNegotiation):
-    """Give browsers a page and all others JSON; nobody gets 406."""
+    """Give browsers a page and all others JSON; never answer 406."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         """Return none: bodies are read by the routes."""
@@ -88,7 +88,7 @@ class JsonView(APIView):
         raise NotImplementedError
 
     def way_in(self, path: str) -> str | None:
-        """Return where a browser that is refused can get in; None when there is no other way."""
+        """Return the page where a browser that is refused can get in, if there is one."""
         return None
 
 
@@ -109,13 +109,13 @@ class EndpointView(JsonView):
         try:
             self._read_form(environ)
             answer = route.perform(environ)
-        except RequestRefusedError as refused:
+        except EndpointRefusedError as refused:
             answer = route.explain(refused, environ)
         if isinstance(answer, tuple):
             headers, body, _ = answer
             names = ("Content-Type", "Content-Length", "Vary", "Allow")  # DRF adds its own
             own = {name: value for name, value in headers if name not in names}
-            answer = Outcome(HTTPStatus.OK, msgspec.Raw(body), own)
+            answer = PlainAnswer(HTTPStatus.OK, msgspec.Raw(body), own)
         return Response(answer.content, status=answer.status, headers=answer.headers)
 
     options = answer  # type: ignore[assignment]
@@ -131,7 +131,7 @@ class EndpointView(JsonView):
         return self.endpoint.is_for_members
 
     def way_in(self, path: str) -> str | None:
-        """Return this endpoint's page at the dashboard, which signs for staff."""
+        """Return the page where a browser that is refused can get in, if there is one."""
         if not self.endpoint.is_for_members:
             return None
         node = settings.BAZAAR_TOPOLOGY.dashboard
@@ -142,7 +142,7 @@ class EndpointView(JsonView):
         """
         Turn the form of a page into the JSON and the headers that it stands for.
 
-        Raises RequestRefusedError (403): a page of another site sent it.
+        Raises EndpointRefusedError (403): a page of another site sent it.
         """
         if media_type(environ) != FORM or environ["REQUEST_METHOD"] != "POST":
             return
@@ -151,7 +151,7 @@ class EndpointView(JsonView):
             return
         origin = environ.get("HTTP_ORIGIN")
         if origin and origin.partition("://")[2] != self.request.get_host():
-            raise RequestRefusedError(
+            raise EndpointRefusedError(
                 HTTPStatus.FORBIDDEN, "This form was sent by a page of another site."
             )
         sent = read_body(environ, self.endpoint.body_bytes_max)

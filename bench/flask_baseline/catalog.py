@@ -1,4 +1,4 @@
-"""The catalog: stocks in a dict under a lock, and in a CSV file that each trade writes anew."""
+"""The catalog of the baseline: stocks in a dict and in a CSV file."""
 
 import csv
 import json

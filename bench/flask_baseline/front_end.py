@@ -1,4 +1,4 @@
-"""The front end: a dict as cache under a lock; trades and look-ups of orders go to the leader."""
+"""The front end of the baseline: a dict as cache, under a lock."""
 
 import threading
 import time

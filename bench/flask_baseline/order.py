@@ -1,4 +1,4 @@
-"""An order replica: orders in a list under a lock, and in a text file, one a line."""
+"""An order replica of the baseline: a list under a lock, and a text file."""
 
 import csv
 import threading

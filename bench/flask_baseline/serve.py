@@ -1,4 +1,4 @@
-"""One role of the baseline: `python -m bench.flask_baseline.serve ROLE` on Flask's own server."""
+"""One role of the baseline on Flask's own server."""
 
 import logging
 import sys

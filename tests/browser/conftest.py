@@ -104,7 +104,6 @@ def _signed_in(browser: Browser, _cluster: LiveCluster) -> Iterator[BrowserConte
 
 @pytest.fixture
 def admin(_signed_in: BrowserContext, cluster: LiveCluster) -> Iterator[Visit]:
-    """Return the first page of the dashboard, signed in as a superuser."""
+    """Return a page at the dashboard, signed in as a superuser; it has not gone anywhere yet."""
     with open_page(_signed_in, cluster.url("dashboard")) as visit:
-        visit.go("/")
         yield visit

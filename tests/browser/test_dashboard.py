@@ -36,7 +36,8 @@ COUNTED = ("GET /status", "GET /stocks", "GET /rows")
 CALLS_PER_S_MAX = 8
 """The dashboard makes three calls a second, `cluster up` another two; a page would add one."""
 PAGES = (
-    *("/", "/cache", "/stocks", "/orders", "/events", "/traffic", "/auth/user/", "/api"),
+    *("/", "/cache", "/stocks", "/orders", "/events", "/traffic", "/api"),
+    *("/auth/user/", "/auth/user/1/change/", "/dashboard/auditentry/"),
     *("/api/catalog/served/query", "/api/order-1/control/sync", "/api/cluster"),
     *("/api/frontend-1/served/orders", "/api/catalog/control/status"),
 )
@@ -61,6 +62,7 @@ def row(admin: Visit, text: str) -> Locator:
 
 def test_three_replicas_and_their_leader_are_seen(admin: Visit) -> None:
     page = admin.page
+    admin.go("/")
     expect(page.locator("#leader")).to_have_text(re.compile(r"order-[123]"))
     for number in (1, 2, 3):
         expect(page.locator(f"tr#order-{number}")).to_be_visible()
@@ -71,6 +73,7 @@ def test_a_killed_leader_is_replaced_and_comes_back_level(
     admin: Visit, cluster: LiveCluster
 ) -> None:
     page = admin.page
+    admin.go("/")
     page.evaluate(NOTE_CLICKS)
     leader = page.locator("#leader").inner_text()
     term = int(page.locator("#term").inner_text())
@@ -91,6 +94,7 @@ def test_a_page_says_that_it_is_old_and_goes_on_once_the_dashboard_is_back(
     admin: Visit, cluster: LiveCluster
 ) -> None:
     page, pid, old = admin.page, cluster.view("dashboard").pid, admin.page.locator("#bz-old")
+    admin.go("/")
     cluster.pause("dashboard")
     expect(old).to_have_text(
         re.compile(r"data \d+ s old; the dashboard does not answer"), timeout=WAIT_MS

@@ -198,7 +198,7 @@ def test_two_batches_are_decided_one_after_the_other(lease_table: LeaseTableShel
     lease_table.register(NOBODYS, FakeHolder(on_notified=on_notified))
     trade(1)
     second[0].result(WAIT_S)
-    page = selectors.get_page(after=OrderNo(0), limit=10)
+    page = selectors.LEDGER.page(OrderNo(0), 10)
     assert [order.key.int for order in page.orders] == [1, 2]
     assert committed_version() == 3
 

@@ -32,7 +32,7 @@ OTHER = "Ünï & Co."
 
 def place(*trades: Trade, after: int | None = None, term: Term = TERM) -> tuple[Answer, ...]:
     """Place a batch as the leader does, after the newest order."""
-    last = selectors.get_head()[0] if after is None else OrderNo(after)
+    last = selectors.LEDGER.head[0] if after is None else OrderNo(after)
     return services.place_batch(batch=Batch(term, LEADER, last, trades)).answers
 
 
@@ -61,17 +61,17 @@ def test_a_trade_moves_shares_and_enters_the_ledger() -> None:
 def test_numbers_are_dense_and_digests_are_chained() -> None:
     place(make_trade(1))
     place(make_trade(2), make_trade(3))
-    assert selectors.get_page(after=OrderNo(0), limit=10) == make_page(3)
-    assert selectors.get_head() == (3, make_page(3).digest)
+    assert selectors.LEDGER.page(OrderNo(0), 10) == make_page(3)
+    assert selectors.LEDGER.head == (3, make_page(3).digest)
 
 
 def test_a_page_ends_at_its_limit_and_says_how_much_there_is() -> None:
     place(*map(make_trade, range(1, 8)))
-    page = selectors.get_page(after=OrderNo(2), limit=3)
+    page = selectors.LEDGER.page(OrderNo(2), 3)
     assert (page.after, page.end, page.last) == (2, 5, 7)
     assert page.previous == make_page(2).digest
     assert page.digest == make_page(5).digest
-    assert selectors.get_page(after=OrderNo(7), limit=3).orders == ()
+    assert selectors.LEDGER.page(OrderNo(7), 3).orders == ()
 
 
 def test_the_same_key_again_is_answered_and_not_executed() -> None:
@@ -202,7 +202,7 @@ def test_a_database_that_fails_in_the_middle_leaves_nothing(trigger: str) -> Non
     with pytest.raises(DatabaseError, match="disk full"):
         place(make_trade(1), make_trade(2, stock_name=OTHER))
     assert snapshot() == before
-    assert selectors.get_head() == (0, GENESIS)
+    assert selectors.LEDGER.head == (0, GENESIS)
 
 
 def test_a_batch_of_many_trades_is_one_transaction() -> None:

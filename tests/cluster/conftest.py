@@ -1,4 +1,4 @@
-"""Real clusters: real processes on free ports, brought up by the real command, ended by pid."""
+"""Real clusters: real processes on free ports, started by the real command."""
 
 import json
 import signal
@@ -121,7 +121,7 @@ class LiveCluster(TemporaryCluster):
         assert in_time, f"not in {timeout_s:g} s: {self.look()}\n{self.read_output()}"
 
     def heal(self) -> None:
-        """Bring back whatever earlier tests have ended or paused, and wait until all is well."""
+        """Bring back what earlier tests have ended or paused, until all is well."""
         if self.process is None or self.process.poll() is not None:
             self.up()
         failed = self.cluster.mend([view.name for view in self.look().processes])

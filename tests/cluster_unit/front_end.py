@@ -54,12 +54,12 @@ class FakeFrontEnd:
             return 404, {"error": {"message": "order not found"}}, "unknown_order"
         return 200, {"data": {"order_no": number, **self.orders[number - 1]}}, ""
 
-    def post(self, key: str, wish: dict[str, Any]) -> tuple[int, Any, str]:
+    def post(self, key: str, trade: dict[str, Any]) -> tuple[int, Any, str]:
         """Place a trade; return status, body and failure."""
-        if failure := self.refused.get(wish["stock_name"]):
+        if failure := self.refused.get(trade["stock_name"]):
             return 404, {"order_no": -1, "message": "No."}, failure
         if key not in self.keys:
-            self.orders.append(wish)
+            self.orders.append(trade)
             self.keys[key] = len(self.orders)
         return 200, {"order_no": self.keys[key]}, ""
 
@@ -74,8 +74,8 @@ class FakeFrontEnd:
                 self.answer(*fake.get(self.path))
 
             def do_POST(self) -> None:
-                wish = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.answer(*fake.post(self.headers["Idempotency-Key"], wish))
+                trade = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self.answer(*fake.post(self.headers["Idempotency-Key"], trade))
 
             def answer(self, status: int, body: Any, failure: str) -> None:
                 content = json.dumps(body).encode()

@@ -21,7 +21,7 @@ def test_without_a_cluster_it_says_so(tmp_path: Path, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", FAULT_VERBS)
-def test_a_cluster_that_is_down_is_told_in_one_line(tmp_path: Path, verb: str) -> None:
+def test_a_cluster_that_is_down_is_reported_in_one_line(tmp_path: Path, verb: str) -> None:
     data = DataDir(tmp_path)
     data.write_topology(topology.local(3))
     make_secret(tmp_path / "cluster.secret")
@@ -30,7 +30,7 @@ def test_a_cluster_that_is_down_is_told_in_one_line(tmp_path: Path, verb: str) -
     assert "\n" not in str(refused.value)
 
 
-def test_a_cluster_without_its_secret_is_told_too(tmp_path: Path) -> None:
+def test_a_cluster_without_its_secret_is_reported_too(tmp_path: Path) -> None:
     DataDir(tmp_path).write_topology(topology.local(3))
     with pytest.raises(FaultRefused, match="BAZAAR_SECRET_FILE"):
         FaultInjector(tmp_path).inject("kill", "order-3")

@@ -20,7 +20,7 @@ def data(tmp_path: Path) -> DataDir:
     return made
 
 
-def test_nothing_said_gives_three_replicas(data: DataDir) -> None:
+def test_no_option_gives_three_replicas(data: DataDir) -> None:
     assert choose_topology(InitOptions(data), {}) == topology.local(3)
 
 

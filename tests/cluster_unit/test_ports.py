@@ -5,13 +5,21 @@ import threading
 
 import pytest
 
-from bazaar.cluster.ports import PortTaken, check_free, free_ports
-from bazaar.topology import Node
+from bazaar.cluster.ports import PortTaken, check_free, free_ports, free_topology
+from bazaar.topology import Node, local
 
 
 def node(host: str = "127.0.0.1") -> Node:
     served, control = free_ports(2)
     return Node(id=3, host=host, port=served, control_port=control)
+
+
+def test_a_free_topology_is_the_local_one_on_ports_of_its_own() -> None:
+    found = free_topology(2, 3)
+    ports = [port for _, one in found.nodes() for port in (one.port, one.control_port)]
+    assert [name for name, _ in found.nodes()] == [name for name, _ in local(2, 3).nodes()]
+    assert (ports.count(0), len(set(ports))) == (1, len(ports))
+    assert not {1, *ports} & {one.port for _, one in local(99, 99).nodes()}
 
 
 def test_free_ports_pass() -> None:

@@ -111,22 +111,22 @@ def test_nothing_happened() -> None:
     assert list(list_events(healthy(), healthy())) == []
 
 
-def test_a_failover_is_told() -> None:
+def test_a_failover_is_reported() -> None:
     lines = list(list_events(healthy(3, 1), end(healthy(2, 2), "order-3")))
     assert lines[:2] == ["order-3 was killed (pid 103)", "order-2 leads in term 2"]
 
 
-def test_a_killed_leader_without_successor_is_told() -> None:
+def test_a_killed_leader_without_successor_is_reported() -> None:
     lines = list(list_events(healthy(), end(healthy(), "order-3")))
     assert "no leader: order-3 led until now" in lines
 
 
-def test_an_exit_status_is_told() -> None:
+def test_an_exit_status_is_reported() -> None:
     lines = list(list_events(healthy(), end(healthy(), "dashboard", exit_status=2)))
     assert lines == ["dashboard exited with status 2 (pid 105)"]
 
 
-def test_pause_resume_and_restart_are_told() -> None:
+def test_pause_resume_and_restart_are_reported() -> None:
     paused = change(healthy(), "order-1", state=ProcessState.PAUSED, status=None)
     assert list(list_events(healthy(), paused)) == ["order-1 paused"]
     assert list(list_events(paused, healthy())) == ["order-1 resumed"]
@@ -134,12 +134,12 @@ def test_pause_resume_and_restart_are_told() -> None:
     assert list(list_events(healthy(), another))[-1] == "order-1 started (pid 999)"
 
 
-def test_the_in_sync_set_is_told_when_it_changes() -> None:
+def test_the_in_sync_set_is_reported_when_it_changes() -> None:
     behind = tell(healthy(), "order-3", in_sync=(2, 3))
     assert list(list_events(healthy(), behind)) == ["in sync: 2, 3 of 3 order replicas"]
 
 
-def test_lagging_and_catching_up_are_told() -> None:
+def test_lagging_and_catching_up_are_reported() -> None:
     behind = tell(healthy(), "order-1", lag_orders=500, lag_ms=2500.0)
     assert list(list_events(healthy(), behind)) == ["order-1 lags behind"]
     assert list(list_events(behind, healthy())) == ["order-1 has caught up (order 0)"]
@@ -147,14 +147,14 @@ def test_lagging_and_catching_up_are_told() -> None:
     assert list(list_events(healthy(), hardly)) == []
 
 
-def test_a_damaged_log_is_told() -> None:
+def test_a_damaged_log_is_reported() -> None:
     damaged = tell(healthy(), "order-1", state=ReplicaState.CORRUPT, is_ready=False)
     assert "order-1 stays out: its log is damaged; rebuild it" in list(
         list_events(healthy(), damaged)
     )
 
 
-def test_json_tells_who_leads_and_who_is_in_sync() -> None:
+def test_json_shows_who_leads_and_who_is_in_sync() -> None:
     snapshot = tell(healthy(), "order-3", in_sync=(2, 3))
     told = {view.name: describe(view, snapshot) for view in snapshot.processes}
     assert told["order-3"]["is_leader"] is True

@@ -15,7 +15,7 @@ from bazaar.cluster.exits import ClusterDown
 from bazaar.cluster.logs import tail
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.snapshot import Health, Observer, ProcessState
-from bazaar.cluster.starting import Starter, stages
+from bazaar.cluster.starting import stages, start
 from bazaar.cluster.stopping import read_supervisor_pid, stop_cluster
 from bazaar.cluster.supervisor import Supervisor
 from bazaar.cluster.supervisor_config import (
@@ -38,7 +38,7 @@ def supervised(data: DataDir) -> Iterator[Supervisor]:
     process = subprocess.Popen(
         supervisor_command(data), env=supervisor_environment(data, {}), cwd=env.ROOT
     )
-    supervisor = Supervisor(data.socket_path)
+    supervisor = Supervisor(data)
     try:
         assert wait_until(supervisor.is_running, TIMEOUT_S), process.poll()
         yield supervisor
@@ -61,12 +61,12 @@ def test_a_folder_of_any_name_is_supervised(tmp_path: Path, name: str) -> None:
 
 def test_a_process_that_does_not_start_is_reported_with_its_log(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
-    with supervised(data) as supervisor:
+    with supervised(data):
         found = data.read_topology()
-        observer = Observer(found, b"x" * 32, supervisor)
+        observer = Observer(data, {})
         data.log_path("order-2").write_text("from an earlier run\n")
         with socket.create_server(found.replica(2).address):
-            failures = Starter(data, observer, supervisor).start(["order-2"])
+            failures = start(observer, ["order-2"])
         assert len(failures) == 1
         assert f"cannot listen on port {found.replica(2).port}" in str(failures[0])
         assert "earlier" not in str(failures[0])
@@ -78,11 +78,10 @@ def test_a_process_that_does_not_start_is_reported_with_its_log(tmp_path: Path) 
 def test_a_stopped_supervisor_is_down_not_an_error(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     with supervised(data) as supervisor:
-        found = data.read_topology()
         assert not supervisor.stop("catalog"), "it does not run"
         stop_cluster(data)
         assert not supervisor.is_alive()
-        assert Observer(found, b"x" * 32, supervisor).take_snapshot().health is Health.DOWN
+        assert Observer(data, {}).take_snapshot().health is Health.DOWN
         with pytest.raises(ClusterDown, match="cluster up"):
             supervisor.processes()
 

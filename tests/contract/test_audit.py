@@ -57,7 +57,7 @@ def audit(
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Verdict:
     """Audit the cluster; something may happen between opening the sources and reading them."""
-    notes = AuditNotes.empty()
+    notes = AuditNotes()
     log = RemoteLog("order-2", replica or cluster.replica, PAGE_ROWS)
     ledger = RemoteLedger("catalog", catalog or cluster.catalog, PAGE_ROWS)
     meanwhile()
@@ -168,7 +168,7 @@ def test_a_whole_cluster_is_asked_by_its_parties(cluster: Cluster) -> None:
     dead = ReplicaClient(wire, wire, 1)
     replicas = {"order-1": dead, "order-2": cluster.replica}
     parties = ClusterClients(cluster.catalog, replicas, {"frontend-1": cluster.front_end})
-    notes = AuditNotes.empty()
+    notes = AuditNotes()
     with parties, AuditDatabase() as scratch:
         assert audit_cluster(parties, scratch, notes, PAGE_ROWS)
     assert notes.findings == []

@@ -30,7 +30,7 @@ from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType, Versio
 from bazaar.protocol.clients import CLIENTS, CatalogClient, ReplicaClient
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.statuses import EVENTS_MAX
-from bazaar.runtime import search
+from bazaar.runtime import order_table
 from catalog_app.models import Entry, Stock
 from tests.contract.conftest import HOLDER, ME, TERM, Cluster
 from tests.support.histories import STOCK, make_linked, make_order, make_page, make_trade
@@ -147,7 +147,7 @@ def test_rows_are_found_by_key_and_by_a_part_of_the_stock(
         for text in (str(first.key), first.key.hex, first.key.hex[-7:]):
             found = client.find(text, OrderNo(0), LIMIT)
             assert 1 in [row.order_no for row in found.rows]
-    monkeypatch.setattr(search, "SEARCHED_MAX", 1)
+    monkeypatch.setattr(order_table, "SEARCHED_MAX", 1)
     found = cluster.catalog.find(STOCK.name, OrderNo(0), LIMIT)
     assert ([row.order_no for row in found.rows], found.first) == ([2], 2)
     (whole,) = cluster.catalog.find(str(first.key), OrderNo(0), LIMIT).rows

@@ -18,7 +18,6 @@ from bazaar.topology import Node
 from dashboard.cluster_view import PollResult
 
 BASE = {"id": 1, "pid": 4242, "up_since_s": 0.0, "is_ready": True, "digest": GENESIS}
-NODE = Node(port=30001, control_port=30002)
 
 
 def catalog(term: int = 3, leader: int | None = 2, last: int = 9) -> CatalogStatus:
@@ -82,5 +81,6 @@ def reporting(*events: Event, began_s: float = 0.0) -> Status:
 
 
 def result(name: str, status: Status | None) -> PollResult:
-    reason = "" if status else "refused"
-    return PollResult(name, name.partition("-")[0], NODE, status, reason)
+    role, _, number = name.partition("-")
+    node = Node(id=int(number or 1), port=30001, control_port=30002)
+    return PollResult(name, role, node, status, "" if status else "refused")

@@ -124,6 +124,24 @@ def test_a_panel_changes_nothing(show: Show, superuser: Client, path: str) -> No
         assert "not allowed" in reply.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("name", [panel.name for panel in PANELS])
+def test_a_panels_json_is_a_page_in_a_browser(superuser: Client, show: Show, name: str) -> None:
+    show()
+    html = superuser.get(f"/api/{name}", headers={"Accept": "text/html"}).content.decode()
+    assert "as an object" in html
+    assert "Who may call it: Staff" in html
+    assert 'id="answer"' in html
+    assert superuser.get(f"/api/{name}")["content-type"] == "application/json"
+
+
+def test_a_panels_page_shows_others_the_sign_in_only(anonymous: Client) -> None:
+    reply = anonymous.get("/api/cluster", headers={"Accept": "text/html"})
+    assert reply.status_code == 403
+    assert 'href="/login/?next=%2Fapi%2Fcluster"' in reply.content.decode()
+    assert "unsafe-inline" not in reply["content-security-policy"]
+    assert 'style nonce="' in reply.content.decode()
+
+
 # The cluster
 
 

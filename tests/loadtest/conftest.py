@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.proof.books import Books
+from tests.proof.cluster_files import ClusterFiles
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Books:
-    return Books(tmp_path / "data")
+def files(tmp_path: Path) -> ClusterFiles:
+    return ClusterFiles(tmp_path / "data")

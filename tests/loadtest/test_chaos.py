@@ -1,4 +1,4 @@
-"""Chaos strikes, tells, and heals whatever it struck, however it ends."""
+"""Chaos injections, tells, and heals whatever it affected, however it ends."""
 
 import threading
 from collections.abc import Collection, Mapping
@@ -23,7 +23,7 @@ HEAL_TIMEOUT_S = 0.1
 ENOUGH_TIMEOUT_S = 10.0
 
 
-class FakeHands:
+class FakeActions:
     """A cluster that changes at once, and elects the largest replica that runs."""
 
     def __init__(self, *, lame: Collection[str] = (), strange: Collection[str] = ()) -> None:
@@ -65,9 +65,11 @@ class FakeHands:
 class Watched:
     """Chaos on a fake cluster, and what it told."""
 
-    def __init__(self, hands: FakeHands, *faults: Fault, interval_s: float = INTERVAL_S) -> None:
-        self.hands, self.marks = hands, list[Mark]()
-        self.chaos = Chaos(hands, ChaosPlan(faults, interval_s), heal_timeout_s=HEAL_TIMEOUT_S)
+    def __init__(
+        self, actions: FakeActions, *faults: Fault, interval_s: float = INTERVAL_S
+    ) -> None:
+        self.actions, self.marks = actions, list[Mark]()
+        self.chaos = Chaos(actions, ChaosPlan(faults, interval_s), heal_timeout_s=HEAL_TIMEOUT_S)
         self._changed = threading.Condition()
 
     def start(self) -> None:
@@ -90,7 +92,7 @@ class Watched:
 
 
 def test_a_killed_leader_is_marked_replaced_and_healed() -> None:
-    watched = Watched(FakeHands(), Fault.KILL_LEADER)
+    watched = Watched(FakeActions(), Fault.KILL_LEADER)
     watched.start()
     watched.wait_for("healed")
     assert watched.chaos.stop() == []
@@ -99,23 +101,23 @@ def test_a_killed_leader_is_marked_replaced_and_healed() -> None:
         ("elected", "order-2", 2),
         ("healed", "order-3", 2),
     ]
-    assert watched.hands.killed[0] == ("order-3", "KILL")
+    assert watched.actions.killed[0] == ("order-3", "KILL")
     times = [mark.at_s for mark in watched.marks]
     assert times == sorted(times)
     assert times[0] >= INTERVAL_S
 
 
 def test_a_paused_leader_is_resumed() -> None:
-    watched = Watched(FakeHands(), Fault.PAUSE_LEADER)
+    watched = Watched(FakeActions(), Fault.PAUSE_LEADER)
     watched.start()
     watched.wait_for("healed", 2)
     assert watched.chaos.stop() == []
-    assert {signal_name for _, signal_name in watched.hands.killed} == {"STOP"}
-    assert watched.hands.down == {}
+    assert {signal_name for _, signal_name in watched.actions.killed} == {"STOP"}
+    assert watched.actions.down == {}
 
 
 def test_one_fault_is_healed_before_the_next() -> None:
-    watched = Watched(FakeHands(), *Fault)
+    watched = Watched(FakeActions(), *Fault)
     watched.start()
     watched.wait_for("healed", 2 * len(Fault))
     assert watched.chaos.stop() == []
@@ -127,16 +129,16 @@ def test_one_fault_is_healed_before_the_next() -> None:
 
 def test_stopping_in_the_midst_of_a_fault_heals_it_first() -> None:
     """Ctrl-C ends in `stop`, too."""
-    watched = Watched(FakeHands(), Fault.KILL_CATALOG, interval_s=1.0)
+    watched = Watched(FakeActions(), Fault.KILL_CATALOG, interval_s=1.0)
     watched.start()
     watched.wait_for("kill-catalog")
     assert watched.chaos.stop() == []
-    assert watched.hands.down == {}
+    assert watched.actions.down == {}
     assert watched.told()[-1] == ("healed", "catalog", 1)
 
 
 def test_it_may_be_stopped_before_it_begins_and_twice() -> None:
-    watched = Watched(FakeHands(), Fault.KILL_CATALOG, interval_s=60.0)
+    watched = Watched(FakeActions(), Fault.KILL_CATALOG, interval_s=60.0)
     assert watched.chaos.stop() == []
     watched.start()
     assert watched.chaos.stop() == []
@@ -145,7 +147,7 @@ def test_it_may_be_stopped_before_it_begins_and_twice() -> None:
 
 
 def test_what_cannot_be_started_again_is_told() -> None:
-    watched = Watched(FakeHands(lame=["order-3"]), Fault.KILL_LEADER)
+    watched = Watched(FakeActions(lame=["order-3"]), Fault.KILL_LEADER)
     watched.start()
     watched.wait_for("not healed")
     assert watched.chaos.stop()[:2] == [
@@ -155,7 +157,7 @@ def test_what_cannot_be_started_again_is_told() -> None:
 
 
 def test_a_process_that_is_not_ours_is_told() -> None:
-    watched = Watched(FakeHands(strange=["catalog"]), Fault.KILL_CATALOG)
+    watched = Watched(FakeActions(strange=["catalog"]), Fault.KILL_CATALOG)
     watched.start()
     watched.wait_for("healed")
     assert "kill-catalog of catalog: [Errno 1] Operation not permitted" in watched.chaos.stop()

@@ -62,8 +62,8 @@ def read_summary(path: Path) -> Summary:
 
 def test_a_run_writes_what_is_wished_for(run: Run, front_end: FakeFrontEnd, tmp_path: Path) -> None:
     files = {name: str(tmp_path / name) for name in ("json", "csv", "history", "report")}
-    wishes = [part for name, path in files.items() for part in (f"--{name}", path)]
-    status, said = run("--requests", "300", "--processes", "2", "--no-proof", *wishes)
+    options = [part for name, path in files.items() for part in (f"--{name}", path)]
+    status, said = run("--requests", "300", "--processes", "2", "--no-proof", *options)
     assert status == exits.OK, said
     assert "passed" in said
     summary = read_summary(tmp_path / "json")
@@ -102,8 +102,8 @@ def test_a_front_end_that_shows_another_order_than_it_acknowledged_is_caught(
     """The proof at the end can fail: one order of many has another quantity afterwards."""
     place = front_end.post
 
-    def alter(key: str, wish: dict[str, Any]) -> tuple[int, Any, str]:
-        return place(key, {**wish, "quantity": 77} if len(front_end.orders) == 9 else wish)
+    def alter(key: str, options: dict[str, Any]) -> tuple[int, Any, str]:
+        return place(key, {**options, "quantity": 77} if len(front_end.orders) == 9 else options)
 
     monkeypatch.setattr(front_end, "post", alter)
     status, said = run("--requests", "300", "--lookup", "0", "--quiet")

@@ -14,7 +14,7 @@ from bazaar import clock
 from bazaar.cluster.ports import free_ports
 from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
-from bazaar.loadtest.scripts import Crowd
+from bazaar.loadtest.scripts import ClientMix
 from bazaar.proof.records import Done
 from tests.loadtest.plans import make_plan, make_share
 
@@ -83,7 +83,7 @@ def play(plan: Plan, stop_after_s: float | None = None) -> list[Done]:
     async def main() -> None:
         share = make_share()
         share = type(share)(plan=plan, number=0, key_prefix=1, is_noting=True)
-        engine = Engine(plan, Crowd(share), lambda done, _: found.append(done))
+        engine = Engine(plan, ClientMix(share), lambda done, _: found.append(done))
         if stop_after_s is not None:
             asyncio.get_running_loop().call_later(stop_after_s, engine.stop, 0.05)
         async with asyncio.timeout(20):

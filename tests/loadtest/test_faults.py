@@ -6,42 +6,51 @@ import pytest
 
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.snapshot import ProcessState, Snapshot
-from bazaar.loadtest.faults import Choice, Fault, Strike, check_possible, list_targets, parse_faults
+from bazaar.loadtest.faults import (
+    Fault,
+    FaultInjection,
+    FaultSchedule,
+    check_possible,
+    list_targets,
+    parse_faults,
+)
 from tests.cluster_unit.test_snapshot import change, end, healthy
 
 ALL = tuple(Fault)
 
 
-def strikes(seed: int, count: int, *snapshots: Snapshot) -> list[Strike | None]:
-    choice = Choice(ALL, seed)
+def injections(seed: int, count: int, *snapshots: Snapshot) -> list[FaultInjection | None]:
+    choice = FaultSchedule(ALL, seed)
     return [choice.next(snapshots[n % len(snapshots)]) for n in range(count)]
 
 
 def test_the_same_seed_strikes_the_same() -> None:
-    assert strikes(7, 50, healthy()) == strikes(7, 50, healthy())
-    assert strikes(7, 50, healthy()) != strikes(8, 50, healthy())
+    assert injections(7, 50, healthy()) == injections(7, 50, healthy())
+    assert injections(7, 50, healthy()) != injections(8, 50, healthy())
 
 
 def test_the_faults_do_not_depend_on_what_the_cluster_does() -> None:
     other = change(healthy(2, 5), "order-1", state=ProcessState.EXITED, pid=0)
-    calm = [strike and strike.fault for strike in strikes(3, 40, healthy())]
-    assert calm == [strike and strike.fault for strike in strikes(3, 40, healthy(), other)]
+    calm = [injection and injection.fault for injection in injections(3, 40, healthy())]
+    assert calm == [
+        injection and injection.fault for injection in injections(3, 40, healthy(), other)
+    ]
 
 
 def test_every_fault_comes_once_in_every_round() -> None:
-    found = strikes(1, 5 * len(ALL), healthy())
+    found = injections(1, 5 * len(ALL), healthy())
     for n in range(5):
         rounds = found[n * len(ALL) : (n + 1) * len(ALL)]
-        assert sorted(strike.fault for strike in rounds if strike) == sorted(ALL)
+        assert sorted(injection.fault for injection in rounds if injection) == sorted(ALL)
 
 
 def test_every_replica_has_its_turn() -> None:
-    choice = Choice((Fault.KILL_REPLICA,), 0)
-    found = {strike.target for strike in islice(_all(choice), 40) if strike}
+    choice = FaultSchedule((Fault.KILL_REPLICA,), 0)
+    found = {injection.target for injection in islice(_all(choice), 40) if injection}
     assert found == {"order-1", "order-2", "order-3"}
 
 
-def _all(choice: Choice) -> "list[Strike | None]":
+def _all(choice: FaultSchedule) -> "list[FaultInjection | None]":
     return [choice.next(healthy()) for _ in range(40)]
 
 
@@ -70,7 +79,7 @@ def test_nobody_is_struck_who_is_not_there() -> None:
     assert list_targets(Fault.KILL_FOLLOWER, leaderless) == []
     assert list_targets(Fault.KILL_REPLICA, leaderless) == [("order-1",), ("order-2",)]
     assert list_targets(Fault.KILL_CATALOG, end(healthy(), "catalog")) == []
-    assert Choice((Fault.KILL_LEADER,), 0).next(leaderless) is None
+    assert FaultSchedule((Fault.KILL_LEADER,), 0).next(leaderless) is None
 
 
 def test_faults_are_read_with_commas_between() -> None:

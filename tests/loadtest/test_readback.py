@@ -17,7 +17,7 @@ from bazaar.loadtest.readback import UNANSWERED_MAX, read_back
 from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.history_checks import load_history
 from bazaar.proof.verdict import AuditNotes, Verdict
-from tests.proof.books import ORDERS, Books
+from tests.proof.cluster_files import ORDERS, ClusterFiles
 
 
 class FrontEnd(ThreadingHTTPServer):
@@ -25,7 +25,7 @@ class FrontEnd(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, files: ClusterFiles) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.right: dict[int, dict[str, Any]] = {
             order.order_no: {
@@ -34,7 +34,7 @@ class FrontEnd(ThreadingHTTPServer):
                 "trade_type": order.trade_type.value,
                 "quantity": order.quantity,
             }
-            for order in books.orders
+            for order in files.orders
         }
         self.said: dict[int, tuple[int, dict[str, Any], dict[str, str]]] = {}
         self.asked: list[int] = []
@@ -65,8 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def front_end(books: Books) -> Iterator[FrontEnd]:
-    with FrontEnd(books) as server:
+def front_end(files: ClusterFiles) -> Iterator[FrontEnd]:
+    with FrontEnd(files) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -74,8 +74,8 @@ def front_end(books: Books) -> Iterator[FrontEnd]:
         thread.join()
 
 
-def judge(books: Books, *urls: str) -> Verdict:
-    return audit(Subject(data=books.data, is_offline=True, urls=urls), books.records())
+def judge(files: ClusterFiles, *urls: str) -> Verdict:
+    return audit(Subject(data=files.data, is_offline=True, urls=urls), files.records())
 
 
 def failure(status: int, name: str) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -83,45 +83,53 @@ def failure(status: int, name: str) -> tuple[int, dict[str, Any], dict[str, str]
     return status, {"error": {"code": status, "message": name}}, headers
 
 
-def test_every_acknowledged_order_is_read_back_once(books: Books, front_end: FrontEnd) -> None:
-    verdict = judge(books, front_end.url)
+def test_every_acknowledged_order_is_read_back_once(
+    files: ClusterFiles, front_end: FrontEnd
+) -> None:
+    verdict = judge(files, front_end.url)
     assert (verdict.sentences, verdict.gaps) == ((), ())
     assert verdict.counts["orders read back"] == ORDERS
     assert sorted(front_end.asked) == list(range(1, ORDERS + 1))
 
 
-def test_an_order_that_is_not_shown_any_more_is_lost(books: Books, front_end: FrontEnd) -> None:
+def test_an_order_that_is_not_shown_any_more_is_lost(
+    files: ClusterFiles, front_end: FrontEnd
+) -> None:
     """I3, though every database has it."""
     front_end.said[17] = failure(404, "unknown_order")
-    (finding,) = judge(books, front_end.url).findings
+    (finding,) = judge(files, front_end.url).findings
     assert (finding.invariant, finding.where, finding.order_no) == ("I3", "front end", 17)
     assert "acknowledged to client 1, is not shown any more (status 404)" in finding.message
 
 
-def test_an_order_that_is_shown_otherwise_is_named(books: Books, front_end: FrontEnd) -> None:
+def test_an_order_that_is_shown_otherwise_is_named(
+    files: ClusterFiles, front_end: FrontEnd
+) -> None:
     wrong = {**front_end.right[17], "quantity": 99}
     front_end.said[17] = (200, {"data": wrong}, {})
     front_end.said[18] = (200, {"data": front_end.right[19]}, {})
-    first, second = judge(books, front_end.url).findings
+    first, second = judge(files, front_end.url).findings
     assert first.order_no == 17
     assert f"is shown as {wrong['trade_type']} 99 {wrong['stock_name']} now" in first.message
     assert (second.order_no, second.invariant) == (18, "I3")
 
 
-def test_a_front_end_that_answers_nonsense_is_named(books: Books, front_end: FrontEnd) -> None:
+def test_a_front_end_that_answers_nonsense_is_named(
+    files: ClusterFiles, front_end: FrontEnd
+) -> None:
     front_end.said[18] = (200, {"data": []}, {})
-    (finding,) = judge(books, front_end.url).findings
+    (finding,) = judge(files, front_end.url).findings
     assert (finding.invariant, finding.order_no) == ("I3", 18)
 
 
 def test_orders_that_nobody_tells_of_are_a_gap_and_asked_for_in_vain_a_few_times(
-    books: Books, front_end: FrontEnd
+    files: ClusterFiles, front_end: FrontEnd
 ) -> None:
     for number in range(1, ORDERS + 1):
         front_end.said[number] = failure(503, "not_serving")
-    notes = AuditNotes.empty()
+    notes = AuditNotes()
     with AuditDatabase() as scratch:
-        load_history(books.records(), scratch, notes)
+        load_history(files.records(), scratch, notes)
         read_back([front_end.url], scratch, notes, deadline_s=0.2)
     assert notes.findings == []
     (gap,) = notes.gaps
@@ -129,12 +137,14 @@ def test_orders_that_nobody_tells_of_are_a_gap_and_asked_for_in_vain_a_few_times
     assert UNANSWERED_MAX <= len(set(front_end.asked)) < ORDERS
 
 
-def test_the_other_front_end_is_asked_when_one_is_gone(books: Books, front_end: FrontEnd) -> None:
+def test_the_other_front_end_is_asked_when_one_is_gone(
+    files: ClusterFiles, front_end: FrontEnd
+) -> None:
     (nobody,) = free_ports(1)
-    verdict = judge(books, f"http://127.0.0.1:{nobody}", front_end.url)
+    verdict = judge(files, f"http://127.0.0.1:{nobody}", front_end.url)
     assert (verdict.exit, verdict.counts["orders read back"]) == (exits.OK, ORDERS)
 
 
-def test_orders_are_read_back_over_http_only(books: Books) -> None:
+def test_orders_are_read_back_over_http_only(files: ClusterFiles) -> None:
     with pytest.raises(CommandFailed, match="Orders are read back over http, not from https://x"):
-        judge(books, "https://x")
+        judge(files, "https://x")

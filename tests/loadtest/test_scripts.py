@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bazaar.client.answers import OrderAnswer
 from bazaar.core.types import TradeType
-from bazaar.loadtest.scripts import Pace, Replay, make_script, read_cast
+from bazaar.loadtest.scripts import Pace, Replay, make_script, read_replay
 from bazaar.loadtest.workload import make_keys
 from bazaar.proof.records import FORMAT, Done, Header, HistoryError, HistoryWriter
 from tests.loadtest.plans import make_share
@@ -85,10 +85,12 @@ def test_a_replay_repeats_each_clients_operations_in_time_with_new_keys_and_numb
     replay = Replay(HISTORY, keys.__next__, is_fresh=False)
     claims = []
     while (claim := replay.claim(0, 0.0)) is not None:
-        due_s, intent = claim
-        claims.append((due_s, intent.kind, intent.stock_name, intent.shares, intent.order_no))
-        if intent.kind == "trade":
-            replay.learn(0, OrderAnswer(7, "BoarCo", TradeType.BUY, 3), intent)
+        due_s, operation = claim
+        claims.append(
+            (due_s, operation.kind, operation.stock_name, operation.shares, operation.order_no)
+        )
+        if operation.kind == "trade":
+            replay.learn(0, OrderAnswer(7, "BoarCo", TradeType.BUY, 3), operation)
     assert claims == [
         (0.1, "query", "BoarCo", None, None),
         (0.5, "trade", "BoarCo", 3, None),
@@ -107,8 +109,12 @@ def write(path: Path, records: list[Done]) -> Path:
 
 def test_processes_share_the_clients_of_a_history(tmp_path: Path) -> None:
     path = write(tmp_path / "h", HISTORY)
-    cast = read_cast(path)
-    assert (cast.clients, cast.stock_names, cast.end_s) == (2, ("BoarCo", "GameStart"), 0.9)
+    replay_plan = read_replay(path)
+    assert (replay_plan.clients, replay_plan.stock_names, replay_plan.end_s) == (
+        2,
+        ("BoarCo", "GameStart"),
+        0.9,
+    )
     for number, count in ((0, 3), (1, 1)):
         share = make_share(number, processes=2, replay=str(path))
         assert list(share.clients) == [number]
@@ -119,7 +125,7 @@ def test_a_damaged_history_is_refused_with_its_line(tmp_path: Path) -> None:
     path = write(tmp_path / "h", HISTORY)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(HistoryError, match="line 5"):
-        read_cast(path)
+        read_replay(path)
 
 
 def test_visitors_of_one_seed_differ_from_each_other() -> None:

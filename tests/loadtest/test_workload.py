@@ -1,4 +1,4 @@
-"""What visitors do: as the seed's client, by a seeded chance."""
+"""What clients do: as the seed's client, by a seeded chance."""
 
 import random
 from collections import Counter
@@ -10,36 +10,43 @@ from hypothesis import strategies as st
 from bazaar.client.answers import OrderAnswer, StockAnswer
 from bazaar.core.types import TradeType
 from bazaar.loadtest.profiles import Weighted, read_profile
-from bazaar.loadtest.workload import CLIENTS_MAX, Choice, Habits, Intent, Visitor, make_keys
+from bazaar.loadtest.workload import (
+    CLIENTS_MAX,
+    ClientBehaviour,
+    Operation,
+    SeedClient,
+    StockChooser,
+    make_keys,
+)
 from tests.loadtest.plans import PLAN
 
 
-def make_visitor(seed: int = 1, p: float = 0.5, lookup: float = 0.5) -> Visitor:
-    habits = Habits(stocks=PLAN.stocks, p=p, lookup=lookup)
+def make_visitor(seed: int = 1, p: float = 0.5, lookup: float = 0.5) -> SeedClient:
+    behaviour = ClientBehaviour(stocks=PLAN.stocks, p=p, lookup=lookup)
     keys = make_keys(7, 0).__next__
-    return Visitor(habits, Choice(PLAN.stocks), random.Random(seed), keys)
+    return SeedClient(behaviour, StockChooser(PLAN.stocks), random.Random(seed), keys)
 
 
-def answer(intent: Intent, number: int, quantity: int = 100) -> StockAnswer | OrderAnswer:
+def answer(operation: Operation, number: int, quantity: int = 100) -> StockAnswer | OrderAnswer:
     """Answer as a cluster in which everything works."""
-    name = intent.stock_name or "BoarCo"
-    if intent.kind == "query":
+    name = operation.stock_name or "BoarCo"
+    if operation.kind == "query":
         return StockAnswer(name, Decimal(1), quantity, 0, 1, 0, is_stale=False, cache="hit")
-    return OrderAnswer(number, name, TradeType.BUY, intent.shares or 1)
+    return OrderAnswer(number, name, TradeType.BUY, operation.shares or 1)
 
 
-def play(visitor: Visitor, steps: int, quantity: int = 100) -> list[Intent]:
-    """Let a visitor do so many operations."""
+def play(client: SeedClient, steps: int, quantity: int = 100) -> list[Operation]:
+    """Let a client do so many operations."""
     done = []
     for number in range(1, steps + 1):
-        intent = visitor.next()
-        visitor.learn(answer(intent, number, quantity), intent)
-        done.append(intent)
+        operation = client.next()
+        client.learn(answer(operation, number, quantity), operation)
+        done.append(operation)
     return done
 
 
-def told(intents: list[Intent]) -> list[tuple[object, ...]]:
-    return [(i.kind, i.stock_name, i.trade_type, i.shares, i.order_no) for i in intents]
+def told(operations: list[Operation]) -> list[tuple[object, ...]]:
+    return [(i.kind, i.stock_name, i.trade_type, i.shares, i.order_no) for i in operations]
 
 
 @given(seed=st.integers(0, 2**32))
@@ -78,12 +85,12 @@ def test_only_orders_of_its_own_are_looked_up() -> None:
 
 
 def test_a_trade_that_failed_is_not_looked_up() -> None:
-    visitor = make_visitor(p=1.0, lookup=1.0)
-    query = visitor.next()
-    visitor.learn(answer(query, 1), query)
-    trade = visitor.next()
-    visitor.learn(None, trade)
-    assert (trade.kind, visitor.next().kind) == ("trade", "query")
+    client = make_visitor(p=1.0, lookup=1.0)
+    query = client.next()
+    client.learn(answer(query, 1), query)
+    trade = client.next()
+    client.learn(None, trade)
+    assert (trade.kind, client.next().kind) == ("trade", "query")
 
 
 @given(prefixes=st.tuples(st.integers(0, 2**48 - 1), st.integers(0, 2**48 - 1)))
@@ -95,7 +102,7 @@ def test_keys_of_clients_and_of_runs_never_meet(prefixes: tuple[int, int]) -> No
 
 
 def test_stocks_are_chosen_by_their_weights() -> None:
-    choice = Choice([Weighted("often", 9.0), Weighted("seldom", 1.0)])
+    choice = StockChooser([Weighted("often", 9.0), Weighted("seldom", 1.0)])
     chance = random.Random(1)
     counts = Counter(choice.pick(chance) for _ in range(10_000))
     assert 0.88 < counts["often"] / 10_000 < 0.92

@@ -52,7 +52,7 @@ def kept_file(tmp_path: Path) -> Path:
     return tmp_path / "data" / "client-orders.jsonl"
 
 
-def test_query_tells_the_stock_and_the_time(run: Run) -> None:
+def test_query_shows_the_stock_and_the_time(run: Run) -> None:
     status, said = run("query", "BoarCo")
     assert status == exits.OK
     assert said.startswith("BoarCo: 1000 shares at 1.5, volume 0, version 3 (hit)  [")
@@ -65,7 +65,7 @@ def test_many_times_end_in_a_line_of_running_times(run: Run) -> None:
     assert said.splitlines()[-1].startswith("query: 5 times, 0 refused, 0 failed; ms: min ")
 
 
-def test_trade_and_order_tell_the_same_order(run: Run) -> None:
+def test_trade_and_order_show_the_same_order(run: Run) -> None:
     assert run("trade", "BoarCo", "sell", "4")[1].startswith("order 1: sell 4 BoarCo  [")
     assert run("order", "1")[1].startswith("order 1: sell 4 BoarCo  [")
 
@@ -85,14 +85,14 @@ def test_a_repeated_key_is_one_trade_and_times_are_many(run: Run, front_end: Fak
         (("order", "9"), "order 9: order not found (404)"),
     ],
 )
-def test_a_refusal_is_told_and_is_status_1(
+def test_a_refusal_is_reported_and_is_status_1(
     run: Run, arguments: tuple[str, ...], words: str
 ) -> None:
     status, said = run(*arguments)
     assert (status, said.startswith(words)) == (exits.ERRORS, True)
 
 
-def test_json_tells_answers_and_errors(run: Run) -> None:
+def test_json_shows_answers_and_errors(run: Run) -> None:
     _, said = run("query", "BoarCo", "-n", "2", "-o", "json")
     told = json.loads(said)
     assert (told["mode"], told["times"]["query"]["count"]) == ("query", 2)
@@ -117,7 +117,7 @@ def test_simulate_keeps_its_orders_and_check_finds_them(run: Run, tmp_path: Path
     assert f"{len(kept)} orders checked: {len(kept)} match, 0 differ" in said
 
 
-def test_a_seed_draws_the_same_wishes_and_a_second_run_is_kept_too(
+def test_a_seed_draws_the_same_trades_and_a_second_run_is_stored_too(
     run: Run, front_end: FakeFrontEnd, tmp_path: Path
 ) -> None:
     for _ in range(2):
@@ -134,8 +134,8 @@ def test_simulate_trades_with_probability_p(run: Run, front_end: FakeFrontEnd) -
     assert front_end.orders == []
     run("simulate", "--requests", "20", "--p", "1", "--seed", "1")
     assert len(front_end.orders) == 20
-    assert {1 <= wish["quantity"] <= 10 for wish in front_end.orders} == {True}
-    assert {wish["trade_type"] for wish in front_end.orders} == {"buy", "sell"}
+    assert {1 <= trade["quantity"] <= 10 for trade in front_end.orders} == {True}
+    assert {trade["trade_type"] for trade in front_end.orders} == {"buy", "sell"}
 
 
 def test_simulate_does_not_trade_what_is_sold_out(run: Run, front_end: FakeFrontEnd) -> None:
@@ -172,7 +172,7 @@ def test_check_says_which_order_differs(
     assert (told["differing"], told["differences"][0]["kept"]["order_no"]) == (1, 5)
 
 
-def test_check_does_not_call_an_order_lost_that_nobody_could_tell_about(
+def test_check_does_not_call_an_order_lost_that_no_replica_could_answer(
     run: Run, front_end: FakeFrontEnd
 ) -> None:
     run("simulate", "--requests", "3", "--p", "1", "-q")
@@ -209,7 +209,7 @@ def test_check_does_not_call_an_order_lost_that_nobody_could_tell_about(
         (("check", "--orders", str(ROOT / "README.md")), "line 1 is no order"),
     ],
 )
-def test_a_wrong_wish_is_one_sentence_and_status_2(
+def test_a_wrong_argument_is_one_sentence_and_status_2(
     run: Run, front_end: FakeFrontEnd, arguments: tuple[str, ...], sentence: str
 ) -> None:
     status, said = run(*arguments)

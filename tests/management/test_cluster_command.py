@@ -1,4 +1,4 @@
-"""`manage.py cluster` refuses a wrong wish in one sentence, exit status 2."""
+"""`manage.py cluster` refuses a wrong argument in one sentence, exit status 2."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("logs", "catalog"), "There is no cluster in"),
     ],
 )
-def test_a_wrong_wish_is_one_sentence(
+def test_a_wrong_argument_is_one_sentence(
     data: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
     verb, *rest = arguments

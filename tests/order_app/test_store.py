@@ -8,11 +8,12 @@ from uuid import UUID
 import pytest
 from django.db import DatabaseError, connection
 
-from bazaar.core.digest import GENESIS
+from bazaar.core.digest import GENESIS, link
 from bazaar.core.failures import GapFound
 from bazaar.core.types import OrderNo, ReplicaId, Term
+from bazaar.runtime.order_table import VERIFY_ROWS
 from order_app.models import LogEntry
-from order_app.store import VERIFY_ROWS, OrderLog
+from order_app.store import OrderLog
 from tests.support.histories import make_linked, make_order, make_page
 
 COUNT = 20
@@ -176,3 +177,16 @@ def test_a_fault_is_found_where_two_readings_meet(db: None, damage: SQL, number:
     assert log.find_fault() == number
     damage(f"DELETE FROM LOG WHERE order_no = {number}")
     assert log.find_fault() == number
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("50%", 2), ("%", 2), ("_", 3), ("\\", 4), ("menhir", 1), ("x", None)],
+)
+def test_a_text_is_searched_for_as_it_is(db: None, text: str, found: int | None) -> None:
+    log = OrderLog()
+    names = ("MenhirCo", "50% off", "a_b", "a\\b")
+    orders = [make_order(number, stock_name=name) for number, name in enumerate(names, 1)]
+    log.append(tuple(link(GENESIS, orders)))
+    rows = log.search(text, 0, 10).rows
+    assert [row.order_no for row in rows] == ([] if found is None else [found])

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from bazaar.cluster import exits
 from bazaar.proof.records import HistoryWriter
-from tests.proof.books import ORDERS, Books
+from tests.proof.cluster_files import ORDERS, ClusterFiles
 
 
 @pytest.fixture(autouse=True)
@@ -26,26 +26,30 @@ def run(*arguments: str | Path) -> int:
     return 0
 
 
-def test_books_in_order_end_with_0(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--offline", "--data", books.data.root) == exits.OK
+def test_sound_databases_end_with_0(
+    files: ClusterFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--offline", "--data", files.data.root) == exits.OK
     *_, looked, end = capsys.readouterr().out.splitlines()
     assert f"{ORDERS} orders in the ledger" in looked
     assert end == "every promise holds"
 
 
 def test_a_broken_promise_is_a_sentence_and_3(
-    books: Books, capsys: pytest.CaptureFixture[str]
+    files: ClusterFiles, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    books.damage("order-2", "DELETE FROM order_app_logentry WHERE order_no = 17")
-    assert run("--offline", "--data", books.data.root) == exits.INCONSISTENT
+    files.damage("order-2", "DELETE FROM order_app_logentry WHERE order_no = 17")
+    assert run("--offline", "--data", files.data.root) == exits.INCONSISTENT
     first, *_, end = capsys.readouterr().out.splitlines()
     assert first == ("order-2: order 17 of the ledger should be there, because later ones are (I1)")
     assert end == "1 findings; broken: I1"
 
 
-def test_json_tells_the_same_to_programs(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
-    books.damage("order-2", "DELETE FROM order_app_logentry WHERE order_no = 17")
-    assert run("--offline", "--data", books.data.root, "-o", "json") == exits.INCONSISTENT
+def test_json_shows_the_same_to_programs(
+    files: ClusterFiles, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.damage("order-2", "DELETE FROM order_app_logentry WHERE order_no = 17")
+    assert run("--offline", "--data", files.data.root, "-o", "json") == exits.INCONSISTENT
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     (finding,) = told["findings"]
     assert (finding["invariant"], finding["where"], finding["order_no"]) == ("I1", "order-2", 17)
@@ -55,25 +59,25 @@ def test_json_tells_the_same_to_programs(books: Books, capsys: pytest.CaptureFix
 
 
 def test_a_history_is_judged_with_the_files(
-    books: Books, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    files: ClusterFiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "history.jsonl"
-    header, *history = books.records()
+    header, *history = files.records()
     with HistoryWriter(path, header) as writer:  # type: ignore[arg-type]
         for record in history:
             writer.write(record)
-    arguments = ("--offline", "--data", books.data.root, "--history", path)
+    arguments = ("--offline", "--data", files.data.root, "--history", path)
     assert run(*arguments) == exits.OK
     assert f"{ORDERS} trades acknowledged" in capsys.readouterr().out
-    lost = books.history[1]
-    books.damage("catalog", f"DELETE FROM catalog_app_entry WHERE order_no = {lost.order_no}")
+    lost = files.history[1]
+    files.damage("catalog", f"DELETE FROM catalog_app_entry WHERE order_no = {lost.order_no}")
     assert run(*arguments) == exits.INCONSISTENT
     assert "is lost: the ledger lacks its key (I3)" in capsys.readouterr().out
 
 
-def test_nobody_to_ask_ends_with_4(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_to_ask_ends_with_4(files: ClusterFiles, capsys: pytest.CaptureFixture[str]) -> None:
     """Ports on which nobody listens."""
-    root = books.data.root
+    root = files.data.root
     nodes = "".join(
         f"[[{name}]]\nid = 1\nport = {port}\ncontrol_port = {port + 1}\n"
         for name, port in (("front_ends", 1), ("replicas", 3))
@@ -105,11 +109,11 @@ def test_nobody_to_ask_ends_with_4(books: Books, capsys: pytest.CaptureFixture[s
         (("--limit", "7"), "unrecognized arguments: --limit 7"),
     ],
 )
-def test_a_wrong_wish_is_one_sentence_and_2(
-    books: Books, arguments: tuple[str, ...], sentence: str
+def test_a_wrong_argument_is_one_sentence_and_2(
+    files: ClusterFiles, arguments: tuple[str, ...], sentence: str
 ) -> None:
     with pytest.raises(CommandError) as caught:
-        call_command("audit", "--offline", "--data", str(books.data.root), *arguments)
+        call_command("audit", "--offline", "--data", str(files.data.root), *arguments)
     assert caught.value.returncode == exits.USAGE
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)

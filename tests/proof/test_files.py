@@ -14,17 +14,17 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.loadtest.prove import Subject, audit
 from bazaar.proof.verdict import FINDINGS_MAX, Verdict
-from tests.proof.books import NAMES, ORDERS, Books
+from tests.proof.cluster_files import NAMES, ORDERS, ClusterFiles
 
 LEDGER, LOG, STOCK = "catalog_app_entry", "order_app_logentry", "catalog_app_stock"
 
 
-def judge(books: Books) -> Verdict:
-    return audit(Subject(data=books.data, is_offline=True))
+def judge(files: ClusterFiles) -> Verdict:
+    return audit(Subject(data=files.data, is_offline=True))
 
 
-def test_books_in_order_keep_every_promise(books: Books) -> None:
-    verdict = judge(books)
+def test_sound_databases_keep_every_promise(files: ClusterFiles) -> None:
+    verdict = judge(files)
     assert (verdict.findings, verdict.gaps, verdict.exit) == ((), (), exits.OK)
     assert verdict.counts["orders in the ledger"] == ORDERS
     assert [verdict.counts[f"orders in order-{n}"] for n in (1, 2, 3)] == [ORDERS] * 3
@@ -113,9 +113,9 @@ REPLICA_CASES = {
 
 
 @pytest.mark.parametrize("wrong", REPLICA_CASES.values(), ids=REPLICA_CASES.keys())
-def test_damage_to_one_replica_is_named(books: Books, wrong: Case) -> None:
-    books.damage(wrong.name, *wrong.statements)
-    verdict = judge(books)
+def test_damage_to_one_replica_is_named(files: ClusterFiles, wrong: Case) -> None:
+    files.damage(wrong.name, *wrong.statements)
+    verdict = judge(files)
     assert verdict.exit == exits.INCONSISTENT
     assert {finding.where for finding in verdict.findings} == {wrong.name}
     first = verdict.findings[0]
@@ -203,12 +203,12 @@ CATALOG_CASES = {
 
 
 @pytest.mark.parametrize("wrong", CATALOG_CASES.values(), ids=CATALOG_CASES.keys())
-def test_damage_to_the_catalog_is_named(books: Books, wrong: Case) -> None:
+def test_damage_to_the_catalog_is_named(files: ClusterFiles, wrong: Case) -> None:
     if wrong.statements:
-        books.damage(wrong.name, *wrong.statements)
+        files.damage(wrong.name, *wrong.statements)
     else:
-        books.path(wrong.name).write_bytes(b"no database at all, whatever it is called" * 100)
-    verdict = judge(books)
+        files.path(wrong.name).write_bytes(b"no database at all, whatever it is called" * 100)
+    verdict = judge(files)
     assert verdict.exit == exits.INCONSISTENT
     told = [one for one in verdict.findings if re.search(wrong.message, one.message)]
     assert told, verdict.sentences
@@ -217,35 +217,35 @@ def test_damage_to_the_catalog_is_named(books: Books, wrong: Case) -> None:
     assert {one.invariant for one in verdict.findings} >= wrong.others
 
 
-def test_an_oversold_moment_is_found_though_it_was_made_good(books: Books) -> None:
+def test_an_oversold_moment_is_found_though_it_was_made_good(files: ClusterFiles) -> None:
     """I4 speaks of every committed state, not only of the last."""
     sums = "(SELECT SUM(quantity) FROM catalog_app_entry)"
-    books.damage("catalog", f"UPDATE {STOCK} SET issued = issued + {sums}")
-    assert judge(books).exit == exits.OK
-    books.damage(
+    files.damage("catalog", f"UPDATE {STOCK} SET issued = issued + {sums}")
+    assert judge(files).exit == exits.OK
+    files.damage(
         "catalog",
         f"UPDATE {LEDGER} SET quantity = quantity + 5000 WHERE order_no = 17",
         f"UPDATE {LEDGER} SET stock_name = (SELECT stock_name FROM {LEDGER} WHERE order_no = 17),"
         " trade_type = (SELECT CASE trade_type WHEN 'buy' THEN 'sell' ELSE 'buy' END"
         f" FROM {LEDGER} WHERE order_no = 17), quantity = quantity + 5000 WHERE order_no = 18",
     )
-    messages = [one.message for one in judge(books).findings if one.invariant == "I4"]
+    messages = [one.message for one in judge(files).findings if one.invariant == "I4"]
     assert any("after order 17 the catalog held" in message for message in messages), messages
 
 
-def test_a_replica_that_is_behind_keeps_every_promise(books: Books) -> None:
+def test_a_replica_that_is_behind_keeps_every_promise(files: ClusterFiles) -> None:
     """I8: a prefix is all that a log must be."""
-    books.damage("order-1", f"DELETE FROM {LOG} WHERE order_no > 30")
-    books.damage("order-2", f"DELETE FROM {LOG}")
-    verdict = judge(books)
+    files.damage("order-1", f"DELETE FROM {LOG} WHERE order_no > 30")
+    files.damage("order-2", f"DELETE FROM {LOG}")
+    verdict = judge(files)
     assert (verdict.findings, verdict.exit) == ((), exits.OK)
     assert verdict.counts["orders that order-1 is behind"] == ORDERS - 30
     assert verdict.counts["orders that order-2 is behind"] == ORDERS
 
 
-def test_much_damage_is_told_in_few_sentences(books: Books) -> None:
-    books.damage("order-1", f"UPDATE {LOG} SET quantity = quantity + 1")
-    verdict = judge(books)
+def test_much_damage_is_reported_in_few_sentences(files: ClusterFiles) -> None:
+    files.damage("order-1", f"UPDATE {LOG} SET quantity = quantity + 1")
+    verdict = judge(files)
     assert len(verdict.findings) == FINDINGS_MAX + 1
     assert verdict.findings[-1].message == (
         f"there are {ORDERS - FINDINGS_MAX} more findings of this promise"
@@ -254,12 +254,12 @@ def test_much_damage_is_told_in_few_sentences(books: Books) -> None:
 
 def test_pages_make_no_difference(tmp_path: Path) -> None:
     """Damage on both sides of a chunk's end, and at the ends of everything."""
-    books = Books(tmp_path / "data", orders=5_050)
+    files = ClusterFiles(tmp_path / "data", orders=5_050)
     for number in (1, 4999, 5000, 5001, 5_050):
-        books.damage("order-1", f"UPDATE {LOG} SET quantity = 99 WHERE order_no = {number}")
-    books.damage("order-2", f"DELETE FROM {LOG} WHERE order_no BETWEEN 4990 AND 5010")
-    books.damage("order-3", f"INSERT INTO {LOG} VALUES (5051, 'x', 'y', 'buy', 1, 'z')")
-    findings = judge(books).findings
+        files.damage("order-1", f"UPDATE {LOG} SET quantity = 99 WHERE order_no = {number}")
+    files.damage("order-2", f"DELETE FROM {LOG} WHERE order_no BETWEEN 4990 AND 5010")
+    files.damage("order-3", f"INSERT INTO {LOG} VALUES (5051, 'x', 'y', 'buy', 1, 'z')")
+    findings = judge(files).findings
     found = [one.order_no for one in findings if one.where == "order-1"]
     assert found == [1, 4999, 5000, 5001, 5_050]
     (missing,) = [one for one in findings if one.where == "order-2"]
@@ -268,19 +268,19 @@ def test_pages_make_no_difference(tmp_path: Path) -> None:
     assert "but the ledger ends at 5050" in beyond.message
 
 
-def test_a_missing_replica_is_a_gap_and_not_a_finding(books: Books) -> None:
-    books.path("order-2").unlink()
-    assert judge(books).exit == exits.OK, "nobody says that there should be one"
-    (books.data.root / "cluster.toml").write_text(topology.dump(topology.local(3)))
-    verdict = judge(books)
+def test_a_missing_replica_is_a_gap_and_not_a_finding(files: ClusterFiles) -> None:
+    files.path("order-2").unlink()
+    assert judge(files).exit == exits.OK, "nobody says that there should be one"
+    (files.data.root / "cluster.toml").write_text(topology.dump(topology.local(3)))
+    verdict = judge(files)
     assert verdict.exit == exits.UNREACHABLE
-    assert verdict.gaps == (f"order-2 has no database at {books.path('order-2')}.",)
+    assert verdict.gaps == (f"order-2 has no database at {files.path('order-2')}.",)
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + b"\xff" * 5000, b"x" * 9000])
-def test_a_database_that_is_none_is_a_finding(books: Books, content: bytes) -> None:
-    books.path("order-2").write_bytes(content)
-    (finding,) = judge(books).findings
+def test_a_database_that_is_none_is_a_finding(files: ClusterFiles, content: bytes) -> None:
+    files.path("order-2").write_bytes(content)
+    (finding,) = judge(files).findings
     assert (finding.where, finding.invariant) == ("order-2", "I3")
     assert "cannot be read" in finding.message
 
@@ -290,17 +290,17 @@ def test_a_folder_without_a_catalog_is_refused(tmp_path: Path) -> None:
         audit(Subject(data=DataDir(tmp_path), is_offline=True))
 
 
-def test_what_is_not_checkpointed_yet_is_read_too(books: Books) -> None:
+def test_what_is_not_checkpointed_yet_is_read_too(files: ClusterFiles) -> None:
     """In WAL the newest orders are beside the file."""
-    with closing(sqlite3.connect(books.path("order-1"))) as database:
+    with closing(sqlite3.connect(files.path("order-1"))) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"UPDATE {LOG} SET quantity = 99 WHERE order_no = {ORDERS}")
         database.commit()
-        assert books.path("order-1").with_name("order-1.sqlite3-wal").stat().st_size > 0
-        assert [one.order_no for one in judge(books).findings] == [ORDERS]
+        assert files.path("order-1").with_name("order-1.sqlite3-wal").stat().st_size > 0
+        assert [one.order_no for one in judge(files).findings] == [ORDERS]
 
 
-def test_an_audit_changes_nothing(books: Books) -> None:
-    before = {path.name: path.read_bytes() for path in books.data.root.iterdir()}
-    judge(books)
-    assert {path.name: path.read_bytes() for path in books.data.root.iterdir()} == before
+def test_an_audit_changes_nothing(files: ClusterFiles) -> None:
+    before = {path.name: path.read_bytes() for path in files.data.root.iterdir()}
+    judge(files)
+    assert {path.name: path.read_bytes() for path in files.data.root.iterdir()} == before

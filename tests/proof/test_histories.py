@@ -13,15 +13,17 @@ from bazaar.cluster import exits
 from bazaar.loadtest.prove import Subject, audit
 from bazaar.proof.records import Done, HistoryError, HistoryWriter
 from bazaar.proof.verdict import Verdict
-from tests.proof.books import ORDERS, Books
+from tests.proof.cluster_files import ORDERS, ClusterFiles
 
 History = list[Done]
 change = msgspec.structs.replace
 
 
-def judge(books: Books, history: History | None = None, *, has_ledger: bool = True) -> Verdict:
-    data = books.data if has_ledger else None
-    return audit(Subject(data=data, is_offline=True), books.records(history))
+def judge(
+    files: ClusterFiles, history: History | None = None, *, has_ledger: bool = True
+) -> Verdict:
+    data = files.data if has_ledger else None
+    return audit(Subject(data=data, is_offline=True), files.records(history))
 
 
 def place_of(history: History, kind: str, order_no: int) -> int:
@@ -31,96 +33,96 @@ def place_of(history: History, kind: str, order_no: int) -> int:
     )
 
 
-def edit(books: Books, kind: str, number: int, /, **changes: Any) -> History:
+def edit(files: ClusterFiles, kind: str, number: int, /, **changes: Any) -> History:
     """Return the history with one operation changed."""
-    history = [*books.history]
+    history = [*files.history]
     place = place_of(history, kind, number)
     history[place] = change(history[place], **changes)
     return history
 
 
 @pytest.mark.parametrize("has_ledger", [True, False])
-def test_a_history_that_is_right_passes(books: Books, *, has_ledger: bool) -> None:
-    verdict = judge(books, has_ledger=has_ledger)
+def test_a_history_that_is_right_passes(files: ClusterFiles, *, has_ledger: bool) -> None:
+    verdict = judge(files, has_ledger=has_ledger)
     assert (verdict.findings, verdict.gaps, verdict.exit) == ((), (), exits.OK)
     assert verdict.counts["trades acknowledged"] == ORDERS
     assert verdict.counts["reads judged"] == 2 * ORDERS
     assert verdict.counts["writes judged"] == (ORDERS if has_ledger else 0)
 
 
-def _stale_read(books: Books) -> History:
-    place = place_of(books.history, "trade", 17) + 1
-    before, after = books.history[place - 2], books.history[place]
+def _stale_read(files: ClusterFiles) -> History:
+    place = place_of(files.history, "trade", 17) + 1
+    before, after = files.history[place - 2], files.history[place]
     shown = {name: getattr(before, name) for name in ("version", "quantity", "trade_volume")}
-    return [*books.history[:place], change(after, **shown), *books.history[place + 1 :]]
+    return [*files.history[:place], change(after, **shown), *files.history[place + 1 :]]
 
 
-def _older_read(books: Books) -> History:
+def _older_read(files: ClusterFiles) -> History:
     """Read as before, after somebody has read the state after a trade."""
-    name = books.history[0].stock_name
-    first = next(one for one in books.history if one.stock_name == name)
-    return [*books.history, change(first, sent_s=900.0, done_s=901.0)]
+    name = files.history[0].stock_name
+    first = next(one for one in files.history if one.stock_name == name)
+    return [*files.history, change(first, sent_s=900.0, done_s=901.0)]
 
 
-def _impossible_read(books: Books) -> History:
-    place = place_of(books.history, "trade", 17) + 1
-    read = books.history[place]
+def _impossible_read(files: ClusterFiles) -> History:
+    place = place_of(files.history, "trade", 17) + 1
+    read = files.history[place]
     wrong = change(read, quantity=(read.quantity or 0) + 1)
-    return [*books.history[:place], wrong, *books.history[place + 1 :]]
+    return [*files.history[:place], wrong, *files.history[place + 1 :]]
 
 
-def _invented_version(books: Books) -> History:
-    read = books.history[0]
+def _invented_version(files: ClusterFiles) -> History:
+    read = files.history[0]
     shown = {"version": 99, "quantity": None, "trade_volume": None, "price": None}
-    return [*books.history, change(read, sent_s=900.0, done_s=901.0, **shown)]
+    return [*files.history, change(read, sent_s=900.0, done_s=901.0, **shown)]
 
 
-def _lost(books: Books) -> History:
-    trade = books.history[place_of(books.history, "trade", 17)]
+def _lost(files: ClusterFiles) -> History:
+    trade = files.history[place_of(files.history, "trade", 17)]
     ghost = change(trade, key=str(UUID(int=999)), order_no=ORDERS + 1, sent_s=800.0, done_s=801.0)
-    return [*books.history, ghost]
+    return [*files.history, ghost]
 
 
-def _doubled_key(books: Books) -> History:
-    trade = books.history[place_of(books.history, "trade", 17)]
-    return [*books.history, change(trade, order_no=18, sent_s=800.0, done_s=801.0)]
+def _doubled_key(files: ClusterFiles) -> History:
+    trade = files.history[place_of(files.history, "trade", 17)]
+    return [*files.history, change(trade, order_no=18, sent_s=800.0, done_s=801.0)]
 
 
-def _shared_number(books: Books) -> History:
-    return edit(books, "trade", 18, order_no=17)
+def _shared_number(files: ClusterFiles) -> History:
+    return edit(files, "trade", 18, order_no=17)
 
 
-def _refused_and_done(books: Books) -> History:
-    return edit(books, "trade", 17, outcome="refused", status=404, order_no=None)
+def _refused_and_done(files: ClusterFiles) -> History:
+    return edit(files, "trade", 17, outcome="refused", status=404, order_no=None)
 
 
-def _busy_and_done(books: Books) -> History:
-    return edit(books, "trade", 17, outcome="busy", status=429, order_no=None)
+def _busy_and_done(files: ClusterFiles) -> History:
+    return edit(files, "trade", 17, outcome="busy", status=429, order_no=None)
 
 
-def _other_number(books: Books) -> History:
-    return edit(books, "trade", ORDERS, order_no=ORDERS + 5)
+def _other_number(files: ClusterFiles) -> History:
+    return edit(files, "trade", ORDERS, order_no=ORDERS + 5)
 
 
-def _other_shares(books: Books) -> History:
-    return edit(books, "trade", 17, shares=99)
+def _other_shares(files: ClusterFiles) -> History:
+    return edit(files, "trade", 17, shares=99)
 
 
-def _misshown(books: Books) -> History:
-    return edit(books, "order", 17, shares=99)
+def _misshown(files: ClusterFiles) -> History:
+    return edit(files, "order", 17, shares=99)
 
 
-def _denied(books: Books) -> History:
+def _denied(files: ClusterFiles) -> History:
     nothing = {"stock_name": None, "trade_type": None, "shares": None}
-    return edit(books, "order", 17, outcome="not_found", status=404, **nothing)
+    return edit(files, "order", 17, outcome="not_found", status=404, **nothing)
 
 
-def _denied_stock(books: Books) -> History:
+def _denied_stock(files: ClusterFiles) -> History:
     nothing = {"version": None, "quantity": None, "trade_volume": None, "price": None}
-    return [change(books.history[0], outcome="not_found", status=404, **nothing)]
+    return [change(files.history[0], outcome="not_found", status=404, **nothing)]
 
 
-LIES: dict[str, tuple[Callable[[Books], History], str, str]] = {
+BROKEN_HISTORIES: dict[str, tuple[Callable[[ClusterFiles], History], str, str]] = {
     "a stale read": (_stale_read, "I7", r"client 1 read version \d+ of .+ after client 1"),
     "an older read": (_older_read, "I7", r"client 1 read version 1 of .+ at 900\.000 s, .+ after"),
     "a state that never was": (_impossible_read, "I7", r"but \d+ follows from \d+ in version"),
@@ -142,12 +144,12 @@ LIES: dict[str, tuple[Callable[[Books], History], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
+@pytest.mark.parametrize("lie", BROKEN_HISTORIES.values(), ids=BROKEN_HISTORIES.keys())
 def test_a_history_that_cannot_be_is_named(
-    books: Books, lie: tuple[Callable[[Books], History], str, str]
+    files: ClusterFiles, lie: tuple[Callable[[ClusterFiles], History], str, str]
 ) -> None:
     tell, invariant, message = lie
-    verdict = judge(books, tell(books))
+    verdict = judge(files, tell(files))
     assert verdict.exit == exits.INCONSISTENT
     told = [one for one in verdict.findings if re.search(message, one.message)]
     assert told, verdict.sentences
@@ -161,55 +163,55 @@ def test_a_history_that_cannot_be_is_named(
         *("an order denied", "a stock denied"),
     ],
 )
-def test_some_lies_are_seen_without_the_ledger(books: Books, name: str) -> None:
-    tell, invariant, _ = LIES[name]
-    verdict = judge(books, tell(books), has_ledger=False)
+def test_some_broken_promises_are_seen_without_the_ledger(files: ClusterFiles, name: str) -> None:
+    tell, invariant, _ = BROKEN_HISTORIES[name]
+    verdict = judge(files, tell(files), has_ledger=False)
     assert invariant in {finding.invariant for finding in verdict.findings}, verdict.sentences
 
 
-def _unanswered(books: Books) -> History:
+def _unanswered(files: ClusterFiles) -> History:
     """Let it happen without the client ever hearing of it."""
-    return edit(books, "trade", 17, outcome="indefinite", status=None, order_no=None, done_s=None)
+    return edit(files, "trade", 17, outcome="indefinite", status=None, order_no=None, done_s=None)
 
 
-def _never_happened(books: Books) -> History:
-    trade = books.history[place_of(books.history, "trade", 17)]
+def _never_happened(files: ClusterFiles) -> History:
+    trade = files.history[place_of(files.history, "trade", 17)]
     nobody = change(trade, key=str(UUID(int=999)), order_no=None, done_s=None)
-    return [*books.history, change(nobody, outcome="indefinite", status=503)]
+    return [*files.history, change(nobody, outcome="indefinite", status=503)]
 
 
-def _refused_rightly(books: Books) -> History:
-    trade = books.history[place_of(books.history, "trade", 17)]
+def _refused_rightly(files: ClusterFiles) -> History:
+    trade = files.history[place_of(files.history, "trade", 17)]
     nobody = change(trade, key=str(UUID(int=999)), order_no=None, outcome="refused", status=404)
-    return [*books.history, nobody]
+    return [*files.history, nobody]
 
 
-def _key_reused(books: Books) -> History:
+def _key_reused(files: ClusterFiles) -> History:
     """Have the key used by somebody who is not in this history."""
-    return edit(books, "trade", 17, outcome="refused", status=422, order_no=None, shares=99)
+    return edit(files, "trade", 17, outcome="refused", status=422, order_no=None, shares=99)
 
 
-def _repeated(books: Books) -> History:
-    trade = books.history[place_of(books.history, "trade", 17)]
-    return [*books.history, change(trade, sent_s=800.0, done_s=801.0)]
+def _repeated(files: ClusterFiles) -> History:
+    trade = files.history[place_of(files.history, "trade", 17)]
+    return [*files.history, change(trade, sent_s=800.0, done_s=801.0)]
 
 
-def _traded_by_others(books: Books) -> History:
-    return [one for one in books.history if one.kind != "trade" or (one.order_no or 0) % 2]
+def _traded_by_others(files: ClusterFiles) -> History:
+    return [one for one in files.history if one.kind != "trade" or (one.order_no or 0) % 2]
 
 
-def _marked_stale(books: Books) -> History:
-    place = place_of(books.history, "trade", 17) + 1
-    history = _stale_read(books)
+def _marked_stale(files: ClusterFiles) -> History:
+    place = place_of(files.history, "trade", 17) + 1
+    history = _stale_read(files)
     history[place] = change(history[place], is_stale=True)
     return history
 
 
-def _not_found_before_it_was(books: Books) -> History:
-    sight = books.history[place_of(books.history, "order", 17)]
+def _not_found_before_it_was(files: ClusterFiles) -> History:
+    sight = files.history[place_of(files.history, "order", 17)]
     nothing = {"stock_name": None, "trade_type": None, "shares": None}
     early = change(sight, outcome="not_found", sent_s=0.1, done_s=0.2, status=404, **nothing)
-    return [early, *books.history]
+    return [early, *files.history]
 
 
 @pytest.mark.parametrize(
@@ -220,22 +222,22 @@ def _not_found_before_it_was(books: Books) -> History:
     ],
 )
 @pytest.mark.parametrize("has_ledger", [True, False])
-def test_what_may_happen_is_no_lie(
-    books: Books, tell: Callable[[Books], History], *, has_ledger: bool
+def test_what_may_happen_breaks_no_promise(
+    files: ClusterFiles, tell: Callable[[ClusterFiles], History], *, has_ledger: bool
 ) -> None:
-    verdict = judge(books, tell(books), has_ledger=has_ledger)
+    verdict = judge(files, tell(files), has_ledger=has_ledger)
     assert (verdict.sentences, verdict.gaps) == ((), ())
 
 
-def test_a_price_change_is_a_version_that_no_trade_made(books: Books) -> None:
-    name = books.history[0].stock_name
-    books.damage(
+def test_a_price_change_is_a_version_that_no_trade_made(files: ClusterFiles) -> None:
+    name = files.history[0].stock_name
+    files.damage(
         "catalog",
         f"UPDATE catalog_app_stock SET price = '13', version = version + 1 WHERE name = '{name}'",
     )
-    newest = books.stocks[str(name)]
+    newest = files.stocks[str(name)]
     read = change(
-        books.history[0],
+        files.history[0],
         sent_s=900.0,
         done_s=901.0,
         version=newest.version + 1,
@@ -243,20 +245,20 @@ def test_a_price_change_is_a_version_that_no_trade_made(books: Books) -> None:
         quantity=newest.quantity,
         trade_volume=newest.trade_volume,
     )
-    assert judge(books, [*books.history, read]).findings == ()
+    assert judge(files, [*files.history, read]).findings == ()
     later = change(read, version=newest.version, price="12.5", sent_s=902.0, done_s=903.0)
-    (finding,) = judge(books, [*books.history, read, later]).findings
+    (finding,) = judge(files, [*files.history, read, later]).findings
     assert finding.invariant == "I7"
 
 
-def test_a_history_is_read_from_its_file(books: Books, tmp_path: Path) -> None:
+def test_a_history_is_read_from_its_file(files: ClusterFiles, tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
-    header, *history = books.records()
+    header, *history = files.records()
     with HistoryWriter(path, header) as writer:  # type: ignore[arg-type]
         for record in history:
             writer.write(record)
-    verdict = audit(Subject(data=books.data, is_offline=True), path)
-    assert verdict == judge(books)
+    verdict = audit(Subject(data=files.data, is_offline=True), path)
+    assert verdict == judge(files)
 
 
 @pytest.mark.parametrize(
@@ -271,14 +273,16 @@ def test_a_history_is_read_from_its_file(books: Books, tmp_path: Path) -> None:
     ],
 )
 def test_an_operation_that_cannot_be_judged_is_refused(
-    books: Books, kind: str, changes: dict[str, object], fault: str
+    files: ClusterFiles, kind: str, changes: dict[str, object], fault: str
 ) -> None:
     with pytest.raises(HistoryError, match=re.escape(fault)):
-        judge(books, edit(books, kind, 17, **changes))
+        judge(files, edit(files, kind, 17, **changes))
 
 
-def test_damage_that_makes_reads_unjudgeable_is_a_gap_beside_its_finding(books: Books) -> None:
-    books.damage("catalog", "UPDATE catalog_app_entry SET trade_type = 'x' WHERE order_no = 17")
-    verdict = judge(books)
+def test_damage_that_makes_reads_unjudgeable_is_a_gap_beside_its_finding(
+    files: ClusterFiles,
+) -> None:
+    files.damage("catalog", "UPDATE catalog_app_entry SET trade_type = 'x' WHERE order_no = 17")
+    verdict = judge(files)
     assert verdict.exit == exits.INCONSISTENT
     assert ["cannot be judged" in gap for gap in verdict.gaps] == [True]

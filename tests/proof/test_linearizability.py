@@ -88,7 +88,7 @@ def test_an_empty_history_is_accepted() -> None:
 # What is found
 
 
-def test_an_old_read_after_a_trade_is_found_and_told() -> None:
+def test_an_old_read_after_a_trade_is_found_and_described() -> None:
     earlier, later = buy(2, 13, 3.1, end_s=3.16), read(7, 12, 3.201, 3.21)
     violation = only(check([later, read(1, 12, 3.0, 3.05), earlier]))
     assert violation == Violation(ViolationKind.OLD_READ, earlier, later)

@@ -1,5 +1,6 @@
 """Role, id, secret, cluster and data folder: whatever is wrong is named and explained."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,15 @@ def test_without_variables_the_shipped_cluster_is_used() -> None:
 def test_the_shipped_cluster_is_the_local_one_with_three_replicas() -> None:
     assert topology.load(topology.DEFAULT_PATH) == topology.local(3)
     assert topology.parse(topology.dump(topology.local(99, 99))) == topology.local(99, 99)
+
+
+def test_a_process_name_names_its_role_and_every_role_has_settings_and_an_app() -> None:
+    for name, node in topology.local(3, 2).nodes():
+        role = topology.role_of(name)
+        assert topology.process_name(role, node.id) == name
+        assert (node.control_port > 0) == role.has_control_port
+        assert find_spec(role.settings_module)
+        assert find_spec(role.app)
 
 
 def test_another_cluster_is_read_from_its_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py loadtest evaluate`: what it takes, and what it ends with."""
+"""`manage.py loadtest evaluate`: its options and its exit code."""
 
 import argparse
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ def run(options: Mapping[str, Any], environ: Mapping[str, str], say: Say) -> int
 
 
 def read_effort(options: Mapping[str, Any]) -> Effort:
-    """Return how much is to be measured. Raises Ended."""
+    """Return how much is to be measured. Raises CommandFailed."""
     _check("--seconds", options["seconds"], steps.SECONDS_MIN, steps.SECONDS_MAX)
     _check("--rate", options["rate"], 1, RATE_MAX)
     _check("--clients", options["clients"], 1, CLIENTS_MAX)
@@ -72,7 +72,7 @@ def _check(name: str, value: float, least: float, most: float) -> None:
 
 
 def complaints(evaluation: Evaluation) -> list[str]:
-    """Return what was expected and is not so, a sentence each."""
+    """Return expectations that were not met, a sentence each."""
     broken = [
         f"{one.step.title}: {finding}"
         for one in evaluation.outcomes

@@ -1,8 +1,8 @@
 """The plots of an evaluation."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
-from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,7 +42,7 @@ def list_figures(evaluation: Evaluation) -> list[tuple[str, Drawing]]:
 
 
 def draw_by_p(evaluation: Evaluation, theme: Theme) -> Figure:
-    """Draw the latency of each kind of operation against p, with and without the cache."""
+    """Draw latency against p for each kind of operation, with and without cache."""
     figure, rows = panels(*[2.2] * len(OPERATION_KINDS))
     for axes, kind in zip(rows, OPERATION_KINDS, strict=True):
         for is_cached, colour in ((True, theme.query), (False, theme.trade)):
@@ -113,8 +113,8 @@ def draw_small(outcome: Outcome, theme: Theme) -> Figure:
     figure, rows = panels(4.2, 1.7, 1.7)
     contents, hits, evictions = rows
     looks = outcome.looks
-    for look, later in pairwise(looks):
-        contents.hlines(look.ranks, look.at_s, later.at_s, color=theme.query, linewidth=0.9)
+    stays = [point for stay in list_stays(looks) for point in (*stay, (math.nan, math.nan))]
+    contents.plot(*zip(*stays, strict=True), color=theme.query, linewidth=0.9)
     contents.set_yscale("log")
     contents.set_yticks([1, 10, SMALL_CACHE, 100, 400], ["1", "10", str(SMALL_CACHE), "100", "400"])
     contents.minorticks_off()
@@ -133,6 +133,22 @@ def draw_small(outcome: Outcome, theme: Theme) -> Figure:
     rows[-1].set_xlabel("seconds since the run began")
     rows[-1].set_xlim(0, max((look.at_s for look in looks), default=1.0))
     return figure
+
+
+def list_stays(looks: Sequence[Look]) -> list[tuple[tuple[float, int], tuple[float, int]]]:
+    """
+    Return from when to when each stock was in memory.
+
+    Each stay is two points: a time in seconds, and the rank of the stock.
+    """
+    stays = []
+    begun: dict[int, float] = {}
+    for look in looks:
+        gone = set(begun) - set(look.ranks)
+        stays += [((begun[rank], rank), (look.at_s, rank)) for rank in gone]
+        begun = {rank: begun.get(rank, look.at_s) for rank in look.ranks}
+    end_s = looks[-1].at_s if looks else 0.0
+    return stays + [((since_s, rank), (end_s, rank)) for rank, since_s in begun.items()]
 
 
 def _hit_percent(looks: Sequence[Look]) -> list[float]:

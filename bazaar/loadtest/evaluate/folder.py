@@ -1,4 +1,4 @@
-"""Write an evaluation to a folder: page, plots and numbers; and read the numbers back."""
+"""An evaluation as a folder: page, plots and numbers, written and read."""
 
 import tempfile
 from pathlib import Path
@@ -16,7 +16,11 @@ PAGE, NUMBERS = "README.md", "results.json"
 
 
 def prepare(folder: Path) -> None:
-    """See that the folder can be written to, before anything is measured. Raises Ended."""
+    """
+    Check that the folder can be written to, before anything is measured.
+
+    Raises CommandFailed.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -26,8 +30,12 @@ def prepare(folder: Path) -> None:
 
 
 def write(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write everything and return the files. Raises Ended: it cannot be written."""
-    numbers = msgspec.json.format(msgspec.json.encode(evaluation), indent=1)
+    """
+    Write everything and return the files.
+
+    Raises CommandFailed: it cannot be written.
+    """
+    numbers = msgspec.json.encode(evaluation)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / NUMBERS, numbers.decode() + "\n")
@@ -50,7 +58,7 @@ def _refusal(folder: Path, error: OSError) -> CommandFailed:
 
 
 def read(folder: Path) -> Evaluation:
-    """Return the evaluation whose numbers are in a folder. Raises Ended."""
+    """Return the evaluation whose numbers are in a folder. Raises CommandFailed."""
     path = folder / NUMBERS
     try:
         return msgspec.json.decode(path.read_bytes(), type=Evaluation)

@@ -1,4 +1,4 @@
-"""What an evaluation found: plain values, kept as JSON and drawn from it."""
+"""The results of an evaluation: plain values, kept as JSON."""
 
 import itertools
 import math
@@ -48,7 +48,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at a front end's memory, counted since the run began."""
+    """One sample of a front end's memory, counted since the run began."""
 
     at_s: float
     ranks: tuple[int, ...]
@@ -59,7 +59,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step came to."""
+    """The result of one step."""
 
     step: Step
     command: str
@@ -71,7 +71,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it ran."""
+    """The machine of a run."""
 
     processor: str
     cores: int
@@ -82,7 +82,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it."""
+    """All results of an evaluation."""
 
     machine: Machine
     started: str
@@ -171,7 +171,7 @@ def _recovery(episode: Episode, pause_s: float | None) -> Recovery:
 
 
 def _longest_pause(traded_s: Sequence[float], from_s: float, to_s: float) -> float | None:
-    """Return the longest time between two trades, the later of which is within two times."""
+    """Return the longest time between two trades of which the later is in a span."""
     gaps = [
         later - earlier for earlier, later in itertools.pairwise(traded_s) if from_s <= later < to_s
     ]

@@ -1,5 +1,5 @@
 """
-Measure every step on clusters of our own, by the command that anybody may type.
+Measure every step on a throw-away cluster, by the public command.
 
 Each step is a `manage.py loadtest` in a process of its own: what it writes is all that is read.
 """
@@ -45,7 +45,11 @@ Say = Callable[[str], None]
 
 
 def evaluate(effort: Effort, environ: Mapping[str, str], say: Say) -> Evaluation:
-    """Measure everything. Raises ClusterError, Ended: a cluster or a step could not be run."""
+    """
+    Measure everything.
+
+    Raises ClusterError, CommandFailed: a cluster or a step could not be run.
+    """
     begun_s, started = clock.monotonic_s(), datetime.fromtimestamp(clock.wall_s(), UTC)
     stocks = read_profile("sp500")
     steps = list_steps(effort)
@@ -94,7 +98,7 @@ class Runner:
         self._ranks = {one.stock_name: rank for rank, one in enumerate(stocks, start=1)}
 
     def measure(self, step: Step) -> Outcome:
-        """Run one step. Raises Ended: it left no result."""
+        """Run one step. Raises CommandFailed: it left no result."""
         with tempfile.TemporaryDirectory(prefix="bazaar-step-") as folder:
             history, found = Path(folder) / "history.jsonl", Path(folder) / "summary.json"
             kept = ("--history", str(history), "--json", str(found), "--quiet")

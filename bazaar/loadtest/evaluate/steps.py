@@ -54,7 +54,7 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def small_rate(self) -> int:
-        """Operations a second on the small cache: few, so that its contents can be followed."""
+        """Return the rate on the small cache, in operations a second."""
         return max(1, self.rate // SLOWER)
 
 

@@ -55,7 +55,7 @@ def _facts(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def wrap(text: str) -> str:
-    """Break a text, which has no table in it, into lines that fit a page; list items stay whole."""
+    """Break a text into lines that fit a page; list items stay whole."""
     return "\n".join(
         line if line.startswith("- ") else textwrap.fill(line, LINE_MAX)
         for line in text.splitlines()

@@ -1,4 +1,4 @@
-"""Look into a front end's memory while a load runs."""
+"""Samples of a front end's memory while a load runs."""
 
 import threading
 from typing import Self
@@ -15,7 +15,7 @@ LOOK_S = 0.5
 
 
 class Watch:
-    """Looks twice a second, in a thread, from entering until leaving."""
+    """Takes two samples a second, in a thread, from entering until leaving."""
 
     def __init__(self, node: Node, secret: bytes, ranks: dict[str, int]) -> None:
         """ranks: of the stocks by name, 1 for the one that is asked for most."""
@@ -43,7 +43,7 @@ class Watch:
             self._found.append((clock.monotonic_s(), status))
 
     def looks(self) -> list[Look]:
-        """Return what was seen, from the last look before the first request on."""
+        """Return the samples, from the last one before the first request on."""
         found = self._found
         last_idle = 0
         for number, (_, status) in enumerate(found):
@@ -55,7 +55,7 @@ class Watch:
 def look(
     ranks: dict[str, int], first: tuple[float, FrontEndStatus], now: tuple[float, FrontEndStatus]
 ) -> Look:
-    """Return what a status says, counted since the first."""
+    """Return a sample made of a status, counted since the first."""
     (first_s, before), (now_s, status) = first, now
     return Look(
         at_s=round(now_s - first_s, 2),

@@ -20,7 +20,7 @@ from bazaar.loadtest.report.theme import LIGHT, PLACES, Theme, style_sheet, with
 
 WIDTH_IN = 9.6
 FONT_PT = 9.5
-PNG_DPI = 144
+PNG_DPI = 120
 FONTS = ["system-ui", "Segoe UI", "Helvetica Neue", "Arial", "DejaVu Sans"]
 Drawing = Callable[[Theme], Figure]
 
@@ -69,7 +69,7 @@ def panels(*heights_in: float) -> tuple[Figure, list[Axes]]:
 
 def inline_svg(drawing: Drawing, name: str, label: str) -> str:
     """
-    Return a drawing as SVG to stand in a page that has the variables of the themes.
+    Return a drawing as SVG for a page that has the themes' variables.
 
     name: makes the ids in it unique within the page. label: for those who cannot see it.
     """

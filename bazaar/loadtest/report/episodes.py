@@ -1,4 +1,4 @@
-"""Faults as they are told in marks: from the strike to the healing, with the elections between."""
+"""Faults as they stand in marks: from the injection to the healing."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class Episode:
 
 
 def list_episodes(marks: Iterable[Mark]) -> list[Episode]:
-    """Return the faults among marks; a mark that neither ends one nor elects begins one."""
+    """Return the faults among marks, each with its elections."""
     found: list[Episode] = []
     for mark in sorted(marks, key=lambda mark: mark.at_s):
         if mark.what == ELECTED:

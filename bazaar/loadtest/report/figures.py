@@ -1,4 +1,4 @@
-"""The plots of one run, drawn from its summary. Times are seconds since the run began."""
+"""The plots of one run, drawn from its summary; times in s since it began."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -85,7 +85,7 @@ def draw_latency(summary: Summary, theme: Theme) -> Figure:
 
 
 def draw_percentiles(summary: Summary, theme: Theme) -> Figure:
-    """Draw latency against the percentile, each ninth on the axis as wide as the one before."""
+    """Draw latency against the percentile, on an axis that widens each nine."""
     figure, (axes,) = panels(3.4)
     last = 1.0
     for kind, one in summary.operations.items():
@@ -107,7 +107,7 @@ def draw_percentiles(summary: Summary, theme: Theme) -> Figure:
 
 
 def draw_cluster(summary: Summary, theme: Theme) -> Figure:
-    """Draw who leads, how far each replica is behind, and how many answers came from memory."""
+    """Draw the leader, the lag of each replica, and the share of hits."""
     figure, rows = panels(1.7, 1.7, 1.7)
     leaders, lags, hits = rows
     times = [sample.at_s for sample in summary.samples]
@@ -156,7 +156,7 @@ def set_log_ms(axes: Axes) -> None:
 
 
 def _every_second(summary: Summary, *kinds: str) -> tuple[list[float], list[Second]]:
-    """Return the middles of all seconds and what was done in each: nothing counts as zero."""
+    """Return the middle of each second and what was done in it."""
     seconds = [one for one in summary.series if one.kind in kinds]
     if not seconds:
         return [], []

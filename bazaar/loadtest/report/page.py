@@ -1,5 +1,5 @@
 """
-Write one run as one HTML page that needs nothing else: no script, no font, no link.
+Write one run as one HTML page without script, font or link.
 
 The page follows the reader's wish for light or dark, and so do its plots.
 """
@@ -53,7 +53,7 @@ class ReportError(ClusterError):
 
 def prepare_folder(folder: Path) -> None:
     """
-    Make the folder of a report and see that it can be written to, before anything is measured.
+    Make the folder of a report and check that it can be written to.
 
     Raises ReportError.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours as CSS or matplotlib understands them; the kinds of operation come in their order."""
+    """The colours of a page or plot, as CSS or matplotlib understands them."""
 
     paper: str
     ink: str

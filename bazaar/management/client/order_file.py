@@ -1,4 +1,4 @@
-"""The orders that a simulation placed: stored in a file, and compared with the server's."""
+"""The orders of a simulation: stored in a file, compared with the server's."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ _decoder = msgspec.json.Decoder(OrderAnswer)
 
 
 class OrderFile:
-    """Appends each order at once, so an interrupted simulation has stored its orders, too."""
+    """Appends each order at once, so an interrupted simulation loses none."""
 
     def __init__(self, path: Path, *, is_new: bool = False) -> None:
         """Open the file; is_new: delete what it holds. Raises CommandFailed (2)."""

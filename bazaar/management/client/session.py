@@ -1,4 +1,4 @@
-"""Calls to front ends for a person, or a program: each is reported with its running time."""
+"""Calls to front ends, each reported with its running time."""
 
 import statistics
 from collections import Counter
@@ -35,7 +35,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 class ClientSession:
-    """One run of a mode: sends calls, prints each result and, at the end, the running times."""
+    """One run of a mode: sends calls, prints results and, in the end, running times."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class ClientSession:
         key: UUID | None = None,
         expected: Collection[str] = (),
     ) -> OrderAnswer | None:
-        """Place one trade; return None when that failed. expected: failures that are no errors."""
+        """Place one trade; return None when it failed. expected: failures, no errors."""
         return self._call(
             "trade",
             f"{trade_type} {quantity} {stock_name}",
@@ -99,7 +99,7 @@ class ClientSession:
 
     def measure(self, kind: str, send: Callable[[], A]) -> tuple[A | ClientError, float]:
         """
-        Send a call of a kind (query, order, trade); return what came of it and the running time.
+        Send a call of a kind; return its result and running time.
 
         Raises CommandFailed (4): no front end can be reached.
         """
@@ -199,13 +199,13 @@ class ClientSession:
 
 
 def check_reached(error: ClientError) -> None:
-    """Raise CommandFailed (4) when an error says that no front end can be reached."""
+    """Raise CommandFailed (4) when an error means that no front end can be reached."""
     if isinstance(error, NoAnswer) and error.status is None:
         raise CommandFailed(error.message, exits.UNREACHABLE) from error
 
 
 def explain(error: ClientError) -> str:
-    """Return an error as a sentence, with what to do when the trade may have happened."""
+    """Return an error as a sentence, with what to do if the trade may have happened."""
     status = f" ({error.status})" if error.status else ""
     again = f" Repeat it with --key {error.key}" if error.key and not error.is_definite else ""
     return f"{error.message}{status}{again}"

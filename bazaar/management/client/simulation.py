@@ -56,7 +56,7 @@ def read_names(stock_set: str) -> tuple[str, ...]:
 
 def find_names(client: Client, stock_set: str | None) -> tuple[str, ...]:
     """
-    Return the names of a stock set; without one, of the shipped set that the catalog has.
+    Return the names of a stock set, or of the shipped set that the catalog has.
 
     Raises CommandFailed.
     """

@@ -1,4 +1,4 @@
-"""`manage.py client`: query stocks, trade, look orders up, and check that they are right."""
+"""`manage.py client`: query stocks, trade, look orders up and check them."""
 
 import argparse
 import os

@@ -1,17 +1,17 @@
 """`manage.py cluster`: run and operate a whole cluster on this machine."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from bazaar import clock
 from bazaar.clock import wait_until
-from bazaar.cluster import exits, init, logs, stopping, tables
+from bazaar.cluster import databases, exits, init, logs, stopping, tables
 from bazaar.cluster.arguments import read_choice, read_environ
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.databases import STOCKS
 from bazaar.cluster.exits import CommandFailed
 from bazaar.cluster.init import InitOptions
 from bazaar.cluster.launch import SERVERS
@@ -77,8 +77,27 @@ class Command(OneLineCommand):
 
     def run(self, options: dict[str, Any]) -> int:
         """Run one verb. Raises CommandFailed, SettingsError."""
-        environ = read_environ(os.environ, options)
-        return getattr(self, f"do_{options['verb']}")(environ, options) or exits.OK
+        environ, verb = read_environ(os.environ, options), options["verb"]
+        if verb in ("init", "up", "status", "down"):
+            return getattr(self, f"do_{verb}")(environ, options) or exits.OK
+        cluster, wanted = Cluster(DataDir.of(environ), environ), options["id"]
+        lines: Iterable[str] = ()
+        match verb:
+            case "kill":
+                lines = [cluster.kill(wanted, options["signal"])]
+            case "start":
+                lines = [cluster.start(wanted)]
+            case "stop":
+                lines = [cluster.stop(wanted)]
+            case "restart":
+                lines = cluster.restart(wanted)
+            case "rebuild":
+                lines = cluster.rebuild(wanted)
+            case "logs":
+                return self.do_logs(cluster, options)
+        for line in lines:
+            self.stdout.write(line)
+        return exits.OK
 
     def do_init(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         """Make files and databases."""
@@ -86,7 +105,7 @@ class Command(OneLineCommand):
         wanted.data.make()
         with hold(wanted.data):
             found = init.make_files(wanted, environ)
-            for line in init.make_databases(wanted, found, environ):
+            for line in databases.prepare_all(wanted.data, found, wanted.stocks, environ):
                 self.stdout.write(line)
         self.stdout.write(f"{wanted.data.root} is ready for {len(found.replicas)} order replicas")
 
@@ -119,42 +138,15 @@ class Command(OneLineCommand):
         wait_until(lambda: not is_held(data), stopping.FORCE_TIMEOUT_S)  # `up` ends, too
         self.stdout.write(f"stopped {', '.join(stopped) or 'the supervisor'}")
 
-    def do_kill(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
-        """Send a signal."""
-        cluster = Cluster(DataDir.of(environ), environ)
-        self.stdout.write(cluster.kill(options["id"], options["signal"]))
-
-    def do_start(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
-        """Start a process."""
-        self.stdout.write(Cluster(DataDir.of(environ), environ).start(options["id"]))
-
-    def do_stop(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
-        """Stop a process."""
-        self.stdout.write(Cluster(DataDir.of(environ), environ).stop(options["id"]))
-
-    def do_restart(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
-        """Stop and start a process."""
-        cluster = Cluster(DataDir.of(environ), environ)
-        name = cluster.resolve(options["id"])  # once: stopping the leader makes another one
-        self.stdout.write(cluster.stop(name))
-        self.stdout.write(cluster.start(name))
-
-    def do_rebuild(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
-        """Make a replica's database anew."""
-        for line in Cluster(DataDir.of(environ), environ).rebuild(options["id"]):
-            self.stdout.write(line)
-
-    def do_logs(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
-        """Print a log."""
-        cluster = Cluster(DataDir.of(environ), environ)
+    def do_logs(self, cluster: Cluster, options: Mapping[str, Any]) -> int:
+        """Print the end of a log, and follow it until Ctrl-C."""
         path = cluster.data.log_path(cluster.resolve(options["id"]))
         for line in logs.tail(path, _count("--lines", options["lines"], logs.LINES_MAX)):
             self.stdout.write(line)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             for line in logs.follow(path, clock.wait) if options["follow"] else ():
                 self.stdout.write(line)
-        except KeyboardInterrupt:
-            return
+        return exits.OK
 
 
 def _read_options(environ: Mapping[str, str], options: Mapping[str, Any]) -> InitOptions:
@@ -162,7 +154,7 @@ def _read_options(environ: Mapping[str, str], options: Mapping[str, Any]) -> Ini
         DataDir.of(environ),
         _optional("--replicas", options["replicas"]),
         _optional("--front-ends", options["front_ends"]),
-        read_choice("--stocks", options["stocks"], STOCKS),
+        read_choice("--stocks", options["stocks"], databases.STOCKS),
         read_choice("--server", options.get("server", "granian"), SERVERS),
         options.get("autorestart", False),
     )

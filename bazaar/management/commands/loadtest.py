@@ -1,4 +1,4 @@
-"""`manage.py loadtest`: drive a cluster, measure it, break it, and prove that it held."""
+"""`manage.py loadtest`: load a cluster, break it, measure and prove it."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from django.core.management.base import CommandParser, DjangoHelpFormatter
 from bazaar.cluster import tables
 from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.evaluate import command as evaluation
-from bazaar.loadtest.options import read_wish
+from bazaar.loadtest.options import read_options
 from bazaar.loadtest.run import run_load
 from bazaar.management.one_line import OneLineCommand
 from bazaar.settings.env import SettingsError
@@ -56,7 +56,7 @@ class Command(OneLineCommand):
         evaluation.declare(evaluate)
 
     def run(self, options: dict[str, Any]) -> int:
-        """Run a load. Raises Ended, ClusterError."""
+        """Run a load. Raises CommandFailed, ClusterError."""
         environ = dict(os.environ)
         if options["data"]:
             environ["BAZAAR_DATA_DIR"] = str(Path(options["data"]).absolute())
@@ -64,9 +64,9 @@ class Command(OneLineCommand):
             if options["verb"] == "evaluate":
                 signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the cluster, too
                 return evaluation.run(options, environ, self._say)
-            wish = read_wish(options, environ)
-            out = self.stderr if wish.outputs.is_json_shown else self.stdout
-            return run_load(wish, environ, tables.open_console(out))
+            load = read_options(options, environ)
+            out = self.stderr if load.outputs.is_json_shown else self.stdout
+            return run_load(load, environ, tables.open_console(out))
         except SettingsError as error:
             raise CommandFailed(str(error)) from error
 

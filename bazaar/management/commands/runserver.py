@@ -1,4 +1,4 @@
-"""`manage.py runserver --settings bazaar.settings.ROLE`: one role by hand, on its own port."""
+"""`manage.py runserver`: the role of the settings by hand, on its own port."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`manage.py load_stocks SET --settings bazaar.settings.catalog`: list a shipped set of stocks."""
+"""`manage.py load_stocks SET`: list a shipped set of stocks."""
 
 from typing import Any
 

@@ -26,7 +26,7 @@ from bazaar.loadtest.evaluate.steps import (
     warm_up,
 )
 from bazaar.loadtest.evaluate.watch import look
-from bazaar.loadtest.options import read_wish
+from bazaar.loadtest.options import read_options
 from bazaar.loadtest.profiles import Weighted
 from bazaar.proof.records import Done
 from bazaar.protocol.statuses import CachedStock, FrontEndStatus
@@ -62,7 +62,7 @@ def test_loadtest_takes_the_options_of_every_step(seconds: float) -> None:
     parser = load_command_class("bazaar", "loadtest").create_parser("manage.py", "loadtest")
     for step in [*list_steps(Effort(seconds=seconds)), warm_up(Effort())]:
         options = vars(parser.parse_args([*step.options, "--url", "http://127.0.0.1:1"]))
-        wish = read_wish(options, dict(os.environ))
+        wish = read_options(options, dict(os.environ))
         assert wish.plan.duration_s == pytest.approx(step.seconds)
         assert wish.plan.p == step.p
         assert wish.plan.is_fresh is not step.is_cached

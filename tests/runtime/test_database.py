@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from bazaar.runtime.storage import database_bytes
+from bazaar.runtime.database import database_bytes
 
 
 def test_the_database_and_its_log_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

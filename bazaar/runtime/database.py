@@ -1,5 +1,6 @@
-"""System checks: what can only be said once Django is set up."""
+"""The database of this process: its checks, migrations and size."""
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -8,10 +9,13 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 
+_FILE_ENDINGS = ("", "-wal")
+"""Of the database's file and its write-ahead log."""
+
 
 @register("bazaar")
 def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Say when the role's database cannot be opened."""
+    """Return the error of the system check when the role's database cannot be opened."""
     if not has_database():
         return []
     name = settings.DATABASES[DEFAULT_DB_ALIAS].get("NAME")
@@ -28,7 +32,7 @@ def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def has_database() -> bool:
-    """Tell whether the role keeps one; Django puts a dummy where it does not."""
+    """Tell whether the role has one; Django has a dummy engine for a role without."""
     return str(connection.settings_dict["ENGINE"]) != "django.db.backends.dummy"
 
 
@@ -39,3 +43,18 @@ def find_missing_migrations() -> list[str]:
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def database_bytes() -> int | None:
+    """Return the size of the database in bytes; None where there is no file."""
+    name = connection.settings_dict["NAME"]
+    if not has_database() or not Path(name).is_file():
+        return None
+    return sum(_file_bytes(Path(f"{name}{ending}")) for ending in _FILE_ENDINGS)
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # SQLite removes the log when the last connection is closed
+        return 0

@@ -30,7 +30,7 @@ _CATALOG = ("catalog_app.Entry", "catalog_app.Stock", "catalog_app.Leadership")
 _ORDER = ("order_app.LogEntry", "order_app.HeardTerm")
 
 
-class Books:
+class ClusterFiles:
     """The files of one catalog and three replicas in a folder; see `run` for its clients."""
 
     def __init__(self, root: Path, orders: int = ORDERS, seed: int = 1) -> None:
@@ -62,9 +62,9 @@ class Books:
         self._read(name, number)
         self.stocks[name] = stock = decide(self.stocks[name], trade)
         digest = extend(self.rows[-1][5] if self.rows else GENESIS, order)
-        wish = (name, trade_type.value, trade.quantity)
+        columns = (name, trade_type.value, trade.quantity)
         self.orders.append(order)
-        self.rows.append((number, trade.key.hex, *wish, digest, TERM, stock.version))
+        self.rows.append((number, trade.key.hex, *columns, digest, TERM, stock.version))
         self.history.append(
             Done(
                 **_span("trade", number + 0.3),
