@@ -41,11 +41,16 @@ class Suite:
             raise SuiteBroke(f"{failed} fails without any fault, so it has caught none.")
 
     def _stages(self, path: str) -> Iterator[list[str]]:
-        """Yield what pytest is given: first the folder that mirrors the file's, then the rest."""
+        """
+        Yield what pytest is given: the folder that mirrors the file's, the contract, the rest.
+
+        The first two run in one process, so what catches a fault is the same each time.
+        """
         *_, room, _ = path.split("/")
         folders = dict.fromkeys((f"tests/{room}", "tests/contract"))
         near = [folder for folder in folders if (self.tree / folder).is_dir()]
-        yield near  # in one process: what catches a fault is the same each time
+        for folder in near:
+            yield [folder]
         yield ["tests", *(f"--ignore={one}" for one in (*LEFT_OUT, *near)), "--numprocesses", "2"]
 
     def _confirm(self, *arguments: str) -> str | None:
