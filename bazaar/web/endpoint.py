@@ -39,7 +39,7 @@ class Audience(StrEnum):
     """The callers of an endpoint, in the words that its page shows."""
 
     PUBLIC = "Anybody; no signature is asked for."
-    MEMBER = "Members of the cluster, who sign each request, and staff at the dashboard."
+    MEMBER = "Members of the cluster, who sign each request; staff may read at the dashboard."
 
 
 ReadyAnswer = tuple[list[tuple[str, str]], bytes, Callable[[float], None] | None]
