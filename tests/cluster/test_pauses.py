@@ -71,14 +71,14 @@ def test_a_paused_front_end_delays_a_trade_by_its_lease_and_reads_the_new_state(
     cluster: LiveCluster,
 ) -> None:
     """I7: it is waited out, then dropped; when it wakes up it does not answer from old memory."""
-    before = query(cluster, "MenhirCo").body
+    before = query(cluster, "BoarCo").body
     cluster.pause("frontend-1")
     leader = cluster.leader()
-    trade = Trade(uuid4(), "MenhirCo", TradeType.BUY, 1)
+    trade = Trade(uuid4(), "BoarCo", TradeType.BUY, 1)
     with client_of(cluster, leader) as client:
         client.trade(Term(cluster.look().term), [trade], 10.0)
     cluster.resume("frontend-1")
-    after = query(cluster, "MenhirCo").body
+    after = query(cluster, "BoarCo").body
     assert after["quantity"] == before["quantity"] - 1
     assert after["trade_volume"] == before["trade_volume"] + 1
     assert_proof(cluster)
