@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run any command in any role: `manage.py COMMAND --settings bazaar.settings.ROLE`."""
+"""`manage.py COMMAND --settings bazaar.settings.ROLE`: any command, any role."""
 
 import os
 import sys

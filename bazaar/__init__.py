@@ -1,1 +1,1 @@
-"""The Django project of all roles, and everything that the roles share; see ARCHITECTURE.md."""
+"""The Django project of all roles, and what they share; see ARCHITECTURE.md."""

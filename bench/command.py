@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from bazaar import clock
-from bazaar.loadtest.evaluate.run import describe_machine
+from bazaar.loadtest.evaluate.runner import describe_machine
 from bazaar.settings import env
 from bench import effort, growth, paused, queries, sizes, tables, trades
 from bench.effort import Effort

@@ -16,7 +16,7 @@ PING_TIMEOUT_S = 0.2
 
 
 class LeaderProtection:
-    """When the last leader was elected, and a way to ask it; safe for many threads."""
+    """When the last leader was elected, and clients to ping it; for many threads."""
 
     def __init__(
         self, replicas: Mapping[ReplicaId, ReplicaClient], now_s: Callable[[], float]
@@ -24,7 +24,7 @@ class LeaderProtection:
         """
         now_s: a monotonic clock.
 
-        A restarted catalog protects nobody until the next claim.
+        A restarted catalog protects no leader until the next claim.
         """
         self._replicas, self._now_s = replicas, now_s
         self._began_s = now_s() - LEADER_PROTECTION_S

@@ -26,7 +26,7 @@ RETRY_S = 0.05
 
 
 class PendingInvalidation(Protocol):
-    """A notification that was sent and whose answer nobody has waited for yet."""
+    """A notification that was sent, and whose answer is not read yet."""
 
     def finish(self, until_s: float) -> None:
         """Wait for the answer; until_s: on the monotonic clock. Raises Failure."""
@@ -44,7 +44,7 @@ class HolderClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The time, handed in."""
+    """The time, as a parameter."""
 
     now_s: Callable[[], float]
     """Seconds on a clock that never goes back."""
@@ -90,12 +90,12 @@ class LeaseTableShell:
             self.table.renew(holder_id, self._clock.now_s())
 
     def subscribe(self, holder_id: str, stock_name: str) -> bool:
-        """Note, before a stock is read, that a holder will keep it; tell whether it may."""
+        """Note, before a stock is read, that a holder will store it; tell whether it may."""
         with self._lock:
             return self.table.subscribe(holder_id, stock_name)
 
     def unsubscribe(self, holder_id: str, stock_name: str) -> None:
-        """Note that a holder does not keep a stock after all."""
+        """Note that a holder does not store a stock after all."""
         with self._lock:
             self.table.unsubscribe(holder_id, stock_name)
 
@@ -112,12 +112,10 @@ class LeaseTableShell:
 
     def begin(self, changes: Sequence[Change]) -> Invalidation:
         """
-        Notify every holder that may have them to forget stocks.
+        Notify every holder that may have these stocks to forget them.
 
-        Then `finish`, commit, `settle`.
-
-        Nobody else may keep these stocks until `settle`. All notifications go out from this thread,
-        because a thread for each costs several times as much as what it sends.
+        Then `finish`, commit, `settle`; until `settle` no holder may store them. All notifications
+        go out from this thread, because a thread for each costs several times as much as it sends.
         """
         self.list_holders()
         with self._lock:
@@ -131,7 +129,7 @@ class LeaseTableShell:
         """
         Wait until every holder has forgotten, or its lease is over.
 
-        Return the dropped ones.
+        Returns the holders that were dropped.
         """
         changes = invalidation.changes
         until_s = self._clock.now_s() + INVALIDATE_TIMEOUT_S

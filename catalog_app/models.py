@@ -61,10 +61,10 @@ class Entry(models.Model):
     term = models.BigIntegerField()
     digest = models.CharField(max_length=64)
     version = models.BigIntegerField()
-    """The version that the stock has from this entry on; what histories are checked with."""
+    """The version that the stock has from this entry on; the audit checks reads with it."""
 
     class Meta:
-        """I4 as constraints: bought and sold are whole numbers >= 0."""
+        """Every entry is an order."""
 
         constraints = order_constraints("entry")
 
@@ -73,13 +73,13 @@ class Entry(models.Model):
 
 
 class Leadership(models.Model):
-    """The one row that says who leads (I6); changed only by compare-and-set."""
+    """The one row with term and leader (I6), changed only by compare-and-set."""
 
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)
 
     class Meta:
-        """I4 as constraints: bought and sold are whole numbers >= 0."""
+        """Exactly one row."""
 
         constraints = [models.CheckConstraint(name="leadership_is_one_row", condition=Q(id=1))]
 
@@ -89,9 +89,9 @@ class Leadership(models.Model):
 
 class HolderRegistration(models.Model):
     """
-    A process that may be serving stocks from memory.
+    A process that may serve stocks from memory.
 
-    Survives the catalog's restart.
+    The row survives the catalog's restart.
     """
 
     holder_id = models.UUIDField(primary_key=True)

@@ -26,7 +26,7 @@ _CENTS = Decimal("0.01")
 
 def get_leadership() -> Leadership:
     """Return the current term and its leader."""
-    ((term, leader),) = read(_LEADERSHIP)  # every replica asks several times a second: no ORM
+    ((term, leader),) = read(_LEADERSHIP)  # every replica reads it several times a second: no ORM
     return Leadership(Term(term), None if leader is None else ReplicaId(leader))
 
 

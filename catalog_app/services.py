@@ -33,7 +33,7 @@ log = logging.getLogger("bazaar.catalog")
 
 STOCK_SETS = ("asterix", "sp500")
 HOLDERS_MAX = 500
-"""Processes that may hold leases at once; each is told of every change."""
+"""Processes that may hold leases at once; each may have to be notified of a change."""
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
@@ -41,7 +41,8 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
     """
     Decide a batch of trades in one transaction.
 
-    Caches are told before the commit (I7). Raises StaleTerm, GapFound: definite, nothing changed.
+    Caches are invalidated before the commit (I7). Raises StaleTerm, GapFound (definite): nothing is
+    changed.
     """
     with wiring.writer():
         with _settling(), write_transaction() as database:
@@ -49,7 +50,7 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
             decision = decide_batch(facts, batch)
             with _invalidating(decision.stocks):
                 store.write(database, facts, decision)
-        wiring.counts().add(asked=len(batch.trades), placed=len(decision.orders))
+        wiring.counts().add(requested=len(batch.trades), placed=len(decision.orders))
         page = _page_for(batch, facts, decision)
     return BatchAnswer(decision.answers, page)
 
@@ -120,7 +121,7 @@ def claim_leadership(*, term: Term, leader: ReplicaId) -> Leadership:
     """
     Make `leader` the leader of term + 1 (I6).
 
-    Raises StaleTerm (definite): the current term is another one; it carries who leads.
+    Raises StaleTerm (definite): the current term is another one; it carries the leader.
     Raises LeaderAlive (definite): the leader is new, and the catalog reaches it.
     """
     current = selectors.get_leadership()
@@ -168,7 +169,7 @@ def register_holder(*, holder: HolderBody) -> float:
     """
     Begin the lease of a holder whose cache is empty; return its length in seconds.
 
-    Raises Busy (definite): there are too many. Holders whose lease is over are forgotten.
+    Raises Busy (definite): there are too many. Holders whose lease is over are deleted.
     """
     # Under the writer's lock: never between the invalidations of a change and its commit.
     with wiring.writer():

@@ -27,30 +27,30 @@ _writer = threading.Lock()
 
 @dataclass(slots=True)
 class Counts:
-    """What was done since the process began."""
+    """Counts since the process began."""
 
     batches: int = 0
     trades: int = 0
     stock_reads: int = 0
-    """How often a front end asked for a stock."""
+    """Stocks that front ends have read."""
     sizes: Histogram = field(default_factory=lambda: Histogram(SIZE_BOUNDS))
-    """Batches by how many trades they brought."""
+    """Batches by the number of their trades."""
     _reads: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, *, asked: int, placed: int) -> None:
+    def add(self, *, requested: int, placed: int) -> None:
         """Count one batch and its trades; the caller holds the writer's lock."""
         self.batches += 1
         self.trades += placed
-        self.sizes.add(asked)
+        self.sizes.add(requested)
 
     def add_read(self) -> None:
-        """Count one stock that was asked for."""
+        """Count one stock that was read."""
         with self._reads:
             self.stock_reads += 1
 
 
 def writer() -> AbstractContextManager[object]:
-    """Return the lock of the one writer: whoever changes the database holds it."""
+    """Return the lock that a thread holds while it changes the database."""
     return _writer
 
 
@@ -68,7 +68,7 @@ def lease_table() -> LeaseTableShell:
 
 @cache
 def leader_protection() -> LeaderProtection:
-    """Return what protects a new leader."""
+    """Return the protection of a new leader."""
     clients = {
         ReplicaId(node.id): ReplicaClient.at(
             node, settings.BAZAAR_SECRET, settings.BAZAAR_LIMITS.call_timeout_s
@@ -90,7 +90,7 @@ def page_orders_max() -> int:
 
 
 def start() -> None:
-    """Honour the leases that an earlier run of the catalog may have granted."""
+    """Honour the leases that may have been granted before a restart."""
     for row in selectors.list_holders():
         lease_table().honour(str(row.holder_id), _client_of(row.host, row.control_port))
     connections.close_all()
@@ -102,7 +102,7 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
 
 
 def status() -> CatalogStatus:
-    """Return what the catalog tells of itself."""
+    """Return the status."""
     leadership, (last, digest) = selectors.get_leadership(), selectors.LEDGER.head
     holders = lease_table().list_holders()
     return CatalogStatus(

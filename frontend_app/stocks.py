@@ -187,7 +187,7 @@ class StockReader:
 
         Raises UnknownStock, Busy (definite), Unreachable.
         """
-        is_known = stock_name in self.cache.heard or stock_name in self.cache.entries
+        is_known = stock_name in self.cache.versions_min or stock_name in self.cache.entries
         since_s = monotonic_s()
         if since_s < self._away_until_s:
             raise Unreachable("The catalog did not answer a moment ago.")

@@ -1,4 +1,4 @@
-"""An order replica's tables: its order log and the highest term it heard of."""
+"""An order replica's tables: its order log and the highest term it knows."""
 
 from django.db import models
 from django.db.models import Q
@@ -27,7 +27,7 @@ class LogEntry(models.Model):
 
 
 class HeardTerm(models.Model):
-    """The one row with the highest term heard and its leader (I5, I6)."""
+    """The one row with the highest term known and its leader (I5, I6)."""
 
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)

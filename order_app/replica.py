@@ -45,7 +45,7 @@ _PHRASES = {
 }
 """The event of each new state."""
 Request = tuple[Term, Trade]
-"""A trade and the term it is meant for."""
+"""A trade and the term in which it is to be placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class ReplicaShell:
         self._pending: list[PendingAppend] = []
         self._lock = threading.RLock()
         self._caught_up_s = monotonic_s()
-        """When this replica last had every order that it had heard of."""
+        """When this replica last had every order that it knew of."""
         self._reported_state = self.machine.state
         self._was_behind = False
         self.batcher: Batcher[Request, Answer] = Batcher(
@@ -128,9 +128,7 @@ class ReplicaShell:
 
     def take_notice(self, term: Term, leader: ReplicaId) -> None:
         """
-        Learn who leads.
-
-        Return once this replica leads, when it is the one (docs/DESIGN.md 4.3).
+        Learn which replica leads; return once this one leads, if it is named.
         """
         try:
             self.run(self.machine.take_notice(term, leader))
@@ -165,7 +163,7 @@ class ReplicaShell:
         return found
 
     def step_down(self, term: Term, leader: ReplicaId | None) -> None:
-        """Stop leading: a newer term was heard of."""
+        """Stop leading, because there is a newer term."""
         with self._lock:
             self.machine.step_down(term, leader)
         self._notify_all()
@@ -180,7 +178,7 @@ class ReplicaShell:
 
     @property
     def lag_orders(self) -> int:
-        """How many orders this replica is behind the newest it heard of."""
+        """How many orders this replica is behind the newest it knows of."""
         return max(0, self.machine.leader_last - self.machine.last)
 
     @property
@@ -314,9 +312,9 @@ class ReplicaShell:
 
     def _notify_all(self) -> None:
         """
-        Wake all threads to see who leads.
+        Wake all threads, because the leader may be another one.
 
-        Abort the appends of a leadership that is over.
+        Appends of a leadership that is over are aborted.
         """
         with self.shipping:
             self.shipping.notify_all()

@@ -4,8 +4,8 @@ One replicator a follower: sends it appends while this replica leads.
 As a rule the thread that places a batch sends its orders to all followers and takes their answers
 itself (`begin`, docs/adr/0023), so no other thread has to wake up. The replicator's own thread does
 the rest: it serves a follower that is behind, that could not be reached, or to which an append was
-under way. Without orders it sends an empty append every heartbeat, which says who leads and how far
-the leader is. A follower that does not answer is out of sync until it has every order again
+under way. Without orders it sends an empty append every heartbeat, which carries the leader and its
+newest order. A follower that does not answer is out of sync until it has every order again
 (docs/DESIGN.md 4.2).
 """
 
@@ -123,7 +123,7 @@ class Replicator:
                 left_s = until_s - monotonic_s()
                 if left_s <= FINISH_WAIT_MIN_S or self.shell.machine.outbox is not outbox:
                     raise
-                # The kept connection was over, which says nothing of the follower.
+                # The kept connection was over; the follower may be alive.
                 return self.client.append(append, left_s)
 
         self.settle(outbox, receive)

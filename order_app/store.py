@@ -1,5 +1,5 @@
 """
-The order log on disk: the core's `Log`, durable when `append` returns.
+The order log on disk: the core's `DurableLog`, durable when `append` returns.
 
 SQLite in WAL with synchronous=FULL (docs/adr/0002). The newest digest is kept in memory, because
 nearly every append needs it. Callers hold the replica's lock while they write: one writer a
@@ -40,11 +40,11 @@ class OrderLog(OrderTable):
         return digest if order_no == last else super().digest_at(order_no)
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:
-        """Store the highest term heard; durable when this returns."""
+        """Store the highest term known; durable when this returns."""
         HeardTerm.objects.update_or_create(pk=1, defaults={"term": term, "leader": leader})
 
     def load_term(self) -> tuple[Term, ReplicaId | None]:
-        """Return the highest term heard and its leader; term 0 when there was none."""
+        """Return the highest term known and its leader; term 0 when there was none."""
         row = HeardTerm.objects.values_list("term", "leader").first()
         if row is None:
             return Term(0), None

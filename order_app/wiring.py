@@ -44,22 +44,22 @@ def replica() -> ReplicaShell:
 
 
 @cache
-def lookout() -> CatalogClient:
-    """Return the client that looks whether the catalog is in reach; it gives up soon."""
+def probe_client() -> CatalogClient:
+    """Return the client of `probe_catalog`; its timeout is short."""
     limits = settings.BAZAAR_LIMITS
     node = settings.BAZAAR_TOPOLOGY.catalog
     return CatalogClient.at(node, settings.BAZAAR_SECRET, limits.ping_timeout_s)
 
 
-def look() -> None:
+def probe_catalog() -> None:
     """
     Note whether the catalog is in reach.
 
-    Without it nobody can lead (docs/DESIGN.md 4.3).
+    A leader needs it (docs/DESIGN.md 4.3).
     """
     machine = replica().machine
     try:
-        lookout().get_leadership()
+        probe_client().get_leadership()
     except Failure as failure:
         if machine.reaches_catalog:
             events.emit(log, logging.WARNING, "catalog out of reach", reason=failure.message)
@@ -77,7 +77,7 @@ def start() -> None:
     shell.begin_appends = tuple(replicator.begin for replicator in replicators)
     for replicator in replicators:
         replicator.start()
-    Loop("look", look, shell.limits.ping_interval_s).start()
+    Loop("probe", probe_catalog, shell.limits.ping_interval_s).start()
     threading.Thread(target=_start, args=(shell,), name="start", daemon=True).start()
 
 
@@ -96,7 +96,7 @@ def _start(shell: ReplicaShell) -> None:
 
 
 def ping() -> PingBody:
-    """Return what this replica says of itself; reads memory only, so it never waits."""
+    """Return the answer to a ping; it reads memory only, so it never waits."""
     machine = replica().machine
     return PingBody(
         replica_id=machine.me,
@@ -111,7 +111,7 @@ def ping() -> PingBody:
 
 
 def status() -> ReplicaStatus:
-    """Return what this replica tells of itself; reads memory only, so it never waits."""
+    """Return the status; it reads memory and sizes of files only, so it never waits."""
     shell = replica()
     machine, outbox = shell.machine, shell.machine.outbox
     return ReplicaStatus(

@@ -1,14 +1,15 @@
 """
 A coherent cache of stocks: one lease holder's side (docs/DESIGN.md 4.4).
 
-The catalog says "forget this stock below version v" before it commits v. From then on a reader may
-be given an answer only if its version is at least the highest one heard *when that reader began*,
-or if the answer was asked for after that reader began. So a fill is shared only while that holds
-(I7): an invalidation detaches the fills under way, and a reader who joined one and gets less than
-it had heard asks again for itself.
+Before the catalog commits version v of a stock, it invalidates all versions below v. From then on a
+reader gets an answer only if its version is at least the highest one invalidated to *when that
+reader began*, or if the request for it began after that reader. So readers share a fill only while
+that holds (I7): an invalidation detaches the fills under way, and a reader that joined one and gets
+an older version than it may have sends a request of its own.
 
-Left out: the right to serve at all (`leases`), locks and waiting (the front end's shell). `heard`
-holds one number a stock that ever changed, so it is bounded by the catalog's size.
+Left out: the lease, without which nothing is served (`coherence`); locks and waiting (the front
+end's shell). `versions_min` has one number for each stock that ever changed, so the catalog's size
+bounds it.
 """
 
 from collections import OrderedDict
@@ -19,7 +20,7 @@ from bazaar.core.types import Version
 
 
 class Versioned(Protocol):
-    """What the cache keeps: a stock, with whatever the shell adds to it."""
+    """A cache entry: a stock, with whatever the shell adds to it."""
 
     @property
     def name(self) -> str:
@@ -35,7 +36,7 @@ S = TypeVar("S", bound=Versioned)
 
 @dataclass(eq=False, slots=True)
 class Fill:
-    """One request for a stock that is under way, for the readers that share it."""
+    """One request for a stock under way, and the readers that share its answer."""
 
     stock_name: str
     is_detached: bool = False
@@ -46,16 +47,16 @@ class Ticket:
     """
     One reader's place in a fill.
 
-    `floor` is the version heard when the reader began.
+    version_min: the version below which it may have nothing, as known when it began.
     """
 
     fill: Fill
     is_owner: bool
-    floor: Version
+    version_min: Version
 
     def admits(self, stock: Versioned) -> bool:
         """Tell whether this reader may be given the fill's answer (I7)."""
-        return self.is_owner or stock.version >= self.floor
+        return self.is_owner or stock.version >= self.version_min
 
 
 @dataclass(slots=True)
@@ -64,7 +65,8 @@ class StockCache(Generic[S]):
 
     size_max: int
     entries: OrderedDict[str, S] = field(default_factory=OrderedDict)
-    heard: dict[str, Version] = field(default_factory=dict)
+    versions_min: dict[str, Version] = field(default_factory=dict)
+    """The version that each stock was invalidated below."""
     fills: dict[str, Fill] = field(default_factory=dict)
     hits: int = 0
     misses: int = 0
@@ -93,11 +95,11 @@ class StockCache(Generic[S]):
 
     def join(self, stock_name: str) -> Ticket:
         """Join the fill under way for a stock, or begin one and own it."""
-        floor = self.heard.get(stock_name, Version(0))
+        version_min = self.versions_min.get(stock_name, Version(0))
         if fill := self.fills.get(stock_name):
-            return Ticket(fill, is_owner=False, floor=floor)
+            return Ticket(fill, is_owner=False, version_min=version_min)
         fill = self.fills[stock_name] = Fill(stock_name)
-        return Ticket(fill, is_owner=True, floor=floor)
+        return Ticket(fill, is_owner=True, version_min=version_min)
 
     def finish(self, fill: Fill, stock: S | None) -> bool:
         """End a fill with its answer, if any; tell whether the answer was stored."""
@@ -105,7 +107,7 @@ class StockCache(Generic[S]):
             del self.fills[fill.stock_name]
         if stock is None or fill.is_detached:
             return False
-        if stock.version < self.heard.get(stock.name, 0):
+        if stock.version < self.versions_min.get(stock.name, 0):
             return False
         self.entries[stock.name] = stock
         self.entries.move_to_end(stock.name)
@@ -115,10 +117,11 @@ class StockCache(Generic[S]):
         return True
 
     def invalidate(self, stock_name: str, version: Version) -> None:
-        """Forget a stock below `version`; answers that are under way will not be kept."""
-        self.heard[stock_name] = max(version, self.heard.get(stock_name, Version(0)))
-        kept = self.entries.get(stock_name)
-        if kept is not None and kept.version < version:
+        """Forget a stock below `version`; do not store answers that are under way."""
+        known = self.versions_min.get(stock_name, Version(0))
+        self.versions_min[stock_name] = max(version, known)
+        entry = self.entries.get(stock_name)
+        if entry is not None and entry.version < version:
             del self.entries[stock_name]
         self._detach(stock_name)
 

@@ -8,7 +8,7 @@ A *holder* is a process that keeps stocks in memory. Two rules keep what it answ
   its own monotonic clock. So the lease always ends at the holder first.
 - A change commits only after every holder that may have the stock has forgotten it, or its lease is
   over. For that a holder subscribes to a stock *before* the stock is read. While a change is under
-  way nobody subscribes to its stocks: such an answer may be neither kept nor shared.
+  way no holder can subscribe to its stocks: such an answer may be neither stored nor shared.
 
 So, at every moment: a holder that may answer with an older version than the newest committed one is
 a subscriber, or has been notified and has forgotten the stock. Left out: the cache itself
@@ -109,9 +109,9 @@ class LeaseTable:
 
     def subscribe(self, holder_id: str, stock_name: str) -> bool:
         """
-        Note that a holder will keep a stock; call it before the stock is read.
+        Note that a holder will store a stock; call it before the stock is read.
 
-        Returns False when the holder must not keep it: it has no lease, or the stock is changing.
+        Returns False when the holder must not store it: it has no lease, or the stock is changing.
         """
         if holder_id not in self.leases or stock_name in self.changing:
             return False

@@ -1,8 +1,8 @@
 """
 A hash chain: equal digests at one number mean equal histories (I8).
 
-Left out: signatures. The chain finds accidents (a torn page, a lost row, a wrong restore), not a
-forger who can rewrite the whole log.
+Left out: signatures. The chain finds accidents (a torn page, a lost row, a wrong restore), not
+somebody's forgery of a whole log.
 """
 
 from collections.abc import Iterable, Iterator

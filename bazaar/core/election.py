@@ -1,11 +1,11 @@
 """
-Who leads: found out by pings, settled by the catalog (docs/DESIGN.md 4.3).
+Leader election by pings and a compare-and-set (docs/DESIGN.md 4.3).
 
-A front end watches the leader, and when it is gone chooses the live replica with the largest id and
-claims the next term for it. The catalog's compare-and-set on (term, leader) lets one claim win
-(I6); the loser adopts the winner. So any number of front ends may watch at once, and a wrong
-suspicion costs a term, never an order. Left out: time. The shell decides when to look again and how
-long silence is.
+A front end watches the leader. When it is gone, the front end chooses the live replica with the
+largest id and claims the next term for it. The catalog's compare-and-set on (term, leader) lets one
+claim win (I6); the losers adopt the winner. So any number of front ends may watch at once, and a
+wrong suspicion costs a term, never an order. Left out: time. The shell decides when to ping again
+and after how long a ping counts as silent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,14 +34,14 @@ from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
 
 LEADER_PROTECTION_S = 2.0
-"""For how long a new leader that the catalog reaches is not deposed by who cannot reach it."""
+"""For how long a new leader is not replaced while the catalog reaches it."""
 SILENCES_MAX = 2
 """Silent pings in a row after which the leader counts as dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """What a live replica says of itself."""
+    """The answer of a live replica to a ping."""
 
     replica_id: ReplicaId
     term: Term
@@ -50,12 +50,12 @@ class Ping:
     is_serving: bool
     is_leading: bool
     reaches_catalog: bool = True
-    """Whether the replica's latest look at the catalog succeeded; without it nobody can lead."""
+    """Whether the replica's latest probe of the catalog succeeded; a leader needs the catalog."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leadership:
-    """A term and who leads it; nobody before the first election."""
+    """A term and its leader; None before the first election."""
 
     term: Term
     leader: ReplicaId | None
@@ -74,10 +74,10 @@ def choose_leader(answers: Iterable[Ping]) -> ReplicaId:
 
 
 class Elector:
-    """One front end's view of who leads."""
+    """One front end's view of the leadership."""
 
     def __init__(self, replicas: Sequence[ReplicaId]) -> None:
-        """Know nobody yet; the first `watch` finds the leader or elects one."""
+        """Know no leader yet; the first `watch` finds one or elects one."""
         self.replicas = tuple(replicas)
         self.leadership = Leadership(Term(0), None)
         self.silences = 0
@@ -86,13 +86,13 @@ class Elector:
 
     def watch(self) -> Flow[None]:
         """
-        Look after the leader once: ping it, and replace it when it is gone.
+        Check the leader once: ping it, and replace it when it is gone.
 
         Raises Unreachable (indefinite): the catalog did not answer a claim. Raises NoReplica
         (definite).
         """
         leader = self.leadership.leader
-        if leader not in self.replicas:  # nobody yet, or one that this cluster does not have
+        if leader not in self.replicas:  # none yet, or one that this cluster does not have
             yield from self._elect(suspect=None)
             return
         try:
@@ -148,7 +148,7 @@ class Elector:
 
     def _elect(self, suspect: ReplicaId | None, *, is_live: bool = False) -> Flow[None]:
         """
-        Claim the next term for the best live replica, or adopt who was faster.
+        Claim the next term for the best live replica, or adopt a faster claim.
 
         is_live: the suspect lives, and is kept unless another one reaches the catalog.
         """
@@ -184,8 +184,8 @@ def is_protected(led_s: float, answer: Ping | None) -> bool:
     """
     Tell whether a claim against the leader must wait.
 
-    led_s: for how long the leader has led. answer: what it said to the catalog's own ping, if
-    anything. So front ends that see different replicas do not depose each other's leaders in turns.
+    led_s: for how long the leader has led. answer: to the catalog's own ping, if there was one. So
+    front ends that reach different replicas do not depose each other's leaders in turns.
     """
     if led_s >= LEADER_PROTECTION_S or answer is None:
         return False

@@ -1,10 +1,9 @@
 """
-What can go wrong, and whether it surely did not happen (I9).
+Every failure of the domain, and whether it is definite (I9).
 
-A *definite* failure had no effect and repeating the same request gives the same answer until
+A *definite* failure had no effect, and repeating the same request gives the same answer until
 something changes. After an *indefinite* one the trade may have happened: repeat it with the same
-key and the answer tells. Status codes and wire codes are not here; `bazaar.protocol.errors` adds
-them.
+key, and the answer shows it. Status codes and names on the wire are in `bazaar.protocol.errors`.
 """
 
 from typing import ClassVar, Self
@@ -112,7 +111,7 @@ class DamagedPage(Failure):
 
 
 class StaleTerm(Failure):
-    """The caller speaks for a leadership that is over (I5); carries the current one."""
+    """The request is for a leadership that is over (I5); carries the current one."""
 
     def __init__(self, term: Term, leader: ReplicaId | None, message: str = "") -> None:
         super().__init__(message or f"The current term is {term}, its leader {leader}.")
@@ -120,7 +119,7 @@ class StaleTerm(Failure):
 
 
 class NotLeader(Failure):
-    """The replica does not lead the term that was asked for; nothing was tried."""
+    """The replica does not lead the term of the request; nothing was tried."""
 
     default_message = "This replica is not the leader."
 
@@ -143,7 +142,7 @@ class Unreachable(Failure):
     """
     No answer came: refused, cut, silent or garbled.
 
-    What was asked may have happened.
+    The request may have been executed.
     """
 
     is_definite = False
@@ -153,7 +152,7 @@ class Unreachable(Failure):
         self, message: str = "", *, is_refused: bool = False, was_sent: bool = True
     ) -> None:
         """
-        Say what is known of the attempt.
+        Note what is known of the attempt.
 
         is_refused: no process listens there now. was_sent: the request may have arrived.
         """
@@ -180,5 +179,5 @@ class Diverged(Failure):
 
     @classmethod
     def at(cls, order_no: OrderNo, ours: Digest, theirs: Digest) -> Self:
-        """Say where: at or before one order, whose digests are given."""
+        """Return the failure at or before one order, whose two digests are given."""
         return cls(f"Logs differ at or before order {order_no}: {ours[:12]}, {theirs[:12]}.")

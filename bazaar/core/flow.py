@@ -1,8 +1,8 @@
 """
-Flows: decisions that need answers from elsewhere, written as generators.
+Flows: decisions that need answers from other processes, as generators.
 
-A flow yields an *effect* (a frozen value that names what it needs) and is resumed with the answer,
-or with the `Failure` thrown into it. It never waits, so the same flow runs under threads and HTTP
+A flow yields an *effect*, a frozen value that names what it needs. It is resumed with the answer,
+or a `Failure` is thrown into it. It never waits, so the same flow runs under threads and HTTP
 (`bazaar.runtime.loops.run`) and in the simulated network of `tests/sim`. A flow's steps between two
 effects are atomic for its machine: the caller holds the machine's lock while it steps and releases
 it while the effect is under way.
@@ -132,9 +132,9 @@ class SendTrades(Effect):
 @dataclass(frozen=True, slots=True)
 class AwaitLeader(Effect):
     """
-    Let the leader be checked or found anew, and time pass.
+    Wait while the leader is checked or a new one is found.
 
-    Answers the keys whose time is up, as a set; the others are worth another attempt.
+    Answers the keys whose deadline is over, as a set; the others are worth another attempt.
     """
 
     keys: tuple[UUID, ...]

@@ -1,8 +1,8 @@
 """
-How values are spread, without keeping them: counts in fixed buckets (I10).
+Histograms: how values are spread, as counts in fixed buckets (I10).
 
 Bucket i counts the values above bound i-1 and up to bound i; the last one has no upper end. Counts
-only grow, so two readings of the same histogram differ by what came in between. A quantile is exact
+only grow, so two snapshots of a histogram differ by what came in between. A quantile is exact
 to the width of its bucket. Left out: names and statuses (`bazaar.runtime.metrics`).
 """
 

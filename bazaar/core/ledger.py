@@ -4,8 +4,8 @@ The catalog's decision about a batch of trades (docs/DESIGN.md 4.1).
 The shell reads the facts (`LedgerFacts`) and applies the changes (`Decision`) inside one database
 transaction, so the same transaction that moves shares checks the term. Holds I2 (a known key is
 answered, not executed), I4 (0 <= quantity <= issued, and every accepted trade moves quantity and
-trade_volume together) and I5 (the term is the current one). Left out: how caches hear of a change
-(`leases`), and how orders reach replicas.
+trade_volume together) and I5 (the term is the current one). Left out: how caches are invalidated
+(`coherence`), and how orders reach replicas (`replication`).
 """
 
 from collections.abc import Mapping

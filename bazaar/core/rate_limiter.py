@@ -24,7 +24,7 @@ class RateLimiter:
     at_s: float = 0.0
 
     def admit(self, now_s: float) -> None:
-        """Let a question pass whose name may be unknown. Raises Busy (definite)."""
+        """Admit a request whose name may be unknown. Raises Busy (definite)."""
         self._refill(now_s)
         if self.spent >= self.burst:
             raise Busy("Too many unknown names were asked for; try again later.")

@@ -1,11 +1,11 @@
 """
 One order replica: it follows, takes over, leads (docs/DESIGN.md 4.1, 4.2).
 
-The log is handed in and durable when `append` returns, so every step here persists before it
-applies and applies before anything is answered. Holds I1 and I8 (only what `fresh_orders` has
-checked gets into the log), I2 (a known key is answered from the log), I3 (`place` returns only
-after the in-sync followers have the orders), I5 and I6 (terms only grow and are durable before they
-count). Left out: who leads (`election`), and when to send what to whom (the shell's replicators).
+The log is a parameter, and durable when `append` returns, so every step here persists before it
+applies and applies before it answers. Holds I1 and I8 (only what `fresh_orders` has checked gets
+into the log), I2 (a known key is answered from the log), I3 (`place` returns only after the in-sync
+followers have the orders), I5 and I6 (terms only grow and are durable before they count). Left out:
+which replica leads (`election`), and when to send appends (the shell's replicators).
 """
 
 from collections.abc import Sequence
@@ -71,9 +71,9 @@ class Replica:
         self.state = ReplicaState.STARTING
         self.outbox: Outbox | None = None
         self.leader_last: OrderNo = self.last
-        """The newest order heard of: what the lag is measured against."""
+        """The newest order known of; the lag is the distance to it."""
         self.reaches_catalog = True
-        """Whether the shell's latest look at the catalog succeeded; see `Ping`."""
+        """Whether the shell's latest probe of the catalog succeeded; see `Ping`."""
 
     @property
     def is_serving(self) -> bool:
@@ -81,7 +81,7 @@ class Replica:
         return self.state not in (ReplicaState.STARTING, ReplicaState.CORRUPT)
 
     def start(self) -> Flow[None]:
-        """Catch up as far as anyone answers, then serve. Raises Corrupt (definite)."""
+        """Catch up as far as possible, then serve. Raises Corrupt (definite)."""
         # Known orders are readable without the catalog; a leader catches up again.
         with suppress(Unreachable, DamagedPage):
             yield from self.catch_up()
@@ -171,11 +171,11 @@ class Replica:
 
     def catch_up(self) -> Flow[None]:
         """
-        Take all that is missing: from the ledger, a long way from the peers first.
+        Take all that is missing from the ledger, and from the peers if it is much.
 
-        Raises Unreachable (indefinite): the ledger did not answer; what the peers had is taken all
-        the same. Raises DamagedPage (definite): its answer was damaged on the way.
-        Raises Corrupt (definite): this log is not a prefix of the ledger.
+        Raises Unreachable (indefinite): the ledger did not answer; the peers' orders are taken all
+        the same. Raises DamagedPage (definite): its answer was damaged on the way. Raises Corrupt
+        (definite): this log is not a prefix of the ledger.
         """
         try:
             page = yield from self._take_from_ledger()
@@ -191,9 +191,8 @@ class Replica:
         """
         Stop leading because a newer term was heard of.
 
-        Waiting trades get Deposed (I5).
-
-        An older term is old news: an answer may be so late that this replica leads again.
+        Waiting trades get Deposed (I5). An older term changes nothing: its message may be so late
+        that this replica leads again.
         """
         if term > self.term:
             self._adopt(term, leader)
@@ -249,7 +248,7 @@ class Replica:
                 continue
 
     def _keep(self, page: Page) -> Flow[None]:
-        """Store what this log lacks of a page from elsewhere; a leader ships it as well."""
+        """Store what this log lacks of another's page; a leader ships it as well."""
         fresh = fresh_orders(page, self.last, self.log)
         if self.outbox and fresh:
             # The ledger has these already, so followers may store them while this log does.

@@ -1,15 +1,15 @@
 """
 How orders travel from a leader to its followers (docs/DESIGN.md 4.2).
 
-The leader keeps an `Outbox`: the newest orders, how far each follower has come, and who is *in
-sync*, that is, whose acknowledgement a trade waits for. A follower checks each `Append` against its
-own log with `fresh_orders`: it skips what it has after checking that it is the same (I1), reports a
-gap (I8) and hands back what to store.
+The leader has an `Outbox`: the newest orders, how far each follower has come, and which followers
+are *in sync*, that is, whose acknowledgement a trade waits for. A follower checks each `Append`
+against its own log with `fresh_orders`: it skips what it has after checking that it is the same
+(I1), reports a gap (I8) and returns what to store.
 
-I3 decides who may join the in-sync set: a follower that has every order acknowledged so far. From
-then on every acknowledgement waits for it, until it fails and is dropped. Left out: reading old
-orders for a follower far behind (the shell does it when `next_append` says so) and time (the shell
-drops who is too slow).
+A follower joins the in-sync set once it has every order acknowledged so far (I3). From then on
+every acknowledgement waits for it, until it fails and is dropped. Left out: reading old orders for
+a follower far behind (the shell does it when `next_append` returns None) and time (the shell drops
+a follower that is too slow).
 """
 
 from collections import deque
@@ -106,7 +106,7 @@ def fresh_orders(page: Page, last: OrderNo, log: DurableLog) -> tuple[Linked, ..
 
 
 class Outbox:
-    """What the leader of one term has to send, and whom it waits for."""
+    """What the leader of one term has to send, and which followers it waits for."""
 
     def __init__(
         self,

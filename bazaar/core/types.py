@@ -11,10 +11,10 @@ from typing import NewType
 from uuid import UUID
 
 OrderNo = NewType("OrderNo", int)
-"""A place in the ledger and in every order log, dense from 1; 0 means "before the first"."""
+"""A place in the ledger and in every order log, dense from 1; 0: before the first."""
 
 Term = NewType("Term", int)
-"""The number of a leadership; only grows. 0 means "nobody has led yet"."""
+"""The number of a leadership; only grows. 0: before the first leader."""
 
 Version = NewType("Version", int)
 """A counter of one stock's changes, from 1."""
@@ -45,7 +45,7 @@ class TradeType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What a client wants, once: `key` names the intent, not the request."""
+    """A trade request: `key` names what is wanted once, however often it is sent."""
 
     key: UUID
     stock_name: str
@@ -55,7 +55,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An accepted trade at its place in the one history."""
+    """An accepted trade with its place in the one history."""
 
     order_no: OrderNo
     key: UUID
@@ -64,7 +64,7 @@ class Order:
     quantity: int
 
     def is_of(self, trade: Trade) -> bool:
-        """Tell whether this order is what `trade` asks for, word for word."""
+        """Tell whether this order is the one that `trade` requests, field by field."""
         return (self.key, self.stock_name, self.trade_type, self.quantity) == (
             trade.key,
             trade.stock_name,

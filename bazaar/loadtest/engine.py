@@ -168,29 +168,29 @@ class LoadClient:
         """Resume the call; do what it asks for, or note how it ended."""
         self._timeout_at_s = None
         try:
-            wish = step()
+            effect = step()
         except StopIteration as end:
             self._finish("ok", end.value)
         except ClientError as error:
             self._finish(outcome_of(error), None)
         else:
-            self._do(wish)
+            self._do(effect)
 
-    def _do(self, wish: Attempt | Pause) -> None:
+    def _do(self, effect: Attempt | Pause) -> None:
         self._attempt += 1
-        if isinstance(wish, Pause):
-            self._engine.loop.call_later(wish.seconds, self._resume, self._attempt)
+        if isinstance(effect, Pause):
+            self._engine.loop.call_later(effect.seconds, self._resume, self._attempt)
             return
         self._attempts += 1
-        self._url = wish.url
-        self._timeout_at_s = clock.monotonic_s() + wish.timeout_s
-        connection = self._connections[wish.url]
+        self._url = effect.url
+        self._timeout_at_s = clock.monotonic_s() + effect.timeout_s
+        connection = self._connections[effect.url]
         if connection is not None and connection.is_open:
-            self._send(connection, wish)
+            self._send(connection, effect)
             return
         if self._sent_s is None:  # connecting is part of it
             self._sent_s = clock.monotonic_s()
-        task = asyncio.create_task(self._connect(wish, self._attempt))
+        task = asyncio.create_task(self._connect(effect, self._attempt))
         self._engine.connecting.add(task)
         task.add_done_callback(self._engine.connecting.discard)
 
@@ -265,7 +265,7 @@ class LoadClient:
     def _finish(self, outcome: Outcome, answer: Answer | None, *, is_answered: bool = True) -> None:
         """Note how the operation ended, and claim the next."""
         engine, operation = self._engine, self._operation
-        assert operation is not None, "an operation is a wish"
+        assert operation is not None, "a client that ends has an operation"
         self._steps = self._operation = None
         sent_s = (self._ended_s if self._sent_s is None else self._sent_s) - engine.origin_s
         end_s = self._ended_s - engine.origin_s

@@ -3,7 +3,7 @@ One load process: `python -m bazaar.loadtest.worker`, started by `processes`.
 
 Its standard input brings a `Share`, then `Start` and perhaps `Stop`, each a line of JSON; the end
 of the input means that whoever started it is gone. Its standard output is `ready`, then `Done`
-lines, when they are wished for, and a `Tally` a few times a second; the last one says so.
+lines, when the plan asks for them, and a `Tally` a few times a second; the last one says so.
 """
 
 import asyncio
@@ -80,14 +80,14 @@ class Worker:
 
     async def run(self, start: Start) -> None:
         """Play it."""
-        telling = asyncio.create_task(self._tell_often())
+        reporting = asyncio.create_task(self._report_often())
         try:
             await self.engine.run(self._share.clients, start.origin_s)
         finally:
-            telling.cancel()
+            reporting.cancel()
             self._tell(is_last=True)
 
-    async def _tell_often(self) -> None:
+    async def _report_often(self) -> None:
         while True:
             await asyncio.sleep(TELL_S)
             self._tell()

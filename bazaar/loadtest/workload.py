@@ -93,8 +93,8 @@ class SeedClient:
 
     def next(self) -> Operation:
         """Return the next operation."""
-        wish, self._next = self._next, None
-        return wish or query(self._choice.pick(self._chance), is_fresh=self._behaviour.is_fresh)
+        planned, self._next = self._next, None
+        return planned or query(self._choice.pick(self._chance), is_fresh=self._behaviour.is_fresh)
 
     def learn(self, answer: Answer | None, operation: Operation) -> None:
         """Take in the result of an operation; None when it failed."""

@@ -33,11 +33,11 @@ Change = tuple[str, Version]
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def _study() -> None:
+def _prepare_decoders() -> None:
     """
-    Have msgspec look at every message now, while one thread imports this.
+    Let msgspec inspect every message now, while one thread imports this.
 
-    It studies a type at its first use; askers that began all at once seem to have crashed it.
+    It inspects a type at its first use; many threads at once seem to have crashed it.
     """
     for module in (messages, statuses, stored_rows):
         for kind in vars(module).values():
@@ -45,11 +45,11 @@ def _study() -> None:
                 msgspec.json.Decoder(kind)
 
 
-_study()
+_prepare_decoders()
 
 
 def decode(reply: Reply, kind: type[T]) -> T:
-    """Return the body of an answer as `kind`; raise the failure that an error names."""
+    """Return the body of an answer as `kind`. Raises the failure that an error names."""
     if reply.status == HTTPStatus.OK:
         try:
             return msgspec.json.decode(reply.body, type=kind)
@@ -60,7 +60,7 @@ def decode(reply: Reply, kind: type[T]) -> T:
 
 
 def _message(reply: Reply) -> str:
-    """Return what an error says, wherever its dialect puts it."""
+    """Return the message of an error, wherever its dialect has it."""
     try:
         body: Any = msgspec.json.decode(reply.body)
         inner = body.get("error", body)
@@ -78,7 +78,7 @@ class MemberClient:
     """What all typed clients share: two listeners and a timeout."""
 
     def __init__(self, served: Transport, control: Transport, timeout_s: float) -> None:
-        """timeout_s: for each call that names none of its own."""
+        """timeout_s: for each call without a timeout of its own."""
         self.served, self.control, self.timeout_s = served, control, timeout_s
 
     @classmethod
@@ -220,7 +220,7 @@ class ReplicaClient(MemberClient):
     """An order replica."""
 
     def ping(self, timeout_s: float) -> Ping:
-        """Return what the replica says of itself."""
+        """Return the answer to a ping."""
         return self._get(self.control, "/ping", messages.PingBody, timeout_s).to_core()
 
     def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:
@@ -283,7 +283,7 @@ class ReplicaClient(MemberClient):
         return self._get(self.control, "/status", statuses.ReplicaStatus)
 
     def abort_trades(self) -> None:
-        """Give up the trades under way: somebody else leads now."""
+        """Give up the trades under way: another replica leads now."""
         if isinstance(self.served, HttpTransport):
             self.served.abort()
 
@@ -292,7 +292,7 @@ class FrontEndClient(MemberClient):
     """A front end, as the catalog and the operators see it."""
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
-        """Have stocks forgotten below a version."""
+        """Make the front end forget stocks below a version."""
         body = messages.InvalidateBody.from_core(changes)
         self._post(self.control, "/invalidate", body, messages.DoneBody, timeout_s)
 
@@ -302,7 +302,7 @@ class FrontEndClient(MemberClient):
         return self._begin(self.control, "/invalidate", body, _read_done)
 
     def remove(self, stock_name: str) -> None:
-        """Have a stock forgotten, whether it is in memory or not."""
+        """Make the front end forget a stock, whatever its version."""
         self._get(self.control, query("/rm", stock_name=stock_name), dict[str, str])
 
     def status(self) -> statuses.FrontEndStatus:
@@ -324,4 +324,4 @@ CLIENTS: Mapping[str, type[RoleClient]] = {
     "order": ReplicaClient,
     "frontend": FrontEndClient,
 }
-"""The client of each role that tells its status."""
+"""The client of each role that has a status."""

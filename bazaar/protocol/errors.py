@@ -14,7 +14,7 @@ from bazaar.core.failures import Failure, GapFound, StaleTerm, Unreachable
 from bazaar.core.types import OrderNo, ReplicaId, Term
 
 RETRY_AFTER_S = 1
-"""What a caller is told to wait after 429 and 503."""
+"""The header Retry-After of 429 and 503."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """
-HTTP/1.1: requests and answers, taken apart and put together (ADRs 0014, 0024).
+HTTP/1.1: requests and answers, parsed and packed (docs/adr/0014, 0024).
 
-llhttp, the parser of Node.js (`httptools`), does the reading. A message counts once it is there as
-a whole, body and all, and what a peer may make us keep is bounded. Left out: upgrades, the trailers
+llhttp, the parser of Node.js (`httptools`), reads. A message counts once it is there as a whole,
+with its body, and the memory that a peer can make us use is bounded. Left out: upgrades, trailers
 of a chunked body, and answers that end with the connection instead of a length.
 """
 
@@ -65,7 +65,7 @@ class RequestParser:
         self._request = ParsedRequest()
         self._is_in_head = self._awaits_continue = False
         self._silent_bytes = 0
-        """Fed since llhttp last called a method here; it keeps a header until that is whole."""
+        """Bytes since llhttp last called a method here; it buffers a header until it is whole."""
         self._complete: list[ParsedRequest] = []
         self._refusal: RequestRefusedError | None = None
 

@@ -36,7 +36,7 @@ from bazaar.core.types import (
 from bazaar.protocol import errors
 
 TRADES_MAX = 5000
-"""Trades in one message, whatever a process chose as its own batch limit."""
+"""Trades in one message, whatever the batch limit of a process is."""
 ORDERS_MAX = 5000
 """Orders in one message."""
 
@@ -119,7 +119,7 @@ class FailureBody(Message, frozen=True, kw_only=True):
 
 
 class AnswerBody(Message, frozen=True, kw_only=True):
-    """What one trade got: exactly one of the two."""
+    """The answer to one trade: exactly one of the two."""
 
     order: OrderBody | None = None
     failure: FailureBody | None = None
@@ -335,7 +335,7 @@ class PriceBody(Message, frozen=True, kw_only=True):
 
 
 class FillBody(Message, frozen=True, kw_only=True):
-    """Front end to catalog: a stock is wanted for memory."""
+    """Front end to catalog: request a stock to store it in memory."""
 
     stock_name: Name
     holder_id: UUID
@@ -346,7 +346,7 @@ class FilledBody(Message, frozen=True, kw_only=True):
 
     stock: StockBody
     may_keep: bool
-    """Whether it may be kept and shared; otherwise the holder would not hear of a change."""
+    """Whether it may be stored and shared; otherwise a change would not reach the holder."""
 
 
 class HolderBody(Message, frozen=True, kw_only=True):
@@ -358,7 +358,7 @@ class HolderBody(Message, frozen=True, kw_only=True):
 
 
 class LeaseBody(Message, frozen=True, kw_only=True):
-    """Catalog to front end: how long the lease runs from the moment it was asked for."""
+    """Catalog to front end: how long the lease runs from the sending of its request."""
 
     lease_s: Annotated[float, Meta(gt=0)]
 

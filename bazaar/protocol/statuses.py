@@ -19,11 +19,11 @@ class Event(Message, frozen=True, kw_only=True):
     """Something that happened in one process."""
 
     no: int
-    """Counts the events of this process from 1; with `up_since_s` it names the event."""
+    """Counts the events of this process from 1; unique together with `up_since_s`."""
     at_s: float
     """Seconds since 1970."""
     phrase: str
-    """One of a few; what differs is in the fields."""
+    """One of a few constant phrases; details are in the fields."""
     fields: dict[str, str | int | float | None] = {}
 
 
@@ -31,7 +31,7 @@ class OperationStatus(Message, frozen=True, kw_only=True):
     """One kind of request since the process began: how many, and how long."""
 
     name: str
-    """Method and path, and for a short way how it ended."""
+    """Method and path, and for a stock read its cache status."""
     count: int
     refused: int = 0
     """Answers with a status of 400 to 499."""
@@ -74,7 +74,7 @@ class Status(Message, frozen=True, kw_only=True):
     database_bytes: int | None = None
     """Size of the database with its write-ahead log; None for a role that has none."""
     operations: tuple[OperationStatus, ...] = ()
-    """Those that were asked for at all, by name."""
+    """Those that were requested at all, by name."""
     events: tuple[Event, ...] = ()
     """The newest, at most EVENTS_MAX, in the order in which they happened."""
 
@@ -100,7 +100,7 @@ class ReplicaStatus(Status, frozen=True, kw_only=True):
     trades: int = 0
     batch_sizes: BatchSizes = BatchSizes()
     reaches_catalog: bool = True
-    """Whether its latest look at the catalog succeeded."""
+    """Whether its latest probe of the catalog succeeded."""
 
 
 class CatalogStatus(Status, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ class CatalogStatus(Status, frozen=True, kw_only=True):
     trades: int = 0
     batch_sizes: BatchSizes = BatchSizes()
     stock_reads: int = 0
-    """How often a front end asked for a stock since the process began."""
+    """Stocks that front ends have read since the process began."""
 
 
 CACHED_SHOWN_MAX = 200
@@ -130,7 +130,7 @@ class CachedStock(Message, frozen=True, kw_only=True):
     age_s: int = 0
     """For how long it has been in memory."""
     hits: int = 0
-    """How often it was answered from there since."""
+    """Reads that it has answered since."""
 
 
 class FrontEndStatus(Status, frozen=True, kw_only=True):
@@ -143,13 +143,13 @@ class FrontEndStatus(Status, frozen=True, kw_only=True):
     hits: int = 0
     misses: int = 0
     hit_ratio: float = 0.0
-    """Hits of all readings that memory was asked for, 0 to 1, since the process began."""
+    """Share of the reads answered from memory, 0 to 1, since the process began."""
     evictions: int = 0
     orders_cached: int = 0
     """Orders in memory."""
     order_hits: int = 0
     order_misses: int = 0
-    """Look-ups of orders that a replica was asked for."""
+    """Look-ups of orders that went to a replica."""
     elections: int = 0
     batches: int = 0
     trades: int = 0

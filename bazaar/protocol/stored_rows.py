@@ -2,7 +2,7 @@
 Rows of the databases as they are stored, for the audit (docs/PROTOCOL.md).
 
 A page of the history (`messages.PageBody`) is checked before it is sent and while it is read. These
-are not: keys, names and kinds of trade are whatever text the row has.
+are not: keys, names and trade types are whatever text the row has.
 """
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from bazaar.protocol.messages import Message, Place, StockBody
 ROWS_MAX = 5000
 """Rows in one message."""
 SEARCHED_MAX = 100_000
-"""Orders that one search looks at; who wants to know more asks for those before."""
+"""Orders that one search reads; the next search goes on before them."""
 
 
 class StoredRow(Struct, frozen=True, array_like=True):
@@ -20,7 +20,7 @@ class StoredRow(Struct, frozen=True, array_like=True):
 
     order_no: int
     key: str
-    """A UUID; with or without hyphens, as the database keeps it."""
+    """A UUID; with or without hyphens, as the database stores it."""
     stock_name: str
     trade_type: str
     quantity: int
@@ -44,7 +44,7 @@ class FoundBody(Message, frozen=True, kw_only=True):
 
     rows: tuple[StoredRow, ...]
     first: Place
-    """The oldest order that was looked at; 1 when there are no more, 0 when there are none."""
+    """The oldest order that was searched; 1 when there are no more, 0 when there are none."""
     last: Place
     """The newest order in this database."""
 
@@ -54,6 +54,6 @@ class ListingBody(Message, frozen=True, kw_only=True):
 
     stocks: tuple[StockBody, ...]
     end: Place
-    """What to ask for next: the place of the last stock here; unchanged when there are no more."""
+    """The place of the last stock, where the next page begins; unchanged at the end."""
     last: Place
-    """The newest order in the ledger at the moment when the stocks were as here."""
+    """The newest order in the ledger when the stocks were read."""

@@ -1,10 +1,10 @@
 """
 Group commit: what arrives during one batch forms the next.
 
-No thread of its own. The first caller carries a batch for all who wait, then hands over to one of
-those who came meanwhile, so a lone caller never waits for company and nobody is woken twice (ADR
-0003). Left out: deadlines. A batch must end by itself, and a caller waits for one batch besides its
-own.
+It has no thread of its own. The first caller runs a batch for all that wait, then the next batch is
+run by one of the callers that came meanwhile. So a lone caller never waits for others, and no
+thread wakes up twice (docs/adr/0003). Left out: deadlines. A batch must end by itself, and a caller
+waits for one batch besides its own.
 """
 
 import threading
@@ -32,7 +32,7 @@ class _Group(Generic[Item, Result]):
 
     items: tuple[Item, ...]
     gate: threading.Lock = field(default_factory=_closed_gate)
-    """Opened when the results are there, or when it is this caller's turn to carry."""
+    """Opened when the results are there, or when it is this caller's turn to run a batch."""
     results: Sequence[Result] | None = None
     error: Exception | None = None
 
@@ -58,7 +58,7 @@ class Batcher(Generic[Item, Result]):
         waiting_max: int,
     ) -> None:
         """
-        Take the work to do with a batch.
+        Run batches with a function.
 
         run: returns one result an item, in order; what it raises, every caller in the batch gets.
         batch_max, waiting_max: items; one caller's items stay together even when they are more.
@@ -66,7 +66,7 @@ class Batcher(Generic[Item, Result]):
         self._run, self._batch_max, self._waiting_max = run, batch_max, waiting_max
         self._queue: deque[_Group[Item, Result]] = deque()
         self._waiting = 0
-        self._is_carried = False
+        self._is_running = False
         self._lock = threading.Lock()
         self.batches = 0
         self.items = 0
@@ -84,16 +84,16 @@ class Batcher(Generic[Item, Result]):
                 raise Busy
             self._queue.append(group)
             self._waiting += len(group.items)
-            is_carrier = not self._is_carried
-            self._is_carried = True
-        if not is_carrier:
+            must_wait = self._is_running
+            self._is_running = True
+        if must_wait:
             group.gate.acquire()
         if not group.is_done:
-            self._carry()
+            self._run_batch()
         return group.outcome()
 
-    def _carry(self) -> None:
-        """Run the batch at the head of the queue, then hand over."""
+    def _run_batch(self) -> None:
+        """Run the batch at the head of the queue; let another caller run the next."""
         batch = self._take()
         error: Exception | None = None
         results: Sequence[Result] = ()
@@ -125,7 +125,7 @@ class Batcher(Generic[Item, Result]):
     def _hand_over(self) -> None:
         with self._lock:
             if not self._queue:
-                self._is_carried = False
+                self._is_running = False
                 return
-            heir = self._queue[0]
-        heir.gate.release()
+            successor = self._queue[0]
+        successor.gate.release()

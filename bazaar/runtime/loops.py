@@ -1,4 +1,4 @@
-"""Run what the core decides: flows with real effects, and rounds that repeat."""
+"""Run flows with real effects, and rounds that repeat in a thread."""
 
 import logging
 import threading

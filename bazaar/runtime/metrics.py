@@ -1,9 +1,9 @@
 """
 The metrics of one process: durations of requests, and events.
 
-All of it is in memory, bounded (I10), and costs a request well below a microsecond; what is derived
-from it is computed when somebody asks. One process has one set of operations and one list of
-events, as it has one log.
+All of it is in memory, bounded (I10), and costs a request well below a microsecond; quantiles are
+computed when the status is read. One process has one set of operations and one list of events, as
+it has one log.
 """
 
 import logging
@@ -26,7 +26,7 @@ from bazaar.protocol.statuses import (
 )
 
 BEGAN = "bazaar.began_s"
-"""Where a request carries the time when it came, if a short way looked at it first."""
+"""The key of the WSGI environ for the time when the request came."""
 REFUSAL_S = 1.0
 """Refusals of one kind make one event in this time."""
 Field = str | int | float | None
@@ -42,7 +42,7 @@ class Meter:
     __slots__ = ("failed", "histogram", "name", "refused")
 
     def __init__(self, name: str) -> None:
-        """name: method and path, and for a short way how it ended."""
+        """name: method and path, and for a stock read its cache status."""
         self.name, self.histogram = name, Histogram(LATENCY_BOUNDS_S)
         self.refused = self.failed = 0
 
@@ -56,7 +56,7 @@ class Meter:
                 self.failed += 1
 
     def snapshot(self) -> OperationStatus:
-        """Return what was counted so far."""
+        """Return the counts so far."""
         counts = self.histogram.snapshot()
         p50, p95, p99 = (
             round(quantile(LATENCY_BOUNDS_S, counts, share) * 1000, 4)
@@ -87,11 +87,11 @@ class Operations:
             return self._meters.setdefault(name, Meter(name))
 
     def snapshot(self) -> tuple[OperationStatus, ...]:
-        """Return what was asked for at all, by name."""
+        """Return the operations that were requested at all, by name."""
         with self._lock:
             meters = sorted(self._meters.items())
-        told = (meter.snapshot() for _, meter in meters)
-        return tuple(operation for operation in told if operation.count)
+        snapshots = (meter.snapshot() for _, meter in meters)
+        return tuple(operation for operation in snapshots if operation.count)
 
 
 class Events:
@@ -112,10 +112,10 @@ class Events:
         phrase: one of a few. fields: values that differ; a text is cut after FIELD_CHARS_MAX.
         """
         log.log(level, "%s", " ".join((phrase, *(f"{name}={fields[name]}" for name in fields))))
-        kept = {name: _cut(value) for name, value in fields.items()}
+        short = {name: _cut(value) for name, value in fields.items()}
         with self._lock:
             self._count += 1
-            event = Event(no=self._count, at_s=self._wall_s(), phrase=phrase, fields=kept)
+            event = Event(no=self._count, at_s=self._wall_s(), phrase=phrase, fields=short)
             self._ring.append(event)
 
     def emit_refusal(self, log: logging.Logger, kind: str) -> None:
@@ -126,9 +126,9 @@ class Events:
         """
         now_s = self._wall_s()
         with self._lock:
-            told_s, times = self._refusals.get(kind, (-math.inf, 0))
-            is_due = not 0 <= now_s - told_s < REFUSAL_S
-            self._refusals[kind] = (now_s, 0) if is_due else (told_s, times + 1)
+            emitted_s, times = self._refusals.get(kind, (-math.inf, 0))
+            is_due = not 0 <= now_s - emitted_s < REFUSAL_S
+            self._refusals[kind] = (now_s, 0) if is_due else (emitted_s, times + 1)
         if is_due:
             self.emit(log, logging.INFO, "refused", kind=kind, times=times + 1)
 
@@ -139,7 +139,7 @@ class Events:
 
 
 def _cut(value: Field) -> Field:
-    """Return a value that is small: a text may come from anywhere."""
+    """Return a value of bounded size: a text may come from outside."""
     return str(value)[:FIELD_CHARS_MAX] if isinstance(value, str) else value
 
 
@@ -150,7 +150,7 @@ _began_s = clock.monotonic_s()
 
 
 def process_status() -> dict[str, Any]:
-    """Return the fields that every role's status has from here."""
+    """Return the part of a status that every role gets from here."""
     return {
         "pid": os.getpid(),
         "up_since_s": _up_since_s,
@@ -161,7 +161,7 @@ def process_status() -> dict[str, Any]:
 
 
 def summarize_sizes(sizes: Histogram) -> BatchSizes:
-    """Return how large batches were."""
+    """Return the sizes of batches."""
     counts = sizes.snapshot()
     p50, p95, p99 = (math.ceil(quantile(SIZE_BOUNDS, counts, share)) for share in (0.5, 0.95, 0.99))
     return BatchSizes(p50=p50, p95=p95, p99=p99, buckets=counts)

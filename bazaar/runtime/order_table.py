@@ -161,9 +161,7 @@ class OrderTable:
 
     def find_fault(self) -> OrderNo | None:
         """
-        Check every order against the hash chain (I8).
-
-        Return the first that does not fit.
+        Check every order against the hash chain (I8); return the first wrong one.
         """
         expected, digest = 1, GENESIS
         while rows := read(self._texts, [expected - 1, VERIFY_ROWS]):

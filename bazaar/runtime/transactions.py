@@ -1,8 +1,8 @@
 """
 Plain SQL for what every trade does: one transaction, or one read.
 
-Django's own transaction and cursor cost as much as the statements in them. What SQLite raises is
-Django's all the same, and a connection that broke is noticed as ever.
+Django's own transaction and cursor cost as much as the statements in them (docs/adr/0022). Errors
+of SQLite become Django's all the same, and Django notices a broken connection as ever.
 """
 
 import sqlite3

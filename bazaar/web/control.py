@@ -1,9 +1,8 @@
 """
-The control listener: a second WSGI server in the role's own process (DESIGN 1).
+The control listener: a second WSGI server in the process (docs/DESIGN.md 1).
 
-Pings, notices, replication, invalidations and status come here, so they never wait behind trades;
-they see the same memory because it is the same process. Every path here is for cluster members
-only.
+Pings, notices, appends, invalidations and status come here, so they never wait behind trades. They
+see the same memory, because it is the same process. Every path is for cluster members only.
 """
 
 import errno
@@ -28,7 +27,7 @@ IDLE_S = 120
 
 
 class ControlRequest(WSGIRequest):
-    """A request on the control port: resolved by the role's other URLconf."""
+    """A request at the control port, which has a URLconf of its own."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
         super().__init__(environ)
@@ -45,14 +44,16 @@ _node: Node | None = None
 
 
 def node() -> Node:
-    """Return where this very process listens; its workers share all but the control port."""
+    """Return where this process listens; workers share all but the control port."""
     found: Node = _node or settings.BAZAAR_NODE
     return found
 
 
 def open_listener(connections_max: int, *, is_shared: bool = False) -> Listener:
     """
-    Bind the control port of the role and return its server; `serve` makes it answer.
+    Bind the control port of the role and return its server.
+
+    `serve` makes it answer.
 
     is_shared: several worker processes serve the role, so all but one take a port of their own.
     Raises SettingsError when the port is taken.

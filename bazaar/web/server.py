@@ -1,10 +1,10 @@
 """
-A WSGI server for a process that has another task: one thread a connection (ADR 24).
+A WSGI server with one thread for each connection (docs/adr/0024).
 
-`socketserver` accepts, `protocol.http1` takes requests apart, and the thread that has read one
-answers it: nobody else has to be woken, and that is most of what a short call costs. An answer is
-made whole before it is written. Left out, because members of the cluster need none of it: TLS,
-upgrades, answers in pieces.
+It runs inside a process that has another task. `socketserver` accepts, `protocol.http1` parses, and
+the thread that has read a request answers it: no other thread has to wake up, which is most of what
+a short call costs. An answer is complete before it is written. Left out, because members of the
+cluster need none of it: TLS, upgrades, answers in pieces.
 """
 
 import logging
@@ -34,13 +34,13 @@ Headers = list[tuple[str, str]]
 BACKLOG = 128
 """Connections that may wait to be accepted."""
 ACCEPT_PAUSE_S = 0.05
-"""How long to wait after one could not be: the process may have no file left for it."""
+"""The pause after a failed accept: the process may have no file descriptor left."""
 LINGER_S = 1.0
-"""How long the rest of a refused request is read, so that its sender gets to see the answer."""
+"""How long the rest of a refused request is read, so that its sender sees the answer."""
 _CHUNK_BYTES = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PLAIN = ("content-type", "content-length")
-"""Headers whose names WSGI takes without HTTP_."""
+"""Headers whose names have no HTTP_ in WSGI."""
 
 
 class ConnectionHandler(socketserver.BaseRequestHandler):
@@ -67,7 +67,7 @@ class ConnectionHandler(socketserver.BaseRequestHandler):
             return  # it is over, or was idle for too long
 
     def finish(self) -> None:
-        """Give back what this thread had of the database."""
+        """Close this thread's database connections."""
         connections.close_all()
 
     def _serve(self, requests: list[ParsedRequest]) -> bool:
@@ -79,7 +79,7 @@ class ConnectionHandler(socketserver.BaseRequestHandler):
         return True
 
     def _answer(self, request: ParsedRequest) -> bytes:
-        """Return the application's answer as it is sent. Raises RequestRefusedError: it broke."""
+        """Return the answer as it is sent. Raises RequestRefusedError: a mistake of ours."""
         try:
             status, headers, body = _call(self.server.application, self._environ(request))
             return pack_reply(request, status, headers, body, clock.wall_s())
@@ -102,7 +102,7 @@ class ConnectionHandler(socketserver.BaseRequestHandler):
         }
         for name, value in request.headers:
             if "_" in name:
-                continue  # it would pass for the one with a hyphen
+                continue  # WSGI could not tell it from the name with a hyphen
             key = name.upper().replace("-", "_")
             if name not in _PLAIN:
                 key = f"HTTP_{key}"
@@ -113,7 +113,7 @@ class ConnectionHandler(socketserver.BaseRequestHandler):
 
 
 class Listener(socketserver.ThreadingTCPServer):
-    """A WSGI application behind a port; the port is open at once, `run` answers."""
+    """A WSGI application at a port; the port is open at once, `run` answers."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -151,11 +151,11 @@ class Listener(socketserver.ThreadingTCPServer):
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
         }
-        """What is the same in all requests."""
+        """The part that all requests share."""
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port at which it listens."""
         return int(self.server_address[1])
 
     def run(self) -> None:
@@ -163,7 +163,7 @@ class Listener(socketserver.ThreadingTCPServer):
         self.serve_forever()
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection, or leave the processor to others. Raises OSError."""
+        """Accept a connection; pause when that fails. Raises OSError."""
         try:
             return super().get_request()
         except OSError:
@@ -175,12 +175,12 @@ class Listener(socketserver.ThreadingTCPServer):
         if self._free.acquire(blocking=False):
             try:
                 super().process_request(request, client_address)
-            except BaseException:  # there was no thread for it
+            except BaseException:  # no thread could be started for it
                 self._free.release()
                 raise
             return
         events.emit_refusal(log, "too_many_connections")
-        request.settimeout(0)  # this thread accepts: it waits for nobody
+        request.settimeout(0)  # this thread accepts connections: it must not wait
         _send(request, RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections."))
         self.shutdown_request(request)
 
@@ -192,7 +192,7 @@ class Listener(socketserver.ThreadingTCPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what a connection's thread died of."""
+        """Log the error that ended a connection's thread."""
         log.exception("connection broke client=%s", client_address[0])
 
 
@@ -219,7 +219,7 @@ def _call(application: Application, environ: dict[str, Any]) -> tuple[str, Heade
 
 
 def _refuse(sock: socket.socket, refused: RequestRefusedError) -> None:
-    """Say what was wrong, and wait a moment for the other side to hear it."""
+    """Send the refusal, and wait a moment for the other side to read it."""
     _send(sock, refused)
     until_s = clock.monotonic_s() + LINGER_S
     try:

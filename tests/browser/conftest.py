@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Visit:
+class Browsing:
     """A page of one process in the browser, and whatever went wrong in it."""
 
     def __init__(self, page: Page, base_url: str) -> None:
@@ -70,20 +70,20 @@ class Visit:
 
 
 @contextmanager
-def open_page(context: BrowserContext, base_url: str) -> Iterator[Visit]:
+def open_page(context: BrowserContext, base_url: str) -> Iterator[Browsing]:
     """Open a page; let no error and no request to elsewhere pass."""
     page = context.new_page()
-    visit = Visit(page, base_url)
-    yield visit
+    browsing = Browsing(page, base_url)
+    yield browsing
     page.close()
-    assert visit.faults == []
+    assert browsing.faults == []
 
 
 @pytest.fixture
-def front_end(browser: Browser, cluster: LiveCluster) -> Iterator[Visit]:
+def front_end(browser: Browser, cluster: LiveCluster) -> Iterator[Browsing]:
     """Return a page of somebody at the front end."""
-    with browser.new_context() as context, open_page(context, cluster.base_url) as visit:
-        yield visit
+    with browser.new_context() as context, open_page(context, cluster.base_url) as browsing:
+        yield browsing
 
 
 @pytest.fixture(scope="package")
@@ -103,7 +103,7 @@ def _signed_in(browser: Browser, _cluster: LiveCluster) -> Iterator[BrowserConte
 
 
 @pytest.fixture
-def admin(_signed_in: BrowserContext, cluster: LiveCluster) -> Iterator[Visit]:
+def admin(_signed_in: BrowserContext, cluster: LiveCluster) -> Iterator[Browsing]:
     """Return a page at the dashboard, signed in as a superuser; it has not gone anywhere yet."""
-    with open_page(_signed_in, cluster.url("dashboard")) as visit:
-        yield visit
+    with open_page(_signed_in, cluster.url("dashboard")) as browsing:
+        yield browsing

@@ -5,13 +5,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Browsing
 
 pytestmark = pytest.mark.cluster
 STOCK = "MenhirCo"
 
 
-def test_staff_read_an_endpoint_of_a_replica(admin: Visit) -> None:
+def test_staff_read_an_endpoint_of_a_replica(admin: Browsing) -> None:
     page = admin.page
     admin.go("/")
     page.click("nav a[href='/api'], a[href='/api']")
@@ -26,7 +26,7 @@ def test_staff_read_an_endpoint_of_a_replica(admin: Visit) -> None:
     expect(page.locator("#answer")).to_contain_text("200 OK")
 
 
-def test_a_price_is_changed_beside_the_endpoint_that_does_it(admin: Visit) -> None:
+def test_a_price_is_changed_beside_the_endpoint_that_does_it(admin: Browsing) -> None:
     page = admin.page
     admin.go("/api/catalog/control/price")
     page.fill("#price [name=stock_name]", STOCK)
@@ -39,7 +39,7 @@ def test_a_price_is_changed_beside_the_endpoint_that_does_it(admin: Visit) -> No
     expect(page.locator("#answer pre").first).to_contain_text('"price": 12.34')
 
 
-def test_anybody_trades_and_looks_up_at_the_front_end(front_end: Visit) -> None:
+def test_anybody_trades_and_looks_up_at_the_front_end(front_end: Browsing) -> None:
     page = front_end.page
     front_end.go("/")
     page.click("#endpoints a[href='/stocks']")

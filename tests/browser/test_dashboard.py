@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, expect
 
 from bazaar.clock import wait_until
 from bazaar.protocol.clients import CatalogClient
-from tests.browser.conftest import WAIT_MS, Visit
+from tests.browser.conftest import WAIT_MS, Browsing
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.pages import DashboardUser, open_pages
 from tests.cluster.requests import buy
@@ -51,16 +51,16 @@ def read_stock(cluster: LiveCluster, stock_name: str) -> dict[str, Any]:
     return answer
 
 
-def inject(admin: Visit, verb: str, name: str) -> None:
+def inject(admin: Browsing, verb: str, name: str) -> None:
     admin.page.select_option("#faults [name=name]", name)
     admin.page.click(f"#faults [value={verb}]")
 
 
-def row(admin: Visit, text: str) -> Locator:
+def row(admin: Browsing, text: str) -> Locator:
     return admin.page.locator("#bz-live tr", has_text=text)
 
 
-def test_three_replicas_and_their_leader_are_seen(admin: Visit) -> None:
+def test_three_replicas_and_their_leader_are_seen(admin: Browsing) -> None:
     page = admin.page
     admin.go("/")
     expect(page.locator("#leader")).to_have_text(re.compile(r"order-[123]"))
@@ -70,7 +70,7 @@ def test_three_replicas_and_their_leader_are_seen(admin: Visit) -> None:
 
 
 def test_a_killed_leader_is_replaced_and_comes_back_level(
-    admin: Visit, cluster: LiveCluster
+    admin: Browsing, cluster: LiveCluster
 ) -> None:
     page = admin.page
     admin.go("/")
@@ -91,7 +91,7 @@ def test_a_killed_leader_is_replaced_and_comes_back_level(
 
 
 def test_a_page_says_that_it_is_old_and_goes_on_once_the_dashboard_is_back(
-    admin: Visit, cluster: LiveCluster
+    admin: Browsing, cluster: LiveCluster
 ) -> None:
     page, pid, old = admin.page, cluster.view("dashboard").pid, admin.page.locator("#bz-old")
     admin.go("/")
@@ -138,7 +138,7 @@ def count_calls(cluster: LiveCluster) -> tuple[int, float]:
     return sum(one.count for one in calls), status.uptime_s
 
 
-def test_a_trade_replaces_the_stock_in_the_cache(admin: Visit, cluster: LiveCluster) -> None:
+def test_a_trade_replaces_the_stock_in_the_cache(admin: Browsing, cluster: LiveCluster) -> None:
     read_stock(cluster, STOCK)
     admin.go("/cache")
     cached = row(admin, STOCK)
@@ -154,7 +154,7 @@ def test_a_trade_replaces_the_stock_in_the_cache(admin: Visit, cluster: LiveClus
     expect(cached.locator("td").nth(1)).to_have_text(str(version + 1), timeout=WAIT_MS)
 
 
-def test_every_page_fits_a_phone(admin: Visit) -> None:
+def test_every_page_fits_a_phone(admin: Browsing) -> None:
     admin.page.set_viewport_size({"width": 390, "height": 800})
     for path in PAGES:
         admin.go(path)

@@ -24,7 +24,7 @@ class Replica:
         )
 
 
-class Desk:
+class CatalogFake:
     """A leader_protection with a clock that the test moves."""
 
     def __init__(self) -> None:
@@ -34,34 +34,34 @@ class Desk:
 
 
 @pytest.fixture
-def lease_table() -> Desk:
-    return Desk()
+def lease_table() -> CatalogFake:
+    return CatalogFake()
 
 
-def test_a_leader_elected_a_moment_ago_is_protected(lease_table: Desk) -> None:
+def test_a_leader_elected_a_moment_ago_is_protected(lease_table: CatalogFake) -> None:
     lease_table.leader_protection.begin()
     lease_table.now_s += 1.9
     with pytest.raises(LeaderAlive):
         lease_table.leader_protection.check(LEADER)
 
 
-def test_a_dead_leader_is_replaced_at_once(lease_table: Desk) -> None:
+def test_a_dead_leader_is_replaced_at_once(lease_table: CatalogFake) -> None:
     lease_table.leader_protection.begin()
     lease_table.replica.is_alive = False
     lease_table.leader_protection.check(LEADER)
 
 
-def test_a_leader_that_does_not_serve_is_replaced_at_once(lease_table: Desk) -> None:
+def test_a_leader_that_does_not_serve_is_replaced_at_once(lease_table: CatalogFake) -> None:
     lease_table.leader_protection.begin()
     lease_table.replica.is_serving = False
     lease_table.leader_protection.check(LEADER)
 
 
-def test_after_two_seconds_anybody_may_claim(lease_table: Desk) -> None:
+def test_after_two_seconds_anybody_may_claim(lease_table: CatalogFake) -> None:
     lease_table.leader_protection.begin()
     lease_table.now_s += 2.0
     lease_table.leader_protection.check(LEADER)
 
 
-def test_a_catalog_that_has_just_started_protects_nobody(lease_table: Desk) -> None:
+def test_a_catalog_that_has_just_started_protects_nobody(lease_table: CatalogFake) -> None:
     lease_table.leader_protection.check(LEADER)

@@ -1,4 +1,4 @@
-"""Every lease holder is told before a change counts, or its lease is waited out (DESIGN 4.4)."""
+"""Every lease holder is notified before a change counts, or waited out (docs/DESIGN.md 4.4)."""
 
 import threading
 from functools import partial
@@ -183,7 +183,7 @@ def test_an_unknown_holder_cannot_renew(lease_table: LeaseTableShell) -> None:
 
 
 def test_only_who_may_have_a_stock_is_told(lease_table: LeaseTableShell) -> None:
-    """ADR 15: a change bothers its subscribers, and each of them once."""
+    """docs/adr/0015: a change bothers its subscribers, and each of them once."""
     plain = LeaseTableShell(LEASE_S, lease_table._clock)
     subscriber, other = FakeHolder(), FakeHolder()
     plain.register("subscriber", subscriber)

@@ -141,7 +141,7 @@ def test_trades_of_one_batch_see_each_other() -> None:
 
 
 @pytest.mark.parametrize(("term", "leader"), [(2, 2), (4, 2), (3, 1), (3, None), (0, None)])
-def test_a_batch_of_another_reign_is_fenced(term: int, leader: int | None) -> None:
+def test_a_batch_of_another_term_is_fenced(term: int, leader: int | None) -> None:
     """I5."""
     before = snapshot()
     whose = None if leader is None else ReplicaId(leader)

@@ -143,7 +143,7 @@ def test_a_reused_key_is_refused_in_its_answer() -> None:
     assert [one["failure"]["kind"] for one in answer["answers"]] == ["key_reused"]
 
 
-def test_a_fenced_batch_is_409_with_the_current_reign_in_headers() -> None:
+def test_a_fenced_batch_is_409_with_the_current_term_in_headers() -> None:
     """I5."""
     body = json.dumps(batch(term=2, leader=1)).encode()
     reply = Listener("bazaar.urls.catalog").call_signed("POST", "/batch", body)
@@ -219,7 +219,7 @@ def test_the_listing_is_read_in_one_statement(
         control("/stocks?after=0&limit=10")
 
 
-def test_leadership_answers_the_reign_and_takes_a_claim() -> None:
+def test_leadership_answers_the_term_and_takes_a_claim() -> None:
     assert control("/leadership") == (200, {"term": 3, "leader": 2})
     assert control("/leadership", {"term": 3, "leader": 1}) == (200, {"term": 4, "leader": 1})
     assert control("/leadership") == (200, {"term": 4, "leader": 1})

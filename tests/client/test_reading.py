@@ -195,7 +195,7 @@ def test_no_json_is_more_than_a_bad_answer(value: object) -> None:
             read(Reply(200, {"etag": '"1"'}, json.dumps(value).encode()))
 
 
-def test_the_words_of_a_stranger_fit_on_one_line() -> None:
+def test_the_words_of_an_unknown_server_fit_on_one_line() -> None:
     text = "a\x1b[2J\n" + "x" * 10_000
     with pytest.raises(Refused) as caught:
         place(reply({"message": text}, 400, bazaar_definite="true"))

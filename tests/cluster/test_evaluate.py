@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from bazaar.cluster.temporary import run_healthy
-from bazaar.loadtest.evaluate.run import Runner
+from bazaar.loadtest.evaluate.runner import Runner
 from bazaar.loadtest.evaluate.steps import SMALL_CACHE, Effort, list_steps
 from bazaar.loadtest.profiles import read_profile
 

@@ -90,7 +90,7 @@ def test_a_batch_brings_what_the_leader_lacks(cluster: Cluster) -> None:
     assert cluster.catalog.place(batch_of(3, after=0)).page == make_page(3)
 
 
-def test_a_batch_of_an_old_reign_is_fenced(cluster: Cluster) -> None:
+def test_a_batch_of_an_old_term_is_fenced(cluster: Cluster) -> None:
     with pytest.raises(StaleTerm) as caught:
         cluster.catalog.place(batch_of(3, term=Term(2)))
     assert (caught.value.term, caught.value.leader) == (TERM, ME)

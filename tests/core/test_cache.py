@@ -1,4 +1,4 @@
-"""A holder's cache, step by step: I7, I10 (DESIGN 4.4)."""
+"""A holder's cache, step by step: I7, I10 (docs/DESIGN.md 4.4)."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ def test_an_older_invalidation_takes_nothing_back() -> None:
 
 
 def test_concurrent_misses_make_one_request() -> None:
-    """DESIGN 4.4."""
+    """docs/DESIGN.md 4.4."""
     cache = make_cache()
     owner, joiner = cache.join(NAME), cache.join(NAME)
     assert (owner.is_owner, joiner.is_owner) == (True, False)
@@ -74,7 +74,7 @@ def test_concurrent_misses_make_one_request() -> None:
 
 
 def test_an_invalidation_detaches_the_fill_under_way() -> None:
-    """DESIGN 4.4: a later reader starts a request of its own, and the old answer is not kept."""
+    """docs/DESIGN.md 4.4: a later reader starts its own request; the old answer is not kept."""
     cache = make_cache()
     owner = cache.join(NAME)
     cache.invalidate(NAME, Version(2))

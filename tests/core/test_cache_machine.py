@@ -1,4 +1,4 @@
-"""Readers, fills, changes and lost leases in any order: I7 (DESIGN 4.4)."""
+"""Readers, fills, changes and lost leases in any order: I7 (docs/DESIGN.md 4.4)."""
 
 from dataclasses import dataclass, replace
 

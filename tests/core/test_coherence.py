@@ -1,4 +1,4 @@
-"""Who may answer from memory, until when, and who is notified of a change (I7, ADR 0015)."""
+"""Who may answer from memory, until when, and who is notified of a change (I7, docs/adr/0015)."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -106,7 +106,7 @@ def test_an_unknown_holder_cannot_renew() -> None:
 
 
 def test_a_silent_holder_is_waited_for_until_its_lease_ends_and_cannot_renew() -> None:
-    """DESIGN 4.4: it may still answer from memory, but it cannot prolong the wait."""
+    """docs/DESIGN.md 4.4: it may still answer from memory, but it cannot prolong the wait."""
     table = make_table("one")
     assert table.not_acknowledged("one", 0.5) == 1.5
     with pytest.raises(UnknownHolder):
@@ -127,7 +127,7 @@ def test_a_holder_that_registers_again_is_a_new_one() -> None:
 
 
 def test_only_subscribers_are_notified_of_a_change() -> None:
-    """ADR 0015."""
+    """docs/adr/0015."""
     table = make_table("a", "b", "c")
     table.unsubscribe("b", "x")
     assert table.subscribe("b", "y")

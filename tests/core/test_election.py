@@ -1,4 +1,4 @@
-"""Who leads: pings, claims, notices: I6 (DESIGN 4.3)."""
+"""Who leads: pings, claims, notices: I6 (docs/DESIGN.md 4.3)."""
 
 import pytest
 from hypothesis import given
@@ -59,7 +59,7 @@ some_pings = st.lists(
 
 @given(some_pings)
 def test_the_live_serving_replica_with_the_largest_id_is_chosen(drawn: list[Ping]) -> None:
-    """DESIGN 4.3; NoReplica, definite, when there is none."""
+    """docs/DESIGN.md 4.3; NoReplica, definite, when there is none."""
     serving = [ping.replica_id for ping in drawn if ping.is_serving]
     if serving:
         assert choose_leader(drawn) == max(serving)
@@ -110,7 +110,7 @@ def test_the_first_look_elects_somebody_and_notifies_all() -> None:
 
 
 def test_a_healthy_leader_is_left_alone() -> None:
-    """DESIGN 4.3: also when a larger id comes back."""
+    """docs/DESIGN.md 4.3: also when a larger id comes back."""
     elector = make_elector(leader=2)
     watch = Script(elector.watch())
     assert watch.effect == PingReplica(ReplicaId(2))
@@ -119,7 +119,7 @@ def test_a_healthy_leader_is_left_alone() -> None:
 
 
 def test_a_refused_leader_is_replaced_at_once() -> None:
-    """DESIGN 4.3: nobody listens there, so it is dead."""
+    """docs/DESIGN.md 4.3: nobody listens there, so it is dead."""
     watch = Script(make_elector().watch()).answer(Unreachable(is_refused=True))
     assert watch.effect == PingReplicas((ReplicaId(1), ReplicaId(2)))
     assert watch.answer((make_ping(1), make_ping(2))).effect == ClaimLeadership(
@@ -128,7 +128,7 @@ def test_a_refused_leader_is_replaced_at_once() -> None:
 
 
 def test_a_silent_leader_is_replaced_after_two_silences() -> None:
-    """DESIGN 4.3: one lost ping deposes nobody."""
+    """docs/DESIGN.md 4.3: one lost ping deposes nobody."""
     elector = make_elector()
     for _ in range(SILENCES_MAX - 1):
         assert Script(elector.watch()).answer(Unreachable()).is_over
@@ -165,7 +165,7 @@ def test_without_any_replica_nothing_is_claimed() -> None:
 
 
 def test_the_loser_of_a_race_adopts_the_winner() -> None:
-    """DESIGN 4.3."""
+    """docs/DESIGN.md 4.3."""
     elector = make_elector()
     watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
     watch.answer((make_ping(1), make_ping(2))).answer(StaleTerm(Term(2), ReplicaId(1)))
@@ -174,13 +174,13 @@ def test_the_loser_of_a_race_adopts_the_winner() -> None:
     assert elector.elections == 0
 
 
-def test_a_newer_reign_is_learnt_from_the_leader_itself() -> None:
+def test_a_newer_term_is_learnt_from_the_leader_itself() -> None:
     elector = make_elector()
     assert Script(elector.watch()).answer(make_ping(3, term=2, leader=1)).is_over
     assert elector.leadership == Leadership(Term(2), ReplicaId(1))
 
 
-def test_a_newer_reign_is_learnt_from_the_others_without_the_catalog() -> None:
+def test_a_newer_term_is_learnt_from_the_others_without_the_catalog() -> None:
     """A front end cut off from the catalog follows an election that another one won."""
     elector = make_elector()
     watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
@@ -188,7 +188,7 @@ def test_a_newer_reign_is_learnt_from_the_others_without_the_catalog() -> None:
     assert elector.leadership == Leadership(Term(2), ReplicaId(2))
 
 
-def test_a_newer_reign_of_a_dead_leader_is_not_adopted() -> None:
+def test_a_newer_term_of_a_dead_leader_is_not_adopted() -> None:
     """The catalog is asked, and tells."""
     elector = make_elector()
     watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
@@ -196,7 +196,7 @@ def test_a_newer_reign_of_a_dead_leader_is_not_adopted() -> None:
     assert watch.effect == ClaimLeadership(Term(1), ReplicaId(2))
 
 
-def test_an_older_reign_is_never_adopted() -> None:
+def test_an_older_term_is_never_adopted() -> None:
     """I6: what a front end knows only grows."""
     elector = make_elector(term=5)
     Script(elector.watch()).answer(make_ping(3, term=4, leader=1)).answer(None)
@@ -245,7 +245,7 @@ def test_who_reaches_the_catalog_is_preferred_to_a_larger_id() -> None:
 
 
 def test_a_leader_that_cannot_reach_the_catalog_is_replaced_by_one_that_can() -> None:
-    """DESIGN 5: a cut link, although the leader answers."""
+    """docs/DESIGN.md 5: a cut link, although the leader answers."""
     watch = Script(make_elector().watch()).answer(make_ping(3, reaches_catalog=False))
     assert watch.effect == PingReplicas((ReplicaId(1), ReplicaId(2)))
     far = make_ping(2, reaches_catalog=False)

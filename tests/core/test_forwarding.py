@@ -1,4 +1,4 @@
-"""A front end's way to the leader, as often as it takes: I2, I9 (DESIGN 4.1)."""
+"""A front end's way to the leader, as often as it takes: I2, I9 (docs/DESIGN.md 4.1)."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_trades_go_to_the_leader_of_the_term_and_the_answers_come_back() -> None
 def test_whatever_fails_is_repeated_with_the_same_key_at_the_next_leader(
     failure: Failure,
 ) -> None:
-    """I2, DESIGN 4.1."""
+    """I2, docs/DESIGN.md 4.1."""
     forwarding = Forwarding(ONE)
     forwarding.attempt(failure)
     assert forwarding.script.effect == AwaitLeader((ONE.key,), Term(1), failure)

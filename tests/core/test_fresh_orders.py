@@ -1,4 +1,4 @@
-"""What a log takes of a page that comes to it: I1, I8 (DESIGN 4.2)."""
+"""What a log takes of a page that comes to it: I1, I8 (docs/DESIGN.md 4.2)."""
 
 from dataclasses import replace
 from random import Random

@@ -1,4 +1,4 @@
-"""What the catalog decides about trades (DESIGN 4.1): I1, I2, I4, I5."""
+"""What the catalog decides about trades (docs/DESIGN.md 4.1): I1, I2, I4, I5."""
 
 from dataclasses import replace
 from typing import Any

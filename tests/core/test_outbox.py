@@ -1,4 +1,4 @@
-"""What a leader sends and whom it waits for: I3 (DESIGN 4.2)."""
+"""What a leader sends and whom it waits for: I3 (docs/DESIGN.md 4.2)."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def sent(outbox: Outbox, follower: ReplicaId, limit: int = 100) -> tuple[Order, 
     return append.page.orders
 
 
-def test_a_reign_begins_alone() -> None:
+def test_a_term_begins_alone() -> None:
     """Nobody is waited for before it has shown what it has."""
     outbox = make_outbox(start=3)
     assert outbox.in_sync() == (ME,)
@@ -86,7 +86,7 @@ def test_nothing_is_released_before_every_follower_in_sync_has_it() -> None:
 
 
 def test_a_lost_follower_holds_nobody_up_and_comes_back_with_everything() -> None:
-    """I3, DESIGN 4.2."""
+    """I3, docs/DESIGN.md 4.2."""
     outbox = make_outbox(start=3, last=5)
     outbox.accepted(NEAR, has(3))
     assert outbox.lost(NEAR) is True
@@ -145,7 +145,7 @@ def test_a_follower_that_is_ahead_gets_heartbeats_from_where_the_leader_is() -> 
     assert outbox.release(OrderNo(4))
 
 
-def test_who_is_behind_the_beginning_of_the_reign_is_served_from_the_log() -> None:
+def test_who_is_behind_the_beginning_of_the_term_is_served_from_the_log() -> None:
     outbox = make_outbox(start=3, last=5)
     outbox.rewind(NEAR, OrderNo(2))
     assert outbox.next_append(NEAR, 10) is None

@@ -7,27 +7,27 @@ from bazaar.core.rate_limiter import RateLimiter
 
 
 def test_names_that_exist_cost_nothing() -> None:
-    strangers = RateLimiter(per_s=1.0, burst=2)
+    limiter = RateLimiter(per_s=1.0, burst=2)
     for _ in range(100):
-        strangers.admit(0.0)
+        limiter.admit(0.0)
 
 
 def test_a_flood_of_unknown_names_is_refused_until_time_has_passed() -> None:
     """I10: the limit is named, and the caller is told to come back."""
-    strangers = RateLimiter(per_s=1.0, burst=2)
+    limiter = RateLimiter(per_s=1.0, burst=2)
     for _ in range(2):
-        strangers.admit(10.0)
-        strangers.count(10.0)
+        limiter.admit(10.0)
+        limiter.count(10.0)
     with pytest.raises(Busy):
-        strangers.admit(10.0)
-    strangers.admit(10.1)
+        limiter.admit(10.0)
+    limiter.admit(10.1)
 
 
 def test_time_gives_back_no_more_than_the_burst() -> None:
-    strangers = RateLimiter(per_s=1.0, burst=2)
-    strangers.count(0.0)
-    strangers.admit(1000.0)
+    limiter = RateLimiter(per_s=1.0, burst=2)
+    limiter.count(0.0)
+    limiter.admit(1000.0)
     for _ in range(2):
-        strangers.count(1000.0)
+        limiter.count(1000.0)
     with pytest.raises(Busy):
-        strangers.admit(1000.0)
+        limiter.admit(1000.0)

@@ -1,4 +1,4 @@
-"""How a replica gets what it missed, and when it serves: I8 (DESIGN 4.2, 4.5)."""
+"""How a replica gets what it missed, and when it serves: I8 (docs/DESIGN.md 4.2, 4.5)."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def ask_peer(peer: int, after: int) -> ReadPeerLog:
 
 
 def test_a_replica_serves_only_once_it_has_caught_up() -> None:
-    """DESIGN 4.2."""
+    """docs/DESIGN.md 4.2."""
     replica = make_starting(ORDERS[:4])
     start = Script(replica.start())
     assert start.effect == ask_ledger(4)
@@ -52,7 +52,7 @@ def test_a_replica_serves_only_once_it_has_caught_up() -> None:
 
 
 def test_a_long_way_is_taken_in_pages_from_the_peers_first() -> None:
-    """DESIGN 4.2: the catalog is spared, and has the last word."""
+    """docs/DESIGN.md 4.2: the catalog is spared, and has the last word."""
     replica = make_starting()
     start = Script(replica.start())
     assert start.answer(LEDGER.page(0, 2)).effect == ask_peer(0, 2)
@@ -78,7 +78,7 @@ def test_a_wiped_replica_rebuilds_from_the_ledger_alone() -> None:
 
 
 def test_without_the_catalog_known_orders_are_served() -> None:
-    """DESIGN 5: what the peers have is taken all the same."""
+    """docs/DESIGN.md 5: what the peers have is taken all the same."""
     replica = make_starting(ORDERS[:2])
     start = Script(replica.start()).answer(Unreachable())
     assert start.effect == ask_peer(0, 2)
@@ -144,12 +144,12 @@ def test_orders_that_came_meanwhile_are_not_stored_twice() -> None:
 
 
 def test_a_known_order_is_answered_without_asking_anyone() -> None:
-    """DESIGN 4.5: orders never change."""
+    """docs/DESIGN.md 4.5: orders never change."""
     assert Script(make_replica(ORDERS).look_up(OrderNo(3))).result == ORDERS[2]
 
 
 def test_the_ledger_is_asked_before_an_order_is_not_found() -> None:
-    """DESIGN 4.5."""
+    """docs/DESIGN.md 4.5."""
     replica = make_replica(ORDERS[:4])
     assert Script(replica.look_up(OrderNo(6))).answer(LEDGER.page(4)).result == ORDERS[5]
     assert isinstance(

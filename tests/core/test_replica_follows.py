@@ -1,4 +1,4 @@
-"""A replica that follows: I1, I5, I6, I8 (DESIGN 4.2)."""
+"""A replica that follows: I1, I5, I6, I8 (docs/DESIGN.md 4.2)."""
 
 from dataclasses import replace
 
@@ -118,7 +118,7 @@ def test_a_follower_that_differs_stores_nothing() -> None:
 
 
 def test_a_heartbeat_tells_a_follower_its_lag() -> None:
-    """DESIGN 4.2."""
+    """docs/DESIGN.md 4.2."""
     replica = make_replica(ORDERS[:2])
     page = MemoryLog(ORDERS).page(2, limit=1)
     replica.append(Append(TERM, OTHER, page))
@@ -167,7 +167,7 @@ def test_a_leader_steps_down_for_a_newer_notice() -> None:
 
 
 def test_a_replica_that_does_not_serve_cannot_begin_to_lead() -> None:
-    """DESIGN 4.3; nothing is adopted, so that somebody else may lead the term."""
+    """docs/DESIGN.md 4.3; nothing is adopted, so that somebody else may lead the term."""
     log = MemoryLog()
     replica = Replica(ME, PEERS, log, log.head)
     assert isinstance(notice(replica, TERM, ME).failure, NotServing)

@@ -1,4 +1,4 @@
-"""A replica that takes over, leads and is deposed: I2, I3, I5, I6, I9 (DESIGN 4.1, 4.3)."""
+"""A replica that takes over, leads and is deposed: I2, I3, I5, I6, I9 (docs/DESIGN.md 4.1, 4.3)."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ def sent(placing: Placing) -> Batch:
 
 
 def test_a_new_leader_catches_up_before_it_leads() -> None:
-    """DESIGN 4.3, I3: it has all that was acknowledged before it takes a trade."""
+    """docs/DESIGN.md 4.3, I3: it has all that was acknowledged before it takes a trade."""
     replica = make_replica(ORDERS[:2])
     notice = Script(replica.take_notice(TERM, ME))
     assert notice.effect == ReadLedger(OrderNo(2))
@@ -199,7 +199,7 @@ def test_a_deposed_leader_learns_it_from_the_catalog() -> None:
     assert isinstance(place(replica, ONE).failure, NotLeader)
 
 
-def test_a_late_answer_about_an_old_term_does_not_end_a_newer_reign() -> None:
+def test_a_late_answer_about_an_old_term_does_not_end_a_newer_term() -> None:
     """Deposed, elected again, and only then the answer that the first leadership is over."""
     replica = make_leader(ORDERS)
     placing = place(replica, ONE)
@@ -210,7 +210,7 @@ def test_a_late_answer_about_an_old_term_does_not_end_a_newer_reign() -> None:
     assert replica.term == TERM + 2
 
 
-def test_a_trade_of_an_ended_reign_is_not_acknowledged() -> None:
+def test_a_trade_of_an_ended_term_is_not_acknowledged() -> None:
     """I3: who was in sync then may not be now, even when the replica leads again."""
     replica = make_leader(ORDERS)
     placing = place(replica, ONE)
@@ -266,7 +266,7 @@ def test_a_ledger_that_lost_orders_stops_its_leader() -> None:
 def test_too_few_in_sync_refuse_before_anything_is_tried(
     followers: int, failure: type[Failure] | None
 ) -> None:
-    """DESIGN 4.2: BAZAAR_MIN_IN_SYNC."""
+    """docs/DESIGN.md 4.2: BAZAAR_MIN_IN_SYNC."""
     replica = make_leader(ORDERS, in_sync_min=2)
     for peer in PEERS[:followers]:
         join(replica, peer)

@@ -1,4 +1,4 @@
-"""The watch over the leader: elections, and trades that reach whoever leads (DESIGN 4.3)."""
+"""The watch over the leader: elections, and trades that reach it (docs/DESIGN.md 4.3)."""
 
 import threading
 from functools import partial
@@ -155,7 +155,7 @@ def test_a_failed_attempt_is_repeated_until_it_succeeds(
 
 
 def test_a_paused_leader_holds_nobody_up(watch: LeaderWatch, replicas: Replicas) -> None:
-    """DESIGN 4.3: its calls are ended as soon as somebody else leads."""
+    """docs/DESIGN.md 4.3: its calls are ended as soon as somebody else leads."""
     replicas[THREE].pause()
     begun_s = monotonic_s()
     placing = in_thread(lambda: watch.place(make_trade(1)))

@@ -1,4 +1,4 @@
-"""Stocks from memory: hits, fills, invalidations and leases (I7, DESIGN 4.4)."""
+"""Stocks from memory: hits, fills, invalidations and leases (I7, docs/DESIGN.md 4.4)."""
 
 import threading
 from dataclasses import replace
@@ -135,7 +135,7 @@ def test_a_reader_that_joins_a_fill_after_an_invalidation_gets_no_older_version(
 def test_an_answer_during_a_change_is_neither_kept_nor_shared(
     reader: StockReader, catalog: FakeCatalog
 ) -> None:
-    """ADR 15: this process is not told of a change of what it did not have when it began."""
+    """docs/adr/0015: this process is not told of a change of what it did not have when it began."""
     release = hold(catalog)
     catalog.may_keep = False
     early = in_thread(lambda: version(reader))

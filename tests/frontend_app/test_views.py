@@ -1,4 +1,4 @@
-"""The front end's answers to the letter (DESIGN 6): stocks, orders, leader, rm."""
+"""The front end's answers to the letter (docs/DESIGN.md 6): stocks, orders, leader, rm."""
 
 import json
 from dataclasses import replace
@@ -221,7 +221,7 @@ def test_a_malformed_trade_is_400_and_names_the_field(
 def test_without_any_replica_a_trade_is_503_with_its_key(
     watch: LeaderWatch, replicas: Replicas
 ) -> None:
-    """DESIGN 5: the client repeats it with the key, and gets the same order."""
+    """docs/DESIGN.md 5: the client repeats it with the key, and gets the same order."""
     for replica in replicas.values():
         replica.die()
     watch.limits = msgspec.structs.replace(LIMITS, deadline_s=0.1)
@@ -263,7 +263,7 @@ def test_an_unknown_order_is_the_seeds_404() -> None:
 def test_an_order_is_read_from_any_replica_that_answers(
     watch: LeaderWatch, replicas: Replicas, failure: Unreachable | NotServing
 ) -> None:
-    """DESIGN 4.5."""
+    """docs/DESIGN.md 4.5."""
     watch.place(make_trade(1))
     replicas[ReplicaId(3)].down = replicas[ReplicaId(2)].down = failure
     assert get("/orders?order_no=1")[0] == 200

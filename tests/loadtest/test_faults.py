@@ -24,7 +24,7 @@ def injections(seed: int, count: int, *snapshots: Snapshot) -> list[FaultInjecti
     return [choice.next(snapshots[n % len(snapshots)]) for n in range(count)]
 
 
-def test_the_same_seed_strikes_the_same() -> None:
+def test_the_same_seed_affects_the_same() -> None:
     assert injections(7, 50, healthy()) == injections(7, 50, healthy())
     assert injections(7, 50, healthy()) != injections(8, 50, healthy())
 
@@ -69,7 +69,9 @@ def _all(choice: FaultSchedule) -> "list[FaultInjection | None]":
         ),
     ],
 )
-def test_a_fault_strikes_whom_its_name_says(fault: Fault, targets: list[tuple[str, ...]]) -> None:
+def test_a_fault_affects_the_process_in_its_name(
+    fault: Fault, targets: list[tuple[str, ...]]
+) -> None:
     assert list_targets(fault, healthy()) == targets
 
 

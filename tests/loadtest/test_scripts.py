@@ -128,7 +128,7 @@ def test_a_damaged_history_is_refused_with_its_line(tmp_path: Path) -> None:
         read_replay(path)
 
 
-def test_visitors_of_one_seed_differ_from_each_other() -> None:
+def test_clients_of_one_seed_differ_from_each_other() -> None:
     script = make_script(make_share(clients=2, p=0.0))
     names = {
         client: [claim[1].stock_name for _ in range(30) if (claim := script.claim(client, 0.0))]

@@ -105,7 +105,7 @@ def test_the_hit_ratio_is_of_answers_to_queries() -> None:
     assert totals.hits_between(6, 7) is None
 
 
-def test_a_reign_is_one_failover_whoever_sees_it() -> None:
+def test_a_term_is_one_failover_whoever_sees_it() -> None:
     totals = RunTotals()
     assert totals.failovers() == 0
     totals.sample(Sample(at_s=1.0, leader=3, term=4))

@@ -21,7 +21,7 @@ from bazaar.loadtest.workload import (
 from tests.loadtest.plans import PLAN
 
 
-def make_visitor(seed: int = 1, p: float = 0.5, lookup: float = 0.5) -> SeedClient:
+def make_client(seed: int = 1, p: float = 0.5, lookup: float = 0.5) -> SeedClient:
     behaviour = ClientBehaviour(stocks=PLAN.stocks, p=p, lookup=lookup)
     keys = make_keys(7, 0).__next__
     return SeedClient(behaviour, StockChooser(PLAN.stocks), random.Random(seed), keys)
@@ -51,11 +51,11 @@ def told(operations: list[Operation]) -> list[tuple[object, ...]]:
 
 @given(seed=st.integers(0, 2**32))
 def test_the_same_seed_and_answers_make_the_same_choices(seed: int) -> None:
-    assert told(play(make_visitor(seed), 50)) == told(play(make_visitor(seed), 50))
+    assert told(play(make_client(seed), 50)) == told(play(make_client(seed), 50))
 
 
 def test_a_trade_follows_a_look_at_its_stock_and_is_of_1_to_10_shares() -> None:
-    done = play(make_visitor(p=1.0), 300)
+    done = play(make_client(p=1.0), 300)
     trades = [place for place, one in enumerate(done) if one.kind == "trade"]
     assert trades
     for place in trades:
@@ -66,18 +66,18 @@ def test_a_trade_follows_a_look_at_its_stock_and_is_of_1_to_10_shares() -> None:
 
 
 def test_p_is_the_share_of_queries_that_a_trade_follows() -> None:
-    counts = Counter(one.kind for one in play(make_visitor(p=0.25, lookup=0.5), 20_000))
+    counts = Counter(one.kind for one in play(make_client(p=0.25, lookup=0.5), 20_000))
     assert 0.22 < counts["trade"] / counts["query"] < 0.28
     assert 0.45 < counts["order"] / counts["trade"] < 0.55
 
 
 def test_without_shares_or_with_p_0_there_is_no_trade() -> None:
-    assert {one.kind for one in play(make_visitor(p=1.0), 200, quantity=0)} == {"query"}
-    assert {one.kind for one in play(make_visitor(p=0.0), 200)} == {"query"}
+    assert {one.kind for one in play(make_client(p=1.0), 200, quantity=0)} == {"query"}
+    assert {one.kind for one in play(make_client(p=0.0), 200)} == {"query"}
 
 
 def test_only_orders_of_its_own_are_looked_up() -> None:
-    done = play(make_visitor(p=1.0, lookup=1.0), 300)
+    done = play(make_client(p=1.0, lookup=1.0), 300)
     own = {number for number, one in enumerate(done, start=1) if one.kind == "trade"}
     looked_up = {one.order_no for one in done if one.kind == "order"}
     assert looked_up
@@ -85,7 +85,7 @@ def test_only_orders_of_its_own_are_looked_up() -> None:
 
 
 def test_a_trade_that_failed_is_not_looked_up() -> None:
-    client = make_visitor(p=1.0, lookup=1.0)
+    client = make_client(p=1.0, lookup=1.0)
     query = client.next()
     client.learn(answer(query, 1), query)
     trade = client.next()

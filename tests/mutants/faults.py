@@ -87,8 +87,8 @@ MUTANTS = (
     ),
     Mutant(
         "a reader gets an older version than it has heard of",
-        "return self.is_owner or stock.version >= self.floor",
-        "return self.is_owner or stock.version >= self.floor - 1",
+        "return self.is_owner or stock.version >= self.version_min",
+        "return self.is_owner or stock.version >= self.version_min - 1",
     ),
     Mutant(
         "a lease counts from the answer to its renewal",

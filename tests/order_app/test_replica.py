@@ -121,7 +121,7 @@ def test_a_trade_waits_for_every_follower_in_sync(leader: ReplicaShell, peers: P
 def test_a_silent_follower_is_dropped_after_the_timeout_and_trades_go_on(
     leader: ReplicaShell, peers: Peers
 ) -> None:
-    """DESIGN 4.2."""
+    """docs/DESIGN.md 4.2."""
     join(leader, NEAR, FAR)
     begun_s = monotonic_s()
     with replicating(leader, NEAR):

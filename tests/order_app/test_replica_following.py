@@ -215,7 +215,7 @@ def test_a_rebuilt_replica_has_everything_again(
 def test_an_order_that_is_missing_is_asked_of_the_ledger(
     shell: ReplicaShell, catalog: FakeCatalog
 ) -> None:
-    """DESIGN 4.5: only then is it "not found"."""
+    """docs/DESIGN.md 4.5: only then is it "not found"."""
     shell.start()
     catalog.orders = list(make_page(4).orders)
     assert shell.look_up(OrderNo(3)) == make_order(3)
@@ -227,7 +227,7 @@ def test_an_order_that_is_missing_is_asked_of_the_ledger(
         shell.look_up(OrderNo(5))
 
 
-def test_a_replica_tells_each_change_of_its_standing_once(shell: ReplicaShell) -> None:
+def test_a_replica_tells_each_change_of_its_state_once(shell: ReplicaShell) -> None:
     hearing = Hearing()
     shell.start()
     shell.take_notice(TERM, ME)

@@ -1,4 +1,4 @@
-"""A replicator's rounds: what a follower lacks, as long as this replica leads (DESIGN 4.2)."""
+"""A replicator's rounds: what a follower lacks, while this replica leads (docs/DESIGN.md 4.2)."""
 
 import threading
 
@@ -271,7 +271,7 @@ def test_a_replica_that_does_not_lead_sends_nothing(shell: ReplicaShell, peer: F
     assert peer.appends == []
 
 
-def test_a_new_reign_is_announced_at_once(
+def test_a_new_term_is_announced_at_once(
     catalog: FakeCatalog, peers: Peers, peer: FakePeer, db: None
 ) -> None:
     shell = ReplicaShell(ME, catalog, peers, OrderLog(), Limits(heartbeat_s=3600))

@@ -1,4 +1,4 @@
-"""A batch's orders go to the followers from the thread that places it (ADR 0023, I3)."""
+"""A batch's orders go to the followers from the thread that places it (docs/adr/0023, I3)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -208,9 +208,9 @@ def _marked_stale(files: ClusterFiles) -> History:
 
 
 def _not_found_before_it_was(files: ClusterFiles) -> History:
-    sight = files.history[place_of(files.history, "order", 17)]
+    probe = files.history[place_of(files.history, "order", 17)]
     nothing = {"stock_name": None, "trade_type": None, "shares": None}
-    early = change(sight, outcome="not_found", sent_s=0.1, done_s=0.2, status=404, **nothing)
+    early = change(probe, outcome="not_found", sent_s=0.1, done_s=0.2, status=404, **nothing)
     return [early, *files.history]
 
 

@@ -211,7 +211,7 @@ def test_an_answer_that_is_too_long_is_not_swallowed(serve: Serve) -> None:
 
 
 def test_an_aborted_call_ends_at_once_and_is_not_repeated(serve: Serve) -> None:
-    """DESIGN 4.3: a paused leader holds nobody up."""
+    """docs/DESIGN.md 4.3: a paused leader holds nobody up."""
     server, client = serve(answer(), hang, answer())
     get(client)
     future = in_thread(lambda: failure_of(client))

@@ -158,7 +158,7 @@ def test_nobody_is_lost_when_many_threads_submit_at_once() -> None:
     assert batcher.items == sum(map(len, work.batches)) >= done
     assert max(map(len, work.batches)) <= 8
     assert batcher.batches < threads * rounds
-    assert not batcher._is_carried
+    assert not batcher._is_running
     assert batcher._waiting == 0
 
 

@@ -1,4 +1,4 @@
-"""Every wrong limit is a sentence that names its variable (DESIGN 7)."""
+"""Every wrong limit is a sentence that names its variable (docs/DESIGN.md 7)."""
 
 import msgspec
 import pytest

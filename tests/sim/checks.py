@@ -176,7 +176,7 @@ class Checks:
         self.refused.pop(trade.key, None)
 
     def looked_up(self, order_no: OrderNo, last: OrderNo, answer: Order | Failure) -> None:
-        """Check a look-up that began when the ledger ended at `last`: I1, I3 (DESIGN 4.5)."""
+        """Check a look-up begun when the ledger ended at `last`: I1, I3 (docs/DESIGN.md 4.5)."""
         if isinstance(answer, Order):
             assert answer == self.history[order_no - 1], f"I1 {answer}"
         elif isinstance(answer, UnknownOrder):

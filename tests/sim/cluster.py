@@ -1,4 +1,4 @@
-"""A whole cluster in one thread, under a storm, and what has to hold after it (DESIGN 3, 5)."""
+"""A whole cluster in one thread, in a storm, and what must hold after it (docs/DESIGN.md 5)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -172,8 +172,8 @@ class SimCluster:
         return all(client.is_done for client in self.clients)
 
     def _count_leaders(self) -> int:
-        standings = [replica.machine.state for replica in self.replicas]
-        return standings.count(ReplicaState.LEADING)
+        states = [replica.machine.state for replica in self.replicas]
+        return states.count(ReplicaState.LEADING)
 
     def _start(self) -> None:
         self.catalog.replicas = {replica.id: replica for replica in self.replicas}

@@ -1,4 +1,4 @@
-"""Disks that come back with the wrong contents: I1, I8 (DESIGN 4.2)."""
+"""Disks that come back with the wrong contents: I1, I8 (docs/DESIGN.md 4.2)."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How long clients wait when something fails in an otherwise healthy cluster (DESIGN 5)."""
+"""How long clients wait when something fails in an otherwise healthy cluster (docs/DESIGN.md 5)."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ CALM_S = 2.2
 """Simulated time before a failure; by then every leader may be replaced at once."""
 AFTER_S = 2.5
 SLACK_S = 0.1
-"""What waking up and sending take, on top of the bounds of DESIGN 5."""
+"""What waking up and sending take, on top of the bounds of docs/DESIGN.md 5."""
 LEADER, OTHER, FOLLOWER = 2, 1, 0
 Fault = Callable[[SimCluster], None]
 
@@ -102,7 +102,7 @@ BOUNDS_S: dict[str, tuple[Fault, float]] = {
 
 @pytest.mark.parametrize("name", BOUNDS_S)
 def test_a_trade_is_acknowledged_soon_after(name: str) -> None:
-    """DESIGN 5, for a client whose front end has to find out by itself."""
+    """docs/DESIGN.md 5, for a client whose front end has to find out by itself."""
     fault, bound_s = BOUNDS_S[name]
     for seed in SEEDS:
         waited_s = wait_s(seed, fault)
@@ -156,7 +156,7 @@ def test_a_resumed_leader_acknowledges_nothing() -> None:
 
 
 def test_a_restarted_larger_id_does_not_depose_a_healthy_leader() -> None:
-    """DESIGN 4.3."""
+    """docs/DESIGN.md 4.3."""
     cluster = SimCluster(4, Shape(clients=0))
     cluster.run_for(1.0)
     elect_largest(cluster)

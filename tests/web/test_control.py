@@ -69,7 +69,7 @@ def test_a_members_call_is_answered(listener: Control) -> None:
     assert status.role == "frontend"
 
 
-def test_a_stranger_is_refused(listener: Control) -> None:
+def test_an_unsigned_caller_is_refused(listener: Control) -> None:
     reply = requests.get(listener.url("/status"), timeout=WAIT_S)
     assert reply.status_code == 401
     assert reply.json()["error"]["code"] == 401

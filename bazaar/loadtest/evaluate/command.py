@@ -9,7 +9,7 @@ from bazaar.cluster import exits
 from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.evaluate import steps
 from bazaar.loadtest.evaluate.results import Evaluation
-from bazaar.loadtest.evaluate.run import Say, evaluate
+from bazaar.loadtest.evaluate.runner import Say, evaluate
 from bazaar.loadtest.evaluate.steps import Effort
 from bazaar.settings import env
 

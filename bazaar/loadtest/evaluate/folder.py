@@ -8,7 +8,7 @@ import msgspec
 from bazaar.cluster.data_dir import write_whole
 from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.evaluate import text
-from bazaar.loadtest.evaluate.figures import list_figures
+from bazaar.loadtest.evaluate.plots import list_figures
 from bazaar.loadtest.evaluate.results import Evaluation
 from bazaar.loadtest.report.drawing import write_png, write_svg
 

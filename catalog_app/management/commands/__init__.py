@@ -1,0 +1,1 @@
+"""The management commands; each parses its arguments and makes one call."""

@@ -15,7 +15,8 @@ from bazaar.loadtest.evaluate.results import (
     split_by_cache,
     summarize,
 )
-from bazaar.loadtest.evaluate.run import share_of_most_popular
+from bazaar.loadtest.evaluate.runner import share_of_most_popular
+from bazaar.loadtest.evaluate.sampler import look
 from bazaar.loadtest.evaluate.steps import (
     P_VALUES,
     SECONDS_DEFAULT,
@@ -25,7 +26,6 @@ from bazaar.loadtest.evaluate.steps import (
     list_steps,
     warm_up,
 )
-from bazaar.loadtest.evaluate.watch import look
 from bazaar.loadtest.options import read_options
 from bazaar.loadtest.profiles import Weighted
 from bazaar.proof.records import Done
@@ -62,11 +62,11 @@ def test_loadtest_takes_the_options_of_every_step(seconds: float) -> None:
     parser = load_command_class("bazaar", "loadtest").create_parser("manage.py", "loadtest")
     for step in [*list_steps(Effort(seconds=seconds)), warm_up(Effort())]:
         options = vars(parser.parse_args([*step.options, "--url", "http://127.0.0.1:1"]))
-        wish = read_options(options, dict(os.environ))
-        assert wish.plan.duration_s == pytest.approx(step.seconds)
-        assert wish.plan.p == step.p
-        assert wish.plan.is_fresh is not step.is_cached
-        assert (wish.chaos is not None) is (step.name == "crashes")
+        load = read_options(options, dict(os.environ))
+        assert load.plan.duration_s == pytest.approx(step.seconds)
+        assert load.plan.p == step.p
+        assert load.plan.is_fresh is not step.is_cached
+        assert (load.chaos is not None) is (step.name == "crashes")
 
 
 def test_the_whole_takes_less_than_a_quarter_of_an_hour() -> None:

@@ -82,7 +82,7 @@ def test_every_reference_in_the_page_has_one_aim(full: str) -> None:
     assert wanted <= ids.keys()
 
 
-def test_it_follows_the_wish_for_light_or_dark(full: str) -> None:
+def test_it_follows_the_setting_for_light_or_dark(full: str) -> None:
     assert "prefers-color-scheme: dark" in full
     assert "color-scheme: light dark" in full
     for name in PLACES.__slots__:

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from bazaar.loadtest.evaluate.results import Evaluation, Look, Outcome
+from bazaar.loadtest.evaluate.sampler import LOOK_S
 from bazaar.loadtest.evaluate.steps import P_VALUES, SMALL_CACHE
-from bazaar.loadtest.evaluate.watch import LOOK_S
 from bazaar.loadtest.report.drawing import Drawing, panels
 from bazaar.loadtest.report.figures import add_legend, draw_latency, draw_throughput, set_log_ms
 from bazaar.loadtest.report.theme import Theme

@@ -31,8 +31,8 @@ from bazaar.loadtest.evaluate.results import (
     find_recoveries,
     split_by_cache,
 )
+from bazaar.loadtest.evaluate.sampler import Watch
 from bazaar.loadtest.evaluate.steps import SMALL_CACHE, Effort, Step, list_steps, warm_up
-from bazaar.loadtest.evaluate.watch import Watch
 from bazaar.loadtest.profiles import Weighted, read_profile
 from bazaar.loadtest.summary import Summary
 from bazaar.proof.records import read_history
