@@ -7,7 +7,6 @@ answers reads here. The tables themselves are made by the models of their rooms.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
 from sqlite3 import Connection
 from typing import Any
 from uuid import UUID
@@ -87,10 +86,10 @@ class OrderTable:
         self,
         database: Connection,
         orders: Iterable[Linked],
-        more: Iterable[tuple[int, ...]] = repeat(()),
+        more: Sequence[tuple[int, ...]] = (),
     ) -> None:
         """Store orders; database: in a transaction. more: the other columns of each."""
-        rows = [
+        rows: list[tuple[Any, ...]] = [
             (
                 order.order_no,
                 order.key.hex,
@@ -98,10 +97,11 @@ class OrderTable:
                 order.trade_type.value,
                 order.quantity,
                 digest,
-                *others,
             )
-            for (order, digest), others in zip(orders, more, strict=False)
+            for order, digest in orders
         ]
+        if more:
+            rows = [row + others for row, others in zip(rows, more, strict=True)]
         database.executemany(self._insert, rows)
 
     @property
