@@ -15,6 +15,7 @@ from typing import Protocol
 
 from bazaar.core.coherence import LeaseTable
 from bazaar.core.failures import Failure
+from bazaar.protocol import signing
 from bazaar.protocol.clients import Change
 from bazaar.runtime.metrics import events
 
@@ -23,6 +24,16 @@ log = logging.getLogger("bazaar.catalog")
 INVALIDATE_TIMEOUT_S = 0.5
 """How long one notification may take before its holder cannot renew any more."""
 RETRY_S = 0.05
+REGISTRATION_WAIT_MAX_S = 60.0
+"""How long a registration may wait for the writer's lock; then it is refused."""
+REMEMBERED_S = 2 * signing.VALID_S + REGISTRATION_WAIT_MAX_S
+"""
+How long the id of a holder is remembered after its lease.
+
+A copy of its registration must find it (`bazaar.core.coherence`). A signature is good from 30 s
+before its stamp to 30 s after it, whatever clock made the stamp: so a copy is taken for 60 s after
+the first one at most, and then waits for the writer's lock.
+"""
 
 
 class PendingInvalidation(Protocol):
@@ -72,17 +83,43 @@ class LeaseTableShell:
         self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="invalidate")
 
     def register(self, holder_id: str, client: HolderClient) -> None:
-        """Begin a lease; the caller holds the writer's lock, so no change is under way."""
+        """
+        Begin a lease; the caller holds the writer's lock, so no change is under way.
+
+        Raises UnknownHolder (definite): this id had its lease.
+        """
         with self._lock:
-            self.table.register(holder_id, self._clock.now_s())
-            self._clients[holder_id] = client
-        events.emit(log, logging.INFO, "holder registered", holder=holder_id)
+            has_begun = self.table.register(holder_id, self._clock.now_s())
+            if has_begun:
+                self._clients[holder_id] = client
+        if has_begun:
+            events.emit(log, logging.INFO, "holder registered", holder=holder_id)
 
     def honour(self, holder_id: str, client: HolderClient) -> None:
         """Assume a lease that the catalog may have granted before it restarted."""
         with self._lock:
             self.table.honour(holder_id, self._clock.now_s())
             self._clients[holder_id] = client
+
+    def remember(self, holder_id: str) -> None:
+        """Remember a holder whose lease was over before the catalog restarted."""
+        with self._lock:
+            self.table.drop(holder_id, self._clock.now_s())
+
+    def is_known(self, holder_id: str) -> bool:
+        """Tell whether this holder has registered before."""
+        with self._lock:
+            return holder_id in self.table.leases or holder_id in self.table.ended
+
+    def forget_ended(self) -> tuple[str, ...]:
+        """Forget, and return, the holders of which no copy can arrive any more."""
+        with self._lock:
+            return self.table.forget_ended(self._clock.now_s() - REMEMBERED_S)
+
+    def count_known(self) -> int:
+        """Return how many holders have a lease or are remembered."""
+        with self._lock:
+            return len(self.table.leases) + len(self.table.ended)
 
     def renew(self, holder_id: str) -> None:
         """Prolong a lease. Raises UnknownHolder (definite)."""
@@ -199,7 +236,7 @@ class LeaseTableShell:
 
     def _drop(self, holder_id: str, failure: Failure) -> None:
         with self._lock:
-            self.table.drop(holder_id)
+            self.table.drop(holder_id, self._clock.now_s())
             self._clients.pop(holder_id, None)
         reason = failure.message
         events.emit(log, logging.WARNING, "holder dropped", holder=holder_id, reason=reason)

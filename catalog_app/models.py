@@ -89,14 +89,16 @@ class Leadership(models.Model):
 
 class HolderRegistration(models.Model):
     """
-    A process that may serve stocks from memory.
+    A registration of a process that may serve stocks from memory.
 
-    The row survives the catalog's restart.
+    The row survives the catalog's restart, and the lease for as long as a copy may arrive.
     """
 
     holder_id = models.UUIDField(primary_key=True)
     host = models.CharField(max_length=253)
     control_port = models.IntegerField()
+    is_over = models.BooleanField(default=False)
+    """Whether the lease is over, so that nothing has to be waited for after a restart."""
 
     def __str__(self) -> str:
         return f"{self.holder_id} at {self.host}:{self.control_port}"

@@ -69,10 +69,9 @@ def list_holders() -> list[HolderRegistration]:
 
 
 def list_addresses(*, holder_ids: Collection[str]) -> tuple[tuple[str, int], ...]:
-    """Return host and control port of some holders, in the order of their ids."""
-    return tuple(
-        (row.host, row.control_port) for row in list_holders() if str(row.holder_id) in holder_ids
-    )
+    """Return host and control port of some holders, each process once."""
+    rows = [row for row in list_holders() if str(row.holder_id) in holder_ids]
+    return tuple(dict.fromkeys((row.host, row.control_port) for row in rows))
 
 
 def count_stocks() -> int:

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from django.core.management import call_command
 from django.db import transaction
 
+from bazaar import clock
 from bazaar.core import types
 from bazaar.core.election import Leadership, claim_term
 from bazaar.core.failures import Busy, Failure, StaleTerm, UnknownStock
@@ -27,6 +28,7 @@ from bazaar.protocol.messages import HolderBody
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import write_transaction
 from catalog_app import models, selectors, store, wiring
+from catalog_app.lease_table import REGISTRATION_WAIT_MAX_S
 from catalog_app.models import HolderRegistration, Stock
 
 log = logging.getLogger("bazaar.catalog")
@@ -34,6 +36,8 @@ log = logging.getLogger("bazaar.catalog")
 STOCK_SETS = ("asterix", "sp500")
 HOLDERS_MAX = 500
 """Processes that may hold leases at once; each may have to be notified of a change."""
+REGISTRATIONS_MAX = 5000
+"""Registrations that are known at once: leases that run, and those that are remembered."""
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
@@ -81,7 +85,7 @@ def _invalidating(stocks: Sequence[types.Stock]) -> Iterator[None]:
     finally:
         dropped = lease_table.finish(invalidation)
     if dropped:
-        store.forget_holders(dropped)
+        store.end_leases(dropped)
 
 
 def _page_for(batch: Batch, facts: LedgerFacts, decision: Decision) -> Page:
@@ -169,19 +173,33 @@ def register_holder(*, holder: HolderBody) -> float:
     """
     Begin the lease of a holder whose cache is empty; return its length in seconds.
 
-    Raises Busy (definite): there are too many. Holders whose lease is over are deleted.
+    A copy of a registration changes nothing and gets the same answer while the lease runs.
+    Raises UnknownHolder (definite): it is over, or cannot be renewed. Raises Busy (definite): there
+    are too many, or this one waited too long.
     """
+    since_s = clock.monotonic_s()
     # Under the writer's lock: never between the invalidations of a change and its commit.
     with wiring.writer():
-        holders = wiring.lease_table().list_holders()
-        if len(holders) >= HOLDERS_MAX:
-            raise Busy("Too many processes hold leases.")
-        HolderRegistration.objects.exclude(holder_id__in=holders).delete()
-        HolderRegistration.objects.update_or_create(
-            holder_id=holder.holder_id,
-            defaults={"host": holder.host, "control_port": holder.control_port},
-        )
+        if clock.monotonic_s() - since_s > REGISTRATION_WAIT_MAX_S:
+            raise Busy("This registration waited too long for changes under way; send another.")
+        if not wiring.lease_table().is_known(str(holder.holder_id)):
+            _store_registration(holder)
         return wiring.register(holder)
+
+
+def _store_registration(holder: HolderBody) -> None:
+    """Store a registration before its lease begins, so that a restart knows of it."""
+    lease_table = wiring.lease_table()
+    holders = lease_table.list_holders()
+    forgotten = lease_table.forget_ended()
+    if len(holders) >= HOLDERS_MAX or lease_table.count_known() >= REGISTRATIONS_MAX:
+        raise Busy("Too many processes hold leases.")
+    with transaction.atomic():
+        HolderRegistration.objects.filter(holder_id__in=forgotten).delete()
+        HolderRegistration.objects.exclude(holder_id__in=holders).update(is_over=True)
+        HolderRegistration.objects.create(
+            holder_id=holder.holder_id, host=holder.host, control_port=holder.control_port
+        )
 
 
 def renew_holder(*, holder_id: UUID) -> float:

@@ -23,7 +23,7 @@ _LEADERSHIP_AND_HEAD = (
     " ON entry.order_no = (SELECT MAX(order_no) FROM catalog_app_entry)"
     " WHERE leadership.id = 1"
 )
-_FORGET = "DELETE FROM catalog_app_holderregistration WHERE holder_id IN ({})"
+_END_LEASES = "UPDATE catalog_app_holderregistration SET is_over = %s WHERE holder_id IN ({})"
 _UPDATE = (
     "UPDATE catalog_app_stock SET quantity = ?, trade_volume = ?, version = ?"
     " WHERE name = ? AND version = ?"
@@ -60,8 +60,8 @@ def write(database: Connection, facts: LedgerFacts, decision: Decision) -> None:
         assert updated.rowcount == 1, "only one writer changes a stock at a time"
 
 
-def forget_holders(holder_ids: Sequence[str]) -> None:
-    """Delete the registrations of some holders, in whatever transaction is under way."""
+def end_leases(holder_ids: Sequence[str]) -> None:
+    """Note that some leases are over, in whatever transaction is under way."""
     keys = [UUID(holder_id).hex for holder_id in holder_ids]
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET.format(", ".join(["%s"] * len(keys))), keys)
+        cursor.execute(_END_LEASES.format(", ".join(["%s"] * len(keys))), [True, *keys])

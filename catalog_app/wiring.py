@@ -79,7 +79,11 @@ def leader_protection() -> LeaderProtection:
 
 
 def register(holder: HolderBody) -> float:
-    """Begin a lease; return its length in seconds."""
+    """
+    Begin a lease; return its length in seconds.
+
+    Raises UnknownHolder (definite): this id had its lease.
+    """
     lease_table().register(str(holder.holder_id), _client_of(holder.host, holder.control_port))
     return lease_table().lease_s
 
@@ -90,9 +94,12 @@ def page_orders_max() -> int:
 
 
 def start() -> None:
-    """Honour the leases that may have been granted before a restart."""
+    """Honour leases from before a restart; remember those that are over."""
     for row in selectors.list_holders():
-        lease_table().honour(str(row.holder_id), _client_of(row.host, row.control_port))
+        if row.is_over:
+            lease_table().remember(str(row.holder_id))
+        else:
+            lease_table().honour(str(row.holder_id), _client_of(row.host, row.control_port))
     connections.close_all()
 
 

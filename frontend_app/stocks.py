@@ -12,6 +12,8 @@ from concurrent.futures import Future
 from itertools import islice
 from uuid import uuid4
 
+import msgspec
+
 from bazaar.clock import monotonic_s
 from bazaar.core.cache import Fill, StockCache, Ticket
 from bazaar.core.coherence import Lease
@@ -47,6 +49,7 @@ class StockReader:
         self.cache: StockCache[StockEntry] = StockCache(limits.cache_stocks_max)
         self.lease = Lease(limits.lease_s)
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
+        """Its id names one registration: each lease that begins has a new one."""
         self._is_registered = False
         self._is_over = False
         self._away_until_s = 0.0
@@ -121,9 +124,19 @@ class StockReader:
             else:
                 self._prolong(sent_s, lease_s)
                 return
+        self._begin_lease()
+
+    def _begin_lease(self) -> None:
+        """
+        Register under a new id; when there is no answer, the next round takes another one.
+
+        So no copy of a registration can speak of what this cache has now, and what such a copy
+        begins ends by itself.
+        """
         with self._lock:
             self.lease.lost()
             self.cache.clear()
+            self.holder = msgspec.structs.replace(self.holder, holder_id=uuid4())
         sent_s = monotonic_s()
         lease_s = self.catalog.register(self.holder)
         self._is_registered = True

@@ -11,12 +11,19 @@ A *holder* is a process that keeps stocks in memory. Two rules keep what it answ
   way no holder can subscribe to its stocks: such an answer may be neither stored nor shared.
 
 So, at every moment: a holder that may answer with an older version than the newest committed one is
-a subscriber, or has been notified and has forgotten the stock. Left out: the cache itself
-(`cache`), sending the notifications, and storing the registrations (`catalog_app`).
+a subscriber, or has been notified and has forgotten the stock.
+
+Messages arrive late, twice and out of order. So a holder's id names one registration: it is made
+anew each time a process begins a lease with an empty cache, and never again. A copy of a
+registration changes nothing, and an id whose lease is over never begins another one; its holder may
+still have the stocks of the first. For that the table remembers ids longer than a copy can be on
+its way. Left out: the cache itself (`cache`), sending the notifications, storing the registrations
+and the length of that memory (`catalog_app`).
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from bazaar.core.failures import UnknownHolder
 
@@ -52,6 +59,10 @@ class GrantedLease:
     """Whether its holder may have any stock: it subscribed before the catalog restarted."""
 
 
+def _is_renewable(lease: GrantedLease | None, now_s: float) -> TypeGuard[GrantedLease]:
+    return lease is not None and not lease.is_suspended and now_s < lease.expires_s
+
+
 @dataclass(slots=True)
 class LeaseTable:
     """
@@ -63,19 +74,28 @@ class LeaseTable:
     lease_s: float
     leases: dict[str, GrantedLease] = field(default_factory=dict)
     """By holder, in the order in which the leases began."""
+    ended: dict[str, float] = field(default_factory=dict)
+    """When the lease of each holder that is remembered ended, the oldest first."""
     subscribers: dict[str, set[str]] = field(default_factory=dict)
     """The holders that may have a stock, by its name."""
     changing: set[str] = field(default_factory=set)
     """The stocks of the change that is under way."""
 
-    def register(self, holder_id: str, now_s: float) -> None:
+    def register(self, holder_id: str, now_s: float) -> bool:
         """
-        Begin the lease of a holder whose cache is empty.
+        Begin the lease of a holder whose cache is empty; tell whether it began now.
 
+        A copy of a registration changes nothing, neither its lease nor what its holder may have.
         Never while a change is under way.
+        Raises UnknownHolder (definite): the lease is over, or may not be renewed.
         """
-        self.drop(holder_id)
-        self.leases[holder_id] = GrantedLease(now_s + self.lease_s)
+        lease = self.leases.get(holder_id)
+        if lease is None and holder_id not in self.ended:
+            self.leases[holder_id] = GrantedLease(now_s + self.lease_s)
+            return True
+        if not _is_renewable(lease, now_s):
+            raise UnknownHolder
+        return False
 
     def honour(self, holder_id: str, now_s: float) -> None:
         """
@@ -90,7 +110,7 @@ class LeaseTable:
     def renew(self, holder_id: str, now_s: float) -> None:
         """Prolong a lease. Raises UnknownHolder (definite)."""
         lease = self.leases.get(holder_id)
-        if lease is None or lease.is_suspended or lease.expires_s <= now_s:
+        if not _is_renewable(lease, now_s):
             raise UnknownHolder
         lease.expires_s = now_s + self.lease_s
 
@@ -98,14 +118,22 @@ class LeaseTable:
         """Drop the holders whose lease is over, and return them."""
         expired = tuple(one for one, lease in self.leases.items() if lease.expires_s <= now_s)
         for holder_id in expired:
-            self.drop(holder_id)
+            self.drop(holder_id, now_s)
         return expired
 
-    def drop(self, holder_id: str) -> None:
-        """Forget a holder: its lease is over, or it begins a new one."""
+    def drop(self, holder_id: str, now_s: float) -> None:
+        """End the lease of a holder, and remember its id."""
         self.leases.pop(holder_id, None)
+        self.ended.setdefault(holder_id, now_s)
         for stock_name in tuple(self.subscribers):
             self.unsubscribe(holder_id, stock_name)
+
+    def forget_ended(self, before_s: float) -> tuple[str, ...]:
+        """Forget, and return, the holders whose lease ended before a time."""
+        forgotten = tuple(one for one, ended_s in self.ended.items() if ended_s < before_s)
+        for holder_id in forgotten:
+            del self.ended[holder_id]
+        return forgotten
 
     def subscribe(self, holder_id: str, stock_name: str) -> bool:
         """

@@ -353,6 +353,7 @@ class HolderBody(Message, frozen=True, kw_only=True):
     """Front end to catalog: register or renew the lease of one process."""
 
     holder_id: UUID
+    """Of one registration, used once: a lease that begins has a new one."""
     host: Host
     control_port: Annotated[int, Meta(ge=1, le=65535)]
 

@@ -3,10 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
+from uuid import UUID
 
 from bazaar.core.failures import Failure
-from bazaar.protocol.clients import Change
+from bazaar.core.types import Stock
+from bazaar.protocol.clients import CatalogClient, Change
+from bazaar.protocol.messages import HolderBody
+from catalog_app import services
 from catalog_app.lease_table import Clock, HolderClient, LeaseTableShell
+from frontend_app.stocks import StockReader
+from tests.order_app.fakes import NoNetwork
 
 
 @dataclass
@@ -76,3 +82,35 @@ class FakeHolder:
             raise self.failures.pop(0)
         self.notified.append(tuple(changes))
         self.on_notified()
+
+
+class DirectCatalog(CatalogClient):
+    """The catalog's client without a network: it calls the services themselves."""
+
+    def __init__(self) -> None:
+        super().__init__(NoNetwork(), NoNetwork(), 1)
+
+    def register(self, holder: HolderBody) -> float:
+        return services.register_holder(holder=holder)
+
+    def renew(self, holder: HolderBody) -> float:
+        return services.renew_holder(holder_id=holder.holder_id)
+
+    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
+        return services.fill_stock(stock_name=stock_name, holder_id=holder_id)
+
+    def get_stock(self, stock_name: str) -> Stock:
+        return services.read_stock(stock_name=stock_name)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderClient:
+    """A front end's client without a network."""
+
+    reader: StockReader
+
+    def begin_invalidate(self, changes: Sequence[Change]) -> None:
+        """Leave it to `invalidate`."""
+
+    def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
+        self.reader.invalidate(changes)

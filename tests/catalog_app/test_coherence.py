@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 import catalog_app.wiring
-from bazaar.core.failures import Busy, UnknownHolder, UnknownStock, Unreachable
+from bazaar.core.failures import UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.ledger import Batch
 from bazaar.core.types import OrderNo
 from bazaar.protocol.messages import HolderBody
@@ -146,11 +146,11 @@ def test_a_commit_waits_for_a_silent_holder_and_forgets_it(
     lease_table: LeaseTableShell, time: FakeTime
 ) -> None:
     services.register_holder(holder=HOLDER)
-    lease_table.register(str(HOLDER.holder_id), FakeHolder(failures=[Unreachable()] * 1000))
+    lease_table._clients[str(HOLDER.holder_id)] = FakeHolder(failures=[Unreachable()] * 1000)
     trade()
     assert time.now_s >= 100.0 + LEASE_S
     assert committed_version() == 2
-    assert not HolderRegistration.objects.exists()
+    assert HolderRegistration.objects.get().is_over
     with pytest.raises(UnknownHolder):
         services.renew_holder(holder_id=HOLDER.holder_id)
 
@@ -250,30 +250,3 @@ def test_a_holder_that_missed_a_change_cannot_renew_after_a_restart(
     restart(monkeypatch, time)
     with pytest.raises(UnknownHolder):
         services.renew_holder(holder_id=HOLDER.holder_id)
-
-
-def test_a_holder_that_registers_again_is_one_row(lease_table: LeaseTableShell) -> None:
-    services.register_holder(holder=HOLDER)
-    services.register_holder(holder=HOLDER)
-    (row,) = selectors.list_holders()
-    assert (row.holder_id, row.host, row.control_port) == (UUID(int=1), "127.0.0.1", NO_PORT)
-    assert lease_table.list_holders() == (str(HOLDER.holder_id),)
-
-
-def test_there_is_a_limit_to_how_many_processes_hold_leases(lease_table: LeaseTableShell) -> None:
-    """I10: each of them is told of every change."""
-    for number in range(services.HOLDERS_MAX):
-        lease_table.register(str(UUID(int=1000 + number)), FakeHolder())
-    with pytest.raises(Busy):
-        services.register_holder(holder=HOLDER)
-    assert not HolderRegistration.objects.exists()
-
-
-def test_registrations_do_not_pile_up_over_restarts_of_front_ends(
-    lease_table: LeaseTableShell, time: FakeTime
-) -> None:
-    """I10: every front end that begins has another id."""
-    services.register_holder(holder=HOLDER)
-    time.now_s += LEASE_S
-    services.register_holder(holder=OTHER)
-    assert [row.holder_id for row in selectors.list_holders()] == [OTHER.holder_id]

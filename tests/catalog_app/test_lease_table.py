@@ -7,7 +7,12 @@ import pytest
 
 from bazaar.core.failures import Failure, UnknownHolder, Unreachable
 from bazaar.core.types import Version
-from catalog_app.lease_table import INVALIDATE_TIMEOUT_S, LeaseTableShell
+from bazaar.protocol import signing
+from catalog_app.lease_table import (
+    INVALIDATE_TIMEOUT_S,
+    REGISTRATION_WAIT_MAX_S,
+    LeaseTableShell,
+)
 from tests.catalog_app.conftest import LEASE_S
 from tests.catalog_app.fakes import BusyLeaseTable, FakeHolder, FakeTime
 from tests.support.hearing import Hearing
@@ -92,14 +97,15 @@ def test_a_dropped_holder_costs_no_further_trade_anything(
     assert time.now_s == after_s
 
 
-def test_a_dropped_holder_cannot_renew_but_register(lease_table: LeaseTableShell) -> None:
+def test_a_dropped_holder_begins_anew_under_another_id(lease_table: LeaseTableShell) -> None:
     lease_table.register("silent", silent())
     invalidate(lease_table)
-    with pytest.raises(UnknownHolder):
-        lease_table.renew("silent")
     holder = FakeHolder()
-    lease_table.register("silent", holder)
-    lease_table.renew("silent")
+    for call in (lease_table.renew, lambda one: lease_table.register(one, holder)):
+        with pytest.raises(UnknownHolder):
+            call("silent")
+    lease_table.register("silent no more", holder)
+    lease_table.renew("silent no more")
     assert invalidate(lease_table) == ()
     assert holder.notified == [CHANGES]
 
@@ -248,3 +254,28 @@ def test_a_lease_that_ended_is_told_once(lease_table: LeaseTableShell, time: Fak
     time.now_s += LEASE_S
     assert (lease_table.list_holders(), lease_table.list_holders()) == ((), ())
     assert hearing.phrases() == ["holder registered", "lease over"]
+
+
+def test_a_copy_of_a_registration_is_no_event_and_keeps_the_client(
+    lease_table: LeaseTableShell,
+) -> None:
+    hearing, holder = Hearing(), FakeHolder()
+    lease_table.register("holder", holder)
+    lease_table.register("holder", silent())
+    assert invalidate(lease_table) == ()
+    assert holder.notified == [CHANGES]
+    assert hearing.phrases() == ["holder registered"]
+
+
+def test_a_holder_is_remembered_longer_than_a_copy_can_be_on_its_way(
+    lease_table: LeaseTableShell, time: FakeTime
+) -> None:
+    lease_table.register("gone", FakeHolder())
+    time.now_s += LEASE_S
+    assert lease_table.list_holders() == ()
+    time.now_s += 2 * signing.VALID_S + REGISTRATION_WAIT_MAX_S
+    assert lease_table.forget_ended() == ()
+    assert (lease_table.is_known("gone"), lease_table.count_known()) == (True, 1)
+    time.now_s += 1
+    assert lease_table.forget_ended() == ("gone",)
+    assert (lease_table.is_known("gone"), lease_table.count_known()) == (False, 0)

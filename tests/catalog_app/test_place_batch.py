@@ -177,11 +177,12 @@ def test_a_mistake_before_the_commit_leaves_nothing(lease_table: LeaseTableShell
         raise MistakeError
 
     before = snapshot()
-    lease_table.register(str(UUID(int=9)), FakeHolder(on_notified=fail))
+    holder = FakeHolder(on_notified=fail)
+    lease_table.register(str(UUID(int=9)), holder)
     with pytest.raises(MistakeError):
         place(make_trade(1), make_trade(2, stock_name=OTHER))
     assert snapshot() == before
-    lease_table.register(str(UUID(int=9)), FakeHolder())
+    holder.on_notified = lambda: None
     assert place(make_trade(3))[0] == make_order(1, key=make_trade(3).key)
 
 

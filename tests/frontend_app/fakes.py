@@ -35,6 +35,8 @@ class FakeCatalog(CatalogClient):
         self.leadership = Leadership(Term(0), None)
         self.claims: list[tuple[Term, ReplicaId]] = []
         self.registered: list[UUID] = []
+        self.registration_failures: list[Failure] = []
+        """Of registrations that arrive; their answers are lost."""
         self.renewed = 0
         self.lease_s = 3600.0
         self.may_keep = True
@@ -74,6 +76,8 @@ class FakeCatalog(CatalogClient):
         if self.failure:
             raise self.failure
         self.registered.append(holder.holder_id)
+        if self.registration_failures:
+            raise self.registration_failures.pop(0)
         return self.lease_s
 
     def renew(self, holder: HolderBody) -> float:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bazaar.clock import monotonic_s
-from bazaar.core.failures import UnknownStock, Unreachable
+from bazaar.core.failures import Failure, UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.types import Version
 from bazaar.topology import Node
 from frontend_app.stocks import StockReader
@@ -230,6 +230,24 @@ def test_a_lost_lease_clears_the_memory_before_it_registers_again(
     assert reader.lease.is_valid(monotonic_s())
 
 
+@pytest.mark.parametrize("failure", [Unreachable("the answer is lost"), UnknownHolder()])
+def test_every_registration_has_an_id_of_its_own(
+    reader: StockReader, catalog: FakeCatalog, failure: Failure
+) -> None:
+    """I7: a copy of one that was sent before can never speak of this cache."""
+    first = reader.holder.holder_id
+    catalog.registered.clear()
+    catalog.registration_failures = [failure, failure]
+    for _ in range(2):
+        with pytest.raises(type(failure)):
+            reader.keep_lease()
+        assert not reader.lease.is_valid(monotonic_s())
+    reader.keep_lease()
+    assert reader.lease.is_valid(monotonic_s())
+    assert len({first, *catalog.registered}) == 4
+    assert catalog.registered[-1] == reader.holder.holder_id
+
+
 def test_a_fill_from_before_a_lost_lease_is_not_kept(
     reader: StockReader, catalog: FakeCatalog
 ) -> None:
@@ -325,11 +343,12 @@ def test_no_reader_ever_sees_an_older_version_than_one_before(
 def test_a_lease_that_is_lost_and_begun_anew_is_told(
     reader: StockReader, catalog: FakeCatalog
 ) -> None:
-    hearing = Hearing()
+    hearing, before = Hearing(), reader.holder.holder_id
     catalog.registered.clear()
     reader.keep_lease()
     assert hearing.phrases() == ["lease lost", "lease begun"]
-    assert hearing.fields("lease lost") == {"holder": str(reader.holder.holder_id)}
+    assert hearing.fields("lease lost") == {"holder": str(before)}
+    assert hearing.fields("lease begun") == {"holder": str(reader.holder.holder_id)}
 
 
 def test_a_lease_that_is_over_because_the_catalog_is_away_is_told_once(

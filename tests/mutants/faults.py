@@ -97,8 +97,18 @@ MUTANTS = (
     ),
     Mutant(
         "a suspended holder renews its lease",
-        "lease is None or lease.is_suspended or",
-        "lease is None or",
+        "lease is not None and not lease.is_suspended and",
+        "lease is not None and",
+    ),
+    Mutant(
+        "a registration that is over begins a lease again",
+        "if lease is None and holder_id not in self.ended:",
+        "if lease is None:",
+    ),
+    Mutant(
+        "a holder keeps its id when it registers anew",
+        "self.holder = msgspec.structs.replace(self.holder, holder_id=uuid4())",
+        "pass",
     ),
     Mutant(
         "a holder caches a stock while it changes",
