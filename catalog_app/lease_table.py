@@ -8,7 +8,7 @@ slowest holder, at most the rest of that holder's lease.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,6 +62,10 @@ class Clock:
     wait: Callable[[float], None]
 
 
+SideBySide = Callable[[Callable[[str], bool], Sequence[str]], Iterable[bool]]
+"""Call a function for each of some holders at the same time; return the results in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invalidation:
     """Holders that are being notified of a change."""
@@ -74,13 +78,20 @@ class Invalidation:
 class LeaseTableShell:
     """The leases that the catalog has granted, with a client for each holder."""
 
-    def __init__(self, lease_s: float, clock: Clock) -> None:
-        """lease_s: how long a lease runs from its last renewal."""
+    def __init__(
+        self, lease_s: float, clock: Clock, side_by_side: SideBySide | None = None
+    ) -> None:
+        """
+        lease_s: how long a lease runs from its last renewal.
+
+        side_by_side: waits for several holders at once; by default in threads.
+        """
         self.lease_s, self.table = lease_s, LeaseTable(lease_s)
         self._clients: dict[str, HolderClient] = {}
         self._clock = clock
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="invalidate")
+        pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="invalidate")
+        self._side_by_side = side_by_side or pool.map
 
     def register(self, holder_id: str, client: HolderClient) -> None:
         """
@@ -178,7 +189,7 @@ class LeaseTableShell:
         if len(left) <= 1:
             is_done = [self._insist(holder_id, changes) for holder_id in left]
         else:
-            is_done = list(self._pool.map(lambda one: self._insist(one, changes), left))
+            is_done = list(self._side_by_side(lambda one: self._insist(one, changes), left))
         return tuple(holder_id for holder_id, done in zip(left, is_done, strict=True) if not done)
 
     def settle(self) -> None:

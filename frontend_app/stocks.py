@@ -7,7 +7,7 @@ readers who share a fill, and the thread that keeps the lease.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import islice
 from uuid import uuid4
@@ -39,13 +39,21 @@ UNKNOWN_NAMES_BURST = 500
 class StockReader:
     """One holder: its cache, its lease and its fills; safe for many threads."""
 
-    def __init__(self, catalog: CatalogClient, node: Node, limits: Limits) -> None:
+    def __init__(
+        self,
+        catalog: CatalogClient,
+        node: Node,
+        limits: Limits,
+        now_s: Callable[[], float] = monotonic_s,
+        make_future: Callable[[], "Future[StockEntry | None]"] = Future,
+    ) -> None:
         """
-        node: where the catalog reaches this process.
+        node: where the catalog reaches this process; its control address is registered.
 
-        Its control address is registered.
+        now_s: the monotonic clock. make_future: what readers who share a fill wait for.
         """
         self.catalog, self.limits = catalog, limits
+        self._now_s, self._make_future = now_s, make_future
         self.cache: StockCache[StockEntry] = StockCache(limits.cache_stocks_max)
         self.lease = Lease(limits.lease_s)
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
@@ -111,7 +119,7 @@ class StockReader:
 
     def keep_lease(self) -> None:
         """Renew the lease, or begin one with an empty cache."""
-        sent_s = monotonic_s()
+        sent_s = self._now_s()
         if self._is_registered:
             try:
                 lease_s = self.catalog.renew(self.holder)
@@ -137,7 +145,7 @@ class StockReader:
             self.lease.lost()
             self.cache.clear()
             self.holder = msgspec.structs.replace(self.holder, holder_id=uuid4())
-        sent_s = monotonic_s()
+        sent_s = self._now_s()
         lease_s = self.catalog.register(self.holder)
         self._is_registered = True
         self._prolong(sent_s, lease_s)
@@ -145,7 +153,7 @@ class StockReader:
 
     def lease_left_s(self) -> float:
         """Return how long this process may serve from memory, in seconds."""
-        return max(0.0, self.lease.valid_until_s - monotonic_s())
+        return max(0.0, self.lease.valid_until_s - self._now_s())
 
     def contents(self) -> tuple[CachedStock, ...]:
         """Return what is in memory, the most recently used first, a bounded number."""
@@ -171,7 +179,7 @@ class StockReader:
 
     def _note_end(self) -> None:
         """Tell once when the lease is over because the catalog is out of reach."""
-        if not self._is_over and not self.lease.is_valid(monotonic_s()):
+        if not self._is_over and not self.lease.is_valid(self._now_s()):
             self._is_over = True
             events.emit(log, logging.WARNING, "lease over", holder=str(self.holder.holder_id))
 
@@ -179,13 +187,13 @@ class StockReader:
         """Answer from memory, or from a fill that this reader owns or may share."""
         while True:
             with self._lock:
-                if not self.lease.is_valid(monotonic_s()):
+                if not self.lease.is_valid(self._now_s()):
                     break
                 if entry := self.cache.get(stock_name):
                     entry.hits += 1
                     return StockRead(entry, Source.HIT, self._age_s(entry))
                 ticket = self.cache.join(stock_name)
-                future = self._fills.setdefault(ticket.fill, Future())
+                future = self._fills.setdefault(ticket.fill, self._make_future())
             if ticket.is_owner:
                 return self._fill(ticket, future)
             shared = self._share(future)
@@ -201,7 +209,7 @@ class StockReader:
         Raises UnknownStock, Busy (definite), Unreachable.
         """
         is_known = stock_name in self.cache.versions_min or stock_name in self.cache.entries
-        since_s = monotonic_s()
+        since_s = self._now_s()
         if since_s < self._away_until_s:
             raise Unreachable("The catalog did not answer a moment ago.")
         if not is_known:
@@ -212,11 +220,11 @@ class StockReader:
             else:
                 stock, may_keep = self.catalog.get_stock(stock_name), False
         except UnknownStock:
-            self._unknown_names.count(monotonic_s())
+            self._unknown_names.count(self._now_s())
             raise
         except Unreachable as failure:
             if not failure.is_refused:  # silent: do not let every reader wait for it in turn
-                self._away_until_s = monotonic_s() + self.limits.renewal_s
+                self._away_until_s = self._now_s() + self.limits.renewal_s
             raise
         return StockEntry(stock, since_s), may_keep
 
@@ -249,6 +257,5 @@ class StockReader:
         except Failure:
             return None
 
-    @staticmethod
-    def _age_s(entry: StockEntry) -> int:
-        return int(monotonic_s() - entry.since_s)
+    def _age_s(self, entry: StockEntry) -> int:
+        return int(self._now_s() - entry.since_s)

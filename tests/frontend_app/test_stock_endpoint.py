@@ -157,7 +157,7 @@ def test_after_an_invalidation_the_next_hit_is_the_new_version(reader: StockRead
 def test_the_age_of_a_hit_is_told_in_whole_seconds(
     reader: StockReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frontend_app.stocks.monotonic_s", lambda: 100.0)
+    monkeypatch.setattr(reader, "_now_s", lambda: 100.0)
     reader.lease.renewed(1000.0)
     reader.read(NAME)
     monkeypatch.setattr("frontend_app.views.monotonic_s", lambda: 103.9)
@@ -175,7 +175,7 @@ def test_unknown_names_beyond_the_limit_get_429(
         raise UnknownStock
 
     now_s = monotonic_s()
-    monkeypatch.setattr("frontend_app.stocks.monotonic_s", lambda: now_s)  # nothing is forgiven
+    monkeypatch.setattr(reader, "_now_s", lambda: now_s)  # nothing is forgiven
     monkeypatch.setattr(reader.catalog, "get_stock", unknown)
     statuses = {call(f"stock_name={n}").status for n in range(600)}
     assert statuses == {404, 429}

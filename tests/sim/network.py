@@ -66,6 +66,8 @@ class Network:
     weather: Weather = CALM
     cuts: set[tuple[str, str]] = field(default_factory=set)
     """Directed links, by process names, that carry nothing."""
+    slow_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Directed links that take longer, and by how much."""
     trace: list[str] | None = None
     """The history, one line a happening, for whoever looks at a failing seed."""
 
@@ -115,8 +117,11 @@ class Network:
                 return
             if chance() < weather.late:
                 delay_s += chance() * weather.late_s
-        if self.cuts and (source.name, target.name) in self.cuts:
+        link = (source.name, target.name)
+        if link in self.cuts:
             return
+        if self.slow_s:
+            delay_s += self.slow_s.get(link, 0.0)
         self.events.after(delay_s, action)
 
     def _arrive(self, call: Call) -> None:

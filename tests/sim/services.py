@@ -1,0 +1,222 @@
+"""The real catalog and real front ends, services, shells and stores, as simulated processes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+import catalog_app.wiring
+from bazaar.core.failures import Failure
+from bazaar.core.ledger import Batch, BatchAnswer
+from bazaar.core.types import Order, Stock
+from bazaar.protocol.clients import CatalogClient, Change
+from bazaar.protocol.messages import HolderBody
+from bazaar.settings.env import Limits
+from bazaar.topology import Node
+from catalog_app import selectors, services
+from catalog_app.lease_table import Clock, LeaseTableShell
+from catalog_app.wiring import Counts
+from frontend_app.stocks import StockReader
+from frontend_app.wiring import STOCK_TIMEOUT_S
+from tests.order_app.fakes import NoNetwork
+from tests.sim.network import Call
+from tests.sim.process import Process
+from tests.sim.reads import ReadAnswer, ReadChecks
+from tests.sim.tasks import PendingAnswer, TaskFuture, TaskLock, Tasks
+
+GAP_S = 0.001
+"""The longest that a thread is held up between two steps of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A message to a process: the endpoint's path, and what its service is called with."""
+
+    path: str
+    body: Any
+
+
+class ServingProcess(Process):
+    """A process in which each request has a thread of its own."""
+
+    def __init__(self, name: str, tasks: Tasks) -> None:
+        super().__init__(name, tasks.network)
+        self.tasks = tasks
+        self.received: list[Request] = []
+
+    def crash(self) -> None:
+        """Die with all threads, wherever they wait."""
+        was_up = self.is_up
+        super().crash()
+        if was_up:
+            self.tasks.kill(self)
+
+    def receive(self, call: Call, message: object) -> None:
+        assert isinstance(message, Request)
+        self.received.append(message)
+        self.tasks.spawn(self, partial(self._serve, call, message))
+
+    def answer(self, request: Request) -> object:
+        """Answer a request in a thread of its own. Raises Failure."""
+        raise NotImplementedError
+
+    def _serve(self, call: Call, request: Request) -> None:
+        try:
+            answer = self.answer(request)
+        except Failure as failure:
+            answer = failure
+        self.tasks.wait(GAP_S * self.network.rng.random())
+        self.network.answer(call, answer)
+
+
+@dataclass
+class SimCounts(Counts):
+    """The catalog's counts; a thread is held up between a subscription and the read after it."""
+
+    tasks: Tasks | None = None
+
+    def add_read(self) -> None:
+        assert self.tasks is not None, "given by the catalog"
+        self.tasks.wait(GAP_S * self.tasks.network.rng.random())
+
+
+class ServingCatalog(ServingProcess):
+    """The catalog: its services on a real database, its lease table, its writer's lock."""
+
+    def __init__(self, tasks: Tasks, checks: ReadChecks, limits: Limits) -> None:
+        super().__init__("catalog", tasks)
+        self.checks, self.limits = checks, limits
+        self.holders: dict[int, ServingFrontEnd] = {}
+        """By control port."""
+        self.counts = SimCounts(tasks=tasks)
+        self.clock = Clock(lambda: self.now_s, tasks.wait)
+
+    def wire(self, patch: pytest.MonkeyPatch) -> None:
+        """Take the place of the parts that `wiring` would make."""
+        patch.setattr(catalog_app.wiring, "writer", lambda: self.writer)
+        patch.setattr(catalog_app.wiring, "counts", lambda: self.counts)
+        patch.setattr(catalog_app.wiring, "lease_table", lambda: self.lease_table)
+        patch.setattr(catalog_app.wiring, "_client_of", self._client_of)
+
+    def start(self) -> None:
+        super().start()
+        self.writer = TaskLock(self.tasks)
+        side_by_side = self.tasks.side_by_side
+        self.lease_table = LeaseTableShell(self.limits.lease_s, self.clock, side_by_side)
+        catalog_app.wiring.start()
+
+    def answer(self, request: Request) -> object:
+        body = request.body
+        answers: dict[str, Callable[[], object]] = {
+            "/register": lambda: services.register_holder(holder=body),
+            "/renew": lambda: services.renew_holder(holder_id=body.holder_id),
+            "/fill": lambda: services.fill_stock(stock_name=body[0], holder_id=body[1]),
+            "/stock": lambda: services.read_stock(stock_name=body),
+            "/batch": lambda: self._place(body),
+            "/price": lambda: self._change_price(*body),
+        }
+        return answers[request.path]()
+
+    def _place(self, batch: Batch) -> BatchAnswer:
+        answer = services.place_batch(batch=batch)
+        for order in answer.answers:  # nothing has happened since the commit
+            if isinstance(order, Order):
+                stock = selectors.get_stock(stock_name=order.stock_name)
+                self.checks.placed(order, stock.version)
+        return answer
+
+    def _change_price(self, stock_name: str, price: Decimal) -> Stock:
+        stock = services.change_price(stock_name=stock_name, price=price)
+        self.checks.committed[stock_name] = stock.version
+        return stock
+
+    def _client_of(self, _: str, control_port: int) -> "HolderCalls":
+        return HolderCalls(self.tasks, self.holders[control_port])
+
+
+@dataclass(frozen=True, slots=True)
+class HolderCalls:
+    """A front end's client over the simulated network."""
+
+    tasks: Tasks
+    target: "ServingFrontEnd"
+
+    def begin_invalidate(self, changes: Sequence[Change]) -> PendingAnswer | None:
+        """Begin a notification on a kept connection; one in four has none."""
+        if self.tasks.network.rng.random() < 0.25:
+            return None
+        return PendingAnswer(self.tasks, self.target, Request("/invalidate", tuple(changes)), 1.0)
+
+    def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
+        self.tasks.call(self.target, Request("/invalidate", tuple(changes)), timeout_s)
+
+
+class CatalogCalls(CatalogClient):
+    """The catalog's client over the simulated network."""
+
+    def __init__(self, tasks: Tasks, catalog: ServingCatalog) -> None:
+        super().__init__(NoNetwork(), NoNetwork(), STOCK_TIMEOUT_S)
+        self._tasks, self._catalog = tasks, catalog
+
+    def register(self, holder: HolderBody) -> float:
+        return float(self._call("/register", holder))
+
+    def renew(self, holder: HolderBody) -> float:
+        return float(self._call("/renew", holder))
+
+    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
+        stock, may_keep = self._call("/fill", (stock_name, holder_id))
+        return stock, may_keep
+
+    def get_stock(self, stock_name: str) -> Stock:
+        stock: Stock = self._call("/stock", stock_name)
+        return stock
+
+    def _call(self, path: str, body: object) -> Any:
+        return self._tasks.call(self._catalog, Request(path, body), STOCK_TIMEOUT_S)
+
+
+class ServingFrontEnd(ServingProcess):
+    """A front end: its cache and its lease."""
+
+    def __init__(self, number: int, catalog: ServingCatalog, limits: Limits) -> None:
+        super().__init__(f"front end {number}", catalog.tasks)
+        self.catalog, self.limits = catalog, limits
+        self.node = Node(host="127.0.0.1", port=30000 + number, control_port=31000 + number)
+        catalog.holders[self.node.control_port] = self
+
+    def start(self) -> None:
+        super().start()
+        calls = CatalogCalls(self.tasks, self.catalog)
+        make_future = partial(TaskFuture, self.tasks)
+        self.reader = StockReader(calls, self.node, self.limits, lambda: self.now_s, make_future)
+        self.tasks.spawn(self, self._keep_lease)
+
+    def answer(self, request: Request) -> object:
+        if request.path == "/invalidate":
+            self.reader.invalidate(request.body)
+            return None
+        stock_name, is_fresh = request.body
+        if not is_fresh and (hit := self.reader.hit(stock_name, self.now_s)):
+            return ReadAnswer(hit[0].version, is_stale=False)
+        read = self.reader.read(stock_name, is_fresh=is_fresh)
+        return ReadAnswer(read.entry.version, read.is_stale)
+
+    def check(self) -> None:
+        """Check what may be answered from memory now (I7)."""
+        if self.is_up and self.reader.lease.is_valid(self.now_s):
+            entries = self.reader.cache.entries.items()
+            versions = [(name, entry.version) for name, entry in entries]
+            self.catalog.checks.cached(self.name, versions)
+
+    def _keep_lease(self) -> None:
+        while True:
+            try:
+                self.reader.keep_lease()
+            except Failure as failure:
+                self.network.note(f"{self.name} keeps no lease: {failure!r}")
+            self.tasks.wait(self.limits.renewal_s)
