@@ -1,7 +1,9 @@
 """A whole cluster in one thread, in a storm, and what must hold after it (docs/DESIGN.md 5)."""
 
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 from bazaar.core.replica import ReplicaState
@@ -12,7 +14,7 @@ from tests.sim.client import SimClient
 from tests.sim.events import Events
 from tests.sim.frontend import SimFrontend
 from tests.sim.network import CALM, Network
-from tests.sim.process import Crash, Process
+from tests.sim.process import Crash, Process, ignore
 from tests.sim.replica import SimReplica
 from tests.sim.storm import Storm, draw_weather
 
@@ -20,6 +22,7 @@ STORM_S = 2.5
 SETTLE_S = 20.0
 """How long a healed cluster may take until every trade is settled and every log complete."""
 TRADE_AGAIN_S = 1.0
+REPLAY_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class SimCluster:
             for at in range(1, shape.frontends + 1)
         ]
         self.clients: list[SimClient] = []
+        self.replayed = Counter[str]()
+        """How often each kind of message was sent again."""
         self.storm = Storm(self.network, self.catalog, self.replicas, self.frontends)
         self._start()
         for _ in range(shape.clients):
@@ -103,6 +108,23 @@ class SimCluster:
         self.add_client(trades=1)
         self.settle()
         self.check_end()
+
+    def replay_all_the_time(self) -> None:
+        """Record what is sent, and send it again: of each kind, now and then, an old one."""
+        self.network.recorded = []
+        listener = SimClient("listener", self.network, self.checks, trades=0)
+        listener.start()
+        self._replay(listener)
+
+    def _replay(self, listener: SimClient) -> None:
+        rng, recorded = self.network.rng, self.network.recorded or []
+        listener.after(REPLAY_PAUSE_S * rng.random(), partial(self._replay, listener))
+        kinds = list(dict.fromkeys(type(message) for _, message in recorded))
+        if kinds:
+            kind = rng.choice(kinds)
+            target, message = rng.choice([one for one in recorded if type(one[1]) is kind])
+            self.replayed[kind.__name__] += 1
+            self.network.call(listener, target, message, ignore, TRADE_AGAIN_S)
 
     def run_for(self, length_s: float) -> None:
         """Let everything happen that happens in the next `length_s` seconds."""
@@ -196,9 +218,11 @@ def _list_stocks(rng: Random) -> list[Stock]:
     ]
 
 
-def run_seed(seed: int, shape: Shape | None = None) -> SimCluster:
+def run_seed(seed: int, shape: Shape | None = None, *, has_replays: bool = False) -> SimCluster:
     """Run one seed to its end; a failure names the seed."""
     cluster = SimCluster(seed, shape)
+    if has_replays:
+        cluster.replay_all_the_time()
     try:
         cluster.run()
     except BaseException as failure:

@@ -28,7 +28,6 @@ PING_INTERVAL_S = 0.2
 PING_TIMEOUT_S = 0.5
 CLAIM_TIMEOUT_S = 0.5
 NOTICE_TIMEOUT_S = 1.0
-SEND_TIMEOUT_S = 2.0
 RECONSIDER_S = 0.05
 """How long an attempt that failed waits for a newer term before it is repeated."""
 BATCH_TRADES_MAX = 4
@@ -154,8 +153,8 @@ class SimFrontend(Process):
             self.network.call(self, replica, notice, on_answer, NOTICE_TIMEOUT_S)
 
     def _send(self, effect: SendTrades, resume: Resume) -> None:
-        left_s = max(self.deadlines[trade.key] for trade in effect.trades) - self.now_s
-        timeout_s = min(SEND_TIMEOUT_S, max(left_s, 0.0))
+        left_s = min(self.deadlines[trade.key] for trade in effect.trades) - self.now_s
+        timeout_s = max(left_s, RECONSIDER_S)
         leader = self.replicas[effect.leader]
         call = self.network.call(self, leader, effect, resume, timeout_s)
         self.sends[call] = None

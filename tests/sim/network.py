@@ -68,6 +68,8 @@ class Network:
     """Directed links, by process names, that carry nothing."""
     slow_s: dict[tuple[str, str], float] = field(default_factory=dict)
     """Directed links that take longer, and by how much."""
+    recorded: list[tuple["Process", object]] | None = None
+    """What was sent to whom, for somebody who sends it again."""
     trace: list[str] | None = None
     """The history, one line a happening, for whoever looks at a failing seed."""
 
@@ -84,7 +86,10 @@ class Network:
         self.events.after(timeout_s, partial(self._finish, call, SILENCE))
         self._send(source, target, partial(self._arrive, call))
         weather = self.weather
-        may_repeat = weather.repeated and (weather.has_twins or not isinstance(message, TRADING))
+        may_come_twice = weather.has_twins or not isinstance(message, TRADING)
+        if self.recorded is not None and may_come_twice:
+            self.recorded.append((target, message))
+        may_repeat = weather.repeated and may_come_twice
         if may_repeat and self.rng.random() < weather.repeated:
             self._send(source, target, partial(self._arrive, call))
         return call

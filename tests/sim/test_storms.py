@@ -5,6 +5,8 @@ I1-I6, I8, I9 (`checks.py` says where), and after each storm everything heals, s
 A seed that failed once is kept in `KEPT`.
 """
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,8 @@ from tests.sim.cluster import Shape, run_seed
 
 SEEDS = 2000
 CHUNK = 100
+REPLAYED_SEEDS = 300
+REPLAYED = {"Append", "Notice", "ClaimLeadership", "PlaceBatch", "SendTrades", "PingReplica"}
 KEPT = (3094, 6831, 8935)
 """
 Seeds outside the range that find bugs we had: a leader did not ship what it took from a peer; an
@@ -32,6 +36,15 @@ def test_every_invariant_holds_through_a_storm(begin: int) -> None:
 @pytest.mark.parametrize("seed", KEPT)
 def test_a_storm_that_did_damage_once_does_no_more(seed: int) -> None:
     run_seed(seed)
+
+
+@pytest.mark.parametrize("begin", range(0, REPLAYED_SEEDS, CHUNK))
+def test_every_invariant_holds_while_somebody_sends_old_messages_again(begin: int) -> None:
+    """I1-I6, I8, I9: whatever docs/PROTOCOL.md lets come twice comes late and out of order too."""
+    replayed = Counter[str]()
+    for seed in range(begin, begin + CHUNK):
+        replayed += run_seed(seed, has_replays=True).replayed
+    assert replayed.keys() >= REPLAYED, "a kind of message was never sent again"
 
 
 @settings(max_examples=25, deadline=None)
