@@ -7,15 +7,12 @@ leader holds nobody up.
 """
 
 import logging
-import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from bazaar.clock import monotonic_s
 from bazaar.core.election import Elector, Leadership, Ping
 from bazaar.core.failures import Failure
 from bazaar.core.flow import (
@@ -33,6 +30,7 @@ from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.runtime import loops
 from bazaar.runtime.group_commit import Batcher
 from bazaar.runtime.metrics import events
+from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
 
 log = logging.getLogger("bazaar.frontend")
@@ -53,17 +51,25 @@ class LeaderWatch:
     """One front end's election, and its way to the leader; safe for many threads."""
 
     def __init__(
-        self, catalog: CatalogClient, replicas: Mapping[ReplicaId, ReplicaClient], limits: Limits
+        self,
+        catalog: CatalogClient,
+        replicas: Mapping[ReplicaId, ReplicaClient],
+        limits: Limits,
+        waits: Waits = REAL,
     ) -> None:
         """Begin without a leader; `start` begins to look for one."""
         self.catalog, self.replicas, self.limits = catalog, replicas, limits
         self.elector = Elector(tuple(replicas))
         self.retries = 0
-        self._changed = threading.Condition()
-        self._pool = ThreadPoolExecutor(2 * len(replicas), thread_name_prefix="ping")
-        self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s)
+        self._now_s = waits.now_s
+        (self._changed,) = waits.make_conditions(1)
+        self._pool = waits.make_pool(2 * len(replicas), "ping")
+        self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s, waits)
         self.batcher: Batcher[WaitingTrade, Answer] = Batcher(
-            self._forward, batch_max=limits.batch_trades_max, waiting_max=limits.waiting_trades_max
+            self._forward,
+            batch_max=limits.batch_trades_max,
+            waiting_max=limits.waiting_trades_max,
+            waits=waits,
         )
 
     def start(self) -> None:
@@ -83,7 +89,7 @@ class LeaderWatch:
 
         Raises Busy (definite): too many trades wait.
         """
-        pending = WaitingTrade(trade, monotonic_s() + self.limits.deadline_s)
+        pending = WaitingTrade(trade, self._now_s() + self.limits.deadline_s)
         (answer,) = self.batcher.submit([pending])
         return answer
 
@@ -121,7 +127,7 @@ class LeaderWatch:
         def perform(effect: Effect) -> Any:
             match effect:
                 case SendTrades(term, leader, trades):
-                    left_s = min(deadlines[trade.key] for trade in trades) - monotonic_s()
+                    left_s = min(deadlines[trade.key] for trade in trades) - self._now_s()
                     return self.replicas[leader].trade(term, trades, max(left_s, RECONSIDER_S))
                 case AwaitLeader(keys, term, failure):
                     return self._reconsider(keys, term, failure, deadlines)
@@ -139,7 +145,7 @@ class LeaderWatch:
         self._loop.poke()
         with self._changed:
             self._changed.wait_for(lambda: self.leadership.term > term, RECONSIDER_S)
-        now_s = monotonic_s()
+        now_s = self._now_s()
         return frozenset(key for key in keys if deadlines[key] <= now_s)
 
     def _perform(self, effect: Effect) -> Any:

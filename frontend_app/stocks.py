@@ -7,14 +7,13 @@ readers who share a fill, and the thread that keeps the lease.
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from itertools import islice
 from uuid import uuid4
 
 import msgspec
 
-from bazaar.clock import monotonic_s
 from bazaar.core.cache import Fill, StockCache, Ticket
 from bazaar.core.coherence import Lease
 from bazaar.core.failures import Busy, Failure, UnknownHolder, UnknownStock, Unreachable
@@ -25,6 +24,7 @@ from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events
+from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from frontend_app.entries import Source, StockEntry, StockRead
@@ -44,16 +44,15 @@ class StockReader:
         catalog: CatalogClient,
         node: Node,
         limits: Limits,
-        now_s: Callable[[], float] = monotonic_s,
-        make_future: Callable[[], "Future[StockEntry | None]"] = Future,
+        waits: Waits = REAL,
     ) -> None:
         """
-        node: where the catalog reaches this process; its control address is registered.
+        node: where the catalog reaches this process.
 
-        now_s: the monotonic clock. make_future: what readers who share a fill wait for.
+        Its control address is registered.
         """
         self.catalog, self.limits = catalog, limits
-        self._now_s, self._make_future = now_s, make_future
+        self._now_s, self._make_future = waits.now_s, waits.make_future
         self.cache: StockCache[StockEntry] = StockCache(limits.cache_stocks_max)
         self.lease = Lease(limits.lease_s)
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)

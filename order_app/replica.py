@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bazaar.clock import monotonic_s
 from bazaar.core.failures import Corrupt, Deposed, Diverged, Failure, NotLeader
 from bazaar.core.flow import (
     AwaitFollowers,
@@ -31,6 +30,7 @@ from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.runtime import loops
 from bazaar.runtime.group_commit import Batcher
 from bazaar.runtime.metrics import events
+from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
 from order_app.store import OrderLog
 
@@ -74,26 +74,28 @@ class ReplicaShell:
         peers: Mapping[ReplicaId, ReplicaClient],
         order_log: OrderLog,
         limits: Limits,
+        waits: Waits = REAL,
     ) -> None:
         """Begin where the durable log ends; `start` makes it serve."""
         self.log, self.catalog, self.peers, self.limits = order_log, catalog, peers, limits
+        self.now_s = waits.now_s
         head = (*order_log.load_term(), *order_log.head)
         self.machine = Replica(me, tuple(peers), order_log, head, limits.min_in_sync)
-        lock = threading.RLock()
-        self.shipping = threading.Condition(lock)
-        """The replicators' threads wait here for work."""
-        self.acknowledged = threading.Condition(lock)
-        """A batch waits here for the answers that those threads get."""
+        self.shipping, self.acknowledged = waits.make_conditions(2)
+        """The replicators' threads wait at one for work, a batch at the other for their answers."""
         self.begin_appends: Sequence[BeginAppend] = ()
         """One for each follower; `wiring` sets them."""
         self._pending: list[PendingAppend] = []
         self._lock = threading.RLock()
-        self._caught_up_s = monotonic_s()
+        self._caught_up_s = self.now_s()
         """When this replica last had every order that it knew of."""
         self._reported_state = self.machine.state
         self._was_behind = False
         self.batcher: Batcher[Request, Answer] = Batcher(
-            self._place, batch_max=limits.batch_trades_max, waiting_max=limits.waiting_trades_max
+            self._place,
+            batch_max=limits.batch_trades_max,
+            waiting_max=limits.waiting_trades_max,
+            waits=waits,
         )
 
     def start(self) -> None:
@@ -184,7 +186,7 @@ class ReplicaShell:
     @property
     def lag_ms(self) -> float:
         """For how long it has been behind, in milliseconds; 0 when it is not."""
-        return (monotonic_s() - self._caught_up_s) * 1000 if self.lag_orders else 0.0
+        return (self.now_s() - self._caught_up_s) * 1000 if self.lag_orders else 0.0
 
     def _place(self, requests: Sequence[Request]) -> Sequence[Answer]:
         """
@@ -199,7 +201,7 @@ class ReplicaShell:
         try:
             answers: Sequence[Answer] = self.run(flow, self._perform_placing)
         finally:
-            self._finish(monotonic_s() + self.limits.replication_timeout_s)
+            self._finish(self.now_s() + self.limits.replication_timeout_s)
         return answers
 
     def _perform_placing(self, effect: Effect) -> Any:
@@ -264,12 +266,12 @@ class ReplicaShell:
         outbox = self.machine.outbox
         if outbox is None:
             raise Deposed
-        until_s = monotonic_s() + self.limits.replication_timeout_s
+        until_s = self.now_s() + self.limits.replication_timeout_s
         self._finish(until_s)
         with self.shipping:
             is_released = self.acknowledged.wait_for(
                 lambda: self.machine.outbox is not outbox or outbox.release(upto),
-                max(until_s - monotonic_s(), 0),
+                max(until_s - self.now_s(), 0),
             )
             if self.machine.outbox is not outbox:
                 raise Deposed
@@ -292,9 +294,9 @@ class ReplicaShell:
             return
         if self._was_behind:
             self._was_behind = False
-            lag_ms = round((monotonic_s() - self._caught_up_s) * 1000)
+            lag_ms = round((self.now_s() - self._caught_up_s) * 1000)
             events.emit(log, logging.INFO, "caught up", last=self.machine.last, after_ms=lag_ms)
-        self._caught_up_s = monotonic_s()
+        self._caught_up_s = self.now_s()
 
     def _report_state(self) -> None:
         """

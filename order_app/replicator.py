@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from bazaar.clock import monotonic_s
 from bazaar.core.failures import Diverged, Failure, GapFound, StaleTerm, Unreachable
 from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import ReplicaId
@@ -120,7 +119,7 @@ class Replicator:
             try:
                 return call.finish(until_s)
             except Unreachable:
-                left_s = until_s - monotonic_s()
+                left_s = until_s - self.shell.now_s()
                 if left_s <= FINISH_WAIT_MIN_S or self.shell.machine.outbox is not outbox:
                     raise
                 # The kept connection was over; the follower may be alive.
@@ -136,7 +135,7 @@ class Replicator:
             outbox = machine.outbox
             if outbox is None or self._is_sending:
                 return None
-            if not self._has_work(outbox) and monotonic_s() < self._due_s:
+            if not self._has_work(outbox) and self.shell.now_s() < self._due_s:
                 return None
             self._take_turn(outbox)
             return outbox
@@ -152,11 +151,11 @@ class Replicator:
         """Return how long to wait while there is no work."""
         if self._is_sending or self.shell.machine.outbox is None:
             return self.shell.limits.heartbeat_s
-        return max(self._due_s - monotonic_s(), 0.0)
+        return max(self._due_s - self.shell.now_s(), 0.0)
 
     def _take_turn(self, outbox: Outbox) -> None:
         self._is_sending, self._announced = True, outbox
-        self._due_s = monotonic_s() + self.shell.limits.heartbeat_s
+        self._due_s = self.shell.now_s() + self.shell.limits.heartbeat_s
 
     def _end_turn(self, outbox: Outbox) -> None:
         """Let the next append begin; wake the batch, and the replicator if it has work."""

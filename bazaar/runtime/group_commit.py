@@ -10,20 +10,15 @@ waits for one batch besides its own.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from bazaar.core.failures import Busy
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
+from bazaar.runtime.waits import REAL, Gate, Waits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def _closed_gate() -> threading.Lock:
-    gate = threading.Lock()
-    gate.acquire()
-    return gate
 
 
 @dataclass(eq=False, slots=True)
@@ -31,7 +26,7 @@ class _Group(Generic[Item, Result]):
     """One caller's items, from its arrival to its results."""
 
     items: tuple[Item, ...]
-    gate: threading.Lock = field(default_factory=_closed_gate)
+    gate: Gate
     """Opened when the results are there, or when it is this caller's turn to run a batch."""
     results: Sequence[Result] | None = None
     error: Exception | None = None
@@ -56,6 +51,7 @@ class Batcher(Generic[Item, Result]):
         *,
         batch_max: int,
         waiting_max: int,
+        waits: Waits = REAL,
     ) -> None:
         """
         Run batches with a function.
@@ -65,7 +61,7 @@ class Batcher(Generic[Item, Result]):
         """
         self._run, self._batch_max, self._waiting_max = run, batch_max, waiting_max
         self._queue: deque[_Group[Item, Result]] = deque()
-        self._waiting = 0
+        self._waits, self._waiting = waits, 0
         self._is_running = False
         self._lock = threading.Lock()
         self.batches = 0
@@ -78,7 +74,7 @@ class Batcher(Generic[Item, Result]):
 
         Raises Busy (definite): too many wait. Raises what `run` raises.
         """
-        group = _Group[Item, Result](tuple(items))
+        group = _Group[Item, Result](tuple(items), self._waits.make_gate())
         with self._lock:
             if self._waiting + len(group.items) > self._waiting_max:
                 raise Busy

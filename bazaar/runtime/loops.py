@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from bazaar.core.failures import Failure
 from bazaar.core.flow import Effect, Flow
+from bazaar.runtime.waits import REAL, Waits
 
 log = logging.getLogger("bazaar.runtime.loops")
 T = TypeVar("T")
@@ -42,10 +43,12 @@ class Loop:
     A round that fails is logged, and the next one begins all the same.
     """
 
-    def __init__(self, name: str, round_: Callable[[], None], interval_s: float) -> None:
+    def __init__(
+        self, name: str, round_: Callable[[], None], interval_s: float, waits: Waits = REAL
+    ) -> None:
         """interval_s: the pause after a round, cut short by `poke`."""
         self._round, self._interval_s = round_, interval_s
-        self._wake = threading.Event()
+        self._wake = waits.make_event()
         self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
 
     def start(self) -> None:

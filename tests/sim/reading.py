@@ -17,8 +17,9 @@ from tests.sim.events import Events
 from tests.sim.network import CALM, Network, Weather
 from tests.sim.process import Process
 from tests.sim.reads import ReadAnswer, ReadChecks
-from tests.sim.services import Request, ServingCatalog, ServingFrontEnd, ServingProcess
+from tests.sim.services import Request, ServingCatalog, ServingFrontEnd
 from tests.sim.tasks import Tasks
+from tests.sim.threaded import ThreadedProcess
 
 STOCKS = ("GameStart", "BoarCo", "RottenFishCo")
 TERM, LEADER = Term(1), ReplicaId(1)
@@ -37,10 +38,10 @@ REPEATABLE = frozenset(("/register", "/renew", "/fill", "/stock", "/batch", "/in
 """What docs/PROTOCOL.md calls harmless when it arrives twice, among these processes."""
 
 
-class Caller(ServingProcess):
+class Caller(ThreadedProcess):
     """A client: it calls, and is never called."""
 
-    def answer(self, request: Request) -> object:
+    def answer(self, request: object) -> object:
         raise AssertionError("nobody calls a client")
 
 

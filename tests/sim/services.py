@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +23,10 @@ from frontend_app.stocks import StockReader
 from frontend_app.wiring import STOCK_TIMEOUT_S
 from tests.order_app.fakes import NoNetwork
 from tests.sim.network import Call
-from tests.sim.process import Process
 from tests.sim.reads import ReadAnswer, ReadChecks
-from tests.sim.tasks import PendingAnswer, TaskFuture, TaskLock, Tasks
-
-GAP_S = 0.001
-"""The longest that a thread is held up between two steps of a request."""
+from tests.sim.tasks import PendingAnswer, TaskLock, Tasks
+from tests.sim.threaded import GAP_S, ThreadedProcess
+from tests.sim.waits import TaskWaits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,37 +37,17 @@ class Request:
     body: Any
 
 
-class ServingProcess(Process):
-    """A process in which each request has a thread of its own."""
+class RecordedProcess(ThreadedProcess):
+    """A process of which all requests are recorded."""
 
     def __init__(self, name: str, tasks: Tasks) -> None:
-        super().__init__(name, tasks.network)
-        self.tasks = tasks
+        super().__init__(name, tasks)
         self.received: list[Request] = []
-
-    def crash(self) -> None:
-        """Die with all threads, wherever they wait."""
-        was_up = self.is_up
-        super().crash()
-        if was_up:
-            self.tasks.kill(self)
 
     def receive(self, call: Call, message: object) -> None:
         assert isinstance(message, Request)
         self.received.append(message)
-        self.tasks.spawn(self, partial(self._serve, call, message))
-
-    def answer(self, request: Request) -> object:
-        """Answer a request in a thread of its own. Raises Failure."""
-        raise NotImplementedError
-
-    def _serve(self, call: Call, request: Request) -> None:
-        try:
-            answer = self.answer(request)
-        except Failure as failure:
-            answer = failure
-        self.tasks.wait(GAP_S * self.network.rng.random())
-        self.network.answer(call, answer)
+        super().receive(call, message)
 
 
 @dataclass
@@ -84,7 +61,7 @@ class SimCounts(Counts):
         self.tasks.wait(GAP_S * self.tasks.network.rng.random())
 
 
-class ServingCatalog(ServingProcess):
+class ServingCatalog(RecordedProcess):
     """The catalog: its services on a real database, its lease table, its writer's lock."""
 
     def __init__(self, tasks: Tasks, checks: ReadChecks, limits: Limits) -> None:
@@ -109,7 +86,8 @@ class ServingCatalog(ServingProcess):
         self.lease_table = LeaseTableShell(self.limits.lease_s, self.clock, side_by_side)
         catalog_app.wiring.start()
 
-    def answer(self, request: Request) -> object:
+    def answer(self, request: object) -> object:
+        assert isinstance(request, Request)
         body = request.body
         answers: dict[str, Callable[[], object]] = {
             "/register": lambda: services.register_holder(holder=body),
@@ -180,7 +158,7 @@ class CatalogCalls(CatalogClient):
         return self._tasks.call(self._catalog, Request(path, body), STOCK_TIMEOUT_S)
 
 
-class ServingFrontEnd(ServingProcess):
+class ServingFrontEnd(RecordedProcess):
     """A front end: its cache and its lease."""
 
     def __init__(self, number: int, catalog: ServingCatalog, limits: Limits) -> None:
@@ -192,11 +170,11 @@ class ServingFrontEnd(ServingProcess):
     def start(self) -> None:
         super().start()
         calls = CatalogCalls(self.tasks, self.catalog)
-        make_future = partial(TaskFuture, self.tasks)
-        self.reader = StockReader(calls, self.node, self.limits, lambda: self.now_s, make_future)
+        self.reader = StockReader(calls, self.node, self.limits, TaskWaits(self.tasks))
         self.tasks.spawn(self, self._keep_lease)
 
-    def answer(self, request: Request) -> object:
+    def answer(self, request: object) -> object:
+        assert isinstance(request, Request)
         if request.path == "/invalidate":
             self.reader.invalidate(request.body)
             return None

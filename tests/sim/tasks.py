@@ -9,7 +9,7 @@ such as an ordinary lock, needs no stand-in.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
@@ -17,12 +17,14 @@ from typing import Any, TypeVar
 from django.db import connections
 
 from bazaar.core.failures import Failure
+from bazaar.protocol.transport import FINISH_WAIT_MIN_S
 from tests.sim.network import Call, Network
 from tests.sim.process import Process
 
 HUNG_S = 60.0
 """Real seconds after which a task that keeps the turn has hung."""
 NEVER_S = 1000.0
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -73,6 +75,14 @@ class Tasks:
         self.alive: dict[Task, None] = {}
         self.idle: list[Worker] = []
         self.error: BaseException | None = None
+        self.dying: Process | None = None
+
+    def die(self) -> None:
+        """Let the process of the current task die here and now."""
+        assert self.current is not None, "only a task dies at a write"
+        self.current.is_killed = True
+        self.dying = self.current.process
+        raise Killed
 
     def spawn(self, process: Process, work: Callable[[], object]) -> None:
         """Let a process begin some work; it begins a moment later."""
@@ -123,7 +133,7 @@ class Tasks:
         pending.wait(timeout_s)
         return pending.take()
 
-    def side_by_side(self, function: Callable[[str], T], items: Sequence[str]) -> Iterable[T]:
+    def side_by_side(self, function: Callable[[A], T], items: Sequence[A]) -> list[T]:
         """Call a function for each item at the same time; return the results in order."""
         assert self.current is not None, "only a task has others work for it"
         futures = [TaskFuture(self) for _ in items]
@@ -166,9 +176,12 @@ class Tasks:
         self.current = None
         if self.error is not None:
             raise self.error
+        dying, self.dying = self.dying, None
+        if dying is not None:
+            dying.crash()
 
 
-def _complete(future: "TaskFuture", function: Callable[[str], T], item: str) -> None:
+def _complete(future: "TaskFuture", function: Callable[[A], T], item: A) -> None:
     try:
         future.set_result(function(item))
     except Exception as error:  # noqa: BLE001 - whoever waits gets it
@@ -223,14 +236,18 @@ class PendingAnswer:
     def wait(self, timeout_s: float) -> None:
         """Wait for the answer, as long as the network does or for a shorter time."""
         try:
-            self._answer.result(timeout_s + 0.001)
+            self._answer.result(timeout_s + FINISH_WAIT_MIN_S)
         except TimeoutError:
             self._tasks.network.abandon(self._call)
 
-    def finish(self, until_s: float) -> None:
-        """Wait for the answer until a time. Raises Failure."""
-        self.wait(max(until_s - self._tasks.network.events.now_s, 0.0))
-        self.take()
+    def finish(self, until_s: float) -> Any:
+        """Wait for the answer until a time, and return it. Raises Failure."""
+        self.wait(max(until_s - self._tasks.network.events.now_s, FINISH_WAIT_MIN_S))
+        return self.take()
+
+    def abort(self) -> None:
+        """End the wait, from another thread."""
+        self._tasks.network.abandon(self._call)
 
     def take(self) -> Any:
         """Return the answer. Raises Failure."""
