@@ -48,7 +48,7 @@ class Loop:
     ) -> None:
         """interval_s: the pause after a round, cut short by `poke`."""
         self._round, self._interval_s = round_, interval_s
-        self._wake = waits.make_event()
+        self._wake = waits.make_signal()
         self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
 
     def start(self) -> None:

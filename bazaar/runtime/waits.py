@@ -1,5 +1,5 @@
 """
-What the threads of a process wait for, handed in: a simulation has parts of its own.
+What threads wait for, handed in: a simulation has parts of its own.
 
 A lock that is held only between two waits needs none (`tests/sim/tasks.py`).
 """
@@ -48,7 +48,7 @@ class Condition(Protocol):
         """Have every waiting thread look again."""
 
 
-class Event(Protocol):
+class Signal(Protocol):
     """A sign that one thread gives and another waits for."""
 
     def set(self) -> None:
@@ -93,8 +93,8 @@ class Waits:
         lock = threading.RLock()
         return tuple(threading.Condition(lock) for _ in range(count))
 
-    def make_event(self) -> Event:
-        """Return an event whose sign is not given."""
+    def make_signal(self) -> Signal:
+        """Return a signal that is not given."""
         return threading.Event()
 
     def make_pool(self, threads_max: int, name: str) -> Pool:

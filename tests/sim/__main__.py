@@ -1,8 +1,16 @@
 """Replay: `python -m tests.sim SEED` shows the history of one, `BEGIN END` tries many."""
 
+import logging
+import os
 import sys
 
-from tests.sim.cluster import SimCluster, run_seed
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.test")
+django.setup()
+logging.disable(logging.CRITICAL)
+
+from tests.sim.cluster import SimCluster, run_seed  # noqa: E402 - the shells need settings
 
 LINES_MAX = 400
 

@@ -17,6 +17,7 @@ from tests.sim.network import CALM, Network
 from tests.sim.process import Crash, Process, ignore
 from tests.sim.replica import SimReplica
 from tests.sim.storm import Storm, draw_weather
+from tests.sim.tasks import Tasks
 
 STORM_S = 2.5
 SETTLE_S = 20.0
@@ -63,18 +64,14 @@ class SimCluster:
         self.network = Network(self.events, rng, trace=[] if has_trace else None)
         stocks = _list_stocks(rng)
         self.checks = Checks(stocks)
+        self.tasks = Tasks(self.network)
         self.catalog = SimCatalog(self.network, self.checks, stocks)
         self.replicas = [
-            SimReplica(ReplicaId(at), self.network, self.checks, shape.in_sync_min)
+            SimReplica(ReplicaId(at), self.tasks, self.checks, shape.in_sync_min)
             for at in range(1, shape.replicas + 1)
         ]
         self.frontends = [
-            SimFrontend(
-                f"front end {at}",
-                self.network,
-                has_batches=rng.random() < 0.5,
-                deadline_s=shape.deadline_s,
-            )
+            SimFrontend(f"front end {at}", self.tasks, shape.deadline_s)
             for at in range(1, shape.frontends + 1)
         ]
         self.clients: list[SimClient] = []
@@ -228,4 +225,6 @@ def run_seed(seed: int, shape: Shape | None = None, *, has_replays: bool = False
     except BaseException as failure:
         failure.add_note(f"seed {seed} fails; replay: python -m tests.sim {seed}")
         raise
+    finally:
+        cluster.tasks.close()
     return cluster

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from bazaar.core.digest import GENESIS
+from bazaar.core.digest import GENESIS, link
 from bazaar.core.replication import Linked
-from bazaar.core.types import OrderNo, ReplicaId, Term
+from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
 
@@ -18,6 +18,23 @@ class SimLog(MemoryLog):
         self.checks, self.crash_point = checks, crash_point
         self.lost_upto = OrderNo(0)
         """The newest order that was on this disk when it was wiped."""
+
+    @property
+    def head(self) -> tuple[OrderNo, Digest]:  # type: ignore[override]
+        """The newest order's number and digest, as `order_app.store` has them."""
+        return self.last, self.digests[-1]
+
+    def load_term(self) -> tuple[Term, ReplicaId | None]:
+        """Return the highest term known and its leader."""
+        return self.term, self.leader
+
+    def find_fault(self) -> OrderNo | None:
+        """Return the first order that its digest contradicts."""
+        linked = link(GENESIS, self.orders)
+        faults = (
+            order.order_no for order, digest in linked if digest != self.digests[order.order_no]
+        )
+        return next(faults, None)
 
     def append(self, orders: tuple[Linked, ...]) -> None:
         self.crash_point()

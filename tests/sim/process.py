@@ -1,5 +1,5 @@
 """
-A simulated process: it lives, dies, is paused, resumed and restarted, and runs flows.
+A simulated process: it lives, dies, is paused, resumed and restarted.
 
 What a dead process was waiting for never comes: each life has a number, and whatever belongs to an
 earlier one is dropped. A paused process (SIGSTOP) hears of nothing until it is resumed, and then of
@@ -7,19 +7,10 @@ everything, in the order in which it came.
 """
 
 from collections import deque
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from bazaar.core.failures import Failure
-from bazaar.core.flow import Effect, Flow
 from tests.sim.events import Action
 from tests.sim.network import Call, Network
-
-Resume = Callable[[Any], None]
-"""Gives a waiting flow its answer, or the Failure to throw into it."""
-Perform = Callable[[Effect, Resume], None]
-"""Begins an effect; resumes the flow when it is through."""
 
 
 class Crash(BaseException):
@@ -100,21 +91,6 @@ class Process:
     def receive(self, call: Call, message: object) -> None:
         """Handle a request; answer it now or later by `network.answer`."""
         raise NotImplementedError
-
-    def run(self, flow: Flow[Any], perform: Perform, done: Resume) -> None:
-        """Run a flow; `done` gets its result, or the Failure that it raised."""
-        self.step(flow, perform, done, None)
-
-    def step(self, flow: Flow[Any], perform: Perform, done: Resume, answer: object) -> None:
-        """Take a flow to its next effect."""
-        try:
-            effect = flow.throw(answer) if isinstance(answer, Failure) else flow.send(answer)
-        except StopIteration as stop:
-            done(stop.value)
-        except Failure as failure:
-            done(failure)
-        else:
-            perform(effect, partial(self.step, flow, perform, done))
 
     def _fire(self, life: int, action: Action) -> None:
         if life != self.life:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django.db import connections
 
@@ -68,14 +68,23 @@ class Worker(threading.Thread):
 class Tasks:
     """All tasks of a simulation; `current` has the turn, None: the event loop has it."""
 
+    opened: ClassVar[list["Tasks"]] = []
+    """Those whose threads have yet to end."""
+
     def __init__(self, network: Network) -> None:
         self.network = network
+        self.opened.append(self)
         self.loop = threading.Semaphore(0)
         self.current: Task | None = None
         self.alive: dict[Task, None] = {}
         self.idle: list[Worker] = []
         self.error: BaseException | None = None
         self.dying: Process | None = None
+
+    @property
+    def is_dying(self) -> bool:
+        """Whether the process of the current task has died, and this task unwinds."""
+        return self.current is not None and self.current.is_killed
 
     def die(self) -> None:
         """Let the process of the current task die here and now."""
@@ -106,6 +115,7 @@ class Tasks:
             worker.begin.release()
         for worker in self.idle:
             worker.join()
+        self.opened.remove(self)
 
     def wait(self, seconds: float) -> None:
         """Let simulated time pass."""

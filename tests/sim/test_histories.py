@@ -6,7 +6,7 @@ import pytest
 
 from tests.sim.cluster import SimCluster, run_seed
 
-SEEDS = range(60)
+SEEDS = range(40)
 HAPPENINGS = (
     " crashes",
     " pauses",

@@ -4,22 +4,26 @@ from collections.abc import Callable
 
 import pytest
 
+from bazaar.settings.env import Limits
 from tests.sim.cluster import Shape, SimCluster
 from tests.sim.trader import SimTrader
 
 SEEDS = range(5)
 CALM_S = 2.2
 """Simulated time before a failure; by then every leader may be replaced at once."""
-AFTER_S = 2.5
 SLACK_S = 0.1
 """What waking up and sending take, on top of the bounds of docs/DESIGN.md 5."""
 LEADER, OTHER, FOLLOWER = 2, 1, 0
 Fault = Callable[[SimCluster], None]
 
 
-def wait_s(seed: int, fault: Fault, *, frontends: int = 2) -> float:
-    """Return how long a client of the first front end waits for an acknowledgement, at most."""
-    cluster = SimCluster(seed, Shape(frontends=frontends, clients=0))
+def wait_s(seed: int, fault: Fault, after_s: float) -> float:
+    """
+    Return how long a client of the first front end waits for an acknowledgement, at most.
+
+    after_s: how long it is watched after the fault.
+    """
+    cluster = SimCluster(seed, Shape(clients=0))
     cluster.run_for(1.0)
     elect_largest(cluster)
     trader = SimTrader("trader", cluster.network, cluster.checks, trades=0)
@@ -28,8 +32,8 @@ def wait_s(seed: int, fault: Fault, *, frontends: int = 2) -> float:
     cluster.run_for(CALM_S + 0.3 * cluster.network.rng.random())
     begin_s = cluster.events.now_s
     fault(cluster)
-    cluster.run_for(AFTER_S)
-    return trader.longest_wait_s(begin_s, begin_s + AFTER_S)
+    cluster.run_for(after_s)
+    return trader.longest_wait_s(begin_s, begin_s + after_s)
 
 
 def elect_largest(cluster: SimCluster) -> None:
@@ -93,7 +97,7 @@ BOUNDS_S: dict[str, tuple[Fault, float]] = {
     "catalog to leader cut": (cut(("catalog", "replica 3")), 1.5),
     "two replicas and catalog cut": (
         cut(*both_ways("replica 3", "catalog"), *both_ways("replica 2", "catalog")),
-        1.5,
+        1.0 + Limits().call_timeout_s,  # the second may be elected before it knows of its cut
     ),
     "follower and catalog cut": (cut(*both_ways("replica 1", "catalog")), 0.1),
     "front end and catalog cut": (cut(*both_ways("front end 1", "catalog")), 0.1),
@@ -105,19 +109,20 @@ def test_a_trade_is_acknowledged_soon_after(name: str) -> None:
     """docs/DESIGN.md 5, for a client whose front end has to find out by itself."""
     fault, bound_s = BOUNDS_S[name]
     for seed in SEEDS:
-        waited_s = wait_s(seed, fault)
+        waited_s = wait_s(seed, fault, bound_s + 0.5)
         assert waited_s <= bound_s + SLACK_S, f"seed {seed}: {waited_s:.3f} s"
 
 
 def test_a_front_end_without_the_catalog_follows_an_election_of_another() -> None:
-    """It learns from the replicas who leads now."""
+    """It learns from the replicas who leads now, once its own claim has timed out."""
 
     def fault(cluster: SimCluster) -> None:
         cut(*both_ways("front end 1", "catalog"))(cluster)
         crash(LEADER)(cluster)
 
+    bound_s = Limits().call_timeout_s + 0.5
     for seed in SEEDS:
-        assert wait_s(seed, fault) <= 1.0
+        assert wait_s(seed, fault, bound_s + 0.5) <= bound_s
 
 
 def test_front_ends_that_see_different_replicas_do_not_depose_leaders_in_turns() -> None:

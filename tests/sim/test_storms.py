@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.sim.cluster import Shape, run_seed
 
-SEEDS = 2000
-CHUNK = 100
-REPLAYED_SEEDS = 300
+SEEDS = 160
+CHUNK = 20
+REPLAYED_SEEDS = 40
 REPLAYED = {"Append", "Notice", "ClaimLeadership", "PlaceBatch", "SendTrades", "PingReplica"}
 KEPT = (3094, 6831, 8935)
 """

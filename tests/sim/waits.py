@@ -23,14 +23,14 @@ class TaskWaits(Waits):
     def make_future(self) -> TaskFuture:
         return TaskFuture(self._tasks)
 
-    def make_gate(self) -> "TaskEvent":
-        return TaskEvent(self._tasks)
+    def make_gate(self) -> "TaskSignal":
+        return TaskSignal(self._tasks)
 
     def make_conditions(self, count: int) -> "tuple[TaskCondition, ...]":
         return tuple(TaskCondition(self._tasks) for _ in range(count))
 
-    def make_event(self) -> "TaskEvent":
-        return TaskEvent(self._tasks)
+    def make_signal(self) -> "TaskSignal":
+        return TaskSignal(self._tasks)
 
     def make_pool(self, threads_max: int, name: str) -> "TaskPool":
         return TaskPool(self._tasks)
@@ -68,8 +68,8 @@ class TaskCondition:
             notified.set_result(None)
 
 
-class TaskEvent:
-    """An event, which is a gate too: `release` lets who waits pass."""
+class TaskSignal:
+    """A signal, which is a gate too: `release` lets who waits pass."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._condition, self._is_set = TaskCondition(tasks), False

@@ -1,0 +1,108 @@
+"""The typed clients of catalog and replicas, over the simulated network."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from bazaar.core.election import Leadership, Ping
+from bazaar.core.flow import (
+    ClaimLeadership,
+    PingReplica,
+    PlaceBatch,
+    ReadLedger,
+    ReadPeerLog,
+    SendTrades,
+)
+from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
+from bazaar.core.replication import Accepted, Append
+from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.transport import PendingCall
+from tests.order_app.fakes import NoNetwork
+from tests.sim.messages import LookUp, Notice
+from tests.sim.process import Process
+from tests.sim.tasks import PendingAnswer, Tasks
+
+KEPT = 0.8
+"""The chance that there is a kept connection to a follower."""
+
+
+class LedgerCalls(CatalogClient):
+    """The catalog, as replicas and front ends call it."""
+
+    def __init__(self, tasks: Tasks, catalog: Process, timeout_s: float) -> None:
+        super().__init__(NoNetwork(), NoNetwork(), timeout_s)
+        self._tasks, self._catalog, self._timeout_s = tasks, catalog, timeout_s
+
+    def place(self, batch: Batch) -> BatchAnswer:
+        answer: BatchAnswer = self._call(PlaceBatch(batch))
+        return answer
+
+    def ledger(self, after: OrderNo, limit: int) -> Page:
+        page: Page = self._call(ReadLedger(after))
+        return page
+
+    def claim(self, term: Term, leader: ReplicaId) -> Leadership:
+        leadership: Leadership = self._call(ClaimLeadership(term, leader))
+        return leadership
+
+    def probe(self, timeout_s: float) -> None:
+        """Find out whether the catalog is in reach."""
+        self._tasks.call(self._catalog, PingReplica(ReplicaId(0)), timeout_s)
+
+    def _call(self, message: object) -> Any:
+        return self._tasks.call(self._catalog, message, self._timeout_s)
+
+
+class PeerCalls(ReplicaClient):
+    """A replica, as its peers and front ends call it."""
+
+    def __init__(
+        self, tasks: Tasks, replica_id: ReplicaId, target: Process, timeout_s: float
+    ) -> None:
+        super().__init__(NoNetwork(), NoNetwork(), timeout_s)
+        self._tasks, self._id, self._target = tasks, replica_id, target
+        self._timeout_s = timeout_s
+        self._trading: list[PendingAnswer] = []
+
+    def ping(self, timeout_s: float) -> Ping:
+        ping: Ping = self._tasks.call(self._target, PingReplica(self._id), timeout_s)
+        return ping
+
+    def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:
+        self._tasks.call(self._target, Notice(term, leader), timeout_s)
+
+    def append(self, append: Append, timeout_s: float) -> Accepted:
+        accepted: Accepted = self._tasks.call(self._target, append, timeout_s)
+        return accepted
+
+    def begin_append(self, append: Append) -> PendingCall[Accepted] | None:
+        if self._tasks.network.rng.random() > KEPT:
+            return None
+        pending = PendingAnswer(self._tasks, self._target, append, self._timeout_s)
+        return cast(PendingCall[Accepted], pending)
+
+    def log(self, after: OrderNo, limit: int) -> Page:
+        message = ReadPeerLog(self._id, after)
+        page: Page = self._tasks.call(self._target, message, self._timeout_s)
+        return page
+
+    def trade(self, term: Term, trades: Sequence[Trade], timeout_s: float) -> tuple[Answer, ...]:
+        message = SendTrades(term, self._id, tuple(trades))
+        pending = PendingAnswer(self._tasks, self._target, message, timeout_s)
+        self._trading.append(pending)
+        try:
+            pending.wait(timeout_s)
+        finally:
+            self._trading.remove(pending)
+        answers: tuple[Answer, ...] = pending.take()
+        return answers
+
+    def look_up(self, order_no: OrderNo, timeout_s: float | None = None) -> Order:
+        order: Order = self._tasks.call(
+            self._target, LookUp(order_no), timeout_s or self._timeout_s
+        )
+        return order
+
+    def abort_trades(self) -> None:
+        for pending in tuple(self._trading):
+            pending.abort()
