@@ -286,7 +286,7 @@ def test_every_role_tells_its_requests_and_events_and_no_more_than_it_may(
 ) -> None:
     """I10: a status stays small however long a role runs."""
     for _ in range(EVENTS_MAX + 1):
-        cluster.lease_table.register(str(HOLDER.holder_id), cluster.front_end)
+        cluster.lease_table.register(str(uuid4()), cluster.front_end)
     for ask in (cluster.catalog.status, cluster.replica.status, cluster.front_end.status):
         ask()
         status = ask()

@@ -1,13 +1,13 @@
 """An order replica: its real shell and replicators, on a disk that is checked at every write."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
 from bazaar.core.election import Ping
-from bazaar.core.failures import Failure, NotServing
-from bazaar.core.flow import PingReplica, ReadPeerLog, SendTrades
+from bazaar.core.failures import Failure, NotServing, StaleTerm
+from bazaar.core.flow import Effect, PingReplica, ReadPeerLog, SendTrades
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
@@ -37,6 +37,8 @@ class CheckedShell(ReplicaShell):
     process: "SimReplica"
     led: Outbox | None = None
     """The leadership that was checked last."""
+    stale = Term(0)
+    """The newest term that the catalog has refused this replica for."""
 
     def step_down(self, term: Term, leader: ReplicaId | None) -> None:
         before = self.machine.outbox
@@ -49,12 +51,28 @@ class CheckedShell(ReplicaShell):
         outbox = self.machine.outbox
         count = super()._await_followers(upto)
         assert outbox is not None, "only a leader waits for followers"
-        self.process.check_in_sync(outbox)
+        self.process.check_in_sync(outbox, upto)
         return count
+
+    def _perform(self, effect: Effect) -> Any:
+        try:
+            return super()._perform(effect)
+        except StaleTerm as stale:
+            self.stale = max(self.stale, stale.term)
+            raise
 
     def _report_state(self) -> None:
         super()._report_state()
         self.process.check_leadership()
+
+
+class CheckedReplicator(Replicator):
+    """A replicator whose leader has to step down for a newer term (I5)."""
+
+    def _fail(self, outbox: Outbox, failure: Failure) -> None:
+        super()._fail(outbox, failure)
+        if isinstance(failure, StaleTerm) and failure.term > outbox.term:
+            assert self.shell.machine.outbox is not outbox, f"I5 a leader ignores {failure}"
 
 
 class SimReplica(ThreadedProcess):
@@ -97,7 +115,7 @@ class SimReplica(ThreadedProcess):
         waits = TaskWaits(self.tasks)
         self.shell = CheckedShell(self.id, self.calls, peers, order_log, self.limits, waits)
         self.shell.process = self
-        replicators = [Replicator(self.shell, peer) for peer in self.peers]
+        replicators = [CheckedReplicator(self.shell, peer) for peer in self.peers]
         self.shell.begin_appends = tuple(one.begin for one in replicators)
         for replicator in replicators:
             self.tasks.spawn(self, repeat(replicator.round))
@@ -133,19 +151,21 @@ class SimReplica(ThreadedProcess):
         self.network.note(f"{self.name} is wiped")
         self.log.wipe()
 
-    def check_in_sync(self, outbox: Outbox) -> None:
-        """Assert that whoever is in sync has all that was acknowledged in this leadership (I3)."""
+    def check_in_sync(self, outbox: Outbox, upto: OrderNo) -> None:
+        """Assert that whoever is in sync has all that is acknowledged in this leadership (I3)."""
+        least = max(upto, outbox.released)
         for replica_id in outbox.in_sync():
             if replica_id != self.id:
                 log = self.peers[replica_id].log
                 last = max(log.last, log.lost_upto)
-                assert last >= outbox.released, f"I3 {replica_id} is in sync and lacks {last + 1}"
+                assert last >= least, f"I3 {replica_id} is in sync and lacks {last + 1}"
 
     def check_leadership(self) -> None:
         """Check a leadership that begins: it was won (I6), and has what was acknowledged (I3)."""
         if self.tasks.is_dying:
             return
         outbox = self.machine.outbox
+        assert self.machine.term >= self.shell.stale, f"I5 {self.name} ignores a newer term"
         assert self.machine.term == self.log.term, f"I6 the term of {self.name} is not durable"
         if outbox is not None and outbox is not self.shell.led:
             self.network.note(f"{self.name} leads term {outbox.term}")
