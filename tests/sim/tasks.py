@@ -28,6 +28,13 @@ A = TypeVar("A")
 T = TypeVar("T")
 
 
+def _make_turn() -> threading.Lock:
+    """Return a lock that is taken: who acquires it waits until it is given the turn."""
+    turn = threading.Lock()
+    turn.acquire()
+    return turn
+
+
 class Killed(BaseException):
     """Unwinds a task whose process has died."""
 
@@ -40,7 +47,7 @@ class Task:
         self.waits = 0
         """Counts what it has waited for, so that an old alarm wakes nobody."""
         self.is_killed = self.is_done = False
-        self.turn = threading.Semaphore(0)
+        self.turn = _make_turn()
 
 
 class Worker(threading.Thread):
@@ -49,7 +56,7 @@ class Worker(threading.Thread):
     def __init__(self, tasks: "Tasks") -> None:
         super().__init__(name="simulated", daemon=True)
         self.tasks = tasks
-        self.begin = threading.Semaphore(0)
+        self.begin = _make_turn()
         self.task: Task | None = None
 
     def run(self) -> None:
@@ -74,7 +81,7 @@ class Tasks:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.opened.append(self)
-        self.loop = threading.Semaphore(0)
+        self.loop = _make_turn()
         self.current: Task | None = None
         self.alive: dict[Task, None] = {}
         self.idle: list[Worker] = []
@@ -177,7 +184,7 @@ class Tasks:
         if task.waits == wait and not task.is_done:
             self._give_turn(task, task.turn)
 
-    def _give_turn(self, task: Task, turn: threading.Semaphore) -> None:
+    def _give_turn(self, task: Task, turn: threading.Lock) -> None:
         """Let a task run until it waits or ends."""
         before, self.current = self.current, task
         assert before is None, "only the event loop gives turns"
