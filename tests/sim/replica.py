@@ -161,13 +161,20 @@ class SimReplica(ThreadedProcess):
                 assert last >= least, f"I3 {replica_id} is in sync and lacks {last + 1}"
 
     def check_leadership(self) -> None:
-        """Check a leadership that begins: it was won (I6), and has what was acknowledged (I3)."""
+        """
+        Check a leadership that begins: it was won (I6), and has what was acknowledged (I3).
+
+        One ends for a newer term only, or because the log is damaged.
+        """
         if self.tasks.is_dying:
             return
-        outbox = self.machine.outbox
+        outbox, led = self.machine.outbox, self.shell.led
+        if led is not None and outbox is not led and self.machine.term == led.term:
+            is_corrupt = self.machine.state is ReplicaState.CORRUPT
+            assert is_corrupt, f"I6 {self.name} leads term {led.term} no more"
         assert self.machine.term >= self.shell.stale, f"I5 {self.name} ignores a newer term"
         assert self.machine.term == self.log.term, f"I6 the term of {self.name} is not durable"
-        if outbox is not None and outbox is not self.shell.led:
+        if outbox is not None and outbox is not led:
             self.network.note(f"{self.name} leads term {outbox.term}")
             self.checks.led(outbox.term, self.id, self.log.last)
         self.shell.led = outbox
