@@ -17,13 +17,11 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node
-from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
 from bazaar.web.router import Router
-from bazaar.web.server import Listener
+from bazaar.web.server import HttpServer, open_port
+from bazaar.web.serving import control_lanes, read_limits
 
 log = logging.getLogger("bazaar.web.control")
-
-IDLE_S = 120
 
 
 class ControlRequest(WSGIRequest):
@@ -49,7 +47,7 @@ def node() -> Node:
     return found
 
 
-def open_listener(connections_max: int, *, is_shared: bool = False) -> Listener:
+def open_listener(connections_max: int, *, is_shared: bool = False) -> HttpServer:
     """
     Bind the control port of the role and return its server.
 
@@ -73,17 +71,13 @@ def open_listener(connections_max: int, *, is_shared: bool = False) -> Listener:
     return server
 
 
-def serve(server: Listener) -> None:
+def serve(server: HttpServer) -> None:
     """Answer on the control port until the process ends."""
     threading.Thread(target=server.run, name="control", daemon=True).start()
     log.info("control port open host=%s port=%d", node().host, node().control_port)
 
 
-def _create(host: str, port: int, connections_max: int) -> Listener:
-    return Listener(
-        Router(ControlHandler(), import_module(settings.BAZAAR_CONTROL_URLCONF).ENDPOINTS),
-        (host, port),
-        connections_max=connections_max,
-        body_bytes_max=MEMBER_BODY_BYTES_MAX,
-        idle_s=IDLE_S,
-    )
+def _create(host: str, port: int, connections_max: int) -> HttpServer:
+    router = Router(ControlHandler(), import_module(settings.BAZAAR_CONTROL_URLCONF).ENDPOINTS)
+    limits = read_limits(connections_max)
+    return HttpServer(router, [open_port(host, port)], limits, control_lanes(), "control")

@@ -101,6 +101,7 @@ def test_who_stops_sending_gets_the_answers(caller: Caller) -> None:
     caller.sock.sendall(GET + GET + b"GET /half")
     caller.stop_sending()
     assert [caller.answer().status for _ in range(2)] == [200, 200]
+    check_refused(caller.answer(), 400)
     assert caller.is_ended()
 
 
