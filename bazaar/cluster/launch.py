@@ -30,8 +30,7 @@ def granian(node: Node, workers: int = 1) -> list[str]:
     """Return the arguments that run the application with granian's processes."""
     return [
         *("bazaar.web.granian_main", "--host", node.host, "--port", str(node.port)),
-        *("--workers", str(workers), "--backlog", str(BACKLOG)),
-        *("--kill-timeout", str(KILL_TIMEOUT_S)),
+        *("--workers", str(workers), "--kill-timeout", str(KILL_TIMEOUT_S)),
         APPLICATION,
     ]
 

@@ -7,6 +7,7 @@ see the same memory, because it is the same process. Every path is for cluster m
 
 import errno
 import logging
+import os
 import threading
 from importlib import import_module
 from typing import Any
@@ -64,7 +65,7 @@ def open_listener(connections_max: int, *, is_shared: bool = False) -> HttpServe
         if not (is_shared and error.errno == errno.EADDRINUSE):
             raise SettingsError(
                 f"BAZAAR_CLUSTER: the control port {wanted.host}:{wanted.control_port} of the "
-                f"{settings.BAZAAR_ROLE} cannot be used ({error.strerror})."
+                f"{settings.BAZAAR_ROLE} cannot be used ({os.strerror(error.errno or 0)})."
             ) from error
         server = _create(wanted.host, 0, connections_max)
     _node = msgspec.structs.replace(wanted, control_port=server.port)

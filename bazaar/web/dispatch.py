@@ -1,5 +1,5 @@
 """
-Threads that run what may wait, and what a server must know of a request before it runs.
+Threads for requests that may wait, and how a server sorts requests.
 
 A lane has threads of its own and a bounded queue, so waiting trades never hold up anything else
 (I10). A thread that has nothing to do for a while ends, and closes its database connections.

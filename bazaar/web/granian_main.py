@@ -1,5 +1,5 @@
 """
-granian as the manager of processes: `python -m bazaar.web.granian_main --port P APPLICATION`.
+granian as a manager of processes: `python -m bazaar.web.granian_main`.
 
 It starts the workers, respawns them and passes signals on; each worker serves with our own server
 on a socket of granian's (docs/adr/0027).
@@ -17,16 +17,21 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.mp import WorkerProcess
 
-_BACKLOG_VARIABLE = "BAZAAR_LISTEN_BACKLOG"
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
 
 
-def serve_worker(worker_id: int, application: Callable[..., Any], sock: Any, *_: object) -> None:
-    """Serve in a worker process. sock: granian's description of the socket, and a shared one."""
+def serve_worker(_id: int, application: Callable[..., Any], sock: Any, *_: object) -> None:
+    """
+    Serve in a worker process.
+
+    sock: granian's description of the socket, and one that all workers share.
+    """
     serve = import_module("bazaar.web.serving").serve  # Django is for the worker only
     description, shared = sock
     holder = description.build() if description is not None else shared
     listener = socket.socket(fileno=os.dup(holder.get_fd()))
-    listener.listen(int(os.environ[_BACKLOG_VARIABLE]))
+    listener.listen(BACKLOG)
     serve(application, [listener])
 
 
@@ -36,11 +41,9 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--backlog", type=int, required=True)
     parser.add_argument("--kill-timeout", type=int, required=True, help="seconds after SIGTERM")
     parser.add_argument("application")
     options = parser.parse_args()
-    os.environ[_BACKLOG_VARIABLE] = str(options.backlog)
     server = Granian(
         options.application,
         address=options.host,
@@ -51,7 +54,7 @@ def main() -> None:
         respawn_failed_workers=options.workers > 1,
         workers_kill_timeout=options.kill_timeout,
         websockets=False,
-        backlog=options.backlog,
+        backlog=BACKLOG,
         log_level=LogLevels.error,
     )
     wrap: Callable[..., Any] = WorkerProcess.wrap_target

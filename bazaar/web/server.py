@@ -1,5 +1,5 @@
 """
-The HTTP server of every port: one thread that reads and sends, lanes of threads that answer.
+The HTTP server of every port: one thread reads and sends, others answer.
 
 It keeps no thread for a connection (docs/adr/0027). What a sender that never finishes may cost is
 bounded: connections, bytes in memory, and time, each by a named limit (I10, docs/LIMITS.md).
@@ -19,9 +19,10 @@ from http import HTTPStatus
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
 from bazaar.runtime.metrics import events
-from bazaar.web.connection import HEAD_KEPT_BYTES_MAX, ServerConnection, refusal_answer
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
 from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX, Environ, Lane
+from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
+from bazaar.web.wsgi_environ import refusal_answer
 
 log = logging.getLogger("bazaar.web.server")
 
@@ -92,17 +93,7 @@ class HttpServer:
         self._heads_bytes = 0
         self.held_bytes = 0
         host, self.port = self.listeners[0].getsockname()[:2]
-        self.environ: Environ = {
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": host,
-            "SERVER_PORT": str(self.port),
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-        }
+        self.environ = _shared_environ(host, self.port)
         """The part that all requests share."""
         self._epoll = select.epoll()
         self._connections: dict[int, ServerConnection] = {}
@@ -117,7 +108,7 @@ class HttpServer:
         self._is_stopping = False
 
     def run(self) -> None:
-        """Serve until `stop`, then until the requests under way are answered or out of time."""
+        """Serve until `stop`, then until what is under way is answered or out of time."""
         for listener in self.listeners:
             listener.settimeout(0)
         self._accept_again()
@@ -191,7 +182,7 @@ class HttpServer:
         self.heads[received] = request
 
     def shed(self) -> None:
-        """Refuse the unfinished request that holds most, because all together hold too much."""
+        """Refuse the biggest unfinished request: all together hold too much."""
         unfinished = [one for one in self._connections.values() if not one.is_busy]
         biggest = max(unfinished, key=lambda one: one.held_bytes, default=None)
         if biggest is not None and biggest.held_bytes:
@@ -292,6 +283,20 @@ class HttpServer:
         for connection in list(self._connections.values()):
             if not connection.is_busy:
                 connection.close()
+
+
+def _shared_environ(host: str, port: int) -> Environ:
+    return {
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
 
 
 def _refuse_crowd(sock: socket.socket) -> None:

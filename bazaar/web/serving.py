@@ -1,5 +1,5 @@
 """
-Serve the application of a role: limits from the settings, signals, file descriptors.
+Serve the application of a role, with limits from the settings.
 
 granian and gunicorn only manage the processes; each hands its sockets and the application to
 `serve` (docs/adr/0027). `runserver` uses `DevelopmentServer`.
@@ -30,7 +30,7 @@ WAITING_MAX = 1024
 
 
 def raise_descriptor_limit() -> int:
-    """Have as many file descriptors as the system lets this process have; return how many."""
+    """Allow this process all file descriptors it may have; return how many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -40,7 +40,11 @@ def raise_descriptor_limit() -> int:
 
 
 def read_limits(connections_max: int) -> ServerLimits:
-    """Return the limits of a port; connections_max: if there are descriptors for them."""
+    """
+    Return the limits of a port.
+
+    connections_max: fewer when there are not as many descriptors.
+    """
     descriptors = raise_descriptor_limit()
     possible = max(CONNECTIONS_MIN, descriptors - DESCRIPTORS_RESERVED)
     limits = settings.BAZAAR_LIMITS
@@ -52,7 +56,7 @@ def read_limits(connections_max: int) -> ServerLimits:
 
 
 def served_lanes() -> Mapping[Lane, LaneLimits]:
-    """Return the threads of a served port; only a front end's requests wait for others."""
+    """Return the threads of a served port; a front end's wait for others."""
     limits = settings.BAZAAR_LIMITS
     all_threads = LaneLimits(limits.served_threads, WAITING_MAX)
     if settings.BAZAAR_ROLE != "frontend":

@@ -14,7 +14,7 @@ from bazaar.web.serving import DevelopmentServer
 
 class Command(Runserver):
     """
-    Django's reloader around our own server, with the role's address as the default.
+    Django's reloader around our own server, by default on the role's own port.
 
     Background loops start when the server imports `bazaar.wsgi`, so never in the reloader's parent.
     """

@@ -1,5 +1,5 @@
 """
-One connection of a server: its requests, one after the other, and their answers.
+One connection of a server: requests in their order, and their answers.
 
 The thread of the server reads, parses and decides. A request that may wait is run in a thread of
 its lane, which also sends the answer; meanwhile the connection is *busy*, and the server's thread
@@ -15,15 +15,14 @@ from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
 from bazaar import clock
-from bazaar.protocol.clients import encode
 from bazaar.protocol.http1 import ParsedRequest, RequestParser, RequestRefusedError, pack_reply
 from bazaar.runtime.metrics import BEGAN, events
 from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer, call_application
 from bazaar.web.endpoint import Environ
 from bazaar.web.errors import MISTAKE
+from bazaar.web.wsgi_environ import read_environ, refusal_answer
 
 if TYPE_CHECKING:
     from bazaar.web.server import HttpServer
@@ -40,42 +39,8 @@ HEAD_KEPT_BYTES_MAX = 2048
 """A longer head is parsed each time it comes."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
-_PLAIN = ("content-type", "content-length")
-"""Headers whose names have no HTTP_ in WSGI."""
 _FOREVER = float("inf")
 _LISTEN, _SEND = select.EPOLLIN, select.EPOLLOUT
-
-
-def read_environ(request: ParsedRequest) -> Environ:
-    """Return the head of a request as WSGI has it (PEP 3333)."""
-    path, _, query = request.target.partition(b"?")
-    environ: Environ = {
-        "REQUEST_METHOD": request.method,
-        "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
-        "QUERY_STRING": query.decode("latin-1"),
-        "SERVER_PROTOCOL": f"HTTP/{request.version}",
-    }
-    for name, value in request.headers:
-        if "_" in name:
-            continue  # WSGI could not tell it from the name with a hyphen
-        key = name.upper().replace("-", "_")
-        if name not in _PLAIN:
-            key = f"HTTP_{key}"
-        environ[key] = f"{environ[key]}, {value}" if key in environ else value
-    return environ
-
-
-def refusal_answer(refused: RequestRefusedError) -> WholeAnswer:
-    """Return the answer to a request that the server refuses."""
-    code, phrase = refused.status.value, refused.status.phrase
-    headers = [
-        ("Content-Type", "application/json"),
-        ("Bazaar-Definite", "true" if refused.is_definite else "false"),
-    ]
-    if refused.status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append(("Retry-After", "1"))
-    body = encode({"error": {"code": code, "message": refused.message}})
-    return f"{code} {phrase}", headers, body
 
 
 class ServerConnection:
