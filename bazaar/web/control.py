@@ -80,5 +80,5 @@ def serve(server: HttpServer) -> None:
 
 def _create(host: str, port: int, connections_max: int) -> HttpServer:
     router = Router(ControlHandler(), import_module(settings.BAZAAR_CONTROL_URLCONF).ENDPOINTS)
-    limits = read_limits(connections_max)
+    limits = read_limits(connections_max, is_for_members=True)
     return HttpServer(router, [open_port(host, port)], limits, control_lanes(), "control")

@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,10 @@ class ServerLimits:
     """How long the rest of a refused request is read, so that its sender sees the answer."""
     thread_idle_s: float = 30.0
     """How long a thread without work stays."""
+    stay_s: float = 0.0
+    """How long a lane's thread waits for the next call of a member."""
+    stayers_max: int = 0
+    """How many threads wait like this."""
     grace_s: float = 1.5
     """How long requests may go on after `stop`."""
 
@@ -86,6 +91,9 @@ class HttpServer:
         name: begins the names of the threads.
         """
         self.service, self.limits, self.listeners = service, limits, list(listeners)
+        self.stayers = threading.BoundedSemaphore(max(1, limits.stayers_max))
+        if not limits.stayers_max:
+            self.stayers.acquire()
         self.dispatcher = Dispatcher(lanes, name, limits.thread_idle_s)
         self.body_bytes_max = MEMBER_BODY_BYTES_MAX
         self.heads: dict[bytes, ParsedRequest] = {}

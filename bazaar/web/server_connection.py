@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestParser, RequestRefusedError, pack_reply
 from bazaar.runtime.metrics import BEGAN, events
-from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer, call_application
+from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import Environ
-from bazaar.web.errors import MISTAKE
+from bazaar.web.lane_run import answer_mistake, run_in_lane
 from bazaar.web.wsgi_environ import read_environ, refusal_answer
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class ServerConnection:
 
     def check_time(self, now_s: float) -> None:
         """End it, or what is unfinished, when its time is over."""
-        if now_s < self.deadline_s:
+        if now_s < self.deadline_s or self.is_running:
             return
         if not self.is_idle and not self.is_writing and not self.is_lingering:
             events.emit_refusal(log, "request_too_slow")
@@ -234,15 +234,7 @@ class ServerConnection:
         """Answer a request now, or have a thread of its lane do so."""
         head, admission = request.context
         now_s = clock.monotonic_s()
-        environ = {
-            **self.server.environ,
-            **head,
-            "REMOTE_ADDR": self.address,
-            BEGAN: now_s,
-            "wsgi.input": BytesIO(request.body),
-        }
-        if request.body:  # it may have come in chunks
-            environ["CONTENT_LENGTH"] = str(len(request.body))
+        environ = self.environ_of(head, request.body, now_s)
         if admission.answer_now is not None:
             answer = self._answer_now(request, admission, environ)
             if answer:
@@ -251,11 +243,36 @@ class ServerConnection:
         self.is_busy = self.is_running = True
         self.deadline_s = _FOREVER
         is_full = self.server.held_bytes > self.server.limits.held_bytes_max
-        run = partial(self._run, request, environ)
+        run = partial(run_in_lane, self, request, environ)
         if is_full or not self.server.dispatcher.submit(admission.lane, run):
             self.is_busy = self.is_running = False
             refusal: WholeAnswer = admission.refuse_busy(environ, bytes(request.body))
             self._reply(request, pack_reply(request, *refusal, clock.wall_s()), now_s)
+
+    def environ_of(self, head: Environ, body: bytearray, now_s: float) -> Environ:
+        """Return the environ of a whole request. head: what `read_environ` made of it."""
+        environ = {
+            **self.server.environ,
+            **head,
+            "REMOTE_ADDR": self.address,
+            BEGAN: now_s,
+            "wsgi.input": BytesIO(body),
+        }
+        if body:  # it may have come in chunks
+            environ["CONTENT_LENGTH"] = str(len(body))
+        return environ
+
+    def take_over(self) -> bool:
+        """Have only a lane's thread read; return False when the other side is gone."""
+        with self.lock:
+            if self.is_gone:
+                return False
+            if not self.is_muted:
+                self.is_muted = True
+                self.server.watch(self, 0)
+        if not self.sock.gettimeout():
+            self.sock.settimeout(self.server.limits.stay_s)
+        return True
 
     def _answer_now(
         self, request: ParsedRequest, admission: Admission, environ: Environ
@@ -265,14 +282,7 @@ class ServerConnection:
             answer = admission.answer_now(environ)
             return answer and pack_reply(request, *answer, now_s=clock.wall_s())
         except Exception:  # noqa: BLE001 - it is logged there
-            return self._answer_mistake(request)
-
-    def _answer_mistake(self, request: ParsedRequest) -> bytes:
-        log.exception("call broke method=%s", request.method)
-        code, message, _ = MISTAKE
-        self.keeps_going = False
-        refused = RequestRefusedError(HTTPStatus(code), message, is_definite=False)
-        return pack_reply(ParsedRequest(), *refusal_answer(refused), clock.wall_s())
+            return answer_mistake(self, request)
 
     def _reply(self, request: ParsedRequest, answer: bytes, now_s: float) -> None:
         """Send an answer from the server's thread."""
@@ -319,7 +329,7 @@ class ServerConnection:
             return
         with self.lock:
             self.is_busy, was_muted, self.is_muted = False, self.is_muted, False
-        self._become_idle()
+        self.become_idle()
         if self.is_gone:
             self.close()
         elif not self.keeps_going:
@@ -336,7 +346,8 @@ class ServerConnection:
         self._hold(0)
         self._linger()
 
-    def _become_idle(self) -> None:
+    def become_idle(self) -> None:
+        """Begin the time that it may be idle, or that the next request may take."""
         self.since_s = clock.monotonic_s()
         self.deadline_s = self.since_s + self.server.limits.idle_s
         if self.parser is not None and self.parser.is_begun:
@@ -354,30 +365,7 @@ class ServerConnection:
             self.server.shed()
         return not (self.is_lingering or self.is_closed)
 
-    def _run(self, request: ParsedRequest, environ: Environ) -> None:
-        """Answer a request; in a thread of its lane."""
-        try:
-            answer = call_application(self.server.service, environ)
-            packed = pack_reply(request, *answer, now_s=clock.wall_s())
-        except Exception:  # noqa: BLE001 - it is logged there
-            packed = self._answer_mistake(request)
-        self.keeps_going = self.keeps_going and request.is_kept
-        try:
-            sent = self.sock.send(packed)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            sent, self.is_gone = len(packed), True
-        with self.lock:
-            self.is_running = False
-            is_over = sent == len(packed) and self.keeps_going and not self.is_gone
-            if is_over and not (self.queue or self.is_muted or self.refusal or self.held_bytes):
-                self._become_idle()
-                self.is_busy = False
-                return
-        self.server.call_soon(partial(self._finish, memoryview(packed)[sent:]))
-
-    def _finish(self, rest: memoryview) -> None:
+    def finish(self, rest: memoryview) -> None:
         """Go on after a thread's answer, in the server's thread."""
         if rest and not self.is_gone:
             self._await_writing(rest)

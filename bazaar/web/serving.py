@@ -25,6 +25,8 @@ DESCRIPTORS_RESERVED = 1024
 CONNECTIONS_MIN = 128
 LOCAL_THREADS_MAX, LOOK_UP_THREADS_MAX = 16, 32
 """Threads of a front end beside those that trade."""
+STAY_S = 0.1
+"""How long a thread waits for the next call of a member on the same connection."""
 WAITING_MAX = 1024
 """Requests that may wait for a thread of a lane."""
 
@@ -39,7 +41,7 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def read_limits(connections_max: int) -> ServerLimits:
+def read_limits(connections_max: int, *, is_for_members: bool) -> ServerLimits:
     """
     Return the limits of a port.
 
@@ -52,6 +54,8 @@ def read_limits(connections_max: int) -> ServerLimits:
         connections_max=min(connections_max, possible),
         head_s=limits.head_timeout_s,
         body_s=limits.body_timeout_s,
+        stay_s=STAY_S,
+        stayers_max=limits.served_threads // 2 if is_for_members else 0,
     )
 
 
@@ -80,7 +84,8 @@ def as_service(application: Any) -> Service:
 
 def make_server(application: Application, listeners: Sequence[socket.socket]) -> HttpServer:
     """Return the server of a served port."""
-    limits = read_limits(CONNECTIONS_MAX)
+    is_for_members = settings.BAZAAR_ROLE in ("catalog", "order")
+    limits = read_limits(CONNECTIONS_MAX, is_for_members=is_for_members)
     return HttpServer(as_service(application), listeners, limits, served_lanes())
 
 
