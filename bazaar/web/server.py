@@ -115,6 +115,11 @@ class HttpServer:
         self._epoll.register(self._wake_in, select.EPOLLIN)
         self._is_stopping = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no connection."""
+        return not self._connections
+
     def run(self) -> None:
         """Serve until `stop`, then until what is under way is answered or out of time."""
         for listener in self.listeners:
