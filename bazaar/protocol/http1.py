@@ -100,6 +100,12 @@ class RequestParser:
         complete, self._complete = self._complete, []
         return complete
 
+    def close(self) -> None:
+        """Free what is held at once; it is of no use afterwards."""
+        del self._parser  # it refers back to this: only the garbage collector would free both
+        self._request, self._admit = ParsedRequest(), None
+        self.is_begun = self.is_in_body = False
+
     def check(self) -> None:
         """Raise RequestRefusedError when what came after the whole requests is wrong."""
         if self._refusal:

@@ -5,6 +5,7 @@ It keeps no thread for a connection (docs/adr/0027). What a sender that never fi
 bounded: connections, bytes in memory, and time, each by a named limit (I10, docs/LIMITS.md).
 """
 
+import ctypes
 import errno
 import logging
 import os
@@ -38,7 +39,11 @@ SWEEP_S = 0.5
 """How often connections are looked at for time limits, at most."""
 VICTIMS_S = 0.1
 """How often idle connections are listed to make room."""
+TRIM_BYTES_MIN = 4 * 1024 * 1024
+"""When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""Of glibc; without it, memory that was freed stays with the process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +104,7 @@ class HttpServer:
         self.heads: dict[bytes, ParsedRequest] = {}
         """Requests without a body, by their bytes: browsers and programs repeat them."""
         self._heads_bytes = 0
-        self.held_bytes = 0
+        self.held_bytes = self._held_peak = 0
         host, self.port = self.listeners[0].getsockname()[:2]
         self.environ = _shared_environ(host, self.port)
         """The part that all requests share."""
@@ -228,6 +233,16 @@ class HttpServer:
         for connection in list(self._connections.values()):
             if now_s >= connection.deadline_s:
                 connection.check_time(now_s)
+
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Return memory to the system after much of it was held."""
+        self._held_peak = max(self._held_peak, self.held_bytes)
+        if self._held_peak > TRIM_BYTES_MIN and self.held_bytes < self._held_peak // 4:
+            self._held_peak = self.held_bytes
+            if _malloc_trim is not None:
+                _malloc_trim(0)
 
     def _accept_again(self) -> None:
         for listener in self.listeners:

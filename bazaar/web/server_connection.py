@@ -109,6 +109,7 @@ class ServerConnection:
                 return
         if not self.is_closed:
             self.is_closed = True
+            self._drop_parser()
             self._hold(0)
             self.server.forget(self)
             self.sock.close()
@@ -119,7 +120,8 @@ class ServerConnection:
         answer = (
             refused.answer if isinstance(refused, HeadRefusedError) else refusal_answer(refused)
         )
-        self.refusal, self.parser = refused, None
+        self.refusal = refused
+        self._drop_parser()
         self.queue.clear()
         self._hold(0)
         try:
@@ -128,6 +130,11 @@ class ServerConnection:
             self.close()
             return
         self._linger()
+
+    def _drop_parser(self) -> None:
+        if self.parser is not None:
+            self.parser.close()
+            self.parser = None
 
     def _linger(self) -> None:
         """Read what still comes for a moment, so that the other side sees the answer."""
@@ -342,7 +349,7 @@ class ServerConnection:
     def _end(self) -> None:
         """End after the last answer."""
         self.queue.clear()
-        self.parser = None
+        self._drop_parser()
         self._hold(0)
         self._linger()
 
