@@ -6,6 +6,7 @@ bounded: connections, bytes in memory, and time, each by a named limit (I10, doc
 """
 
 import ctypes
+import dataclasses
 import errno
 import logging
 import os
@@ -42,6 +43,11 @@ VICTIMS_S = 0.1
 TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
+_HEAD_END = b"\r\n\r\n"
+_UNKEPT = frozenset(
+    ("HTTP_AUTHORIZATION", "HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING")
+)
+"""Requests that have one of these are parsed each time."""
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """Of glibc; without it, memory that was freed stays with the process."""
 
@@ -101,8 +107,8 @@ class HttpServer:
             self.stayers.acquire()
         self.dispatcher = Dispatcher(lanes, name, limits.thread_idle_s)
         self.body_bytes_max = MEMBER_BODY_BYTES_MAX
-        self.heads: dict[bytes, ParsedRequest] = {}
-        """Requests without a body, by their bytes: browsers and programs repeat them."""
+        self.heads: dict[bytes, tuple[ParsedRequest, int]] = {}
+        """Heads by their bytes, and the length of the body: browsers and programs repeat them."""
         self._heads_bytes = 0
         self.held_bytes = self._held_peak = 0
         host, self.port = self.listeners[0].getsockname()[:2]
@@ -166,8 +172,11 @@ class HttpServer:
         self._wake()
 
     def watch(self, connection: ServerConnection, events_: int) -> None:
-        """Have epoll report these events of a connection."""
-        self._epoll.modify(connection.fd, events_)
+        """Have epoll report these events of a connection, unless it is ignored."""
+        try:
+            self._epoll.modify(connection.fd, events_)
+        except FileNotFoundError:
+            return
 
     def ignore(self, connection: ServerConnection) -> None:
         """Have epoll report nothing more of a connection."""
@@ -181,23 +190,35 @@ class HttpServer:
         self._connections.pop(connection.fd, None)
         self.ignore(connection)
 
+    def find_request(self, received: bytes) -> ParsedRequest | None:
+        """Return the request that these bytes are, if it is whole and its head is known."""
+        end = received.find(_HEAD_END) + len(_HEAD_END)
+        known = self.heads.get(received[:end])
+        if known is None:
+            return None
+        request, length = known
+        if end + length != len(received):  # I12: a known head alone is not a whole request
+            return None
+        if not length:
+            return request
+        return dataclasses.replace(request, body=bytearray(received[end:]))
+
     def keep_head(self, received: bytes, request: ParsedRequest) -> None:
-        """Remember what the bytes of a request mean, unless it has a body or a signature."""
+        """Remember what a head means, unless only this request has it."""
         environ, _ = request.context
+        end, length = received.find(_HEAD_END) + len(_HEAD_END), len(request.body)
+        is_plain = environ.get("CONTENT_LENGTH", "0") == str(length) and request.is_kept
         if (
             len(received) > HEAD_KEPT_BYTES_MAX
-            or not (request.is_kept and received.endswith(b"\r\n\r\n"))
-            or received.count(b"\r\n\r\n") != 1
-            or not {"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_AUTHORIZATION"}.isdisjoint(
-                environ
-            )
+            or not (is_plain and end + length == len(received))
+            or not _UNKEPT.isdisjoint(environ)
         ):
             return
-        self._heads_bytes += len(received)
+        self._heads_bytes += end
         if len(self.heads) >= HEADS_KEPT_MAX or self._heads_bytes > HEADS_KEPT_BYTES_MAX:
             self.heads.clear()
-            self._heads_bytes = len(received)
-        self.heads[received] = request
+            self._heads_bytes = end
+        self.heads[received[:end]] = dataclasses.replace(request, body=bytearray()), length
 
     def shed(self) -> None:
         """Refuse the biggest unfinished request: all together hold too much."""
@@ -210,16 +231,29 @@ class HttpServer:
 
     def _turn(self) -> None:
         """Wait for events once, and react to them."""
+        ports = []
         for fd, event in self._epoll.poll(self.limits.sweep_s, _EVENTS_A_TURN):
             connection = self._connections.get(fd)
             if connection is not None:
-                connection.on_event(event)
+                self._react(connection, event)
             elif fd == self._wake_in:
                 os.read(fd, 4096)
-            elif self._is_accepting:
-                self._accept(fd)
+            else:
+                ports.append(fd)
+        for listener in self.listeners if self._is_accepting else ():
+            # Last, because a new connection may get the number of one that ended in this turn.
+            if listener.fileno() in ports:
+                self._accept(listener)
         for _ in range(len(self._soon)):
             self._soon.popleft()()
+
+    def _react(self, connection: ServerConnection, event: int) -> None:
+        """React to an event; a mistake of ours ends that connection only."""
+        try:
+            connection.on_event(event)
+        except Exception:
+            log.exception("connection broke client=%s", connection.address)
+            connection.close()
 
     def _wake(self) -> None:
         try:
@@ -255,9 +289,8 @@ class HttpServer:
             for listener in self.listeners:
                 self._epoll.unregister(listener.fileno())
 
-    def _accept(self, fd: int) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         """Accept what waits at a port."""
-        listener = next(one for one in self.listeners if one.fileno() == fd)
         for _ in range(ACCEPTS_A_TURN):
             try:
                 sock, address = listener.accept()

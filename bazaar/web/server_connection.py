@@ -182,7 +182,7 @@ class ServerConnection:
         parser = self.parser
         is_fresh = parser is None or not parser.is_begun
         if is_fresh and len(received) <= HEAD_KEPT_BYTES_MAX:
-            known = self.server.heads.get(received)
+            known = self.server.find_request(received)
             if known is not None:
                 self._start(known)
                 return

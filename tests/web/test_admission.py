@@ -163,3 +163,21 @@ def test_signed_heads_and_bodies_are_not_remembered(
     assert not server.heads
     caller.call(GET)
     assert list(server.heads) == [GET]
+
+
+@pytest.mark.parametrize("cut", [b"", b"hi", b"hi there"])
+def test_a_known_head_without_its_whole_body_is_not_a_request(
+    listen: Listen, connect: Connect, cut: bytes
+) -> None:
+    """I12, for what is answered without being parsed again."""
+    head = b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n"
+    server = listen()
+    caller = connect(server)
+    for body in ("abc", "def"):
+        assert caller.call(head + body.encode()).json()["body"] == body
+    assert list(server.heads) == [head]
+    caller.sock.sendall(head + cut)
+    if len(cut) > 3:  # it is whole, and what follows is no request
+        assert caller.answer().json()["body"] == "hi "
+    caller.stop_sending()
+    check_refused(caller.answer(), 400)

@@ -318,38 +318,6 @@ def test_a_thread_without_work_ends_and_closes_its_database_connections(
     assert caller.call(GET).status == 200
 
 
-def test_an_answer_that_is_not_taken_ends_the_connection(listen: Listen, connect: Connect) -> None:
-    server = listen(saying("200 OK", [], b"x" * LONG_ANSWER_BYTES), write_s=SHORT_S)
-    caller = connect(server)
-    caller.sock.sendall(GET)
-    assert caller.sock.recv(1) == b"H"
-    wait_until(lambda: server.is_empty)
-    received = 0
-    while piece := caller.sock.recv(LONG_ANSWER_BYTES):
-        received += len(piece)
-    assert received < LONG_ANSWER_BYTES
-
-
-def test_a_members_next_call_is_run_by_the_same_thread(listen: Listen, connect: Connect) -> None:
-    threads = list[threading.Thread]()
-
-    def answer(environ: Environ, start_response: Start) -> Iterable[bytes]:
-        threads.append(threading.current_thread())
-        return OK(environ, start_response)
-
-    signed = b"GET /a HTTP/1.1\r\nAuthorization: x\r\n\r\n"
-    server = listen(answer, stay_s=SHORT_S, stayers_max=1)
-    first, second = connect(server), connect(server)
-    assert [first.call(signed).status for _ in range(5)] == [200] * 5
-    assert [second.call(signed).status for _ in range(5)] == [200] * 5
-    assert [first.call(signed + signed).status, first.answer().status] == [200, 200]
-    check_refused(first.call(b"garbage\r\n\r\n"), 400)
-    assert second.call(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n" + b"hi").status == 200
-    second.sock.sendall(signed[:20])
-    assert second.call(signed[20:]).status == 200
-    assert len(set(threads[:5])) == 1
-
-
 def test_a_thread_that_cannot_start_is_a_refusal(
     listen: Listen, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
