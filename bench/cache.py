@@ -24,10 +24,8 @@ from urllib.parse import urlencode
 
 import psutil
 
-from bazaar.cluster.launch import SERVERS
 from bazaar.cluster.ports import free_ports
 from bazaar.settings import env
-from bazaar.topology import Node
 from tests.cluster.conftest import LiveCluster
 
 STOCK = "GameStart"
@@ -103,7 +101,7 @@ def start_bare(
     body: str, headers: Sequence[tuple[str, str]], *, work_us: int = 0, threads: int | None = None
 ) -> tuple[subprocess.Popen[bytes], str]:
     """
-    Start the bare callable under the server that the front end has.
+    Start the bare callable under granian.
 
     It answers every path, and has a session of its own as a cluster has: Linux shares the processor
     among sessions. work_us: CPU time that it spends on each answer. threads: those of a front end
@@ -112,9 +110,13 @@ def start_bare(
     (port,) = free_ports(1)
     answer = json.dumps({"body": body, "headers": list(headers)})
     threads = threads or env.read_limits(os.environ).served_threads
-    server = SERVERS["granian"](Node(port=port), threads, 1)
+    server = [
+        *("granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--port", str(port)),
+        *("--blocking-threads", str(threads), "--backlog", "1024", "--backpressure", "1024"),
+        *("--no-access-log", "--log-level", "error", "bench.bare:application"),
+    ]
     process = subprocess.Popen(
-        [sys.executable, "-m", *(part.replace("bazaar.wsgi", "bench.bare") for part in server)],
+        [sys.executable, "-m", *server],
         env={**os.environ, "BENCH_ANSWER": answer, "BENCH_WORK_US": str(work_us)},
         cwd=env.ROOT,
         start_new_session=True,

@@ -48,11 +48,10 @@ _CONTESTANTS = """\
 - **Bazaar**: a catalog, three order replicas, one front end, the dashboard, as `make up` starts
   them, on the ten stocks of the small set. A trade is in the ledger and in three logs, each with
   synchronous=FULL, when it is answered.
-- **Bazaar under gunicorn**: the same with `--server gunicorn` (gthread).
+- **Bazaar under gunicorn**: the same with `--server gunicorn`.
 - **Bazaar, past every cache**: an order that the front end must ask a replica for
   (`Cache-Control: no-cache`); otherwise it keeps those that it has placed or shown last.
-- **bare WSGI callable**: answers a cached stock with the same bytes under the same server
-  (granian); no application on that server can beat it.
+- **bare WSGI callable**: answers a cached stock with the same bytes under granian's own server.
 - **Flask baseline**: what one would write otherwise (`bench/flask_baseline`): threads, lists,
   locks, text files, and a `requests` call for each hop and trade; a front end with a dict as its
   cache, a catalog, three order replicas. Nothing is flushed to the disk, there are no keys and no

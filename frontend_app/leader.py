@@ -81,15 +81,16 @@ class LeaderWatch:
         """The current term and leader, as far as this front end knows."""
         return self.elector.leadership
 
-    def place(self, trade: Trade) -> Answer:
+    def place(self, trade: Trade, began_s: float | None = None) -> Answer:
         """
         Forward a trade until it is answered or its deadline is over.
 
         Trades that wait at the same moment travel together (docs/DESIGN.md 4.1).
 
+        began_s: when its request came; the deadline counts from there, by default from now.
         Raises Busy (definite): too many trades wait.
         """
-        pending = WaitingTrade(trade, self._now_s() + self.limits.deadline_s)
+        pending = WaitingTrade(trade, (began_s or self._now_s()) + self.limits.deadline_s)
         (answer,) = self.batcher.submit([pending])
         return answer
 

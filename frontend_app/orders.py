@@ -39,13 +39,13 @@ class OrderCache:
         self._turns = count()
         self._away_until_s: dict[ReplicaId, float] = {}
 
-    def place(self, trade: Trade) -> Answer:
+    def place(self, trade: Trade, began_s: float | None = None) -> Answer:
         """
         Place a trade and remember its order, see `LeaderWatch.place`.
 
         Raises Busy (definite).
         """
-        answer = self._watch.place(trade)
+        answer = self._watch.place(trade, began_s)
         if isinstance(answer, Order):
             self._keep(answer)
         return answer

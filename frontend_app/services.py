@@ -18,14 +18,15 @@ def read_stock(*, stock_name: str, is_fresh: bool) -> StockRead:
     return wiring.stocks().read(stock_name, is_fresh=is_fresh)
 
 
-def place_order(*, trade: Trade) -> Order:
+def place_order(*, trade: Trade, began_s: float | None = None) -> Order:
     """
     Place the order named by the trade's key, once, and return it.
 
+    began_s: when the request came; its deadline counts from there.
     Raises UnknownStock, InsufficientQuantity, Overstock, KeyReused, Busy: definite.
     Raises Unreachable: indefinite; retry with the same key (I2, I9).
     """
-    answer = wiring.orders().place(trade)
+    answer = wiring.orders().place(trade, began_s)
     if isinstance(answer, Failure):
         raise answer
     return answer

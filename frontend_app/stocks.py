@@ -60,6 +60,8 @@ class StockReader:
         self._is_registered = False
         self._is_over = False
         self._away_until_s = 0.0
+        self._renewal_sent_s: float | None = None
+        """When the renewal was sent that is not answered yet."""
         self._fills: dict[Fill, Future[StockEntry | None]] = {}
         self._unknown_names = RateLimiter(UNKNOWN_NAMES_PER_S, UNKNOWN_NAMES_BURST)
         self._lock = threading.Lock()
@@ -121,7 +123,7 @@ class StockReader:
         sent_s = self._now_s()
         if self._is_registered:
             try:
-                lease_s = self.catalog.renew(self.holder)
+                lease_s = self._renew(sent_s)
             except Unreachable:
                 self._note_end()
                 raise
@@ -169,6 +171,25 @@ class StockReader:
             for entry in entries
         )
 
+    def _renew(self, sent_s: float) -> float:
+        """Renew the lease. Raises UnknownHolder, Unreachable."""
+        self._renewal_sent_s = sent_s
+        try:
+            return self.catalog.renew(self.holder)
+        except Unreachable as failure:
+            if not failure.is_refused:  # silent, and so it is for readers, until it was tried again
+                limits = self.limits
+                self._away_until_s = self._now_s() + limits.renewal_s + limits.ping_timeout_s
+            raise
+        finally:
+            self._renewal_sent_s = None
+
+    def _is_silent(self, now_s: float) -> bool:
+        """Tell whether the catalog did not answer a moment ago: no reader waits for it then."""
+        sent_s = self._renewal_sent_s
+        is_late = sent_s is not None and now_s - sent_s > self.limits.ping_timeout_s
+        return is_late or now_s < self._away_until_s
+
     def _prolong(self, sent_s: float, lease_s: float) -> None:
         """Count a renewal; the catalog says for how long, whatever is set here."""
         self._is_over = False
@@ -209,7 +230,7 @@ class StockReader:
         """
         is_known = stock_name in self.cache.versions_min or stock_name in self.cache.entries
         since_s = self._now_s()
-        if since_s < self._away_until_s:
+        if self._is_silent(since_s):
             raise Unreachable("The catalog did not answer a moment ago.")
         if not is_known:
             self._unknown_names.admit(since_s)

@@ -4,12 +4,13 @@ from bazaar.clock import monotonic_s
 from bazaar.core.types import OrderNo, Trade, TradeType, Version
 from bazaar.protocol import examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
-from bazaar.runtime.metrics import operations
+from bazaar.runtime.metrics import BEGAN, operations
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
     Audience,
     Endpoint,
     Environ,
+    Lane,
     Port,
     ReadyAnswer,
     get,
@@ -47,17 +48,27 @@ def show_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer:
     has `"stale": true`. `ETag`, `Age` and `Cache-Status` say which version it is and where it came
     from; `Cache-Control: no-cache` asks the catalog even when memory has the stock.
     """
-    is_fresh = "HTTP_CACHE_CONTROL" in environ and wants_fresh(environ)
-    if not is_fresh and (hit := wiring.stocks().hit(query.stock_name, monotonic_s())):
-        entry, age_s = hit
-        answer = stock_answer(entry)
-        return [*answer.hit_headers, ("Age", str(age_s))], answer.body, _STOCK_HIT
+    if answer := find_stock(query, environ):
+        return answer
+    is_fresh = wants_fresh(environ)
     read = services.read_stock(stock_name=query.stock_name, is_fresh=is_fresh)
     if read.is_stale:
         body = serializers.encode_stale(read.entry.stock)
         return read_headers(read, body), body, None
     body = stock_answer(read.entry).body
     return read_headers(read, body), body, _STOCK_FRESH if is_fresh else _STOCK_MISS
+
+
+def find_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer | None:
+    """Return the answer for a stock in memory, without waiting."""
+    if "HTTP_CACHE_CONTROL" in environ and wants_fresh(environ):
+        return None
+    hit = wiring.stocks().hit(query.stock_name, monotonic_s())
+    if hit is None:
+        return None
+    entry, age_s = hit
+    answer = stock_answer(entry)
+    return [*answer.hit_headers, ("Age", str(age_s))], answer.body, _STOCK_HIT
 
 
 def place_order(trade: Trade, environ: Environ) -> ReadyAnswer:
@@ -69,7 +80,7 @@ def place_order(trade: Trade, environ: Environ) -> ReadyAnswer:
     returns the same order. What failed is `{"order_no": -1, "message"}`: 404 when there is no such
     stock or not as many shares, 503 when it is to be repeated with its key.
     """
-    order = services.place_order(trade=trade)
+    order = services.place_order(trade=trade, began_s=environ.get(BEGAN))
     body = b'{"order_no":%d}' % order.order_no
     length = ("Content-Length", str(len(body)))
     headers = [*ORDER_HEADERS, length, *environ[ANSWER_HEADERS].items()]
@@ -86,6 +97,16 @@ def show_order(query: examples.NumberQuery, environ: Environ) -> ReadyAnswer:
     number = OrderNo(query.order_no)
     body, source = services.look_up_order(order_no=number, is_fresh=wants_fresh(environ))
     return order_headers(body, source), body, _ORDER_COUNTS[source]
+
+
+def find_order(query: examples.NumberQuery, environ: Environ) -> ReadyAnswer | None:
+    """Return the answer for an order in memory, without waiting."""
+    if wants_fresh(environ):
+        return None
+    body = wiring.orders().hit(OrderNo(query.order_no))
+    if body is None:
+        return None
+    return order_headers(body, Source.HIT), body, _ORDER_COUNTS[Source.HIT]
 
 
 def show_leader() -> dict[str, int]:
@@ -139,31 +160,46 @@ def status() -> FrontEndStatus:
 ENDPOINTS = (
     Endpoint(
         "/stocks",
-        get(show_stock, examples.NameQuery, takes_environ=True),
+        get(
+            show_stock,
+            examples.NameQuery,
+            takes_environ=True,
+            lane=Lane.LOOK_UP,
+            ready=find_stock,
+        ),
         audience=Audience.PUBLIC,
     ),
     Endpoint(
         "/orders",
-        get(show_order, examples.NumberQuery, takes_environ=True),
+        get(
+            show_order,
+            examples.NumberQuery,
+            takes_environ=True,
+            lane=Lane.LOOK_UP,
+            ready=find_order,
+        ),
         post(
             place_order,
             TradeRequest,
             TradeRequest(examples.STOCK, TradeType.BUY, 1),
             takes_environ=True,
+            lane=Lane.TRADE,
             read=serializers.read_trade,
             headers=(KEY_FIELD,),
             shape_failure=serializers.shape_failed_trade,
         ),
         audience=Audience.PUBLIC,
     ),
-    Endpoint("/leader", get(show_leader), audience=Audience.PUBLIC),
+    Endpoint("/leader", get(show_leader, is_instant=True), audience=Audience.PUBLIC),
     Endpoint(
         "/rm",
         get(remove_stock, examples.NameQuery, changes=True),
         ports=(Port.SERVED, Port.CONTROL),
     ),
     Endpoint(
-        "/invalidate", post(invalidate, messages.InvalidateBody, examples.INVALIDATE), ports=CONTROL
+        "/invalidate",
+        post(invalidate, messages.InvalidateBody, examples.INVALIDATE, is_instant=True),
+        ports=CONTROL,
     ),
     Endpoint("/status", get(status), ports=CONTROL),
 )

@@ -183,10 +183,10 @@ ENDPOINTS = (
     ),
     Endpoint("/trades", post(place_trades, messages.TradesBody, examples.TRADES)),
     Endpoint("/order", get(show_order, examples.NumberQuery)),
-    Endpoint("/ping", get(ping), ports=BOTH),
+    Endpoint("/ping", get(ping, is_instant=True), ports=BOTH),
     Endpoint(
         "/leader",
-        get(show_leader),
+        get(show_leader, is_instant=True),
         post(take_notice, messages.NoticeBody, examples.NOTICE),
         ports=BOTH,
     ),

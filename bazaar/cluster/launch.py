@@ -20,41 +20,27 @@ from bazaar.settings.env import SettingsError
 from bazaar.topology import Node, Role, format_address, process_name
 
 APPLICATION = "bazaar.wsgi:application"
-CONNECTIONS_MAX = 1024
-"""Open connections to one served port; further ones wait in the backlog until one closes."""
-KEEP_ALIVE_S = 75
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
 KILL_TIMEOUT_S = 2
 """How long requests may go on after SIGTERM."""
 
 
-def granian(node: Node, threads: int, workers: int = 1) -> list[str]:
-    """
-    Return the arguments that run the application under granian.
-
-    Its `backpressure` counts open connections, idle ones too, not requests: fewer than there are
-    clients would let those that keep a connection starve the others.
-    """
+def granian(node: Node, workers: int = 1) -> list[str]:
+    """Return the arguments that run the application with granian's processes."""
     return [
-        *("granian", "--interface", "wsgi", "--http", "1", "--no-ws"),
-        *("--host", node.host, "--port", str(node.port)),
-        *("--workers", str(workers), "--blocking-threads", str(threads)),
-        # One worker of several may die alone; with a single one its death is the process's.
-        *(("--respawn-failed-workers",) if workers > 1 else ()),
-        *("--backlog", str(CONNECTIONS_MAX), "--backpressure", str(CONNECTIONS_MAX)),
-        *("--workers-kill-timeout", str(KILL_TIMEOUT_S)),
-        # At "warning" it complains about every number of threads that suits waiting requests.
-        *("--no-access-log", "--log-level", "error"),
+        *("bazaar.web.granian_main", "--host", node.host, "--port", str(node.port)),
+        *("--workers", str(workers), "--kill-timeout", str(KILL_TIMEOUT_S)),
         APPLICATION,
     ]
 
 
-def gunicorn(node: Node, threads: int, workers: int = 1) -> list[str]:
-    """Return the arguments that run the application under gunicorn."""
+def gunicorn(node: Node, workers: int = 1) -> list[str]:
+    """Return the arguments that run the application with gunicorn's processes."""
     return [
-        *("gunicorn", "--worker-class", "gthread", "--no-control-socket"),
-        *("--bind", format_address(node.host, node.port), "--backlog", str(CONNECTIONS_MAX)),
-        *("--workers", str(workers), "--threads", str(threads)),
-        *("--worker-connections", str(CONNECTIONS_MAX), "--keep-alive", str(KEEP_ALIVE_S)),
+        *("gunicorn", "--worker-class", "bazaar.web.gunicorn_worker.HttpWorker"),
+        *("--no-control-socket", "--bind", format_address(node.host, node.port)),
+        *("--workers", str(workers), "--backlog", str(BACKLOG)),
         # No heartbeat: after a pause (SIGSTOP) it would take the worker for hung and kill it.
         *("--timeout", "0", "--graceful-timeout", str(KILL_TIMEOUT_S)),
         *("--log-level", "warning"),
@@ -89,7 +75,7 @@ def command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
     limits = env.read_limits(environ)
     # Only a front end may be several processes: each has a lease of its own (docs/DESIGN.md 4.4).
     workers = limits.workers if role is Role.FRONT_END else 1
-    return [sys.executable, "-m", *SERVERS[server](node, limits.served_threads, workers)]
+    return [sys.executable, "-m", *SERVERS[server](node, workers)]
 
 
 def main(arguments: Sequence[str]) -> int:

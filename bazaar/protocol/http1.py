@@ -7,10 +7,11 @@ of a chunked body, and answers that end with the connection instead of a length.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 from wsgiref.handlers import format_date_time
 
 from httptools import (
@@ -54,13 +55,27 @@ class ParsedRequest:
     body: bytearray = field(default_factory=bytearray)
     is_kept: bool = False
     """Whether another request may follow on the connection."""
+    context: Any = None
+    """What `admit` knows of it."""
 
 
 class RequestParser:
     """Reads the requests of one connection."""
 
-    def __init__(self, body_bytes_max: int) -> None:
-        self._body_bytes_max = body_bytes_max
+    def __init__(
+        self, body_bytes_max: int, admit: Callable[[ParsedRequest], int] | None = None
+    ) -> None:
+        """
+        Take the longest body.
+
+        admit: called at the end of each head; it returns the longest body of that request, or
+        raises RequestRefusedError before any of the body is kept.
+        """
+        self._body_bytes_max, self._admit = body_bytes_max, admit
+        self.is_begun = False
+        """Whether a request has begun and is not whole."""
+        self.is_in_body = False
+        """Whether its head is whole."""
         self._parser = HttpRequestParser(self)
         self._request = ParsedRequest()
         self._is_in_head = self._awaits_continue = False
@@ -85,6 +100,12 @@ class RequestParser:
         complete, self._complete = self._complete, []
         return complete
 
+    def close(self) -> None:
+        """Free what is held at once; it is of no use afterwards."""
+        del self._parser  # it refers back to this: only the garbage collector would free both
+        self._request, self._admit = ParsedRequest(), None
+        self.is_begun = self.is_in_body = False
+
     def check(self) -> None:
         """Raise RequestRefusedError when what came after the whole requests is wrong."""
         if self._refusal:
@@ -97,7 +118,7 @@ class RequestParser:
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._is_in_head = True
+        self._is_in_head = self.is_begun = True
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -118,6 +139,9 @@ class RequestParser:
         request.version = self._parser.get_http_version()
         headers = dict(request.headers)
         length = int(headers.get("content-length", 0))
+        self.is_in_body = True
+        if self._admit is not None:
+            self._body_bytes_max = self._call_admit(self._admit)
         self._check_body(length)
         if self._parser.should_upgrade() and (length or "transfer-encoding" in headers):
             self._refuse(HTTPStatus.BAD_REQUEST, "An upgrade has no body.")  # it would be lost
@@ -133,8 +157,16 @@ class RequestParser:
     def on_message_complete(self) -> None:
         """End a request, and keep nothing of it."""
         request, self._request, self._awaits_continue = self._request, ParsedRequest(), False
+        self.is_begun = self.is_in_body = False
         request.is_kept = request.version == "1.1" and self._parser.should_keep_alive()
         self._complete.append(request)
+
+    def _call_admit(self, admit: Callable[[ParsedRequest], int]) -> int:
+        try:
+            return admit(self._request)
+        except RequestRefusedError as refused:
+            self._refusal = refused
+            raise
 
     def _count(self, count: int, status: HTTPStatus) -> None:
         """
@@ -258,6 +290,11 @@ def pack_request(
     return "".join(lines).encode() + body
 
 
+@lru_cache(2)
+def _format_date(second: int) -> str:
+    return format_date_time(second)
+
+
 def pack_reply(
     request: ParsedRequest,
     status: str,
@@ -272,7 +309,7 @@ def pack_reply(
     answer on the connection cannot be taken for a part of this one.
     """
     given = {name.lower(): value for name, value in headers}
-    more = [] if "date" in given else [("Date", format_date_time(now_s))]
+    more = [] if "date" in given else [("Date", _format_date(int(now_s)))]
     is_bodyless = status.startswith(_BODYLESS)
     if not is_bodyless:
         if "content-length" not in given:

@@ -55,7 +55,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Processes that serve one front end, each with a cache of its own."""
     control_connections_max: Annotated[int, msgspec.Meta(ge=10, le=10_000)] = 500
-    """Connections to the control port; each has a thread of its own."""
+    """Connections to the control port."""
+    head_timeout_s: Seconds = 10.0
+    """From the first byte of a request to the end of its headers, in total."""
+    body_timeout_s: Seconds = 30.0
+    """From there to the end of its body, in total."""
 
 
 _ORDERED = (

@@ -7,6 +7,7 @@ see the same memory, because it is the same process. Every path is for cluster m
 
 import errno
 import logging
+import os
 import threading
 from importlib import import_module
 from typing import Any
@@ -17,13 +18,11 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node
-from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
 from bazaar.web.router import Router
-from bazaar.web.server import Listener
+from bazaar.web.server import HttpServer, open_port
+from bazaar.web.serving import control_lanes, read_limits
 
 log = logging.getLogger("bazaar.web.control")
-
-IDLE_S = 120
 
 
 class ControlRequest(WSGIRequest):
@@ -49,7 +48,7 @@ def node() -> Node:
     return found
 
 
-def open_listener(connections_max: int, *, is_shared: bool = False) -> Listener:
+def open_listener(connections_max: int, *, is_shared: bool = False) -> HttpServer:
     """
     Bind the control port of the role and return its server.
 
@@ -66,24 +65,20 @@ def open_listener(connections_max: int, *, is_shared: bool = False) -> Listener:
         if not (is_shared and error.errno == errno.EADDRINUSE):
             raise SettingsError(
                 f"BAZAAR_CLUSTER: the control port {wanted.host}:{wanted.control_port} of the "
-                f"{settings.BAZAAR_ROLE} cannot be used ({error.strerror})."
+                f"{settings.BAZAAR_ROLE} cannot be used ({os.strerror(error.errno or 0)})."
             ) from error
         server = _create(wanted.host, 0, connections_max)
     _node = msgspec.structs.replace(wanted, control_port=server.port)
     return server
 
 
-def serve(server: Listener) -> None:
+def serve(server: HttpServer) -> None:
     """Answer on the control port until the process ends."""
     threading.Thread(target=server.run, name="control", daemon=True).start()
     log.info("control port open host=%s port=%d", node().host, node().control_port)
 
 
-def _create(host: str, port: int, connections_max: int) -> Listener:
-    return Listener(
-        Router(ControlHandler(), import_module(settings.BAZAAR_CONTROL_URLCONF).ENDPOINTS),
-        (host, port),
-        connections_max=connections_max,
-        body_bytes_max=MEMBER_BODY_BYTES_MAX,
-        idle_s=IDLE_S,
-    )
+def _create(host: str, port: int, connections_max: int) -> HttpServer:
+    router = Router(ControlHandler(), import_module(settings.BAZAAR_CONTROL_URLCONF).ENDPOINTS)
+    limits = read_limits(connections_max, is_for_members=True)
+    return HttpServer(router, [open_port(host, port)], limits, control_lanes(), "control")

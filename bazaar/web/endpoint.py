@@ -42,6 +42,17 @@ class Audience(StrEnum):
     MEMBER = "Members of the cluster, who sign each request; staff may read at the dashboard."
 
 
+class Lane(StrEnum):
+    """Threads that a request may wait in; those of one lane never hold up another."""
+
+    LOCAL = "local"
+    """What this process answers itself."""
+    LOOK_UP = "look-up"
+    """What another process is asked for."""
+    TRADE = "trade"
+    """What may wait for the leader until a deadline."""
+
+
 ReadyAnswer = tuple[list[tuple[str, str]], bytes, Callable[[float], None] | None]
 """
 A successful answer that is encoded already: all its headers, Content-Length too, and its body.
@@ -81,6 +92,12 @@ class EndpointMethod:
     headers: tuple[FieldBody, ...] = ()
     """Headers that the form asks for besides."""
     shape_failure: Callable[[int, str, Environ], Any] = shape_error
+    lane: Lane = Lane.LOCAL
+    """The threads that run the handler."""
+    is_instant: bool = False
+    """Whether the handler answers from memory and never waits: it needs no thread of its own."""
+    ready: Callable[[Any, Environ], ReadyAnswer | None] | None = None
+    """Answers from memory without waiting, or returns None: then the handler is called."""
 
     @property
     def call(self) -> Handler:

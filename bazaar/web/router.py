@@ -15,7 +15,7 @@ from typing import Any
 from django.db import close_old_connections
 
 from bazaar.clock import monotonic_s
-from bazaar.core.failures import Failure
+from bazaar.core.failures import Busy, Failure
 from bazaar.protocol.clients import encode
 from bazaar.runtime.metrics import operations
 from bazaar.web.decoding import (
@@ -26,12 +26,14 @@ from bazaar.web.decoding import (
     make_query_reader,
     read_body,
 )
+from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
     FORM_BODY,
     Endpoint,
     EndpointMethod,
     Environ,
+    Lane,
     ReadyAnswer,
 )
 from bazaar.web.errors import MISTAKE, describe
@@ -93,6 +95,70 @@ class Route:
         if isinstance(answer, tuple):
             return answer
         return PlainAnswer(HTTPStatus.OK, answer, environ.get(ANSWER_HEADERS) or {})
+
+    @property
+    def admission(self) -> Admission:
+        """How requests of programs are served."""
+        action = self.action
+        if action is None:
+            return Admission(body_bytes_max=self._bytes_max)
+        answer_now: Callable[[Environ], WholeAnswer | None] | None = None
+        if action.is_instant:
+            answer_now = self._answer_instantly
+        elif action.ready is not None:
+            answer_now = self._answer_when_ready
+        return Admission(action.lane, self._bytes_max, answer_now, self._refuse_busy)
+
+    @property
+    def page_admission(self) -> Admission:
+        """How requests of browsers are served: Django needs a thread."""
+        lane = self.action.lane if self.action else Lane.LOCAL
+        return Admission(lane, self._bytes_max, None, self._refuse_busy)
+
+    def _answer_instantly(self, environ: Environ) -> WholeAnswer:
+        """Answer without waiting."""
+        began_s = monotonic_s()
+        return self.finish(self.perform(environ), began_s)
+
+    def _answer_when_ready(self, environ: Environ) -> WholeAnswer | None:
+        """Answer from memory; None: not without waiting."""
+        began_s = monotonic_s()
+        assert self.action is not None, "only an action is ready"
+        assert self.action.ready is not None, "only an action with a ready answer is asked"
+        assert self._read_query is not None, "only queries are answered from memory"
+        try:
+            message = self._read_query(environ.get("QUERY_STRING") or "")
+            answer = self.action.ready(message, environ)
+        except Exception as error:  # noqa: BLE001 - nobody else would answer
+            return self.finish(self.explain(error, environ), began_s)
+        return answer and self.finish(answer, began_s)
+
+    def _refuse_busy(self, environ: Environ, body: bytes) -> WholeAnswer:
+        """Refuse a request for which no thread is free; a trade is told its key."""
+        try:
+            if self.action is not None:
+                self._decode(self.action, body, environ)
+        except EndpointRefusedError as refused:
+            return self.encode(self.explain(refused, environ))
+        return self.encode(self.explain(Busy(), environ))
+
+    def finish(self, answer: ReadyAnswer | PlainAnswer, began_s: float) -> WholeAnswer:
+        """Encode an answer, and count it."""
+        if isinstance(answer, tuple):
+            headers, body, count = answer
+            (count or self.meter.add)(monotonic_s() - began_s)
+            return _OK, headers, body
+        self.meter.add(monotonic_s() - began_s, answer.status)
+        return self.encode(answer)
+
+    def refuse_head(self, environ: Environ) -> None:
+        """Raise HeadRefusedError for a request whose body need not be read."""
+        try:
+            if self._is_for_members and "HTTP_AUTHORIZATION" not in environ:
+                check_member(environ, b"")
+        except EndpointRefusedError as refused:
+            answer = self.encode(self.explain(refused, environ))
+            raise HeadRefusedError(answer) from refused
 
     def explain(self, error: Exception, environ: Environ) -> PlainAnswer:
         """Return the answer to an error, in the shape that the endpoint has for it."""
@@ -157,6 +223,25 @@ class Router:
             for method in COUNTED
         }
         self._other = operations.meter("other")
+        self._admissions = {route: route.admission for route in self._routes.values()}
+        self._page_admissions = {route: route.page_admission for route in self._routes.values()}
+        self._passed_on = Admission()
+
+    def admit(self, environ: Environ, *, has_body: bool) -> Admission:
+        """
+        Return how a request is served, from its head alone.
+
+        Raises HeadRefusedError: it has a body that need not be read.
+        """
+        route = self._routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        route = route or self._find(environ)
+        if route is None:
+            return self._passed_on
+        if has_body:
+            route.refuse_head(environ)
+        if "text/html" in environ.get("HTTP_ACCEPT", ""):
+            return self._page_admissions.get(route) or route.page_admission
+        return self._admissions.get(route) or route.admission
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and count it."""
@@ -167,14 +252,8 @@ class Router:
         if route is None or "text/html" in environ.get("HTTP_ACCEPT", ""):
             return self._pass_on(environ, start_response, route, began_s)
         answer = route.perform(environ)
-        if isinstance(answer, tuple):
-            headers, body, count = answer
-            start_response(_OK, headers)
-            (count or route.meter.add)(monotonic_s() - began_s)
-        else:
-            status, headers, body = route.encode(answer)
-            start_response(status, headers)
-            route.meter.add(monotonic_s() - began_s, answer.status)
+        status, headers, body = route.finish(answer, began_s)
+        start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _find(self, environ: Environ) -> Route | None:

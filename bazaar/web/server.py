@@ -1,244 +1,379 @@
 """
-A WSGI server with one thread for each connection (docs/adr/0024).
+The HTTP server of every port: one thread reads and sends, others answer.
 
-It runs inside a process that has another task. `socketserver` accepts, `protocol.http1` parses, and
-the thread that has read a request answers it: no other thread has to wake up, which is most of what
-a short call costs. An answer is complete before it is written. Left out, because members of the
-cluster need none of it: TLS, upgrades, answers in pieces.
+It keeps no thread for a connection (docs/adr/0027). What a sender that never finishes may cost is
+bounded: connections, bytes in memory, and time, each by a named limit (I10, docs/LIMITS.md).
 """
 
+import ctypes
+import dataclasses
+import errno
 import logging
+import os
+import select
 import socket
-import socketserver
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
-from io import BytesIO
-from typing import Any
-from urllib.parse import unquote_to_bytes
-
-from django.db import connections
 
 from bazaar import clock
-from bazaar.protocol.clients import encode
-from bazaar.protocol.http1 import ParsedRequest, RequestParser, RequestRefusedError, pack_reply
+from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
 from bazaar.runtime.metrics import events
-from bazaar.web.errors import MISTAKE
+from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
+from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX, Environ, Lane
+from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
+from bazaar.web.wsgi_environ import refusal_answer
 
-log = logging.getLogger("bazaar.web.control")
+log = logging.getLogger("bazaar.web.server")
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-Headers = list[tuple[str, str]]
-
-BACKLOG = 128
+BACKLOG = 1024
 """Connections that may wait to be accepted."""
 ACCEPT_PAUSE_S = 0.05
 """The pause after a failed accept: the process may have no file descriptor left."""
-LINGER_S = 1.0
-"""How long the rest of a refused request is read, so that its sender sees the answer."""
-_CHUNK_BYTES = 64 * 1024
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_PLAIN = ("content-type", "content-length")
-"""Headers whose names have no HTTP_ in WSGI."""
+ACCEPTS_A_TURN = 64
+HEADS_KEPT_MAX, HEADS_KEPT_BYTES_MAX = 4096, 1024 * 1024
+"""Heads whose parsing is remembered; all are forgotten when there are more."""
+SWEEP_S = 0.5
+"""How often connections are looked at for time limits, at most."""
+VICTIMS_S = 0.1
+"""How often idle connections are listed to make room."""
+TRIM_BYTES_MIN = 4 * 1024 * 1024
+"""When so much was held and is not any more, memory is returned to the system."""
+_EVENTS_A_TURN = 256
+_HEAD_END = b"\r\n\r\n"
+_UNKEPT = frozenset(
+    ("HTTP_AUTHORIZATION", "HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING")
+)
+"""Requests that have one of these are parsed each time."""
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""Of glibc; without it, memory that was freed stays with the process."""
 
 
-class ConnectionHandler(socketserver.BaseRequestHandler):
-    """One connection, on a thread of its own, until either side ends it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimits:
+    """What the connections to one port may cost, in numbers, bytes and seconds."""
 
-    request: socket.socket
-    server: "Listener"
+    connections_max: int = 8192
+    held_bytes_max: int = 32 * 1024 * 1024
+    """Bytes of all requests that are not whole or not answered."""
+    head_s: float = 10.0
+    """From the first byte of a request to the end of its head."""
+    body_s: float = 30.0
+    """From there to the end of its body."""
+    idle_s: float = 75.0
+    """Until a connection without a request is ended."""
+    write_s: float = 30.0
+    """Until an answer must have been taken."""
+    linger_s: float = 1.0
+    """How long the rest of a refused request is read, so that its sender sees the answer."""
+    thread_idle_s: float = 30.0
+    """How long a thread without work stays."""
+    stay_s: float = 0.0
+    """How long a lane's thread waits for the next call of a member."""
+    stayers_max: int = 0
+    """How many threads wait like this."""
+    grace_s: float = 1.5
+    """How long requests may go on after `stop`."""
 
-    def handle(self) -> None:
-        """Answer requests as they come."""
-        parser = RequestParser(self.server.body_bytes_max)
-        try:
-            self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.request.settimeout(self.server.idle_s)
-            while received := self.request.recv(_CHUNK_BYTES):
-                if not self._serve(parser.feed(received)):
-                    return
-                parser.check()
-                if parser.take_continue():
-                    self.request.sendall(_CONTINUE)
-        except RequestRefusedError as refused:
-            _refuse(self.request, refused)
-        except OSError:
-            return  # it is over, or was idle for too long
-
-    def finish(self) -> None:
-        """Close this thread's database connections."""
-        connections.close_all()
-
-    def _serve(self, requests: list[ParsedRequest]) -> bool:
-        """Answer requests in their order; tell whether others may follow."""
-        for request in requests:
-            self.request.sendall(self._answer(request))
-            if not request.is_kept:
-                return False
-        return True
-
-    def _answer(self, request: ParsedRequest) -> bytes:
-        """Return the answer as it is sent. Raises RequestRefusedError: a mistake of ours."""
-        try:
-            status, headers, body = _call(self.server.application, self._environ(request))
-            return pack_reply(request, status, headers, body, clock.wall_s())
-        except Exception as error:
-            log.exception("call broke method=%s", request.method)
-            code, message, _ = MISTAKE
-            raise RequestRefusedError(HTTPStatus(code), message, is_definite=False) from error
-
-    def _environ(self, request: ParsedRequest) -> dict[str, Any]:
-        """Return a request as WSGI has it (PEP 3333)."""
-        path, _, query = request.target.partition(b"?")
-        environ: dict[str, Any] = {
-            **self.server.environ,
-            "REQUEST_METHOD": request.method,
-            "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
-            "QUERY_STRING": query.decode("latin-1"),
-            "SERVER_PROTOCOL": f"HTTP/{request.version}",
-            "REMOTE_ADDR": self.client_address[0],
-            "wsgi.input": BytesIO(request.body),
-        }
-        for name, value in request.headers:
-            if "_" in name:
-                continue  # WSGI could not tell it from the name with a hyphen
-            key = name.upper().replace("-", "_")
-            if name not in _PLAIN:
-                key = f"HTTP_{key}"
-            environ[key] = f"{environ[key]}, {value}" if key in environ else value
-        if request.body:  # it may have come in chunks
-            environ["CONTENT_LENGTH"] = str(len(request.body))
-        return environ
+    @property
+    def sweep_s(self) -> float:
+        """The time between two looks at the time limits."""
+        shortest_s = min(self.head_s, self.body_s, self.idle_s, self.write_s, self.linger_s)
+        return min(SWEEP_S, shortest_s / 4)
 
 
-class Listener(socketserver.ThreadingTCPServer):
-    """A WSGI application at a port; the port is open at once, `run` answers."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = BACKLOG
+class HttpServer:
+    """A service at one port or several; `run` serves until `stop`."""
 
     def __init__(
         self,
-        application: Application,
-        address: tuple[str, int],
-        *,
-        connections_max: int,
-        body_bytes_max: int,
-        idle_s: float,
+        service: Service,
+        listeners: Sequence[socket.socket],
+        limits: ServerLimits,
+        lanes: Mapping[Lane, LaneLimits],
+        name: str = "served",
     ) -> None:
         """
-        Open the port; 0 is any.
+        Take sockets that listen.
 
-        connections_max: those beyond it get 503. idle_s: after that a connection is ended.
-        Raises OSError.
+        name: begins the names of the threads.
         """
-        self.application, self.body_bytes_max, self.idle_s = application, body_bytes_max, idle_s
-        self._free = threading.BoundedSemaphore(connections_max)
-        self._pause = threading.Event()
-        self.address_family, *_ = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
-        super().__init__(address, ConnectionHandler)
-        self.environ: dict[str, Any] = {
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": address[0],
-            "SERVER_PORT": str(self.port),
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr,
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
-        }
+        self.service, self.limits, self.listeners = service, limits, list(listeners)
+        self.stayers = threading.BoundedSemaphore(max(1, limits.stayers_max))
+        if not limits.stayers_max:
+            self.stayers.acquire()
+        self.dispatcher = Dispatcher(lanes, name, limits.thread_idle_s)
+        self.body_bytes_max = MEMBER_BODY_BYTES_MAX
+        self.heads: dict[bytes, tuple[ParsedRequest, int]] = {}
+        """Heads by their bytes, and the length of the body: browsers and programs repeat them."""
+        self._heads_bytes = 0
+        self.held_bytes = self._held_peak = 0
+        host, self.port = self.listeners[0].getsockname()[:2]
+        self.environ = _shared_environ(host, self.port)
         """The part that all requests share."""
+        self._epoll = select.epoll()
+        self._connections: dict[int, ServerConnection] = {}
+        self._victims: deque[tuple[float, ServerConnection]] = deque()
+        self._victims_at_s = self._accept_at_s = 0.0
+        self._is_accepting = False
+        self._soon: deque[Callable[[], None]] = deque()
+        self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        os.set_blocking(self._wake_out, False)
+        self._epoll.register(self._wake_in, select.EPOLLIN)
+        self._is_stopping = False
 
     @property
-    def port(self) -> int:
-        """The port at which it listens."""
-        return int(self.server_address[1])
+    def is_empty(self) -> bool:
+        """Whether there is no connection."""
+        return not self._connections
 
     def run(self) -> None:
-        """Accept connections until `shutdown`."""
-        self.serve_forever()
+        """Serve until `stop`, then until what is under way is answered or out of time."""
+        for listener in self.listeners:
+            listener.settimeout(0)
+        self._accept_again()
+        swept_s, until_s = clock.monotonic_s(), 0.0
+        while True:
+            self._turn()
+            now_s = clock.monotonic_s()
+            if now_s - swept_s >= self.limits.sweep_s:
+                swept_s = now_s
+                self._sweep(now_s)
+            if self._is_stopping:
+                until_s = until_s or now_s + self.limits.grace_s
+                self._leave()
+                if not self._connections or now_s >= until_s:
+                    break
+        self.close()
 
-    def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; pause when that fails. Raises OSError."""
+    def stop(self) -> None:
+        """Have `run` return; any thread or signal handler may call it."""
+        self._is_stopping = True
+        self._wake()
+
+    def close(self) -> None:
+        """Close the port and all connections."""
+        for connection in list(self._connections.values()):
+            connection.close()
+        for listener in self.listeners:
+            listener.close()
+        if not self._epoll.closed:
+            self._epoll.close()
+            os.close(self._wake_in)
+            self._wake_in = -1
+
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """Have the server's thread do something; any thread may call it."""
+        self._soon.append(action)
+        self._wake()
+
+    def watch(self, connection: ServerConnection, events_: int) -> None:
+        """Have epoll report these events of a connection, unless it is ignored."""
         try:
-            return super().get_request()
-        except OSError:
-            self._pause.wait(ACCEPT_PAUSE_S)
-            raise
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin a connection, or refuse it."""
-        if self._free.acquire(blocking=False):
-            try:
-                super().process_request(request, client_address)
-            except BaseException:  # no thread could be started for it
-                self._free.release()
-                raise
+            self._epoll.modify(connection.fd, events_)
+        except FileNotFoundError:
             return
-        events.emit_refusal(log, "too_many_connections")
-        request.settimeout(0)  # this thread accepts connections: it must not wait
-        _send(request, RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections."))
-        self.shutdown_request(request)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection to its end."""
+    def ignore(self, connection: ServerConnection) -> None:
+        """Have epoll report nothing more of a connection."""
         try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
+            self._epoll.unregister(connection.fd)
+        except (OSError, ValueError):
+            return  # it was ignored before, or the server is closed
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log the error that ended a connection's thread."""
-        log.exception("connection broke client=%s", client_address[0])
+    def forget(self, connection: ServerConnection) -> None:
+        """Drop a connection that is about to be closed."""
+        self._connections.pop(connection.fd, None)
+        self.ignore(connection)
 
+    def find_request(self, received: bytes) -> ParsedRequest | None:
+        """Return the request that these bytes are, if it is whole and its head is known."""
+        end = received.find(_HEAD_END) + len(_HEAD_END)
+        known = self.heads.get(received[:end])
+        if known is None:
+            return None
+        request, length = known
+        if end + length != len(received):  # I12: a known head alone is not a whole request
+            return None
+        if not length:
+            return request
+        return dataclasses.replace(request, body=bytearray(received[end:]))
 
-def _call(application: Application, environ: dict[str, Any]) -> tuple[str, Headers, bytes]:
-    """Return status, headers and body of an application's answer. Raises what it raises."""
-    status, headers, written = "", Headers(), list[bytes]()
+    def keep_head(self, received: bytes, request: ParsedRequest) -> None:
+        """Remember what a head means, unless only this request has it."""
+        environ, _ = request.context
+        end, length = received.find(_HEAD_END) + len(_HEAD_END), len(request.body)
+        is_plain = environ.get("CONTENT_LENGTH", "0") == str(length) and request.is_kept
+        if (
+            len(received) > HEAD_KEPT_BYTES_MAX
+            or not (is_plain and end + length == len(received))
+            or not _UNKEPT.isdisjoint(environ)
+        ):
+            return
+        self._heads_bytes += end
+        if len(self.heads) >= HEADS_KEPT_MAX or self._heads_bytes > HEADS_KEPT_BYTES_MAX:
+            self.heads.clear()
+            self._heads_bytes = end
+        self.heads[received[:end]] = dataclasses.replace(request, body=bytearray()), length
 
-    def start_response(
-        a_status: str, some_headers: Headers, exc_info: Any = None
-    ) -> Callable[[bytes], None]:
-        nonlocal status, headers
-        assert exc_info or not status, "an answer is started once"
-        status, headers = a_status, some_headers
-        return written.append
+    def shed(self) -> None:
+        """Refuse the biggest unfinished request: all together hold too much."""
+        unfinished = [one for one in self._connections.values() if not one.is_busy]
+        biggest = max(unfinished, key=lambda one: one.held_bytes, default=None)
+        if biggest is not None and biggest.held_bytes:
+            events.emit_refusal(log, "too_many_unfinished_bytes")
+            message = "Too many bytes of unfinished requests are held; try again."
+            biggest.refuse(RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, message))
 
-    content = application(environ, start_response)
-    try:
-        pieces = list(content)
-    finally:
-        if close := getattr(content, "close", None):
-            close()
-    assert status, "an answer is started"
-    return status, headers, b"".join(written + pieces)
+    def _turn(self) -> None:
+        """Wait for events once, and react to them."""
+        ports = []
+        for fd, event in self._epoll.poll(self.limits.sweep_s, _EVENTS_A_TURN):
+            connection = self._connections.get(fd)
+            if connection is not None:
+                self._react(connection, event)
+            elif fd == self._wake_in:
+                os.read(fd, 4096)
+            else:
+                ports.append(fd)
+        for listener in self.listeners if self._is_accepting else ():
+            # Last, because a new connection may get the number of one that ended in this turn.
+            if listener.fileno() in ports:
+                self._accept(listener)
+        for _ in range(len(self._soon)):
+            self._soon.popleft()()
 
+    def _react(self, connection: ServerConnection, event: int) -> None:
+        """React to an event; a mistake of ours ends that connection only."""
+        try:
+            connection.on_event(event)
+        except Exception:
+            log.exception("connection broke client=%s", connection.address)
+            connection.close()
 
-def _refuse(sock: socket.socket, refused: RequestRefusedError) -> None:
-    """Send the refusal, and wait a moment for the other side to read it."""
-    _send(sock, refused)
-    until_s = clock.monotonic_s() + LINGER_S
-    try:
-        sock.shutdown(socket.SHUT_WR)
-        while (left_s := until_s - clock.monotonic_s()) > 0:
-            sock.settimeout(left_s)
-            if not sock.recv(_CHUNK_BYTES):
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_out, b"!")
+        except OSError:
+            return  # it is awake, or closed
+
+    def _sweep(self, now_s: float) -> None:
+        if not self._is_accepting and not self._is_stopping and now_s >= self._accept_at_s:
+            self._accept_again()
+        for connection in list(self._connections.values()):
+            if now_s >= connection.deadline_s:
+                connection.check_time(now_s)
+
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Return memory to the system after much of it was held."""
+        self._held_peak = max(self._held_peak, self.held_bytes)
+        if self._held_peak > TRIM_BYTES_MIN and self.held_bytes < self._held_peak // 4:
+            self._held_peak = self.held_bytes
+            if _malloc_trim is not None:
+                _malloc_trim(0)
+
+    def _accept_again(self) -> None:
+        for listener in self.listeners:
+            self._epoll.register(listener.fileno(), select.EPOLLIN)
+        self._is_accepting = True
+
+    def _accept_no_more(self) -> None:
+        if self._is_accepting:
+            self._is_accepting = False
+            for listener in self.listeners:
+                self._epoll.unregister(listener.fileno())
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Accept what waits at a port."""
+        for _ in range(ACCEPTS_A_TURN):
+            try:
+                sock, address = listener.accept()
+            except BlockingIOError:
                 return
-    except OSError:
-        return
+            except OSError as error:
+                if error.errno != errno.ECONNABORTED:
+                    self._pause_accepting(error)
+                    return
+            else:
+                self._add(sock, address[0])
+
+    def _pause_accepting(self, error: OSError) -> None:
+        events.emit_refusal(log, "no_descriptor_left")
+        log.debug("accept failed reason=%s", error.strerror)
+        self._accept_no_more()
+        self._accept_at_s = clock.monotonic_s() + ACCEPT_PAUSE_S
+
+    def _add(self, sock: socket.socket, address: str) -> None:
+        try:
+            sock.settimeout(0)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            sock.close()
+            return
+        if len(self._connections) >= self.limits.connections_max and not self._make_room():
+            _refuse_crowd(sock)
+            return
+        connection = ServerConnection(self, sock, address)
+        self._connections[connection.fd] = connection
+        self._epoll.register(connection.fd, select.EPOLLIN)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest; return False without one."""
+        now_s = clock.monotonic_s()
+        if not self._victims and now_s - self._victims_at_s >= VICTIMS_S:
+            self._victims_at_s = now_s
+            idle = (one for one in self._connections.values() if one.is_idle)
+            listed = sorted(((one.since_s, one) for one in idle), key=lambda pair: pair[0])
+            self._victims.extend(listed[: self.limits.connections_max // 8 + 1])
+        while self._victims:
+            since_s, connection = self._victims.popleft()
+            if connection.is_idle and connection.since_s == since_s and not connection.is_closed:
+                connection.close()
+                return True
+        return False
+
+    def _leave(self) -> None:
+        """Accept nothing more, and close the connections for which nothing is done."""
+        self._accept_no_more()
+        for connection in list(self._connections.values()):
+            if not connection.is_busy:
+                connection.close()
 
 
-def _send(sock: socket.socket, refused: RequestRefusedError) -> None:
-    code, phrase = refused.status.value, refused.status.phrase
-    body = encode({"error": {"code": code, "message": refused.message}})
-    is_definite = "true" if refused.is_definite else "false"
-    headers = [("Content-Type", "application/json"), ("Bazaar-Definite", is_definite)]
+def _shared_environ(host: str, port: int) -> Environ:
+    return {
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+
+
+def _refuse_crowd(sock: socket.socket) -> None:
+    """Refuse a connection beyond the limit, at once."""
+    events.emit_refusal(log, "too_many_connections")
+    refused = RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
     try:
-        status, now_s = f"{code} {phrase}", clock.wall_s()
-        sock.sendall(pack_reply(ParsedRequest(), status, headers, body, now_s))
+        sock.send(pack_reply(ParsedRequest(), *refusal_answer(refused), clock.wall_s()))
+        sock.shutdown(socket.SHUT_WR)
+        sock.recv(4096)  # what is unread would end it with a reset, and the answer with it
     except OSError:
-        return
+        pass
+    sock.close()
+
+
+def open_port(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+    """Return a socket that listens; port 0 is any. Raises OSError."""
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=is_shared)

@@ -105,19 +105,16 @@ def test_a_database_that_cannot_be_written_is_named(environ: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_server_gets_address_and_threads(
-    environ: dict[str, str], found: Topology, server: str
-) -> None:
-    environ["BAZAAR_SERVED_THREADS"] = "7"
+def test_a_server_gets_its_address(environ: dict[str, str], found: Topology, server: str) -> None:
     line = command(Role.CATALOG, server, environ)
-    assert line[:3] == [sys.executable, "-m", server]
+    assert line[:2] == [sys.executable, "-m"]
+    assert server in line[2]
     assert line[-1] == "bazaar.wsgi:application"
-    assert "7" in line
     assert str(found.catalog.port) in " ".join(line)
 
 
 def test_gunicorn_understands_ipv6() -> None:
-    assert "[::1]:1234" in SERVERS["gunicorn"](Node(host="::1", port=1234), 1)
+    assert "[::1]:1234" in SERVERS["gunicorn"](Node(host="::1", port=1234))
 
 
 def test_the_launcher_does_without_django() -> None:

@@ -1,6 +1,8 @@
 """Requests taken apart: any pieces give the same, what is wrong is refused, little is kept."""
 
+import gc
 import sys
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -343,3 +345,17 @@ def test_nobody_else_is_told_to_go_on(content: bytes) -> None:
     parser = RequestParser(BODY_BYTES_MAX)
     parser.feed(content)
     assert not parser.take_continue()
+
+
+def test_a_closed_parser_gives_its_memory_back_at_once() -> None:
+    """I10: what an unfinished request held must not wait for the garbage collector."""
+    gc.disable()
+    try:
+        parser = RequestParser(10)
+        parser.feed(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf")
+        known = weakref.ref(parser)
+        parser.close()
+        del parser
+        assert known() is None
+    finally:
+        gc.enable()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bazaar.web.server import Application, Listener
+from bazaar.web.dispatch import Application
+from bazaar.web.server import HttpServer
 from tests.support.waits import WAIT_S
 
 HOST = "127.0.0.1"
@@ -16,7 +17,7 @@ GET = b"GET /a HTTP/1.1\r\nHost: here\r\n\r\n"
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
-Listen = Callable[..., Listener]
+Listen = Callable[..., HttpServer]
 
 _BODYLESS = (204, 304)
 _LINGER_NONE = struct.pack("ii", 1, 0)
@@ -88,7 +89,7 @@ class Caller:
         return line[:-2].decode("latin-1")
 
 
-Connect = Callable[[Listener], Caller]
+Connect = Callable[[HttpServer], Caller]
 
 
 def check_refused(answer: Answer, status: int, *, is_definite: bool = True) -> None:

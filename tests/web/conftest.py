@@ -1,19 +1,21 @@
-"""Listeners that end with the test, and connections to them."""
+"""Servers that end with the test, and connections to them."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 from wsgiref.validate import validator
 
 import pytest
 
-from bazaar.web.server import Application, Listener
+from bazaar.web.dispatch import Admission, Application, LaneLimits, PlainService
+from bazaar.web.endpoint import Lane
+from bazaar.web.server import HttpServer, ServerLimits, open_port
 from tests.support.callers import BODY_BYTES_MAX, HOST, Caller, Connect, Listen, echo
 from tests.support.waits import WAIT_S, in_thread
 
-POLL_S = 0.005
-"""How soon a listener sees that its test is over."""
+LIMITS = ServerLimits(connections_max=50, idle_s=WAIT_S, grace_s=0.1)
+LANES = {Lane.LOCAL: LaneLimits(30, 30)}
 
 
 @pytest.fixture
@@ -24,34 +26,44 @@ def ending() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def prepare(ending: ExitStack) -> Listen:
-    """Open a listener that nobody serves yet: who calls it has to wait."""
+    """Open a server that nobody runs yet: who calls it has to wait."""
 
-    def open_(application: Application | None = None, host: str = HOST, **limits: Any) -> Listener:
-        usual = {"connections_max": 50, "body_bytes_max": BODY_BYTES_MAX, "idle_s": WAIT_S}
-        server = Listener(application or validator(echo), (host, 0), **{**usual, **limits})
-        ending.callback(server.server_close)
+    def open_(
+        application: Application | None = None,
+        host: str = HOST,
+        *,
+        body_bytes_max: int = BODY_BYTES_MAX,
+        lanes: dict[Lane, LaneLimits] | None = None,
+        service: Any = None,
+        **limits: Any,
+    ) -> HttpServer:
+        admission = Admission(body_bytes_max=body_bytes_max)
+        served = service or PlainService(application or validator(echo), admission)
+        usual = dataclasses.replace(LIMITS, **limits)
+        server = HttpServer(served, [open_port(host, 0)], usual, lanes or LANES)
+        ending.callback(server.close)
         return server
 
     return open_
 
 
 @pytest.fixture
-def start(ending: ExitStack) -> Callable[[Listener], None]:
-    """Serve a listener until the test is over."""
+def start(ending: ExitStack) -> Callable[[HttpServer], None]:
+    """Run a server until the test is over."""
 
-    def serve(server: Listener) -> None:
-        ended = in_thread(partial(server.serve_forever, POLL_S))
+    def serve(server: HttpServer) -> None:
+        ended = in_thread(server.run)
         ending.callback(ended.result, WAIT_S)
-        ending.callback(server.shutdown)
+        ending.callback(server.stop)
 
     return serve
 
 
 @pytest.fixture
-def listen(prepare: Listen, start: Callable[[Listener], None]) -> Listen:
-    """Open a listener that is served until the test is over."""
+def listen(prepare: Listen, start: Callable[[HttpServer], None]) -> Listen:
+    """Open a server that runs until the test is over."""
 
-    def open_(*told: Any, **limits: Any) -> Listener:
+    def open_(*told: Any, **limits: Any) -> HttpServer:
         server = prepare(*told, **limits)
         start(server)
         return server
@@ -61,10 +73,10 @@ def listen(prepare: Listen, start: Callable[[Listener], None]) -> Listen:
 
 @pytest.fixture
 def connect(ending: ExitStack) -> Connect:
-    """Connect to a listener until the test is over."""
+    """Connect to a server until the test is over."""
 
-    def open_(server: Listener) -> Caller:
-        caller = Caller((str(server.server_address[0]), server.port))
+    def open_(server: HttpServer) -> Caller:
+        caller = Caller((str(server.environ["SERVER_NAME"]), server.port))
         ending.callback(caller.close)
         return caller
 

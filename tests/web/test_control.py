@@ -18,6 +18,7 @@ from bazaar.settings.env import SettingsError
 from bazaar.topology import Node
 from bazaar.web import control
 from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
+from tests.support.callers import Caller, check_refused
 from tests.support.listeners import signature
 from tests.support.waits import WAIT_S, run_together
 
@@ -59,8 +60,7 @@ def listener() -> Iterator[Control]:
         assert control.node() == wanted
         control.serve(server)
         yield Control(wanted)
-        server.shutdown()
-        server.server_close()
+        server.stop()
 
 
 def test_a_members_call_is_answered(listener: Control) -> None:
@@ -84,8 +84,16 @@ def test_what_is_served_to_clients_is_not_there(listener: Control, path: str) ->
 
 def test_a_body_that_is_too_long_is_refused(listener: Control) -> None:
     body = b"x" * (MEMBER_BODY_BYTES_MAX + 1)
-    reply = requests.post(listener.url("/invalidate"), data=body, timeout=WAIT_S)
+    signed = signature("POST", "/invalidate", body)
+    reply = requests.post(listener.url("/invalidate"), data=body, headers=signed, timeout=WAIT_S)
     assert reply.status_code == 413
+
+
+def test_an_unsigned_body_is_refused_by_its_head(listener: Control) -> None:
+    head = f"POST /invalidate HTTP/1.1\r\nContent-Length: {MEMBER_BODY_BYTES_MAX}\r\n\r\n"
+    with closing(Caller((HOST, listener.node.control_port))) as caller:
+        check_refused(caller.call(head.encode()), 401)
+        assert caller.is_ended()
 
 
 def test_a_request_in_pieces_is_read_whole(listener: Control) -> None:
@@ -128,7 +136,7 @@ def test_a_taken_port_is_a_sentence_that_names_the_variable(taken: int) -> None:
 
 
 def test_one_of_several_workers_takes_another_port_and_says_which(taken: int) -> None:
-    with control.open_listener(10, is_shared=True) as server:  # closes it again
+    with closing(control.open_listener(10, is_shared=True)) as server:
         port = server.port
     found = control.node()
     assert found.control_port == port != taken

@@ -101,6 +101,7 @@ def test_who_stops_sending_gets_the_answers(caller: Caller) -> None:
     caller.sock.sendall(GET + GET + b"GET /half")
     caller.stop_sending()
     assert [caller.answer().status for _ in range(2)] == [200, 200]
+    check_refused(caller.answer(), 400)
     assert caller.is_ended()
 
 
@@ -217,6 +218,7 @@ def test_a_sender_whose_body_is_too_long_is_not_told_to_go_on(caller: Caller) ->
         (b"garbage\r\n\r\n", 400),
         (b"GET /\xff HTTP/1.1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (BODY_BYTES_MAX + 1), 413),
         (CHUNKED + b"fff\r\n" + b"x" * (BODY_BYTES_MAX + 1), 413),

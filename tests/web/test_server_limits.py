@@ -2,16 +2,17 @@
 
 import logging
 import socket
-import socketserver
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import connections
 
 from bazaar import clock
-from bazaar.web.server import ACCEPT_PAUSE_S, Application, Listener
+from bazaar.web.dispatch import Application, LaneLimits
+from bazaar.web.endpoint import Lane
+from bazaar.web.server import ACCEPT_PAUSE_S, HttpServer, open_port
 from tests.support.callers import (
     GET,
     HOST,
@@ -21,14 +22,13 @@ from tests.support.callers import (
     Listen,
     Start,
     check_refused,
-    echo,
     saying,
 )
 from tests.support.waits import WAIT_S, in_thread, run_together, wait_until
 
 SHORT_S = 0.05
 LONG_ANSWER_BYTES = 16 * 1024 * 1024
-Serve = Callable[[Listener], None]
+Serve = Callable[[HttpServer], None]
 OK = saying("200 OK", [], b"hi")
 
 
@@ -74,7 +74,7 @@ def test_an_application_that_breaks_is_a_mistake_of_ours(
 ) -> None:
     server = listen(lambda *told: (OK if told[0]["PATH_INFO"] == "/ok" else application)(*told))
     caller = connect(server)
-    with caplog.at_level(logging.ERROR, "bazaar.web.control"):
+    with caplog.at_level(logging.ERROR, "bazaar.web.server"):
         check_refused(caller.call(GET), 500, is_definite=False)
     assert caller.is_ended()
     assert [record.getMessage() for record in caplog.records] == ["call broke method=GET"]
@@ -110,31 +110,123 @@ def is_served(caller: Caller) -> bool:
         caller.close()
 
 
-def test_a_connection_too_many_is_refused_until_another_ends(
+def hold_until(released: threading.Event) -> Application:
+    """Return an application that waits, except at /ok."""
+
+    def hold(environ: Environ, start_response: Start) -> Iterable[bytes]:
+        assert environ["PATH_INFO"] == "/ok" or released.wait(WAIT_S)
+        return OK(environ, start_response)
+
+    return hold
+
+
+def test_a_connection_too_many_ends_the_one_idle_for_longest(
     listen: Listen, connect: Connect
 ) -> None:
     server = listen(OK, connections_max=2)
-    some = [connect(server) for _ in range(2)]
-    assert [caller.call(GET).status for caller in some] == [200, 200]
-    refused = connect(server)
-    check_refused(refused.answer(), 503)
-    assert refused.is_ended()
-    assert [caller.call(GET).status for caller in some] == [200, 200]
-    some[0].close()
-    wait_until(lambda: is_served(connect(server)))
-    assert some[1].call(GET).status == 200
+    first, second = connect(server), connect(server)
+    assert [caller.call(GET).status for caller in (first, second, first)] == [200, 200, 200]
+    third = connect(server)
+    assert third.call(GET).status == 200
+    assert second.is_ended()
+    assert [caller.call(GET).status for caller in (first, third)] == [200, 200]
 
 
-def test_a_thread_that_could_not_start_takes_no_place(
-    listen: Listen, connect: Connect, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_too_many_is_refused_at_once_while_none_is_idle(
+    listen: Listen, connect: Connect
 ) -> None:
-    def fail(*told: object) -> None:
-        raise RuntimeError("can't start new thread")
+    released = threading.Event()
+    server = listen(hold_until(released), connections_max=2)
+    some = [connect(server) for _ in range(2)]
+    for caller in some:
+        caller.sock.sendall(b"GET / HTTP/1.1\r\nA: b")
+    wait_until(lambda: server.held_bytes > 0)
+    refused = connect(server)
+    answer = refused.answer()
+    check_refused(answer, 503)
+    assert answer.values("retry-after") == ["1"]
+    assert refused.is_ended()
+    released.set()
+    for caller in some:
+        assert caller.call(b"\r\n\r\n").status == 200
 
-    server = listen(OK, connections_max=1)
-    with monkeypatch.context() as patch:
-        patch.setattr(socketserver.ThreadingMixIn, "process_request", fail)
-        assert connect(server).is_ended()
+
+def test_more_than_a_lane_takes_is_refused_and_others_go_on(
+    listen: Listen, connect: Connect
+) -> None:
+    released = threading.Event()
+    server = listen(hold_until(released), lanes={Lane.LOCAL: LaneLimits(1, 1)})
+    some = [connect(server) for _ in range(2)]
+    for caller in some:
+        caller.sock.sendall(GET)
+    third = connect(server)
+    wait_until(lambda: _is_refused(third))
+    released.set()
+    assert [caller.answer().status for caller in some] == [200, 200]
+    assert third.call(GET).status == 200
+
+
+def _is_refused(caller: Caller) -> bool:
+    caller.sock.sendall(b"GET /ok HTTP/1.1\r\n\r\n")
+    answer = caller.answer()
+    return (answer.status, answer.values("retry-after")) == (429, ["1"])
+
+
+@pytest.mark.parametrize(
+    ("content", "limits"),
+    [
+        (b"GET /half", {"head_s": SHORT_S}),
+        (b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf", {"body_s": SHORT_S}),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nh", {"body_s": SHORT_S}),
+    ],
+)
+def test_what_is_not_whole_in_time_is_refused(
+    listen: Listen, connect: Connect, content: bytes, limits: dict[str, float]
+) -> None:
+    caller = connect(listen(OK, **limits))
+    caller.sock.sendall(content)
+    check_refused(caller.answer(), 408)
+    assert caller.is_ended()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        b"GET / HTTP/1.1\r\nA: b\r\n",
+    ],
+)
+def test_what_is_cut_off_never_happens(listen: Listen, connect: Connect, content: bytes) -> None:
+    """I12: a request that did not arrive whole did not happen."""
+    happened = list[str]()
+
+    def note(environ: Environ, start_response: Start) -> Iterable[bytes]:
+        happened.append(environ["REQUEST_METHOD"])
+        return OK(environ, start_response)
+
+    server = listen(note)
+    half_closed, gone = connect(server), connect(server)
+    half_closed.sock.sendall(content)
+    half_closed.stop_sending()
+    check_refused(half_closed.answer(), 400)
+    gone.sock.sendall(content)
+    gone.vanish()
+    assert connect(server).call(b"PUT / HTTP/1.1\r\n\r\n").status == 200
+    assert happened == ["PUT"]
+
+
+def test_unfinished_requests_hold_a_bounded_number_of_bytes(
+    listen: Listen, connect: Connect
+) -> None:
+    server = listen(OK, body_bytes_max=100_000, held_bytes_max=60_000)
+    head = b"POST / HTTP/1.1\r\nContent-Length: 90000\r\n\r\n"
+    big, small = connect(server), connect(server)
+    big.sock.sendall(head + b"x" * 40_000)
+    wait_until(lambda: server.held_bytes >= 40_000)
+    small.sock.sendall(head + b"x" * 30_000)
+    check_refused(big.answer(), 503)
+    assert server.held_bytes < 60_000
     assert connect(server).call(GET).status == 200
 
 
@@ -153,19 +245,21 @@ class Full:
 
 
 def test_a_process_without_files_does_not_spin(
-    listen: Listen, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    prepare: Listen, start: Serve, connect: Connect
 ) -> None:
-    server, began_s = listen(OK), clock.monotonic_s()
-    full = Full(server.socket)
-    with monkeypatch.context() as patch:
-        patch.setattr(server, "socket", full)
-        caller = connect(server)
-        wait_until(lambda: full.times >= 3)
+    server, began_s = prepare(OK, linger_s=SHORT_S), clock.monotonic_s()
+    sock = server.listeners[0]
+    full = Full(sock)
+    server.listeners[0] = cast("socket.socket", full)
+    start(server)
+    caller = connect(server)
+    wait_until(lambda: full.times >= 3)
     assert clock.monotonic_s() - began_s >= 2 * ACCEPT_PAUSE_S
+    server.listeners[0] = sock
     assert caller.call(GET).status == 200
 
 
-@pytest.mark.parametrize("content", [b"", b"GET /half", GET, b"\r\n"])
+@pytest.mark.parametrize("content", [b"", GET, b"\r\n"])
 def test_a_connection_that_is_idle_is_ended(
     prepare: Listen, start: Serve, connect: Connect, content: bytes
 ) -> None:
@@ -182,12 +276,7 @@ def test_a_connection_is_not_idle_while_it_is_served(
     prepare: Listen, start: Serve, connect: Connect
 ) -> None:
     released = threading.Event()
-
-    def hold(environ: Environ, start_response: Start) -> Iterable[bytes]:
-        assert released.wait(WAIT_S)
-        return OK(environ, start_response)
-
-    server = prepare(hold, idle_s=SHORT_S)
+    server = prepare(hold_until(released), idle_s=SHORT_S)
     caller = connect(server)
     caller.sock.sendall(GET)
     start(server)
@@ -211,52 +300,56 @@ def test_a_caller_that_vanishes_harms_nobody(
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
-def test_a_thread_ends_with_its_connection_and_gives_its_database_back(
+def test_a_thread_without_work_ends_and_closes_its_database_connections(
     listen: Listen, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads, given_back = list[threading.Thread](), list[threading.Thread]()
-    monkeypatch.setattr(
-        connections, "close_all", lambda: given_back.append(threading.current_thread())
-    )
+    threads, closed = list[threading.Thread](), list[threading.Thread]()
+    monkeypatch.setattr(connections, "close_all", lambda: closed.append(threading.current_thread()))
 
     def answer(environ: Environ, start_response: Start) -> Iterable[bytes]:
         threads.append(threading.current_thread())
         return OK(environ, start_response)
 
-    caller = connect(listen(answer))
-    for _ in range(2):
-        caller.call(GET)
-    assert threads[0] is threads[1]
-    assert threads[0] not in given_back
-    caller.close()
+    caller = connect(listen(answer, thread_idle_s=SHORT_S))
+    assert caller.call(GET).status == 200
     threads[0].join(WAIT_S)
     assert not threads[0].is_alive()
-    assert threads[0] in given_back
+    assert threads[0] in closed
+    assert caller.call(GET).status == 200
 
 
-def test_a_thread_that_breaks_is_logged(
-    listen: Listen,
-    connect: Connect,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_thread_that_cannot_start_is_a_refusal(
+    listen: Listen, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail() -> None:
-        raise RuntimeError("planted")
+    def fail(*told: object) -> None:
+        raise RuntimeError("can't start new thread")
 
-    server = listen(OK, connections_max=1)
+    caller = connect(listen(OK))
     with monkeypatch.context() as patch:
-        patch.setattr(connections, "close_all", fail)
-        caller = connect(server)
-        assert caller.call(b"GET / HTTP/1.0\r\n\r\n").status == 200
-        assert caller.is_ended()
-    assert [record.getMessage() for record in caplog.records] == [f"connection broke client={HOST}"]
-    wait_until(lambda: is_served(connect(server)))
+        patch.setattr(threading.Thread, "start", fail)
+        assert caller.call(GET).status == 429
+    assert caller.call(GET).status == 200
+
+
+def test_requests_under_way_are_answered_after_stop(prepare: Listen, connect: Connect) -> None:
+    released = threading.Event()
+    server = prepare(hold_until(released), grace_s=WAIT_S)
+    ended = in_thread(server.run)
+    caller, idle = connect(server), connect(server)
+    assert idle.call(b"GET /ok HTTP/1.1\r\n\r\n").status == 200
+    caller.sock.sendall(GET)
+    wait_until(lambda: any(one.name.startswith("served local") for one in threading.enumerate()))
+    server.stop()
+    assert idle.is_ended()
+    released.set()
+    assert caller.answer().status == 200
+    ended.result(WAIT_S)
 
 
 def test_a_taken_port_is_an_error(listen: Listen) -> None:
     port = listen().port
     with pytest.raises(OSError, match="in use"):
-        Listener(echo, (HOST, port), connections_max=1, body_bytes_max=1, idle_s=1)
+        open_port(HOST, port)
 
 
 def test_it_listens_at_addresses_of_the_other_kind(listen: Listen, connect: Connect) -> None:

@@ -9,15 +9,17 @@ from django.core.management.base import CommandError
 
 from bazaar.cluster.ports import PortTaken, check_free
 from bazaar.topology import process_name
+from bazaar.web.serving import DevelopmentServer
 
 
 class Command(Runserver):
     """
-    Django's development server with the role's address as the default.
+    Django's reloader around our own server, by default on the role's own port.
 
     Background loops start when the server imports `bazaar.wsgi`, so never in the reloader's parent.
     """
 
+    server_cls = DevelopmentServer  # type: ignore[assignment]
     help = "Run one role with Django's development server, by default on the role's own port."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,65 @@
+"""
+granian as a manager of processes: `python -m bazaar.web.granian_main`.
+
+It starts the workers, respawns them and passes signals on; each worker serves with our own server
+on a socket of granian's (docs/adr/0027).
+"""
+
+import argparse
+import os
+import socket
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server.mp import WorkerProcess
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
+
+def serve_worker(_id: int, application: Callable[..., Any], sock: Any, *_: object) -> None:
+    """
+    Serve in a worker process.
+
+    sock: granian's description of the socket, and one that all workers share.
+    """
+    serve = import_module("bazaar.web.serving").serve  # Django is for the worker only
+    description, shared = sock
+    holder = description.build() if description is not None else shared
+    listener = socket.socket(fileno=os.dup(holder.get_fd()))
+    listener.listen(BACKLOG)
+    serve(application, [listener])
+
+
+def main() -> None:
+    """Run the workers until a signal ends them."""
+    parser = argparse.ArgumentParser(prog="granian_main", description="Serve one role.")
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--kill-timeout", type=int, required=True, help="seconds after SIGTERM")
+    parser.add_argument("application")
+    options = parser.parse_args()
+    server = Granian(
+        options.application,
+        address=options.host,
+        port=options.port,
+        interface=Interfaces.WSGI,
+        workers=options.workers,
+        # One worker of several may die alone; with a single one its death is the process's.
+        respawn_failed_workers=options.workers > 1,
+        workers_kill_timeout=options.kill_timeout,
+        websockets=False,
+        backlog=BACKLOG,
+        log_level=LogLevels.error,
+    )
+    wrap: Callable[..., Any] = WorkerProcess.wrap_target
+    server.serve(spawn_target=wrap(serve_worker))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Heads of requests as WSGI has them, and the answers of the server itself."""
+
+from http import HTTPStatus
+from urllib.parse import unquote_to_bytes
+
+from bazaar.protocol.clients import encode
+from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError
+from bazaar.web.dispatch import WholeAnswer
+from bazaar.web.endpoint import Environ
+
+_PLAIN = ("content-type", "content-length")
+"""Headers whose names have no HTTP_ in WSGI."""
+
+
+def read_environ(request: ParsedRequest) -> Environ:
+    """Return the head of a request as WSGI has it (PEP 3333)."""
+    path, _, query = request.target.partition(b"?")
+    environ: Environ = {
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
+    }
+    for name, value in request.headers:
+        if "_" in name:
+            continue  # WSGI could not tell it from the name with a hyphen
+        key = name.upper().replace("-", "_")
+        if name not in _PLAIN:
+            key = f"HTTP_{key}"
+        environ[key] = f"{environ[key]}, {value}" if key in environ else value
+    return environ
+
+
+def refusal_answer(refused: RequestRefusedError) -> WholeAnswer:
+    """Return the answer to a request that the server refuses."""
+    code, phrase = refused.status.value, refused.status.phrase
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Bazaar-Definite", "true" if refused.is_definite else "false"),
+    ]
+    if refused.status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers.append(("Retry-After", "1"))
+    body = encode({"error": {"code": code, "message": refused.message}})
+    return f"{code} {phrase}", headers, body

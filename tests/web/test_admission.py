@@ -1,0 +1,183 @@
+"""What the router decides from the head of a request, for real sockets."""
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+import pytest
+
+from bazaar.web.dispatch import LaneLimits
+from bazaar.web.endpoint import ANSWER_HEADERS, Audience, Endpoint, Environ, Lane, get, post
+from bazaar.web.router import Router
+from tests.support.callers import GET, Caller, Connect, Listen, Start, check_refused
+from tests.support.waits import WAIT_S, wait_until
+
+KEY = "Idempotency-Key"
+LANES = {Lane.LOCAL: LaneLimits(2, 2), Lane.TRADE: LaneLimits(1, 1)}
+
+
+class NameQuery(msgspec.Struct, frozen=True):
+    """A query."""
+
+    name: str
+
+
+class TradeBody(msgspec.Struct, frozen=True):
+    """A body."""
+
+    quantity: int
+
+
+class Shop:
+    """Endpoints of which one waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+        self.readers = set[threading.Thread]()
+        self.traded = list[int]()
+
+    def trade(self, body: TradeBody) -> dict[str, int]:
+        """Trade, after a while."""
+        assert self.released.wait(WAIT_S)
+        self.traded.append(body.quantity)
+        return {"order_no": len(self.traded)}
+
+    def look(self, query: NameQuery) -> dict[str, str]:
+        """Look up."""
+        return {"name": query.name, "from": "thread"}
+
+    def find(self, query: NameQuery, environ: Environ) -> Any:
+        """Answer what begins with k."""
+        self.readers.add(threading.current_thread())
+        if not query.name.startswith("k"):
+            return None
+        body = json.dumps({"name": query.name, "from": "memory"}).encode()
+        return (
+            [("Content-Type", "application/json"), ("Content-Length", str(len(body)))],
+            body,
+            None,
+        )
+
+    def service(self) -> Router:
+        def read(body: bytes, environ: Environ) -> TradeBody:
+            environ[ANSWER_HEADERS] = {KEY: environ["HTTP_IDEMPOTENCY_KEY"]}
+            return msgspec.json.decode(body, type=TradeBody)
+
+        def shape(code: int, message: str, environ: Environ) -> dict[str, Any]:
+            return {"order_no": -1, "message": message}
+
+        trade = post(
+            self.trade, TradeBody, TradeBody(1), lane=Lane.TRADE, read=read, shape_failure=shape
+        )
+        look = get(self.look, NameQuery, example=NameQuery("a"), ready=self.find)
+        return Router(
+            _nothing_here,
+            (
+                Endpoint("/orders", trade, audience=Audience.PUBLIC),
+                Endpoint("/stocks", look, audience=Audience.PUBLIC),
+                Endpoint("/inner", post(self.trade, TradeBody, TradeBody(1))),
+            ),
+        )
+
+
+def _nothing_here(environ: Environ, start_response: Start) -> Iterable[bytes]:
+    start_response("404 Not Found", [("Content-Length", "0")])
+    return []
+
+
+def order(key: str) -> bytes:
+    head = f"POST /orders HTTP/1.1\r\nContent-Type: application/json\r\n{KEY}: {key}\r\n"
+    return f'{head}Content-Length: 15\r\n\r\n{{"quantity":10}}'.encode()
+
+
+def stock(name: str) -> bytes:
+    return f"GET /stocks?name={name} HTTP/1.1\r\n\r\n".encode()
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.fixture
+def call(shop: Shop, listen: Listen, connect: Connect) -> Callable[[], Caller]:
+    server = listen(service=shop.service(), lanes=LANES)
+    return lambda: connect(server)
+
+
+def test_waiting_trades_hold_nothing_else_up_and_too_many_are_refused_with_their_key(
+    shop: Shop, call: Callable[[], Caller]
+) -> None:
+    """I10: a full lane answers at once, and only that lane is full."""
+    waiting = [call() for _ in range(2)]
+    for number, caller in enumerate(waiting):
+        caller.sock.sendall(order(f"key-{number}"))
+    wait_until(lambda: _is_refused(call()))
+    assert call().call(stock("k")).json()["from"] == "memory"
+    assert call().call(stock("a")).json()["from"] == "thread"
+    shop.released.set()
+    assert [caller.answer().status for caller in waiting] == [200, 200]
+    assert len(shop.traded) >= 2
+
+
+def _is_refused(caller: Caller) -> bool:
+    caller.sock.settimeout(1)
+    try:
+        answer = caller.call(order("key-x"))
+    except TimeoutError:  # it waits itself: one place was free
+        return False
+    assert (answer.status, answer.values("retry-after")) == (429, ["1"])
+    assert answer.values(KEY.lower()) == ["key-x"]
+    assert answer.json()["order_no"] == -1
+    return True
+
+
+def test_what_memory_has_is_answered_by_the_thread_that_reads(
+    shop: Shop, call: Callable[[], Caller]
+) -> None:
+    caller = call()
+    for _ in range(3):  # parsed, then known by its bytes
+        assert caller.call(stock("k")).json() == {"name": "k", "from": "memory"}
+    assert len(shop.readers) == 1
+    assert caller.call(stock("")).status == 400
+
+
+def test_an_unsigned_body_for_members_is_refused_before_it_is_sent(
+    call: Callable[[], Caller],
+) -> None:
+    caller = call()
+    check_refused(caller.call(b"POST /inner HTTP/1.1\r\nContent-Length: 5000000\r\n\r\n"), 401)
+    assert caller.is_ended()
+
+
+def test_signed_heads_and_bodies_are_not_remembered(
+    shop: Shop, listen: Listen, connect: Connect
+) -> None:
+    server = listen(service=shop.service(), lanes=LANES)
+    caller = connect(server)
+    caller.call(b"GET /inner HTTP/1.1\r\nAuthorization: x\r\n\r\n")
+    shop.released.set()
+    caller.call(order("a"))
+    assert not server.heads
+    caller.call(GET)
+    assert list(server.heads) == [GET]
+
+
+@pytest.mark.parametrize("cut", [b"", b"hi", b"hi there"])
+def test_a_known_head_without_its_whole_body_is_not_a_request(
+    listen: Listen, connect: Connect, cut: bytes
+) -> None:
+    """I12, for what is answered without being parsed again."""
+    head = b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n"
+    server = listen()
+    caller = connect(server)
+    for body in ("abc", "def"):
+        assert caller.call(head + body.encode()).json()["body"] == body
+    assert list(server.heads) == [head]
+    caller.sock.sendall(head + cut)
+    if len(cut) > 3:  # it is whole, and what follows is no request
+        assert caller.answer().json()["body"] == "hi "
+    caller.stop_sending()
+    check_refused(caller.answer(), 400)

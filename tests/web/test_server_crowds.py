@@ -1,0 +1,61 @@
+"""Slow readers, members' next calls, and connections that end in a crowd."""
+
+import threading
+from collections.abc import Iterable
+
+from tests.support.callers import GET, Connect, Environ, Listen, Start, check_refused, saying
+from tests.support.waits import run_together, wait_until
+from tests.web.test_server_limits import LONG_ANSWER_BYTES, OK, SHORT_S, is_served
+
+
+def test_an_answer_that_is_not_taken_ends_the_connection(listen: Listen, connect: Connect) -> None:
+    server = listen(saying("200 OK", [], b"x" * LONG_ANSWER_BYTES), write_s=SHORT_S)
+    caller = connect(server)
+    caller.sock.sendall(GET)
+    assert caller.sock.recv(1) == b"H"
+    wait_until(lambda: server.is_empty)
+    received = 0
+    while piece := caller.sock.recv(LONG_ANSWER_BYTES):
+        received += len(piece)
+    assert received < LONG_ANSWER_BYTES
+
+
+def test_a_members_next_call_is_run_by_the_same_thread(listen: Listen, connect: Connect) -> None:
+    threads = list[threading.Thread]()
+
+    def answer(environ: Environ, start_response: Start) -> Iterable[bytes]:
+        threads.append(threading.current_thread())
+        return OK(environ, start_response)
+
+    signed = b"GET /a HTTP/1.1\r\nAuthorization: x\r\n\r\n"
+    server = listen(answer, stay_s=SHORT_S, stayers_max=1)
+    first, second = connect(server), connect(server)
+    assert [first.call(signed).status for _ in range(5)] == [200] * 5
+    assert [second.call(signed).status for _ in range(5)] == [200] * 5
+    assert [first.call(signed + signed).status, first.answer().status] == [200, 200]
+    check_refused(first.call(b"garbage\r\n\r\n"), 400)
+    assert second.call(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n" + b"hi").status == 200
+    second.sock.sendall(signed[:20])
+    assert second.call(signed[20:]).status == 200
+    assert len(set(threads[:5])) == 1
+
+
+def test_connections_that_end_while_room_is_made_for_others_harm_nobody(
+    listen: Listen, connect: Connect
+) -> None:
+    """One turn may close a connection of which it has an event still."""
+    server = listen(OK, connections_max=4)
+
+    def hurry() -> int:
+        answered = 0
+        for number in range(100):
+            caller = connect(server)
+            caller.sock.sendall(GET)
+            if number % 3:
+                caller.vanish()
+            else:
+                answered += is_served(caller)
+        return answered
+
+    assert sum(run_together([hurry] * 4)) > 0
+    wait_until(lambda: is_served(connect(server)))
