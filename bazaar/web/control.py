@@ -16,8 +16,9 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from bazaar.settings.env import SettingsError
-from bazaar.topology import Node
+from bazaar.topology import Node, format_address
 from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
+from bazaar.web.member_auth import add_holder_name
 from bazaar.web.router import Router
 from bazaar.web.server import Listener
 
@@ -70,6 +71,7 @@ def open_listener(connections_max: int, *, is_shared: bool = False) -> Listener:
             ) from error
         server = _create(wanted.host, 0, connections_max)
     _node = msgspec.structs.replace(wanted, control_port=server.port)
+    add_holder_name(format_address(*_node.control_address))
     return server
 
 
