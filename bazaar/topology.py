@@ -8,6 +8,7 @@ module reads and checks it; `bazaar.settings.env` decides which file.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,6 +70,7 @@ def role_of(process: str) -> Role:
     return Role(process.partition("-")[0])
 
 
+@cache  # every signature names a process
 def process_name(role: Role, node_id: int) -> str:
     """Return the name of a process: catalog, order-1, frontend-1, dashboard."""
     return f"{role}-{node_id}" if role.id_variable else str(role)

@@ -16,7 +16,7 @@ from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.metrics import process_status, summarize_sizes
-from bazaar.topology import Node
+from bazaar.topology import Node, format_address
 from bazaar.web.member_auth import refusals
 from catalog_app import selectors
 from catalog_app.leader_protection import LeaderProtection
@@ -105,7 +105,8 @@ def start() -> None:
 
 def _client_of(host: str, control_port: int) -> FrontEndClient:
     node = Node(host=host, port=control_port, control_port=control_port)
-    return FrontEndClient.at(node, settings.BAZAAR_SECRET, settings.BAZAAR_LIMITS.call_timeout_s)
+    timeout_s, name = settings.BAZAAR_LIMITS.call_timeout_s, format_address(host, control_port)
+    return FrontEndClient.at(node, settings.BAZAAR_SECRET, timeout_s, receiver=name)
 
 
 def status() -> CatalogStatus:

@@ -36,8 +36,8 @@ WAITS_MAX = 2
 """A call takes no longer than this many timeouts in all."""
 TARGET_CHARS_MAX = 4 * 1024
 _THREADS_MAX = 32
-Connect = Callable[[tuple[str, int]], HttpTransport]
-"""Returns a new transport to an address, which signs."""
+Connect = Callable[[tuple[str, int], str], HttpTransport]
+"""Returns a new transport to an address, which signs for the process with a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class ApiRelay:
 
     def _get(self, listener: ApiListener, target: str) -> Reply:
         """Send one request. Raises Unreachable."""
-        transport = self._connect(listener.address)
+        transport = self._connect(listener.address, listener.process)
         limit = threading.Timer(READ_TIMEOUT_S * WAITS_MAX, transport.abort)
         limit.daemon = True
         limit.start()

@@ -90,7 +90,9 @@ def list_processes(number: int) -> list[FrontEndClient]:
 def api_relay() -> ApiRelay:
     """Return the relay that reads the endpoints of other processes."""
     secret = settings.BAZAAR_SECRET
-    return ApiRelay(topology(), lambda address: HttpTransport(address, secret, clock.wall_s))
+    return ApiRelay(
+        topology(), lambda address, name: HttpTransport(address, name, secret, clock.wall_s)
+    )
 
 
 @cache

@@ -8,7 +8,7 @@ control port. Any method may raise Unreachable (indefinite); what else it raises
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from bazaar.protocol.errors import failure_of
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.stored_rows import FoundBody, ListingBody, RowsBody
 from bazaar.protocol.transport import HttpTransport, PendingCall, Transport
-from bazaar.topology import Node
+from bazaar.topology import Node, Role, process_name
 
 T = TypeVar("T")
 Change = tuple[str, Version]
@@ -77,16 +77,26 @@ def query(path: str, **fields: object) -> str:
 class MemberClient:
     """What all typed clients share: two listeners and a timeout."""
 
+    role: ClassVar[Role]
+    """Whose client it is."""
+
     def __init__(self, served: Transport, control: Transport, timeout_s: float) -> None:
         """timeout_s: for each call without a timeout of its own."""
         self.served, self.control, self.timeout_s = served, control, timeout_s
 
     @classmethod
-    def at(cls, node: Node, secret: bytes, timeout_s: float) -> Self:
-        """Return a client over HTTP for a node."""
+    def at(
+        cls, node: Node, secret: bytes, timeout_s: float, *, receiver: str | None = None
+    ) -> Self:
+        """
+        Return a client over HTTP for a node.
+
+        receiver: the name that its requests are signed for, if not the one of the process.
+        """
+        name = receiver or process_name(cls.role, node.id)
         return cls(
-            HttpTransport(node.address, secret, clock.wall_s),
-            HttpTransport(node.control_address, secret, clock.wall_s),
+            HttpTransport(node.address, name, secret, clock.wall_s),
+            HttpTransport(node.control_address, name, secret, clock.wall_s),
             timeout_s,
         )
 
@@ -131,6 +141,8 @@ class MemberClient:
 
 class CatalogClient(MemberClient):
     """The catalog."""
+
+    role = Role.CATALOG
 
     def get_stock(self, stock_name: str) -> Stock:
         """Return a stock as committed. Raises UnknownStock (definite)."""
@@ -219,6 +231,8 @@ class CatalogClient(MemberClient):
 class ReplicaClient(MemberClient):
     """An order replica."""
 
+    role = Role.ORDER
+
     def ping(self, timeout_s: float) -> Ping:
         """Return the answer to a ping."""
         return self._get(self.control, "/ping", messages.PingBody, timeout_s).to_core()
@@ -290,6 +304,8 @@ class ReplicaClient(MemberClient):
 
 class FrontEndClient(MemberClient):
     """A front end, as the catalog and the operators see it."""
+
+    role = Role.FRONT_END
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
         """Make the front end forget stocks below a version."""

@@ -46,10 +46,20 @@ class HttpTransport:
     """
 
     def __init__(
-        self, address: tuple[str, int], secret: bytes, wall_s: Callable[[], float]
+        self,
+        address: tuple[str, int],
+        receiver: str,
+        secret: bytes,
+        wall_s: Callable[[], float],
     ) -> None:
-        """wall_s: the clock for signatures, seconds since 1970."""
-        self.address, self._secret, self._wall_s = address, secret, wall_s
+        """
+        Prepare; the first call connects.
+
+        receiver: the name that requests are signed for. wall_s: the clock for signatures, seconds
+        since 1970.
+        """
+        self.address, self._receiver = address, receiver
+        self._secret, self._wall_s = secret, wall_s
         self._idle: list[ClientConnection] = []
         self._busy: set[ClientConnection] = set()
         self._lock = threading.Lock()
@@ -142,7 +152,9 @@ class HttpTransport:
         return connection
 
     def _pack(self, method: str, path: str, body: bytes) -> bytes:
-        headers = {"Authorization": sign(self._secret, method, path, body, self._wall_s())}
+        now_s = self._wall_s()
+        signature = sign(self._secret, self._receiver, method, path, body, now_s)
+        headers = {"Authorization": signature}
         if body:
             headers["Content-Type"] = "application/json"
         return pack_request(method, path, self.address, headers, body)

@@ -17,7 +17,8 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from bazaar.settings.env import SettingsError
-from bazaar.topology import Node
+from bazaar.topology import Node, format_address
+from bazaar.web.member_auth import add_holder_name
 from bazaar.web.router import Router
 from bazaar.web.server import HttpServer, open_port
 from bazaar.web.serving import control_lanes, read_limits
@@ -69,6 +70,7 @@ def open_listener(connections_max: int, *, is_shared: bool = False) -> HttpServe
             ) from error
         server = _create(wanted.host, 0, connections_max)
     _node = msgspec.structs.replace(wanted, control_port=server.port)
+    add_holder_name(format_address(*_node.control_address))
     return server
 
 

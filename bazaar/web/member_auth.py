@@ -14,6 +14,7 @@ from django.conf import settings
 from bazaar import clock
 from bazaar.protocol import signing
 from bazaar.runtime.metrics import events
+from bazaar.topology import process_name
 from bazaar.web.decoding import EndpointRefusedError
 from bazaar.web.endpoint import Environ
 
@@ -36,13 +37,19 @@ class Refusals:
 
 
 refusals = Refusals()
+_holder_names: set[str] = set()
 
 
-def check_member(environ: Environ, body: bytes) -> None:
+def add_holder_name(name: str) -> None:
+    """Also take requests signed for the address of this lease holder."""
+    _holder_names.add(name)
+
+
+def check_head(environ: Environ) -> str:
     """
-    Check the signature of a request.
+    Check the signature in the head of a request; return the digest of its body.
 
-    Raises EndpointRefusedError (definite): 401 without, 403 bad.
+    Raises EndpointRefusedError (definite): 401 without, 403 bad or for another process.
 
     Paths inside the cluster are plain ASCII, so the decoded path is the one that was signed.
     """
@@ -57,7 +64,31 @@ def check_member(environ: Environ, body: bytes) -> None:
     path, query = environ["PATH_INFO"], environ.get("QUERY_STRING")
     target = f"{path}?{query}" if query else path
     method, now_s = environ["REQUEST_METHOD"], clock.wall_s()
-    fault = signing.fault(settings.BAZAAR_SECRET, header, method, target, body, now_s)
-    if fault:
-        refusals.add()
-        raise EndpointRefusedError(HTTPStatus.FORBIDDEN, fault)
+    try:
+        receiver, digest = signing.verify(settings.BAZAAR_SECRET, header, method, target, now_s)
+    except signing.SignatureError as error:
+        raise _refuse(str(error)) from error
+    name = process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)
+    if receiver != name and receiver not in _holder_names:
+        raise _refuse(f"The request is signed for {receiver[:80]}, but this process is {name}.")
+    return digest
+
+
+def check_body(digest: str, body: bytes) -> None:
+    """
+    Check that a body is the one that was signed.
+
+    digest: what `check_head` returned. Raises EndpointRefusedError (definite): 403.
+    """
+    if signing.digest_of(body) != digest:
+        raise _refuse("The body is not the one that was signed.")
+
+
+def check_member(environ: Environ, body: bytes) -> None:
+    """Check the signature of a whole request; see `check_head` and `check_body`."""
+    check_body(check_head(environ), body)
+
+
+def _refuse(message: str) -> EndpointRefusedError:
+    refusals.add()
+    return EndpointRefusedError(HTTPStatus.FORBIDDEN, message)

@@ -37,7 +37,7 @@ from bazaar.web.endpoint import (
     ReadyAnswer,
 )
 from bazaar.web.errors import MISTAKE, describe
-from bazaar.web.member_auth import check_member
+from bazaar.web.member_auth import check_body, check_head, check_member
 
 log = logging.getLogger("bazaar.web")
 
@@ -46,6 +46,8 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers = list[tuple[str, str]]
 COUNTED = ("GET", "POST")
 """Methods that have a meter for each path; all others share one."""
+SIGNED_DIGEST = "bazaar.signed_digest"
+"""Where a request carries the digest of its body, once the signature of its head was checked."""
 _OK = "200 OK"
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
@@ -82,7 +84,7 @@ class Route:
             if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
                 body = read_body(environ, self._bytes_max)
             if self._is_for_members:
-                check_member(environ, body)
+                self._check_member(environ, body)
             if action is None or self._call is None:
                 return self._answer_without_action(environ)
             if self._read_query is not None:
@@ -154,11 +156,19 @@ class Route:
     def refuse_head(self, environ: Environ) -> None:
         """Raise HeadRefusedError for a request whose body need not be read."""
         try:
-            if self._is_for_members and "HTTP_AUTHORIZATION" not in environ:
-                check_member(environ, b"")
+            if self._is_for_members:
+                environ[SIGNED_DIGEST] = check_head(environ)
         except EndpointRefusedError as refused:
             answer = self.encode(self.explain(refused, environ))
             raise HeadRefusedError(answer) from refused
+
+    @staticmethod
+    def _check_member(environ: Environ, body: bytes) -> None:
+        """Check the signature, or only the body when the head was checked as it came."""
+        if SIGNED_DIGEST in environ:
+            check_body(environ[SIGNED_DIGEST], body)
+        else:
+            check_member(environ, body)
 
     def explain(self, error: Exception, environ: Environ) -> PlainAnswer:
         """Return the answer to an error, in the shape that the endpoint has for it."""

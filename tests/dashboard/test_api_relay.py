@@ -20,7 +20,7 @@ from bazaar import clock
 from bazaar.core.failures import NotServing, Unreachable
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.messages import PingBody
-from bazaar.protocol.signing import SCHEME, fault
+from bazaar.protocol.signing import SCHEME, digest_of, verify
 from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import local
 from dashboard import api_relay
@@ -70,8 +70,8 @@ class ListeningReplica:
 class ReplicaTransport(HttpTransport):
     """Calls a listening replica without a network."""
 
-    def __init__(self, replica: ListeningReplica, address: tuple[str, int]) -> None:
-        super().__init__(address, b"", clock.wall_s)
+    def __init__(self, replica: ListeningReplica, address: tuple[str, int], name: str) -> None:
+        super().__init__(address, name, b"", clock.wall_s)
         self.replica = replica
 
     def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
@@ -155,8 +155,9 @@ def test_a_read_is_signed(superuser: Client, scripted: Callable[..., ScriptedSer
     server = scripted(answer(index()), answer())
     read_page(superuser, PING)
     signed = re.findall(rb"Authorization: (.*)\r", server.requests[1])[0].decode()
-    stamp = int(re.findall(rf"{SCHEME} (\d+):", signed)[0])
-    assert fault(settings.BAZAAR_SECRET, signed, "GET", "/ping", b"", stamp) == ""
+    stamp = int(re.findall(rf"{SCHEME} (\d+) ", signed)[0])
+    named = verify(settings.BAZAAR_SECRET, signed, "GET", "/ping", stamp)
+    assert named == ("order-1", digest_of(b""))
 
 
 def test_only_listed_fields_are_passed_on(superuser: Client, replica: ListeningReplica) -> None:

@@ -10,7 +10,7 @@ from bazaar.clock import monotonic_s
 from bazaar.core.failures import Unreachable
 from bazaar.protocol import transport
 from bazaar.protocol.http1 import REPLY_BODY_BYTES_MAX, Reply
-from bazaar.protocol.signing import fault
+from bazaar.protocol.signing import digest_of, verify
 from bazaar.protocol.transport import HttpTransport, PendingCall
 from tests.support.servers import (
     Handler,
@@ -24,6 +24,7 @@ from tests.support.servers import (
 )
 from tests.support.waits import WAIT_S, in_thread, run_together, wait_until
 
+RECEIVER = "order-2"
 SECRET = b"0123456789abcdef0123456789abcdef"
 NOW_S = 1_800_000_000.0
 SHORT_S = 0.1
@@ -38,7 +39,7 @@ def serve() -> Iterator[Serve]:
 
     def start(*script: Handler) -> tuple[ScriptedServer, HttpTransport]:
         server = ScriptedServer(list(script))
-        started.append((server, HttpTransport(server.address, SECRET, lambda: NOW_S)))
+        started.append((server, HttpTransport(server.address, RECEIVER, SECRET, lambda: NOW_S)))
         return started[-1]
 
     yield start
@@ -77,7 +78,8 @@ def test_every_request_is_signed(serve: Serve) -> None:
         first, *lines = head.decode().split("\r\n")
         method, path, _ = first.split(" ")
         headers = dict(line.split(": ", 1) for line in lines)
-        assert not fault(SECRET, headers["Authorization"], method, path, body, NOW_S)
+        named = verify(SECRET, headers["Authorization"], method, path, NOW_S)
+        assert named == (RECEIVER, digest_of(body))
     assert headers["Content-Type"] == "application/json"
 
 
@@ -254,7 +256,7 @@ def deaf() -> Iterator[tuple[str, int]]:
 
 def test_an_abort_ends_a_call_that_is_still_connecting(deaf: tuple[str, int]) -> None:
     """A leader behind a cut link never accepts; its calls must end with its term all the same."""
-    client = HttpTransport(deaf, SECRET, lambda: NOW_S)
+    client = HttpTransport(deaf, RECEIVER, SECRET, lambda: NOW_S)
     future = in_thread(lambda: failure_of(client))
     wait_until(lambda: any(connection.sock for connection in client._busy))
     begun_s = monotonic_s()
@@ -266,7 +268,7 @@ def test_an_abort_ends_a_call_that_is_still_connecting(deaf: tuple[str, int]) ->
 def test_an_abort_is_not_missed_by_a_call_that_is_just_beginning(
     deaf: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, resolve = HttpTransport(deaf, SECRET, lambda: NOW_S), socket.getaddrinfo
+    client, resolve = HttpTransport(deaf, RECEIVER, SECRET, lambda: NOW_S), socket.getaddrinfo
 
     def abort_meanwhile(*args: Any, **kwargs: Any) -> Any:
         client.abort()
@@ -346,4 +348,4 @@ def test_many_threads_share_a_transport(serve: Serve) -> None:
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a b", "x\r\ny", "\0", "x" * 300, "é."])
 def test_a_host_that_does_not_exist_is_unreachable(host: str) -> None:
-    assert not failure_of(HttpTransport((host, 1), SECRET, lambda: NOW_S)).is_refused
+    assert not failure_of(HttpTransport((host, 1), RECEIVER, SECRET, lambda: NOW_S)).is_refused

@@ -14,6 +14,7 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from bazaar import clock
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.signing import sign
+from bazaar.topology import process_name
 from bazaar.web.router import Router
 
 Headers = Mapping[str, str]
@@ -27,10 +28,17 @@ CONTROL = (
 )
 
 
-def signature(method: str, path: str, body: bytes = b"", *, late_s: float = 0) -> dict[str, str]:
-    """Return the Authorization header of a member whose clock is `late_s` behind."""
+def signature(
+    method: str, path: str, body: bytes = b"", *, late_s: float = 0, receiver: str = ""
+) -> dict[str, str]:
+    """
+    Return the Authorization header of a member whose clock is `late_s` behind.
+
+    receiver: this process, if it is empty.
+    """
     now_s = clock.wall_s() - late_s
-    return {"Authorization": sign(settings.BAZAAR_SECRET, method, path, body, now_s)}
+    name = receiver or process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)
+    return {"Authorization": sign(settings.BAZAAR_SECRET, name, method, path, body, now_s)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from pytest_django import Settings
 
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.signing import SCHEME
+from bazaar.topology import Role
+from bazaar.web import member_auth
+from bazaar.web.decoding import EndpointRefusedError
 from bazaar.web.member_auth import refusals
 from tests.support.listeners import JSON, Headers, Listener, signature
 from tests.support.routes import MEMBER_URLCONFS, PUBLIC, URLCONFS, Route, list_routes
@@ -82,6 +85,43 @@ def test_a_signature_of_another_request_or_time_is_refused(
 @pytest.mark.parametrize("late_s", [29, -28])
 def test_a_signature_is_good_for_half_a_minute(late_s: float) -> None:
     assert ask(signature("GET", QUERY, late_s=late_s)).status == 404
+
+
+@pytest.mark.parametrize("receiver", ["catalog", "order-1", "frontend-2", "127.0.0.1:30002", "x"])
+def test_a_signature_for_another_process_is_refused(receiver: str) -> None:
+    before = refusals.count
+    reply = ask(signature("GET", QUERY, receiver=receiver))
+    assert reply.status == 403
+    assert f"signed for {receiver}, but this process is frontend-1" in reply.body.decode()
+    assert refusals.count == before + 1
+
+
+def test_the_trade_of_a_catalog_is_not_one_of_a_replica(settings: Settings) -> None:
+    body = b'{"stock_name": "MenhirCo", "trade_type": "buy", "quantity": 1}'
+    signed = {**JSON, **signature("POST", "/trade", body, receiver="catalog")}
+    settings.BAZAAR_ROLE, settings.BAZAAR_NODE = Role.ORDER, settings.BAZAAR_TOPOLOGY.replica(2)
+    reply = Listener("bazaar.urls.order").call("POST", "/trade", body, signed)
+    assert (reply.status, b"this process is order-2" in reply.body) == (403, True)
+
+
+@pytest.mark.django_db
+def test_a_lease_holder_is_named_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member_auth, "_holder_names", set())
+    signed = signature("GET", QUERY, receiver="[::1]:4711")
+    assert ask(signed).status == 403
+    member_auth.add_holder_name("[::1]:4711")
+    assert ask(signed).status == 404
+
+
+def test_the_head_alone_shows_the_member_and_the_digest() -> None:
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/sync", "QUERY_STRING": ""}
+    environ["HTTP_AUTHORIZATION"] = signature("POST", "/sync", b"{}")["Authorization"]
+    before, digest = refusals.count, member_auth.check_head(environ)
+    member_auth.check_body(digest, b"{}")
+    assert refusals.count == before
+    with pytest.raises(EndpointRefusedError, match="not the one that was signed"):
+        member_auth.check_body(digest, b"{} ")
+    assert refusals.count == before + 1
 
 
 def test_another_secret_is_refused(settings: Settings) -> None:
