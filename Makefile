@@ -7,7 +7,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 # Tests start hundreds of processes: each would compile everything anew.
 COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test check fast mutants bench bench-cache bench-generator bench-pages lock clean setup
+.PHONY: up test check fast mutants bench bench-compare bench-cache bench-generator bench-pages lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -36,6 +36,11 @@ mutants: $(READY)
 bench: $(READY)
 	@sh .ci/install-tool wrk wrk
 	$(BIN)/python -m bench $(ARGS)
+
+# This checkout beside another commit, in turn, as ratios: make bench-compare REV=main; not a test.
+bench-compare: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench.compare $(or $(REV),HEAD~1) $(ARGS)
 
 # What a cache hit costs, beside a bare WSGI callable and the DRF view; not a test.
 bench-cache: $(READY)

@@ -27,7 +27,7 @@ TURNS = (
     *((UNCACHED, name) for name in SERVICES),
     *((LOOK_UP, name) for name in (*SERVICES, FRESH)),
 )
-_ORDER_PATHS = [f"/orders?order_no={number}" for number in range(1, ORDERS + 1)]
+ORDER_PATHS = [f"/orders?order_no={number}" for number in range(1, ORDERS + 1)]
 
 
 def measure(field: Field, effort: Effort, say: Callable[[str], None]) -> list[Cell]:
@@ -37,7 +37,7 @@ def measure(field: Field, effort: Effort, say: Callable[[str], None]) -> list[Ce
         url, seconds = field.urls[BAZAAR if name == FRESH else name], effort.query_s
         header = wrk.FRESH if task == UNCACHED or name == FRESH else None
         if task == LOOK_UP:
-            return wrk.run(url, clients, seconds, header=header, paths=_ORDER_PATHS), 0
+            return wrk.run(url, clients, seconds, header=header, paths=ORDER_PATHS), 0
         return wrk.run(url + STOCK_PATH, clients, seconds, header=header), 0
 
     cells = []

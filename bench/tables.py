@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from bench.numbers import Spread, best, ratio
+from bench.numbers import Spread, ratio
 from bench.results import BAZAAR, Length, Paused, Results, Size
-from bench.verdicts import baselines, judge
+from bench.verdicts import judge
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Heads and rows."""
@@ -106,12 +106,6 @@ def size_table(sizes: Sequence[Size], what: str) -> Table:
         for cell in size.cells
     ]
     return (what, "task", "a second", "p50", "p99"), rows
-
-
-def best_baseline(results: Results, task: str, clients: int) -> Spread | None:
-    """Return the rates of the Flask baseline at its best."""
-    theirs = baselines(results, task, clients)
-    return best(cell.rate for cell in theirs) if theirs else None
 
 
 def spread(found: Spread, form: str) -> str:

@@ -7,7 +7,7 @@ leader holds nobody up.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -93,6 +93,20 @@ class LeaderWatch:
         pending = WaitingTrade(trade, (began_s or self._now_s()) + self.limits.deadline_s)
         (answer,) = self.batcher.submit([pending])
         return answer
+
+    def place_later(
+        self, trade: Trade, began_s: float, done: Callable[[Answer | Exception], None]
+    ) -> None:
+        """
+        Forward a trade as `place` does, without a thread that waits for it.
+
+        done: called once, with the answer, from another thread. Raises Busy (definite).
+        """
+
+        def take(answers: Sequence[Answer] | Exception) -> None:
+            done(answers if isinstance(answers, Exception) else answers[0])
+
+        self.batcher.submit_later([WaitingTrade(trade, began_s + self.limits.deadline_s)], take)
 
     def _watch(self) -> None:
         """Look after the leader; look again at once while it is silent."""

@@ -50,6 +50,18 @@ class OrderCache:
             self._keep(answer)
         return answer
 
+    def place_later(
+        self, trade: Trade, began_s: float, done: Callable[[Answer | Exception], None]
+    ) -> None:
+        """Place a trade, see `LeaderWatch.place_later`; remember its order before `done`."""
+
+        def take(answer: Answer | Exception) -> None:
+            if isinstance(answer, Order):
+                self._keep(answer)
+            done(answer)
+
+        self._watch.place_later(trade, began_s, take)
+
     def hit(self, order_no: OrderNo) -> bytes | None:
         """Return the answer for an order that is in memory."""
         body = self.bodies.get(order_no)

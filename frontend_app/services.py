@@ -1,6 +1,6 @@
 """What the front end does for clients, and for the catalog."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, NoLeader
@@ -30,6 +30,17 @@ def place_order(*, trade: Trade, began_s: float | None = None) -> Order:
     if isinstance(answer, Failure):
         raise answer
     return answer
+
+
+def place_order_later(
+    *, trade: Trade, began_s: float, done: Callable[[Order | Exception], None]
+) -> None:
+    """
+    Place an order as `place_order` does, without a thread that waits for it.
+
+    done: called once, with the order or what `place_order` raises. Raises Busy (definite).
+    """
+    wiring.orders().place_later(trade, began_s, done)
 
 
 def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[bytes, Source]:

@@ -1,7 +1,7 @@
 """The front end's endpoints in the seed's dialect, one table (docs/DESIGN.md 6)."""
 
 from bazaar.clock import monotonic_s
-from bazaar.core.types import OrderNo, Trade, TradeType, Version
+from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
 from bazaar.protocol import examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.runtime.metrics import BEGAN, operations
@@ -13,6 +13,7 @@ from bazaar.web.endpoint import (
     Lane,
     Port,
     ReadyAnswer,
+    TakeAnswer,
     get,
     post,
 )
@@ -80,7 +81,19 @@ def place_order(trade: Trade, environ: Environ) -> ReadyAnswer:
     returns the same order. What failed is `{"order_no": -1, "message"}`: 404 when there is no such
     stock or not as many shares, 503 when it is to be repeated with its key.
     """
-    order = services.place_order(trade=trade, began_s=environ.get(BEGAN))
+    return _answer_trade(services.place_order(trade=trade, began_s=environ.get(BEGAN)), environ)
+
+
+def place_order_later(trade: Trade, environ: Environ, done: TakeAnswer) -> None:
+    """Place an order without a thread that waits for it."""
+
+    def take(order: Order | Exception) -> None:
+        done(order if isinstance(order, Exception) else _answer_trade(order, environ))
+
+    services.place_order_later(trade=trade, began_s=environ[BEGAN], done=take)
+
+
+def _answer_trade(order: Order, environ: Environ) -> ReadyAnswer:
     body = b'{"order_no":%d}' % order.order_no
     length = ("Content-Length", str(len(body)))
     headers = [*ORDER_HEADERS, length, *environ[ANSWER_HEADERS].items()]
@@ -184,6 +197,7 @@ ENDPOINTS = (
             TradeRequest(examples.STOCK, TradeType.BUY, 1),
             takes_environ=True,
             lane=Lane.TRADE,
+            later=place_order_later,
             read=serializers.read_trade,
             headers=(KEY_FIELD,),
             shape_failure=serializers.shape_failed_trade,

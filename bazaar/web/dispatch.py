@@ -113,6 +113,8 @@ class Admission:
     """Answers without waiting, in the thread that reads; None: it needs a thread of its lane."""
     refuse_busy: Callable[[Environ, bytes], WholeAnswer] = shape_busy
     """Shapes the refusal for a full lane, of environ and body."""
+    answer_later: Callable[[Environ, Callable[[WholeAnswer], None]], None] | None = None
+    """Begins a request without a thread of a lane; the answer is given once, from any thread."""
 
 
 class HeadRefusedError(RequestRefusedError):

@@ -62,6 +62,10 @@ tuple, because a hit is answered in three microseconds.
 """
 
 
+TakeAnswer = Callable[[ReadyAnswer | Exception], None]
+"""Takes the answer to a request, from any thread; an error is explained as one that was raised."""
+
+
 def shape_error(code: int, message: str, environ: Environ) -> dict[str, Any]:
     """Return the body of an error, as most endpoints have it."""
     return {"error": {"code": code, "message": message}}
@@ -98,6 +102,9 @@ class EndpointMethod:
     """Whether the handler answers from memory and never waits: it needs no thread of its own."""
     ready: Callable[[Any, Environ], ReadyAnswer | None] | None = None
     """Answers from memory without waiting, or returns None: then the handler is called."""
+
+    later: Callable[[Any, Environ, TakeAnswer], None] | None = None
+    """Begins what the handler does, and has the answer taken from another thread at its end."""
 
     @property
     def call(self) -> Handler:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
-from bazaar.web.dispatch import call_application
+from bazaar.web.dispatch import WholeAnswer, call_application
 from bazaar.web.endpoint import Environ
 from bazaar.web.errors import MISTAKE
 from bazaar.web.wsgi_environ import refusal_answer
@@ -50,6 +50,20 @@ def run_in_lane(connection: "ServerConnection", request: ParsedRequest, environ:
             stayers.release()
             connection.sock.settimeout(0)
     with connection.lock:
+        connection.is_running = False
+    connection.server.call_soon(partial(connection.finish, rest))
+
+
+def send_answer(
+    connection: "ServerConnection", request: ParsedRequest, answer: WholeAnswer
+) -> None:
+    """Send an answer from any thread; the server goes on with the connection."""
+    connection.keeps_going = connection.keeps_going and request.is_kept
+    packed = pack_reply(request, *answer, clock.wall_s())
+    with connection.lock:
+        rest = _send(connection, packed)
+        if not rest and _leave_idle(connection):
+            return
         connection.is_running = False
     connection.server.call_soon(partial(connection.finish, rest))
 

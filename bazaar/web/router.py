@@ -109,7 +109,8 @@ class Route:
             answer_now = self._answer_instantly
         elif action.ready is not None:
             answer_now = self._answer_when_ready
-        return Admission(action.lane, self._bytes_max, answer_now, self._refuse_busy)
+        later = None if action.later is None else self._answer_later
+        return Admission(action.lane, self._bytes_max, answer_now, self._refuse_busy, later)
 
     @property
     def page_admission(self) -> Admission:
@@ -134,6 +135,24 @@ class Route:
         except Exception as error:  # noqa: BLE001 - nobody else would answer
             return self.finish(self.explain(error, environ), began_s)
         return answer and self.finish(answer, began_s)
+
+    def _answer_later(self, environ: Environ, done: Callable[[WholeAnswer], None]) -> None:
+        """Begin a request whose answer `done` gets, now or from another thread."""
+        began_s = monotonic_s()
+        assert self.action is not None, "only an action is begun"
+        assert self.action.later is not None, "only what can be begun is"
+
+        def take(answer: ReadyAnswer | PlainAnswer | Exception) -> None:
+            if isinstance(answer, Exception):
+                answer = self.explain(answer, environ)
+            done(self.finish(answer, began_s))
+
+        try:
+            body = read_body(environ, self._bytes_max)
+            message = self._decode(self.action, body, environ)
+            self.action.later(message, environ, take)
+        except Exception as error:  # noqa: BLE001 - nobody else would answer
+            take(error)
 
     def _refuse_busy(self, environ: Environ, body: bytes) -> WholeAnswer:
         """Refuse a request for which no thread is free; a trade is told its key."""

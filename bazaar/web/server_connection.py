@@ -21,7 +21,7 @@ from bazaar.protocol.http1 import ParsedRequest, RequestParser, RequestRefusedEr
 from bazaar.runtime.metrics import BEGAN, events
 from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import Environ
-from bazaar.web.lane_run import answer_mistake, run_in_lane
+from bazaar.web.lane_run import answer_mistake, run_in_lane, send_answer
 from bazaar.web.wsgi_environ import read_environ, refusal_answer
 
 if TYPE_CHECKING:
@@ -250,6 +250,9 @@ class ServerConnection:
         self.is_busy = self.is_running = True
         self.deadline_s = _FOREVER
         is_full = self.server.held_bytes > self.server.limits.held_bytes_max
+        if admission.answer_later is not None and not is_full:
+            admission.answer_later(environ, partial(send_answer, self, request))
+            return
         run = partial(run_in_lane, self, request, environ)
         if is_full or not self.server.dispatcher.submit(admission.lane, run):
             self.is_busy = self.is_running = False

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
+from queue import Queue
 
 import pytest
 
@@ -179,3 +180,58 @@ def test_many_callers_travel_in_few_batches() -> None:
     work.release.set()
     assert [future.result(WAIT_S) for future in futures] == [[2 * n] for n in range(31)]
     assert len(work.batches) == 2
+
+
+def test_results_are_handed_over_in_order_without_a_thread_that_waits() -> None:
+    work = Work(is_held=True)
+    batcher = make(work, batch_max=3)
+    results: Queue[Sequence[int] | Exception] = Queue()
+    batcher.submit_later([0], results.put)
+    assert work.begun.wait(WAIT_S)
+    for number in range(1, 6):
+        batcher.submit_later([number], results.put)
+    blocking = in_thread(lambda: batcher.submit([6]))
+    wait_until(lambda: batcher._waiting == 6)
+    work.release.set()
+    found = [results.get(timeout=WAIT_S) for _ in range(6)]
+    assert sorted(found, key=str) == [[0], [10], [2], [4], [6], [8]]
+    assert blocking.result(WAIT_S) == [12]
+    assert work.batches == [[0], [1, 2, 3], [4, 5, 6]]
+
+
+def test_a_failed_batch_is_an_error_for_those_who_do_not_wait_either() -> None:
+    batcher = make(Work())
+    results: Queue[Sequence[int] | Exception] = Queue()
+    batcher.submit_later([-1], results.put)
+    assert str(results.get(timeout=WAIT_S)) == "no -1"
+    assert batcher.submit([1]) == [2]
+
+
+def test_a_full_queue_refuses_those_who_do_not_wait_too() -> None:
+    work = Work(is_held=True)
+    batcher = make(work, waiting_max=2)
+    results: Queue[Sequence[int] | Exception] = Queue()
+    batcher.submit_later([0], results.put)
+    assert work.begun.wait(WAIT_S)
+    batcher.submit_later([1, 2], results.put)
+    with pytest.raises(Busy):
+        batcher.submit_later([3], results.put)
+    work.release.set()
+    assert sorted([results.get(timeout=WAIT_S) for _ in range(2)], key=str) == [[0], [2, 4]]
+
+
+def test_results_that_are_not_taken_harm_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    work = Work(is_held=True)
+    batcher = make(work)
+    results: Queue[Sequence[int] | Exception] = Queue()
+
+    def fail(results: object) -> None:
+        raise OSError("gone")
+
+    batcher.submit_later([0], results.put)
+    assert work.begun.wait(WAIT_S)
+    batcher.submit_later([1], fail)
+    batcher.submit_later([2], results.put)
+    work.release.set()
+    assert sorted([results.get(timeout=WAIT_S) for _ in range(2)], key=str) == [[0], [4]]
+    assert "results were not taken" in caplog.text

@@ -3,13 +3,25 @@
 import json
 import threading
 from collections.abc import Callable, Iterable
+from queue import Queue
 from typing import Any
 
 import msgspec
 import pytest
 
+from bazaar.core.failures import Busy, Unreachable
 from bazaar.web.dispatch import LaneLimits
-from bazaar.web.endpoint import ANSWER_HEADERS, Audience, Endpoint, Environ, Lane, get, post
+from bazaar.web.endpoint import (
+    ANSWER_HEADERS,
+    Audience,
+    Endpoint,
+    Environ,
+    Lane,
+    ReadyAnswer,
+    TakeAnswer,
+    get,
+    post,
+)
 from bazaar.web.router import Router
 from tests.support.callers import GET, Caller, Connect, Listen, Start, check_refused
 from tests.support.waits import WAIT_S, wait_until
@@ -37,6 +49,13 @@ class Shop:
         self.released = threading.Event()
         self.readers = set[threading.Thread]()
         self.traded = list[int]()
+        self.begun = Queue[tuple[TradeBody, TakeAnswer]]()
+
+    def begin(self, body: TradeBody, environ: Environ, done: TakeAnswer) -> None:
+        """Have a trade answered later; refuse the thirteenth at once."""
+        if body.quantity == 13:
+            raise Busy
+        self.begun.put((body, done))
 
     def trade(self, body: TradeBody) -> dict[str, int]:
         """Trade, after a while."""
@@ -71,12 +90,14 @@ class Shop:
         trade = post(
             self.trade, TradeBody, TradeBody(1), lane=Lane.TRADE, read=read, shape_failure=shape
         )
+        later = post(self.trade, TradeBody, TradeBody(1), later=self.begin)
         look = get(self.look, NameQuery, example=NameQuery("a"), ready=self.find)
         return Router(
             _nothing_here,
             (
                 Endpoint("/orders", trade, audience=Audience.PUBLIC),
                 Endpoint("/stocks", look, audience=Audience.PUBLIC),
+                Endpoint("/later", later, audience=Audience.PUBLIC),
                 Endpoint("/inner", post(self.trade, TradeBody, TradeBody(1))),
             ),
         )
@@ -90,6 +111,17 @@ def _nothing_here(environ: Environ, start_response: Start) -> Iterable[bytes]:
 def order(key: str) -> bytes:
     head = f"POST /orders HTTP/1.1\r\nContent-Type: application/json\r\n{KEY}: {key}\r\n"
     return f'{head}Content-Length: 15\r\n\r\n{{"quantity":10}}'.encode()
+
+
+def trade_later(quantity: int) -> bytes:
+    head = "POST /later HTTP/1.1\r\nContent-Type: application/json\r\n"
+    return f'{head}Content-Length: 15\r\n\r\n{{"quantity":{quantity:2}}}'.encode()
+
+
+def number(order_no: int) -> ReadyAnswer:
+    body = json.dumps({"order_no": order_no}).encode()
+    kind = ("Content-Type", "application/json")
+    return [kind, ("Content-Length", str(len(body)))], body, None
 
 
 def stock(name: str) -> bytes:
@@ -181,3 +213,47 @@ def test_a_known_head_without_its_whole_body_is_not_a_request(
         assert caller.answer().json()["body"] == "hi "
     caller.stop_sending()
     check_refused(caller.answer(), 400)
+
+
+def test_trades_that_wait_for_an_answer_take_no_thread(
+    shop: Shop, call: Callable[[], Caller]
+) -> None:
+    """I10: many more than all lanes have threads and places for."""
+    callers = [call() for _ in range(40)]
+    before = threading.active_count()
+    for caller in callers:
+        caller.sock.sendall(trade_later(10))
+    begun = [shop.begun.get(timeout=WAIT_S)[1] for _ in callers]
+    assert threading.active_count() == before
+    assert call().call(stock("k")).json()["from"] == "memory"
+    for order_no, done in enumerate(begun, 1):
+        done(number(order_no))
+    assert sorted(caller.answer().json()["order_no"] for caller in callers) == [*range(1, 41)]
+
+
+def test_what_is_answered_later_keeps_its_order_and_its_connection(
+    shop: Shop, call: Callable[[], Caller]
+) -> None:
+    caller = call()
+    caller.sock.sendall(trade_later(11) + stock("k") + trade_later(12))
+    body, done = shop.begun.get(timeout=WAIT_S)
+    assert body.quantity == 11
+    assert shop.begun.empty()
+    done(number(1))
+    assert [caller.answer().json() for _ in range(2)] == [
+        {"order_no": 1},
+        {"name": "k", "from": "memory"},
+    ]
+    shop.begun.get(timeout=WAIT_S)[1](Unreachable("The leader is away."))
+    assert caller.answer().status == 503
+    assert caller.call(trade_later(13)).status == 429
+    assert caller.call(trade_later(13).replace(b"quantity", b"qqqqqqqq")).status == 400
+
+
+def test_who_is_gone_before_the_answer_harms_nobody(shop: Shop, call: Callable[[], Caller]) -> None:
+    caller = call()
+    caller.sock.sendall(trade_later(11))
+    _, done = shop.begun.get(timeout=WAIT_S)
+    caller.sock.close()
+    done(number(1))
+    assert call().call(stock("k")).status == 200

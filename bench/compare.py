@@ -1,0 +1,169 @@
+"""
+Two commits side by side: `make bench-compare REV=...`.
+
+A cluster of each commit runs at the same time; they are measured in turn, and each round gives one
+ratio. The load comes from this checkout for both. What a commit needs that this one does not have
+is installed in its own checkout.
+"""
+
+import argparse
+import contextlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bazaar.cluster.temporary import TemporaryCluster
+from bazaar.settings import env
+from bench import trading, wrk
+from bench.cache import ask
+from bench.field import FIRST_ORDERS_S, STOCK_PATH
+from bench.numbers import ratio
+from bench.queries import ORDER_PATHS
+from bench.results import CACHED, LOOK_UP, TRADE, UNCACHED, Cell
+from bench.rounds import take_turns
+from bench.tables import plain, spread
+from bench.trades import in_short
+from bench.wrk import Measured
+
+HERE, THERE = "here", "there"
+TASKS = (CACHED, UNCACHED, LOOK_UP, TRADE)
+LOCK = "requirements.lock"
+
+
+class OtherCluster(TemporaryCluster):
+    """A cluster that runs the code of another checkout."""
+
+    def __init__(self, folder: Path, root: Path, server: str) -> None:
+        """root: of the checkout. server: what `cluster up` calls it."""
+        folder.mkdir()
+        self._root = root
+        super().__init__(folder, "--stocks", "asterix", "--server", server)
+
+    def _command(self, *arguments: str) -> list[str]:
+        python = self._root / ".venv" / "bin" / "python"
+        return [str(python), str(self._root / "manage.py"), "cluster", *arguments]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is measured, and how often."""
+
+    urls: dict[str, str]
+    rounds: int
+    seconds: int
+
+    def once(self, task: str, name: str, clients: int) -> tuple[Measured, int]:
+        """Measure one task at one commit."""
+        url = self.urls[name]
+        if task == TRADE:
+            spec = trading.Spec(url=url, clients=clients, seconds=self.seconds)
+            return in_short(trading.run(spec))
+        if task == LOOK_UP:
+            return wrk.run(url, clients, self.seconds, paths=ORDER_PATHS), 0
+        header = wrk.FRESH if task == UNCACHED else None
+        return wrk.run(url + STOCK_PATH, clients, self.seconds, header=header), 0
+
+
+@contextlib.contextmanager
+def checked_out(revision: str, folder: Path) -> Iterator[Path]:
+    """Give a ready checkout of a revision. Raises SystemExit: there is none such."""
+    tree = folder / "tree"
+    added = subprocess.run(
+        ["git", "worktree", "add", "--quiet", "--detach", str(tree), revision],
+        cwd=env.ROOT,
+        check=False,
+    )
+    if added.returncode:
+        raise SystemExit(f"{revision!r} is not a revision that can be checked out.")
+    try:
+        if (tree / LOCK).read_bytes() == (env.ROOT / LOCK).read_bytes():
+            (tree / ".venv").symlink_to(env.ROOT / ".venv")
+        else:
+            subprocess.run(["make", "--quiet", "setup"], cwd=tree, check=True)
+        yield tree
+    finally:
+        shutil.rmtree(tree)
+        subprocess.run(["git", "worktree", "prune"], cwd=env.ROOT, check=False)
+
+
+@contextlib.contextmanager
+def running(folder: Path, root: Path, server: str) -> Iterator[str]:
+    """Run a cluster with a few orders; give the address of its front end."""
+    cluster = OtherCluster(folder, root, server)
+    try:
+        cluster.up()
+        url = cluster.topology.front_ends[0].url
+        trading.run(trading.Spec(url=url, clients=8, seconds=FIRST_ORDERS_S))
+        ask(url + STOCK_PATH)
+        yield url
+    finally:
+        cluster.end()
+
+
+def row(here: Cell, there: Cell) -> tuple[str, ...]:
+    """Return a line of the table: both rates, and the ratios within each round."""
+    ratios = ratio(here.rate, there.rate)
+    return (
+        here.task,
+        str(here.clients),
+        spread(there.rate, ",.0f"),
+        spread(here.rate, ",.0f"),
+        spread(ratios, ".3f"),
+        f"{ratio(here.p99_ms, there.p99_ms).median:.2f}",
+        str(here.errors + there.errors or ""),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print the ratios; return 0, however they are."""
+    options = _read(arguments)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bazaar-compare-")))
+        tree = stack.enter_context(checked_out(options.revision, folder))
+        roots = {HERE: env.ROOT, THERE: tree}
+        urls = {
+            name: stack.enter_context(running(folder / name, root, options.server))
+            for name, root in roots.items()
+        }
+        compared = Comparison(urls, options.rounds, options.seconds)
+        rows = []
+        for clients in options.clients:
+            for task in options.only:
+                turns = ((task, HERE), (task, THERE))
+                cells = take_turns(clients, compared.rounds, turns, compared.once)
+                rows.append(row(*cells))
+                sys.stderr.write(f"{'  '.join(rows[-1])}\n")
+    heads = ("", "clients", f"{options.revision} a second", "here", "here / it", "p99", "errors")
+    for line in plain((heads, rows)):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def _read(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.compare", description=__doc__)
+    parser.add_argument("revision", help="the commit to compare this checkout with")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
+    parser.add_argument("--clients", type=_numbers, default=(1, 8, 32), help="1,8,32")
+    parser.add_argument("--only", type=_tasks, default=TASKS, help=", ".join(TASKS))
+    parser.add_argument("--server", default="granian", help="granian or gunicorn")
+    return parser.parse_args(arguments)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
+def _tasks(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if unknown := set(names) - set(TASKS):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: there is no such task")
+    return names
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
