@@ -149,8 +149,8 @@ MUTANTS = (
     # Endpoints and databases
     Mutant(
         "an unsigned GET is answered",
-        "if self._is_for_members:",
-        "if self._is_for_members and body:",
+        "self._check_member(environ, body)",
+        "self._check_member(environ, body) if body else None",
     ),
     Mutant(
         "a name may be longer than its limit",
