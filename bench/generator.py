@@ -65,15 +65,15 @@ def run_own(url: str, connections: int, seconds: int) -> Measured:
         is_fresh=False,
         deadline_s=10.0,
     )
-    book = RunTotals()
-    processes = Processes(plan, book.add, lambda line: None)
+    totals = RunTotals()
+    processes = Processes(plan, totals.add, lambda line: None)
     try:
         processes.begin()
         while not processes.is_over():
             time.sleep(0.05)
     finally:
         processes.close()
-    one = book.operations(float(seconds))["query"]
+    one = totals.operations(float(seconds))["query"]
     if one.errors or processes.failures:
         raise SystemExit(f"ours met errors: {one.errors} {processes.failures}")
     return Measured(one.rate_per_s, one.p50_ms, one.p99_ms)

@@ -28,7 +28,7 @@ SWEEP_S = 0.02
 EARLY_S = 0.0002
 """An operation due within this time is begun at once."""
 OnDone = Callable[[Done, float], None]
-"""Told of every operation, and when it ended in seconds of the run."""
+"""Called with every operation, and when it ended in seconds of the run."""
 _REFUSALS: dict[str, Outcome] = {
     "insufficient_quantity": "refused",
     "overstock": "refused",

@@ -122,7 +122,7 @@ class History:
             raise CommandFailed(f"--history: {self._describe(error)}") from error
 
     def write(self, record: Record) -> None:
-        """Write all files but the history; return what failed, a sentence each."""
+        """Add one operation; note the first failure."""
         try:
             self._writer.write(record)
         except OSError as error:

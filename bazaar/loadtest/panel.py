@@ -192,7 +192,8 @@ def _describe_proof(summary: Summary) -> Iterable[str]:
         yield "proof: none was made"
         return
     counts = ", ".join(f"{count:,} {name}" for name, count in summary.proof_counts.items())
-    held = "every promise held" if not summary.proof else f"{len(summary.proof)} findings"
+    held = "every promise held" if not summary.proof_gaps else "no fault was found"
+    held = f"{len(summary.proof)} findings" if summary.proof else held
     yield f"proof: {held} ({counts})" if counts else f"proof: {held}"
     yield from (f"  {finding}" for finding in summary.proof)
     yield from (f"  not checked: {gap}" for gap in summary.proof_gaps)

@@ -41,7 +41,7 @@ class Script(Protocol):
     """What a load process plays."""
 
     def claim(self, client: int, now_s: float) -> Claim | None:
-        """Return the next operation; None: there is none any more."""
+        """Return when the next operation is due; None: there is none any more."""
 
     def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
         """Take in the result of an operation."""

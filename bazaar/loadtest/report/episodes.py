@@ -22,7 +22,7 @@ class Episode:
 
     @property
     def label(self) -> str:
-        """Return fault and target in few words: `kill-catalog` says whom it strikes."""
+        """Return fault and target in few words: `kill-catalog` names its target."""
         is_plain = not self.target or self.target == "all" or self.fault.endswith(self.target)
         return self.fault if is_plain else f"{self.fault} ({self.target})"
 
