@@ -111,8 +111,8 @@ def open_chaos(
     for url in urls:
         if not is_front_end(url, cluster.topology):
             raise ClusterError(
-                f"--chaos would inject faults into the cluster of {data.root}, but {url} is none of "
-                "its front ends."
+                f"--chaos would inject faults into the cluster of {data.root}, but {url} is none "
+                "of its front ends."
             )
     return Chaos(cluster, plan)
 
