@@ -194,7 +194,7 @@ _TRADE = DirectTrade(examples.STOCK, TradeType.BUY, 1)
 ENDPOINTS = (
     Endpoint("/query", get(query_stock, examples.NameQuery)),
     Endpoint("/trade", post(trade_directly, DirectTrade, _TRADE, shape_failure=shape_failed_trade)),
-    Endpoint("/stock", get(show_stock, examples.NameQuery)),
+    Endpoint("/stock", get(show_stock, examples.NameQuery, is_instant=True)),
     Endpoint("/fill", post(fill_stock, messages.FillBody, examples.FILL)),
     Endpoint("/batch", post(place_batch, messages.BatchBody, examples.BATCH)),
     Endpoint("/ledger", get(show_ledger, examples.PageQuery), ports=CONTROL),

@@ -99,7 +99,11 @@ class EndpointMethod:
     lane: Lane = Lane.LOCAL
     """The threads that run the handler."""
     is_instant: bool = False
-    """Whether the handler answers from memory and never waits: it needs no thread of its own."""
+    """
+    Whether the handler never waits: it needs no thread of its own.
+
+    It answers from memory, or by one short read of its own database.
+    """
     ready: Callable[[Any, Environ], ReadyAnswer | None] | None = None
     """Answers from memory without waiting, or returns None: then the handler is called."""
 

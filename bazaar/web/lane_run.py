@@ -125,9 +125,11 @@ def _await_next(connection: "ServerConnection") -> ParsedRequest | None:
         received = connection.sock.recv(READ_BYTES)
     except OSError:  # nothing came in time, or the connection is over
         return None
-    parser = connection.parser
-    if not received or parser is None:
+    if not received:
         return None
+    parser = connection.make_parser()
+    if not parser.is_begun and (known := connection.server.find_request(received)):
+        return known
     requests = parser.feed(received)
     try:
         parser.check()

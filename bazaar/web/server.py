@@ -25,7 +25,7 @@ from bazaar.runtime.metrics import events
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
 from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX, Environ, Lane
 from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
-from bazaar.web.wsgi_environ import refusal_answer
+from bazaar.web.wsgi_environ import add_authorization, refusal_answer, split_authorization
 
 log = logging.getLogger("bazaar.web.server")
 
@@ -44,9 +44,7 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
-_UNKEPT = frozenset(
-    ("HTTP_AUTHORIZATION", "HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING")
-)
+_UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"))
 """Requests that have one of these are parsed each time."""
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """Of glibc; without it, memory that was freed stays with the process."""
@@ -193,10 +191,17 @@ class HttpServer:
     def find_request(self, received: bytes) -> ParsedRequest | None:
         """Return the request that these bytes are, if it is whole and its head is known."""
         end = received.find(_HEAD_END) + len(_HEAD_END)
-        known = self.heads.get(received[:end])
+        head, authorization = split_authorization(received[:end])
+        known = self.heads.get(head)
         if known is None:
             return None
         request, length = known
+        if authorization:
+            return (
+                add_authorization(request, authorization)
+                if end == len(received) and not length
+                else None
+            )
         if end + length != len(received):  # I12: a known head alone is not a whole request
             return None
         if not length:
@@ -205,7 +210,7 @@ class HttpServer:
 
     def keep_head(self, received: bytes, request: ParsedRequest) -> None:
         """Remember what a head means, unless only this request has it."""
-        environ, _ = request.context
+        environ, admission = request.context
         end, length = received.find(_HEAD_END) + len(_HEAD_END), len(request.body)
         is_plain = environ.get("CONTENT_LENGTH", "0") == str(length) and request.is_kept
         if (
@@ -214,11 +219,16 @@ class HttpServer:
             or not _UNKEPT.isdisjoint(environ)
         ):
             return
+        head, authorization = split_authorization(received[:end])
+        if environ.get("HTTP_AUTHORIZATION", "") != authorization or (authorization and length):
+            return
+        environ = {name: text for name, text in environ.items() if name != "HTTP_AUTHORIZATION"}
         self._heads_bytes += end
         if len(self.heads) >= HEADS_KEPT_MAX or self._heads_bytes > HEADS_KEPT_BYTES_MAX:
             self.heads.clear()
             self._heads_bytes = end
-        self.heads[received[:end]] = dataclasses.replace(request, body=bytearray()), length
+        kept = dataclasses.replace(request, body=bytearray(), context=(environ, admission))
+        self.heads[head] = kept, length
 
     def shed(self) -> None:
         """Refuse the biggest unfinished request: all together hold too much."""

@@ -186,8 +186,7 @@ class ServerConnection:
             if known is not None:
                 self._start(known)
                 return
-        if parser is None:
-            parser = self.parser = RequestParser(self.server.body_bytes_max, self._admit)
+        parser = self.make_parser()
         requests = parser.feed(received)
         try:
             parser.check()
@@ -202,6 +201,12 @@ class ServerConnection:
         if parser.is_begun and (is_fresh or requests):
             self._begin_time(parser)
         self.advance()
+
+    def make_parser(self) -> RequestParser:
+        """Return the parser of this connection; there is none until one is needed."""
+        if self.parser is None:
+            self.parser = RequestParser(self.server.body_bytes_max, self._admit)
+        return self.parser
 
     def _begin_time(self, parser: RequestParser) -> None:
         limits = self.server.limits

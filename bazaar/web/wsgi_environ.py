@@ -1,5 +1,6 @@
 """Heads of requests as WSGI has them, and the answers of the server itself."""
 
+import dataclasses
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
@@ -8,6 +9,7 @@ from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError
 from bazaar.web.dispatch import WholeAnswer
 from bazaar.web.endpoint import Environ
 
+_AUTHORIZATION = b"\r\nAuthorization: "
 _PLAIN = ("content-type", "content-length")
 """Headers whose names have no HTTP_ in WSGI."""
 
@@ -42,3 +44,22 @@ def refusal_answer(refused: RequestRefusedError) -> WholeAnswer:
         headers.append(("Retry-After", "1"))
     body = encode({"error": {"code": code, "message": refused.message}})
     return f"{code} {phrase}", headers, body
+
+
+def split_authorization(head: bytes) -> tuple[bytes, str]:
+    """Return a head without its Authorization, and what that says."""
+    start = head.find(_AUTHORIZATION)
+    if start < 0:
+        return head, ""
+    end = head.find(b"\r\n", start + len(_AUTHORIZATION))
+    text = head[start + len(_AUTHORIZATION) : end].decode("latin-1")
+    return (
+        (head[:start] + head[end:], text) if text.isascii() and text.isprintable() else (head, "")
+    )
+
+
+def add_authorization(request: ParsedRequest, authorization: str) -> ParsedRequest:
+    """Return a known request as one that is signed like this."""
+    environ, admission = request.context
+    signed = {**environ, "HTTP_AUTHORIZATION": authorization}
+    return dataclasses.replace(request, context=(signed, admission))

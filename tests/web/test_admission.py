@@ -184,17 +184,33 @@ def test_an_unsigned_body_for_members_is_refused_before_it_is_sent(
     assert caller.is_ended()
 
 
-def test_signed_heads_and_bodies_are_not_remembered(
-    shop: Shop, listen: Listen, connect: Connect
-) -> None:
+def test_heads_with_a_key_are_not_remembered(shop: Shop, listen: Listen, connect: Connect) -> None:
     server = listen(service=shop.service(), lanes=LANES)
     caller = connect(server)
-    caller.call(b"GET /inner HTTP/1.1\r\nAuthorization: x\r\n\r\n")
     shop.released.set()
     caller.call(order("a"))
     assert not server.heads
     caller.call(GET)
     assert list(server.heads) == [GET]
+
+
+def test_a_head_is_remembered_without_its_signature(listen: Listen, connect: Connect) -> None:
+    """Every signature differs, so each is checked; bodies of members are parsed each time."""
+    server = listen()
+
+    def signed(text: str) -> bytes:
+        return f"GET /inner HTTP/1.1\r\nHost: a\r\nAuthorization: {text}\r\nX: y\r\n\r\n".encode()
+
+    bare = b"GET /inner HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n"
+    for text in ("one", "two"):
+        assert connect(server).call(signed(text)).json()["HTTP_AUTHORIZATION"] == text
+        assert list(server.heads) == [bare]
+    assert "HTTP_AUTHORIZATION" not in connect(server).call(bare).json()
+    twice = signed("one").replace(b"X: y", b"Authorization: two")
+    assert connect(server).call(twice).json()["HTTP_AUTHORIZATION"] == "one, two"
+    hidden = signed("one").replace(b"one", b"o\x00ne")
+    assert connect(server).call(hidden).status == 400
+    assert list(server.heads) == [bare]
 
 
 @pytest.mark.parametrize("cut", [b"", b"hi", b"hi there"])
