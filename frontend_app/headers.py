@@ -23,7 +23,11 @@ FRESH = "no-cache"
 """The `Cache-Control` of a request that wants the answer of the catalog or of a replica."""
 STALE_WARNING = '110 - "Response is Stale"'
 _UUID_CHARS = 36
-_ALWAYS = (("Content-Type", "application/json"), ("Vary", "Accept"))
+_ALWAYS = (
+    ("Content-Type", "application/json"),
+    ("Vary", "Accept"),
+    ("Cache-Control", "no-cache"),  # nothing between us and a client answers by itself (I7)
+)
 STOCK_HEADERS = (*_ALWAYS, ("Allow", "GET, HEAD, OPTIONS"))
 ORDER_HEADERS = (*_ALWAYS, ("Allow", "GET, POST, HEAD, OPTIONS"))
 """What every answer of the two paths has."""
@@ -65,7 +69,10 @@ def order_headers(body: bytes, source: Source) -> list[tuple[str, str]]:
 def wants_fresh(environ: Mapping[str, Any]) -> bool:
     """Tell whether a request wants a fresh answer, not one from memory."""
     control = environ.get("HTTP_CACHE_CONTROL")
-    return control is not None and FRESH in control.lower()
+    if control is None:
+        return False
+    directives = (one.partition("=")[0].strip().lower() for one in control.split(","))
+    return FRESH in directives
 
 
 def read_key(environ: Environ) -> UUID:

@@ -282,7 +282,8 @@ def pack_request(
     """
     if not _TARGET.fullmatch(target):
         raise ValueError(f"{target[:80]!r} is not the path of a request")
-    lines = [f"{method} {target} HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n"]
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    lines = [f"{method} {target} HTTP/1.1\r\nHost: {host}:{address[1]}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
     if body or method != "GET":
         lines.append(f"Content-Length: {len(body)}\r\n")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.db import close_old_connections
 
 from bazaar.clock import monotonic_s
@@ -30,14 +31,18 @@ from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
     FORM_BODY,
+    Audience,
     Endpoint,
     EndpointMethod,
     Environ,
     Lane,
     ReadyAnswer,
+    get,
 )
 from bazaar.web.errors import MISTAKE, describe
 from bazaar.web.member_auth import check_body, check_head, check_member
+from bazaar.web.origin import HostCheck, check_sender
+from bazaar.web.wsgi_environ import UNSTORED
 
 log = logging.getLogger("bazaar.web")
 
@@ -72,7 +77,10 @@ class Route:
         self._is_for_members, self._bytes_max = endpoint.is_for_members, endpoint.body_bytes_max
         self._read_query = _make_reader(self.action)
         self._call = self.action.call if self.action else None
-        self._headers: Headers = [("Content-Type", JSON)]
+        self.is_for_pages_of_ours = (
+            not endpoint.is_for_members and self.action is not None and self.action.changes
+        )
+        self._headers: Headers = [("Content-Type", JSON), UNSTORED]
         if not endpoint.is_for_members:
             self._headers += [("Vary", "Accept"), ("Allow", endpoint.allow)]
 
@@ -255,15 +263,18 @@ class Router:
         self._admissions = {route: route.admission for route in self._routes.values()}
         self._page_admissions = {route: route.page_admission for route in self._routes.values()}
         self._passed_on = Admission()
+        self._hosts = HostCheck(settings.ALLOWED_HOSTS)
+        self._unknown = Route(Endpoint("", get(dict), audience=Audience.PUBLIC), "GET")
 
     def admit(self, environ: Environ, *, has_body: bool) -> Admission:
         """
         Return how a request is served, from its head alone.
 
-        Raises HeadRefusedError: it has a body that need not be read.
+        Raises HeadRefusedError: for another host, from another site, or not signed as it must be.
         """
         route = self._routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         route = route or self._find(environ)
+        self._check_origin(environ, route)
         if route is None:
             return self._passed_on
         if has_body:
@@ -271,6 +282,15 @@ class Router:
         if "text/html" in environ.get("HTTP_ACCEPT", ""):
             return self._page_admissions.get(route) or route.page_admission
         return self._admissions.get(route) or route.admission
+
+    def _check_origin(self, environ: Environ, route: Route | None) -> None:
+        try:
+            self._hosts.check(environ)
+            if route is not None and route.is_for_pages_of_ours:
+                check_sender(environ)
+        except EndpointRefusedError as refused:
+            shown = route or self._unknown
+            raise HeadRefusedError(shown.encode(shown.explain(refused, environ))) from refused
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and count it."""
@@ -305,6 +325,8 @@ class Router:
         def begin(status: str, headers: Headers, *rest: Any) -> Any:
             nonlocal code
             code = int(status[:3])
+            if not any(name.lower() == "cache-control" for name, _ in headers):
+                headers = [*headers, UNSTORED]
             return start_response(status, headers, *rest)
 
         try:

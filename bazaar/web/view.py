@@ -139,21 +139,12 @@ class EndpointView(JsonView):
         return f"http://{host}:{node.port}/api/{process_name()}/{self.port}{path}"
 
     def _read_form(self, environ: Environ) -> None:
-        """
-        Turn the form of a page into the JSON and the headers that it stands for.
-
-        Raises EndpointRefusedError (403): a page of another site sent it.
-        """
+        """Turn the form of a page into the JSON and the headers that it stands for."""
         if media_type(environ) != FORM or environ["REQUEST_METHOD"] != "POST":
             return
         action = self.endpoint.action("POST")
         if action is None:
             return
-        origin = environ.get("HTTP_ORIGIN")
-        if origin and origin.partition("://")[2] != self.request.get_host():
-            raise EndpointRefusedError(
-                HTTPStatus.FORBIDDEN, "This form was sent by a page of another site."
-            )
         sent = read_body(environ, self.endpoint.body_bytes_max)
         environ["wsgi.input"] = BytesIO(sent)
         self.entered = QueryDict(sent, encoding="utf-8").dict()

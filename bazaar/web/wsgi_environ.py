@@ -10,6 +10,8 @@ from bazaar.web.dispatch import WholeAnswer
 from bazaar.web.endpoint import Environ
 
 _AUTHORIZATION = b"\r\nAuthorization: "
+UNSTORED = ("Cache-Control", "no-store")
+"""Nothing between us and a client may keep an answer: it would be old (I7)."""
 _PLAIN = ("content-type", "content-length")
 """Headers whose names have no HTTP_ in WSGI."""
 
@@ -38,6 +40,7 @@ def refusal_answer(refused: RequestRefusedError) -> WholeAnswer:
     code, phrase = refused.status.value, refused.status.phrase
     headers = [
         ("Content-Type", "application/json"),
+        UNSTORED,
         ("Bazaar-Definite", "true" if refused.is_definite else "false"),
     ]
     if refused.status is HTTPStatus.SERVICE_UNAVAILABLE:

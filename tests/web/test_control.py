@@ -90,7 +90,8 @@ def test_a_body_that_is_too_long_is_refused(listener: Control) -> None:
 
 
 def test_an_unsigned_body_is_refused_by_its_head(listener: Control) -> None:
-    head = f"POST /invalidate HTTP/1.1\r\nContent-Length: {MEMBER_BODY_BYTES_MAX}\r\n\r\n"
+    head = f"POST /invalidate HTTP/1.1\r\nHost: {HOST}\r\n"
+    head += f"Content-Length: {MEMBER_BODY_BYTES_MAX}\r\n\r\n"
     with closing(Caller((HOST, listener.node.control_port))) as caller:
         check_refused(caller.call(head.encode()), 401)
         assert caller.is_ended()
