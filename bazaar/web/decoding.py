@@ -5,6 +5,7 @@ What a request may hold is said by a msgspec type. A request that does not fit i
 sentence that names the field and what it must be.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -19,6 +20,12 @@ from bazaar.web.endpoint import Environ
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+UNKNOWN = "application/octet-stream"
+_CONTENT_TYPE = re.compile(
+    r"[\w.+-]+/[\w.+-]+(; ?(charset=utf-8|boundary=[\w'()+,./:=?-]{1,70}))?",
+    re.ASCII | re.IGNORECASE,
+)
+"""Content types as Django and DRF take them."""
 PARAMETERS_MAX = 1000
 """Parameters of one query."""
 QUERIES_CACHED_MAX, QUERY_CHARS_MAX = 10_000, 250
@@ -79,6 +86,14 @@ def check_json(environ: Environ) -> None:
 def media_type(environ: Environ) -> str:
     """Return the content type without its parameters, in lower case."""
     return str(environ.get("CONTENT_TYPE") or "").partition(";")[0].strip().lower()
+
+
+def tame_content_type(environ: Environ) -> None:
+    """Drop what Django would stumble over from a content type, or all of it."""
+    kind = environ.get("CONTENT_TYPE")
+    if kind and not _CONTENT_TYPE.fullmatch(kind):
+        bare = media_type(environ)
+        environ["CONTENT_TYPE"] = bare if _CONTENT_TYPE.fullmatch(bare) else UNKNOWN
 
 
 def decode_body(body: bytes, kind: type[Struct]) -> Any:

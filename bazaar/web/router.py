@@ -26,6 +26,7 @@ from bazaar.web.decoding import (
     decode_body,
     make_query_reader,
     read_body,
+    tame_content_type,
 )
 from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import (
@@ -329,6 +330,7 @@ class Router:
                 headers = [*headers, UNSTORED]
             return start_response(status, headers, *rest)
 
+        tame_content_type(environ)
         try:
             return self._application(environ, begin)
         finally:

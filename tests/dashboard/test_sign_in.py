@@ -17,6 +17,7 @@ from pytest_django import Settings
 
 from bazaar.settings.admin import SIGN_IN_FAILURES_MAX
 from dashboard import services
+from dashboard.site import SIGN_INS_MAX, site
 from tests.dashboard.conftest import BACKEND, Show, check_policy
 
 URLCONF = "bazaar.urls.dashboard"
@@ -131,3 +132,19 @@ def test_a_password_file_without_its_user_is_replaced(db: None, tmp_path: Path) 
     assert password
     assert path.read_text() == f"{password}\n"
     assert [one.name for one in tmp_path.iterdir()] == ["dashboard.password"]
+
+
+def test_more_sign_ins_than_are_checked_at_once_are_refused(anonymous: Client) -> None:
+    """Each costs half a second of processor, before it is known to be a stranger's."""
+    User.objects.create_superuser("admin", password=PASSWORD)
+    for _ in range(SIGN_INS_MAX):
+        assert site.sign_ins.acquire(blocking=False)
+    try:
+        assert sign_in(anonymous, PASSWORD) == 429
+        assert anonymous.get("/login/").status_code == 200
+    finally:
+        for _ in range(SIGN_INS_MAX):
+            site.sign_ins.release()
+    for _ in range(SIGN_INS_MAX + 1):  # each gives its place back
+        assert sign_in(anonymous, "wrong") == 200
+    assert sign_in(anonymous, PASSWORD) == 302
