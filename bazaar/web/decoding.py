@@ -22,10 +22,10 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 UNKNOWN = "application/octet-stream"
 _CONTENT_TYPE = re.compile(
-    r"[\w.+-]+/[\w.+-]+(; ?(charset=utf-8|boundary=[\w'()+,./:=?-]{1,70}))?",
+    r"[\w.+-]+/[\w.+-]+(; ?boundary=[\w'()+,./:=?-]{1,70})?",
     re.ASCII | re.IGNORECASE,
 )
-"""Content types as Django and DRF take them."""
+"""Content types as Django takes them; a charset makes it parse the query before any view."""
 PARAMETERS_MAX = 1000
 """Parameters of one query."""
 QUERIES_CACHED_MAX, QUERY_CHARS_MAX = 10_000, 250

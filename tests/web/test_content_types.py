@@ -11,6 +11,7 @@ KINDS = (
     "application/json; charset=base64",
     "application/json; charset=idna",
     "application/json; a*=nonsense''abc",
+    "application/json; charset=utf-8",
     "multipart/form-data",
     "multipart/form-data; boundary=\xff",
     "multipart/form-data; boundary=" + "b" * 200,
@@ -23,7 +24,7 @@ KINDS = (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("target", ["/no?a=1", "/no?a=%ff", "/?a=%zz"])
+@pytest.mark.parametrize("target", ["/no?a=1", "/no?a=%ff", "/?a=%zz", "/no?" + "&a=1" * 1001])
 def test_no_content_type_is_a_mistake_of_ours(
     listen: Listen, connect: Connect, kind: str, target: str
 ) -> None:
