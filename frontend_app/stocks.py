@@ -33,7 +33,7 @@ log = logging.getLogger("bazaar.frontend")
 
 UNKNOWN_NAMES_PER_S = 50.0
 UNKNOWN_NAMES_BURST = 500
-"""Questions for unknown names that the catalog is asked: at once, and then in a second."""
+"""Questions for unknown names that the catalog is asked: in a second, and at once before that."""
 
 
 class StockReader:
@@ -219,12 +219,12 @@ class StockReader:
             shared = self._share(future)
             if shared is not None and ticket.admits(shared):
                 return StockRead(shared, Source.COLLAPSED)
-        # Without a lease nothing is heard, so nothing may be shared or entry.
+        # Without a lease nothing is heard, so nothing may be shared or stored.
         return StockRead(self._ask(stock_name)[0], Source.BYPASS)
 
     def _ask(self, stock_name: str, *, to_keep: bool = False) -> tuple[StockEntry, bool]:
         """
-        Return a stock from the catalog, and whether it may be entry and shared.
+        Return a stock from the catalog, and whether it may be stored and shared.
 
         Raises UnknownStock, Busy (definite), Unreachable.
         """
