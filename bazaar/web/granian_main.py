@@ -35,6 +35,12 @@ def serve_worker(_id: int, application: Callable[..., Any], sock: Any, *_: objec
     serve(application, [listener])
 
 
+def resolve(host: str, port: int) -> str:
+    """Return the first address of a host: granian takes no names. Raises OSError."""
+    _, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return str(address[0])
+
+
 def main() -> None:
     """Run the workers until a signal ends them."""
     parser = argparse.ArgumentParser(prog="granian_main", description="Serve one role.")
@@ -46,7 +52,7 @@ def main() -> None:
     options = parser.parse_args()
     server = Granian(
         options.application,
-        address=options.host,
+        address=resolve(options.host, options.port),
         port=options.port,
         interface=Interfaces.WSGI,
         workers=options.workers,
