@@ -272,6 +272,13 @@ def test_a_replica_with_a_damaged_database_is_left_out(new_cluster: NewCluster) 
     live.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
 
 
+def test_every_file_of_a_cluster_is_for_its_owner_only(cluster: LiveCluster) -> None:
+    """Whoever reads the dashboard's sessions signs in as its admin."""
+    files = list(cluster.data.root.rglob("*"))
+    assert "dashboard.sqlite3" in {file.name for file in files}
+    assert [file for file in files if file.lstat().st_mode & 0o077 and not file.is_symlink()] == []
+
+
 def test_no_process_of_a_cluster_is_open_to_others(cluster: LiveCluster) -> None:
     data = cluster.data
     assert data.root.stat().st_mode & 0o077 == 0

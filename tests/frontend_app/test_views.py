@@ -91,6 +91,16 @@ def test_no_cache_asks_the_catalog(catalog: FakeCatalog, directive: str) -> None
     assert len(catalog.asked) == 2
 
 
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("directive", ["xno-cache", "no-cachex", "max-age=0", "private"])
+def test_what_only_looks_like_no_cache_is_answered_from_memory(
+    catalog: FakeCatalog, directive: str
+) -> None:
+    get(STOCKS)
+    assert get(STOCKS, **{"Cache-Control": directive})[1]["quantity"] == 1000
+    assert len(catalog.asked) == 1
+
+
 def test_a_stale_answer_says_so(reader: StockReader, catalog: FakeCatalog) -> None:
     get(STOCKS)
     assert "warning" not in call("GET", STOCKS).headers

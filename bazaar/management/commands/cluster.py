@@ -14,7 +14,7 @@ from bazaar.cluster.arguments import read_choice, read_environ
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import CommandFailed
 from bazaar.cluster.init import InitOptions
-from bazaar.cluster.launch import SERVERS
+from bazaar.cluster.launch import OWNER_ONLY, SERVERS
 from bazaar.cluster.locks import hold, is_held
 from bazaar.cluster.operations import SIGNALS, Cluster
 from bazaar.cluster.snapshot import Health
@@ -77,6 +77,7 @@ class Command(OneLineCommand):
 
     def run(self, options: dict[str, Any]) -> int:
         """Run one verb. Raises CommandFailed, SettingsError."""
+        os.umask(OWNER_ONLY)
         environ, verb = read_environ(os.environ, options), options["verb"]
         if verb in ("init", "up", "status", "down"):
             return getattr(self, f"do_{verb}")(environ, options) or exits.OK
