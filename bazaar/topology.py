@@ -100,9 +100,14 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return f"http://{format_address(self.host, self.port)}"
 
 
+def format_host(host: str) -> str:
+    """Return a host as URLs have it: with brackets around IPv6."""
+    return f"[{host}]" if ":" in host else host
+
+
 def format_address(host: str, port: int) -> str:
-    """Return an address as URLs have it: with brackets around IPv6."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    """Return an address as URLs have it."""
+    return f"{format_host(host)}:{port}"
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

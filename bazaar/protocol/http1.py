@@ -22,6 +22,8 @@ from httptools import (
 )
 from msgspec import Struct
 
+from bazaar.topology import format_address
+
 HEAD_BYTES_MAX = 64 * 1024
 """First line and headers of one message; also all that comes without a piece of the body."""
 HEADERS_MAX = 100
@@ -282,8 +284,7 @@ def pack_request(
     """
     if not _TARGET.fullmatch(target):
         raise ValueError(f"{target[:80]!r} is not the path of a request")
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    lines = [f"{method} {target} HTTP/1.1\r\nHost: {host}:{address[1]}\r\n"]
+    lines = [f"{method} {target} HTTP/1.1\r\nHost: {format_address(*address)}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
     if body or method != "GET":
         lines.append(f"Content-Length: {len(body)}\r\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bazaar.settings import env
-from bazaar.topology import Role
+from bazaar.topology import Role, format_host
 
 BASE_DIR = env.ROOT
 BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
@@ -22,7 +22,7 @@ SECRET_KEY = "no role, no sessions: this key signs nothing"  # noqa: S105
 DEBUG = False
 ALLOWED_HOSTS = sorted(
     {"localhost", "127.0.0.1", "[::1]"}
-    | {f"[{node.host}]" if ":" in node.host else node.host for _, node in BAZAAR_TOPOLOGY.nodes()}
+    | {format_host(node.host) for _, node in BAZAAR_TOPOLOGY.nodes()}
     | set(filter(None, os.environ.get("BAZAAR_ALLOWED_HOSTS", "").split(",")))
 )
 INSTALLED_APPS = ["bazaar.apps.BazaarConfig", "rest_framework", "django.contrib.staticfiles"]
