@@ -76,6 +76,16 @@ class Process:
         while self.backlog and not self.is_paused:
             self.backlog.popleft()()
 
+    def start_if_dead(self) -> None:
+        """Begin a life, unless it has one."""
+        if not self.is_up:
+            self.start()
+
+    def resume_if_paused(self) -> None:
+        """Hear again, if it does not."""
+        if self.is_paused:
+            self.resume()
+
     def after(self, delay_s: float, action: Action) -> None:
         """Let `action` happen in this life, `delay_s` from now or when it is resumed later."""
         self.network.events.after(delay_s, partial(self._fire, self.life, action))

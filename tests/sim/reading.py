@@ -111,8 +111,8 @@ class ReadingBazaar:
         self.network.cuts.clear()
         self.network.slow_s.clear()
         for process in self.processes:
-            _resume(process)
-            _restart(process)
+            process.resume_if_paused()
+            process.start_if_dead()
 
     def _check_end(self) -> None:
         assert self.checks.reads > 0, "nothing was read"
@@ -153,11 +153,11 @@ class ReadingBazaar:
 
     def _pause(self, process: Process) -> None:
         process.pause()
-        self.events.after(self.rng.uniform(*PAUSED_S), partial(_resume, process))
+        self.events.after(self.rng.uniform(*PAUSED_S), process.resume_if_paused)
 
     def _crash(self, process: Process) -> None:
         process.crash()
-        self.events.after(self.rng.uniform(*DOWN_S), partial(_restart, process))
+        self.events.after(self.rng.uniform(*DOWN_S), process.start_if_dead)
 
     def _add_client(self, name: str, act: Callable[[], None]) -> None:
         client = Caller(name, self.tasks)
@@ -198,16 +198,6 @@ def _repeat(act: Callable[[], None]) -> None:
             act()
         except Failure:
             continue
-
-
-def _restart(process: Process) -> None:
-    if not process.is_up:
-        process.start()
-
-
-def _resume(process: Process) -> None:
-    if process.is_paused:
-        process.resume()
 
 
 def _fill_database() -> None:

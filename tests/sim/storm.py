@@ -82,7 +82,7 @@ class Storm:
             process.fuse = 0
             if process.is_paused:
                 process.resume()
-            _restart(process)
+            process.start_if_dead()
 
     def crash_replica(self) -> None:
         self._crash(self.rng.choice(self.replicas))
@@ -104,12 +104,12 @@ class Storm:
         """Let a process die before or after one of its next writes is durable."""
         process = self.rng.choice((self.catalog, *self.replicas))
         process.fuse = self.rng.randint(1, FUSE_POINTS_MAX)
-        self.events.after(self._between(DOWN_S) + 0.5, partial(_restart, process))
+        self.events.after(self._between(DOWN_S) + 0.5, process.start_if_dead)
 
     def wipe_replica(self) -> None:
         replica = self.rng.choice(self.replicas)
         replica.wipe()
-        self.events.after(self._between(DOWN_S), partial(_restart, replica))
+        self.events.after(self._between(DOWN_S), replica.start_if_dead)
 
     def pause_leader(self) -> None:
         self._pause(self._leader())
@@ -135,11 +135,11 @@ class Storm:
 
     def _crash(self, process: Process) -> None:
         process.crash()
-        self.events.after(self._between(DOWN_S), partial(_restart, process))
+        self.events.after(self._between(DOWN_S), process.start_if_dead)
 
     def _pause(self, process: Process) -> None:
         process.pause()
-        self.events.after(self._between(PAUSED_S), partial(_resume, process))
+        self.events.after(self._between(PAUSED_S), process.resume_if_paused)
 
     def _cut(self, links: Sequence[tuple[str, str]]) -> None:
         self.network.note(f"cut {links}")
@@ -153,13 +153,3 @@ class Storm:
         """Return who leads the current term, or anybody."""
         leader = self.catalog.leadership.leader
         return self.replicas[leader - 1] if leader else self.rng.choice(self.replicas)
-
-
-def _restart(process: Process) -> None:
-    if not process.is_up:
-        process.start()
-
-
-def _resume(process: Process) -> None:
-    if process.is_paused:
-        process.resume()
