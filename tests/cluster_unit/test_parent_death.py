@@ -5,12 +5,10 @@ import subprocess
 import sys
 
 import psutil
-import pytest
 
 from bazaar.clock import wait_until
 from bazaar.cluster.parent_death import PARENT_VARIABLE
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tie is the Linux kernel's")
 TIMEOUT_S = 10.0
 # A parent that starts a tied child, says its pid and then waits for ever.
 PARENT = f"""
