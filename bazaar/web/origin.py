@@ -58,5 +58,5 @@ def check_sender(environ: Environ) -> None:
 
 def _scheme(environ: Environ) -> str:
     """Return how the client reached us; a proxy in front may speak HTTPS (BAZAAR_HTTPS)."""
-    header = getattr(settings, "SECURE_PROXY_SSL_HEADER", None)
+    header = settings.SECURE_PROXY_SSL_HEADER
     return "https" if header and environ.get(header[0]) == header[1] else "http"

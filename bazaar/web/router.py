@@ -1,8 +1,9 @@
 """
 The router: answers the requests of programs before Django is asked.
 
-In this order: size, body, signature, method, decoding, the handler, encoding. Whatever fails on the
-way becomes the endpoint's own kind of error. Browsers and unknown paths go on to Django, where the
+From its head alone (`admit`): host, origin, signature, and how long the body may be. Then, once all of
+it is there: method, decoding, the handler, encoding. Whatever fails on the way becomes the endpoint's
+own kind of error. Browsers and unknown paths go on to Django, where the
 same endpoints are shown by `view`.
 """
 
@@ -78,7 +79,7 @@ class Route:
         self._is_for_members, self._bytes_max = endpoint.is_for_members, endpoint.body_bytes_max
         self._read_query = _make_reader(self.action)
         self._call = self.action.call if self.action else None
-        self.is_for_pages_of_ours = (
+        self.is_public_change = (  # so no page of another site may send it
             not endpoint.is_for_members and self.action is not None and self.action.changes
         )
         self._headers: Headers = [("Content-Type", JSON), UNSTORED]
@@ -287,7 +288,7 @@ class Router:
     def _check_origin(self, environ: Environ, route: Route | None) -> None:
         try:
             self._hosts.check(environ)
-            if route is not None and route.is_for_pages_of_ours:
+            if route is not None and route.is_public_change:
                 check_sender(environ)
         except EndpointRefusedError as refused:
             shown = route or self._unknown
