@@ -1,10 +1,10 @@
 """
 The router: answers the requests of programs before Django is asked.
 
-From its head alone (`admit`): host, origin, signature, and how long the body may be. Then, once all of
-it is there: method, decoding, the handler, encoding. Whatever fails on the way becomes the endpoint's
-own kind of error. Browsers and unknown paths go on to Django, where the
-same endpoints are shown by `view`.
+From its head alone (`admit`): host, origin, signature, and how long the body may be. Once all of it
+is there: method, decoding, the handler, encoding. Whatever fails on the way becomes the endpoint's
+own kind of error. Browsers and unknown paths go on to Django, where the same endpoints are shown by
+`view`.
 """
 
 import logging
