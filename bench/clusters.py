@@ -6,12 +6,15 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from bazaar.cluster.ports import free_topology
+from bazaar.cluster.temporary import TemporaryCluster
 from bazaar.topology import Role
 from bench import processes
 from tests.cluster.conftest import LiveCluster
 
+Running = TypeVar("Running", bound=TemporaryCluster)
 MEMBER_ROLES = (Role.CATALOG, Role.ORDER, Role.FRONT_END)
 """Of the processes that serve clients and each other."""
 
@@ -55,7 +58,7 @@ def prepared(folder: Path, *options: str, replicas: int = 3, stocks: str = "aste
 
 
 @contextlib.contextmanager
-def running(cluster: OwnCluster) -> Iterator[OwnCluster]:
+def running(cluster: Running) -> Iterator[Running]:
     """Run a cluster."""
     try:
         cluster.up()

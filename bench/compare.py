@@ -20,6 +20,7 @@ from bazaar.cluster.temporary import TemporaryCluster
 from bazaar.settings import env
 from bench import trading, wrk
 from bench.cache import ask
+from bench.clusters import running
 from bench.field import FIRST_ORDERS_S, STOCK_PATH
 from bench.numbers import ratio
 from bench.queries import ORDER_PATHS
@@ -91,17 +92,13 @@ def checked_out(revision: str, folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, root: Path, server: str) -> Iterator[str]:
+def traded_with(folder: Path, root: Path, server: str) -> Iterator[str]:
     """Run a cluster with a few orders; give the address of its front end."""
-    cluster = OtherCluster(folder, root, server)
-    try:
-        cluster.up()
+    with running(OtherCluster(folder, root, server)) as cluster:
         url = cluster.topology.front_ends[0].url
         trading.run(trading.Spec(url=url, clients=8, seconds=FIRST_ORDERS_S))
         ask(url + STOCK_PATH)
         yield url
-    finally:
-        cluster.end()
 
 
 def row(here: Cell, there: Cell) -> tuple[str, ...]:
@@ -126,7 +123,7 @@ def main(arguments: Sequence[str]) -> int:
         tree = stack.enter_context(checked_out(options.revision, folder))
         roots = {HERE: env.ROOT, THERE: tree}
         urls = {
-            name: stack.enter_context(running(folder / name, root, options.server))
+            name: stack.enter_context(traded_with(folder / name, root, options.server))
             for name, root in roots.items()
         }
         compared = Comparison(urls, options.rounds, options.seconds)
