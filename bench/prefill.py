@@ -10,12 +10,14 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
 from bazaar.cluster.data_dir import DataDir
-from bazaar.core.digest import GENESIS, extend
-from bazaar.core.types import Order, OrderNo, TradeType
+from bazaar.core.digest import extend
+from bazaar.core.types import START, Head, Order, OrderNo, StockChange, TradeType, Version
+from bazaar.runtime.sequence_store import HEAD_COLUMNS, HEAD_JOINS, make_head
 from bazaar.topology import Topology
 
 TERM = 1
@@ -34,6 +36,14 @@ _ENTRY = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _COLUMNS = "order_no, key, stock_name, trade_type, quantity, digest"
+_CHANGE_COLUMNS = "position, change_no, stock_name, price, opening, issued, version, digest"
+_CHANGE = (
+    f"INSERT INTO catalog_app_stockchange ({_CHANGE_COLUMNS})"  # noqa: S608 - names of our own
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_HEAD = f"SELECT {HEAD_COLUMNS} FROM (SELECT 1)" + HEAD_JOINS.format(  # noqa: S608
+    table="catalog_app_entry", changes="catalog_app_stockchange"
+)
 _STOCK = (
     "INSERT INTO catalog_app_stock"
     " (name, price, quantity, opening, issued, trade_volume, version)"
@@ -56,7 +66,7 @@ def _fill_ledger(catalog: Path, orders: int) -> None:
         _hurry(connection)
         names = [row[0] for row in connection.execute("SELECT name FROM catalog_app_stock")]
         connection.execute("BEGIN")
-        connection.executemany(_ENTRY, rows(names, orders))
+        connection.executemany(_ENTRY, rows(names, orders, _head(connection)))
         connection.execute(
             "UPDATE catalog_app_stock SET (version, trade_volume) = (SELECT 1 + COUNT(*),"
             " TOTAL(quantity) FROM catalog_app_entry WHERE stock_name = name)"
@@ -73,20 +83,32 @@ def _fill_log(log: Path, catalog: Path) -> None:
             f"INSERT INTO order_app_logentry ({_COLUMNS})"  # noqa: S608 - names of our own
             f" SELECT {_COLUMNS} FROM catalog.catalog_app_entry ORDER BY order_no"
         )
+        connection.execute(
+            f"INSERT INTO order_app_stockchange ({_CHANGE_COLUMNS})"  # noqa: S608
+            f" SELECT {_CHANGE_COLUMNS} FROM catalog.catalog_app_stockchange ORDER BY position"
+        )
 
 
-def rows(names: list[str], orders: int) -> Iterator[tuple[object, ...]]:
-    """Yield the rows of the ledger: each stock is bought, then sold, by one share."""
+def _head(catalog: sqlite3.Connection) -> Head:
+    """Return where a ledger ends."""
+    return make_head(catalog.execute(_HEAD).fetchone())
+
+
+def rows(names: list[str], orders: int, head: Head = START) -> Iterator[tuple[object, ...]]:
+    """
+    Yield the rows of the ledger: each stock is bought, then sold, by one share.
+
+    head: where the ledger ends before; it has no orders.
+    """
     chance = random.Random(orders)  # noqa: S311 - keys of a benchmark
-    digest = GENESIS
     for at in range(orders):
         name = names[at // 2 % len(names)]
         side = TradeType.SELL if at % 2 else TradeType.BUY
         key = UUID(int=chance.getrandbits(KEY_BITS), version=4)
         order = Order(OrderNo(at + 1), key, name, side, 1)
-        digest = extend(digest, order)
+        head = extend(head, order)
         version = 2 + at // 2 // len(names) * 2 + at % 2
-        yield order.order_no, key.hex, name, side.value, 1, TERM, digest, version
+        yield order.order_no, key.hex, name, side.value, 1, TERM, head.digest, version
 
 
 def cut(data: DataDir, name: str, orders: int) -> None:
@@ -105,6 +127,13 @@ def add_stocks(data: DataDir, names: list[str]) -> None:
         _hurry(connection)
         connection.execute("BEGIN")
         connection.executemany(_STOCK, ((name,) for name in names))
+        head = _head(connection)
+        for name in names:
+            change = StockChange(name, Decimal("10.00"), 10**6, 2 * 10**6, Version(1))
+            head = extend(head, change)
+            fields = (name, str(change.price), change.opening, change.issued, change.version)
+            numbers = (head.position, head.position - head.order_no)
+            connection.execute(_CHANGE, (*numbers, *fields, head.digest))
         connection.execute("COMMIT")
 
 

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
-from bazaar.runtime.order_table import order_constraints
+from bazaar.runtime.sequence_models import StockChangeRow, order_constraints
 
 
 class Stock(models.Model):
@@ -70,6 +70,10 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_no}: {self.trade_type} {self.quantity} {self.stock_id}"
+
+
+class StockChange(StockChangeRow):
+    """One listing, or one price, at its place in the ledger."""
 
 
 class Leadership(models.Model):

@@ -7,21 +7,20 @@ from typing import Any
 from bazaar.core import types
 from bazaar.core.election import Leadership
 from bazaar.core.failures import UnknownStock
-from bazaar.core.types import ReplicaId, Term, Version
+from bazaar.core.types import ReplicaId, Term, Version, tidy
 from bazaar.protocol.messages import StockBody
 from bazaar.protocol.stored_rows import ListingBody
-from bazaar.runtime.order_table import OrderTable
+from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.transactions import read
 from catalog_app.models import Entry, HolderRegistration, Stock
 
-LEDGER = OrderTable("catalog_app_entry", "term", "version")
+LEDGER = SequenceStore("catalog_app_entry", "catalog_app_stockchange", "term", "version")
 STOCKS = (
     "SELECT name, price, quantity, opening, issued, trade_volume, version"
     " FROM catalog_app_stock WHERE name IN ({})"
 )
 _STOCK = STOCKS.format("?")
 _LEADERSHIP = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
-_CENTS = Decimal("0.01")
 
 
 def get_leadership() -> Leadership:
@@ -47,7 +46,7 @@ def list_stocks(*, after: int, limit: int) -> ListingBody:
     newest = Entry.objects.order_by("-order_no").values("order_no")[:1]
     stocks = list(Stock.objects.annotate(last=newest).filter(pk__gt=after).order_by("pk")[:limit])
     if not stocks:
-        return ListingBody(stocks=(), end=after, last=LEDGER.head[0])
+        return ListingBody(stocks=(), end=after, last=LEDGER.head.order_no)
     bodies = tuple(
         StockBody(
             name=stock.name,
@@ -83,9 +82,3 @@ def make_stock(row: tuple[Any, ...], price: Decimal) -> types.Stock:
     """Return the stock of a row of STOCKS, at a price of the same value as the row's."""
     name, _, quantity, opening, issued, trade_volume, version = row
     return types.Stock(name, price, quantity, opening, issued, trade_volume, Version(version))
-
-
-def tidy(price: Decimal) -> Decimal:
-    """Return a price with two decimals, or with as many as it needs."""
-    cents = price.quantize(_CENTS)
-    return cents if cents == price else price

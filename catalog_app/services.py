@@ -13,7 +13,7 @@ from django.db import transaction
 from bazaar import clock
 from bazaar.core import types
 from bazaar.core.election import Leadership, claim_term
-from bazaar.core.failures import Busy, Failure, StaleTerm, UnknownStock
+from bazaar.core.failures import Busy, Failure, NotReplicated, StaleTerm, UnknownStock
 from bazaar.core.ledger import (
     Batch,
     BatchAnswer,
@@ -23,7 +23,7 @@ from bazaar.core.ledger import (
     decide_batch,
     reprice,
 )
-from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
+from bazaar.core.types import Order, Position, ReplicaId, Term, Trade, TradeType, tidy
 from bazaar.protocol.messages import HolderBody
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import write_transaction
@@ -38,6 +38,9 @@ HOLDERS_MAX = 500
 """Processes that may hold leases at once; each may have to be notified of a change."""
 REGISTRATIONS_MAX = 5000
 """Registrations that are known at once: leases that run, and those that are remembered."""
+CONFIRM_TIMEOUT_S = 3.0
+"""For a leader to copy what the catalog decided without it, an election included."""
+CONFIRM_RETRY_S = 0.05
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
@@ -90,14 +93,13 @@ def _invalidating(stocks: Sequence[types.Stock]) -> Iterator[None]:
 
 def _page_for(batch: Batch, facts: LedgerFacts, decision: Decision) -> Page:
     """Return what the leader's log lacks: as a rule just what was decided."""
-    if batch.after != facts.last:
+    if batch.after != facts.head.position:
         return selectors.LEDGER.page(batch.after, wiring.page_orders_max())
     return Page(
-        after=facts.last,
-        previous=facts.digest,
-        orders=decision.orders,
-        digest=decision.digest,
-        last=OrderNo(facts.last + len(decision.orders)),
+        after=facts.head,
+        entries=decision.orders,
+        digest=decision.head.digest,
+        last=decision.head.position,
     )
 
 
@@ -105,20 +107,41 @@ def trade_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> 
     """
     Trade without a leader, as the seed's catalog does, under the current term.
 
-    The order gets its place in the ledger, and the replicas take it from there with the next batch.
-    Raises UnknownStock, InsufficientQuantity, Overstock: definite.
+    The order gets its place in the ledger; then the leader has it copied (I3). Raises UnknownStock,
+    InsufficientQuantity, Overstock: definite. Raises NotReplicated (indefinite): no leader took it.
     """
     trade = Trade(uuid4(), stock_name, trade_type, quantity)
     while True:
-        leadership, (last, _) = selectors.get_leadership(), selectors.LEDGER.head
+        leadership, after = selectors.get_leadership(), selectors.LEDGER.head.position
         try:
-            answer = place_batch(batch=Batch(leadership.term, leadership.leader, last, (trade,)))
+            answer = place_batch(batch=Batch(leadership.term, leadership.leader, after, (trade,)))
         except StaleTerm:
             continue  # an election came between; its successor is as good
         (placed,) = answer.answers
         if isinstance(placed, Failure):
             raise placed
+        _confirm(answer.page.end)
         return placed
+
+
+def _confirm(position: Position) -> None:
+    """
+    Have the leader copy an entry that was decided without it (I3).
+
+    Raises NotReplicated (indefinite): it is in the ledger, and no leader took it in time. Before
+    the first leader there is nobody to copy it.
+    """
+    until_s = clock.monotonic_s() + CONFIRM_TIMEOUT_S
+    while (leadership := selectors.get_leadership()).leader is not None:
+        try:
+            wiring.replicas()[leadership.leader].confirm(position)
+        except Failure as failure:
+            if clock.monotonic_s() >= until_s:
+                message = "It is in the ledger, but no leader has copied it yet"
+                raise NotReplicated(f"{message}: {failure.message}") from failure
+            clock.wait(CONFIRM_RETRY_S)
+        else:
+            return
 
 
 def claim_leadership(*, term: Term, leader: ReplicaId) -> Leadership:
@@ -146,18 +169,17 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
     """
     Change a stock's price and return it as it is now.
 
-    No reader sees the old one afterwards (I7).
+    No reader sees the old one afterwards (I7), and it is as durable as an order (I3).
 
-    price: > 0, at most 11 digits before and 4 after the point. Raises UnknownStock (definite).
+    price: > 0, at most 11 digits before and 4 after the point. Raises UnknownStock (definite),
+    NotReplicated (indefinite): it is changed, and no leader has copied it yet.
     """
-    with wiring.writer(), _settling(), transaction.atomic():
+    with wiring.writer(), _settling(), write_transaction() as database:
         before = selectors.get_stock(stock_name=stock_name)
-        after = reprice(before, selectors.tidy(price))
+        after = reprice(before, tidy(price))
         with _invalidating([after]):
-            changed = Stock.objects.filter(name=stock_name, version=before.version).update(
-                price=after.price, version=after.version
-            )
-            assert changed == 1, "only one writer changes a stock at a time"
+            position = store.change_price(database, after)
+    _confirm(position)
     events.emit(
         log,
         logging.INFO,
@@ -240,8 +262,11 @@ def load_stocks(*, name: str) -> int:
 
     Return how many, 0 when the catalog has stocks already.
     """
-    with transaction.atomic():
+    with wiring.writer(), transaction.atomic():
         if Stock.objects.exists():
             return 0
         call_command("loaddata", str(FIXTURES / f"{name}.json"), verbosity=0)
-        return Stock.objects.count()
+        listed = selectors.list_stocks(after=0, limit=Stock.objects.count()).stocks
+        with write_transaction() as database:
+            store.list_stocks(database, [stock.to_core() for stock in listed])
+        return len(listed)

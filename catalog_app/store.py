@@ -12,18 +12,18 @@ from uuid import UUID
 
 from django.db import connection
 
-from bazaar.core.digest import GENESIS, link
-from bazaar.core.ledger import Batch, Decision, LedgerFacts
-from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
+from bazaar.core.digest import link
+from bazaar.core.ledger import Batch, Decision, LedgerFacts, describe
+from bazaar.core.types import Position, ReplicaId, Stock, Term, Version
+from bazaar.runtime.sequence_store import HEAD_COLUMNS, make_head
 from catalog_app.selectors import LEDGER, STOCKS, make_stock
 
 _LEADERSHIP_AND_HEAD = (
-    "SELECT leadership.term, leadership.leader, entry.order_no, entry.digest"
-    " FROM catalog_app_leadership leadership LEFT JOIN catalog_app_entry entry"
-    " ON entry.order_no = (SELECT MAX(order_no) FROM catalog_app_entry)"
-    " WHERE leadership.id = 1"
+    f"SELECT leadership.term, leadership.leader, {HEAD_COLUMNS}"  # noqa: S608 - our own names
+    f" FROM catalog_app_leadership leadership{LEDGER.head_joins} WHERE leadership.id = 1"
 )
 _END_LEASES = "UPDATE catalog_app_holderregistration SET is_over = %s WHERE holder_id IN ({})"
+_CHANGE = "UPDATE catalog_app_stock SET price = ?, version = ? WHERE name = ? AND version = ?"
 _UPDATE = (
     "UPDATE catalog_app_stock SET quantity = ?, trade_volume = ?, version = ?"
     " WHERE name = ? AND version = ?"
@@ -32,14 +32,13 @@ _UPDATE = (
 
 def read_facts(database: Connection, batch: Batch) -> LedgerFacts:
     """Return the facts for a decision; database: in the deciding transaction."""
-    term, leader, last, digest = database.execute(_LEADERSHIP_AND_HEAD).fetchone()
+    term, leader, *head = database.execute(_LEADERSHIP_AND_HEAD).fetchone()
     names = sorted({trade.stock_name for trade in batch.trades})
     stocks = database.execute(STOCKS.format(", ".join("?" * len(names))), names)
     return LedgerFacts(
         term=Term(term),
         leader=None if leader is None else ReplicaId(leader),
-        last=OrderNo(last or 0),
-        digest=Digest(digest) if digest else GENESIS,
+        head=make_head(head),
         known=LEDGER.find([trade.key for trade in batch.trades], database.execute),
         stocks={row[0]: make_stock(row, Decimal(str(row[1]))) for row in stocks},
     )
@@ -50,7 +49,7 @@ def write(database: Connection, facts: LedgerFacts, decision: Decision) -> None:
     if not decision.orders:
         return
     more = [(facts.term, version) for version in decision.versions]
-    LEDGER.insert(database, link(facts.digest, decision.orders), more)
+    LEDGER.insert(database, link(facts.head, decision.orders), more)
     for stock in decision.stocks:
         before = facts.stocks[stock.name]
         updated = database.execute(
@@ -58,6 +57,25 @@ def write(database: Connection, facts: LedgerFacts, decision: Decision) -> None:
             (stock.quantity, stock.trade_volume, stock.version, stock.name, before.version),
         )
         assert updated.rowcount == 1, "only one writer changes a stock at a time"
+
+
+def list_stocks(database: Connection, stocks: Sequence[Stock]) -> None:
+    """Append the listing of stocks to the ledger; database: in a transaction."""
+    LEDGER.insert(database, link(LEDGER.read_head(), map(describe, stocks)))
+
+
+def change_price(database: Connection, stock: Stock) -> Position:
+    """
+    Append a stock's new price to the ledger and change the stock; return the entry's position.
+
+    stock: with its next version. database: in a transaction.
+    """
+    ((entry, head),) = link(LEDGER.read_head(), [describe(stock)])
+    LEDGER.insert(database, [(entry, head)])
+    before = Version(stock.version - 1)
+    updated = database.execute(_CHANGE, (str(stock.price), stock.version, stock.name, before))
+    assert updated.rowcount == 1, "only one writer changes a stock at a time"
+    return head.position
 
 
 def end_leases(holder_ids: Sequence[str]) -> None:

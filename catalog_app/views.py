@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from bazaar.core.failures import UnknownStock
-from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
+from bazaar.core.types import OrderNo, Position, ReplicaId, Term, TradeType
 from bazaar.protocol import examples, messages
 from bazaar.protocol.statuses import CatalogStatus
-from bazaar.protocol.stored_rows import ROWS_MAX, FoundBody, ListingBody, RowsBody
+from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
 from catalog_app import selectors, serializers, services, wiring
 
@@ -82,7 +82,7 @@ def place_batch(body: messages.BatchBody) -> messages.BatchAnswerBody:
     Decide the trades of a leader.
 
     POST `{"term", "leader", "after", "trades"}` answers `{"answers", "page"}`: one answer a trade,
-    and the orders that the leader's log lacks after order `after`. 409 when the term is not the
+    and the entries that the leader's log lacks after position `after`. 409 when the term is not the
     current one, or `after` is past the ledger. A key that is known gets the order it has.
     """
     return messages.BatchAnswerBody.from_core(services.place_batch(batch=body.to_core()))
@@ -92,11 +92,11 @@ def show_ledger(query: examples.PageQuery) -> messages.PageBody:
     """
     Return a page of the ledger.
 
-    GET `?after=&limit=` answers `{"after", "previous", "orders", "digest", "last"}`, at most 5,000
-    orders; 409 when the ledger ends before `after`. 0 is the beginning.
+    GET `?after=&limit=` answers `{"after", "order_no", "previous", "orders", "changes", "digest",
+    "last"}`, at most 5,000 entries; 409 when the ledger ends before `after`. 0 is the beginning.
     """
-    limit = min(query.limit, messages.ORDERS_MAX)
-    return messages.PageBody.from_core(selectors.LEDGER.page(OrderNo(query.after), limit))
+    limit = min(query.limit, messages.ENTRIES_MAX)
+    return messages.PageBody.from_core(selectors.LEDGER.page(Position(query.after), limit))
 
 
 def show_leadership() -> messages.LeadershipBody:
@@ -121,8 +121,9 @@ def change_price(body: messages.PriceBody) -> messages.StockBody:
     """
     Change the price of a stock.
 
-    POST `{"stock_name", "price"}` answers the stock with its new version; 404 when there is none. A
-    price is above 0, with at most 11 digits before and 4 after the point.
+    POST `{"stock_name", "price"}` answers the stock with its new version; 404 when there is none;
+    503 when it is changed and no leader has copied it yet. A price is above 0, with at most 11
+    digits before and 4 after the point.
     """
     price = serializers.check_price(body.price)
     stock = services.change_price(stock_name=body.stock_name, price=price)
@@ -170,6 +171,16 @@ def list_rows(query: examples.PageQuery) -> RowsBody:
     return selectors.LEDGER.list_rows(OrderNo(query.after), min(query.limit, ROWS_MAX))
 
 
+def list_changes(query: examples.PageQuery) -> ChangesBody:
+    """
+    Return stock changes of the ledger as they are stored.
+
+    GET `?after=&limit=` answers `{"changes": [[position, change_no, stock_name, price, opening,
+    issued, version, digest], ...], "last"}`, at most 5,000 rows.
+    """
+    return selectors.LEDGER.list_changes(Position(query.after), min(query.limit, ROWS_MAX))
+
+
 def list_stocks(query: examples.PageQuery) -> ListingBody:
     """
     Return stocks in the order in which they were listed.
@@ -209,6 +220,7 @@ ENDPOINTS = (
     Endpoint("/renew", post(renew_holder, messages.HolderBody, examples.HOLD), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),
+    Endpoint("/changes", get(list_changes, examples.PageQuery), ports=CONTROL),
     Endpoint("/stocks", get(list_stocks, examples.PageQuery), ports=CONTROL),
     Endpoint("/status", get(status), ports=CONTROL),
 )

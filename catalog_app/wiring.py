@@ -67,15 +67,20 @@ def lease_table() -> LeaseTableShell:
 
 
 @cache
-def leader_protection() -> LeaderProtection:
-    """Return the protection of a new leader."""
-    clients = {
+def replicas() -> dict[ReplicaId, ReplicaClient]:
+    """Return a client of each order replica."""
+    return {
         ReplicaId(node.id): ReplicaClient.at(
             node, settings.BAZAAR_SECRET, settings.BAZAAR_LIMITS.call_timeout_s
         )
         for node in settings.BAZAAR_TOPOLOGY.replicas
     }
-    return LeaderProtection(clients, clock.monotonic_s)
+
+
+@cache
+def leader_protection() -> LeaderProtection:
+    """Return the protection of a new leader."""
+    return LeaderProtection(replicas(), clock.monotonic_s)
 
 
 def register(holder: HolderBody) -> float:
@@ -111,7 +116,7 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
 
 def status() -> CatalogStatus:
     """Return the status."""
-    leadership, (last, digest) = selectors.get_leadership(), selectors.LEDGER.head
+    leadership, head = selectors.get_leadership(), selectors.LEDGER.head
     holders = lease_table().list_holders()
     return CatalogStatus(
         **process_status(),
@@ -121,8 +126,9 @@ def status() -> CatalogStatus:
         is_ready=True,
         term=leadership.term,
         leader=leadership.leader,
-        last=last,
-        digest=digest,
+        last=head.order_no,
+        position=head.position,
+        digest=head.digest,
         refused_callers=refusals.count,
         stocks=selectors.count_stocks(),
         holders=holders,

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
-from bazaar.runtime.order_table import order_constraints
+from bazaar.runtime.sequence_models import StockChangeRow, order_constraints
 
 
 class LogEntry(models.Model):
@@ -24,6 +24,10 @@ class LogEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_no}: {self.trade_type} {self.quantity} {self.stock_name}"
+
+
+class StockChange(StockChangeRow):
+    """One listing, or one price, at its place in the log."""
 
 
 class HeardTerm(models.Model):

@@ -20,12 +20,12 @@ from bazaar.core.flow import (
     PlaceBatch,
     ReadLedger,
     ReadPeerLog,
-    ShipOrders,
+    ShipEntries,
 )
 from bazaar.core.ledger import Answer
 from bazaar.core.replica import Replica, ReplicaState
-from bazaar.core.replication import Accepted, Append, Linked, Outbox
-from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
+from bazaar.core.replication import Accepted, Append, Outbox
+from bazaar.core.types import Linked, Order, OrderNo, Position, ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.runtime import loops
 from bazaar.runtime.group_commit import Batcher
@@ -79,8 +79,8 @@ class ReplicaShell:
         """Begin where the durable log ends; `start` makes it serve."""
         self.log, self.catalog, self.peers, self.limits = order_log, catalog, peers, limits
         self.now_s = waits.now_s
-        head = (*order_log.load_term(), *order_log.head)
-        self.machine = Replica(me, tuple(peers), order_log, head, limits.min_in_sync)
+        known, head = order_log.load_term(), order_log.head
+        self.machine = Replica(me, tuple(peers), order_log, known, head, limits.min_in_sync)
         self.shipping, self.acknowledged = waits.make_conditions(2)
         """The replicators' threads wait at one for work, a batch at the other for their answers."""
         self.begin_appends: Sequence[BeginAppend] = ()
@@ -102,11 +102,11 @@ class ReplicaShell:
         """Check the whole log, catch up, then serve; a damaged log stays out (I8)."""
         if fault := self.log.find_fault():
             self.machine.mark_corrupt()
-            events.emit(log, logging.CRITICAL, "log damaged", order_no=fault)
+            events.emit(log, logging.CRITICAL, "log damaged", at=fault)
             return
         self._reported_state = ReplicaState.FOLLOWING  # "serving" says so
         self.run(self.machine.start())
-        last, term = self.machine.last, self.machine.term
+        last, term = self.machine.head.order_no, self.machine.term
         events.emit(log, logging.INFO, "serving", last=last, term=term)
 
     def run(self, flow: Flow[Any], perform: Callable[[Effect], Any] | None = None) -> Any:
@@ -157,6 +157,14 @@ class ReplicaShell:
             self._note_lag()
         return accepted
 
+    def confirm(self, position: Position) -> None:
+        """
+        Have an entry of the ledger copied to all that are in sync.
+
+        Raises NotLeader, Corrupt (definite), Deposed, NotReplicated, Unreachable (indefinite).
+        """
+        self.run(self.machine.confirm(position))
+
     def look_up(self, order_no: OrderNo) -> Order:
         """Return an order. Raises UnknownOrder, NotServing (definite), Unreachable."""
         if self.machine.is_serving and (order := self.log.get(order_no)):
@@ -180,7 +188,7 @@ class ReplicaShell:
 
     @property
     def lag_orders(self) -> int:
-        """How many orders this replica is behind the newest it knows of."""
+        """How many entries this replica is behind the newest it knows of."""
         return max(0, self.machine.leader_last - self.machine.last)
 
     @property
@@ -206,9 +214,13 @@ class ReplicaShell:
 
     def _perform_placing(self, effect: Effect) -> Any:
         """Perform an effect of a batch; this thread itself sends to the followers."""
-        if isinstance(effect, ShipOrders):
-            self._ship(effect.orders, self.begin_appends)
+        if isinstance(effect, ShipEntries):
+            self._ship(effect.entries, self.begin_appends)
             return None
+        if isinstance(effect, AwaitFollowers):
+            until_s = self.now_s() + self.limits.replication_timeout_s
+            self._finish(until_s)
+            return self._await_followers(effect.upto, until_s)
         return self._perform(effect)
 
     def _perform(self, effect: Effect) -> Any:
@@ -220,17 +232,18 @@ class ReplicaShell:
                 return self.catalog.ledger(after, self.limits.page_orders_max)
             case ReadPeerLog(peer, after):
                 return self.peers[peer].log(after, self.limits.page_orders_max)
-            case ShipOrders(orders):
-                self._ship(orders)
+            case ShipEntries(entries):
+                self._ship(entries)
             case AwaitFollowers(upto):
-                return self._await_followers(upto)
+                until_s = self.now_s() + self.limits.replication_timeout_s
+                return self._await_followers(upto, until_s)
             case _:
                 raise AssertionError(f"a replica has no effect {effect}")
         return None
 
-    def _ship(self, orders: tuple[Linked, ...], begin_appends: Sequence[BeginAppend] = ()) -> None:
+    def _ship(self, entries: tuple[Linked, ...], begin_appends: Sequence[BeginAppend] = ()) -> None:
         """
-        Send orders from this thread where it may.
+        Send entries from this thread where it may.
 
         Leave the rest to the replicators' threads.
         """
@@ -238,7 +251,7 @@ class ReplicaShell:
         if outbox is None:
             return
         with self.shipping:
-            outbox.offer(orders)
+            outbox.offer(entries)
         is_left = not begin_appends
         for begin_append in begin_appends:
             if pending := begin_append(outbox):
@@ -257,7 +270,7 @@ class ReplicaShell:
             finally:
                 self._pending.pop(0)
 
-    def _await_followers(self, upto: OrderNo) -> int:
+    def _await_followers(self, upto: Position, until_s: float) -> int:
         """
         Wait for the in-sync followers.
 
@@ -266,8 +279,6 @@ class ReplicaShell:
         outbox = self.machine.outbox
         if outbox is None:
             raise Deposed
-        until_s = self.now_s() + self.limits.replication_timeout_s
-        self._finish(until_s)
         with self.shipping:
             is_released = self.acknowledged.wait_for(
                 lambda: self.machine.outbox is not outbox or outbox.release(upto),
@@ -295,7 +306,9 @@ class ReplicaShell:
         if self._was_behind:
             self._was_behind = False
             lag_ms = round((self.now_s() - self._caught_up_s) * 1000)
-            events.emit(log, logging.INFO, "caught up", last=self.machine.last, after_ms=lag_ms)
+            events.emit(
+                log, logging.INFO, "caught up", last=self.machine.head.order_no, after_ms=lag_ms
+            )
         self._caught_up_s = self.now_s()
 
     def _report_state(self) -> None:

@@ -74,7 +74,7 @@ class Replicator:
                 return None
             limit = self.shell.limits.page_orders_max
             append = outbox.next_append(self.follower, limit)
-            if append is None or not append.page.orders:
+            if append is None or not append.page.entries:
                 return None
             self._take_turn(outbox)
         call: PendingCall[Accepted] | None = None
@@ -95,7 +95,7 @@ class Replicator:
                 has_joined = outbox.accepted(self.follower, accepted)
             self.is_failing = False
             if has_joined:
-                self._emit(logging.INFO, "follower in sync", last=accepted.last)
+                self._emit(logging.INFO, "follower in sync", position=accepted.last)
         except GapFound as gap:
             self.is_failing = False
             with self.shell.shipping:

@@ -6,7 +6,7 @@ from uuid import uuid4
 from bazaar.core.failures import Failure, NotServing
 from bazaar.core.ledger import Answer, Page
 from bazaar.core.replication import Accepted, Append
-from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
+from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, Trade, TradeType
 from order_app import wiring
 
 
@@ -59,7 +59,16 @@ def look_up(*, order_no: OrderNo) -> Order:
     return wiring.replica().look_up(order_no)
 
 
-def read_page(*, after: OrderNo, limit: int) -> Page:
+def confirm(*, position: Position) -> None:
+    """
+    Have an entry of the ledger copied to all that are in sync.
+
+    Raises NotLeader (definite), Deposed, NotReplicated, Unreachable.
+    """
+    wiring.replica().confirm(position)
+
+
+def read_page(*, after: Position, limit: int) -> Page:
     """Return a page of this log, for a peer. Raises GapFound, NotServing (definite)."""
     shell = wiring.replica()
     if shell.machine.state == "corrupt":

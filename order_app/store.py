@@ -8,36 +8,35 @@ database.
 
 from collections.abc import Sequence
 
-from bazaar.core.replication import Linked
-from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
-from bazaar.runtime.order_table import OrderTable
+from bazaar.core.types import Digest, Head, Linked, Position, ReplicaId, Term
+from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.transactions import write_transaction
 from order_app.models import HeardTerm
 
 
-class OrderLog(OrderTable):
+class OrderLog(SequenceStore):
     """One replica's log and term in its own database."""
 
     def __init__(self) -> None:
         """Read where the log ends."""
-        super().__init__("order_app_logentry")
+        super().__init__("order_app_logentry", "order_app_stockchange")
         self._newest = self.read_head()
 
     @property
-    def head(self) -> tuple[OrderNo, Digest]:
-        """The newest order's number and digest; 0 and GENESIS for an empty log."""
+    def head(self) -> Head:
+        """Where the log ends."""
         return self._newest
 
-    def append(self, orders: Sequence[Linked]) -> None:
-        """Store orders in one transaction; durable when this returns."""
+    def append(self, entries: Sequence[Linked]) -> None:
+        """Store entries in one transaction; durable when this returns."""
         with write_transaction() as database:
-            self.insert(database, orders)
-        self._newest = (orders[-1][0].order_no, orders[-1][1])
+            self.insert(database, entries)
+        self._newest = entries[-1][1]
 
-    def digest_at(self, order_no: OrderNo) -> Digest:
-        """Return the digest up to an order that the log has; GENESIS for 0."""
-        last, digest = self._newest
-        return digest if order_no == last else super().digest_at(order_no)
+    def digest_at(self, position: Position) -> Digest:
+        """Return the digest up to an entry that the log has; GENESIS for 0."""
+        newest = self._newest
+        return newest.digest if position == newest.position else super().digest_at(position)
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:
         """Store the highest term known; durable when this returns."""

@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 
-from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType
+from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, TradeType
 from bazaar.protocol import examples, messages
 from bazaar.protocol.statuses import ReplicaStatus
-from bazaar.protocol.stored_rows import ROWS_MAX, FoundBody, RowsBody
+from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, RowsBody
 from bazaar.web.decoding import check_stock_name
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
 from order_app import serializers, services, wiring
@@ -86,11 +86,11 @@ def place_trades(body: messages.TradesBody) -> messages.AnswersBody:
 
 def take_append(body: messages.AppendBody) -> messages.AcceptedBody:
     """
-    Store orders from the leader, or take its heartbeat.
+    Store entries from the leader, or take its heartbeat.
 
     POST `{"term", "leader", "page"}` answers `{"last", "digest"}`, the new end of this log. A page
-    without orders is a heartbeat. 409 when the term is over, orders in between are missing, or the
-    two logs differ. Twice is harmless: what is there is compared and skipped.
+    without entries is a heartbeat. 409 when the term is over, entries in between are missing, or
+    the two logs differ. Twice is harmless: what is there is compared and skipped.
     """
     accepted = services.take_append(append=body.to_core())
     return messages.AcceptedBody(last=accepted.last, digest=accepted.digest)
@@ -100,11 +100,22 @@ def show_log(query: examples.PageQuery) -> messages.PageBody:
     """
     Return a page of the log.
 
-    GET `?after=&limit=` answers `{"after", "previous", "orders", "digest", "last"}`, at most 5,000
-    orders; 409 when the log ends before `after`. 0 is the beginning.
+    GET `?after=&limit=` answers `{"after", "order_no", "previous", "orders", "changes", "digest",
+    "last"}`, at most 5,000 entries; 409 when the log ends before `after`. 0 is the beginning.
     """
-    limit = min(query.limit, messages.ORDERS_MAX)
-    return messages.PageBody.from_core(services.read_page(after=OrderNo(query.after), limit=limit))
+    limit = min(query.limit, messages.ENTRIES_MAX)
+    return messages.PageBody.from_core(services.read_page(after=Position(query.after), limit=limit))
+
+
+def confirm(body: messages.ConfirmBody) -> messages.DoneBody:
+    """
+    Have an entry of the ledger copied to all replicas in sync.
+
+    POST `{"position"}` answers `{"done"}` when it is. 503 when this replica does not lead, or too
+    few took it in time. The catalog asks for it when it changed something without a leader.
+    """
+    services.confirm(position=Position(body.position))
+    return messages.DoneBody()
 
 
 def list_rows(query: examples.PageQuery) -> RowsBody:
@@ -127,6 +138,17 @@ def find_rows(query: examples.FindQuery) -> FoundBody:
     """
     limit = min(query.limit, ROWS_MAX)
     return wiring.replica().log.search(query.text, query.before, limit)
+
+
+def list_changes(query: examples.PageQuery) -> ChangesBody:
+    """
+    Return stock changes of the log as they are stored.
+
+    GET `?after=&limit=` answers `{"changes": [[position, change_no, stock_name, price, opening,
+    issued, version, digest], ...], "last"}`, at most 5,000 rows.
+    """
+    limit = min(query.limit, ROWS_MAX)
+    return wiring.replica().log.list_changes(Position(query.after), limit)
 
 
 def ping() -> messages.PingBody:
@@ -191,8 +213,10 @@ ENDPOINTS = (
         ports=BOTH,
     ),
     Endpoint("/sync", post(take_append, messages.AppendBody, examples.APPEND), ports=BOTH),
+    Endpoint("/confirm", post(confirm, messages.ConfirmBody, examples.CONFIRM), ports=CONTROL),
     Endpoint("/log", get(show_log, examples.PageQuery), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),
+    Endpoint("/changes", get(list_changes, examples.PageQuery), ports=CONTROL),
     Endpoint("/status", get(status), ports=CONTROL),
 )

@@ -1,5 +1,5 @@
 """
-A hash chain: equal digests at one number mean equal histories (I8).
+A hash chain: equal digests at one position mean equal histories (I8).
 
 Left out: signatures. The chain finds accidents (a torn page, a lost row, a wrong restore), not
 somebody's forgery of a whole log.
@@ -8,35 +8,45 @@ somebody's forgery of a whole log.
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
-from bazaar.core.types import Digest, Order
-
-GENESIS = Digest("0" * 64)
-"""The digest before the first order."""
+from bazaar.core.types import Digest, Entry, Head, Linked, Order, Position, StockChange
 
 
-def extend(digest: Digest, order: Order) -> Digest:
-    """Return the digest of a log that ends in `order`, given the one before it."""
+def write_entry(entry: Entry) -> str:
+    """Return an entry as the chain takes it."""
     # The name comes last: it is the only field that may contain the separator.
-    return extend_by_text(
-        digest,
-        f"{order.order_no}|{order.key}|{order.trade_type}|{order.quantity}|{order.stock_name}",
-    )
+    if isinstance(entry, Order):
+        what = f"{entry.order_no}|{entry.key}|{entry.trade_type}|{entry.quantity}"
+        return f"{what}|{entry.stock_name}"
+    return write_change(entry.version, str(entry.price), entry.opening, entry.issued, entry)
+
+
+def write_change(version: int, price: str, opening: int, issued: int, of: StockChange | str) -> str:
+    """Return a stock change as the chain takes it, from its fields."""
+    stock_name = of if isinstance(of, str) else of.stock_name
+    return f"stock|{version}|{price}|{opening}|{issued}|{stock_name}"
 
 
 def extend_by_text(digest: Digest, text: str) -> Digest:
-    """Return the same for an order that is written as `extend` writes it."""
+    """Return the digest after an entry that is written as `write_entry` writes it."""
     return Digest(sha256(f"{digest}|{text}".encode()).hexdigest())
 
 
-def chain(digest: Digest, orders: Iterable[Order]) -> Digest:
-    """Return the digest after all of `orders`."""
-    for order in orders:
-        digest = extend(digest, order)
-    return digest
+def extend(head: Head, entry: Entry) -> Head:
+    """Return the head of a sequence that ends in `entry`, given the one before it."""
+    order_no = entry.order_no if isinstance(entry, Order) else head.order_no
+    digest = extend_by_text(head.digest, write_entry(entry))
+    return Head(Position(head.position + 1), order_no, digest)
 
 
-def link(digest: Digest, orders: Iterable[Order]) -> Iterator[tuple[Order, Digest]]:
-    """Yield each order with the digest up to and including it."""
-    for order in orders:
-        digest = extend(digest, order)
-        yield order, digest
+def chain(head: Head, entries: Iterable[Entry]) -> Head:
+    """Return the head after all of `entries`."""
+    for entry in entries:
+        head = extend(head, entry)
+    return head
+
+
+def link(head: Head, entries: Iterable[Entry]) -> Iterator[Linked]:
+    """Yield each entry with the head up to and including it."""
+    for entry in entries:
+        head = extend(head, entry)
+        yield entry, head

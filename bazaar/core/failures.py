@@ -8,7 +8,7 @@ key, and the answer shows it. Status codes and names on the wire are in `bazaar.
 
 from typing import ClassVar, Self
 
-from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
+from bazaar.core.types import Digest, Position, ReplicaId, Term
 
 
 class Failure(Exception):  # noqa: N818 - these are answers, not accidents
@@ -105,9 +105,9 @@ class Corrupt(Failure):
 
 
 class DamagedPage(Failure):
-    """A run of orders contradicts the digest it came with; nothing of it was stored."""
+    """A run of entries contradicts the digest it came with; nothing of it was stored."""
 
-    default_message = "The orders do not have the digest they came with."
+    default_message = "The entries do not have the digest they came with."
 
 
 class StaleTerm(Failure):
@@ -162,22 +162,22 @@ class Unreachable(Failure):
 
 class GapFound(Failure):
     """
-    A log, or the ledger, lacks the orders before those of a page.
+    A log, or the ledger, lacks the entries before those of a page.
 
-    Carries the newest order that it has.
+    Carries the position of the newest one that it has.
     """
 
-    def __init__(self, last: OrderNo) -> None:
-        super().__init__(f"There are orders up to {last} only.")
+    def __init__(self, last: Position) -> None:
+        super().__init__(f"There are entries up to {last} only.")
         self.last = last
 
 
 class Diverged(Failure):
-    """Two logs hold different orders under one number (I1)."""
+    """Two logs hold different entries at one position (I1)."""
 
     default_message = "Two logs differ."
 
     @classmethod
-    def at(cls, order_no: OrderNo, ours: Digest, theirs: Digest) -> Self:
-        """Return the failure at or before one order, whose two digests are given."""
-        return cls(f"Logs differ at or before order {order_no}: {ours[:12]}, {theirs[:12]}.")
+    def at(cls, position: Position, ours: Digest, theirs: Digest) -> Self:
+        """Return the failure at or before one entry, whose two digests are given."""
+        return cls(f"Logs differ at or before entry {position}: {ours[:12]}, {theirs[:12]}.")

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch
-from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, Trade
+from bazaar.core.types import Linked, Position, ReplicaId, Term, Trade
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +41,28 @@ class PlaceBatch(Effect):
 
 @dataclass(frozen=True, slots=True)
 class ReadLedger(Effect):
-    """Read the ledger after an order; answers Page. Fails Unreachable."""
+    """Read the ledger after a position; answers Page. Fails Unreachable."""
 
-    after: OrderNo
+    after: Position
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPeerLog(Effect):
     """
-    Read another replica's log after an order; answers Page.
+    Read another replica's log after a position; answers Page.
 
     Fails Unreachable, NotServing.
     """
 
     peer: ReplicaId
-    after: OrderNo
+    after: Position
 
 
 @dataclass(frozen=True, slots=True)
-class ShipOrders(Effect):
-    """Hand orders with their digests to the outbox, which followers get from now on."""
+class ShipEntries(Effect):
+    """Hand entries to the outbox, which followers get from now on."""
 
-    orders: tuple[tuple[Order, Digest], ...]
+    entries: tuple[Linked, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class AwaitFollowers(Effect):
     Answers how many replicas are in sync.
     """
 
-    upto: OrderNo
+    upto: Position
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,14 @@ from bazaar.core.failures import (
 )
 from bazaar.core.types import (
     Digest,
+    Entry,
+    Head,
     Order,
     OrderNo,
+    Position,
     ReplicaId,
     Stock,
+    StockChange,
     Term,
     Trade,
     TradeType,
@@ -41,35 +45,34 @@ Answer = Order | Failure
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Trades that one leader sends together; `after` is the last order it has itself."""
+    """Trades that one leader sends together; `after` is where its own log ends."""
 
     term: Term
     leader: ReplicaId | None
-    after: OrderNo
+    after: Position
     trades: tuple[Trade, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A run of the history right after order `after`, whose digest is `previous`."""
+    """A run of the decided sequence, right after the head `after`."""
 
-    after: OrderNo
-    previous: Digest
-    orders: tuple[Order, ...]
+    after: Head
+    entries: tuple[Entry, ...]
     digest: Digest
     """What the sender has stored as the digest at the end of this page."""
-    last: OrderNo
-    """The sender's newest order: more follows while it is past this page's end."""
+    last: Position
+    """The sender's newest entry: more follows while it is past this page's end."""
 
     @property
-    def end(self) -> OrderNo:
-        """The number of the last order in this page; `after` when it is empty."""
-        return self.orders[-1].order_no if self.orders else self.after
+    def end(self) -> Position:
+        """The position of the last entry in this page; that of `after` when it is empty."""
+        return Position(self.after.position + len(self.entries))
 
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """One answer a trade, in order, and the orders that the leader's log lacks."""
+    """One answer a trade, in order, and the entries that the leader's log lacks."""
 
     answers: tuple[Answer, ...]
     page: Page
@@ -81,8 +84,8 @@ class LedgerFacts:
 
     term: Term
     leader: ReplicaId | None
-    last: OrderNo
-    digest: Digest
+    head: Head
+    """Where the ledger ends."""
     known: Mapping[UUID, Order]
     """Orders that already exist for the keys of the batch."""
     stocks: Mapping[str, Stock]
@@ -91,13 +94,13 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to write: appended orders, their last digest, and the stocks they changed."""
+    """What to write: appended orders, the ledger's end with them, the stocks they changed."""
 
     answers: tuple[Answer, ...]
     orders: tuple[Order, ...]
     versions: tuple[Version, ...]
     """For each order, the version that its stock has from then on."""
-    digest: Digest
+    head: Head
     stocks: tuple[Stock, ...]
 
 
@@ -119,7 +122,7 @@ class _Draft:
             changed = decide(self.stocks.get(trade.stock_name), trade)
         except Failure as failure:
             return failure
-        order_no = OrderNo(self.facts.last + len(self.orders) + 1)  # I1: dense
+        order_no = OrderNo(self.facts.head.order_no + len(self.orders) + 1)  # I1: dense
         order = Order(order_no, trade.key, trade.stock_name, trade.trade_type, trade.quantity)
         self.stocks[changed.name] = changed
         self.known[order.key] = order
@@ -151,9 +154,14 @@ def decide(stock: Stock | None, trade: Trade) -> Stock:
 
 
 def reprice(stock: Stock, price: Decimal) -> Stock:
-    """Return the stock at another price, > 0, with its next version (I7)."""
+    """Return the stock at another price, > 0 and tidy, with its next version (I7)."""
     assert price > 0, "the caller has checked the price"
     return replace(stock, price=price, version=Version(stock.version + 1))
+
+
+def describe(stock: Stock) -> StockChange:
+    """Return the entry that lists a stock, or changes it, as it is now."""
+    return StockChange(stock.name, stock.price, stock.opening, stock.issued, stock.version)
 
 
 def decide_batch(facts: LedgerFacts, batch: Batch) -> Decision:
@@ -164,8 +172,8 @@ def decide_batch(facts: LedgerFacts, batch: Batch) -> Decision:
     Raises GapFound (definite): the sender has orders that the ledger lacks; deciding now would
     reuse their numbers (I1).
     """
-    if batch.after > facts.last:
-        raise GapFound(facts.last)
+    if batch.after > facts.head.position:
+        raise GapFound(facts.head.position)
     check_term(facts.term, facts.leader, batch.term, batch.leader)
     draft = _Draft(facts, dict(facts.known), dict(facts.stocks))
     answers = tuple(draft.answer(trade) for trade in batch.trades)
@@ -175,7 +183,7 @@ def decide_batch(facts: LedgerFacts, batch: Batch) -> Decision:
         answers=answers,
         orders=tuple(draft.orders),
         versions=tuple(draft.versions),
-        digest=chain(facts.digest, draft.orders),
+        head=chain(facts.head, draft.orders),
         stocks=tuple(draft.stocks[name] for name in sorted(changed)),
     )
 

@@ -2,7 +2,7 @@
 One order replica: it follows, takes over, leads (docs/DESIGN.md 4.1, 4.2).
 
 The log is a parameter, and durable when `append` returns, so every step here persists before it
-applies and applies before it answers. Holds I1 and I8 (only what `fresh_orders` has checked gets
+applies and applies before it answers. Holds I1 and I8 (only what `fresh_entries` has checked gets
 into the log), I2 (a known key is answered from the log), I3 (`place` returns only after the in-sync
 followers have the orders), I5 and I6 (terms only grow and are durable before they count). Left out:
 which replica leads (`election`), and when to send appends (the shell's replicators).
@@ -28,10 +28,20 @@ from bazaar.core.failures import (
     UnknownOrder,
     Unreachable,
 )
-from bazaar.core.flow import AwaitFollowers, Flow, PlaceBatch, ReadLedger, ReadPeerLog, ShipOrders
+from bazaar.core.flow import AwaitFollowers, Flow, PlaceBatch, ReadLedger, ReadPeerLog, ShipEntries
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
-from bazaar.core.replication import Accepted, Append, DurableLog, Linked, Outbox, fresh_orders
-from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term, Trade
+from bazaar.core.replication import Accepted, Append, DurableLog, Outbox, fresh_entries
+from bazaar.core.types import (
+    Digest,
+    Head,
+    Linked,
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Term,
+    Trade,
+)
 
 
 class ReplicaState(StrEnum):
@@ -56,24 +66,35 @@ class Replica:
         me: ReplicaId,
         peers: Sequence[ReplicaId],
         log: DurableLog,
-        head: tuple[Term, ReplicaId | None, OrderNo, Digest],
+        known: tuple[Term, ReplicaId | None],
+        head: Head,
         in_sync_min: int = 1,
     ) -> None:
         """
         Begin where the durable log ends.
 
-        head: the highest term heard, its leader, the last order and its digest, as stored.
+        known: the highest term heard and its leader, as stored. head: where the log ends.
         in_sync_min: replicas, the leader included, without which trades are refused.
         """
         self.me, self.peers, self.log = me, tuple(peers), log
-        self.term, self.leader, self.last, self.digest = head
+        (self.term, self.leader), self.head = known, head
         self.in_sync_min = in_sync_min
         self.state = ReplicaState.STARTING
         self.outbox: Outbox | None = None
-        self.leader_last: OrderNo = self.last
-        """The newest order known of; the lag is the distance to it."""
+        self.leader_last = head.position
+        """The newest entry known of; the lag is the distance to it."""
         self.reaches_catalog = True
         """Whether the shell's latest probe of the catalog succeeded; see `Ping`."""
+
+    @property
+    def last(self) -> Position:
+        """The newest entry of the log."""
+        return self.head.position
+
+    @property
+    def digest(self) -> Digest:
+        """The digest at the end of the log."""
+        return self.head.digest
 
     @property
     def is_serving(self) -> bool:
@@ -109,7 +130,7 @@ class Replica:
                 self._fall_back(ReplicaState.TAKING_OVER)
             raise
         if self.state is ReplicaState.TAKING_OVER and (self.term, self.leader) == (term, self.me):
-            self.outbox = Outbox(term, self.me, self.peers, (self.last, self.digest))
+            self.outbox = Outbox(term, self.me, self.peers, self.head)
             self.state = ReplicaState.LEADING
 
     def append(self, append: Append) -> Accepted:
@@ -124,7 +145,7 @@ class Replica:
         self._check_leadership(append.term, append.leader)
         self._adopt(append.term, append.leader)
         self.leader_last = max(append.page.last, append.page.end)
-        self._store(fresh_orders(append.page, self.last, self.log))
+        self._store(fresh_entries(append.page, self.head, self.log))
         return Accepted(self.last, self.digest)
 
     def place(self, term: Term, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
@@ -145,14 +166,26 @@ class Replica:
         rest = tuple(dict.fromkeys(trade for trade in trades if trade not in answers))
         if rest:
             answers.update(zip(rest, (yield from self._trade(outbox, rest)), strict=True))
-        placed = [answer.order_no for answer in answers.values() if isinstance(answer, Order)]
-        if placed:
-            in_sync = yield AwaitFollowers(max(placed))
-            if in_sync < self.in_sync_min:
-                raise NotReplicated
+        if any(isinstance(answer, Order) for answer in answers.values()):
+            yield from self._replicate(self.last)
         if self.outbox is not outbox:
             raise Deposed
         return tuple(answers[trade] for trade in trades)
+
+    def confirm(self, position: Position) -> Flow[None]:
+        """
+        Have an entry that the catalog decided by itself copied to all that are in sync (I3).
+
+        Raises NotLeader, Corrupt (definite), Deposed, NotReplicated, Unreachable (indefinite).
+        """
+        outbox = self._leadership(self.term)
+        if self.last < position:
+            yield from self.catch_up()
+        if self.last < position:
+            raise NotReplicated(f"The ledger has no entry {position} yet.")
+        yield from self._replicate(position)
+        if self.outbox is not outbox:
+            raise Deposed
 
     def look_up(self, order_no: OrderNo) -> Flow[Order]:
         """
@@ -196,6 +229,12 @@ class Replica:
         """
         if term > self.term:
             self._adopt(term, leader)
+
+    def _replicate(self, upto: Position) -> Flow[None]:
+        """Wait for the followers in sync. Raises NotReplicated (indefinite)."""
+        in_sync = yield AwaitFollowers(upto)
+        if in_sync < self.in_sync_min:
+            raise NotReplicated
 
     def _trade(self, outbox: Outbox, trades: tuple[Trade, ...]) -> Flow[tuple[Answer, ...]]:
         """Let the catalog decide; then store and ship all that this log lacks."""
@@ -243,26 +282,26 @@ class Replica:
                 while has_more:
                     page: Page = yield ReadPeerLog(peer, self.last)
                     yield from self._keep(page)
-                    has_more = bool(page.orders) and page.end < page.last
+                    has_more = bool(page.entries) and page.end < page.last
             except Failure:
                 continue
 
     def _keep(self, page: Page) -> Flow[None]:
         """Store what this log lacks of another's page; a leader ships it as well."""
-        fresh = fresh_orders(page, self.last, self.log)
+        fresh = fresh_entries(page, self.head, self.log)
         if self.outbox and fresh:
             # The ledger has these already, so followers may store them while this log does.
-            yield ShipOrders(fresh)
+            yield ShipEntries(fresh)
         # Meanwhile another flow may have stored the first of them.
-        self._store(tuple(linked for linked in fresh if linked[0].order_no > self.last))
+        self._store(tuple(linked for linked in fresh if linked[1].position > self.last))
 
     def _store(self, fresh: tuple[Linked, ...]) -> None:
         """Persist, then apply."""
         if not fresh:
             return
-        assert fresh[0][0].order_no == self.last + 1, "I1: the log is dense"
+        assert fresh[0][1].position == self.last + 1, "I1: the log is dense"
         self.log.append(fresh)
-        self.last, self.digest = fresh[-1][0].order_no, fresh[-1][1]
+        self.head = fresh[-1][1]
 
     def _check_leadership(self, term: Term, leader: ReplicaId) -> None:
         """Raise StaleTerm for an older term, or for a second leader of this one (I5, I6)."""

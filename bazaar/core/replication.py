@@ -1,13 +1,13 @@
 """
-How orders travel from a leader to its followers (docs/DESIGN.md 4.2).
+How entries travel from a leader to its followers (docs/DESIGN.md 4.2).
 
-The leader has an `Outbox`: the newest orders, how far each follower has come, and which followers
+The leader has an `Outbox`: the newest entries, how far each follower has come, and which followers
 are *in sync*, that is, whose acknowledgement a trade waits for. A follower checks each `Append`
-against its own log with `fresh_orders`: it skips what it has after checking that it is the same
+against its own log with `fresh_entries`: it skips what it has after checking that it is the same
 (I1), reports a gap (I8) and returns what to store.
 
-A follower joins the in-sync set once it has every order acknowledged so far (I3). From then on
-every acknowledgement waits for it, until it fails and is dropped. Left out: reading old orders for
+A follower joins the in-sync set once it has every entry acknowledged so far (I3). From then on
+every acknowledgement waits for it, until it fails and is dropped. Left out: reading old entries for
 a follower far behind (the shell does it when `next_append` returns None) and time (the shell drops
 a follower that is too slow).
 """
@@ -21,26 +21,32 @@ from uuid import UUID
 from bazaar.core.digest import link
 from bazaar.core.failures import DamagedPage, Diverged, GapFound
 from bazaar.core.ledger import Page
-from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
+from bazaar.core.types import (
+    Digest,
+    Head,
+    Linked,
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Term,
+)
 
-TAIL_ORDERS_MAX = 4096
-"""Newest orders that a leader keeps in memory for its followers."""
-
-Linked = tuple[Order, Digest]
-"""An order and the digest of the history up to and including it."""
+TAIL_ENTRIES_MAX = 4096
+"""Newest entries that a leader keeps in memory for its followers."""
 
 
 class DurableLog(Protocol):
     """A replica's durable order log and its term, on disk or simulated."""
 
-    def append(self, orders: tuple[Linked, ...]) -> None:
-        """Store orders in one transaction; durable when this returns."""
+    def append(self, entries: tuple[Linked, ...]) -> None:
+        """Store entries in one transaction; durable when this returns."""
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:
         """Store the highest term heard and its leader; durable when this returns."""
 
-    def digest_at(self, order_no: OrderNo) -> Digest:
-        """Return the digest up to an order that the log has; GENESIS for 0."""
+    def digest_at(self, position: Position) -> Digest:
+        """Return the digest up to an entry that the log has; GENESIS for 0."""
 
     def get(self, order_no: OrderNo) -> Order | None:
         """Return one order, if the log has it."""
@@ -51,7 +57,7 @@ class DurableLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Orders right after `page.after`, from the leader; without any, a heartbeat."""
+    """Entries right after `page.after`, from the leader; without any, a heartbeat."""
 
     term: Term
     leader: ReplicaId
@@ -62,7 +68,7 @@ class Append:
 class Accepted:
     """How far a follower has come."""
 
-    last: OrderNo
+    last: Position
     digest: Digest
 
 
@@ -71,38 +77,53 @@ class Progress:
     """
     One follower as its leader sees it.
 
-    position: the newest order that it is known to have.
+    position: the newest entry that it is known to have.
     """
 
-    position: OrderNo
+    position: Position
     is_in_sync: bool = False
     is_reachable: bool = False
 
 
-def fresh_orders(page: Page, last: OrderNo, log: DurableLog) -> tuple[Linked, ...]:
+def fresh_entries(page: Page, head: Head, log: DurableLog) -> tuple[Linked, ...]:
     """
-    Return the orders of a page that a log lacks, with their digests.
+    Return the entries of a page that a log lacks.
 
-    last: where the log ends.
+    head: where the log ends.
 
-    Raises GapFound (definite): orders before the page are missing. Raises Diverged (definite): the
-    log holds other orders under the same numbers. Raises DamagedPage (definite): the page is not
-    dense, or contradicts its own digest.
+    Raises GapFound (definite): entries before the page are missing. Raises Diverged (definite): the
+    log holds other entries at the same positions. Raises DamagedPage (definite): the orders of the
+    page are not dense, or it contradicts its own digest.
     """
-    if page.after > last:
-        raise GapFound(last)
-    linked = tuple(link(page.previous, page.orders))
-    is_dense = all(order.order_no == at for at, (order, _) in enumerate(linked, page.after + 1))
+    after = page.after
+    if after.position > head.position:
+        raise GapFound(head.position)
+    linked = tuple(link(after, page.entries))
     # First the page itself: damage on the way must not look like two histories.
-    if not is_dense or (linked[-1][1] if linked else page.previous) != page.digest:
-        raise DamagedPage(f"Orders {page.after + 1} to {page.end} contradict their digest.")
-    if log.digest_at(page.after) != page.previous:
-        raise Diverged.at(page.after, log.digest_at(page.after), page.previous)
-    known = min(last, page.end) - page.after
-    if known > 0 and log.digest_at(linked[known - 1][0].order_no) != linked[known - 1][1]:
-        order, theirs = linked[known - 1]
-        raise Diverged.at(order.order_no, log.digest_at(order.order_no), theirs)
-    return linked[max(known, 0) :]
+    if not _is_dense(after, linked) or (linked[-1][1] if linked else after).digest != page.digest:
+        raise DamagedPage(f"Entries {after.position + 1} to {page.end} contradict their digest.")
+    if (ours := log.digest_at(after.position)) != after.digest:
+        raise Diverged.at(after.position, ours, after.digest)
+    known = min(head.position, page.end) - after.position
+    if known > 0:
+        after = linked[known - 1][1]
+        if (ours := log.digest_at(after.position)) != after.digest:
+            raise Diverged.at(after.position, ours, after.digest)
+    fresh = linked[known:]
+    if fresh and after.order_no != head.order_no:
+        raise DamagedPage(f"Order {after.order_no} is not the last one before the page.")
+    return fresh
+
+
+def _is_dense(after: Head, linked: Iterable[Linked]) -> bool:
+    """Tell whether each order has the number after the order before it (I1)."""
+    last = after.order_no
+    for entry, _ in linked:
+        if isinstance(entry, Order):
+            last = OrderNo(last + 1)
+            if entry.order_no != last:
+                return False
+    return True
 
 
 class Outbox:
@@ -113,51 +134,53 @@ class Outbox:
         term: Term,
         leader: ReplicaId,
         followers: Iterable[ReplicaId],
-        start: tuple[OrderNo, Digest],
+        start: Head,
     ) -> None:
-        """start: the leader's newest order and its digest when the leadership begins."""
-        self.term, self.leader = term, leader
-        self.last, self.digest = start
-        self.released: OrderNo = self.last
-        """The newest order that was, or may have been, acknowledged to a client."""
-        self.followers = {replica_id: Progress(self.last) for replica_id in followers}
-        self._tail: deque[Linked] = deque(maxlen=TAIL_ORDERS_MAX)
+        """start: where the leader's log ends when the leadership begins."""
+        self.term, self.leader, self.head = term, leader, start
+        self.released = start.position
+        """The newest entry that was, or may have been, acknowledged to a client."""
+        self.followers = {replica_id: Progress(start.position) for replica_id in followers}
+        self._tail: deque[Linked] = deque(maxlen=TAIL_ENTRIES_MAX)
         self._tail_start = start
 
-    def offer(self, orders: tuple[Linked, ...]) -> None:
-        """Take new orders for all followers; those it has are skipped."""
-        for order, digest in orders:
-            if order.order_no <= self.last:
+    @property
+    def last(self) -> Position:
+        """The newest entry that there is to send."""
+        return self.head.position
+
+    def offer(self, entries: tuple[Linked, ...]) -> None:
+        """Take new entries for all followers; those it has are skipped."""
+        for entry, head in entries:
+            if head.position <= self.last:
                 continue
-            assert order.order_no == self.last + 1, "I1: the outbox is dense"
+            assert head.position == self.last + 1, "I1: the outbox is dense"
             if len(self._tail) == self._tail.maxlen:
-                first, first_digest = self._tail[0]
-                self._tail_start = (first.order_no, first_digest)
-            self._tail.append((order, digest))
-            self.last, self.digest = order.order_no, digest
+                self._tail_start = self._tail[0][1]
+            self._tail.append((entry, head))
+            self.head = head
 
     def next_append(self, follower: ReplicaId, limit: int) -> Append | None:
         """
-        Return what to send next, at most `limit` orders, or a heartbeat.
+        Return what to send next, at most `limit` entries, or a heartbeat.
 
         None: the follower is too far behind for memory; read the log after its position instead.
         """
         position = min(self.followers[follower].position, self.last)
-        after, previous = self._tail_start
-        if position < after:
+        after = self._tail_start
+        if position < after.position:
             return None
-        skip = position - after
+        skip = position - after.position
         if skip:
-            previous = self._tail[skip - 1][1]
+            after = self._tail[skip - 1][1]
         chosen = [self._tail[at] for at in range(skip, min(skip + limit, len(self._tail)))]
         return Append(
             self.term,
             self.leader,
             Page(
-                after=position,
-                previous=previous,
-                orders=tuple(order for order, _ in chosen),
-                digest=chosen[-1][1] if chosen else previous,
+                after=after,
+                entries=tuple(entry for entry, _ in chosen),
+                digest=(chosen[-1][1] if chosen else after).digest,
                 last=self.last,
             ),
         )
@@ -168,8 +191,8 @@ class Outbox:
 
         Raises Diverged (definite): it ends where the leader does, with another history (I1).
         """
-        if accepted.last == self.last and accepted.digest != self.digest:
-            raise Diverged.at(self.last, self.digest, accepted.digest)
+        if accepted.last == self.last and accepted.digest != self.head.digest:
+            raise Diverged.at(self.last, self.head.digest, accepted.digest)
         progress = self.followers[follower]
         progress.is_reachable = True
         progress.position = accepted.last
@@ -178,7 +201,7 @@ class Outbox:
         assert not progress.is_in_sync or accepted.last >= self.released, "I3"
         return has_joined
 
-    def rewind(self, follower: ReplicaId, last: OrderNo) -> bool:
+    def rewind(self, follower: ReplicaId, last: Position) -> bool:
         """Note that a follower has less than assumed; tell whether it was in sync."""
         progress = self.followers[follower]
         was_in_sync, progress.is_in_sync = progress.is_in_sync, False
@@ -193,7 +216,7 @@ class Outbox:
         progress.is_reachable = False
         return was_in_sync
 
-    def laggards(self, upto: OrderNo) -> tuple[ReplicaId, ...]:
+    def laggards(self, upto: Position) -> tuple[ReplicaId, ...]:
         """Return the in-sync followers that do not have `upto` yet."""
         return tuple(
             replica_id
@@ -201,7 +224,7 @@ class Outbox:
             if progress.is_in_sync and progress.position < upto
         )
 
-    def release(self, upto: OrderNo) -> bool:
+    def release(self, upto: Position) -> bool:
         """
         Tell whether `upto` may be acknowledged (I3).
 

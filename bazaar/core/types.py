@@ -11,7 +11,10 @@ from typing import NewType
 from uuid import UUID
 
 OrderNo = NewType("OrderNo", int)
-"""A place in the ledger and in every order log, dense from 1; 0: before the first."""
+"""The number of an order, dense from 1 among all orders; 0: before the first."""
+
+Position = NewType("Position", int)
+"""A place in the decided sequence, dense from 1; 0: before the first entry."""
 
 Term = NewType("Term", int)
 """The number of a leadership; only grows. 0: before the first leader."""
@@ -23,14 +26,17 @@ ReplicaId = NewType("ReplicaId", int)
 """An order replica, from 1."""
 
 Digest = NewType("Digest", str)
-"""A SHA-256 in hex (64 characters): the hash chain up to and including one order."""
+"""A SHA-256 in hex (64 characters): the hash chain up to and including one entry."""
+
+GENESIS = Digest("0" * 64)
+"""The digest before the first entry."""
 
 QUANTITY_MIN = 1
 QUANTITY_MAX = 10**9
 """Shares in one trade."""
 
 ORDER_NO_MAX = 2**63 - 1
-"""The largest order number that a database column holds."""
+"""The largest order number, or position, that a database column holds."""
 
 STOCK_NAME_CHARS_MAX = 200
 """Characters in the name of a stock."""
@@ -84,3 +90,46 @@ class Stock:
     issued: int
     trade_volume: int
     version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class StockChange:
+    """
+    What trades do not change in a stock, from here on; a stock's first one lists it.
+
+    price: tidy, so equal prices have equal texts. version: the stock's from here on.
+    """
+
+    stock_name: str
+    price: Decimal
+    opening: int
+    issued: int
+    version: Version
+
+
+Entry = Order | StockChange
+"""One step of the decided sequence (I11)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a sequence ends: its last position, its last order, the digest up to there."""
+
+    position: Position = Position(0)
+    order_no: OrderNo = OrderNo(0)
+    digest: Digest = GENESIS
+
+
+START = Head()
+"""The head of an empty sequence."""
+
+Linked = tuple[Entry, Head]
+"""An entry, and the head of the sequence that ends with it."""
+
+_CENTS = Decimal("0.01")
+
+
+def tidy(price: Decimal) -> Decimal:
+    """Return a price with two decimals, or with as many as it needs."""
+    cents = price.quantize(_CENTS)
+    return cents if cents == price else price.normalize()

@@ -16,6 +16,9 @@ CACHE_KIB = 64 * 1024
 """Memory before pages go to a temporary file of this process."""
 _TABLES = """
 CREATE TABLE ledger (order_no, key, stock_name, trade_type, quantity, digest, term, version);
+CREATE TABLE change (
+    position, change_no, stock_name, price, opening, issued, version, digest
+);
 CREATE TABLE stock (
     name, price, quantity, opening, issued, trade_volume, version, last
 );
@@ -33,6 +36,7 @@ _LEDGER_INDEXES = """
 CREATE INDEX ledger_key ON ledger (key, order_no);
 CREATE INDEX ledger_stock ON ledger (stock_name, order_no, version, trade_type, quantity);
 CREATE INDEX ledger_order ON ledger (order_no);
+CREATE INDEX change_stock ON change (stock_name, version);
 """
 _HISTORY_INDEXES = """
 CREATE INDEX trade_key ON trade (key);

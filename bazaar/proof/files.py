@@ -22,6 +22,11 @@ _LOG_ROWS = (
     "SELECT order_no, key, stock_name, trade_type, quantity, digest"
     " FROM order_app_logentry ORDER BY order_no"
 )
+_CHANGES = (
+    "SELECT position, change_no, stock_name, price, opening, issued, version, digest"
+    " FROM {} ORDER BY position"
+)
+_HAS_TABLE = "SELECT COUNT(*) FROM sqlite_master WHERE name = '{}'"
 _STOCKS = (
     "SELECT name, price, quantity, opening, issued, trade_volume, version"
     " FROM catalog_app_stock ORDER BY id"
@@ -31,7 +36,7 @@ _STOCKS = (
 class _File:
     """A database in a file, in one read transaction from its opening on."""
 
-    rows = last_order = term = ""
+    rows = last_order = term = change_table = ""
 
     def __init__(self, name: str, path: Path) -> None:
         """Open it. Raises SourceError: it cannot be opened; DamagedError: it is broken."""
@@ -55,6 +60,12 @@ class _File:
                 yield [(row[0], tidy_key(row[1]), *row[2:]) for row in rows]
         except sqlite3.Error as error:
             raise self._failed(error) from error
+
+    def changes(self) -> list[Row]:
+        """Return the stock changes; none in a file that is not migrated yet."""
+        if not self._select(_HAS_TABLE.format(self.change_table))[0][0]:
+            return []
+        return self._select(_CHANGES.format(self.change_table))
 
     def close(self) -> None:
         """End the transaction."""
@@ -105,6 +116,7 @@ class LogFile(_File):
     rows = _LOG_ROWS
     last_order = "SELECT MAX(order_no) FROM order_app_logentry"
     term = "SELECT term, leader FROM order_app_heardterm"
+    change_table = "order_app_stockchange"
 
 
 class LedgerFile(_File):
@@ -113,6 +125,7 @@ class LedgerFile(_File):
     rows = _LEDGER_ROWS
     last_order = "SELECT MAX(order_no) FROM catalog_app_entry"
     term = "SELECT term, leader FROM catalog_app_leadership"
+    change_table = "catalog_app_stockchange"
 
     def stocks(self) -> Iterator[Row]:
         """Yield the stocks; they are as of the ledger's end."""

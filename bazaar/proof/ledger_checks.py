@@ -1,6 +1,7 @@
 """Checks of the catalog's ledger, stocks and term (I1, I2, I4, I5, I6, I7)."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from bazaar.proof.audit_database import AuditDatabase, Rule
 from bazaar.proof.sources import KnownTerm, LedgerSource, LogSource
@@ -101,10 +102,21 @@ _HELD = Rule(
 )
 
 
+_LISTED = """
+SELECT stock.name, stock.price, stock.opening, stock.issued, change.price, change.opening,
+    change.issued, change.position
+FROM stock LEFT JOIN change ON change.stock_name = stock.name AND change.version = (
+    SELECT MAX(version) FROM change WHERE stock_name = stock.name AND version <= stock.version
+)
+ORDER BY stock.name
+"""
+
+
 def check_ledger(database: AuditDatabase, notes: AuditNotes) -> None:
     """Note every promise that the ledger and the stocks break."""
     notes.extend(database.find(_WHERE, _RULES))
     notes.extend(_find_wrong_sums(database))
+    notes.extend(_find_wrong_listings(database))
     notes.extend(database.find(_WHERE, (_HELD,)))
     (notes.counts["stocks"],) = database.one("SELECT COUNT(*) FROM stock")
 
@@ -121,6 +133,19 @@ def _find_wrong_sums(database: AuditDatabase) -> Iterator[Finding]:
         if version < made:
             message = f"{name} is at version {version}, but its {trades} trades have made {made}"
             yield Finding("I7", _WHERE, message)
+
+
+def _find_wrong_listings(database: AuditDatabase) -> Iterator[Finding]:
+    """Yield the stocks that are not as the newest of their changes says (I11)."""
+    if database.one("SELECT COUNT(*) FROM change") == (0,):  # of a version without them
+        return
+    for name, price, opening, issued, *last in database.select(_LISTED):
+        if last[0] is None:
+            yield Finding("I11", _WHERE, f"{name} is not listed in the ledger")
+        elif (Decimal(str(price)), opening, issued) != (Decimal(last[0]), last[1], last[2]):
+            found = f"a price of {price}, an opening of {opening}, {issued} issued"
+            wanted = f"entry {last[3]} says {last[0]}, {last[1]} and {last[2]}"
+            yield Finding("I11", _WHERE, f"{name} has {found}, but {wanted}")
 
 
 def _wrong_sums(numbers: Sequence[int], last: int) -> Iterator[str]:

@@ -2,17 +2,19 @@
 Checks of every order log and digest against the ledger (I1, I8).
 
 One pass over all of them side by side: a chunk of the ledger, and the same orders of each log. The
-ledger's chain of digests is recomputed, so a log that equals the ledger needs no more checks. Only
-differences are examined one by one.
+ledger's chain of digests is recomputed, stock changes included, so a log that equals the ledger
+needs no more checks. Only differences are examined one by one.
 """
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import zip_longest
 from operator import itemgetter
 
-from bazaar.core.digest import GENESIS
+from bazaar.core.digest import write_change
+from bazaar.core.types import GENESIS
 from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.sources import (
     ORDER_COLUMNS,
@@ -41,31 +43,89 @@ def load_ledger(
     """
     database.insert("stock", ledger.stocks())
     readers = [_LogComparison(log, ledger.last, notes) for log in logs]
-    digest: str = GENESIS
+    changes = ledger.changes()
+    database.insert("change", changes)
+    chain = _Chain(changes)
     end = 0
     for rows in ledger.chunks():
         database.insert("ledger", rows)
-        for order_no, message in _broken_links(digest, rows):
+        for order_no, message in chain.broken_links(rows):
             notes.find("I8", ledger.name, message, order_no)
-        end, digest = rows[-1][0], rows[-1][_DIGEST]
+        end = rows[-1][0]
         orders = [row[:ORDER_COLUMNS] for row in rows]
         for reader in readers:
             reader.compare(orders, end)
         notes.counts["orders in the ledger"] += len(rows)
+    for _, message in chain.broken_links([]):
+        notes.find("I8", ledger.name, message)
+    notes.counts["stock changes in the ledger"] += len(changes)
     database.index_ledger()
     for reader in readers:
         reader.finish(end, database)
+        _compare_changes(reader.log, changes, notes)
 
 
-def _broken_links(digest: str, rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
-    """Yield each order whose digest does not follow from the stored one before it."""
-    for order_no, key, stock_name, trade_type, quantity, stored, *_ in rows:
-        body = f"{digest}|{order_no}|{key_text(key)}|{trade_type}|{quantity}|{stock_name}"
+class _Chain:
+    """The chain of digests of a ledger, as far as it is read."""
+
+    def __init__(self, changes: Sequence[Row]) -> None:
+        self._changes = deque(changes)
+        self._digest: str = GENESIS
+        self._position = 0
+
+    def broken_links(self, rows: Sequence[Row]) -> Iterator[tuple[int, str]]:
+        """
+        Yield each entry whose digest does not follow from the stored one before it.
+
+        rows: the next orders; none at the end, which is followed by stock changes only.
+        """
+        for order_no, key, stock_name, trade_type, quantity, stored, *_ in rows:
+            yield from self._take_changes(order_no)
+            text = f"{order_no}|{key_text(key)}|{trade_type}|{quantity}|{stock_name}"
+            yield from self._take(order_no, f"order {order_no}", text, stored)
+        if not rows:
+            yield from self._take_changes(0)
+
+    def _take_changes(self, order_no: int) -> Iterator[tuple[int, str]]:
+        """Check the stock changes before the next order; before 0: all that are left."""
+        while self._changes and (not order_no or self._changes[0][0] <= self._position + 1):
+            position, _, stock_name, price, opening, issued, version, stored = (
+                self._changes.popleft()
+            )
+            text = write_change(version, price, opening, issued, stock_name)
+            yield from self._take(order_no, f"entry {position}, {stock_name},", text, stored)
+
+    def _take(self, order_no: int, name: str, text: str, stored: str) -> Iterator[tuple[int, str]]:
+        body = f"{self._digest}|{text}"
         wanted = sha256(body.encode("utf-8", "replace")).hexdigest()
         if stored != wanted:
-            follows = f"{_short(wanted)} follows from the order and the digest before it"
-            yield order_no, f"the digest of order {order_no} is {_short(stored)}, but {follows}"
-        digest = stored
+            follows = f"{_short(wanted)} follows from it and the digest before it"
+            yield order_no, f"the digest of {name} is {_short(stored)}, but {follows}"
+        self._digest = stored
+        self._position += 1
+
+
+def _compare_changes(log: LogSource, wanted: Sequence[Row], notes: AuditNotes) -> None:
+    """Note where a log's stock changes are not the ledger's, as far as the log goes (I8)."""
+    try:
+        found = log.changes()
+    except DamagedError as error:
+        notes.find("I3", log.name, str(error))
+        return
+    except SourceError as error:
+        notes.gaps.append(str(error))
+        return
+    end = log.last + len(found)
+    expected = [row for row in wanted if row[0] <= end]
+    for here, there in zip_longest(found, expected):
+        if here != there:
+            message = f"it has {_describe(here)}, where the ledger has {_describe(there)}"
+            notes.find("I8", log.name, message)
+            return
+
+
+def _describe(change: Row | None) -> str:
+    return f"{change[2]} at {change[3]} as entry {change[0]}" if change else "no stock change"
 
 
 class _LogComparison:

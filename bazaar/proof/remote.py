@@ -15,7 +15,7 @@ import msgspec
 from bazaar.clock import wait_until
 from bazaar.core.failures import Failure
 from bazaar.core.replica import ReplicaState
-from bazaar.core.types import OrderNo
+from bazaar.core.types import OrderNo, Position
 from bazaar.proof.sources import (
     CHUNK_ROWS,
     LEDGER_COLUMNS,
@@ -128,6 +128,18 @@ class _Remote:
             if rows[-1][0] >= self.last:
                 return
             page = self._page(rows[-1][0])
+
+    def changes(self) -> list[Row]:
+        """Return the stock changes up to the newest order, and those right after it."""
+        found: list[Row] = []
+        after = Position(0)
+        try:
+            while page := self._client.changes(after, self._page_rows).changes:
+                found += map(msgspec.structs.astuple, page)
+                after = Position(page[-1].position)
+        except Failure as failure:
+            raise self._failed(failure) from failure
+        return [row for row in found if row[0] - row[1] <= self.last]
 
     def _row(self, one: StoredRow) -> Row:
         order_no, key, *rest = msgspec.structs.astuple(one)[: self.columns]

@@ -2,7 +2,8 @@
 Audit sources: a catalog's ledger and stocks, and the replicas' logs.
 
 A row of an order is a plain tuple: order_no, key (32 hex digits), stock_name, trade_type, quantity,
-digest; the ledger's have term and version after that. Nothing is checked or converted on the way,
+digest; the ledger's have term and version after that. A row of a stock change: position, change_no,
+stock_name, price, opening, issued, version, digest. Nothing is checked or converted on the way,
 because the audit must see damage as it is.
 """
 
@@ -47,6 +48,9 @@ class LogSource(Protocol):
 
     def chunks(self) -> Iterator[list[Row]]:
         """Yield all rows by their numbers, up to CHUNK_ROWS at a time; none is empty."""
+
+    def changes(self) -> list[Row]:
+        """Return the stock changes by their positions, up to that moment."""
 
     @property
     def known_term(self) -> KnownTerm:

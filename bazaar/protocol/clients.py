@@ -19,11 +19,20 @@ from bazaar.core.election import Leadership, Ping
 from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
-from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
+from bazaar.core.types import (
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Stock,
+    Term,
+    Trade,
+    Version,
+)
 from bazaar.protocol import messages, statuses, stored_rows
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.http1 import Reply
-from bazaar.protocol.stored_rows import FoundBody, ListingBody, RowsBody
+from bazaar.protocol.stored_rows import ChangesBody, FoundBody, ListingBody, RowsBody
 from bazaar.protocol.transport import HttpTransport, PendingCall, Transport
 from bazaar.topology import Node, Role, process_name
 
@@ -167,9 +176,9 @@ class CatalogClient(MemberClient):
             raise Unreachable("The catalog answered another number of trades than were asked.")
         return answer
 
-    def ledger(self, after: OrderNo, limit: int) -> Page:
+    def ledger(self, after: Position, limit: int) -> Page:
         """
-        Return the ledger after an order.
+        Return the ledger after a position.
 
         Raises GapFound (definite): it ends before that.
         """
@@ -179,6 +188,10 @@ class CatalogClient(MemberClient):
     def rows(self, after: OrderNo, limit: int) -> RowsBody:
         """Return the ledger after an order, as it is stored."""
         return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
+
+    def changes(self, after: Position, limit: int) -> ChangesBody:
+        """Return the stock changes after a position, as they are stored."""
+        return self._get(self.control, query("/changes", after=after, limit=limit), ChangesBody)
 
     def find(self, text: str, before: OrderNo, limit: int) -> FoundBody:
         """Return the newest orders before one with a text in key or stock."""
@@ -248,7 +261,7 @@ class ReplicaClient(MemberClient):
 
     def append(self, append: Append, timeout_s: float) -> Accepted:
         """
-        Send orders.
+        Send entries.
 
         Raises StaleTerm, GapFound, Diverged, DamagedPage, NotServing (definite).
         """
@@ -260,14 +273,27 @@ class ReplicaClient(MemberClient):
         body = messages.AppendBody.from_core(append)
         return self._begin(self.control, "/sync", body, _read_accepted)
 
-    def log(self, after: OrderNo, limit: int) -> Page:
-        """Return the log after an order. Raises GapFound, NotServing (definite)."""
+    def confirm(self, position: Position) -> None:
+        """
+        Return when an entry of the ledger is copied to all that are in sync.
+
+        Raises NotLeader (definite), Deposed, NotReplicated.
+        """
+        body = messages.ConfirmBody(position=position)
+        self._post(self.control, "/confirm", body, messages.DoneBody)
+
+    def log(self, after: Position, limit: int) -> Page:
+        """Return the log after a position. Raises GapFound, NotServing (definite)."""
         path = query("/log", after=after, limit=limit)
         return self._get(self.control, path, messages.PageBody).to_core()
 
     def rows(self, after: OrderNo, limit: int) -> RowsBody:
         """Return the log after an order, as it is stored, be it damaged."""
         return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
+
+    def changes(self, after: Position, limit: int) -> ChangesBody:
+        """Return the stock changes after a position, as they are stored."""
+        return self._get(self.control, query("/changes", after=after, limit=limit), ChangesBody)
 
     def find(self, text: str, before: OrderNo, limit: int) -> FoundBody:
         """Return the newest orders before one with a text in key or stock."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bazaar.core import failures
 from bazaar.core.failures import Failure, GapFound, StaleTerm, Unreachable
-from bazaar.core.types import OrderNo, ReplicaId, Term
+from bazaar.core.types import Position, ReplicaId, Term
 
 RETRY_AFTER_S = 1
 """The header Retry-After of 429 and 503."""
@@ -93,7 +93,7 @@ def failure_of(name: str, message: str, headers: Mapping[str, str] | None = None
             term = Term(int(headers["bazaar-term"]))
             return StaleTerm(term, ReplicaId(int(leader)) if leader else None)
         if kind.failure is GapFound:
-            return GapFound(OrderNo(int(headers["bazaar-last"])))
+            return GapFound(Position(int(headers["bazaar-last"])))
     except (KeyError, ValueError):
         return Unreachable(f"The answer {name} is incomplete.")
     return kind.failure(message)

@@ -10,8 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from bazaar.core.digest import GENESIS
-from bazaar.core.types import TradeType
+from bazaar.core.types import GENESIS, TradeType
 from bazaar.protocol import messages
 
 STOCK = "3M"
@@ -47,7 +46,7 @@ class FindQuery(Struct, frozen=True):
 
 
 _TRADE = messages.TradeBody(key=KEY, stock_name=STOCK, trade_type=TradeType.BUY, quantity=1)
-_EMPTY = messages.PageBody(after=0, previous=GENESIS, orders=(), digest=GENESIS, last=0)
+_EMPTY = messages.PageBody(after=0, order_no=0, previous=GENESIS, digest=GENESIS, last=0)
 
 FILL = messages.FillBody(stock_name=STOCK, holder_id=HOLDER)
 BATCH = messages.BatchBody(term=0, leader=1, after=0, trades=(_TRADE,))
@@ -56,5 +55,6 @@ PRICE = messages.PriceBody(stock_name=STOCK, price=Decimal("100.00"))
 HOLD = messages.HolderBody(holder_id=HOLDER, host="127.0.0.1", control_port=30002)
 TRADES = messages.TradesBody(term=0, trades=(_TRADE,))
 APPEND = messages.AppendBody(term=0, leader=1, page=_EMPTY)
+CONFIRM = messages.ConfirmBody(position=1)
 CHANGE = messages.ChangeBody(stock_name=STOCK, version=1)
 INVALIDATE = messages.InvalidateBody(changes=(CHANGE,))

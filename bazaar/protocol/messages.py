@@ -13,21 +13,25 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from bazaar.core.digest import GENESIS
 from bazaar.core.election import Leadership, Ping
-from bazaar.core.failures import Failure
+from bazaar.core.failures import DamagedPage, Failure
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import (
+    GENESIS,
     ORDER_NO_MAX,
     QUANTITY_MAX,
     QUANTITY_MIN,
     STOCK_NAME_CHARS_MAX,
     Digest,
+    Entry,
+    Head,
     Order,
     OrderNo,
+    Position,
     ReplicaId,
     Stock,
+    StockChange,
     Term,
     Trade,
     TradeType,
@@ -37,13 +41,13 @@ from bazaar.protocol import errors
 
 TRADES_MAX = 5000
 """Trades in one message, whatever the batch limit of a process is."""
-ORDERS_MAX = 5000
-"""Orders in one message."""
+ENTRIES_MAX = 5000
+"""Entries in one message."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=STOCK_NAME_CHARS_MAX)]
 Quantity = Annotated[int, Meta(ge=QUANTITY_MIN, le=QUANTITY_MAX)]
 Place = Annotated[int, Meta(ge=0, le=ORDER_NO_MAX)]
-"""An order number, or 0: before the first."""
+"""An order number or a position; 0: before the first."""
 Number = Annotated[int, Meta(ge=1, le=ORDER_NO_MAX)]
 TermNo = Annotated[int, Meta(ge=0, le=ORDER_NO_MAX)]
 Id = Annotated[int, Meta(ge=1, le=10_000)]
@@ -107,6 +111,29 @@ class OrderBody(Struct, frozen=True, array_like=True):
         )
 
 
+class StockChangeBody(Struct, frozen=True, array_like=True):
+    """One stock change with its position, as a row."""
+
+    position: Number
+    stock_name: Name
+    price: Annotated[str, Meta(pattern=r"^[0-9]{1,14}(\.[0-9]{1,4})?\Z")]
+    opening: Place
+    issued: Place
+    version: Number
+
+    @classmethod
+    def from_core(cls, position: int, change: StockChange) -> Self:
+        """Pack a stock change."""
+        price = str(change.price)
+        name = change.stock_name
+        return cls(position, name, price, change.opening, change.issued, change.version)
+
+    def to_core(self) -> StockChange:
+        """Unpack a stock change."""
+        price = Decimal(self.price)
+        return StockChange(self.stock_name, price, self.opening, self.issued, Version(self.version))
+
+
 class FailureBody(Message, frozen=True, kw_only=True):
     """Why one trade of several was refused, by the failure's name on the wire."""
 
@@ -147,33 +174,55 @@ class AnswersBody(Message, frozen=True, kw_only=True):
 
 
 class PageBody(Message, frozen=True, kw_only=True):
-    """A run of the history right after order `after`."""
+    """
+    A run of the decided sequence right after position `after`.
+
+    Each stock change is at its position, and the orders are at the others.
+    """
 
     after: Place
+    order_no: Place
+    """The last order up to `after`."""
     previous: Hex
-    orders: Annotated[tuple[OrderBody, ...], Meta(max_length=ORDERS_MAX)]
+    """The digest up to `after`."""
+    orders: Annotated[tuple[OrderBody, ...], Meta(max_length=ENTRIES_MAX)] = ()
+    changes: Annotated[tuple[StockChangeBody, ...], Meta(max_length=ENTRIES_MAX)] = ()
     digest: Hex
     last: Place
 
     @classmethod
     def from_core(cls, page: Page) -> Self:
         """Pack a page."""
+        orders = []
+        changes = []
+        for position, entry in enumerate(page.entries, page.after.position + 1):
+            if isinstance(entry, Order):
+                orders.append(OrderBody.from_core(entry))
+            else:
+                changes.append(StockChangeBody.from_core(position, entry))
         return cls(
-            after=page.after,
-            previous=page.previous,
-            orders=tuple(OrderBody.from_core(order) for order in page.orders),
+            after=page.after.position,
+            order_no=page.after.order_no,
+            previous=page.after.digest,
+            orders=tuple(orders),
+            changes=tuple(changes),
             digest=page.digest,
             last=page.last,
         )
 
     def to_core(self) -> Page:
-        """Unpack a page."""
+        """Unpack a page. Raises DamagedPage (definite): an entry has no place in it."""
+        entries: list[Entry] = [order.to_core() for order in self.orders]
+        for change in self.changes:  # by position, so those before it are there
+            at = change.position - self.after - 1
+            if not 0 <= at <= len(entries):
+                raise DamagedPage(f"Entry {change.position} has no place in its page.")
+            entries.insert(at, change.to_core())
         return Page(
-            after=OrderNo(self.after),
-            previous=Digest(self.previous),
-            orders=tuple(order.to_core() for order in self.orders),
+            after=Head(Position(self.after), OrderNo(self.order_no), Digest(self.previous)),
+            entries=tuple(entries),
             digest=Digest(self.digest),
-            last=OrderNo(self.last),
+            last=Position(self.last),
         )
 
 
@@ -195,7 +244,7 @@ class BatchBody(Message, frozen=True, kw_only=True):
         """Unpack a batch."""
         trades = tuple(trade.to_core() for trade in self.trades)
         leader = None if self.leader is None else ReplicaId(self.leader)
-        return Batch(Term(self.term), leader, OrderNo(self.after), trades)
+        return Batch(Term(self.term), leader, Position(self.after), trades)
 
 
 class BatchAnswerBody(Message, frozen=True, kw_only=True):
@@ -216,7 +265,7 @@ class BatchAnswerBody(Message, frozen=True, kw_only=True):
 
 
 class AppendBody(Message, frozen=True, kw_only=True):
-    """Leader to follower: orders to store, or a heartbeat."""
+    """Leader to follower: entries to store, or a heartbeat."""
 
     term: TermNo
     leader: Id
@@ -240,7 +289,13 @@ class AcceptedBody(Message, frozen=True, kw_only=True):
 
     def to_core(self) -> Accepted:
         """Unpack the acknowledgement."""
-        return Accepted(OrderNo(self.last), Digest(self.digest))
+        return Accepted(Position(self.last), Digest(self.digest))
+
+
+class ConfirmBody(Message, frozen=True, kw_only=True):
+    """Catalog to leader: have the entry at a position copied to all that are in sync."""
+
+    position: Number
 
 
 class LeadershipBody(Message, frozen=True, kw_only=True):

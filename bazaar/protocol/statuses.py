@@ -6,7 +6,7 @@ Read from memory wherever possible, so that a busy role answers as quickly as an
 
 from msgspec import field
 
-from bazaar.core.digest import GENESIS
+from bazaar.core.types import GENESIS
 from bazaar.protocol.messages import Message
 
 EVENTS_MAX = 100
@@ -67,6 +67,8 @@ class Status(Message, frozen=True, kw_only=True):
     leader: int | None = None
     last: int = 0
     """The newest order: the ledger's for the catalog, the log's for a replica."""
+    position: int = 0
+    """The newest entry: orders and stock changes."""
     digest: str = GENESIS
     refused_callers: int = 0
     """Requests refused because they were not signed by a cluster member."""
@@ -84,6 +86,7 @@ class FollowerStatus(Message, frozen=True, kw_only=True):
 
     replica_id: int
     last: int
+    """The position of its newest entry."""
     is_in_sync: bool
     is_reachable: bool
 

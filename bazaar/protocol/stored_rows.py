@@ -31,6 +31,27 @@ class StoredRow(Struct, frozen=True, array_like=True):
     """The version that the stock has from this order on."""
 
 
+class StoredChange(Struct, frozen=True, array_like=True):
+    """One stock change of a ledger or a log, as it is stored."""
+
+    position: int
+    change_no: int
+    stock_name: str
+    price: str
+    opening: int
+    issued: int
+    version: int
+    digest: str
+
+
+class ChangesBody(Message, frozen=True, kw_only=True):
+    """The stock changes right after a position."""
+
+    changes: tuple[StoredChange, ...]
+    last: Place
+    """The newest entry in this database, of whatever kind."""
+
+
 class RowsBody(Message, frozen=True, kw_only=True):
     """The rows right after an order, by their numbers."""
 

@@ -3,15 +3,15 @@
 from collections import Counter
 from uuid import UUID
 
-from bazaar.core.digest import GENESIS, extend
-from bazaar.core.types import Order, OrderNo, TradeType
+from bazaar.core.digest import extend
+from bazaar.core.types import START, Order, OrderNo, TradeType
 from bench.prefill import rows
 
 NAMES = ["A", "B", "C"]
 
 
 def test_a_made_history_is_one_that_trades_could_have_left() -> None:
-    digest, shares, versions = GENESIS, Counter[str](), Counter[str]()
+    head, shares, versions = START, Counter[str](), Counter[str]()
     keys = set()
     for at, row in enumerate(rows(NAMES, 20), start=1):
         order_no, key, name, side, quantity, _, linked, version = row
@@ -19,8 +19,8 @@ def test_a_made_history_is_one_that_trades_could_have_left() -> None:
         assert isinstance(key, str)
         assert isinstance(name, str)
         order = Order(OrderNo(at), UUID(key), name, TradeType(str(side)), 1)
-        digest = extend(digest, order)
-        assert (linked, quantity) == (digest, 1)
+        head = extend(head, order)
+        assert (linked, quantity) == (head.digest, 1)
         shares[name] += 1 if side == "buy" else -1
         assert 0 <= shares[name] <= 1
         versions[name] += 1

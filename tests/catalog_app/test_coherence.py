@@ -12,14 +12,14 @@ from django.db import DatabaseError, connection
 import catalog_app.wiring
 from bazaar.core.failures import UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.ledger import Batch
-from bazaar.core.types import OrderNo
+from bazaar.core.types import Position
 from bazaar.protocol.messages import HolderBody
 from catalog_app import selectors, services, store
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration
 from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
 from tests.catalog_app.fakes import FakeHolder, FakeTime
-from tests.support.histories import STOCK, make_trade
+from tests.support.histories import STOCK, make_order, make_trade
 from tests.support.waits import WAIT_S, in_thread, wait_until
 
 pytestmark = pytest.mark.usefixtures("committed_catalog")
@@ -32,7 +32,7 @@ OTHER = HolderBody(holder_id=UUID(int=2), host="127.0.0.1", control_port=30004)
 
 
 def trade(number: int = 1) -> None:
-    batch = Batch(TERM, LEADER, OrderNo(0), (make_trade(number),))
+    batch = Batch(TERM, LEADER, Position(0), (make_trade(number),))
     services.place_batch(batch=batch)
 
 
@@ -76,7 +76,7 @@ def test_a_batch_tells_each_changed_stock_once_with_its_last_version(
     holder = FakeHolder()
     lease_table.register(NOBODYS, holder)
     trades = (make_trade(1), make_trade(2), make_trade(3, stock_name="Ünï & Co."))
-    services.place_batch(batch=Batch(TERM, LEADER, OrderNo(0), trades))
+    services.place_batch(batch=Batch(TERM, LEADER, Position(0), trades))
     assert holder.notified == [(("MenhirCo", 3), ("Ünï & Co.", 2))]
 
 
@@ -128,7 +128,7 @@ def test_what_changes_nothing_bothers_no_holder(lease_table: LeaseTableShell) ->
     lease_table.register(NOBODYS, holder)
     trade()
     trade()
-    services.place_batch(batch=Batch(TERM, LEADER, OrderNo(1), (make_trade(2, 10**6),)))
+    services.place_batch(batch=Batch(TERM, LEADER, Position(1), (make_trade(2, 10**6),)))
     assert len(holder.notified) == 1
 
 
@@ -198,8 +198,8 @@ def test_two_batches_are_decided_one_after_the_other(lease_table: LeaseTableShel
     lease_table.register(NOBODYS, FakeHolder(on_notified=on_notified))
     trade(1)
     second[0].result(WAIT_S)
-    page = selectors.LEDGER.page(OrderNo(0), 10)
-    assert [order.key.int for order in page.orders] == [1, 2]
+    page = selectors.LEDGER.page(Position(0), 10)
+    assert page.entries == (make_order(1), make_order(2))
     assert committed_version() == 3
 
 

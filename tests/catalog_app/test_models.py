@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 
-from bazaar.core.digest import GENESIS
+from bazaar.core.types import GENESIS
 from catalog_app.models import Entry, HolderRegistration, Leadership, Stock
 from tests.support.histories import STOCK
 

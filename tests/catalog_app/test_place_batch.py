@@ -6,7 +6,6 @@ from uuid import UUID
 import pytest
 from django.db import DatabaseError, connection
 
-from bazaar.core.digest import GENESIS
 from bazaar.core.failures import (
     GapFound,
     InsufficientQuantity,
@@ -16,14 +15,22 @@ from bazaar.core.failures import (
     UnknownStock,
 )
 from bazaar.core.ledger import Answer, Batch
-from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType
+from bazaar.core.types import (
+    START,
+    Order,
+    Position,
+    ReplicaId,
+    Term,
+    Trade,
+    TradeType,
+)
 from catalog_app import selectors, services
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import Entry, Stock
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.catalog_app.fakes import FakeHolder
 from tests.contract.refusals import snapshot
-from tests.support.histories import STOCK, make_order, make_page, make_trade
+from tests.support.histories import STOCK, make_linked, make_order, make_page, make_trade
 
 pytestmark = pytest.mark.usefixtures("catalog", "lease_table")
 
@@ -32,7 +39,7 @@ OTHER = "Ünï & Co."
 
 def place(*trades: Trade, after: int | None = None, term: Term = TERM) -> tuple[Answer, ...]:
     """Place a batch as the leader does, after the newest order."""
-    last = selectors.LEDGER.head[0] if after is None else OrderNo(after)
+    last = selectors.LEDGER.head.position if after is None else Position(after)
     return services.place_batch(batch=Batch(term, LEADER, last, trades)).answers
 
 
@@ -61,17 +68,17 @@ def test_a_trade_moves_shares_and_enters_the_ledger() -> None:
 def test_numbers_are_dense_and_digests_are_chained() -> None:
     place(make_trade(1))
     place(make_trade(2), make_trade(3))
-    assert selectors.LEDGER.page(OrderNo(0), 10) == make_page(3)
-    assert selectors.LEDGER.head == (3, make_page(3).digest)
+    assert selectors.LEDGER.page(Position(0), 10) == make_page(3)
+    assert selectors.LEDGER.head == make_linked(3)[-1][1]
 
 
 def test_a_page_ends_at_its_limit_and_says_how_much_there_is() -> None:
     place(*map(make_trade, range(1, 8)))
-    page = selectors.LEDGER.page(OrderNo(2), 3)
-    assert (page.after, page.end, page.last) == (2, 5, 7)
-    assert page.previous == make_page(2).digest
+    page = selectors.LEDGER.page(Position(2), 3)
+    assert (page.after.position, page.end, page.last) == (2, 5, 7)
+    assert page.after.digest == make_page(2).digest
     assert page.digest == make_page(5).digest
-    assert selectors.LEDGER.page(OrderNo(7), 3).orders == ()
+    assert selectors.LEDGER.page(Position(7), 3).entries == ()
 
 
 def test_the_same_key_again_is_answered_and_not_executed() -> None:
@@ -146,7 +153,7 @@ def test_a_batch_of_another_term_is_fenced(term: int, leader: int | None) -> Non
     before = snapshot()
     whose = None if leader is None else ReplicaId(leader)
     with pytest.raises(StaleTerm) as caught:
-        services.place_batch(batch=Batch(Term(term), whose, OrderNo(0), (make_trade(1),)))
+        services.place_batch(batch=Batch(Term(term), whose, Position(0), (make_trade(1),)))
     assert (caught.value.term, caught.value.leader) == (TERM, LEADER)
     assert snapshot() == before
 
@@ -203,7 +210,7 @@ def test_a_database_that_fails_in_the_middle_leaves_nothing(trigger: str) -> Non
     with pytest.raises(DatabaseError, match="disk full"):
         place(make_trade(1), make_trade(2, stock_name=OTHER))
     assert snapshot() == before
-    assert selectors.LEDGER.head == (0, GENESIS)
+    assert selectors.LEDGER.head == START
 
 
 def test_a_batch_of_many_trades_is_one_transaction() -> None:

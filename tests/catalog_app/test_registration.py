@@ -10,7 +10,7 @@ from django.db import connection
 import catalog_app.wiring
 from bazaar.core.failures import Busy, UnknownHolder
 from bazaar.core.ledger import Batch
-from bazaar.core.types import OrderNo
+from bazaar.core.types import Position
 from bazaar.protocol.messages import HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
@@ -61,7 +61,7 @@ def reader(lease_table: LeaseTableShell, monkeypatch: pytest.MonkeyPatch) -> Sto
 
 
 def trade(number: int = 1) -> None:
-    batch = Batch(TERM, LEADER, OrderNo(0), (make_trade(number),))
+    batch = Batch(TERM, LEADER, Position(0), (make_trade(number),))
     services.place_batch(batch=batch)
 
 

@@ -8,14 +8,14 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
-from bazaar.core.digest import GENESIS
+from bazaar.core.types import GENESIS
 from bazaar.protocol.statuses import EVENTS_MAX
 from bazaar.web.member_auth import refusals
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration
 from tests.catalog_app.fakes import FakeHolder, FakeTime
 from tests.support.hearing import Hearing
-from tests.support.histories import make_page
+from tests.support.histories import make_order, make_page
 from tests.support.listeners import Listener
 from tests.support.waits import wait_until
 
@@ -53,12 +53,14 @@ def page(count: int, after: int = 0) -> dict[str, Any]:
     expected = make_page(count, after)
     orders = [
         [order.order_no, str(order.key), order.stock_name, "buy", order.quantity]
-        for order in expected.orders
+        for order in map(make_order, range(after + 1, count + 1))
     ]
     return {
         "after": after,
-        "previous": expected.previous,
+        "order_no": after,
+        "previous": expected.after.digest,
         "orders": orders,
+        "changes": [],
         "digest": expected.digest,
         "last": count,
     }

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from bazaar.core.digest import GENESIS
 from bazaar.core.election import Leadership
 from bazaar.core.failures import (
     DamagedPage,
@@ -26,11 +25,11 @@ from bazaar.core.failures import (
 )
 from bazaar.core.ledger import Batch
 from bazaar.core.replication import Accepted, Append
-from bazaar.core.types import Order, OrderNo, ReplicaId, Term, TradeType, Version
+from bazaar.core.types import GENESIS, Order, OrderNo, Position, ReplicaId, Term, TradeType, Version
 from bazaar.protocol.clients import CLIENTS, CatalogClient, ReplicaClient
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.statuses import EVENTS_MAX
-from bazaar.runtime import order_table
+from bazaar.runtime import sequence_store
 from catalog_app.models import Entry, Stock
 from tests.contract.conftest import HOLDER, ME, TERM, Cluster
 from tests.support.histories import STOCK, make_linked, make_order, make_page, make_trade
@@ -39,7 +38,7 @@ LIMIT = 1000
 
 
 def batch_of(*numbers: int, after: int = 2, term: Term = TERM) -> Batch:
-    return Batch(term, ME, OrderNo(after), tuple(map(make_trade, numbers)))
+    return Batch(term, ME, Position(after), tuple(map(make_trade, numbers)))
 
 
 def test_a_stock_is_read_with_all_its_numbers(cluster: Cluster) -> None:
@@ -68,7 +67,7 @@ def test_a_stock_that_does_not_exist_is_unknown_whatever_its_name(
 
 def test_a_batch_is_answered_trade_by_trade(cluster: Cluster) -> None:
     batch = Batch(
-        *(TERM, ME, OrderNo(2)),
+        *(TERM, ME, Position(2)),
         (
             make_trade(3),
             make_trade(4, stock_name="NoSuchCo"),
@@ -103,18 +102,18 @@ def test_a_batch_after_orders_that_the_ledger_lacks_is_refused(cluster: Cluster)
 
 
 def test_the_ledger_is_read_in_pages(cluster: Cluster) -> None:
-    first = cluster.catalog.ledger(OrderNo(0), 1)
-    assert (first.orders, first.last, first.previous) == ((make_order(1),), 2, GENESIS)
-    assert cluster.catalog.ledger(OrderNo(1), LIMIT) == make_page(2, after=1)
-    assert cluster.catalog.ledger(OrderNo(2), LIMIT).orders == ()
+    first = cluster.catalog.ledger(Position(0), 1)
+    assert (first.entries, first.last, first.after.digest) == ((make_order(1),), 2, GENESIS)
+    assert cluster.catalog.ledger(Position(1), LIMIT) == make_page(2, after=1)
+    assert cluster.catalog.ledger(Position(2), LIMIT).entries == ()
     with pytest.raises(GapFound):
-        cluster.catalog.ledger(OrderNo(3), LIMIT)
+        cluster.catalog.ledger(Position(3), LIMIT)
 
 
 def test_rows_are_read_as_they_are_stored(cluster: Cluster) -> None:
     """With what an audit needs beside the order: digest, term and version."""
-    first, second = (order for order, _ in make_linked(2))
-    digests = [digest for _, digest in make_linked(2)]
+    first, second = make_order(1), make_order(2)
+    digests = [head.digest for _, head in make_linked(2)]
     ledger = cluster.catalog.rows(OrderNo(0), LIMIT)
     assert ledger.last == 2
     assert [(row.order_no, UUID(row.key), row.version) for row in ledger.rows] == [
@@ -133,7 +132,7 @@ def test_rows_are_found_by_key_and_by_a_part_of_the_stock(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The newest first; bounded, and the answer says down to where it has looked."""
-    first, second = (order for order, _ in make_linked(2))
+    first, second = make_order(1), make_order(2)
     for client in (cluster.catalog, cluster.replica):
         found = client.find(STOCK.name[1:4].upper(), OrderNo(0), LIMIT)
         assert ([row.order_no for row in found.rows], found.first, found.last) == ([2, 1], 1, 2)
@@ -147,7 +146,7 @@ def test_rows_are_found_by_key_and_by_a_part_of_the_stock(
         for text in (str(first.key), first.key.hex, first.key.hex[-7:]):
             found = client.find(text, OrderNo(0), LIMIT)
             assert 1 in [row.order_no for row in found.rows]
-    monkeypatch.setattr(order_table, "SEARCHED_MAX", 1)
+    monkeypatch.setattr(sequence_store, "SEARCHED_MAX", 1)
     found = cluster.catalog.find(STOCK.name, OrderNo(0), LIMIT)
     assert ([row.order_no for row in found.rows], found.first) == ([2], 2)
     (whole,) = cluster.catalog.find(str(first.key), OrderNo(0), LIMIT).rows
@@ -209,10 +208,10 @@ def test_a_notice_deposes_a_leader(cluster: Cluster) -> None:
 
 def test_an_append_is_stored_and_acknowledged(cluster: Cluster) -> None:
     append = Append(Term(4), ReplicaId(3), make_page(4, after=2))
-    expected = Accepted(OrderNo(4), make_page(4).digest)
+    expected = Accepted(Position(4), make_page(4).digest)
     assert cluster.replica.append(append, 1) == expected
     assert cluster.replica.append(append, 1) == expected
-    assert cluster.replica.log(OrderNo(0), LIMIT) == make_page(4)
+    assert cluster.replica.log(Position(0), LIMIT) == make_page(4)
 
 
 def test_an_append_is_refused_with_its_reason(cluster: Cluster) -> None:
@@ -232,7 +231,7 @@ def test_an_append_is_refused_with_its_reason(cluster: Cluster) -> None:
 
 def test_a_log_that_ends_before_is_a_gap(cluster: Cluster) -> None:
     with pytest.raises(GapFound):
-        cluster.replica.log(OrderNo(3), LIMIT)
+        cluster.replica.log(Position(3), LIMIT)
 
 
 def test_trades_are_placed_in_their_term_only(cluster: Cluster) -> None:
@@ -255,7 +254,7 @@ def test_a_damaged_replica_says_that_it_does_not_serve(cluster: Cluster) -> None
     assert not cluster.replica.ping(1).is_serving
     for ask in (
         lambda: cluster.replica.look_up(OrderNo(1)),
-        lambda: cluster.replica.log(OrderNo(0), LIMIT),
+        lambda: cluster.replica.log(Position(0), LIMIT),
         lambda: cluster.replica.append(Append(TERM, ME, make_page(2)), 1),
         lambda: cluster.replica.notice(Term(4), ME, 1),
     ):

@@ -11,7 +11,7 @@ import bazaar.core
 import order_app.wiring
 from bazaar.core.failures import Failure, GapFound, StaleTerm, Unreachable
 from bazaar.core.ledger import Answer
-from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
+from bazaar.core.types import Position, ReplicaId, Term, Trade
 from bazaar.protocol.clients import ReplicaClient
 from bazaar.protocol.errors import KINDS, FailureKind, failure_of, headers_of, kind_of, status_of
 from bazaar.protocol.messages import AnswerBody
@@ -39,7 +39,7 @@ def sample(kind: FailureKind) -> Failure:
     if kind.failure is StaleTerm:
         return StaleTerm(Term(7), ReplicaId(3))
     if kind.failure is GapFound:
-        return GapFound(OrderNo(41))
+        return GapFound(Position(41))
     return kind.failure(MESSAGE)
 
 

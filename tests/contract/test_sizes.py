@@ -11,7 +11,7 @@ from bazaar.core.types import (
     ORDER_NO_MAX,
     QUANTITY_MAX,
     STOCK_NAME_CHARS_MAX,
-    OrderNo,
+    Position,
     ReplicaId,
     Term,
     TradeType,
@@ -45,7 +45,7 @@ def forward(count: int) -> Message:
 
 
 def batch(count: int) -> Message:
-    empty = BatchBody.from_core(Batch(TERM, ReplicaId(1), OrderNo(ORDER_NO_MAX), ()))
+    empty = BatchBody.from_core(Batch(TERM, ReplicaId(1), Position(ORDER_NO_MAX), ()))
     return msgspec.structs.replace(empty, trades=trades(count))
 
 
@@ -74,4 +74,4 @@ def test_a_page_of_several_megabytes_really_travels(cluster: Cluster) -> None:
     page = make_page(0, after=2, orders=orders)
     assert len(encode(AppendBody.from_core(Append(TERM, ReplicaId(3), page)))) > 2_900_000
     assert cluster.replica.append(Append(Term(4), ReplicaId(3), page), 1).last == 3502
-    assert cluster.replica.log(OrderNo(2), 3500).orders == tuple(orders)
+    assert cluster.replica.log(Position(2), 3500).entries == tuple(orders)

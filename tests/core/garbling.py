@@ -5,7 +5,7 @@ from random import Random
 
 from bazaar.core.ledger import BatchAnswer, Page
 from bazaar.core.replication import Append
-from bazaar.core.types import Digest, OrderNo
+from bazaar.core.types import Digest, Entry, OrderNo, StockChange
 
 
 def garble(rng: Random, message: object) -> object:
@@ -18,21 +18,24 @@ def garble(rng: Random, message: object) -> object:
 
 
 def _garble_page(rng: Random, page: Page) -> Page:
-    """Change one number of one order, lose one order, or change one of the two digests."""
+    """Change one number of one entry, lose one entry, or change one of the two digests."""
     kind = rng.randrange(5)
     if kind == 0:
-        return replace(page, previous=_other(page.previous))
-    if kind == 1 or not page.orders:
+        return replace(page, after=replace(page.after, digest=_other(page.after.digest)))
+    if kind == 1 or not page.entries:
         return replace(page, digest=_other(page.digest))
-    at = rng.randrange(len(page.orders))
-    before, order, after = page.orders[:at], page.orders[at], page.orders[at + 1 :]
+    at = rng.randrange(len(page.entries))
+    before, entry, after = page.entries[:at], page.entries[at], page.entries[at + 1 :]
     if kind == 2:
-        return replace(page, orders=(*before, *after))
-    if kind == 3:
-        order = replace(order, order_no=OrderNo(order.order_no + 1))
+        return replace(page, entries=(*before, *after))
+    changed: Entry
+    if isinstance(entry, StockChange):
+        changed = replace(entry, opening=entry.opening + 1)
+    elif kind == 3:
+        changed = replace(entry, order_no=OrderNo(entry.order_no + 1))
     else:
-        order = replace(order, quantity=order.quantity + 1)
-    return replace(page, orders=(*before, order, *after))
+        changed = replace(entry, quantity=entry.quantity + 1)
+    return replace(page, entries=(*before, changed, *after))
 
 
 def _other(digest: Digest) -> Digest:

@@ -3,8 +3,8 @@
 from bazaar.core.digest import link
 from bazaar.core.ledger import Batch, BatchAnswer
 from bazaar.core.replica import Replica, ReplicaState
-from bazaar.core.replication import Accepted, Append, Linked
-from bazaar.core.types import Order, ReplicaId, Term, Trade
+from bazaar.core.replication import Accepted, Append
+from bazaar.core.types import Linked, Order, ReplicaId, Term, Trade
 from tests.core.history import make_order
 from tests.core.memory_log import MemoryLog
 from tests.core.script import Script
@@ -19,7 +19,7 @@ def make_replica(
     """Return a replica that follows, as it is after a start without news."""
     log = MemoryLog(orders)
     log.save_term(Term(term), None if leader is None else ReplicaId(leader))
-    replica = Replica(ME, PEERS, log, log.head, in_sync_min)
+    replica = Replica(ME, PEERS, log, log.known, log.head, in_sync_min)
     replica.state = ReplicaState.FOLLOWING
     return replica
 
@@ -59,4 +59,4 @@ def number(before: tuple[Order, ...], trades: tuple[Trade, ...]) -> tuple[Order,
 def linked(orders: tuple[Order, ...], after: int) -> tuple[Linked, ...]:
     """Return what a history has after an order, with digests."""
     log = MemoryLog(orders[:after])
-    return tuple(link(log.digests[-1], orders[after:]))
+    return tuple(link(log.head, orders[after:]))

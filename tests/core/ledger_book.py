@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bazaar.core.digest import GENESIS
 from bazaar.core.ledger import Answer, Batch, Decision, LedgerFacts, decide_batch
-from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Stock, Term, Trade
+from bazaar.core.types import START, Head, Order, ReplicaId, Stock, Term, Trade
 from tests.core.history import NAMES, make_stock
 
 TERM = Term(3)
@@ -20,7 +19,7 @@ class MemoryLedger:
         default_factory=lambda: {name: make_stock(name) for name in NAMES}
     )
     orders: list[Order] = field(default_factory=list)
-    digest: Digest = GENESIS
+    head: Head = START
 
     def decide(self, trades: Iterable[Trade]) -> Decision:
         """Decide a batch of the current leader; change nothing."""
@@ -29,17 +28,16 @@ class MemoryLedger:
         facts = LedgerFacts(
             term=TERM,
             leader=LEADER,
-            last=OrderNo(len(self.orders)),
-            digest=self.digest,
+            head=self.head,
             known={order.key: order for order in self.orders if order.key in keys},
             stocks=self.stocks,
         )
-        return decide_batch(facts, Batch(TERM, LEADER, facts.last, trades))
+        return decide_batch(facts, Batch(TERM, LEADER, facts.head.position, trades))
 
     def place(self, *trades: Trade) -> tuple[Answer, ...]:
         """Decide a batch and apply the decision."""
         decision = self.decide(trades)
         self.orders.extend(decision.orders)
         self.stocks.update((stock.name, stock) for stock in decision.stocks)
-        self.digest = decision.digest
+        self.head = decision.head
         return decision.answers

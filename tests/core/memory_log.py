@@ -1,47 +1,65 @@
-"""An order log in memory: what `bazaar.core.replication.Log` asks for, and nothing more."""
+"""An order log in memory: what `bazaar.core.replication.DurableLog` asks for, and a page of it."""
 
 from collections.abc import Iterable
 from uuid import UUID
 
-from bazaar.core.digest import GENESIS, link
+from bazaar.core.digest import link
 from bazaar.core.failures import GapFound
 from bazaar.core.ledger import Page
-from bazaar.core.replication import Linked
-from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
+from bazaar.core.types import (
+    START,
+    Digest,
+    Entry,
+    Head,
+    Linked,
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Term,
+)
 
 
 class MemoryLog:
     """An order log and a term; durable for as long as the object lives."""
 
-    def __init__(self, orders: Iterable[Order] = ()) -> None:
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.entries: list[Entry] = []
+        self.heads: list[Head] = [START]
         self.orders: list[Order] = []
-        self.digests: list[Digest] = [GENESIS]
         self.by_key: dict[UUID, Order] = {}
         self.term = Term(0)
         self.leader: ReplicaId | None = None
-        MemoryLog.append(self, tuple(link(GENESIS, orders)))
+        MemoryLog.append(self, tuple(link(START, entries)))
 
     @property
-    def last(self) -> OrderNo:
-        """The newest order."""
-        return OrderNo(len(self.orders))
+    def last(self) -> Position:
+        """The newest entry."""
+        return self.head.position
 
     @property
-    def head(self) -> tuple[Term, ReplicaId | None, OrderNo, Digest]:
-        """What a replica begins with."""
-        return self.term, self.leader, self.last, self.digests[-1]
+    def head(self) -> Head:
+        """Where it ends."""
+        return self.heads[-1]
 
-    def append(self, orders: tuple[Linked, ...]) -> None:
-        for order, digest in orders:
-            self.orders.append(order)
-            self.digests.append(digest)
-            self.by_key[order.key] = order
+    @property
+    def known(self) -> tuple[Term, ReplicaId | None]:
+        """The term that a replica begins with, and its leader."""
+        return self.term, self.leader
+
+    def append(self, entries: tuple[Linked, ...]) -> None:
+        for entry, head in entries:
+            self.entries.append(entry)
+            self.heads.append(head)
+            if isinstance(entry, Order):
+                self.orders.append(entry)
+                self.by_key[entry.key] = entry
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:
         self.term, self.leader = term, leader
 
-    def digest_at(self, order_no: OrderNo) -> Digest:
-        return self.digests[order_no]
+    def digest_at(self, position: Position) -> Digest:
+        return self.heads[position].digest
 
     def get(self, order_no: OrderNo) -> Order | None:
         return self.orders[order_no - 1] if 0 < order_no <= len(self.orders) else None
@@ -50,9 +68,9 @@ class MemoryLog:
         return {key: self.by_key[key] for key in keys if key in self.by_key}
 
     def page(self, after: int, limit: int = 1000) -> Page:
-        """Return orders after one that the log has, at most `limit`; GapFound when it lacks it."""
+        """Return entries after one that the log has, at most `limit`; GapFound when it lacks it."""
         if after > self.last:
             raise GapFound(self.last)
-        end = min(after + limit, len(self.orders))
-        orders = tuple(self.orders[after:end])
-        return Page(OrderNo(after), self.digests[after], orders, self.digests[end], self.last)
+        end = min(after + limit, len(self.entries))
+        entries = tuple(self.entries[after:end])
+        return Page(self.heads[after], entries, self.heads[end].digest, self.last)

@@ -4,7 +4,7 @@ import pytest
 
 from bazaar.core import failures
 from bazaar.core.failures import Diverged, Failure, GapFound, StaleTerm, Unreachable
-from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
+from bazaar.core.types import Digest, Position, ReplicaId, Term
 
 INDEFINITE: set[type[Failure]] = {failures.Deposed, failures.NotReplicated, failures.Unreachable}
 """After these the trade may have happened; whoever adds one decides on which side it is."""
@@ -50,8 +50,8 @@ def test_every_failure_has_a_sentence_for_the_caller(failure: type[Failure]) -> 
 def test_a_failure_carries_what_its_caller_needs() -> None:
     stale = StaleTerm(Term(7), ReplicaId(2))
     assert (stale.term, stale.leader) == (7, 2)
-    assert GapFound(OrderNo(5)).last == 5
-    assert "3" in Diverged.at(OrderNo(3), Digest("a" * 64), Digest("b" * 64)).message
+    assert GapFound(Position(5)).last == 5
+    assert "3" in Diverged.at(Position(3), Digest("a" * 64), Digest("b" * 64)).message
 
 
 def test_silence_may_hide_a_trade_and_a_refused_connection_does_not() -> None:

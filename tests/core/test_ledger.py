@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from bazaar.core.digest import GENESIS
 from bazaar.core.failures import (
     GapFound,
     InsufficientQuantity,
@@ -15,15 +14,20 @@ from bazaar.core.failures import (
     UnknownStock,
 )
 from bazaar.core.ledger import Batch, LedgerFacts, Page, check_term, decide, decide_batch
-from bazaar.core.types import OrderNo, ReplicaId, Term
+from bazaar.core.types import GENESIS, START, Head, OrderNo, Position, ReplicaId, Term
 from tests.core.history import make_order, make_orders, make_stock, make_trade
 from tests.core.ledger_book import LEADER, TERM, MemoryLedger
 
 
 def make_facts(**changes: Any) -> LedgerFacts:
     """Return the facts of an empty ledger with one stock, but for what is given."""
-    facts = LedgerFacts(TERM, LEADER, OrderNo(0), GENESIS, {}, {"GameStart": make_stock()})
+    facts = LedgerFacts(TERM, LEADER, START, {}, {"GameStart": make_stock()})
     return replace(facts, **changes)
+
+
+def head_at(order_no: int) -> Head:
+    """Return the head after some orders and nothing else."""
+    return Head(Position(order_no), OrderNo(order_no), GENESIS)
 
 
 def test_a_purchase_takes_shares_and_a_sale_puts_them_back() -> None:
@@ -128,7 +132,7 @@ def test_a_refused_key_may_be_used_again() -> None:
 def test_only_the_leader_of_the_current_term_may_trade(term: int, leader: int | None) -> None:
     """I5; the failure says who leads."""
     sender = None if leader is None else ReplicaId(leader)
-    batch = Batch(Term(term), sender, OrderNo(0), (make_trade(1),))
+    batch = Batch(Term(term), sender, Position(0), (make_trade(1),))
     with pytest.raises(StaleTerm) as stale:
         decide_batch(make_facts(), batch)
     assert (stale.value.term, stale.value.leader) == (TERM, LEADER)
@@ -142,28 +146,28 @@ def test_the_current_leader_passes_the_fence() -> None:
 def test_a_fenced_batch_learns_no_recorded_result() -> None:
     """I5: not even a known key is answered to a deposed leader."""
     order = make_order(1)
-    facts = make_facts(last=OrderNo(1), known={order.key: order})
+    facts = make_facts(head=head_at(1), known={order.key: order})
     with pytest.raises(StaleTerm):
-        decide_batch(facts, Batch(Term(2), LEADER, OrderNo(1), (make_trade(1),)))
+        decide_batch(facts, Batch(Term(2), LEADER, Position(1), (make_trade(1),)))
 
 
 def test_a_ledger_that_lost_orders_reuses_no_number() -> None:
     """I1: a ledger restored from an old copy refuses a leader who has more than it."""
-    batch = Batch(TERM, LEADER, OrderNo(5), (make_trade(9),))
+    batch = Batch(TERM, LEADER, Position(5), (make_trade(9),))
     with pytest.raises(GapFound) as gap:
-        decide_batch(make_facts(last=OrderNo(4)), batch)
+        decide_batch(make_facts(head=head_at(4)), batch)
     assert gap.value.last == 4
 
 
 def test_a_leader_that_is_behind_may_trade() -> None:
     """It gets what it lacks with the answer."""
-    batch = Batch(TERM, LEADER, OrderNo(2), (make_trade(9),))
-    decision = decide_batch(make_facts(last=OrderNo(4)), batch)
+    batch = Batch(TERM, LEADER, Position(2), (make_trade(9),))
+    decision = decide_batch(make_facts(head=head_at(4)), batch)
     assert decision.answers == (make_order(5, make_trade(9)),)
 
 
 def test_a_page_knows_its_end() -> None:
     orders = make_orders(3)
-    page = Page(OrderNo(0), GENESIS, orders, GENESIS, OrderNo(9))
+    page = Page(START, orders, GENESIS, Position(9))
     assert page.end == 3
-    assert replace(page, after=OrderNo(7), orders=()).end == 7
+    assert replace(page, after=head_at(7), entries=()).end == 7

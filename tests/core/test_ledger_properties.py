@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.core.digest import GENESIS, chain
+from bazaar.core.digest import chain
 from bazaar.core.failures import KeyReused
-from bazaar.core.types import Order, Trade, TradeType
+from bazaar.core.types import START, Order, Trade, TradeType
 from tests.core.history import make_stock, trades
 from tests.core.ledger_book import MemoryLedger
 
@@ -39,7 +39,7 @@ def test_the_ledger_is_dense_and_has_each_key_once(drawn: Sequence[Sequence[Trad
         ledger.place(*batch)
     assert [order.order_no for order in ledger.orders] == list(range(1, len(ledger.orders) + 1))
     assert len({order.key for order in ledger.orders}) == len(ledger.orders)
-    assert ledger.digest == chain(GENESIS, ledger.orders)
+    assert ledger.head == chain(START, ledger.orders)
 
 
 @given(batches)
@@ -70,7 +70,7 @@ def test_repeating_accepted_trades_changes_nothing(drawn: Sequence[Sequence[Trad
     assert list(again.answers) == [answer for _, answer in placed]
     assert again.orders == ()
     assert again.stocks == ()
-    assert again.digest == ledger.digest
+    assert again.head == ledger.head
 
 
 @given(drawn=st.lists(trades(keys=12), max_size=10), at=st.integers(0, 10))

@@ -2,10 +2,18 @@
 
 import pytest
 
-from bazaar.core.digest import GENESIS, chain, link
+from bazaar.core.digest import chain, link
 from bazaar.core.failures import Diverged
-from bazaar.core.replication import TAIL_ORDERS_MAX, Accepted, Outbox
-from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
+from bazaar.core.replication import TAIL_ENTRIES_MAX, Accepted, Outbox
+from bazaar.core.types import (
+    START,
+    Digest,
+    Entry,
+    Head,
+    Position,
+    ReplicaId,
+    Term,
+)
 from tests.core.history import make_orders
 
 TERM = Term(4)
@@ -13,39 +21,39 @@ ME, NEAR, FAR = ReplicaId(3), ReplicaId(2), ReplicaId(1)
 ORDERS = make_orders(10)
 
 
-def digest_at(order_no: int) -> Digest:
-    """Return the digest of the shared history at an order."""
-    return chain(GENESIS, ORDERS[:order_no])
+def head_at(order_no: int) -> Head:
+    """Return where the shared history ends with an order."""
+    return chain(START, ORDERS[:order_no])
 
 
 def has(order_no: int) -> Accepted:
     """Return what a follower says that has come so far."""
-    return Accepted(OrderNo(order_no), digest_at(order_no))
+    return Accepted(Position(order_no), head_at(order_no).digest)
 
 
 def make_outbox(start: int = 0, last: int | None = None) -> Outbox:
     """Return the outbox of a leader that began at `start` and has offered orders up to `last`."""
-    outbox = Outbox(TERM, ME, (NEAR, FAR), (OrderNo(start), digest_at(start)))
-    outbox.offer(tuple(link(GENESIS, ORDERS[: last or start])))
+    outbox = Outbox(TERM, ME, (NEAR, FAR), head_at(start))
+    outbox.offer(tuple(link(START, ORDERS[: last or start])))
     return outbox
 
 
-def sent(outbox: Outbox, follower: ReplicaId, limit: int = 100) -> tuple[Order, ...]:
-    """Return the orders of a follower's next append."""
+def sent(outbox: Outbox, follower: ReplicaId, limit: int = 100) -> tuple[Entry, ...]:
+    """Return the entries of a follower's next append."""
     append = outbox.next_append(follower, limit)
     assert append is not None
     assert (append.term, append.leader) == (TERM, ME)
-    assert append.page.previous == digest_at(append.page.after)
-    assert append.page.digest == digest_at(append.page.end)
+    assert append.page.after == head_at(append.page.after.position)
+    assert append.page.digest == head_at(append.page.end).digest
     assert append.page.last == outbox.last
-    return append.page.orders
+    return append.page.entries
 
 
 def test_a_term_begins_alone() -> None:
     """Nobody is waited for before it has shown what it has."""
     outbox = make_outbox(start=3)
     assert outbox.in_sync() == (ME,)
-    assert outbox.release(OrderNo(3))
+    assert outbox.release(Position(3))
 
 
 def test_a_follower_with_all_that_was_acknowledged_joins() -> None:
@@ -67,7 +75,7 @@ def test_a_follower_need_not_have_what_is_not_acknowledged_yet_to_join() -> None
     """Otherwise a busy leader would never be joined; from then on it waits for the follower."""
     outbox = make_outbox(start=3, last=6)
     assert outbox.accepted(NEAR, has(3)) is True
-    assert not outbox.release(OrderNo(6))
+    assert not outbox.release(Position(6))
 
 
 def test_nothing_is_released_before_every_follower_in_sync_has_it() -> None:
@@ -75,13 +83,13 @@ def test_nothing_is_released_before_every_follower_in_sync_has_it() -> None:
     outbox = make_outbox(start=3, last=5)
     outbox.accepted(NEAR, has(3))
     outbox.accepted(FAR, has(3))
-    assert outbox.laggards(OrderNo(5)) == (NEAR, FAR)
+    assert outbox.laggards(Position(5)) == (NEAR, FAR)
     outbox.accepted(NEAR, has(5))
-    assert outbox.laggards(OrderNo(5)) == (FAR,)
-    assert not outbox.release(OrderNo(5))
+    assert outbox.laggards(Position(5)) == (FAR,)
+    assert not outbox.release(Position(5))
     assert outbox.released == 3
     outbox.accepted(FAR, has(5))
-    assert outbox.release(OrderNo(5))
+    assert outbox.release(Position(5))
     assert outbox.released == 5
 
 
@@ -91,7 +99,7 @@ def test_a_lost_follower_holds_nobody_up_and_comes_back_with_everything() -> Non
     outbox.accepted(NEAR, has(3))
     assert outbox.lost(NEAR) is True
     assert outbox.lost(NEAR) is False
-    assert outbox.release(OrderNo(5))
+    assert outbox.release(Position(5))
     assert outbox.accepted(NEAR, has(4)) is False
     assert outbox.in_sync() == (ME,)
     assert outbox.accepted(NEAR, has(5)) is True
@@ -100,8 +108,8 @@ def test_a_lost_follower_holds_nobody_up_and_comes_back_with_everything() -> Non
 def test_an_older_release_takes_nothing_back() -> None:
     """A retry of an old key releases an old number; who joins still needs the newest."""
     outbox = make_outbox(start=3, last=5)
-    assert outbox.release(OrderNo(5))
-    assert outbox.release(OrderNo(4))
+    assert outbox.release(Position(5))
+    assert outbox.release(Position(4))
     assert outbox.released == 5
 
 
@@ -109,7 +117,7 @@ def test_a_follower_that_lost_its_disk_is_dropped_and_sent_everything() -> None:
     """It reports a gap where it had acknowledged before."""
     outbox = make_outbox(start=0, last=5)
     outbox.accepted(NEAR, has(5))
-    assert outbox.rewind(NEAR, OrderNo(0)) is True
+    assert outbox.rewind(NEAR, Position(0)) is True
     assert outbox.in_sync() == (ME,)
     assert sent(outbox, NEAR) == ORDERS[:5]
 
@@ -118,8 +126,8 @@ def test_a_rewind_tells_whether_the_follower_was_in_sync() -> None:
     """Also when nothing that it lacks was acknowledged yet."""
     outbox = make_outbox(start=0, last=5)
     outbox.accepted(NEAR, has(2))
-    assert outbox.rewind(NEAR, OrderNo(1)) is True
-    assert outbox.rewind(NEAR, OrderNo(1)) is False
+    assert outbox.rewind(NEAR, Position(1)) is True
+    assert outbox.rewind(NEAR, Position(1)) is False
 
 
 def test_each_follower_gets_what_it_lacks_in_bounded_appends() -> None:
@@ -142,41 +150,41 @@ def test_a_follower_that_is_ahead_gets_heartbeats_from_where_the_leader_is() -> 
     outbox = make_outbox(start=2, last=4)
     assert outbox.accepted(NEAR, has(6)) is True
     assert sent(outbox, NEAR) == ()
-    assert outbox.release(OrderNo(4))
+    assert outbox.release(Position(4))
 
 
 def test_who_is_behind_the_beginning_of_the_term_is_served_from_the_log() -> None:
     outbox = make_outbox(start=3, last=5)
-    outbox.rewind(NEAR, OrderNo(2))
+    outbox.rewind(NEAR, Position(2))
     assert outbox.next_append(NEAR, 10) is None
-    outbox.rewind(NEAR, OrderNo(3))
+    outbox.rewind(NEAR, Position(3))
     assert sent(outbox, NEAR) == ORDERS[3:5]
 
 
 def test_orders_that_were_offered_before_are_skipped() -> None:
     outbox = make_outbox(start=2, last=6)
-    outbox.offer(tuple(link(GENESIS, ORDERS[:6])))
+    outbox.offer(tuple(link(START, ORDERS[:6])))
     assert sent(outbox, FAR) == ORDERS[2:6]
-    assert (outbox.last, outbox.digest) == (6, digest_at(6))
+    assert outbox.head == head_at(6)
 
 
 def test_memory_is_bounded_and_what_fell_out_comes_from_the_log() -> None:
     """I10."""
-    orders = make_orders(TAIL_ORDERS_MAX + 3)
-    outbox = Outbox(TERM, ME, (NEAR,), (OrderNo(0), GENESIS))
-    outbox.offer(tuple(link(GENESIS, orders)))
-    outbox.rewind(NEAR, OrderNo(2))
+    orders = make_orders(TAIL_ENTRIES_MAX + 3)
+    outbox = Outbox(TERM, ME, (NEAR,), START)
+    outbox.offer(tuple(link(START, orders)))
+    outbox.rewind(NEAR, Position(2))
     assert outbox.next_append(NEAR, 10) is None
-    outbox.rewind(NEAR, OrderNo(3))
+    outbox.rewind(NEAR, Position(3))
     append = outbox.next_append(NEAR, 2)
     assert append is not None
-    assert append.page.orders == orders[3:5]
-    assert append.page.previous == chain(GENESIS, orders[:3])
+    assert append.page.entries == orders[3:5]
+    assert append.page.after == chain(START, orders[:3])
 
 
 def test_a_follower_with_another_history_is_found() -> None:
     """I1."""
     outbox = make_outbox(start=3)
     with pytest.raises(Diverged):
-        outbox.accepted(NEAR, Accepted(OrderNo(3), Digest("f" * 64)))
+        outbox.accepted(NEAR, Accepted(Position(3), Digest("f" * 64)))
     assert outbox.in_sync() == (ME,)

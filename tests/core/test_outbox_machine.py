@@ -6,8 +6,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bazaar.core.digest import link
 from bazaar.core.failures import GapFound
-from bazaar.core.replication import Accepted, Outbox, fresh_orders
-from bazaar.core.types import OrderNo, ReplicaId, Term
+from bazaar.core.replication import Accepted, Outbox, fresh_entries
+from bazaar.core.types import Position, ReplicaId, Term
 from tests.core.history import make_order
 from tests.core.memory_log import MemoryLog
 
@@ -21,7 +21,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.log = MemoryLog([make_order(1), make_order(2)])
-        start = (self.log.last, self.log.digests[-1])
+        start = self.log.head
         self.outbox = Outbox(Term(1), ReplicaId(3), FOLLOWERS, start)
         self.logs = {follower: MemoryLog() for follower in FOLLOWERS}
         self.acknowledged = self.log.last
@@ -29,7 +29,7 @@ class OutboxMachine(RuleBasedStateMachine):
     @rule()
     def trade(self) -> None:
         """Store an order and ship it, as the leader does."""
-        linked = tuple(link(self.log.digests[-1], [make_order(self.log.last + 1)]))
+        linked = tuple(link(self.log.head, [make_order(self.log.last + 1)]))
         self.outbox.offer(linked)
         self.log.append(linked)
 
@@ -41,19 +41,19 @@ class OutboxMachine(RuleBasedStateMachine):
         page = append.page if append else self.log.page(position, limit)
         log = self.logs[follower]
         try:
-            log.append(fresh_orders(page, log.last, log))
+            log.append(fresh_entries(page, log.head, log))
         except GapFound as gap:
             self.outbox.rewind(follower, gap.last)
             return
         if is_heard:
-            self.outbox.accepted(follower, Accepted(log.last, log.digests[-1]))
+            self.outbox.accepted(follower, Accepted(log.last, log.head.digest))
         else:
             self.outbox.lost(follower)
 
     @rule(back=st.integers(0, 3))
     def acknowledge(self, back: int) -> None:
         """Ask whether a waiting trade may be answered; sometimes it is an old one."""
-        upto = OrderNo(max(0, self.outbox.last - back))
+        upto = Position(max(0, self.outbox.last - back))
         if self.outbox.release(upto):
             self.acknowledged = max(self.acknowledged, upto)
 
@@ -76,7 +76,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def read_the_ledger(self, follower: ReplicaId) -> None:
         """Let a follower catch up by itself."""
         log = self.logs[follower]
-        log.append(fresh_orders(self.log.page(log.last, 2), log.last, log))
+        log.append(fresh_entries(self.log.page(log.last, 2), log.head, log))
 
     @invariant()
     def who_is_in_sync_has_all_that_was_acknowledged(self) -> None:
@@ -90,7 +90,7 @@ class OutboxMachine(RuleBasedStateMachine):
         """I8."""
         for log in self.logs.values():
             assert log.orders == self.log.orders[: log.last]
-            assert log.digests[-1] == self.log.digests[log.last]
+            assert log.head == self.log.heads[log.last]
 
 
 TestOutboxMachine = OutboxMachine.TestCase

@@ -10,10 +10,10 @@ from bazaar.core.failures import (
     UnknownOrder,
     Unreachable,
 )
-from bazaar.core.flow import ReadLedger, ReadPeerLog, ShipOrders
+from bazaar.core.flow import ReadLedger, ReadPeerLog, ShipEntries
 from bazaar.core.ledger import Page
 from bazaar.core.replica import Replica, ReplicaState
-from bazaar.core.types import Digest, Order, OrderNo
+from bazaar.core.types import Digest, Order, OrderNo, Position
 from tests.core.history import make_order, make_orders, make_trade
 from tests.core.leadership import ME, PEERS, linked, make_append, make_leader, make_replica
 from tests.core.memory_log import MemoryLog
@@ -26,17 +26,17 @@ LEDGER = MemoryLog(ORDERS)
 def make_starting(orders: tuple[Order, ...] = ()) -> Replica:
     """Return a replica that has not started yet."""
     log = MemoryLog(orders)
-    return Replica(ME, PEERS, log, log.head)
+    return Replica(ME, PEERS, log, log.known, log.head)
 
 
 def ask_ledger(after: int) -> ReadLedger:
     """Return the question for what the ledger has after an order."""
-    return ReadLedger(OrderNo(after))
+    return ReadLedger(Position(after))
 
 
 def ask_peer(peer: int, after: int) -> ReadPeerLog:
     """Return the question for what a peer has after an order."""
-    return ReadPeerLog(PEERS[peer], OrderNo(after))
+    return ReadPeerLog(PEERS[peer], Position(after))
 
 
 def test_a_replica_serves_only_once_it_has_caught_up() -> None:
@@ -69,7 +69,7 @@ def test_a_wiped_replica_rebuilds_from_the_ledger_alone() -> None:
     start = Script(replica.start())
     start.answer(LEDGER.page(0, 2))
     for peer in PEERS:
-        assert start.effect == ReadPeerLog(peer, OrderNo(2))
+        assert start.effect == ReadPeerLog(peer, Position(2))
         start.answer(Unreachable())
     start.answer(LEDGER.page(2, 2)).answer(LEDGER.page(4, 2))
     assert start.is_over
@@ -83,7 +83,7 @@ def test_without_the_catalog_known_orders_are_served() -> None:
     start = Script(replica.start()).answer(Unreachable())
     assert start.effect == ask_peer(0, 2)
     assert start.answer(LEDGER.page(2)).effect == ask_peer(1, 6)
-    assert start.answer(GapFound(OrderNo(3))).is_over
+    assert start.answer(GapFound(Position(3))).is_over
     assert start.failure is None
     assert Script(replica.look_up(OrderNo(6))).result == ORDERS[5]
 
@@ -110,7 +110,7 @@ def test_a_log_that_is_no_prefix_of_the_ledger_is_corrupt() -> None:
 def test_a_log_longer_than_the_ledger_is_corrupt() -> None:
     """I1, I8: the ledger lost what was acknowledged; serving on would hide it."""
     replica = make_starting(ORDERS)
-    start = Script(replica.start()).answer(GapFound(OrderNo(4)))
+    start = Script(replica.start()).answer(GapFound(Position(4)))
     assert isinstance(start.failure, Corrupt)
     assert not replica.is_serving
 
@@ -128,7 +128,7 @@ def test_a_peer_that_differs_is_left_alone() -> None:
 def test_a_peer_with_an_empty_page_is_asked_once() -> None:
     """I10: a peer that says there is more and sends nothing must not be asked for ever."""
     replica = make_replica(ORDERS[:2])
-    empty = replace(LEDGER.page(2, 0), last=OrderNo(6))
+    empty = replace(LEDGER.page(2, 0), last=Position(6))
     catch_up = Script(replica.catch_up()).answer(Unreachable())
     assert catch_up.answer(empty).effect == ask_peer(1, 2)
 
@@ -173,13 +173,13 @@ def test_a_leader_ships_what_it_catches_up_with() -> None:
         look_up = Script(replica.look_up(OrderNo(6)))
         for answer in answers:
             look_up.answer(answer)
-        assert look_up.effect == ShipOrders(linked(ORDERS, 4))
+        assert look_up.effect == ShipEntries(linked(ORDERS, 4))
         assert replica.last == 4
 
 
 def test_a_leader_ships_nothing_from_a_damaged_page() -> None:
     """I1: followers would store what the ledger does not have."""
-    for damaged in (_change_an_order(LEDGER.page(4)), replace(LEDGER.page(4), orders=ORDERS[5:])):
+    for damaged in (_change_an_order(LEDGER.page(4)), replace(LEDGER.page(4), entries=ORDERS[5:])):
         replica = make_leader(ORDERS[:4])
         look_up = Script(replica.look_up(OrderNo(6))).answer(damaged)
         assert isinstance(look_up.failure, DamagedPage)
@@ -188,5 +188,6 @@ def test_a_leader_ships_nothing_from_a_damaged_page() -> None:
 
 
 def _change_an_order(page: Page) -> Page:
-    first, *others = page.orders
-    return replace(page, orders=(replace(first, quantity=first.quantity + 1), *others))
+    first, *others = page.entries
+    assert isinstance(first, Order)
+    return replace(page, entries=(replace(first, quantity=first.quantity + 1), *others))

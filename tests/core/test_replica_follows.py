@@ -15,7 +15,7 @@ from bazaar.core.failures import (
 )
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Append
-from bazaar.core.types import Digest, ReplicaId, Term
+from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
 from tests.core.history import make_order, make_orders, make_trade
 from tests.core.leadership import ME, PEERS, TERM, make_append, make_leader, make_replica
 from tests.core.memory_log import MemoryLog
@@ -34,8 +34,8 @@ def test_an_append_is_stored_and_acknowledged_with_the_digest() -> None:
     """I8."""
     replica = make_replica(ORDERS[:2])
     accepted = replica.append(make_append(ORDERS, 1, TERM, OTHER))
-    assert (accepted.last, accepted.digest) == (5, MemoryLog(ORDERS).digests[-1])
-    assert replica.log.get(accepted.last) == ORDERS[4]
+    assert (accepted.last, accepted.digest) == (5, MemoryLog(ORDERS).head.digest)
+    assert replica.log.get(OrderNo(accepted.last)) == ORDERS[4]
 
 
 def test_a_repeated_append_changes_nothing() -> None:
@@ -75,7 +75,7 @@ def test_a_term_outlives_a_restart() -> None:
     replica = make_replica()
     replica.append(make_append(ORDERS, 0, TERM, OTHER))
     assert isinstance(replica.log, MemoryLog)
-    again = Replica(ME, PEERS, replica.log, replica.log.head)
+    again = Replica(ME, PEERS, replica.log, replica.log.known, replica.log.head)
     with pytest.raises(StaleTerm):
         again.append(make_append(ORDERS, 0, TERM - 1, 1))
 
@@ -169,7 +169,7 @@ def test_a_leader_steps_down_for_a_newer_notice() -> None:
 def test_a_replica_that_does_not_serve_cannot_begin_to_lead() -> None:
     """docs/DESIGN.md 4.3; nothing is adopted, so that somebody else may lead the term."""
     log = MemoryLog()
-    replica = Replica(ME, PEERS, log, log.head)
+    replica = Replica(ME, PEERS, log, log.known, log.head)
     assert isinstance(notice(replica, TERM, ME).failure, NotServing)
     assert replica.term == 0
 
@@ -177,7 +177,7 @@ def test_a_replica_that_does_not_serve_cannot_begin_to_lead() -> None:
 def test_a_starting_replica_stores_what_its_leader_sends() -> None:
     """It need not serve to be kept up to date."""
     log = MemoryLog()
-    replica = Replica(ME, PEERS, log, log.head)
+    replica = Replica(ME, PEERS, log, log.known, log.head)
     assert replica.append(make_append(ORDERS, 0, TERM, OTHER)).last == 5
     assert not replica.is_serving
 

@@ -17,10 +17,10 @@ from bazaar.core.failures import (
     TooFewInSync,
     Unreachable,
 )
-from bazaar.core.flow import AwaitFollowers, PlaceBatch, ReadLedger, ShipOrders
+from bazaar.core.flow import AwaitFollowers, PlaceBatch, ReadLedger, ShipEntries
 from bazaar.core.ledger import Answer, Batch, BatchAnswer
 from bazaar.core.replica import Replica, ReplicaState
-from bazaar.core.types import Digest, Order, OrderNo, Term, Trade
+from bazaar.core.types import Digest, Order, Position, Term, Trade
 from tests.core.history import make_order, make_orders, make_trade
 from tests.core.leadership import (
     ME,
@@ -56,7 +56,7 @@ def test_a_new_leader_catches_up_before_it_leads() -> None:
     """docs/DESIGN.md 4.3, I3: it has all that was acknowledged before it takes a trade."""
     replica = make_replica(ORDERS[:2])
     notice = Script(replica.take_notice(TERM, ME))
-    assert notice.effect == ReadLedger(OrderNo(2))
+    assert notice.effect == ReadLedger(Position(2))
     assert isinstance(place(replica, ONE).failure, NotLeader)
     assert notice.answer(MemoryLog(ORDERS).page(2)).is_over
     assert replica.state is ReplicaState.LEADING
@@ -118,11 +118,11 @@ def test_a_trade_goes_to_the_ledger_then_the_log_and_the_followers() -> None:
     replica = make_leader(ORDERS)
     placing = place(replica, ONE, TWO)
     batch = sent(placing)
-    assert batch == Batch(TERM, ME, OrderNo(4), (ONE, TWO))
+    assert batch == Batch(TERM, ME, Position(4), (ONE, TWO))
     placing.answer(answer_of(batch, ORDERS))
     history = (*ORDERS, *number(ORDERS, (ONE, TWO)))
-    assert placing.effect == ShipOrders(linked(history, 4))
-    assert placing.answer(None).effect == AwaitFollowers(OrderNo(6))
+    assert placing.effect == ShipEntries(linked(history, 4))
+    assert placing.answer(None).effect == AwaitFollowers(Position(6))
     assert replica.last == 6
     assert placing.answer(1).result == history[4:]
 
@@ -143,9 +143,9 @@ def test_a_gap_longer_than_a_page_is_read_from_the_ledger() -> None:
     history = MemoryLog((*ORDERS, make_order(5, ONE)))
     placing = place(replica, ONE)
     placing.answer(BatchAnswer((make_order(5, ONE),), history.page(0, 2)))
-    assert placing.answer(None).effect == ReadLedger(OrderNo(2))
+    assert placing.answer(None).effect == ReadLedger(Position(2))
     placing.answer(history.page(2))
-    assert placing.answer(None).effect == AwaitFollowers(OrderNo(5))
+    assert placing.answer(None).effect == AwaitFollowers(Position(5))
     assert replica.last == 5
 
 
@@ -153,7 +153,7 @@ def test_a_known_key_is_answered_from_the_log() -> None:
     """I2, I3: without the catalog, but not without the followers."""
     replica = make_leader(ORDERS)
     placing = place(replica, make_trade(2), make_trade(3))
-    assert placing.effect == AwaitFollowers(OrderNo(3))
+    assert placing.effect == AwaitFollowers(Position(3))
     assert placing.answer(1).result == ORDERS[1:3]
 
 
@@ -254,7 +254,7 @@ def test_a_leader_that_finds_itself_corrupt_does_not_deny_the_trade() -> None:
 def test_a_ledger_that_lost_orders_stops_its_leader() -> None:
     """I1: no number is used twice; nothing was tried, so the failure is definite."""
     replica = make_leader(ORDERS)
-    failure = place(replica, ONE).answer(GapFound(OrderNo(3))).failure
+    failure = place(replica, ONE).answer(GapFound(Position(3))).failure
     assert isinstance(failure, Corrupt)
     assert failure.is_definite
     assert not replica.is_serving

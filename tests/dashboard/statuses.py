@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bazaar.core.digest import GENESIS
 from bazaar.core.histogram import LATENCY_BOUNDS_S, Histogram
+from bazaar.core.types import GENESIS
 from bazaar.protocol.statuses import (
     CatalogStatus,
     Event,

@@ -1,21 +1,28 @@
 """The catalog and the peers as a replica sees them, in memory."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
-from uuid import UUID
 
 from bazaar.clock import monotonic_s
-from bazaar.core.digest import GENESIS, chain
-from bazaar.core.failures import Failure, GapFound, Unreachable
+from bazaar.core.digest import chain
+from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.ledger import Batch, BatchAnswer, LedgerFacts, Page, decide_batch
 from bazaar.core.replica import Replica, ReplicaState
-from bazaar.core.replication import Accepted, Append, Linked
-from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
+from bazaar.core.replication import Accepted, Append
+from bazaar.core.types import (
+    START,
+    Entry,
+    Order,
+    Position,
+    ReplicaId,
+    Term,
+)
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import PendingCall
+from tests.core.memory_log import MemoryLog
 from tests.support.histories import STOCK
 
 
@@ -26,13 +33,9 @@ class NoNetwork:
         raise AssertionError(f"{method} {path} is not faked")
 
 
-def page_of(orders: list[Order], after: OrderNo, limit: int) -> Page:
+def page_of(entries: Sequence[Entry], after: Position, limit: int) -> Page:
     """Return a page of a history."""
-    if after > len(orders):
-        raise GapFound(OrderNo(len(orders)))
-    previous = chain(GENESIS, orders[:after])
-    chosen = tuple(orders[after : after + limit])
-    return Page(after, previous, chosen, chain(previous, chosen), OrderNo(len(orders)))
+    return MemoryLog(entries).page(after, limit)
 
 
 class FakeCatalog(CatalogClient):
@@ -66,7 +69,7 @@ class FakeCatalog(CatalogClient):
             decision.answers, page_of(self.orders, batch.after, self.page_orders_max)
         )
 
-    def ledger(self, after: OrderNo, limit: int) -> Page:
+    def ledger(self, after: Position, limit: int) -> Page:
         self.pages.append((after, limit))
         if self.requests_lost:
             raise self.requests_lost.pop(0)
@@ -78,33 +81,10 @@ class FakeCatalog(CatalogClient):
         return LedgerFacts(
             term=self.term,
             leader=self.leader,
-            last=OrderNo(len(self.orders)),
-            digest=chain(GENESIS, self.orders),
+            head=chain(START, self.orders),
             known={key: order for key, order in known.items() if key in keys},
             stocks={self.stock.name: self.stock},
         )
-
-
-class MemoryLog:
-    """The core's `Log` in a list."""
-
-    def __init__(self) -> None:
-        self.linked: list[Linked] = []
-
-    def append(self, orders: tuple[Linked, ...]) -> None:
-        self.linked += orders
-
-    def save_term(self, term: Term, leader: ReplicaId | None) -> None:
-        pass
-
-    def digest_at(self, order_no: OrderNo) -> Digest:
-        return self.linked[order_no - 1][1] if order_no else GENESIS
-
-    def get(self, order_no: OrderNo) -> Order | None:
-        return self.linked[order_no - 1][0] if 0 < order_no <= len(self.linked) else None
-
-    def find(self, keys: tuple[UUID, ...]) -> dict[UUID, Order]:
-        return {order.key: order for order, _ in self.linked if order.key in keys}
 
 
 @dataclass
@@ -134,8 +114,7 @@ class FakePeer(ReplicaClient):
     def __init__(self, me: int) -> None:
         super().__init__(NoNetwork(), NoNetwork(), 1)
         self.memory = MemoryLog()
-        head = (Term(0), None, OrderNo(0), GENESIS)
-        self.machine = Replica(ReplicaId(me), (), self.memory, head)
+        self.machine = Replica(ReplicaId(me), (), self.memory, (Term(0), None), START)
         self.machine.state = ReplicaState.FOLLOWING
         self.appends: list[Append] = []
         self.timeouts_s: list[float] = []
@@ -162,10 +141,10 @@ class FakePeer(ReplicaClient):
         self.begun.append(call)
         return cast("PendingCall[Accepted]", call)
 
-    def log(self, after: OrderNo, limit: int) -> Page:
+    def log(self, after: Position, limit: int) -> Page:
         if self.failures:
             raise self.failures.pop(0)
-        return page_of([order for order, _ in self.memory.linked], after, limit)
+        return self.memory.page(after, limit)
 
     def take(self, page: Page, term: int = 1, leader: int = 1) -> None:
         """Let it have orders from an earlier leadership."""

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, transaction
 
-from bazaar.core.digest import GENESIS
+from bazaar.core.types import GENESIS
 from order_app.models import HeardTerm, LogEntry
 
 pytestmark = pytest.mark.django_db

@@ -25,7 +25,7 @@ from order_app.store import OrderLog
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import in_sync, join, numbers, replicating
-from tests.support.histories import make_order, make_page, make_trade
+from tests.support.histories import make_order, make_orders, make_trade
 from tests.support.waits import WAIT_S, in_thread, start_in_turn, wait_until
 
 Peers = dict[ReplicaId, FakePeer]
@@ -68,7 +68,7 @@ def test_an_answer_that_was_lost_is_asked_for_again_with_the_same_key(
 def test_a_gap_before_a_new_order_is_filled_first(
     leader: ReplicaShell, catalog: FakeCatalog
 ) -> None:
-    catalog.orders = list(make_page(25).orders)
+    catalog.orders = make_orders(25)
     catalog.page_orders_max = 10
     leader.trade(TERM, [make_trade(26)])
     assert numbers() == list(range(1, 27))
@@ -130,7 +130,7 @@ def test_a_silent_follower_is_dropped_after_the_timeout_and_trades_go_on(
         assert in_sync(leader) == (1, 2)
         assert leader.trade(TERM, [make_trade(2)]) == (make_order(2),)
     assert LIMITS.replication_timeout_s * 0.9 <= first_s < WAIT_S / 2
-    assert peers[FAR].memory.linked == []
+    assert peers[FAR].memory.entries == []
 
 
 def test_a_follower_comes_back_once_it_has_everything(leader: ReplicaShell, peers: Peers) -> None:

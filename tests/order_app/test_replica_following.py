@@ -2,7 +2,7 @@
 
 import pytest
 
-from bazaar.core.digest import GENESIS, link
+from bazaar.core.digest import link
 from bazaar.core.failures import (
     Corrupt,
     Diverged,
@@ -15,7 +15,7 @@ from bazaar.core.failures import (
 )
 from bazaar.core.replica import ReplicaState
 from bazaar.core.replication import Append
-from bazaar.core.types import OrderNo, ReplicaId, Term
+from bazaar.core.types import START, OrderNo, ReplicaId, Term
 from order_app.models import LogEntry
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
@@ -23,7 +23,7 @@ from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import numbers
 from tests.support.hearing import Hearing
-from tests.support.histories import make_linked, make_order, make_page, make_trade
+from tests.support.histories import make_linked, make_order, make_orders, make_page, make_trade
 
 Peers = dict[ReplicaId, FakePeer]
 
@@ -46,17 +46,17 @@ def test_a_starting_replica_takes_what_it_missed_in_pages(
     shell: ReplicaShell, catalog: FakeCatalog
 ) -> None:
     """LIMITS.page_orders_max is 10, so 25 orders are three pages."""
-    catalog.orders = list(make_page(25).orders)
+    catalog.orders = make_orders(25)
     shell.start()
     assert numbers() == list(range(1, 26))
     assert {limit for _, limit in catalog.pages} == {10}
-    assert OrderLog().head == (25, make_page(25).digest)
+    assert OrderLog().head == make_linked(25)[-1][1]
 
 
 def test_a_long_way_is_caught_up_from_the_peers(
     shell: ReplicaShell, catalog: FakeCatalog, peers: Peers
 ) -> None:
-    catalog.orders = list(make_page(55).orders)
+    catalog.orders = make_orders(55)
     peers[FAR].take(make_page(50))
     shell.start()
     assert numbers() == list(range(1, 56))
@@ -93,7 +93,7 @@ def test_the_highest_term_survives_a_restart(
 
 def test_a_new_leader_catches_up_before_it_leads(shell: ReplicaShell, catalog: FakeCatalog) -> None:
     shell.start()
-    catalog.orders = list(make_page(25).orders)
+    catalog.orders = make_orders(25)
     shell.take_notice(TERM, ME)
     assert state_of(shell) is ReplicaState.LEADING
     assert numbers() == list(range(1, 26))
@@ -144,12 +144,12 @@ def test_a_log_that_differs_from_the_ledger_stays_out(
 ) -> None:
     """I8: whoever is right, it asks the ledger when a leader's orders differ."""
     page = make_page(2, orders=[make_order(1), make_order(2, quantity=9)])
-    shell.log.append(tuple(link(GENESIS, page.orders)))
+    shell.log.append(tuple(link(START, page.entries)))
     again = ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
     catalog.requests_lost = [Unreachable()]
     again.start()
     assert again.machine.is_serving
-    catalog.orders = list(make_page(3).orders)
+    catalog.orders = make_orders(3)
     with pytest.raises(Diverged):
         again.append(Append(TERM, FAR, make_page(3)))
     check_out(again)
@@ -159,13 +159,13 @@ def test_a_leader_whose_log_differs_does_not_corrupt_a_good_follower(
     shell: ReplicaShell, catalog: FakeCatalog
 ) -> None:
     """I1: nothing of it is stored, and the follower, which is right, goes on."""
-    catalog.orders = list(make_page(2).orders)
+    catalog.orders = make_orders(2)
     shell.start()
     page = make_page(3, orders=[make_order(1), make_order(2, quantity=9), make_order(3)])
     with pytest.raises(Diverged):
         shell.append(Append(TERM, FAR, page))
     assert shell.machine.is_serving
-    assert OrderLog().head == (2, make_page(2).digest)
+    assert OrderLog().head == make_linked(2)[-1][1]
 
 
 def test_a_log_that_is_longer_than_the_ledger_stays_out(
@@ -180,7 +180,7 @@ def test_a_log_that_is_longer_than_the_ledger_stays_out(
 
 def test_a_damaged_log_stays_out(shell: ReplicaShell, catalog: FakeCatalog) -> None:
     """I8: however right its length and its last digest are."""
-    catalog.orders = list(make_page(3).orders)
+    catalog.orders = make_orders(3)
     shell.log.append(make_linked(3))
     LogEntry.objects.filter(order_no=2).update(quantity=9)
     again = ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
@@ -205,11 +205,11 @@ def check_out(shell: ReplicaShell) -> None:
 def test_a_rebuilt_replica_has_everything_again(
     shell: ReplicaShell, catalog: FakeCatalog, peers: Peers
 ) -> None:
-    catalog.orders = list(make_page(40).orders)
+    catalog.orders = make_orders(40)
     peers[FAR].take(make_page(38))
     shell.start()
     assert shell.log.find_fault() is None
-    assert OrderLog().head == (40, make_page(40).digest)
+    assert OrderLog().head == make_linked(40)[-1][1]
 
 
 def test_an_order_that_is_missing_is_asked_of_the_ledger(
@@ -217,7 +217,7 @@ def test_an_order_that_is_missing_is_asked_of_the_ledger(
 ) -> None:
     """docs/DESIGN.md 4.5: only then is it "not found"."""
     shell.start()
-    catalog.orders = list(make_page(4).orders)
+    catalog.orders = make_orders(4)
     assert shell.look_up(OrderNo(3)) == make_order(3)
     assert numbers() == [1, 2, 3, 4]
     with pytest.raises(UnknownOrder):

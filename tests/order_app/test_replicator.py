@@ -5,11 +5,11 @@ import threading
 import pytest
 
 from bazaar.clock import monotonic_s
-from bazaar.core.digest import GENESIS, link
+from bazaar.core.digest import link
 from bazaar.core.failures import Diverged, Failure, GapFound, NotServing, StaleTerm, Unreachable
 from bazaar.core.replica import ReplicaState
-from bazaar.core.replication import TAIL_ORDERS_MAX
-from bazaar.core.types import OrderNo, ReplicaId, Term
+from bazaar.core.replication import TAIL_ENTRIES_MAX
+from bazaar.core.types import START, Position, ReplicaId, Term
 from bazaar.settings.env import Limits
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
@@ -17,7 +17,7 @@ from order_app.store import OrderLog
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.support.hearing import Hearing
-from tests.support.histories import make_linked, make_order, make_page, make_trade
+from tests.support.histories import make_linked, make_order, make_orders, make_page, make_trade
 from tests.support.waits import WAIT_S, in_thread, wait_until
 
 Peers = dict[ReplicaId, FakePeer]
@@ -49,7 +49,7 @@ def progress(replicator: Replicator) -> tuple[int, bool, bool]:
 
 def lead_again(catalog: FakeCatalog, peers: Peers, last: int) -> ReplicaShell:
     """Begin a leadership with orders that the leader's memory does not have."""
-    catalog.orders = list(make_page(last).orders)
+    catalog.orders = make_orders(last)
     shell = ReplicaShell(ME, catalog, peers, OrderLog(), LIMITS)
     shell.start()
     shell.take_notice(TERM, ME)
@@ -81,8 +81,8 @@ def test_orders_go_out_in_bounded_appends(
     trade(leader, *range(1, 26))
     for _ in range(4):
         replicator.round()
-    assert [len(append.page.orders) for append in peer.appends] == [10, 10, 5, 0]
-    assert peer.memory.linked == list(make_linked(25))
+    assert [len(append.page.entries) for append in peer.appends] == [10, 10, 5, 0]
+    assert peer.memory.entries == make_orders(25)
     assert progress(replicator) == (25, True, True)
 
 
@@ -108,11 +108,11 @@ def test_a_gap_is_answered_with_what_is_missing(
     replicator.round()
     assert progress(replicator) == (7, False, True)
     replicator.round()
-    assert [append.page.after for append in peer.appends] == [25, 7]
-    assert peer.memory.linked == list(make_linked(17))
+    assert [append.page.after.position for append in peer.appends] == [25, 7]
+    assert peer.memory.entries == make_orders(17)
     replicator.round()
-    assert (peer.memory.linked, progress(replicator)) == (
-        list(make_linked(25)),
+    assert (peer.memory.entries, progress(replicator)) == (
+        make_orders(25),
         (25, True, True),
     )
 
@@ -128,7 +128,7 @@ def test_a_follower_that_lost_its_disk_is_no_longer_in_sync(
     replicator.round()
     assert progress(replicator) == (0, False, True)
     replicator.round()
-    assert wiped.memory.linked == list(make_linked(2))
+    assert wiped.memory.entries == make_orders(2)
     assert progress(replicator) == (2, True, True)
 
 
@@ -136,9 +136,9 @@ def test_a_follower_far_behind_is_fed_from_the_log(
     catalog: FakeCatalog, peers: Peers, peer: FakePeer, db: None
 ) -> None:
     """Memory keeps the newest orders only; the log has them all."""
-    log, count = OrderLog(), TAIL_ORDERS_MAX + 50
+    log, count = OrderLog(), TAIL_ENTRIES_MAX + 50
     log.append(make_linked(count))
-    catalog.orders = [order for order, _ in make_linked(count)]
+    catalog.orders = make_orders(count)
     limits = Limits(heartbeat_s=0.01, page_orders_max=1000)
     shell = ReplicaShell(ME, catalog, peers, log, limits)
     shell.start()
@@ -146,7 +146,7 @@ def test_a_follower_far_behind_is_fed_from_the_log(
     replicator = Replicator(shell, NEAR)
     for _ in range(7):
         replicator.round()
-    assert [append.page.after for append in peer.appends] == [
+    assert [append.page.after.position for append in peer.appends] == [
         count,
         0,
         1000,
@@ -155,7 +155,7 @@ def test_a_follower_far_behind_is_fed_from_the_log(
         4000,
         count,
     ]
-    assert len(peer.memory.linked) == count
+    assert len(peer.memory.entries) == count
     assert progress(replicator) == (count, True, True)
 
 
@@ -204,8 +204,8 @@ def test_a_follower_that_ends_level_with_another_history_is_noticed(
     leader: ReplicaShell, replicator: Replicator, peer: FakePeer
 ) -> None:
     """I1."""
-    peer.memory.linked = list(link(GENESIS, [make_order(1, quantity=9)]))
-    peer.machine.last, peer.machine.digest = OrderNo(1), peer.memory.linked[-1][1]
+    peer.memory.append(tuple(link(START, [make_order(1, quantity=9)])))
+    peer.machine.head = peer.memory.head
     trade(leader, 1)
     replicator.round()
     assert not progress(replicator)[1]
@@ -230,7 +230,7 @@ def test_an_append_that_arrived_although_its_answer_was_lost_is_sent_again(
     trade(leader, 1, 2)
     peer.take(make_page(1), term=TERM, leader=ME)
     replicator.round()
-    assert peer.memory.linked == list(make_linked(2))
+    assert peer.memory.entries == make_orders(2)
 
 
 def test_a_new_order_does_not_wait_for_the_next_heartbeat(
@@ -245,7 +245,7 @@ def test_a_new_order_does_not_wait_for_the_next_heartbeat(
     wait_until(lambda: shell.shipping._waiters)  # type: ignore[attr-defined]
     trade(shell, 1)
     round_.result(WAIT_S)
-    assert peer.memory.linked == list(make_linked(1))
+    assert peer.memory.entries == make_orders(1)
 
 
 def test_a_failing_follower_is_not_asked_more_often_than_every_heartbeat(
@@ -303,7 +303,7 @@ def test_a_started_replicator_goes_on_for_ever(leader: ReplicaShell, peer: FakeP
 
 
 def test_gaps_are_no_failures(leader: ReplicaShell, replicator: Replicator, peer: FakePeer) -> None:
-    peer.failures = [GapFound(OrderNo(0))]
+    peer.failures = [GapFound(Position(0))]
     replicator.round()
     assert progress(replicator) == (0, False, True)
     assert not replicator.is_failing

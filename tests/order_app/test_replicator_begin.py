@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Deposed, Diverged, GapFound, NotReplicated, StaleTerm, Unreachable
 from bazaar.core.replica import ReplicaState
-from bazaar.core.types import OrderNo, ReplicaId, Term
+from bazaar.core.types import Position, ReplicaId, Term
 from bazaar.settings.env import Limits
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
@@ -18,7 +18,7 @@ from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import in_sync, numbers
 from tests.support.hearing import Hearing
-from tests.support.histories import make_linked, make_order, make_trade
+from tests.support.histories import make_linked, make_order, make_orders, make_trade
 from tests.support.waits import WAIT_S, in_thread, wait_until
 
 Peers = dict[ReplicaId, FakePeer]
@@ -49,7 +49,7 @@ def test_orders_reach_every_follower_without_a_replicators_thread(
 ) -> None:
     trade(leader, 1)
     trade(leader, 2)
-    assert [peer.memory.linked for peer in peers.values()] == [list(make_linked(2))] * 2
+    assert [peer.memory.entries for peer in peers.values()] == [make_orders(2)] * 2
     assert [len(peer.begun) for peer in peers.values()] == [2, 2]
     assert in_sync(leader) == (1, 2, 3)
 
@@ -105,7 +105,7 @@ def test_one_mute_follower_does_not_cost_the_other_its_place(
     peers[NEAR].is_mute = True
     trade(leader, 1)
     assert in_sync(leader) == (2, 3)
-    assert peers[FAR].memory.linked == list(make_linked(1))
+    assert peers[FAR].memory.entries == make_orders(1)
 
 
 def test_a_kept_connection_that_was_over_is_no_reason_to_drop_a_follower(
@@ -114,7 +114,7 @@ def test_a_kept_connection_that_was_over_is_no_reason_to_drop_a_follower(
     peers[NEAR].failures = [Unreachable("the connection was ended")]
     hearing = Hearing()
     trade(leader, 1)
-    assert [len(append.page.orders) for append in peers[NEAR].appends] == [0, 1, 1]
+    assert [len(append.page.entries) for append in peers[NEAR].appends] == [0, 1, 1]
     assert in_sync(leader) == (1, 2, 3)
     assert hearing.phrases() == []
 
@@ -128,7 +128,7 @@ def test_a_dead_follower_is_dropped_at_once(
     assert replicators[NEAR].is_failing
 
 
-@pytest.mark.parametrize("failure", [GapFound(OrderNo(0)), Diverged()])
+@pytest.mark.parametrize("failure", [GapFound(Position(0)), Diverged()])
 def test_a_follower_that_refuses_is_left_to_its_replicator(
     leader: ReplicaShell,
     peers: Peers,
@@ -140,7 +140,7 @@ def test_a_follower_that_refuses_is_left_to_its_replicator(
     assert in_sync(leader) == (2, 3)
     replicators[NEAR].round()
     assert in_sync(leader) == (1, 2, 3)
-    assert peers[NEAR].memory.linked == list(make_linked(1))
+    assert peers[NEAR].memory.entries == make_orders(1)
 
 
 def test_a_newer_term_at_a_follower_deposes_the_leader(
@@ -164,7 +164,7 @@ def test_who_is_being_told_something_gets_the_orders_from_its_replicator(
     assert pending is not None
     assert replicators[NEAR].begin(outbox) is None
     replicators[NEAR].round()
-    assert [len(append.page.orders) for append in peers[NEAR].appends] == [0]
+    assert [len(append.page.entries) for append in peers[NEAR].appends] == [0]
     pending.finish(monotonic_s() + WAIT_S)
     assert outbox.followers[NEAR].position == 1
     replicators[NEAR].round()
@@ -200,7 +200,7 @@ def test_a_cold_follower_is_left_to_its_replicator_at_once(
     in_thread(lambda: trade(shell, 1)).result(WAIT_S)
     round_.result(WAIT_S)
     assert in_sync(shell) == (1, 2, 3)
-    assert near.memory.linked == list(make_linked(1))
+    assert near.memory.entries == make_orders(1)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -235,7 +235,7 @@ def test_orders_that_came_while_others_were_sent_follow_at_once(
     wait_until(lambda: shell.shipping._waiters)  # type: ignore[attr-defined]
     pending.finish(monotonic_s() + WAIT_S)
     round_.result(WAIT_S)
-    assert peers[NEAR].memory.linked == list(make_linked(2))
+    assert peers[NEAR].memory.entries == make_orders(2)
 
 
 def test_nothing_stays_begun_when_the_leader_cannot_store(
@@ -315,4 +315,4 @@ def test_who_was_just_sent_orders_needs_no_heartbeat(
     trade(shell, 1)
     replicators[NEAR].round()
     assert monotonic_s() - begun_s >= 0.3 * 0.9
-    assert [len(append.page.orders) for append in peers[NEAR].appends] == [0, 1, 0]
+    assert [len(append.page.entries) for append in peers[NEAR].appends] == [0, 1, 0]

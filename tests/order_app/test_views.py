@@ -15,7 +15,7 @@ from order_app.models import LogEntry
 from order_app.replica import ReplicaShell
 from tests.order_app.conftest import FAR, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
-from tests.support.histories import make_linked, make_page, make_trade
+from tests.support.histories import make_linked, make_order, make_page, make_trade
 from tests.support.listeners import Listener
 
 BOTH = ("bazaar.urls.order", "bazaar.urls.order_control")
@@ -45,15 +45,17 @@ def append_of(count: int, after: int = 0, *, term: int = 4, leader: int = FAR) -
     page = make_page(count, after)
     orders = [
         [order.order_no, str(order.key), order.stock_name, "buy", order.quantity]
-        for order in page.orders
+        for order in map(make_order, range(after + 1, count + 1))
     ]
     return {
         "term": term,
         "leader": leader,
         "page": {
             "after": after,
-            "previous": page.previous,
+            "order_no": after,
+            "previous": page.after.digest,
             "orders": orders,
+            "changes": [],
             "digest": page.digest,
             "last": page.last,
         },

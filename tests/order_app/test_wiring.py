@@ -10,13 +10,13 @@ from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
 from tests.order_app.conftest import LIMITS, ME
 from tests.order_app.fakes import FakeCatalog
-from tests.support.histories import make_linked, make_page
+from tests.support.histories import make_linked, make_orders
 
 
 @pytest.fixture
 def again(shell: ReplicaShell, catalog: FakeCatalog) -> ReplicaShell:
     """Restart a replica that has three orders."""
-    catalog.orders = list(make_page(3).orders)
+    catalog.orders = make_orders(3)
     shell.log.append(make_linked(3))
     return ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
 

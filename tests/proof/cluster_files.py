@@ -18,16 +18,30 @@ from django.apps import apps
 from django.db.models import Model
 
 from bazaar.cluster.data_dir import DataDir
-from bazaar.core.digest import GENESIS, extend
-from bazaar.core.ledger import decide
-from bazaar.core.types import Order, OrderNo, Stock, Trade, TradeType, Version
+from bazaar.core.digest import chain, extend, link
+from bazaar.core.ledger import decide, describe
+from bazaar.core.types import (
+    START,
+    Order,
+    OrderNo,
+    Stock,
+    StockChange,
+    Trade,
+    TradeType,
+    Version,
+)
 from bazaar.proof.records import Done, Header, Opening, Record
 
 NAMES = ("GameStart", "MenhirCo", "Ünï & Co.")
 ORDERS = 40
 TERM = 2
-_CATALOG = ("catalog_app.Entry", "catalog_app.Stock", "catalog_app.Leadership")
-_ORDER = ("order_app.LogEntry", "order_app.HeardTerm")
+_CATALOG = (
+    "catalog_app.Entry",
+    "catalog_app.StockChange",
+    "catalog_app.Stock",
+    "catalog_app.Leadership",
+)
+_ORDER = ("order_app.LogEntry", "order_app.StockChange", "order_app.HeardTerm")
 
 
 class ClusterFiles:
@@ -46,6 +60,13 @@ class ClusterFiles:
         self.orders: list[Order] = []
         self.rows: list[tuple[Any, ...]] = []
         self.history: list[Done] = []
+        listing = [describe(stock) for stock in self.stocks.values()]
+        self.changes = [
+            (head.position, head.position, *_change_columns(entry), head.digest)
+            for entry, head in link(START, listing)
+            if isinstance(entry, StockChange)
+        ]
+        self._head = chain(START, listing)
         root.mkdir(parents=True, exist_ok=True)
         for number in range(1, orders + 1):
             self._trade(number)
@@ -61,10 +82,10 @@ class ClusterFiles:
         order = Order(OrderNo(number), trade.key, name, trade_type, trade.quantity)
         self._read(name, number)
         self.stocks[name] = stock = decide(self.stocks[name], trade)
-        digest = extend(self.rows[-1][5] if self.rows else GENESIS, order)
+        self._head = extend(self._head, order)
         columns = (name, trade_type.value, trade.quantity)
         self.orders.append(order)
-        self.rows.append((number, trade.key.hex, *columns, digest, TERM, stock.version))
+        self.rows.append((number, trade.key.hex, *columns, self._head.digest, TERM, stock.version))
         self.history.append(
             Done(
                 **_span("trade", number + 0.3),
@@ -107,12 +128,14 @@ class ClusterFiles:
         with closing(sqlite3.connect(self.path("catalog"))) as database:
             make_tables(database, _CATALOG)
             fill(database, "catalog_app_entry", [(*r[:5], r[6], r[5], r[7]) for r in self.rows])
+            fill(database, "catalog_app_stockchange", self.changes)
             fill(database, "catalog_app_stock", stocks)
             fill(database, "catalog_app_leadership", [(1, TERM, 3)])
         for number in (1, 2, 3):
             with closing(sqlite3.connect(self.path(f"order-{number}"))) as database:
                 make_tables(database, _ORDER)
                 fill(database, "order_app_logentry", [row[:6] for row in self.rows])
+                fill(database, "order_app_stockchange", self.changes)
                 fill(database, "order_app_heardterm", [(1, TERM, 3)])
 
     def path(self, name: str) -> Path:
@@ -143,6 +166,10 @@ class ClusterFiles:
 
 def _numbers(one: Stock) -> tuple[int, ...]:
     return one.quantity, one.opening, one.issued, one.trade_volume, one.version
+
+
+def _change_columns(one: StockChange) -> tuple[str, str, int, int, int]:
+    return one.stock_name, str(one.price), one.opening, one.issued, one.version
 
 
 def _span(kind: Any, at_s: float) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import pytest
 
 from bazaar.core.failures import Failure, NotServing, Unreachable
 from bazaar.core.flow import Effect, Flow, ReadLedger
-from bazaar.core.types import OrderNo
+from bazaar.core.types import Position
 from bazaar.runtime import loops
 from tests.support.waits import wait_until
 
-FIRST, SECOND = ReadLedger(OrderNo(1)), ReadLedger(OrderNo(2))
+FIRST, SECOND = ReadLedger(Position(1)), ReadLedger(Position(2))
 
 
 def two_questions() -> Flow[list[Any]]:

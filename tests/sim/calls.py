@@ -14,7 +14,7 @@ from bazaar.core.flow import (
 )
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
-from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
+from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.transport import PendingCall
 from tests.order_app.fakes import NoNetwork
@@ -37,7 +37,7 @@ class LedgerCalls(CatalogClient):
         answer: BatchAnswer = self._call(PlaceBatch(batch))
         return answer
 
-    def ledger(self, after: OrderNo, limit: int) -> Page:
+    def ledger(self, after: Position, limit: int) -> Page:
         page: Page = self._call(ReadLedger(after))
         return page
 
@@ -81,7 +81,7 @@ class PeerCalls(ReplicaClient):
         pending = PendingAnswer(self._tasks, self._target, append, self._timeout_s)
         return cast(PendingCall[Accepted], pending)
 
-    def log(self, after: OrderNo, limit: int) -> Page:
+    def log(self, after: Position, limit: int) -> Page:
         message = ReadPeerLog(self._id, after)
         page: Page = self._tasks.call(self._target, message, self._timeout_s)
         return page

@@ -8,7 +8,7 @@ from bazaar.core.election import LEADER_PROTECTION_S, Leadership, Ping, claim_te
 from bazaar.core.failures import Failure, LeaderAlive
 from bazaar.core.flow import ClaimLeadership, PingReplica, PlaceBatch, ReadLedger
 from bazaar.core.ledger import Batch, BatchAnswer, Decision, LedgerFacts, Page, decide_batch
-from bazaar.core.types import OrderNo, ReplicaId, Stock, Term
+from bazaar.core.types import Position, ReplicaId, Stock, Term
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
 from tests.sim.network import Call, Network
@@ -96,8 +96,7 @@ class SimCatalog(Process):
         return LedgerFacts(
             term=self.leadership.term,
             leader=self.leadership.leader,
-            last=self.ledger.last,
-            digest=self.ledger.digests[-1],
+            head=self.ledger.head,
             known=self.ledger.find(tuple(trade.key for trade in batch.trades)),
             stocks={name: self.stocks[name] for name in names if name in self.stocks},
         )
@@ -106,8 +105,8 @@ class SimCatalog(Process):
         if self.network.trace is not None:
             for order in decision.orders:
                 self.network.note(f"the ledger has {order}")
-        self.ledger.append(tuple(link(self.ledger.digests[-1], decision.orders)))
+        self.ledger.append(tuple(link(self.ledger.head, decision.orders)))
         self.stocks.update((stock.name, stock) for stock in decision.stocks)
 
-    def _page(self, after: OrderNo) -> Page:
+    def _page(self, after: Position) -> Page:
         return self.ledger.page(after, PAGE_ORDERS_MAX)

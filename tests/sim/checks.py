@@ -5,16 +5,30 @@ The invariants, asserted at the moment at which each could break (docs/INVARIANT
 acknowledged or looked up anywhere is compared with it. Each assertion names its invariant.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from uuid import UUID
 
-from bazaar.core.digest import GENESIS, extend
+from bazaar.core.digest import extend
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, KeyReused, UnknownOrder
 from bazaar.core.ledger import Answer, Batch, Decision
-from bazaar.core.replication import Linked
-from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Stock, Term, Trade, TradeType
+from bazaar.core.types import (
+    START,
+    Entry,
+    Head,
+    Linked,
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Stock,
+    Term,
+    Trade,
+    TradeType,
+)
 
 
 @dataclass(slots=True)
@@ -47,8 +61,9 @@ class Checks:
     """What has to be true, whatever fails."""
 
     def __init__(self, stocks: Iterable[Stock]) -> None:
-        self.history: list[Order] = []
-        self.digests: list[Digest] = [GENESIS]
+        self.history: list[Entry] = []
+        self.heads: list[Head] = [START]
+        self.orders: list[Order] = []
         self.by_key: dict[UUID, Order] = {}
         self.tallies = {stock.name: Tally(stock) for stock in stocks}
         self.leaderships: dict[Term, ReplicaId | None] = {Term(0): None}
@@ -56,15 +71,15 @@ class Checks:
         """The term under which the newest entry of the ledger was made."""
         self.acknowledged: dict[UUID, Order] = {}
         """What clients were told."""
-        self.newest_of: dict[Term, OrderNo] = {}
-        """The newest order that was acknowledged in each term."""
+        self.newest_of: dict[Term, Position] = {}
+        """The newest entry that was acknowledged in each term."""
         self.refused: dict[UUID, Trade] = {}
         """Trades that were definitely refused, at their first and only attempt (I9)."""
 
     @property
     def last(self) -> OrderNo:
         """The newest order of the one history."""
-        return OrderNo(len(self.history))
+        return OrderNo(len(self.orders))
 
     def committed(self, batch: Batch, leadership: Leadership, decision: Decision) -> None:
         """Check one transaction of the catalog: I1, I2, I4, I5, I9."""
@@ -77,20 +92,30 @@ class Checks:
             self.entry_term = batch.term
         for order in decision.orders:
             self._append(order)
-        assert decision.digest == self.digests[-1], "I8 the ledger's digest"
+        assert decision.head == self.heads[-1], "I8 the ledger's digest"
         assert {order.stock_name for order in decision.orders} == {
             stock.name for stock in decision.stocks
         }, "I4: what moved is what is written"
         for stock in decision.stocks:
             self.tallies[stock.name].check(stock)
 
+    def enter(self, entry: Entry) -> None:
+        """Take an entry into the one history."""
+        self.history.append(entry)
+        self.heads.append(extend(self.heads[-1], entry))
+
+    def position_of(self, order: Order) -> Position:
+        """Return the place of an order in the one history."""
+        heads = self.heads
+        return heads[bisect_left(heads, order.order_no, key=attrgetter("order_no"))].position
+
     def _append(self, order: Order) -> None:
         assert order.order_no == self.last + 1, f"I1 {order} after {self.last}"
         assert order.key not in self.by_key, f"I2 {order} and {self.by_key[order.key]}"
         told = self.refused.get(order.key)
         assert told is None or not order.is_of(told), f"I9 {order} was definitely refused"
-        self.history.append(order)
-        self.digests.append(extend(self.digests[-1], order))
+        self.enter(order)
+        self.orders.append(order)
         self.by_key[order.key] = order
         self.tallies[order.stock_name].add(order)
 
@@ -101,7 +126,7 @@ class Checks:
         assert leadership.term not in self.leaderships, f"I6 {leadership} twice"
         self.leaderships[leadership.term] = leadership.leader
 
-    def led(self, term: Term, replica_id: ReplicaId, last: OrderNo) -> None:
+    def led(self, term: Term, replica_id: ReplicaId, last: Position) -> None:
         """Check that a new leader was elected (I6) and has all that was acknowledged (I3)."""
         before = max((upto for at, upto in self.newest_of.items() if at <= term), default=0)
         assert last >= before, f"I3 {replica_id} leads {term} from {last}, not {before}"
@@ -119,12 +144,12 @@ class Checks:
             f"I6 {new} was never elected {self.leaderships}"
         )
 
-    def stored(self, last: OrderNo, orders: tuple[Linked, ...]) -> None:
+    def stored(self, last: Position, entries: tuple[Linked, ...]) -> None:
         """Check that a log which ends at `last` stays a prefix of the history: I1, I8."""
-        for at, (order, digest) in enumerate(orders, last):
-            assert at < len(self.history), f"I8 {order} is not in the ledger"
-            assert order == self.history[at], f"I1 {order} instead of {self.history[at]}"
-            assert digest == self.digests[at + 1], f"I8 {order} has another digest"
+        for at, (entry, head) in enumerate(entries, last):
+            assert at < len(self.history), f"I8 {entry} is not in the ledger"
+            assert entry == self.history[at], f"I1 {entry} instead of {self.history[at]}"
+            assert head == self.heads[at + 1], f"I8 {entry} has another digest"
 
     def fenced(self, term: Term, durable: Term) -> None:
         """Check that an append which was accepted is not from an older term: I5."""
@@ -134,8 +159,8 @@ class Checks:
         self,
         term: Term,
         answers: Iterable[Answer],
-        leader: OrderNo,
-        in_sync: Mapping[ReplicaId, OrderNo],
+        leader: Position,
+        in_sync: Mapping[ReplicaId, Position],
     ) -> None:
         """
         Check what the leader of a term acknowledges to a front end: I3.
@@ -145,9 +170,8 @@ class Checks:
         for order in answers:
             if not isinstance(order, Order):
                 continue
-            at = order.order_no
-            assert at <= self.last, f"I3 {order} is not in the ledger"
-            assert order == self.history[at - 1], f"I1 {order} for {self.history[at - 1]}"
+            assert order == self.by_key.get(order.key), f"I1, I3 {order} is not in the ledger"
+            at = self.position_of(order)
             assert at <= leader, f"I3 {order} is not in the leader's log"
             behind = [replica_id for replica_id, last in in_sync.items() if last < at]
             assert not behind, f"I3 {order} is not in the logs of {behind}, which are in sync"
@@ -178,6 +202,6 @@ class Checks:
     def looked_up(self, order_no: OrderNo, last: OrderNo, answer: Order | Failure) -> None:
         """Check a look-up begun when the ledger ended at `last`: I1, I3 (docs/DESIGN.md 4.5)."""
         if isinstance(answer, Order):
-            assert answer == self.history[order_no - 1], f"I1 {answer}"
+            assert answer == self.orders[order_no - 1], f"I1 {answer}"
         elif isinstance(answer, UnknownOrder):
             assert order_no > last or order_no < 1, f"I3 order {order_no} was not found"

@@ -1,10 +1,10 @@
 """A replica's disk: kept across crashes, and checked against the one history at every write."""
 
 from collections.abc import Callable
+from itertools import islice
 
-from bazaar.core.digest import GENESIS, link
-from bazaar.core.replication import Linked
-from bazaar.core.types import Digest, OrderNo, ReplicaId, Term
+from bazaar.core.digest import link
+from bazaar.core.types import START, Linked, Position, ReplicaId, Term
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
 
@@ -16,30 +16,23 @@ class SimLog(MemoryLog):
         """crash_point: called before and after each write; may not return."""
         super().__init__()
         self.checks, self.crash_point = checks, crash_point
-        self.lost_upto = OrderNo(0)
-        """The newest order that was on this disk when it was wiped."""
-
-    @property
-    def head(self) -> tuple[OrderNo, Digest]:  # type: ignore[override]
-        """The newest order's number and digest, as `order_app.store` has them."""
-        return self.last, self.digests[-1]
+        self.lost_upto = Position(0)
+        """The newest entry that was on this disk when it was wiped."""
 
     def load_term(self) -> tuple[Term, ReplicaId | None]:
         """Return the highest term known and its leader."""
         return self.term, self.leader
 
-    def find_fault(self) -> OrderNo | None:
-        """Return the first order that its digest contradicts."""
-        linked = link(GENESIS, self.orders)
-        faults = (
-            order.order_no for order, digest in linked if digest != self.digests[order.order_no]
-        )
-        return next(faults, None)
+    def find_fault(self) -> str:
+        """Return the first entry that its digest contradicts, in words."""
+        heads = (head for _, head in link(START, self.entries))
+        faults = (head.position for head in heads if head != self.heads[head.position])
+        return "".join(f"entry {position}" for position in islice(faults, 1))
 
-    def append(self, orders: tuple[Linked, ...]) -> None:
+    def append(self, entries: tuple[Linked, ...]) -> None:
         self.crash_point()
-        self.checks.stored(self.last, orders)
-        super().append(orders)
+        self.checks.stored(self.last, entries)
+        super().append(entries)
         self.crash_point()
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:
@@ -51,5 +44,5 @@ class SimLog(MemoryLog):
     def wipe(self) -> None:
         """Lose everything."""
         self.lost_upto = max(self.lost_upto, self.last)
-        self.orders, self.digests, self.by_key = [], [GENESIS], {}
+        self.entries, self.heads, self.orders, self.by_key = [], [START], [], {}
         self.term, self.leader = Term(0), None

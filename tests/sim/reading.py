@@ -10,7 +10,7 @@ import pytest
 
 from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch
-from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, TradeType, Version
+from bazaar.core.types import Order, Position, ReplicaId, Term, Trade, TradeType, Version
 from bazaar.settings.env import Limits
 from catalog_app.models import Entry, HolderRegistration, Leadership, Stock
 from tests.sim.events import Events
@@ -183,7 +183,7 @@ class ReadingBazaar:
             self.checks.acknowledged(stock.name, stock.version)
             return
         trades = tuple(Trade(self._draw_id(), name, TradeType.BUY, 1) for name in names)
-        batch = Batch(TERM, LEADER, OrderNo(0), trades)
+        batch = Batch(TERM, LEADER, Position(0), trades)
         for order in self.tasks.call(self.catalog, Request("/batch", batch), 3.0).answers:
             assert isinstance(order, Order), f"{order}: there are shares enough"
             self.checks.acknowledged(order.stock_name, self.checks.orders[order.key][1])

@@ -10,7 +10,7 @@ from bazaar.core.failures import Failure, NotServing, StaleTerm
 from bazaar.core.flow import Effect, PingReplica, ReadPeerLog, SendTrades
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Outbox
-from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
+from bazaar.core.types import Position, ReplicaId, Term, Trade
 from bazaar.settings.env import Limits
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
@@ -47,9 +47,9 @@ class CheckedShell(ReplicaShell):
         if before is not None and before.term < term:
             assert self.machine.outbox is not before, f"I5 {self.process.name} leads on"
 
-    def _await_followers(self, upto: OrderNo) -> int:
+    def _await_followers(self, upto: Position, until_s: float) -> int:
         outbox = self.machine.outbox
-        count = super()._await_followers(upto)
+        count = super()._await_followers(upto, until_s)
         assert outbox is not None, "only a leader waits for followers"
         self.process.check_in_sync(outbox, upto)
         return count
@@ -151,7 +151,7 @@ class SimReplica(ThreadedProcess):
         self.network.note(f"{self.name} is wiped")
         self.log.wipe()
 
-    def check_in_sync(self, outbox: Outbox, upto: OrderNo) -> None:
+    def check_in_sync(self, outbox: Outbox, upto: Position) -> None:
         """Assert that whoever is in sync has all that is acknowledged in this leadership (I3)."""
         least = max(upto, outbox.released)
         for replica_id in outbox.in_sync():
@@ -201,7 +201,7 @@ class SimReplica(ThreadedProcess):
             self.id,
             machine.term,
             machine.leader,
-            machine.last,
+            machine.head.order_no,
             machine.is_serving,
             machine.outbox is not None,
             machine.reaches_catalog,

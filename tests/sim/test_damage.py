@@ -27,7 +27,8 @@ def make_trading_cluster(seed: int) -> SimCluster:
 def put_back(log: MemoryLog, history: History) -> None:
     """Give a disk the contents of another one, whose digests are right in themselves."""
     other = MemoryLog(history)
-    log.orders, log.digests, log.by_key = other.orders, other.digests, other.by_key
+    log.entries, log.heads = other.entries, other.heads
+    log.orders, log.by_key = other.orders, other.by_key
 
 
 def change_one(history: History) -> History:

@@ -6,10 +6,19 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from bazaar.core.digest import GENESIS, chain, link
+from bazaar.core.digest import chain, link
 from bazaar.core.ledger import Page
-from bazaar.core.replication import Linked
-from bazaar.core.types import Order, OrderNo, Stock, Trade, TradeType, Version
+from bazaar.core.types import (
+    START,
+    Linked,
+    Order,
+    OrderNo,
+    Position,
+    Stock,
+    Trade,
+    TradeType,
+    Version,
+)
 
 STOCK = Stock(
     name="MenhirCo",
@@ -35,19 +44,23 @@ def make_order(number: int, **changes: Any) -> Order:
     return replace(order, **changes)
 
 
+def make_orders(count: int) -> list[Order]:
+    """Return the first `count` orders of that history."""
+    return list(map(make_order, range(1, count + 1)))
+
+
 def make_linked(count: int) -> tuple[Linked, ...]:
-    """Return the first `count` orders, each with its digest."""
-    return tuple(link(GENESIS, map(make_order, range(1, count + 1))))
+    """Return the first `count` orders, each with the head that it makes."""
+    return tuple(link(START, map(make_order, range(1, count + 1))))
 
 
 def make_page(count: int, after: int = 0, orders: Sequence[Order] | None = None) -> Page:
     """Return orders after+1 to count of that history, or the given ones in their place."""
-    previous = chain(GENESIS, map(make_order, range(1, after + 1)))
+    start = chain(START, map(make_order, range(1, after + 1)))
     chosen = tuple(map(make_order, range(after + 1, count + 1))) if orders is None else orders
     return Page(
-        after=OrderNo(after),
-        previous=previous,
-        orders=tuple(chosen),
-        digest=chain(previous, chosen),
-        last=OrderNo(max(count, after)),
+        after=start,
+        entries=tuple(chosen),
+        digest=chain(start, chosen).digest,
+        last=Position(max(count, after)),
     )

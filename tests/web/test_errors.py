@@ -20,7 +20,7 @@ from bazaar.core.failures import (
     UnknownStock,
     Unreachable,
 )
-from bazaar.core.types import OrderNo, ReplicaId, Term
+from bazaar.core.types import Position, ReplicaId, Term
 from bazaar.protocol.errors import KINDS
 from bazaar.protocol.http1 import Reply
 from bazaar.web.errors import answer_failure
@@ -83,7 +83,7 @@ def test_a_fenced_caller_gets_the_current_leadership() -> None:
 
 
 def test_who_has_a_gap_is_told_where_the_log_ends() -> None:
-    assert answer_to(GapFound(OrderNo(41)))[2]["Bazaar-Last"] == "41"
+    assert answer_to(GapFound(Position(41)))[2]["Bazaar-Last"] == "41"
 
 
 @pytest.mark.parametrize("kind", [DatabaseError, OperationalError, IntegrityError])

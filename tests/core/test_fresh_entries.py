@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.core.digest import GENESIS, chain, link
+from bazaar.core.digest import chain, link
 from bazaar.core.failures import DamagedPage, Diverged, Failure, GapFound
 from bazaar.core.ledger import Page
-from bazaar.core.replication import fresh_orders
-from bazaar.core.types import Digest, Order, OrderNo
+from bazaar.core.replication import fresh_entries
+from bazaar.core.types import START, Digest, Entry, Order, Position
 from tests.core.garbling import garble
 from tests.core.history import histories, make_order, make_orders, make_trade
 from tests.core.memory_log import MemoryLog
@@ -22,9 +22,9 @@ def make_page(orders: tuple[Order, ...], after: int = 0) -> Page:
     return MemoryLog(orders).page(after)
 
 
-def take(log: MemoryLog, page: Page) -> tuple[Order, ...]:
-    """Return the orders that a log would take."""
-    return tuple(order for order, _ in fresh_orders(page, log.last, log))
+def take(log: MemoryLog, page: Page) -> tuple[Entry, ...]:
+    """Return the entries that a log would take."""
+    return tuple(entry for entry, _ in fresh_entries(page, log.head, log))
 
 
 @given(orders=histories(), data=st.data())
@@ -34,11 +34,11 @@ def test_a_log_takes_exactly_what_it_lacks(orders: tuple[Order, ...], data: st.D
     after = data.draw(st.integers(0, last))
     limit = data.draw(st.integers(0, len(orders)))
     log = MemoryLog(orders[:last])
-    fresh = fresh_orders(MemoryLog(orders).page(after, limit), log.last, log)
+    fresh = fresh_entries(MemoryLog(orders).page(after, limit), log.head, log)
     log.append(fresh)
     end = max(last, min(after + limit, len(orders)))
     assert log.orders == list(orders[:end])
-    assert log.digests[-1] == chain(GENESIS, orders[:end])
+    assert log.head == chain(START, orders[:end])
 
 
 @given(orders=histories(), data=st.data())
@@ -72,7 +72,8 @@ def test_a_damaged_page_is_never_stored(orders: tuple[Order, ...], data: st.Data
 def test_damage_is_not_taken_for_a_second_history(count: int) -> None:
     """A damaged `previous` would otherwise make a healthy replica call itself corrupt."""
     orders = make_orders(3 + count)
-    page = replace(make_page(orders, 3), previous=Digest("f" * 64))
+    page = make_page(orders, 3)
+    page = replace(page, after=replace(page.after, digest=Digest("f" * 64)))
     with pytest.raises(DamagedPage):
         take(MemoryLog(orders[:3]), page)
 
@@ -111,15 +112,15 @@ def test_a_heartbeat_of_another_history_is_found() -> None:
 def test_a_page_with_a_hole_is_damaged_even_when_its_digest_fits() -> None:
     """I1: numbers are dense."""
     orders = (make_order(1), make_order(3))
-    page = Page(OrderNo(0), GENESIS, orders, chain(GENESIS, orders), OrderNo(3))
+    page = Page(START, orders, chain(START, orders).digest, Position(3))
     with pytest.raises(DamagedPage):
         take(MemoryLog(), page)
 
 
-def test_fresh_orders_come_with_their_digests() -> None:
+def test_fresh_entries_come_with_their_digests() -> None:
     orders = make_orders(4)
     log = MemoryLog(orders[:2])
-    assert fresh_orders(make_page(orders), log.last, log) == tuple(link(GENESIS, orders))[2:]
+    assert fresh_entries(make_page(orders), log.head, log) == tuple(link(START, orders))[2:]
 
 
 def test_every_failure_of_a_page_is_definite() -> None:

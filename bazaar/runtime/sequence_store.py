@@ -1,0 +1,333 @@
+"""
+The decided sequence on disk: the ledger of the catalog, or the order log of a replica.
+
+Two tables: orders by their numbers, and stock changes by their positions. The entry at a position
+is the change that is there; otherwise it is an order, whose number is the position less the changes
+before it. Ledger and logs have the same columns; the ledger has some more. Every statement that
+reads or writes entries is here: plain SQL (docs/adr/0022), because every trade writes here, and
+every look-up that no cache answers reads here. The models of the rooms make the tables
+(`sequence_models`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from sqlite3 import Connection
+from typing import Any
+from uuid import UUID
+
+from bazaar.core.digest import extend_by_text, write_change
+from bazaar.core.failures import GapFound
+from bazaar.core.ledger import Page
+from bazaar.core.types import (
+    GENESIS,
+    Digest,
+    Entry,
+    Head,
+    Linked,
+    Order,
+    OrderNo,
+    Position,
+    StockChange,
+    TradeType,
+    Version,
+)
+from bazaar.protocol.stored_rows import (
+    SEARCHED_MAX,
+    ChangesBody,
+    FoundBody,
+    RowsBody,
+    StoredChange,
+    StoredRow,
+)
+from bazaar.runtime.transactions import read
+
+VERIFY_ROWS = 5000
+"""Entries read at a time while a whole sequence is checked."""
+
+_ORDER = "order_no, key, stock_name, trade_type, quantity"
+_INSERT = "INSERT INTO {table} ({order}, digest{more}) VALUES ({marks})"
+HEAD_COLUMNS = "head.order_no, head.digest, newest.position, newest.change_no, newest.digest"
+"""What `make_head` takes, of the newest order and the newest change."""
+HEAD_JOINS = (
+    " LEFT JOIN {table} head ON head.order_no = (SELECT MAX(order_no) FROM {table})"
+    " LEFT JOIN {changes} newest ON newest.position = (SELECT MAX(position) FROM {changes})"
+)
+_HEAD = f"SELECT {HEAD_COLUMNS} FROM (SELECT 1){HEAD_JOINS}"  # noqa: S608 - our own names
+_GET = "SELECT {order} FROM {table} WHERE order_no = ?"
+_FIND = "SELECT {order} FROM {table} WHERE key IN (%s)"
+_DIGEST = "SELECT digest FROM {table} WHERE order_no = ?"
+_PAGE = "SELECT {order}, digest FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
+_TEXTS = (
+    "SELECT order_no, order_no || '|' || substr(key, 1, 8) || '-' || substr(key, 9, 4) || '-'"
+    " || substr(key, 13, 4) || '-' || substr(key, 17, 4) || '-' || substr(key, 21) || '|'"
+    " || trade_type || '|' || quantity || '|' || stock_name, digest"
+    " FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
+)
+"""Orders as the hash chain takes them: a long table is checked more than twice as fast so."""
+_INSERT_CHANGE = (
+    "INSERT INTO {changes} (position, change_no, stock_name, price, opening, issued, version,"
+    " digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_CHANGES_UPTO = "SELECT change_no FROM {changes} WHERE position <= ? ORDER BY position DESC LIMIT 1"
+_CHANGE_DIGEST = "SELECT digest FROM {changes} WHERE position = ?"
+_CHANGES = (
+    "SELECT position, change_no, stock_name, price, opening, issued, version, digest"
+    " FROM {changes} WHERE position > ? ORDER BY position LIMIT ?"
+)
+_STORED = (
+    "SELECT order_no, CAST(key AS TEXT), stock_name, trade_type, quantity, digest{more}"
+    " FROM {table}"
+)
+_STORED_PAGE = _STORED + " WHERE order_no > ? ORDER BY order_no LIMIT ?"
+_STORED_KEY = _STORED + " WHERE key = ?"
+_STORED_TEXT = _STORED + (
+    " WHERE order_no >= ? AND order_no < ?"
+    " AND (CAST(stock_name AS TEXT) LIKE ? ESCAPE '\\' OR CAST(key AS TEXT) LIKE ? ESCAPE '\\')"
+    " ORDER BY order_no DESC LIMIT ?"
+)
+
+
+class SequenceStore:
+    """One decided sequence. Every method may raise django.db.DatabaseError."""
+
+    def __init__(self, table: str, changes: str, *more: str) -> None:
+        """
+        Name the tables.
+
+        more: the columns of an order beside its own and its digest, whole numbers.
+        """
+
+        def complete(statement: str) -> str:
+            return statement.format(
+                table=table,
+                changes=changes,
+                order=_ORDER,
+                more="".join(f", {column}" for column in more),
+                marks=", ".join("?" * (6 + len(more))),
+            )
+
+        self._insert, self._head, self._get = map(complete, (_INSERT, _HEAD, _GET))
+        self._find, self._digest, self._page = map(complete, (_FIND, _DIGEST, _PAGE))
+        self._texts, self._stored_page = complete(_TEXTS), complete(_STORED_PAGE)
+        self._stored_key, self._stored_text = complete(_STORED_KEY), complete(_STORED_TEXT)
+        self._insert_change, self._changes_upto = map(complete, (_INSERT_CHANGE, _CHANGES_UPTO))
+        self._change_digest, self._changes = map(complete, (_CHANGE_DIGEST, _CHANGES))
+        self.head_joins = complete(HEAD_JOINS)
+
+    def insert(
+        self,
+        database: Connection,
+        entries: Iterable[Linked],
+        more: Sequence[tuple[int, ...]] = (),
+    ) -> None:
+        """Store entries; database: in a transaction. more: the other columns of each order."""
+        orders: list[tuple[Any, ...]] = []
+        changes: list[tuple[Any, ...]] = []
+        for entry, head in entries:
+            if isinstance(entry, Order):
+                orders.append(_order_row(entry, head))
+            else:
+                changes.append(_change_row(entry, head))
+        if more:
+            orders = [row + others for row, others in zip(orders, more, strict=True)]
+        if orders:
+            database.executemany(self._insert, orders)
+        if changes:
+            database.executemany(self._insert_change, changes)
+
+    @property
+    def head(self) -> Head:
+        """Where the sequence ends."""
+        return self.read_head()
+
+    def read_head(self) -> Head:
+        """Read from the tables where the sequence ends."""
+        return make_head(read(self._head)[0])
+
+    def get(self, order_no: OrderNo) -> Order | None:
+        """Return one order, if it is there."""
+        rows = read(self._get, [order_no])
+        return _order(rows[0]) if rows else None
+
+    def find(
+        self,
+        keys: Sequence[UUID],
+        execute: Callable[[str, Sequence[str]], Iterable[tuple[Any, ...]]] = read,
+    ) -> dict[UUID, Order]:
+        """
+        Return the orders that have one of these keys, by key.
+
+        execute: runs the statement.
+        """
+        rows = execute(self._find % ", ".join("?" * len(keys)), [key.hex for key in keys])
+        return {order.key: order for order in map(_order, rows)}
+
+    def digest_at(self, position: Position) -> Digest:
+        """Return the digest up to an entry that is there; GENESIS for 0."""
+        if position == 0:
+            return GENESIS
+        rows = read(self._change_digest, [position])
+        rows = rows or read(self._digest, [position - self._count_changes(position)])
+        return Digest(rows[0][0])
+
+    def page(self, after: Position, limit: int) -> Page:
+        """
+        Return up to `limit` entries after one.
+
+        Raises GapFound (definite): it ends before.
+        """
+        head = self.head
+        if after > head.position:
+            raise GapFound(head.position)
+        if after == head.position:
+            return Page(after=head, entries=(), digest=head.digest, last=head.position)
+        rows = self._merged(after, min(limit, head.position - after), self._page)
+        start = Head(after, OrderNo(after - self._count_changes(after)), self.digest_at(after))
+        return Page(
+            after=start,
+            entries=tuple(_change(row) if is_change else _order(row) for row, is_change in rows),
+            digest=Digest(rows[-1][0][_CHANGE_COLUMNS - 1 if rows[-1][1] else _ORDER_COLUMNS]),
+            last=head.position,
+        )
+
+    def find_fault(self) -> str:
+        """
+        Check every entry against the hash chain (I8); return the first wrong one in words.
+
+        Empty when there is none.
+        """
+        position, order_no, digest = 0, 0, GENESIS
+        while rows := self._merged(Position(position), VERIFY_ROWS, self._texts):
+            for row, is_change in rows:
+                position += 1
+                if is_change:
+                    _, _, stock_name, price, opening, issued, version, stored = row
+                    text = write_change(version, price, opening, issued, stock_name)
+                    name, is_dense = f"entry {position}", row[0] == position
+                else:
+                    order_no += 1
+                    found, text, stored = row
+                    name, is_dense = f"order {order_no}", found == order_no
+                digest = extend_by_text(digest, text)
+                if not is_dense or digest != stored:
+                    return name
+        return "" if position == self.read_head().position else f"entry {position + 1}"
+
+    def _count_changes(self, upto: Position) -> int:
+        """Return how many stock changes there are up to a position."""
+        rows = read(self._changes_upto, [upto])
+        return int(rows[0][0]) if rows else 0
+
+    def _merged(
+        self, after: Position, limit: int, orders: str
+    ) -> list[tuple[tuple[Any, ...], bool]]:
+        """
+        Return up to `limit` rows after a position, and whether each is a stock change.
+
+        orders: the statement that reads the orders after one.
+        """
+        changes: Iterator[tuple[Any, ...]] = iter(read(self._changes, [after, limit]))
+        before = after - self._count_changes(after)
+        merged: list[tuple[tuple[Any, ...], bool]] = []
+        change = next(changes, None)
+        for row in [*read(orders, [before, limit]), None]:
+            while change and len(merged) < limit and change[0] <= after + len(merged) + 1:
+                merged.append((change, True))
+                change = next(changes, None)
+            if row is None or len(merged) == limit:
+                break
+            merged.append((row, False))
+        return merged
+
+    def list_changes(self, after: Position, limit: int) -> ChangesBody:
+        """Return up to `limit` stock changes after a position as they are stored."""
+        rows = read(self._changes, [after, limit])
+        changes = tuple(StoredChange(*row) for row in rows)
+        return ChangesBody(changes=changes, last=self.read_head().position)
+
+    def list_rows(self, after: OrderNo, limit: int) -> RowsBody:
+        """Return up to `limit` rows after an order as they are stored, damaged ones too."""
+        rows = read(self._stored_page, [after, limit])
+        return RowsBody(rows=tuple(StoredRow(*row) for row in rows), last=self.read_head().order_no)
+
+    def search(self, text: str, before: int, limit: int) -> FoundBody:
+        """
+        Return the newest rows before an order with a text in key or stock.
+
+        before: 0 for the newest of all. There is no index on names, because each trade would pay
+        for it: a whole key is found by its index, anything else by reading backwards through
+        SEARCHED_MAX orders at most, which takes some ten milliseconds (I10).
+        """
+        last = self.read_head().order_no
+        if key := _read_key(text):
+            found = tuple(StoredRow(*row) for row in read(self._stored_key, [key.hex]))
+            return FoundBody(rows=found, first=min(last, 1), last=last)
+        end = min(before, last + 1) if before else last + 1
+        first = max(end - SEARCHED_MAX, min(last, 1))
+        patterns = [_pattern(text), _pattern(text.replace("-", "") or text)]
+        rows = read(self._stored_text, [first, end, *patterns, limit])
+        found = tuple(StoredRow(*row) for row in rows)
+        if len(found) == limit:
+            first = found[-1].order_no
+        return FoundBody(rows=found, first=first, last=last)
+
+
+def make_head(row: Sequence[Any]) -> Head:
+    """Return the head of HEAD_COLUMNS."""
+    order_no, order_digest, changed_at, changes, change_digest = row
+    position = Position((order_no or 0) + (changes or 0))
+    is_change = changes is not None and changed_at == position
+    digest = change_digest if is_change else order_digest or GENESIS
+    return Head(position, OrderNo(order_no or 0), Digest(digest))
+
+
+_ORDER_COLUMNS = 5
+_CHANGE_COLUMNS = 8
+
+
+def _order_row(order: Order, head: Head) -> tuple[Any, ...]:
+    return (
+        order.order_no,
+        order.key.hex,
+        order.stock_name,
+        order.trade_type.value,
+        order.quantity,
+        head.digest,
+    )
+
+
+def _change_row(change: StockChange, head: Head) -> tuple[Any, ...]:
+    return (
+        head.position,
+        head.position - head.order_no,
+        change.stock_name,
+        str(change.price),
+        change.opening,
+        change.issued,
+        change.version,
+        head.digest,
+    )
+
+
+def _change(row: tuple[Any, ...]) -> Entry:
+    _, _, stock_name, price, opening, issued, version, _ = row
+    return StockChange(stock_name, Decimal(price), opening, issued, Version(version))
+
+
+def _order(row: tuple[Any, ...]) -> Order:
+    """Return the order of a row. Raises ValueError: it is none."""
+    order_no, key, stock_name, trade_type, quantity = row[:5]
+    return Order(OrderNo(order_no), UUID(str(key)), stock_name, TradeType(trade_type), quantity)
+
+
+def _read_key(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _pattern(text: str) -> str:
+    """Return the pattern of LIKE for texts that contain this one."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
