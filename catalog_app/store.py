@@ -66,9 +66,9 @@ def list_stocks(database: Connection, stocks: Sequence[Stock]) -> None:
 
 def change_price(database: Connection, stock: Stock) -> Position:
     """
-    Append a stock's new price to the ledger and change the stock; return the entry's position.
+    Append a stock's new price to the ledger, and change the stock.
 
-    stock: with its next version. database: in a transaction.
+    Returns the entry's position. stock: with its next version. database: in a transaction.
     """
     ((entry, head),) = link(LEDGER.read_head(), [describe(stock)])
     LEDGER.insert(database, [(entry, head)])

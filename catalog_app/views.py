@@ -8,6 +8,7 @@ import msgspec
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import OrderNo, Position, ReplicaId, Term, TradeType
 from bazaar.protocol import examples, messages
+from bazaar.protocol import stock_messages as stocks
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
@@ -55,17 +56,17 @@ def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, A
     return {"message": message}
 
 
-def show_stock(query: examples.NameQuery) -> messages.StockBody:
+def show_stock(query: examples.NameQuery) -> stocks.StockBody:
     """
     Return one stock as it is committed.
 
     GET `?stock_name=` answers `{"name", "price", "quantity", "opening", "issued", "trade_volume",
     "version"}`; 404 when there is no such stock.
     """
-    return messages.StockBody.from_core(services.read_stock(stock_name=query.stock_name))
+    return stocks.StockBody.from_core(services.read_stock(stock_name=query.stock_name))
 
 
-def fill_stock(body: messages.FillBody) -> messages.FilledBody:
+def fill_stock(body: stocks.FillBody) -> stocks.FilledBody:
     """
     Return one stock for the cache of a front end.
 
@@ -74,7 +75,7 @@ def fill_stock(body: messages.FillBody) -> messages.FilledBody:
     lease.
     """
     stock, may_keep = services.fill_stock(stock_name=body.stock_name, holder_id=body.holder_id)
-    return messages.FilledBody(stock=messages.StockBody.from_core(stock), may_keep=may_keep)
+    return stocks.FilledBody(stock=stocks.StockBody.from_core(stock), may_keep=may_keep)
 
 
 def place_batch(body: messages.BatchBody) -> messages.BatchAnswerBody:
@@ -117,7 +118,7 @@ def claim_leadership(body: messages.NoticeBody) -> messages.LeadershipBody:
     return messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
 
 
-def change_price(body: messages.PriceBody) -> messages.StockBody:
+def change_price(body: stocks.PriceBody) -> stocks.StockBody:
     """
     Change the price of a stock.
 
@@ -127,27 +128,27 @@ def change_price(body: messages.PriceBody) -> messages.StockBody:
     """
     price = serializers.check_price(body.price)
     stock = services.change_price(stock_name=body.stock_name, price=price)
-    return messages.StockBody.from_core(stock)
+    return stocks.StockBody.from_core(stock)
 
 
-def register_holder(body: messages.HolderBody) -> messages.LeaseBody:
+def register_holder(body: stocks.HolderBody) -> stocks.LeaseBody:
     """
     Begin the lease of a front end.
 
     POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`. From now on the catalog
     notifies that control port of changes, and waits for it, until the lease is over.
     """
-    return messages.LeaseBody(lease_s=services.register_holder(holder=body))
+    return stocks.LeaseBody(lease_s=services.register_holder(holder=body))
 
 
-def renew_holder(body: messages.HolderBody) -> messages.LeaseBody:
+def renew_holder(body: stocks.HolderBody) -> stocks.LeaseBody:
     """
     Prolong the lease of a front end.
 
     POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`; 404 when there is no lease
     to prolong: its holder empties its cache and registers.
     """
-    return messages.LeaseBody(lease_s=services.renew_holder(holder_id=body.holder_id))
+    return stocks.LeaseBody(lease_s=services.renew_holder(holder_id=body.holder_id))
 
 
 def find_rows(query: examples.FindQuery) -> FoundBody:
@@ -206,7 +207,7 @@ ENDPOINTS = (
     Endpoint("/query", get(query_stock, examples.NameQuery)),
     Endpoint("/trade", post(trade_directly, DirectTrade, _TRADE, shape_failure=shape_failed_trade)),
     Endpoint("/stock", get(show_stock, examples.NameQuery, is_instant=True)),
-    Endpoint("/fill", post(fill_stock, messages.FillBody, examples.FILL)),
+    Endpoint("/fill", post(fill_stock, stocks.FillBody, examples.FILL)),
     Endpoint("/batch", post(place_batch, messages.BatchBody, examples.BATCH)),
     Endpoint("/ledger", get(show_ledger, examples.PageQuery), ports=CONTROL),
     Endpoint(
@@ -215,9 +216,9 @@ ENDPOINTS = (
         post(claim_leadership, messages.NoticeBody, examples.NOTICE),
         ports=CONTROL,
     ),
-    Endpoint("/price", post(change_price, messages.PriceBody, examples.PRICE), ports=CONTROL),
-    Endpoint("/register", post(register_holder, messages.HolderBody, examples.HOLD), ports=CONTROL),
-    Endpoint("/renew", post(renew_holder, messages.HolderBody, examples.HOLD), ports=CONTROL),
+    Endpoint("/price", post(change_price, stocks.PriceBody, examples.PRICE), ports=CONTROL),
+    Endpoint("/register", post(register_holder, stocks.HolderBody, examples.HOLD), ports=CONTROL),
+    Endpoint("/renew", post(renew_holder, stocks.HolderBody, examples.HOLD), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),
     Endpoint("/changes", get(list_changes, examples.PageQuery), ports=CONTROL),

@@ -94,7 +94,7 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to write: appended orders, the ledger's end with them, the stocks they changed."""
+    """What to write: orders, the ledger's end with them, and the stocks they changed."""
 
     answers: tuple[Answer, ...]
     orders: tuple[Order, ...]

@@ -174,9 +174,10 @@ class Replica:
 
     def confirm(self, position: Position) -> Flow[None]:
         """
-        Have an entry that the catalog decided by itself copied to all that are in sync (I3).
+        Have an entry copied that the catalog decided by itself (I3).
 
-        Raises NotLeader, Corrupt (definite), Deposed, NotReplicated, Unreachable (indefinite).
+        Returns when all that are in sync have it. Raises NotLeader, Corrupt (definite), Deposed,
+        NotReplicated, Unreachable (indefinite).
         """
         outbox = self._leadership(self.term)
         if self.last < position:

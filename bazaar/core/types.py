@@ -95,9 +95,10 @@ class Stock:
 @dataclass(frozen=True, slots=True)
 class StockChange:
     """
-    What trades do not change in a stock, from here on; a stock's first one lists it.
+    What trades do not change in a stock, from here on.
 
-    price: tidy, so equal prices have equal texts. version: the stock's from here on.
+    The first one of a stock lists it. price: tidy, so equal prices have equal texts. version: the
+    stock's from here on.
     """
 
     stock_name: str
@@ -113,7 +114,7 @@ Entry = Order | StockChange
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a sequence ends: its last position, its last order, the digest up to there."""
+    """Where a sequence ends: its last entry, its last order, and the digest there."""
 
     position: Position = Position(0)
     order_no: OrderNo = OrderNo(0)

@@ -5,7 +5,6 @@ A body is checked while it is decoded (`msgspec`), so past this module every num
 `from_core` and `to_core` are the only bridges to the core's values.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
@@ -30,7 +29,6 @@ from bazaar.core.types import (
     OrderNo,
     Position,
     ReplicaId,
-    Stock,
     StockChange,
     Term,
     Trade,
@@ -338,104 +336,6 @@ class PingBody(Struct, frozen=True, kw_only=True):
             is_serving=self.is_serving,
             is_leading=self.is_leading,
             reaches_catalog=self.reaches_catalog,
-        )
-
-
-class StockBody(Message, frozen=True, kw_only=True):
-    """
-    One stock as readers see it.
-
-    Quantities in shares, price in the stock's currency.
-    """
-
-    name: str
-    price: Decimal
-    quantity: int
-    opening: int
-    issued: int
-    trade_volume: int
-    version: int
-
-    @classmethod
-    def from_core(cls, stock: Stock) -> Self:
-        """Pack a stock."""
-        return cls(
-            name=stock.name,
-            price=stock.price,
-            quantity=stock.quantity,
-            opening=stock.opening,
-            issued=stock.issued,
-            trade_volume=stock.trade_volume,
-            version=stock.version,
-        )
-
-    def to_core(self) -> Stock:
-        """Unpack a stock."""
-        return Stock(
-            self.name,
-            self.price,
-            self.quantity,
-            self.opening,
-            self.issued,
-            self.trade_volume,
-            Version(self.version),
-        )
-
-
-class PriceBody(Message, frozen=True, kw_only=True):
-    """Operator to catalog: a stock's new price, in the stock's currency."""
-
-    stock_name: Name
-    price: Decimal
-
-
-class FillBody(Message, frozen=True, kw_only=True):
-    """Front end to catalog: request a stock to store it in memory."""
-
-    stock_name: Name
-    holder_id: UUID
-
-
-class FilledBody(Message, frozen=True, kw_only=True):
-    """Catalog to front end: the stock, and what may be done with it."""
-
-    stock: StockBody
-    may_keep: bool
-    """Whether it may be stored and shared; otherwise a change would not reach the holder."""
-
-
-class HolderBody(Message, frozen=True, kw_only=True):
-    """Front end to catalog: register or renew the lease of one process."""
-
-    holder_id: UUID
-    """Of one registration, used once: a lease that begins has a new one."""
-    host: Host
-    control_port: Annotated[int, Meta(ge=1, le=65535)]
-
-
-class LeaseBody(Message, frozen=True, kw_only=True):
-    """Catalog to front end: how long the lease runs from the sending of its request."""
-
-    lease_s: Annotated[float, Meta(gt=0)]
-
-
-class ChangeBody(Message, frozen=True, kw_only=True):
-    """One stock, and the version below which it must be forgotten."""
-
-    stock_name: Name
-    version: Number
-
-
-class InvalidateBody(Message, frozen=True, kw_only=True):
-    """Catalog to holder: forget these stocks before they change."""
-
-    changes: Annotated[tuple[ChangeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
-
-    @classmethod
-    def from_core(cls, changes: Iterable[tuple[str, Version]]) -> Self:
-        """Pack stocks, each with its version."""
-        return cls(
-            changes=tuple(ChangeBody(stock_name=name, version=number) for name, number in changes)
         )
 
 

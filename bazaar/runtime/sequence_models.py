@@ -1,4 +1,4 @@
-"""What the tables of the decided sequence have in common, as parts of the rooms' models."""
+"""What the tables of ledger and logs have in common, for the models of the rooms."""
 
 from django.db import models
 from django.db.models import Q

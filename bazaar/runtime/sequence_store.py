@@ -1,5 +1,5 @@
 """
-The decided sequence on disk: the ledger of the catalog, or the order log of a replica.
+The decided sequence on disk: a ledger, or the order log of a replica.
 
 Two tables: orders by their numbers, and stock changes by their positions. The entry at a position
 is the change that is there; otherwise it is an order, whose number is the position less the changes
@@ -120,7 +120,11 @@ class SequenceStore:
         entries: Iterable[Linked],
         more: Sequence[tuple[int, ...]] = (),
     ) -> None:
-        """Store entries; database: in a transaction. more: the other columns of each order."""
+        """
+        Store entries.
+
+        database: in a transaction. more: the other columns of each order.
+        """
         orders: list[tuple[Any, ...]] = []
         changes: list[tuple[Any, ...]] = []
         for entry, head in entries:
@@ -192,9 +196,9 @@ class SequenceStore:
 
     def find_fault(self) -> str:
         """
-        Check every entry against the hash chain (I8); return the first wrong one in words.
+        Check every entry against the hash chain (I8).
 
-        Empty when there is none.
+        Returns the first wrong one in words, nothing when there is none.
         """
         position, order_no, digest = 0, 0, GENESIS
         while rows := self._merged(Position(position), VERIFY_ROWS, self._texts):

@@ -1,4 +1,4 @@
-"""Listing and prices become entries of the ledger; stocks of before are listed after its orders."""
+"""Listing and prices become entries of the ledger."""
 
 from decimal import Decimal
 from hashlib import sha256

@@ -20,7 +20,7 @@ BANNED = frozenset(
     }
 )
 """Words of our own for what the field has a word for; docs/GLOSSARY.md has that word."""
-SAME_CLASSES = frozenset({"Command", "DirectTrade", "Leadership", "Order", "Stock"})
+SAME_CLASSES = frozenset({"Command", "DirectTrade", "Leadership", "Order", "Stock", "StockChange"})
 """One idea in several rooms: a value of the core, its table, what a client sees of it."""
 SAME_MODULES = frozenset(
     {

@@ -9,7 +9,7 @@ import catalog_app.wiring
 from bazaar.core.types import ReplicaId, Term
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import Leadership, Stock
-from tests.catalog_app.fakes import BusyLeaseTable, FakeTime
+from tests.catalog_app.fakes import BusyLeaseTable, CopyingLeader, FakeTime
 from tests.support.histories import STOCK
 
 TERM, LEADER = Term(3), ReplicaId(2)
@@ -34,6 +34,14 @@ def catalog(db: None) -> None:
 def committed_catalog(transactional_db: None) -> None:
     """Really committed, so that other threads see it."""
     _list_stocks()
+
+
+@pytest.fixture(autouse=True)
+def leader(monkeypatch: pytest.MonkeyPatch) -> CopyingLeader:
+    """Give the catalog a leader that copies whatever it is asked to."""
+    leader = CopyingLeader()
+    monkeypatch.setattr(catalog_app.wiring, "replicas", lambda: {LEADER: leader})
+    return leader
 
 
 @pytest.fixture

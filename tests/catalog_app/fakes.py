@@ -6,9 +6,9 @@ from typing import ClassVar
 from uuid import UUID
 
 from bazaar.core.failures import Failure
-from bazaar.core.types import Stock
+from bazaar.core.types import Position, Stock
 from bazaar.protocol.clients import CatalogClient, Change
-from bazaar.protocol.messages import HolderBody
+from bazaar.protocol.stock_messages import HolderBody
 from catalog_app import services
 from catalog_app.lease_table import Clock, HolderClient, LeaseTableShell
 from frontend_app.stocks import StockReader
@@ -27,6 +27,19 @@ class FakeTime:
     @property
     def clock(self) -> Clock:
         return Clock(lambda: self.now_s, self.wait)
+
+
+@dataclass
+class CopyingLeader:
+    """A leader as the catalog sees it; fails as long as there are failures left."""
+
+    confirmed: list[Position] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def confirm(self, position: Position) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.confirmed.append(position)
 
 
 class BusyLeaseTable(LeaseTableShell):

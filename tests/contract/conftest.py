@@ -13,7 +13,7 @@ from bazaar.clock import monotonic_s, wait
 from bazaar.core.election import Leadership
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
-from bazaar.protocol.messages import HolderBody
+from bazaar.protocol.stock_messages import HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import models
@@ -66,6 +66,7 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     watch.elector.leadership = Leadership(TERM, ME)
     reader = StockReader(catalog, Node(id=1, port=30001, control_port=30002), limits)
     monkeypatch.setattr(catalog_app.wiring, "lease_table", lambda: lease_table)
+    monkeypatch.setattr(catalog_app.wiring, "replicas", lambda: {ME: replica})
     monkeypatch.setattr(order_app.wiring, "replica", lambda: shell)
     monkeypatch.setattr(frontend_app.wiring, "watch", lambda: watch)
     orders = OrderCache(watch, limits, encode_order)

@@ -153,7 +153,7 @@ def test_a_known_key_is_answered_from_the_log() -> None:
     """I2, I3: without the catalog, but not without the followers."""
     replica = make_leader(ORDERS)
     placing = place(replica, make_trade(2), make_trade(3))
-    assert placing.effect == AwaitFollowers(Position(3))
+    assert placing.effect == AwaitFollowers(Position(4))
     assert placing.answer(1).result == ORDERS[1:3]
 
 

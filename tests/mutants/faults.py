@@ -44,19 +44,19 @@ MUTANTS = (
     ),
     Mutant(
         "a deposed leader acknowledges",
-        "if self.outbox is not outbox:",
-        "if self.outbox is None:",
+        "if self.outbox is not outbox:\n            raise Deposed\n        return tuple(",
+        "if self.outbox is None:\n            raise Deposed\n        return tuple(",
     ),
     # Replication
     Mutant(
         "a follower takes orders after a gap",
-        "if page.after > last:",
-        "if page.after > last + 1:",
+        "if after.position > head.position:",
+        "if after.position > head.position + 1:",
     ),
     Mutant(
         "a follower takes orders of another history",
-        "if log.digest_at(page.after) != page.previous:",
-        "if log.digest_at(page.after) == page.digest:",
+        "if (ours := log.digest_at(after.position)) != after.digest:\n        raise",
+        "if (ours := log.digest_at(after.position)) == page.digest:\n        raise",
     ),
     Mutant(
         "a follower joins without what was acknowledged",
@@ -169,7 +169,7 @@ MUTANTS = (
     ),
     Mutant(
         "a damaged order log is served",
-        "if order_no != expected or digest != stored:",
-        "if order_no != expected:",
+        "if not is_dense or digest != stored:",
+        "if not is_dense:",
     ),
 )

@@ -19,7 +19,7 @@ from django.db.models import Model
 
 from bazaar.cluster.data_dir import DataDir
 from bazaar.core.digest import chain, extend, link
-from bazaar.core.ledger import decide, describe
+from bazaar.core.ledger import decide, describe, reprice
 from bazaar.core.types import (
     START,
     Order,
@@ -47,11 +47,11 @@ _ORDER = ("order_app.LogEntry", "order_app.StockChange", "order_app.HeardTerm")
 class ClusterFiles:
     """The files of one catalog and three replicas in a folder; see `run` for its clients."""
 
-    def __init__(self, root: Path, orders: int = ORDERS, seed: int = 1) -> None:
+    def __init__(self, root: Path, orders: int = ORDERS, seed: int = 1, issued: int = 2000) -> None:
         """Make the files; the market is the same for the same seed."""
         self.data, self._chance = DataDir(root), random.Random(seed)
         self.stocks = {
-            name: Stock(name, Decimal("12.5"), 1000, 1000, 2000, 0, Version(1)) for name in NAMES
+            name: Stock(name, Decimal("12.5"), 1000, 1000, issued, 0, Version(1)) for name in NAMES
         }
         self.openings = tuple(
             Opening(one.name, one.version, one.quantity, one.trade_volume, str(one.price))
@@ -154,6 +154,21 @@ class ClusterFiles:
             openings=self.openings,
         )
         return [header, *(self.history if history is None else history)]
+
+    def reprice(self, name: str, price: Decimal) -> None:
+        """Change a price, as the catalog does; no log has it yet."""
+        stock = reprice(self.stocks[name], price)
+        self.stocks[name], entry = stock, describe(stock)
+        self._head = extend(self._head, entry)
+        numbers = (self._head.position, self._head.position - self._head.order_no)
+        row = (*numbers, *_change_columns(entry), self._head.digest)
+        with closing(sqlite3.connect(self.path("catalog"))) as database:
+            fill(database, "catalog_app_stockchange", [row])
+            database.execute(
+                "UPDATE catalog_app_stock SET price = ?, version = ? WHERE name = ?",
+                (str(price), stock.version, name),
+            )
+            database.commit()
 
     # What is wrong
 

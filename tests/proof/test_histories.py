@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -231,16 +232,13 @@ def test_what_may_happen_breaks_no_promise(
 
 def test_a_price_change_is_a_version_that_no_trade_made(files: ClusterFiles) -> None:
     name = files.history[0].stock_name
-    files.damage(
-        "catalog",
-        f"UPDATE catalog_app_stock SET price = '13', version = version + 1 WHERE name = '{name}'",
-    )
+    files.reprice(str(name), Decimal("13.00"))
     newest = files.stocks[str(name)]
     read = change(
         files.history[0],
         sent_s=900.0,
         done_s=901.0,
-        version=newest.version + 1,
+        version=newest.version,
         price="13.00",
         quantity=newest.quantity,
         trade_volume=newest.trade_volume,

@@ -5,17 +5,28 @@ from functools import partial
 
 from bazaar.core.digest import link
 from bazaar.core.election import LEADER_PROTECTION_S, Leadership, Ping, claim_term, is_protected
-from bazaar.core.failures import Failure, LeaderAlive
+from bazaar.core.failures import Failure, LeaderAlive, NotReplicated
 from bazaar.core.flow import ClaimLeadership, PingReplica, PlaceBatch, ReadLedger
-from bazaar.core.ledger import Batch, BatchAnswer, Decision, LedgerFacts, Page, decide_batch
+from bazaar.core.ledger import (
+    Batch,
+    BatchAnswer,
+    Decision,
+    LedgerFacts,
+    Page,
+    decide_batch,
+    describe,
+    reprice,
+)
 from bazaar.core.types import Position, ReplicaId, Stock, Term
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
+from tests.sim.messages import ChangePrice, Confirm
 from tests.sim.network import Call, Network
 from tests.sim.process import Process
 
 PAGE_ORDERS_MAX = 2
 """Small, so that every catch-up has to page."""
+CONFIRM_TIMEOUT_S = 3.0
 PING_TIMEOUT_S = 0.2
 """How long a claim against a new leader waits for what that leader says."""
 
@@ -28,7 +39,7 @@ class SimCatalog(Process):
         self.checks = checks
         self.leadership = Leadership(Term(0), None)
         self.stocks = {stock.name: stock for stock in stocks}
-        self.ledger = MemoryLog()
+        self.ledger = MemoryLog(map(describe, self.stocks.values()))
         self.replicas: Mapping[ReplicaId, Process] = {}
 
     def start(self) -> None:
@@ -49,6 +60,10 @@ class SimCatalog(Process):
         self._answer(call, message)
 
     def _answer(self, call: Call, message: object) -> None:
+        if isinstance(message, ChangePrice):
+            self._change_price(message)
+            self._confirm(call, self.ledger.last)
+            return
         try:
             self.network.answer(call, self._decide(message))
         except Failure as failure:
@@ -61,6 +76,24 @@ class SimCatalog(Process):
             return self._page(message.after)
         assert isinstance(message, ClaimLeadership)
         return self._claim(message)
+
+    def _change_price(self, message: ChangePrice) -> None:
+        before = self.stocks[message.stock_name]
+        after = reprice(before, message.price)
+        self.crash_point()
+        self.checks.repriced(before, after)
+        self.ledger.append(tuple(link(self.ledger.head, [describe(after)])))
+        self.stocks[after.name] = after
+        self.crash_point()
+
+    def _confirm(self, call: Call, position: Position) -> None:
+        """Have the leader copy an entry; then answer the operator."""
+        leader = self.leadership.leader
+        if leader is None:
+            self.network.answer(call, NotReplicated())
+            return
+        told = partial(self.network.answer, call)
+        self.network.call(self, self.replicas[leader], Confirm(position), told, CONFIRM_TIMEOUT_S)
 
     def _is_new(self, claim: ClaimLeadership) -> bool:
         """Tell whether the claim is against a leader who has led only a moment."""

@@ -14,7 +14,7 @@ from uuid import UUID
 from bazaar.core.digest import extend
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, KeyReused, UnknownOrder
-from bazaar.core.ledger import Answer, Batch, Decision
+from bazaar.core.ledger import Answer, Batch, Decision, describe
 from bazaar.core.types import (
     START,
     Entry,
@@ -39,6 +39,7 @@ class Tally:
     bought: int = 0
     sold: int = 0
     trades: int = 0
+    changes: int = 0
 
     def add(self, order: Order) -> None:
         """Count one accepted trade."""
@@ -50,7 +51,7 @@ class Tally:
 
     def check(self, stock: Stock) -> None:
         """Assert that the catalog's numbers are the ledger's."""
-        assert stock.version == self.stock.version + self.trades, f"I7 {stock}"
+        assert stock.version == self.stock.version + self.trades + self.changes, f"I7 {stock}"
         assert 0 <= stock.quantity <= stock.issued == self.stock.issued, f"I4 {stock}"
         assert stock.opening == self.stock.opening, f"I4 {stock}"
         assert stock.quantity == stock.opening - self.bought + self.sold, f"I4 {stock}"
@@ -66,6 +67,8 @@ class Checks:
         self.orders: list[Order] = []
         self.by_key: dict[UUID, Order] = {}
         self.tallies = {stock.name: Tally(stock) for stock in stocks}
+        for tally in self.tallies.values():
+            self.enter(describe(tally.stock))
         self.leaderships: dict[Term, ReplicaId | None] = {Term(0): None}
         self.entry_term = Term(0)
         """The term under which the newest entry of the ledger was made."""
@@ -176,6 +179,18 @@ class Checks:
             behind = [replica_id for replica_id, last in in_sync.items() if last < at]
             assert not behind, f"I3 {order} is not in the logs of {behind}, which are in sync"
             self.newest_of[term] = max(self.newest_of.get(term, at), at)
+
+    def confirmed(self, term: Term, position: Position, leader: Position) -> None:
+        """Check what a leader tells the catalog of an entry; leader: how far its log is (I3)."""
+        assert position <= leader, f"I3 entry {position} is not in the leader's log"
+        self.newest_of[term] = max(self.newest_of.get(term, position), position)
+
+    def repriced(self, before: Stock, after: Stock) -> None:
+        """Check one price change of the catalog, and take it into the history (I7)."""
+        assert after.version == before.version + 1, f"I7 {after}"
+        self.enter(describe(after))
+        self.tallies[after.name].changes += 1
+        self.tallies[after.name].check(after)
 
     def told(self, trade: Trade, answer: Answer, *, is_only: bool) -> None:
         """

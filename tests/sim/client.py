@@ -5,17 +5,18 @@ use one key for two trades, and look orders up.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
 from bazaar.core.failures import InsufficientQuantity, KeyReused, Overstock, UnknownStock
 from bazaar.core.ledger import Answer
-from bazaar.core.types import Order, OrderNo, Trade, TradeType
+from bazaar.core.types import Order, OrderNo, Trade, TradeType, tidy
 from tests.sim.checks import Checks
 from tests.sim.frontend import SimFrontend
-from tests.sim.messages import LookUp, PlaceOrder
+from tests.sim.messages import ChangePrice, LookUp, PlaceOrder
 from tests.sim.network import Call, Network
-from tests.sim.process import Process
+from tests.sim.process import Process, ignore
 from tests.sim.replica import SimReplica
 
 PATIENCE_S = (1.0, 12.0)
@@ -45,14 +46,17 @@ class SimClient(Process):
         self.checks, self.trades_left = checks, trades
         self.frontends: Sequence[SimFrontend] = ()
         self.replicas: Sequence[SimReplica] = ()
+        self.catalog: Process
         self.open = 0
         """Intents that are not settled yet."""
         self.orders: list[Order] = []
         self.acknowledged_s: list[float] = []
 
-    def meet(self, frontends: Sequence[SimFrontend], replicas: Sequence[SimReplica]) -> None:
+    def meet(
+        self, frontends: Sequence[SimFrontend], replicas: Sequence[SimReplica], catalog: Process
+    ) -> None:
         """Learn the cluster; before the start."""
-        self.frontends, self.replicas = frontends, replicas
+        self.frontends, self.replicas, self.catalog = frontends, replicas, catalog
 
     @property
     def is_done(self) -> bool:
@@ -89,6 +93,8 @@ class SimClient(Process):
             self._want(replace(trade, key=key), is_only=False)
         else:
             self._want(trade, is_only=not self.network.weather.has_twins)
+        if rng.random() < 0.15:
+            self._change_price()
         if rng.random() < 0.4:
             self._look_up(OrderNo(rng.randint(1, self.checks.last + 2)))
 
@@ -123,6 +129,12 @@ class SimClient(Process):
             return
         self.open -= 1
         self._pause()
+
+    def _change_price(self) -> None:
+        rng = self.network.rng
+        price = Decimal(rng.randint(1, 9999)) / 100
+        change = ChangePrice(rng.choice(tuple(self.checks.tallies)), tidy(price))
+        self.network.call(self, self.catalog, change, ignore, LOOK_UP_TIMEOUT_S)
 
     def _look_up(self, order_no: OrderNo) -> None:
         replica = self.network.rng.choice(self.replicas)

@@ -91,7 +91,7 @@ class SimCluster:
         """Let one more client trade."""
         name = f"client {len(self.clients) + 1}"
         client = SimClient(name, self.network, self.checks, trades=trades)
-        client.meet(self.frontends, self.replicas)
+        client.meet(self.frontends, self.replicas, self.catalog)
         self.clients.append(client)
         client.start()
         return client

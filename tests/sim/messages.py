@@ -1,9 +1,10 @@
 """What travels besides the effects of flows: between clients, front ends and replicas."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from bazaar.core.flow import PlaceBatch, SendTrades
-from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
+from bazaar.core.types import OrderNo, Position, ReplicaId, Term, Trade
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,21 @@ class LookUp:
     """A client's question for one order."""
 
     order_no: OrderNo
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePrice:
+    """An operator's new price, on its way to the catalog."""
+
+    stock_name: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The catalog's request that a leader copies what was decided without it."""
+
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)

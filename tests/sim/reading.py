@@ -12,7 +12,7 @@ from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch
 from bazaar.core.types import Order, Position, ReplicaId, Term, Trade, TradeType, Version
 from bazaar.settings.env import Limits
-from catalog_app.models import Entry, HolderRegistration, Leadership, Stock
+from catalog_app.models import Entry, HolderRegistration, Leadership, Stock, StockChange
 from tests.sim.events import Events
 from tests.sim.network import CALM, Network, Weather
 from tests.sim.process import Process
@@ -201,7 +201,7 @@ def _repeat(act: Callable[[], None]) -> None:
 
 
 def _fill_database() -> None:
-    for model in (Entry, Stock, HolderRegistration):
+    for model in (Entry, StockChange, Stock, HolderRegistration):
         model.objects.all().delete()
     Leadership.objects.update_or_create(pk=1, defaults={"term": TERM, "leader": LEADER})
     shares = {"quantity": 10**6, "opening": 10**6, "issued": 2 * 10**6}

@@ -1,5 +1,6 @@
 """The real catalog and real front ends, services, shells and stores, as simulated processes."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +14,7 @@ from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch, BatchAnswer
 from bazaar.core.types import Order, Stock
 from bazaar.protocol.clients import CatalogClient, Change
-from bazaar.protocol.messages import HolderBody
+from bazaar.protocol.stock_messages import HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import selectors, services
@@ -21,6 +22,7 @@ from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.wiring import Counts
 from frontend_app.stocks import StockReader
 from frontend_app.wiring import STOCK_TIMEOUT_S
+from tests.catalog_app.fakes import CopyingLeader
 from tests.order_app.fakes import NoNetwork
 from tests.sim.network import Call
 from tests.sim.reads import ReadAnswer, ReadChecks
@@ -78,6 +80,7 @@ class ServingCatalog(RecordedProcess):
         patch.setattr(catalog_app.wiring, "counts", lambda: self.counts)
         patch.setattr(catalog_app.wiring, "lease_table", lambda: self.lease_table)
         patch.setattr(catalog_app.wiring, "_client_of", self._client_of)
+        patch.setattr(catalog_app.wiring, "replicas", lambda: defaultdict(CopyingLeader))
 
     def start(self) -> None:
         super().start()

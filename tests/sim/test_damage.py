@@ -6,19 +6,19 @@ from dataclasses import replace
 import pytest
 
 from bazaar.core.replica import ReplicaState
-from bazaar.core.types import Order
+from bazaar.core.types import Entry, Order
 from tests.core.memory_log import MemoryLog
 from tests.sim.cluster import Shape, SimCluster
 from tests.sim.trader import SimTrader
 
-History = list[Order]
+History = list[Entry]
 
 
 def make_trading_cluster(seed: int) -> SimCluster:
     """Return a cluster of which a client asks for trades all the time."""
     cluster = SimCluster(seed, Shape(clients=0))
     trader = SimTrader("trader", cluster.network, cluster.checks, trades=0)
-    trader.meet(cluster.frontends, cluster.replicas)
+    trader.meet(cluster.frontends, cluster.replicas, cluster.catalog)
     trader.start()
     cluster.run_for(2.0)
     return cluster
@@ -34,13 +34,18 @@ def put_back(log: MemoryLog, history: History) -> None:
 def change_one(history: History) -> History:
     """Return a history in which one order is another."""
     at = len(history) // 2
-    changed = replace(history[at], quantity=history[at].quantity + 1)
-    return [*history[:at], changed, *history[at + 1 :]]
+    return [*history[:at], _change(history[at]), *history[at + 1 :]]
 
 
 def change_last(history: History) -> History:
     """Return a history whose last order is another."""
-    return [*history[:-1], replace(history[-1], quantity=history[-1].quantity + 1)]
+    return [*history[:-1], _change(history[-1])]
+
+
+def _change(entry: Entry) -> Entry:
+    if isinstance(entry, Order):
+        return replace(entry, quantity=entry.quantity + 1)
+    return replace(entry, issued=entry.issued + 1)
 
 
 @pytest.mark.parametrize("replica", [0, 1, 2])
@@ -52,14 +57,14 @@ def test_a_replica_with_another_history_stays_out(
     cluster = make_trading_cluster(seed=replica)
     broken = cluster.replicas[replica]
     broken.crash()
-    put_back(broken.log, damage(broken.log.orders))
-    kept = list(broken.log.orders)
+    put_back(broken.log, damage(broken.log.entries))
+    kept = list(broken.log.entries)
     placed = cluster.checks.last
     cluster.run_for(1.0)
     broken.start()
     cluster.run_for(3.0)
     assert broken.machine.state is ReplicaState.CORRUPT
-    assert broken.log.orders == kept, "the evidence stays"
+    assert broken.log.entries == kept, "the evidence stays"
     assert cluster.catalog.leadership.leader != broken.id
     assert cluster.checks.last > placed + 20
 
@@ -68,7 +73,7 @@ def test_a_ledger_restored_from_an_old_copy_reuses_no_number() -> None:
     """I1: every replica that has more than the ledger stays out, loudly, and trades stop."""
     cluster = make_trading_cluster(seed=2)
     placed = cluster.checks.last
-    put_back(cluster.catalog.ledger, cluster.catalog.ledger.orders[:-3])
+    put_back(cluster.catalog.ledger, cluster.catalog.ledger.entries[:-3])
     cluster.run_for(3.0)
     assert cluster.checks.last == placed
     assert not any(replica.outbox for replica in cluster.replicas)

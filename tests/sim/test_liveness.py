@@ -27,7 +27,7 @@ def wait_s(seed: int, fault: Fault, after_s: float) -> float:
     cluster.run_for(1.0)
     elect_largest(cluster)
     trader = SimTrader("trader", cluster.network, cluster.checks, trades=0)
-    trader.meet(cluster.frontends[:1], cluster.replicas)
+    trader.meet(cluster.frontends[:1], cluster.replicas, cluster.catalog)
     trader.start()
     cluster.run_for(CALM_S + 0.3 * cluster.network.rng.random())
     begin_s = cluster.events.now_s
@@ -147,7 +147,7 @@ def test_a_resumed_leader_acknowledges_nothing() -> None:
     cluster.run_for(1.0)
     elect_largest(cluster)
     trader = SimTrader("trader", cluster.network, cluster.checks, trades=0)
-    trader.meet(cluster.frontends, cluster.replicas)
+    trader.meet(cluster.frontends, cluster.replicas, cluster.catalog)
     trader.start()
     cluster.run_for(CALM_S)
     cluster.replicas[LEADER].pause()
