@@ -20,7 +20,7 @@ class _Sums:
 
 
 @dataclass(slots=True)
-class Replay:
+class StockReplay:
     """Stocks as of the entries taken so far, in the order of their listing."""
 
     stocks: dict[str, Stock] = field(default_factory=dict)

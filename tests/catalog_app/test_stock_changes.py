@@ -9,7 +9,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from bazaar.core.failures import NotLeader, NotReplicated, UnknownStock
 from bazaar.core.ledger import Batch
-from bazaar.core.replay import Replay
+from bazaar.core.replay import StockReplay
 from bazaar.core.types import Position, StockChange, TradeType, Version
 from catalog_app import models, selectors, services
 from catalog_app.models import Leadership, Stock
@@ -90,7 +90,7 @@ def test_the_ledger_alone_gives_a_listed_set(name: str) -> None:
     listed = services.load_stocks(name=name)
     page = selectors.LEDGER.page(Position(0), 5000)
     assert len(page.entries) == page.last == listed
-    replay = Replay()
+    replay = StockReplay()
     replay.take_all(page.entries)
     assert list(replay.stocks) == list(Stock.objects.order_by("pk").values_list("name", flat=True))
     for found in replay.stocks.values():
@@ -125,6 +125,6 @@ def test_a_ledger_of_before_lists_its_stocks_behind_its_orders() -> None:
     (listed,) = models.StockChange.objects.all()
     assert (listed.position, listed.change_no, listed.version, listed.price) == (2, 1, 2, "12.50")
     assert selectors.LEDGER.digest_at(Position(1)) == "d" * 64
-    replay = Replay()
+    replay = StockReplay()
     replay.take_all(selectors.LEDGER.page(Position(0), 10).entries)
     assert replay.stocks[STOCK.name] == selectors.get_stock(stock_name=STOCK.name)

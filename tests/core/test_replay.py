@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bazaar.core.failures import Failure
 from bazaar.core.ledger import decide, describe, reprice
-from bazaar.core.replay import Replay
+from bazaar.core.replay import StockReplay
 from bazaar.core.types import Entry, Order, Stock, Trade, Version, tidy
 from tests.core.history import NAMES, make_order, make_stock, make_trade, trades
 
@@ -33,7 +33,7 @@ def test_a_replay_ends_with_the_stocks_that_the_catalog_has(drawn: Sequence[Trad
             continue
         orders += 1
         entries.append(make_order(orders, step))
-    replay = Replay()
+    replay = StockReplay()
     replay.take_all(entries)
     assert replay.stocks == stocks
     assert list(replay.stocks) == list(stocks)
@@ -44,7 +44,7 @@ def test_each_entry_says_the_version_it_made() -> None:
     dearer = reprice(stock, Decimal("11.00"))
     dearer = replace(dearer, version=Version(3))
     entries = (describe(stock), make_order(1), describe(dearer), make_order(2))
-    replay = Replay()
+    replay = StockReplay()
     assert [replay.take(entry) for entry in entries] == [1, 2, 3, 4]
 
 
@@ -52,7 +52,7 @@ def test_stocks_that_were_listed_behind_their_orders_are_complete() -> None:
     """As in a ledger from before listings were entries of it."""
     stock = make_stock(quantity=50)
     moved = decide(decide(stock, make_trade(1, 20)), make_trade(2, 5, kind="sell"))
-    replay = Replay()
+    replay = StockReplay()
     replay.take_all((_order(1, 20, "buy"), _order(2, 5, "sell"), describe(moved)))
     assert replay.stocks == {stock.name: moved}
     later = replay.take(_order(3, 1, "buy"))
@@ -65,11 +65,11 @@ def _order(number: int, quantity: int, kind: str) -> Order:
 
 def test_stocks_keep_the_order_of_their_listing() -> None:
     names = ("C", "A", "B")
-    replay = Replay()
+    replay = StockReplay()
     replay.take_all([describe(make_stock(name)) for name in names])
     replay.take_all([describe(reprice(_named(replay, "C"), Decimal("2.00")))])
     assert tuple(replay.stocks) == names
 
 
-def _named(replay: Replay, name: str) -> Stock:
+def _named(replay: StockReplay, name: str) -> Stock:
     return replay.stocks[name]
