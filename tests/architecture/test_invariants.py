@@ -7,7 +7,7 @@ import pytest
 
 from tests.architecture.sources import ROOT, list_sources
 
-NAMES = [f"I{number}" for number in (*range(1, 11), 12)]
+NAMES = [f"I{number}" for number in range(1, 13)]
 _HEADING = re.compile(r"^## (I\d+)\b")
 _CITATION = re.compile(r"^\s*[-*] `?(tests/[\w/]+\.py)::(\w+(?:::\w+)?)")
 
