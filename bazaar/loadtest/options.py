@@ -94,8 +94,6 @@ def _read_plan(options: Mapping[str, Any], environ: Mapping[str, str]) -> Plan:
         raise CommandFailed(f"--processes {processes} are more than --clients {clients}.")
     return Plan(
         urls=_read_urls(options, environ),
-        profile="",
-        stocks=(),
         clients=clients,
         processes=processes,
         rate=_optional_number("--rate", options["rate"], RATE_MIN, RATE_MAX),

@@ -22,7 +22,7 @@ from bazaar.cluster.up import catch_end_signals
 from bazaar.loadtest.chaos import Chaos, open_chaos
 from bazaar.loadtest.options import LoadOptions
 from bazaar.loadtest.outputs import History
-from bazaar.loadtest.panel import REFRESH_S, LivePanel, NoPanel, Panel, PlainLines, show_summary
+from bazaar.loadtest.panel import REFRESH_S, LivePanel, Panel, PlainLines, show_summary
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.preflight import find_profile, open_client, read_openings
 from bazaar.loadtest.processes import Processes
@@ -224,7 +224,7 @@ class LoadRun:
 
     def _panel(self) -> Panel:
         if self.options.is_quiet:
-            return NoPanel()
+            return Panel()
         if not self.console.is_terminal:
             return PlainLines(self.console, self.totals)
         length = (
