@@ -64,11 +64,6 @@ def run_load(options: LoadOptions, environ: Mapping[str, str], console: Console)
     return exit_code
 
 
-def measure(options: LoadOptions, environ: Mapping[str, str], console: Console) -> Summary:
-    """Run a load without showing or writing results. Raises as `run_load`."""
-    return LoadRun(options, environ, console).go()
-
-
 class LoadRun:
     """One run."""
 
