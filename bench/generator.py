@@ -54,15 +54,8 @@ def run_own(url: str, connections: int, seconds: int) -> Measured:
         profile="bench",
         stocks=(Weighted(STOCK, 1.0),),
         clients=connections,
-        processes=1,
-        rate=None,
         duration_s=float(seconds),
-        requests=None,
         warmup_s=WARMUP_S,
-        p=0.0,
-        lookup=0.0,
-        seed=0,
-        is_fresh=False,
         deadline_s=10.0,
     )
     totals = RunTotals()

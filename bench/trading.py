@@ -6,14 +6,11 @@ when its last trade has ended: buys a share and sells it, so no stock ever runs 
 a key of its own, which the baseline ignores.
 """
 
-import asyncio
 import gc
 import os
 import random
 import subprocess
 import sys
-from functools import partial
-from typing import Any
 
 import msgspec
 import uvloop
@@ -128,7 +125,6 @@ async def _play(spec: Spec) -> Traded:
             errors.append(done.outcome)
 
     engine = Engine(_plan(spec), Trades(spec), note)
-    asyncio.get_running_loop().set_exception_handler(partial(_fail, engine))
     gc.freeze()
     origin_s = clock.monotonic_s() + HEAD_START_S
     await engine.run(range(spec.clients), origin_s)
@@ -141,26 +137,14 @@ async def _play(spec: Spec) -> Traded:
     )
 
 
-def _fail(engine: Engine, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    del loop
-    engine.fail(context.get("exception") or RuntimeError(context["message"]))
-
-
 def _plan(spec: Spec) -> Plan:
     return Plan(
         urls=(spec.url,),
         profile="bench",
-        stocks=(),
         clients=spec.clients,
-        processes=1,
-        rate=None,
         duration_s=spec.seconds,
-        requests=None,
         warmup_s=spec.warmup_s,
         p=1.0,
-        lookup=0.0,
-        seed=0,
-        is_fresh=False,
         deadline_s=DEADLINE_S,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dashboard.cluster_view import ClusterView, PollResult
 
-STEP, BOX_WIDTH, BOX_HEIGHT = 160, 140, 52
+STEP = 160
 TOP, MIDDLE, BOTTOM, HEIGHT = 40, 150, 260, 300
 NOT_IN_SYNC = "not in sync"
 
@@ -19,16 +19,6 @@ class DiagramBox:
     state: str
     x: int
     y: int
-
-    @property
-    def left(self) -> int:
-        """The left edge."""
-        return self.x - BOX_WIDTH // 2
-
-    @property
-    def top(self) -> int:
-        """The upper edge."""
-        return self.y - BOX_HEIGHT // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +41,6 @@ class Diagram:
     height: int
     boxes: list[DiagramBox]
     lines: list[DiagramLine]
-    box_width: int = BOX_WIDTH
-    box_height: int = BOX_HEIGHT
 
 
 def draw(view: ClusterView) -> Diagram:

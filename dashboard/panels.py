@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
@@ -114,8 +115,7 @@ def _orders(query: Query) -> dict[str, Any]:
     text, before = _text(query), _number(query.get("before", ""))
     shown: dict[str, Any] = {"q": text, "before": before, "copies": [], "rows": [], "fault": ""}
     if _number(text):
-        copies = selectors.list_order_copies(_number(text))
-        return {**shown, "copies": [serializers.show_copy(copy) for copy in copies]}
+        return {**shown, "copies": selectors.list_order_copies(_number(text))}
     try:
         if text:
             page = selectors.search_orders(text=text, before=before)
@@ -123,7 +123,7 @@ def _orders(query: Query) -> dict[str, Any]:
             page = selectors.list_orders(before=before, last=wiring.collector().view().last)
     except Failure as failure:
         return {**shown, "fault": failure.message}
-    return {**shown, **serializers.show_orders(page)}
+    return {**shown, **page}
 
 
 def _hold_search_s(query: Query) -> float:
@@ -139,9 +139,8 @@ def _text(query: Query) -> str:
 
 def _events(query: Query) -> dict[str, Any]:
     text = query.get("q", "").strip()
-    events = serializers.show_events(selectors.list_events(text=text))
-    entries = serializers.show_audit_entries(selectors.list_audit_entries(text=text))
-    newest_first = sorted([*events, *entries], key=lambda one: one["at"], reverse=True)
+    found = [*selectors.list_events(text=text), *selectors.list_audit_entries(text=text)]
+    newest_first = sorted(found, key=itemgetter("at"), reverse=True)
     return {"q": text, "events": newest_first}
 
 

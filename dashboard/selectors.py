@@ -1,8 +1,11 @@
 """What pages show of databases: orders, events and audit entries."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from django.db.models import F, Value
+from django.db.models.functions import Concat
+from msgspec import structs
 
 from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.types import OrderNo
@@ -14,55 +17,42 @@ from dashboard.models import AuditEntry, EventRecord
 EVENTS_SHOWN_MAX = 200
 ORDERS_SHOWN_MAX = 100
 """Orders on one page."""
+DIGEST_CHARS = 12
 T = TypeVar("T")
 OrdersClient = CatalogClient | ReplicaClient
 
 
-@dataclass(frozen=True, slots=True)
-class OrderCopy:
-    """One order in one database, or why it is not shown."""
-
-    name: str
-    row: StoredRow | None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OrdersPage:
-    """A page of orders."""
-
-    source: str
-    """The database that it is from."""
-    rows: Sequence[StoredRow]
-    first: int
-    """The oldest order that was looked at: older ones are on the next page."""
-
-
-def list_events(*, text: str = "") -> Sequence[EventRecord]:
+def list_events(*, text: str = "") -> Sequence[Mapping[str, Any]]:
     """Return the newest events, those with a text in them if one is given."""
     events = EventRecord.objects.order_by("-at", "-id")
     if text:
         events = events.filter(text__icontains=text) | events.filter(phrase__icontains=text)
-    return list(events[:EVENTS_SHOWN_MAX])
+    return list(events.values("at", "source", "phrase", "text")[:EVENTS_SHOWN_MAX])
 
 
-def list_audit_entries(*, text: str = "") -> Sequence[AuditEntry]:
-    """Return the newest audit entries, those with a text in them if one is given."""
+def list_audit_entries(*, text: str = "") -> Sequence[Mapping[str, Any]]:
+    """Return the newest audit entries in the shape of events, as `list_events`."""
     entries = AuditEntry.objects.order_by("-at", "-id")
     if text:
         entries = entries.filter(target__icontains=text) | entries.filter(action__icontains=text)
-    return list(entries[:EVENTS_SHOWN_MAX])
+    shown = entries.values(
+        "at",
+        source=F("username"),
+        phrase=F("action"),
+        text=Concat("target", Value(": "), "result"),
+    )
+    return list(shown[:EVENTS_SHOWN_MAX])
 
 
-def list_order_copies(order_no: int) -> list[OrderCopy]:
-    """Return an order as the ledger and every replica have it."""
+def list_order_copies(order_no: int) -> list[dict[str, Any]]:
+    """Return an order as the ledger and every replica have it, or why not."""
     clients: dict[str, OrdersClient] = {"ledger": wiring.catalog(), **wiring.replicas()}
     return [_get_copy(name, client, order_no) for name, client in clients.items()]
 
 
-def list_orders(*, before: int, last: int) -> OrdersPage:
+def list_orders(*, before: int, last: int) -> dict[str, Any]:
     """
-    Return the orders right before one, the newest first.
+    Return a page of the orders right before one, the newest first.
 
     before: 0 for the newest of all. last: the newest order. Raises Unreachable (indefinite).
     """
@@ -70,17 +60,27 @@ def list_orders(*, before: int, last: int) -> OrdersPage:
     first = max(end - ORDERS_SHOWN_MAX, min(last, 1))
     after = OrderNo(max(first, 1) - 1)
     name, body = _ask_any(lambda client: client.rows(after, ORDERS_SHOWN_MAX))
-    return OrdersPage(name, [row for row in body.rows if row.order_no < end][::-1], first)
+    return _page(name, [row for row in body.rows if row.order_no < end][::-1], first)
 
 
-def search_orders(*, text: str, before: int) -> OrdersPage:
+def search_orders(*, text: str, before: int) -> dict[str, Any]:
     """
-    Return orders before one with a text in key or stock, the newest first.
+    Return a page of orders before one with a text in key or stock, newest first.
 
     before: 0 for the newest of all. Raises Unreachable (indefinite).
     """
     name, body = _ask_any(lambda client: client.find(text, OrderNo(before), ORDERS_SHOWN_MAX))
-    return OrdersPage(name, body.rows, body.first)
+    return _page(name, body.rows, body.first)
+
+
+def _page(source: str, rows: Iterable[StoredRow], first: int) -> dict[str, Any]:
+    """Return a page of orders; first: the oldest one that was looked at."""
+    page = {"source": source, "rows": [_show(row) for row in rows], "first": first}
+    return {**page, "next": first if first > 1 else None}
+
+
+def _show(row: StoredRow) -> dict[str, Any]:
+    return {**structs.asdict(row), "digest": row.digest[:DIGEST_CHARS]}
 
 
 def _ask_any(question: Callable[[OrdersClient], T]) -> tuple[str, T]:
@@ -95,11 +95,13 @@ def _ask_any(question: Callable[[OrdersClient], T]) -> tuple[str, T]:
     raise fault
 
 
-def _get_copy(name: str, client: OrdersClient, order_no: int) -> OrderCopy:
+def _get_copy(name: str, client: OrdersClient, order_no: int) -> dict[str, Any]:
+    row, reason = None, ""
     try:
         rows = client.rows(OrderNo(order_no - 1), 1).rows
     except Failure as failure:
-        return OrderCopy(name, None, failure.message)
-    if not rows or rows[0].order_no != order_no:
-        return OrderCopy(name, None, "not there")
-    return OrderCopy(name, rows[0])
+        reason = failure.message
+    else:
+        row = next((_show(row) for row in rows if row.order_no == order_no), None)
+        reason = "" if row else "not there"
+    return {"name": name, "reason": reason, "row": row}

@@ -7,17 +7,13 @@ from typing import Any
 import msgspec
 
 from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
-from bazaar.protocol.stored_rows import StoredRow
 from bazaar.web.pages import ShownAnswer, cut, make_forms
 from dashboard.actions import FORMS_BY_ENDPOINT
 from dashboard.api_relay import EndpointReading
 from dashboard.cluster_view import ClusterView, PollResult
 from dashboard.event_feed import ClusterEvent
-from dashboard.models import AuditEntry, EventRecord
-from dashboard.selectors import OrderCopy, OrdersPage
+from dashboard.selectors import DIGEST_CHARS
 from dashboard.traffic_history import TrafficPoint
-
-DIGEST_CHARS = 12
 
 
 def show_view(view: ClusterView) -> dict[str, Any]:
@@ -108,45 +104,11 @@ def _show_cache(status: FrontEndStatus) -> dict[str, Any]:
     }
 
 
-def _show_row(row: StoredRow) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(row), "digest": row.digest[:DIGEST_CHARS]}
-
-
-def show_orders(page: OrdersPage) -> dict[str, Any]:
-    """Return a page of orders."""
-    return {
-        "source": page.source,
-        "rows": [_show_row(row) for row in page.rows],
-        "first": page.first,
-        # Where the next page begins; None when everything was looked at.
-        "next": page.first if page.first > 1 else None,
-    }
-
-
-def show_copy(copy: OrderCopy) -> dict[str, Any]:
-    """Return one order in one database."""
-    row = _show_row(copy.row) if copy.row else None
-    return {"name": copy.name, "reason": copy.reason, "row": row}
-
-
-def show_events(events: Sequence[ClusterEvent | EventRecord]) -> list[dict[str, Any]]:
+def show_events(events: Sequence[ClusterEvent]) -> list[dict[str, Any]]:
     """Return events."""
     return [
         {"at": one.at, "source": one.source, "phrase": one.phrase, "text": one.text}
         for one in events
-    ]
-
-
-def show_audit_entries(entries: Sequence[AuditEntry]) -> list[dict[str, Any]]:
-    """Return audit entries in the shape of events."""
-    return [
-        {
-            "at": one.at,
-            "source": one.username,
-            "phrase": one.action,
-            "text": f"{one.target}: {one.result}",
-        }
-        for one in entries
     ]
 
 

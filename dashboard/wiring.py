@@ -98,7 +98,7 @@ def api_relay() -> ApiRelay:
 @cache
 def public_client() -> Client:
     """Return a client that trades at any front end, like any other client."""
-    urls = [f"http://{_host(node)}:{node.port}" for node in topology().front_ends]
+    urls = [node.url for node in topology().front_ends]
     return Client(urls, Timeouts(deadline_s=TRADE_TIMEOUT_S, silence_s=CALL_TIMEOUT_S))
 
 
@@ -137,7 +137,3 @@ def _fetch_status(role: str, node: Node, timeout_s: float) -> Status:
 def _client(role: str, node: Node, timeout_s: float) -> RoleClient:
     """Return a client whose connection stays open from poll to poll."""
     return CLIENTS[role].at(node, settings.BAZAAR_SECRET, timeout_s)
-
-
-def _host(node: Node) -> str:
-    return f"[{node.host}]" if ":" in node.host else node.host

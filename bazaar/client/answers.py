@@ -1,11 +1,13 @@
 """Answers of a front end as frozen values, and errors (docs/DESIGN.md 6, I9)."""
 
 from decimal import Decimal
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from bazaar.core.types import TradeType
+
+Number = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class StockAnswer(msgspec.Struct, frozen=True):
@@ -27,19 +29,19 @@ class StockAnswer(msgspec.Struct, frozen=True):
 class OrderAnswer(msgspec.Struct, frozen=True):
     """An order: one that was placed, or one that was looked up."""
 
-    order_no: int
+    order_no: Number
     stock_name: str
     trade_type: TradeType
-    quantity: int
+    quantity: Number
 
 
 class LeaderAnswer(msgspec.Struct, frozen=True):
     """The leader that a front end knows."""
 
-    leader: int
+    leader: Number
     """The served port of the leader."""
-    id: int
-    term: int
+    id: Number
+    term: Number
 
 
 class ClientError(Exception):

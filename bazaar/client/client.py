@@ -2,19 +2,23 @@
 The Python client of the bazaar (docs/DESIGN.md 6).
 
 It retries until its deadline, each trade under one key, and on the next front end when one fails;
-the rules are in `bazaar.client.exchange`. Threads may share a client: each gets connections of its
-own.
+the rules are in `bazaar.client.exchange`. Threads may share a client: a connection serves one call
+at a time.
 """
 
-import threading
 from collections.abc import Sequence
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
-from weakref import WeakSet
 
-import requests
-from urllib3.exceptions import HTTPError, LocationParseError, MaxRetryError
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 
 from bazaar import clock
 from bazaar.client import exchange
@@ -28,6 +32,12 @@ CONNECT_TIMEOUT_S = 3.0
 """For a front end to accept the connection; less when the deadline is near."""
 ANSWER_BYTES_MAX = 1024 * 1024
 CHUNK_BYTES = 64 * 1024
+KEPT_CONNECTIONS_MAX = 64
+"""To each front end, of all threads together."""
+_UNSENT = (NewConnectionError, ConnectTimeoutError, LocationValueError, UnicodeError)
+"""Errors that come before a request is sent; UnicodeError: the name of the host."""
+_NO_HANDSHAKE = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
+"""Reasons of an SSLError before a request is sent; with another one it may have been."""
 T = TypeVar("T")
 
 
@@ -67,9 +77,7 @@ class Client:
         self.urls = tuple(check_url(url) for url in urls)
         self.timeouts = timeouts or Timeouts()
         self._first = 0
-        self._own = threading.local()
-        self._sessions: WeakSet[requests.Session] = WeakSet()
-        self._lock = threading.Lock()
+        self._pools = PoolManager(len(self.urls), retries=False, maxsize=KEPT_CONNECTIONS_MAX)
 
     def __enter__(self) -> Self:
         return self
@@ -79,10 +87,7 @@ class Client:
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
-        with self._lock:
-            sessions = tuple(self._sessions)
-        for session in sessions:
-            session.close()
+        self._pools.clear()
 
     def query(self, stock_name: str, *, is_fresh: bool = False) -> StockAnswer:
         """
@@ -126,39 +131,29 @@ class Client:
         """Send one request. Raises AttemptFailed."""
         url, request = self.urls[attempt.url], attempt.request
         until_s = clock.monotonic_s() + attempt.timeout_s
+        limits = Timeout(min(CONNECT_TIMEOUT_S, attempt.timeout_s), attempt.timeout_s)
         try:
-            with self._session().request(
+            with self._pools.request(
                 request.method,
                 url + request.target,
                 headers=dict(request.headers),
-                data=request.body or None,
-                timeout=(min(CONNECT_TIMEOUT_S, attempt.timeout_s), attempt.timeout_s),
-                allow_redirects=False,
-                stream=True,
+                body=request.body or None,
+                timeout=limits,
+                redirect=False,
+                preload_content=False,
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                reply = Reply(response.status_code, headers, _read(response, until_s))
-        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+                reply = Reply(response.status, headers, _read(response, until_s))
+        except (HTTPError, OSError, ValueError) as error:
             raise _failed(url, error) from error
         self._first = attempt.url
         return reply
 
-    def _session(self) -> requests.Session:
-        """Return this thread's own connections."""
-        session: requests.Session | None = getattr(self._own, "session", None)
-        if session is None:
-            session = self._own.session = requests.Session()
-            session.trust_env = False  # no proxy, no password file
-            session.headers["Accept-Encoding"] = "identity"
-            with self._lock:
-                self._sessions.add(session)
-        return session
 
-
-def _read(response: requests.Response, until_s: float) -> bytes:
+def _read(response: BaseHTTPResponse, until_s: float) -> bytes:
     """Return the body. Raises OSError: it is too long or too slow."""
     content = b""
-    while chunk := response.raw.read1(CHUNK_BYTES):  # what has arrived: `read` waits for all of it
+    while chunk := response.read1(CHUNK_BYTES):  # what has arrived: `read` waits for all of it
         content += chunk
         if len(content) > ANSWER_BYTES_MAX:
             raise OSError(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
@@ -169,12 +164,9 @@ def _read(response: requests.Response, until_s: float) -> bytes:
 
 def _failed(url: str, error: Exception) -> AttemptFailed:
     """Return a failed attempt as a sentence, and whether it was sent."""
-    reason = error.args[0] if error.args else error
-    if isinstance(reason, MaxRetryError):  # nothing below retries: it was not sent
-        return AttemptFailed(f"{url} cannot be reached: {_words(reason.reason)}.", was_sent=False)
-    if isinstance(error, ValueError | LocationParseError):
+    if isinstance(error, _UNSENT) or getattr(error.__context__, "reason", "") in _NO_HANDSHAKE:
         return AttemptFailed(f"{url} cannot be reached: {_words(error)}.", was_sent=False)
-    if isinstance(error, requests.ReadTimeout):
+    if isinstance(error, ReadTimeoutError):
         return AttemptFailed(f"{url} did not answer in time.", was_sent=True)
     return AttemptFailed(f"{url} did not answer: {_words(error)}.", was_sent=True)
 

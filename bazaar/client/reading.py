@@ -18,6 +18,7 @@ from bazaar.client.answers import (
     Indefinite,
     LeaderAnswer,
     NoAnswer,
+    Number,
     OrderAnswer,
     Refused,
     StockAnswer,
@@ -47,7 +48,6 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 T = TypeVar("T")
 Count = Annotated[int, msgspec.Meta(ge=0)]
-Number = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _StockBody(msgspec.Struct):
@@ -58,25 +58,12 @@ class _StockBody(msgspec.Struct):
     stale: bool = False
 
 
-class _OrderBody(msgspec.Struct):
-    order_no: Number
-    stock_name: str
-    trade_type: TradeType
-    quantity: Number
-
-
 class _FoundBody(msgspec.Struct):
-    data: _OrderBody
+    data: OrderAnswer
 
 
 class _PlacedBody(msgspec.Struct):
     order_no: Number
-
-
-class _LeadershipBody(msgspec.Struct):
-    leader: Number
-    id: Number
-    term: Number
 
 
 class _ErrorPart(msgspec.Struct):
@@ -93,7 +80,7 @@ class _ErrorBody(msgspec.Struct):
 _STOCK = msgspec.json.Decoder(_StockBody)
 _FOUND = msgspec.json.Decoder(_FoundBody)
 _PLACED = msgspec.json.Decoder(_PlacedBody)
-_LEADERSHIP = msgspec.json.Decoder(_LeadershipBody)
+_LEADERSHIP = msgspec.json.Decoder(LeaderAnswer)
 _ERROR = msgspec.json.Decoder(_ErrorBody)
 
 
@@ -130,7 +117,7 @@ def read_order(order_no: int, reply: Reply) -> OrderAnswer:
         raise BadAnswer(
             f"The answer is of order {shown.order_no}, asked was {order_no}.", status=reply.status
         )
-    return OrderAnswer(order_no, shown.stock_name, shown.trade_type, shown.quantity)
+    return shown
 
 
 def read_placed(
@@ -147,8 +134,7 @@ def read_placed(
 def read_leadership(reply: Reply) -> LeaderAnswer:
     """Return the leader. Raises ClientError."""
     _check_ok(reply)
-    body = _decode(_LEADERSHIP, reply)
-    return LeaderAnswer(body.leader, body.id, body.term)
+    return _decode(_LEADERSHIP, reply)
 
 
 @lru_cache(CACHE_WORDS_MAX)

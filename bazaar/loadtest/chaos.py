@@ -27,7 +27,7 @@ from bazaar.loadtest.faults import (
     check_possible,
     parse_faults,
 )
-from bazaar.proof.records import Mark
+from bazaar.proof.records import ELECTED, Mark
 from bazaar.topology import Topology
 
 INTERVAL_S_MIN = 1.0
@@ -221,7 +221,7 @@ class Chaos:
         leadership = _leadership(snapshot)
         if leadership is not None and leadership != self._leadership:
             self._leadership = leadership
-            self._mark("elected", *leadership)
+            self._mark(ELECTED, *leadership)
         return snapshot
 
     def _mark(self, what: str, target: str, term: int) -> None:

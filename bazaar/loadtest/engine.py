@@ -44,6 +44,7 @@ class Engine:
     def __init__(self, plan: Plan, script: Script, on_done: OnDone) -> None:
         """Made within a running event loop."""
         self.loop = asyncio.get_running_loop()
+        self.loop.set_exception_handler(self._fail)
         self.addresses = [Address(url) for url in plan.urls]
         self.encode = make_encode(self.addresses)
         self.limits = Timeouts(deadline_s=plan.deadline_s, silence_s=plan.deadline_s)
@@ -84,10 +85,12 @@ class Engine:
         if self._busy == 0 and not self._over.done():
             self._over.set_result(None)
 
-    def fail(self, error: Exception) -> None:
-        """End the run with a mistake of our own."""
+    def _fail(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End on a mistake in a callback, which would leave a client waiting."""
         if not self._over.done():
-            self._over.set_exception(error)
+            self._over.set_exception(
+                context.get("exception") or RuntimeError(str(context["message"]))
+            )
 
     def _begin(self) -> None:
         for client in self._clients:

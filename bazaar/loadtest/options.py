@@ -1,9 +1,9 @@
 """The options of a load run: read, checked, refused in one sentence."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -26,6 +26,7 @@ REQUESTS_MAX = 10**12
 SEED_MAX = 2**63 - 1
 STOCKS_MAX = 100_000
 CHAOS_INTERVAL_S = 10.0
+T = TypeVar("T")
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
 
@@ -65,8 +66,8 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> Load
     return LoadOptions(
         plan=plan,
         profile=options["profile"],
-        most=_optional_whole("--stocks", options["stocks"], STOCKS_MAX),
-        zipf=_optional_number("--zipf", options["zipf"], 0.0, ZIPF_MAX),
+        most=_optional(read_whole, "--stocks", options["stocks"], 1, STOCKS_MAX),
+        zipf=_optional(read_number, "--zipf", options["zipf"], 0.0, ZIPF_MAX),
         outputs=Outputs(
             json=options["json"],
             csv=options["csv"],
@@ -83,8 +84,8 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> Load
 
 
 def _read_plan(options: Mapping[str, Any], environ: Mapping[str, str]) -> Plan:
-    duration_s = _optional_duration("--duration", options["duration"], 0.001)
-    requests = _optional_whole("--requests", options["requests"], REQUESTS_MAX)
+    duration_s = _optional(read_duration, "--duration", options["duration"], 0.001)
+    requests = _optional(read_whole, "--requests", options["requests"], 1, REQUESTS_MAX)
     replay = options.get("file")
     if duration_s is None and requests is None and replay is None:
         duration_s = DURATION_S
@@ -94,11 +95,9 @@ def _read_plan(options: Mapping[str, Any], environ: Mapping[str, str]) -> Plan:
         raise CommandFailed(f"--processes {processes} are more than --clients {clients}.")
     return Plan(
         urls=_read_urls(options, environ),
-        profile="",
-        stocks=(),
         clients=clients,
         processes=processes,
-        rate=_optional_number("--rate", options["rate"], RATE_MIN, RATE_MAX),
+        rate=_optional(read_number, "--rate", options["rate"], RATE_MIN, RATE_MAX),
         duration_s=duration_s,
         requests=requests,
         warmup_s=read_duration("--warmup", options["warmup"]),
@@ -150,16 +149,8 @@ def _read_share(option: str, text: str) -> float:
     return share / 100 if is_percent else share
 
 
-def _optional_duration(option: str, text: str | None, least: float) -> float | None:
-    return None if text is None else read_duration(option, text, least)
-
-
-def _optional_whole(option: str, text: str | None, most: int) -> int | None:
-    return None if text is None else read_whole(option, text, 1, most)
-
-
-def _optional_number(option: str, text: str | None, least: float, most: float) -> float | None:
-    return None if text is None else read_number(option, text, least, most)
+def _optional(read: Callable[..., T], option: str, text: str | None, *limits: float) -> T | None:
+    return None if text is None else read(option, text, *limits)
 
 
 _OUTER = frozenset(

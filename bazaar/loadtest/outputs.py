@@ -4,6 +4,8 @@ import csv
 import io
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -11,11 +13,13 @@ import msgspec
 
 from bazaar.cluster.data_dir import write_whole
 from bazaar.cluster.exits import CommandFailed
-from bazaar.loadtest.report.page import ReportError, prepare_folder, write_report
+from bazaar.loadtest.report.page import render
 from bazaar.loadtest.summary import Second, Summary
 from bazaar.proof.records import Header, HistoryWriter, Record
 
 STANDARD_OUTPUT = "-"
+PAGE = "index.html"
+"""Of a report."""
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,15 +37,11 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> None:
         """Check that every file can be written. Raises CommandFailed (2)."""
-        files = {"--json": self.json, "--csv": self.csv}
-        for option, name in files.items():
+        for option, name in (("--json", self.json), ("--csv", self.csv)):
             if name and not (option == "--json" and name == STANDARD_OUTPUT):
                 _check_file(option, Path(name))
         if self.report:
-            try:
-                prepare_folder(Path(self.report))
-            except ReportError as error:
-                raise CommandFailed(f"--report: {error}") from error
+            prepare_folder("--report", Path(self.report))
 
     def write(self, summary: Summary) -> list[str]:
         """Write all files but the history; return what failed, a sentence each."""
@@ -49,26 +49,41 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
         for option, name, write in (
             ("--json", self.json, _write_json),
             ("--csv", self.csv, _write_csv),
-            ("--report", self.report, _write_report),
+            ("--report", self.report, write_report),
         ):
             try:
-                if name:
-                    write(name, summary)
-            except OSError as error:
-                found.append(f"{option}: {name} cannot be written ({error.strerror}).")
-            except ReportError as error:
-                found.append(f"{option}: {error}")
+                with writing(option, name):
+                    if name:
+                        write(name, summary)
+            except CommandFailed as error:
+                found.append(str(error))
         return found
 
 
-def _check_file(option: str, path: Path) -> None:
+@contextmanager
+def writing(option: str, path: Path | str | None) -> Iterator[None]:
+    """Turn an OSError into a sentence. Raises CommandFailed (2)."""
     try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise CommandFailed(f"{option}: {path} cannot be written ({reason}).") from error
+
+
+def prepare_folder(option: str, folder: Path) -> None:
+    """Make a folder; check that it can be written to. Raises CommandFailed (2)."""
+    with writing(option, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
+def _check_file(option: str, path: Path) -> None:
+    with writing(option, path):
         if path.is_dir():
             raise IsADirectoryError(0, "it is a folder")
         with tempfile.TemporaryFile(dir=path.parent):
             pass
-    except OSError as error:
-        raise CommandFailed(f"{option}: {path} cannot be written ({error.strerror}).") from error
 
 
 def _write_json(name: str, summary: Summary) -> None:
@@ -98,8 +113,10 @@ def _write_file(path: Path, text: str) -> None:
         write_whole(path, text)
 
 
-def _write_report(name: str, summary: Summary) -> None:
-    write_report(summary, Path(name))
+def write_report(name: str, summary: Summary) -> None:
+    """Write the page of a run into a folder. May raise OSError."""
+    Path(name).mkdir(parents=True, exist_ok=True)
+    write_whole(Path(name) / PAGE, render(summary))
 
 
 class History:

@@ -1,7 +1,7 @@
 """What the terminal shows during a run, and at its end."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -9,8 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bazaar.cluster import exits
-from bazaar.loadtest.summary import OperationSummary, Summary
+from bazaar.loadtest.summary import TIMES, OperationSummary, Summary
 from bazaar.loadtest.totals import RunTotals, count_errors
 from bazaar.proof.records import OPERATION_KINDS, Mark, Sample
 
@@ -18,20 +17,10 @@ REFRESH_S = 0.25
 MARKS_SHOWN = 5
 WHOLE_MS = 100.0
 """From here on fractions of a millisecond are not shown."""
-_TIMES = ("min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max")
-_VERDICTS = {
-    exits.OK: "passed",
-    exits.ERRORS: "failed: more operations failed than the limit allows, or something went wrong",
-    exits.USAGE: "failed: not everything could be written",
-    exits.INCONSISTENT: "failed: a promise was broken",
-    exits.UNREACHABLE: "failed: a server could not be reached",
-    exits.THRESHOLD: "failed: a threshold was missed",
-    exits.INTERRUPTED: "interrupted: this is as far as it came",
-}
 
 
-class Panel(Protocol):
-    """Shows a run while it lasts."""
+class Panel:
+    """Shows a run while it lasts; this one shows nothing."""
 
     def begin(self) -> None:
         """Begin."""
@@ -43,20 +32,7 @@ class Panel(Protocol):
         """Show no more."""
 
 
-class NoPanel:
-    """Shows nothing."""
-
-    def begin(self) -> None:
-        """Do nothing."""
-
-    def update(self, now_s: float) -> None:
-        """Do nothing."""
-
-    def end(self) -> None:
-        """Do nothing."""
-
-
-class LivePanel:
+class LivePanel(Panel):
     """A panel on a terminal."""
 
     def __init__(self, console: Console, totals: RunTotals, length: str) -> None:
@@ -96,16 +72,13 @@ class LivePanel:
         return Group(head, table, *map(Text, _last_marks(self._totals.marks)))
 
 
-class PlainLines:
+class PlainLines(Panel):
     """A line a second, and one for each mark."""
 
     def __init__(self, console: Console, totals: RunTotals) -> None:
         self._console, self._totals = console, totals
         self._second = 0
         self._marks_told = 0
-
-    def begin(self) -> None:
-        """Begin."""
 
     def update(self, now_s: float) -> None:
         """Print what is new."""
@@ -116,9 +89,6 @@ class PlainLines:
         if int(now_s) > self._second:
             self._second = int(now_s)
             self._say(self._line(now_s))
-
-    def end(self) -> None:
-        """End."""
 
     def _line(self, now_s: float) -> str:
         parts = [f"{int(now_s):4} s"]
@@ -135,7 +105,7 @@ class PlainLines:
 def show_summary(console: Console, summary: Summary) -> None:
     """Print the summary of a run."""
     if summary.operations:
-        table = _table("", "ended", "errors", "ok/s", *_TIMES)
+        table = _table("", "ended", "errors", "ok/s", *TIMES)
         for kind, one in summary.operations.items():
             table.add_row(kind, *_row(one))
         console.print(table)
@@ -147,9 +117,7 @@ def _row(one: OperationSummary) -> Iterable[str]:
     yield f"{one.count:,}"
     yield f"{one.failed:,}"
     yield f"{one.rate_per_s:,.1f}"
-    times = (one.min_ms, one.mean_ms, one.p50_ms, one.p90_ms, one.p95_ms, one.p99_ms)
-    for took_ms in (*times, one.p999_ms, one.max_ms):
-        yield _ms(took_ms) if one.ok else "-"
+    yield from (_ms(one.time_ms(name)) if one.ok else "-" for name in TIMES)
 
 
 def describe(summary: Summary) -> Iterable[str]:
@@ -176,7 +144,7 @@ def describe(summary: Summary) -> Iterable[str]:
         yield f"threshold {result.text}: {'met' if result.is_met else 'MISSED'} ({measured})"
     yield from _describe_proof(summary)
     yield from summary.notes
-    yield _VERDICTS.get(summary.exit, f"ended with status {summary.exit}")
+    yield summary.verdict
 
 
 def _list_faults(marks: Iterable[Mark]) -> Iterable[str]:

@@ -9,21 +9,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One load run, checked."""
 
     urls: tuple[str, ...]
-    profile: str
-    stocks: tuple[Weighted, ...]
-    clients: int
-    processes: int
-    rate: float | None
+    profile: str = ""
+    stocks: tuple[Weighted, ...] = ()
+    clients: int = 1
+    processes: int = 1
+    rate: float | None = None
     """Operations a second in an open loop; None: a closed loop."""
-    duration_s: float | None
+    duration_s: float | None = None
     """Of the measured part."""
-    requests: int | None
+    requests: int | None = None
     """In the measured part."""
-    warmup_s: float
-    p: float
-    lookup: float
-    seed: int
-    is_fresh: bool
+    warmup_s: float = 0.0
+    p: float = 0.0
+    lookup: float = 0.0
+    seed: int = 0
+    is_fresh: bool = False
     deadline_s: float
     """For one operation with all its attempts."""
     replay: str | None = None

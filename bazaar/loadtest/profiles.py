@@ -7,7 +7,6 @@ hardly ever. `zipf` replaces either: the stock of rank r is asked for in proport
 """
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -46,8 +45,7 @@ def read_profile(
     most: only so many of them. zipf: the exponent that replaces the profile's own popularity.
     Raises CommandFailed.
     """
-    path = env.ROOT / "fixtures" / FIXTURES[name]
-    ranked = _weigh(name, _read(path))
+    ranked = _weigh(name, _read(name))
     if most is not None and most > len(ranked):
         raise CommandFailed(f"--stocks {most}: the profile {name} has {len(ranked)} stocks.")
     chosen = ranked[:most]
@@ -56,7 +54,13 @@ def read_profile(
     return tuple(Weighted(one.stock_name, rank**-zipf) for rank, one in enumerate(chosen, start=1))
 
 
-def _read(path: Path) -> list[_Fields]:
+def read_names(name: str) -> tuple[str, ...]:
+    """Return the names of a profile's stocks as they are listed. Raises CommandFailed."""
+    return tuple(one.name for one in _read(name))
+
+
+def _read(name: str) -> list[_Fields]:
+    path = env.ROOT / "fixtures" / FIXTURES[name]
     try:
         rows = msgspec.json.decode(path.read_bytes(), type=list[_Row])
     except (OSError, msgspec.MsgspecError) as error:

@@ -6,7 +6,6 @@ A verdict is a value; how to show it, and what a finding means for an exit statu
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bazaar.cluster.data_dir import DataDir
@@ -27,34 +26,31 @@ STATUS_TIMEOUT_S = 2.0
 History = Path | Iterable[Record]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is audited: the servers, where they can be read, and the clients' way in."""
-
-    data: DataDir | None = None
-    """The cluster's folder, with its description, its secret and its databases."""
-    is_offline: bool = False
-    """Read the database files; otherwise ask the running roles."""
-    urls: tuple[str, ...] = ()
-    """Front ends from which acknowledged orders are read back."""
-
-
-def audit(subject: Subject, history: History | None = None) -> Verdict:
+def audit(
+    history: History | None = None,
+    *,
+    data: DataDir | None = None,
+    is_offline: bool = False,
+    urls: Sequence[str] = (),
+) -> Verdict:
     """
     Return what is wrong with the servers, and with a history if there is one.
 
-    Raises ClusterError, SettingsError: there is no such cluster. Raises HistoryError, OSError.
+    data: the cluster's folder, with its description, its secret and its databases. is_offline: read
+    the database files; otherwise ask the running roles. urls: front ends from which acknowledged
+    orders are read back. Raises ClusterError, SettingsError: there is no such cluster. Raises
+    HistoryError, OSError.
     """
     with AuditDatabase() as scratch:
         notes = AuditNotes()
         if history is not None:
             records = read_history(history) if isinstance(history, Path) else history
             load_history(records, scratch, notes)
-        has_ledger = _audit_servers(subject, scratch, notes)
+        has_ledger = _audit_servers(data, scratch, notes, is_offline=is_offline)
         if history is not None:
             check_history(scratch, notes, has_ledger=has_ledger)
-            if subject.urls:
-                read_back(subject.urls, scratch, notes)
+            if urls:
+                read_back(urls, scratch, notes)
             check_reads(scratch, notes, has_ledger=has_ledger)
         return notes.verdict()
 
@@ -77,17 +73,19 @@ def prove(
     if data:
         with _parties(data, STATUS_TIMEOUT_S) as parties:
             late = wait_until_level(parties, level_timeout_s)
-    verdict = audit(Subject(data=data, urls=tuple(urls)), history)
+    verdict = audit(history, data=data, urls=urls)
     gaps = dict.fromkeys((*late, *verdict.gaps))
     return Verdict(verdict.findings, tuple(gaps), verdict.counts)
 
 
-def _audit_servers(subject: Subject, scratch: AuditDatabase, notes: AuditNotes) -> bool:
-    if subject.data is None:
+def _audit_servers(
+    data: DataDir | None, scratch: AuditDatabase, notes: AuditNotes, *, is_offline: bool
+) -> bool:
+    if data is None:
         return False
-    if subject.is_offline:
-        return audit_files(subject.data, scratch, notes)
-    with _parties(subject.data, CALL_TIMEOUT_S) as parties:
+    if is_offline:
+        return audit_files(data, scratch, notes)
+    with _parties(data, CALL_TIMEOUT_S) as parties:
         return audit_cluster(parties, scratch, notes)
 
 

@@ -1,6 +1,5 @@
 """Read every acknowledged order back through the front ends, and compare."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
@@ -46,7 +45,8 @@ def read_back(
         if urlsplit(url).scheme != "http":
             raise CommandFailed(f"Orders are read back over http, not from {url}.")
     reader = _Reader(scratch)
-    uvloop.run(reader.run(_plan(tuple(urls), deadline_s)))
+    plan = Plan(urls=tuple(urls), clients=CLIENTS, is_fresh=True, deadline_s=deadline_s)
+    uvloop.run(reader.run(plan))
     notes.counts["orders read back"] = reader.answered
     if reader.unanswered:
         (wanted,) = scratch.one("SELECT COUNT(DISTINCT order_no) FROM trade WHERE outcome = 'ok'")
@@ -69,8 +69,6 @@ class _Reader:
     async def run(self, plan: Plan) -> None:
         """Look all orders up."""
         engine = Engine(plan, self, self._note)
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, found: engine.fail(_mistake(found)))
         await engine.run(range(CLIENTS), clock.monotonic_s())
         self._save()
 
@@ -109,31 +107,6 @@ class _Reader:
     def _save(self) -> None:
         self._scratch.insert("back", self._shown)
         self._shown.clear()
-
-
-def _plan(urls: tuple[str, ...], deadline_s: float) -> Plan:
-    return Plan(
-        urls=urls,
-        profile="",
-        stocks=(),
-        clients=CLIENTS,
-        processes=1,
-        rate=None,
-        duration_s=None,
-        requests=None,
-        warmup_s=0,
-        p=0,
-        lookup=0,
-        seed=0,
-        is_fresh=True,
-        deadline_s=deadline_s,
-    )
-
-
-def _mistake(found: dict[str, object]) -> Exception:
-    """Return what went wrong in a callback, which is reported nowhere else."""
-    error = found.get("exception")
-    return error if isinstance(error, Exception) else RuntimeError(str(found["message"]))
 
 
 def _differences(scratch: AuditDatabase) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from bazaar.cluster.up import catch_end_signals
 from bazaar.loadtest.chaos import Chaos, open_chaos
 from bazaar.loadtest.options import LoadOptions
 from bazaar.loadtest.outputs import History
-from bazaar.loadtest.panel import REFRESH_S, LivePanel, NoPanel, Panel, PlainLines, show_summary
+from bazaar.loadtest.panel import REFRESH_S, LivePanel, Panel, PlainLines, show_summary
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.preflight import find_profile, open_client, read_openings
 from bazaar.loadtest.processes import Processes
@@ -62,11 +62,6 @@ def run_load(options: LoadOptions, environ: Mapping[str, str], console: Console)
         for line in failures:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     return exit_code
-
-
-def measure(options: LoadOptions, environ: Mapping[str, str], console: Console) -> Summary:
-    """Run a load without showing or writing results. Raises as `run_load`."""
-    return LoadRun(options, environ, console).go()
 
 
 class LoadRun:
@@ -224,7 +219,7 @@ class LoadRun:
 
     def _panel(self) -> Panel:
         if self.options.is_quiet:
-            return NoPanel()
+            return Panel()
         if not self.console.is_terminal:
             return PlainLines(self.console, self.totals)
         length = (

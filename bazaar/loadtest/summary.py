@@ -9,9 +9,22 @@ from typing import Any
 
 import msgspec
 
+from bazaar.cluster import exits
 from bazaar.proof.records import Mark, OperationKind, Sample
 
-PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+NAMES = {"query": "stock look-ups", "trade": "trades", "order": "order look-ups"}
+"""The kinds of operation, in the plural."""
+TIMES = ("min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max")
+"""What is told of the latencies of one kind."""
+_VERDICTS = {
+    exits.OK: "passed",
+    exits.ERRORS: "failed: more operations failed than the limit allows, or something went wrong",
+    exits.USAGE: "failed: not everything could be written",
+    exits.INCONSISTENT: "failed: a promise was broken",
+    exits.UNREACHABLE: "failed: a server could not be reached",
+    exits.THRESHOLD: "failed: a threshold was missed",
+    exits.INTERRUPTED: "interrupted: this is as far as it came",
+}
 
 
 class OperationSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +52,11 @@ class OperationSummary(msgspec.Struct, frozen=True, kw_only=True):
     def failed(self) -> int:
         """Operations that failed; a refused trade is no failure."""
         return sum(count for outcome, count in self.errors.items() if outcome != "refused")
+
+    def time_ms(self, name: str) -> float:
+        """Return a latency by its name in TIMES."""
+        found: float = getattr(self, f"{name.replace('.', '')}_ms")
+        return found
 
 
 class Second(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,3 +137,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def rate_per_s(self) -> float:
         """Successful operations of all kinds a second."""
         return sum(one.rate_per_s for one in self.operations.values())
+
+    @property
+    def verdict(self) -> str:
+        """How it ended, in words."""
+        return _VERDICTS.get(self.exit, f"ended with status {self.exit}")

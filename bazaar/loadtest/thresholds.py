@@ -9,12 +9,23 @@ _rate (a second), _count, _errors. Of all: rate, count, errors, error_rate (also
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
+from operator import attrgetter
 
 import msgspec
 
 from bazaar.cluster.exits import CommandFailed
-from bazaar.loadtest.summary import OperationSummary, Summary, ThresholdResult
+from bazaar.loadtest.summary import TIMES, OperationSummary, Summary, ThresholdResult
 from bazaar.proof.records import OPERATION_KINDS
+
+
+def _time_ms(name: str, one: OperationSummary) -> float | None:
+    return one.time_ms(name) if one.ok else None
+
+
+def _longest_gap_ms(summary: Summary) -> float | None:
+    return None if summary.longest_gap_s is None else summary.longest_gap_s * _UNITS["s"]
+
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
@@ -26,9 +37,21 @@ _TEXT = re.compile(
     r"\s*(?P<metric>[a-z][a-z0-9_.]*)\s*(?P<compare><=|>=|<|>)\s*"
     r"(?P<number>[0-9]{1,12}(\.[0-9]{1,9})?)\s*(?P<unit>ms|s|%)?\s*"
 )
-_TIMES = ("min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max")
-_OF_ONE = (*_TIMES, "rate", "count", "errors")
-_OF_ALL = ("rate", "count", "errors", "error_rate", "hit_ratio", "longest_gap", "failovers")
+_OF_ONE: Mapping[str, Callable[[OperationSummary], float | None]] = {
+    **{name: partial(_time_ms, name) for name in TIMES},
+    "rate": attrgetter("rate_per_s"),
+    "count": attrgetter("count"),
+    "errors": attrgetter("failed"),
+}
+_OF_ALL: Mapping[str, Callable[[Summary], float | None]] = {
+    "rate": attrgetter("rate_per_s"),
+    "count": attrgetter("count"),
+    "errors": attrgetter("error_count"),
+    "error_rate": attrgetter("error_rate"),
+    "hit_ratio": attrgetter("hit_ratio"),
+    "longest_gap": _longest_gap_ms,
+    "failovers": attrgetter("failovers"),
+}
 _RATIOS = ("error_rate", "hit_ratio")
 _UNITS = {"ms": 1.0, "s": 1000.0}
 
@@ -52,9 +75,9 @@ class Threshold(msgspec.Struct, frozen=True):
 
     def _measure(self, summary: Summary) -> float | None:
         if not self.kind:
-            return _measure_all(summary, self.metric)
+            return _OF_ALL[self.metric](summary)
         one = summary.operations.get(self.kind)
-        return None if one is None else _measure_one(one, self.metric)
+        return None if one is None else _OF_ONE[self.metric](one)
 
 
 def read_threshold(text: str) -> Threshold:
@@ -69,7 +92,7 @@ def read_threshold(text: str) -> Threshold:
             f"{', '.join(_OF_ALL)}, and {', '.join(_OF_ONE)} after query_, trade_ or order_."
         )
     bound, unit = float(found["number"]), found["unit"]
-    if metric in _TIMES or metric == "longest_gap":
+    if metric in TIMES or metric == "longest_gap":
         is_right, bound = unit in _UNITS, bound * _UNITS.get(unit, 1.0)
         wanted = "a time needs ms or s"
     elif metric in _RATIOS:
@@ -87,32 +110,3 @@ def _split(name: str) -> tuple[str, str]:
     if kind in OPERATION_KINDS:
         return kind, "p99.9" if metric == "p999" else metric
     return "", name
-
-
-def _measure_one(one: OperationSummary, metric: str) -> float | None:
-    match metric:
-        case "rate":
-            return one.rate_per_s
-        case "count":
-            return one.count
-        case "errors":
-            return one.failed
-    if not one.ok:
-        return None
-    found: float = getattr(one, f"{metric.replace('.', '')}_ms")
-    return found
-
-
-def _measure_all(summary: Summary, metric: str) -> float | None:
-    gap_s = summary.longest_gap_s
-    found: dict[str, float | None] = {
-        "rate": summary.rate_per_s,
-        "count": summary.count,
-        "errors": summary.error_count,
-        "error_rate": summary.error_rate,
-        "hit_ratio": summary.hit_ratio,
-        "longest_gap": None if gap_s is None else gap_s * _UNITS["s"],
-        "failovers": summary.failovers,
-    }
-    assert tuple(sorted(found)) == tuple(sorted(_OF_ALL)), "every metric is measured"
-    return found[metric]

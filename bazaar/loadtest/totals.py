@@ -13,11 +13,12 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+import msgspec
 from hdrh.histogram import HdrHistogram
 
 from bazaar.loadtest.summary import OperationSummary, Second
 from bazaar.loadtest.tally import MICRO, Cell, Tally
-from bazaar.proof.records import OPERATION_KINDS, Mark, OperationKind, Sample
+from bazaar.proof.records import ELECTED, OPERATION_KINDS, Mark, OperationKind, Sample
 
 LATENCY_US_MAX = 600 * MICRO
 """The longest latency that is told apart from longer ones."""
@@ -28,8 +29,6 @@ LATE_S = 3
 POINTS_A_DECADE = 10
 """Of the percentile plot, from one nine to the next."""
 MS = 1000.0
-ELECTED = "elected"
-"""The mark of a new leadership."""
 _HIT = "hit"
 _HARMLESS = frozenset({"ok", "refused"})
 """Outcomes that are no errors."""
@@ -227,11 +226,8 @@ def _summarize(total: _Total, duration_s: float) -> OperationSummary:
     if not ok:
         return counted
     at = total.histogram.get_value_at_percentile
-    return OperationSummary(
-        count=counted.count,
-        ok=ok,
-        errors=errors,
-        rate_per_s=counted.rate_per_s,
+    return msgspec.structs.replace(
+        counted,
         min_ms=total.histogram.get_min_value() / MS,
         mean_ms=total.sum_us / ok / MS,
         p50_ms=at(50) / MS,

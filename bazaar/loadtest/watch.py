@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from functools import partial
+
+import msgspec
 
 from bazaar.client.answers import ClientError
 from bazaar.client.client import Client
@@ -11,8 +13,8 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.loadtest.chaos import is_front_end
-from bazaar.loadtest.totals import ELECTED, RunTotals
-from bazaar.proof.records import Mark, Sample
+from bazaar.loadtest.totals import RunTotals
+from bazaar.proof.records import ELECTED, Mark, Sample
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.settings.env import SettingsError
 
@@ -22,47 +24,29 @@ LOOK_TIMEOUT_S = 0.5
 END_TIMEOUT_S = 5.0
 
 
-class Probe(Protocol):
-    """A way to sample a cluster."""
-
-    def look(self) -> Sample:
-        """Return a sample, without its time."""
+Probe = Callable[[], Sample]
+"""Returns a sample of a cluster, without its time."""
 
 
-class ClusterProbe:
-    """Samples every role of a cluster of this machine."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-
-    def look(self) -> Sample:
-        """Return a sample, without its time."""
-        snapshot = self._cluster.take_snapshot()
-        lags = {
-            view.name: view.status.lag_orders
-            for view in snapshot.replicas
-            if isinstance(view.status, ReplicaStatus)
-        }
-        leader = snapshot.leader.node.id if snapshot.leader else None
-        return Sample(at_s=0.0, leader=leader, term=snapshot.term or None, lag_orders=lags)
+def sample_cluster(cluster: Cluster) -> Sample:
+    """Sample every role of a cluster of this machine."""
+    snapshot = cluster.take_snapshot()
+    lags = {
+        view.name: view.status.lag_orders
+        for view in snapshot.replicas
+        if isinstance(view.status, ReplicaStatus)
+    }
+    leader = snapshot.leader.node.id if snapshot.leader else None
+    return Sample(at_s=0.0, leader=leader, term=snapshot.term or None, lag_orders=lags)
 
 
-class FrontEndProbe:
-    """Samples what a front end answers to any client."""
-
-    def __init__(self, urls: tuple[str, ...]) -> None:
-        limits = Timeouts(
-            deadline_s=LOOK_TIMEOUT_S, silence_s=LOOK_TIMEOUT_S, read_s=LOOK_TIMEOUT_S
-        )
-        self._client = Client(urls, limits)
-
-    def look(self) -> Sample:
-        """Return a sample, without its time."""
-        try:
-            leadership = self._client.leader()
-        except ClientError:
-            return Sample(at_s=0.0)
-        return Sample(at_s=0.0, leader=leadership.id, term=leadership.term)
+def sample_front_end(client: Client) -> Sample:
+    """Sample what a front end answers to any client."""
+    try:
+        leadership = client.leader()
+    except ClientError:
+        return Sample(at_s=0.0)
+    return Sample(at_s=0.0, leader=leadership.id, term=leadership.term)
 
 
 def own_data(environ: Mapping[str, str], urls: tuple[str, ...]) -> DataDir | None:
@@ -81,8 +65,9 @@ def make_probe(data: DataDir | None, environ: Mapping[str, str], urls: tuple[str
     if data is not None:
         cluster = Cluster(data, environ)
         if cluster.supervisor.is_running():
-            return ClusterProbe(cluster)
-    return FrontEndProbe(urls)
+            return partial(sample_cluster, cluster)
+    limits = Timeouts(deadline_s=LOOK_TIMEOUT_S, silence_s=LOOK_TIMEOUT_S, read_s=LOOK_TIMEOUT_S)
+    return partial(sample_front_end, Client(urls, limits))
 
 
 class Watcher:
@@ -117,16 +102,9 @@ class Watcher:
                 return
 
     def _look(self) -> None:
-        seen = self._probe.look()
-        now_s = self._now_s()
+        seen, now_s = self._probe(), self._now_s()
         ratio = self._totals.hits_between(int(now_s) - LOOK_S, now_s)
-        sample = Sample(
-            at_s=round(now_s, 3),
-            leader=seen.leader,
-            term=seen.term,
-            hit_ratio=ratio,
-            lag_orders=seen.lag_orders,
-        )
+        sample = msgspec.structs.replace(seen, at_s=round(now_s, 3), hit_ratio=ratio)
         self._mark_election(sample)
         self._totals.sample(sample)
 

@@ -11,8 +11,7 @@ import gc
 import queue
 import sys
 import threading
-from functools import partial
-from typing import IO, Any
+from typing import IO
 
 import msgspec
 import uvloop
@@ -122,7 +121,6 @@ async def _play(writer: PipeWriter) -> None:
     if not line:
         return
     worker = Worker(msgspec.json.decode(line, type=Share), writer)
-    loop.set_exception_handler(partial(_fail, worker))
     gc.freeze()  # what is here now stays; only what comes later is worth looking through
     writer.write(READY)
     line = await orders.readline()
@@ -132,12 +130,6 @@ async def _play(writer: PipeWriter) -> None:
     obeying = asyncio.create_task(_obey(orders, worker))
     await worker.run(start)
     obeying.cancel()
-
-
-def _fail(worker: Worker, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """End on a mistake in a callback, which would leave a client waiting."""
-    del loop
-    worker.engine.fail(context.get("exception") or RuntimeError(context["message"]))
 
 
 async def _obey(orders: asyncio.StreamReader, worker: Worker) -> None:

@@ -108,6 +108,10 @@ class Done(_Record, frozen=True, kw_only=True, tag="done"):
     """Of a trade that was made; of an order that was looked up."""
 
 
+ELECTED = "elected"
+"""The mark of a new leadership."""
+
+
 class Mark(_Record, frozen=True, kw_only=True, tag="mark"):
     """An event of the cluster: a fault that was injected, or what was observed."""
 

@@ -193,7 +193,7 @@ class SharedCluster:
         self._made.append(LiveCluster.from_prepared(folder, self._prepared, nodes=nodes))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def _shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[SharedCluster]:
     shared = SharedCluster(tmp_path_factory.mktemp("cluster"), prepared, front_ends=2)
     yield shared
@@ -202,5 +202,5 @@ def _shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterato
 
 @pytest.fixture
 def cluster(_shared: SharedCluster) -> LiveCluster:
-    """Return the cluster of this module, healthy; its orders stay from test to test."""
+    """Return the cluster of this folder, healthy; its orders stay from test to test."""
     return _shared.healthy()

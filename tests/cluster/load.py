@@ -6,7 +6,6 @@ import secrets
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import msgspec
 
@@ -33,14 +32,9 @@ def make_plan(urls: Sequence[str], clients: int, shares: int) -> Plan:
         stocks=tuple(Weighted(name, 1.0) for name in STOCKS),
         clients=clients,
         processes=shares,
-        rate=None,
-        duration_s=None,
-        requests=None,
-        warmup_s=0.0,
         p=1.0,
         lookup=0.5,
         seed=secrets.randbits(31),
-        is_fresh=False,
         deadline_s=DEADLINE_S,
     )
 
@@ -86,7 +80,6 @@ class Load:
         assert not self._thread.is_alive(), "the load does not end"
 
     async def _run(self) -> None:
-        asyncio.get_running_loop().set_exception_handler(self._fail)
         self.origin_s = clock.monotonic_s()
         self._engines = [
             Engine(share.plan, make_script(share), lambda done, _: self.done.append(done))
@@ -95,12 +88,6 @@ class Load:
         self._is_ready.set()
         pairs = zip(self._engines, self._shares, strict=True)
         await asyncio.gather(*(engine.run(share.clients, self.origin_s) for engine, share in pairs))
-
-    def _fail(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """End on a mistake in a callback, which would otherwise leave a client waiting for ever."""
-        del loop
-        for engine in self._engines:
-            engine.fail(context.get("exception") or RuntimeError(context["message"]))
 
     @property
     def records(self) -> list[Record]:

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from uuid import UUID
 
-from bazaar.loadtest.prove import Subject, audit
+from bazaar.loadtest.prove import audit
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.load import Load
 
@@ -22,8 +22,7 @@ def assert_proof(cluster: LiveCluster, load: Load | None = None) -> None:
             view.status is not None and view.status.last == last for view in snapshot.replicas
         )
     )
-    subject = Subject(data=cluster.data, is_offline=True)
-    verdict = audit(subject, load.records if load else None)
+    verdict = audit(load.records if load else None, data=cluster.data, is_offline=True)
     assert (verdict.sentences, verdict.gaps) == ((), ())
     assert {verdict.counts[f"orders in {view.name}"] for view in cluster.look().replicas} == {
         verdict.counts["orders in the ledger"]

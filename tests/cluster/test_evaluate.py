@@ -12,7 +12,7 @@ from bazaar.loadtest.profiles import read_profile
 
 pytestmark = pytest.mark.cluster
 
-EFFORT = Effort(seconds=2.0, rate=500, clients=8)
+EFFORT = Effort(seconds=1.0, rate=1000, clients=8)
 
 
 def test_a_small_cache_is_seen_to_replace_and_its_cluster_to_go() -> None:

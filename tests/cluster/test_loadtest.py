@@ -63,32 +63,25 @@ def test_a_load_is_measured_proved_and_written_down(
     assert all(set(one.lag_orders) == {"order-1", "order-2", "order-3"} for one in samples)
 
 
-def test_in_an_open_loop_the_rate_is_what_was_asked_for(load: Load) -> None:
+def test_an_open_loop_keeps_its_rate_and_past_the_caches_nothing_is_a_hit(load: Load) -> None:
     status, summary, said = load(
-        "--rate", "60", "--duration", "3s", "--clients", "30", "--p", "0.1"
+        *("--rate", "60", "--duration", "3s", "--clients", "30", "--p", "0.1", "--no-cache")
     )
     assert status == exits.OK, said
-    assert (summary.count, summary.unsent) == (180, 0)
-
-
-def test_past_the_caches_nothing_is_a_hit(load: Load) -> None:
-    status, summary, said = load("--requests", "200", "--p", "0", "--no-cache")
-    assert (status, summary.hit_ratio) == (exits.OK, 0.0), said
+    assert (summary.count, summary.unsent, summary.hit_ratio) == (180, 0, 0.0)
 
 
 def test_a_cluster_under_faults_keeps_its_word(load: Load, tmp_path: Path) -> None:
     history = tmp_path / "history"
     status, summary, said = load(
-        *("--duration", "20s", "--chaos", "kill-leader,pause-leader,kill-catalog"),
-        *("--chaos-interval", "5s", "--history", str(history)),
+        *("--duration", "8s", "--chaos", "kill-leader", "--chaos-interval", "3s"),
+        *("--history", str(history)),
     )
     assert status == exits.OK, said
     marks = [one for one in read_history(history) if isinstance(one, Mark)]
     assert msgspec.to_builtins(marks) == msgspec.to_builtins(list(summary.marks))
     whats = [one.what for one in marks]
-    struck = sum(what.startswith(("kill-", "pause-")) for what in whats)
-    assert struck >= 3
-    assert whats.count("healed") == struck
+    assert 0 < whats.count("kill-leader") == whats.count("healed")
     elected = [one.term for one in marks if one.what == "elected"]
     assert 0 < len(elected) == len(set(elected)) <= summary.failovers
     assert summary.error_count == 0

@@ -350,3 +350,18 @@ def test_events_are_filtered(superuser: Client, show: Show) -> None:
     assert len(superuser.get("/api/events").json()["events"]) == 2
     (found,) = superuser.get("/api/events", {"q": "TERM=5"}).json()["events"]
     assert found["text"] == "term=5"
+
+
+def test_audit_entries_are_among_the_events(superuser: Client, show: Show) -> None:
+    show()
+    for target in ("buy 1 BoarCo", "sell 2 BoarCo"):
+        models.AuditEntry.objects.create(
+            at=datetime(2026, 1, 2, tzinfo=UTC),
+            username="ada",
+            action="trade",
+            target=target,
+            result="Order 7 is placed.",
+        )
+    (found,) = superuser.get("/api/events", {"q": "SELL"}).json()["events"]
+    assert (found["source"], found["phrase"]) == ("ada", "trade")
+    assert found["text"] == "sell 2 BoarCo: Order 7 is placed."

@@ -12,15 +12,10 @@ PLAN = Plan(
     profile="seed",
     stocks=(Weighted("BoarCo", 1.0), Weighted("GameStart", 1.0)),
     clients=2,
-    processes=1,
-    rate=None,
     duration_s=10.0,
-    requests=None,
-    warmup_s=0.0,
     p=0.5,
     lookup=0.5,
     seed=1,
-    is_fresh=False,
     deadline_s=2.0,
 )
 

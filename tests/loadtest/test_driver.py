@@ -12,7 +12,7 @@ import uvloop
 
 from bazaar import clock
 from bazaar.cluster.ports import free_ports
-from bazaar.loadtest.engine import Engine
+from bazaar.loadtest.engine import Engine, OnDone
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import ClientMix
 from bazaar.proof.records import Done
@@ -76,14 +76,16 @@ def serve() -> Iterator[Callable[[Answer], RawServer]]:
         server.close()
 
 
-def play(plan: Plan, stop_after_s: float | None = None) -> list[Done]:
+def play(
+    plan: Plan, stop_after_s: float | None = None, on_done: OnDone | None = None
+) -> list[Done]:
     """Run one process's part of a plan, here, and return what its clients noted."""
     found: list[Done] = []
 
     async def main() -> None:
         share = make_share()
         share = type(share)(plan=plan, number=0, key_prefix=1, is_noting=True)
-        engine = Engine(plan, ClientMix(share), lambda done, _: found.append(done))
+        engine = Engine(plan, ClientMix(share), on_done or (lambda done, _: found.append(done)))
         if stop_after_s is not None:
             asyncio.get_running_loop().call_later(stop_after_s, engine.stop, 0.05)
         async with asyncio.timeout(20):
@@ -120,6 +122,14 @@ def test_queries_are_sent_over_one_kept_connection(serve: Callable[[Answer], Raw
     for one in found:
         assert one.done_s is not None
         assert 0 <= one.intended_s == one.sent_s < one.done_s < 10
+
+
+def test_a_mistake_in_our_own_code_ends_the_run(serve: Callable[[Answer], RawServer]) -> None:
+    def fail(done: Done, end_s: float) -> None:
+        raise LookupError(done.kind, end_s)
+
+    with pytest.raises(LookupError):
+        play(plan_for(serve(say(whole())).url), on_done=fail)
 
 
 def test_answers_come_in_pieces_of_any_size(serve: Callable[[Answer], RawServer]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bazaar.cluster import exits
 from bazaar.cluster.exits import CommandFailed
 from bazaar.cluster.ports import free_ports
-from bazaar.loadtest.prove import Subject, audit
+from bazaar.loadtest.prove import audit
 from bazaar.loadtest.readback import UNANSWERED_MAX, read_back
 from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.history_checks import load_history
@@ -75,7 +75,7 @@ def front_end(files: ClusterFiles) -> Iterator[FrontEnd]:
 
 
 def judge(files: ClusterFiles, *urls: str) -> Verdict:
-    return audit(Subject(data=files.data, is_offline=True, urls=urls), files.records())
+    return audit(files.records(), data=files.data, is_offline=True, urls=urls)
 
 
 def failure(status: int, name: str) -> tuple[int, dict[str, Any], dict[str, str]]:

@@ -14,12 +14,12 @@ from django.core.management import CommandError, call_command
 from bazaar import topology
 from bazaar.cluster import exits
 from bazaar.cluster.ports import free_ports, free_topology
+from bazaar.loadtest.profiles import read_names
 from bazaar.management.client.order_file import MATCH
-from bazaar.management.client.simulation import read_names
 from bazaar.settings.env import ROOT
 from tests.cluster_unit.front_end import FakeFrontEnd
 
-NAMES = read_names("asterix")
+NAMES = read_names("seed")
 Run = Callable[..., tuple[int, str]]
 
 

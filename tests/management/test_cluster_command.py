@@ -15,7 +15,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("up", "--replicas", "0"), "--replicas must be a number from 1 to 99, not '0'."),
+        (("up", "--replicas", "0"), "--replicas must be a whole number from 1 to 99, not '0'."),
         (("up", "--replicas", "100"), "--replicas must be"),
         (("up", "--replicas", "three"), "--replicas must be"),
         (("up", "--stocks", "dax"), "--stocks must be asterix or sp500, not 'dax'."),

@@ -12,7 +12,7 @@ from bazaar import topology
 from bazaar.cluster import exits
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
-from bazaar.loadtest.prove import Subject, audit
+from bazaar.loadtest.prove import audit
 from bazaar.proof.verdict import FINDINGS_MAX, Verdict
 from tests.proof.cluster_files import NAMES, ORDERS, ClusterFiles
 
@@ -20,7 +20,7 @@ LEDGER, LOG, STOCK = "catalog_app_entry", "order_app_logentry", "catalog_app_sto
 
 
 def judge(files: ClusterFiles) -> Verdict:
-    return audit(Subject(data=files.data, is_offline=True))
+    return audit(data=files.data, is_offline=True)
 
 
 def test_sound_databases_keep_every_promise(files: ClusterFiles) -> None:
@@ -286,7 +286,7 @@ def test_a_database_that_is_none_is_a_finding(files: ClusterFiles, content: byte
 
 def test_a_folder_without_a_catalog_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="There is no database of a catalog"):
-        audit(Subject(data=DataDir(tmp_path), is_offline=True))
+        audit(data=DataDir(tmp_path), is_offline=True)
 
 
 def test_what_is_not_checkpointed_yet_is_read_too(files: ClusterFiles) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from bazaar.cluster import exits
-from bazaar.loadtest.prove import Subject, audit
+from bazaar.loadtest.prove import audit
 from bazaar.proof.records import Done, HistoryError, HistoryWriter
 from bazaar.proof.verdict import Verdict
 from tests.proof.cluster_files import ORDERS, ClusterFiles
@@ -24,7 +24,7 @@ def judge(
     files: ClusterFiles, history: History | None = None, *, has_ledger: bool = True
 ) -> Verdict:
     data = files.data if has_ledger else None
-    return audit(Subject(data=data, is_offline=True), files.records(history))
+    return audit(files.records(history), data=data, is_offline=True)
 
 
 def place_of(history: History, kind: str, order_no: int) -> int:
@@ -255,7 +255,7 @@ def test_a_history_is_read_from_its_file(files: ClusterFiles, tmp_path: Path) ->
     with HistoryWriter(path, header) as writer:  # type: ignore[arg-type]
         for record in history:
             writer.write(record)
-    verdict = audit(Subject(data=files.data, is_offline=True), path)
+    verdict = audit(path, data=files.data, is_offline=True)
     assert verdict == judge(files)
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from bazaar.cluster import exits
-from bazaar.cluster.exits import CommandFailed
+from bazaar.cluster.arguments import read_number, read_whole
 from bazaar.loadtest.evaluate import steps
 from bazaar.loadtest.evaluate.results import Evaluation
 from bazaar.loadtest.evaluate.runner import Say, evaluate
 from bazaar.loadtest.evaluate.steps import Effort
+from bazaar.loadtest.options import SEED_MAX
+from bazaar.loadtest.outputs import prepare_folder
 from bazaar.settings import env
 
 FOLDER = Path("docs") / "evaluation"
@@ -19,20 +21,13 @@ RATE_MAX, CLIENTS_MAX = 5000, 1000
 
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--out", metavar="DIR", help=f"where it is written ({FOLDER})")
-    parser.add_argument(
-        "--seconds", type=float, default=steps.SECONDS_DEFAULT, help="of each step (%(default)g)"
-    )
-    parser.add_argument(
-        "--rate", type=int, default=steps.RATE_DEFAULT, help="operations a second (%(default)s)"
-    )
-    parser.add_argument(
-        "--clients", type=int, default=steps.CLIENTS_DEFAULT, help="clients (%(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=1, help="of all chance (%(default)s)")
-    parser.add_argument(
-        "--redraw", action="store_true", help="measure nothing: draw and write the numbers again"
-    )
+    add = parser.add_argument
+    add("--out", metavar="DIR", help=f"where it is written ({FOLDER})")
+    add("--seconds", default=f"{steps.SECONDS_DEFAULT:g}", help="of each step (%(default)s)")
+    add("--rate", default=str(steps.RATE_DEFAULT), help="operations a second (%(default)s)")
+    add("--clients", default=str(steps.CLIENTS_DEFAULT), help="clients (%(default)s)")
+    add("--seed", default="1", help="of all chance (%(default)s)")
+    add("--redraw", action="store_true", help="measure nothing: draw and write the numbers again")
 
 
 def run(options: Mapping[str, Any], environ: Mapping[str, str], say: Say) -> int:
@@ -44,7 +39,7 @@ def run(options: Mapping[str, Any], environ: Mapping[str, str], say: Say) -> int
         evaluation = folder.read(out)
     else:
         effort = read_effort(options)
-        folder.prepare(out)
+        prepare_folder("--out", out)
         evaluation = evaluate(effort, environ, say)
     for path in folder.write(evaluation, out):
         say(f"wrote {path}")
@@ -55,20 +50,12 @@ def run(options: Mapping[str, Any], environ: Mapping[str, str], say: Say) -> int
 
 def read_effort(options: Mapping[str, Any]) -> Effort:
     """Return how much is to be measured. Raises CommandFailed."""
-    _check("--seconds", options["seconds"], steps.SECONDS_MIN, steps.SECONDS_MAX)
-    _check("--rate", options["rate"], 1, RATE_MAX)
-    _check("--clients", options["clients"], 1, CLIENTS_MAX)
     return Effort(
-        seconds=options["seconds"],
-        rate=options["rate"],
-        clients=options["clients"],
-        seed=options["seed"],
+        seconds=read_number("--seconds", options["seconds"], steps.SECONDS_MIN, steps.SECONDS_MAX),
+        rate=read_whole("--rate", options["rate"], 1, RATE_MAX),
+        clients=read_whole("--clients", options["clients"], 1, CLIENTS_MAX),
+        seed=read_whole("--seed", options["seed"], 0, SEED_MAX),
     )
-
-
-def _check(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise CommandFailed(f"{name} must be from {least:g} to {most:g}, not {value:g}.")
 
 
 def complaints(evaluation: Evaluation) -> list[str]:

@@ -1,6 +1,5 @@
 """An evaluation as a folder: page, plots and numbers, written and read."""
 
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -10,33 +9,16 @@ from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.evaluate import text
 from bazaar.loadtest.evaluate.plots import list_figures
 from bazaar.loadtest.evaluate.results import Evaluation
+from bazaar.loadtest.outputs import writing
 from bazaar.loadtest.report.drawing import write_png, write_svg
 
 PAGE, NUMBERS = "README.md", "results.json"
 
 
-def prepare(folder: Path) -> None:
-    """
-    Check that the folder can be written to, before anything is measured.
-
-    Raises CommandFailed.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise _refusal(folder, error) from error
-
-
 def write(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """
-    Write everything and return the files.
-
-    Raises CommandFailed: it cannot be written.
-    """
+    """Write everything and return the files. Raises CommandFailed: it cannot be written."""
     numbers = msgspec.json.encode(evaluation)
-    try:
+    with writing("--out", folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / NUMBERS, numbers.decode() + "\n")
         written = [folder / PAGE, folder / NUMBERS]
@@ -46,15 +28,7 @@ def write(evaluation: Evaluation, folder: Path) -> list[Path]:
                 draw(drawing, path)
                 written.append(path)
         write_whole(folder / PAGE, text.render(evaluation))
-    except OSError as error:
-        raise _refusal(folder, error) from error
     return written
-
-
-def _refusal(folder: Path, error: OSError) -> CommandFailed:
-    return CommandFailed(
-        f"The evaluation cannot be written to {folder} ({error.strerror or error})."
-    )
 
 
 def read(folder: Path) -> Evaluation:

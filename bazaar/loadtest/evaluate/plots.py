@@ -14,7 +14,7 @@ from bazaar.loadtest.evaluate.steps import P_VALUES, SMALL_CACHE
 from bazaar.loadtest.report.drawing import Drawing, panels
 from bazaar.loadtest.report.figures import add_legend, draw_latency, draw_throughput, set_log_ms
 from bazaar.loadtest.report.theme import Theme
-from bazaar.loadtest.report.words import NAMES
+from bazaar.loadtest.summary import NAMES
 from bazaar.proof.records import OPERATION_KINDS
 
 WINDOW = 6

@@ -13,7 +13,7 @@ from django.template import Context, Engine
 
 from bazaar.loadtest.evaluate.results import Evaluation, Latencies, Outcome, Recovery
 from bazaar.loadtest.evaluate.steps import CHAOS_P, CRASH_CLIENTS, FAULTS, SMALL_CACHE
-from bazaar.loadtest.report.words import NAMES
+from bazaar.loadtest.summary import NAMES
 from bazaar.proof.records import OPERATION_KINDS
 
 LINE_MAX = 100

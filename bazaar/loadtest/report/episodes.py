@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from bazaar.proof.records import Mark
+from bazaar.proof.records import ELECTED, Mark
 
 ENDS = ("healed", "not healed")
-ELECTED = "elected"
 
 
 @dataclass(slots=True)

@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from bazaar.loadtest.report.drawing import Drawing, panels
-from bazaar.loadtest.report.episodes import ELECTED, list_episodes
+from bazaar.loadtest.report.episodes import list_episodes
 from bazaar.loadtest.report.theme import Theme
-from bazaar.loadtest.report.words import NAMES
-from bazaar.loadtest.summary import Second, Summary
-from bazaar.proof.records import OPERATION_KINDS
+from bazaar.loadtest.summary import NAMES, Second, Summary
+from bazaar.proof.records import ELECTED, OPERATION_KINDS
 
 _LETTER_PT, _LABEL_PT = 2.1, 12.0
 """How high a slanting name is: for each letter, and in any case."""

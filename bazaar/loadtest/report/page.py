@@ -1,11 +1,10 @@
 """
-Write one run as one HTML page without script, font or link.
+One run as one HTML page without script, font or link.
 
 The page follows the reader's wish for light or dark, and so do its plots.
 """
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,12 @@ from django.template import Context, Engine
 from django.utils.safestring import mark_safe
 
 from bazaar.cluster import exits
-from bazaar.cluster.data_dir import write_whole
-from bazaar.cluster.exits import ClusterError
 from bazaar.loadtest.report.episodes import Episode, list_episodes
 from bazaar.loadtest.report.theme import style_sheet
-from bazaar.loadtest.report.words import NAMES
-from bazaar.loadtest.summary import OperationSummary, Summary
+from bazaar.loadtest.summary import NAMES, TIMES, OperationSummary, Summary
 
-PAGE = "index.html"
 FINDINGS_MAX = 200
 """Sentences of a failed proof on the page; the rest is counted."""
-_VERDICTS = {
-    exits.OK: "Passed.",
-    exits.ERRORS: "Failed: more operations failed than the limit allows.",
-    exits.INCONSISTENT: "Failed: a promise was broken; see the proof.",
-    exits.UNREACHABLE: "Failed: no server answered.",
-    exits.THRESHOLD: "Failed: a threshold was missed.",
-    exits.INTERRUPTED: "Interrupted: this is as far as it came.",
-}
 _TEXTS = {
     "throughput": "Answers as they should be, and operations that failed, in each second.",
     "latency": (
@@ -44,41 +31,6 @@ _TEXTS = {
     ),
     "cluster": "One look a second at the replicas and the front ends.",
 }
-_HEADS = ("count", "per second", "min", "mean", "p50", "p90", "p95", "p99", "p99.9", "max")
-
-
-class ReportError(ClusterError):
-    """The report cannot be written; the message is one sentence for the terminal."""
-
-
-def prepare_folder(folder: Path) -> None:
-    """
-    Make the folder of a report and check that it can be written to.
-
-    Raises ReportError.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise _refusal(folder, error) from error
-
-
-def write_report(summary: Summary, folder: Path) -> Path:
-    """Write the page and return where it is. Raises ReportError."""
-    path = folder / PAGE
-    text = render(summary)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
-    except OSError as error:
-        raise _refusal(folder, error) from error
-    return path
-
-
-def _refusal(folder: Path, error: OSError) -> ReportError:
-    return ReportError(f"The report cannot be written to {folder} ({error.strerror or error}).")
 
 
 def render(summary: Summary) -> str:
@@ -95,10 +47,10 @@ def _facts(summary: Summary) -> dict[str, Any]:
         "started": summary.started,
         "duration": f"{summary.duration_s:,.0f} s",
         "warmup": f"{summary.warmup_s:g} s" if summary.warmup_s else "",
-        "verdict": _VERDICTS.get(summary.exit, f"Ended with status {summary.exit}."),
+        "verdict": f"{summary.verdict.capitalize()}.",
         "is_bad": summary.exit != exits.OK,
         "facts": _headline(summary),
-        "operation_heads": _HEADS,
+        "operation_heads": ("count", "per second", *TIMES),
         "operations": [
             (NAMES[kind], _row(one), _errors(one)) for kind, one in summary.operations.items()
         ],
@@ -154,9 +106,8 @@ def _headline(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _row(one: OperationSummary) -> list[str]:
-    times = (one.min_ms, one.mean_ms, one.p50_ms, one.p90_ms, one.p95_ms, one.p99_ms)
-    latencies = [f"{ms:,.2f}" for ms in (*times, one.p999_ms, one.max_ms)]
-    return [f"{one.count:,}", f"{one.rate_per_s:,.1f}", *(latencies if one.ok else "-" * 8)]
+    latencies = [f"{one.time_ms(name):,.2f}" if one.ok else "-" for name in TIMES]
+    return [f"{one.count:,}", f"{one.rate_per_s:,.1f}", *latencies]
 
 
 def _errors(one: OperationSummary) -> str:

@@ -108,7 +108,7 @@ class ClientSession:
         try:
             result = send()
         except ClientError as error:
-            check_reached(error)
+            _check_reached(error)
             result = error
         took_s = clock.monotonic_s() - begin_s
         self._took_s.setdefault(kind, []).append(took_s)
@@ -144,7 +144,7 @@ class ClientSession:
         if self._is_json:
             self._add_answer({"asked": what, "error": _error_facts(error)}, took_s)
         else:
-            self.report(f"{what}: {explain(error)}", took_s)
+            self.report(f"{what}: {_explain(error)}", took_s)
 
     def report(self, line: str, took_s: float) -> None:
         """Print a line for people with a running time."""
@@ -198,13 +198,13 @@ class ClientSession:
         }
 
 
-def check_reached(error: ClientError) -> None:
+def _check_reached(error: ClientError) -> None:
     """Raise CommandFailed (4) when an error means that no front end can be reached."""
     if isinstance(error, NoAnswer) and error.status is None:
         raise CommandFailed(error.message, exits.UNREACHABLE) from error
 
 
-def explain(error: ClientError) -> str:
+def _explain(error: ClientError) -> str:
     """Return an error as a sentence, with what to do if the trade may have happened."""
     status = f" ({error.status})" if error.status else ""
     again = f" Repeat it with --key {error.key}" if error.key and not error.is_definite else ""

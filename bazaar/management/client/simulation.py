@@ -1,19 +1,17 @@
 """The seed's workload: query a random stock and, now and then, trade some of it."""
 
-import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bazaar.client.answers import ClientError, OrderAnswer, Refused
+from bazaar.client.answers import OrderAnswer
 from bazaar.client.client import Client
-from bazaar.cluster import exits
 from bazaar.cluster.arguments import read_choice
 from bazaar.cluster.databases import STOCKS
-from bazaar.cluster.exits import CommandFailed
 from bazaar.core.types import TradeType
-from bazaar.management.client.session import ClientSession, check_reached, explain
-from bazaar.settings import env
+from bazaar.loadtest.preflight import find_profile
+from bazaar.loadtest.profiles import FIXTURES, read_names
+from bazaar.management.client.session import ClientSession
 
 SHARES_MAX = 10
 """In one trade."""
@@ -47,29 +45,13 @@ def simulate(plan: SimulationPlan, session: ClientSession) -> Iterator[OrderAnsw
             yield order
 
 
-def read_names(stock_set: str) -> tuple[str, ...]:
-    """Return the names of the stocks of a shipped set, such as asterix."""
-    path = env.ROOT / "fixtures" / f"{stock_set}.json"
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(row["fields"]["name"] for row in rows)
-
-
 def find_names(client: Client, stock_set: str | None) -> tuple[str, ...]:
     """
     Return the names of a stock set, or of the shipped set that the catalog has.
 
     Raises CommandFailed.
     """
-    if stock_set is not None:
-        return read_names(read_choice("--stocks", stock_set, STOCKS))
-    for one in STOCKS:
-        names = read_names(one)
-        try:
-            client.query(names[0])
-        except Refused:
-            continue
-        except ClientError as error:
-            check_reached(error)
-            raise CommandFailed(explain(error), exits.ERRORS) from error
-        return names
-    raise CommandFailed(f"The catalog has none of the stocks of {' and '.join(STOCKS)}.")
+    if stock_set is None:
+        return read_names(find_profile(client, None))
+    file = f"{read_choice('--stocks', stock_set, STOCKS)}.json"
+    return next(read_names(name) for name, one in FIXTURES.items() if one == file)

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from bazaar.cluster.arguments import list_urls, read_choice, read_environ
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import CommandFailed
-from bazaar.loadtest.prove import Subject, audit
+from bazaar.loadtest.prove import audit
 from bazaar.management.one_line import OneLineCommand
 from bazaar.proof.records import HistoryError
 from bazaar.proof.verdict import as_json, lines
@@ -46,8 +46,7 @@ class Command(OneLineCommand):
         try:
             is_reading_back = history is not None and (options["url"] or not is_offline)
             urls = list_urls(environ, options["url"]) if is_reading_back else ()
-            subject = Subject(data=DataDir.of(environ), is_offline=is_offline, urls=urls)
-            verdict = audit(subject, history)
+            verdict = audit(history, data=DataDir.of(environ), is_offline=is_offline, urls=urls)
         except HistoryError as error:
             raise CommandFailed(f"--history: {error}") from error
         except OSError as error:

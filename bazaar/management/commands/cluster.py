@@ -10,9 +10,8 @@ from django.core.management.base import CommandParser
 from bazaar import clock
 from bazaar.clock import wait_until
 from bazaar.cluster import databases, exits, init, logs, stopping, tables
-from bazaar.cluster.arguments import read_choice, read_environ
+from bazaar.cluster.arguments import read_choice, read_environ, read_whole
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.exits import CommandFailed
 from bazaar.cluster.init import InitOptions
 from bazaar.cluster.launch import OWNER_ONLY, SERVERS
 from bazaar.cluster.locks import hold, is_held
@@ -113,7 +112,7 @@ class Command(OneLineCommand):
     def do_up(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:
         """Run the cluster."""
         if options["workers"] is not None:
-            workers = _count("--workers", options["workers"], WORKERS_MAX)
+            workers = read_whole("--workers", options["workers"], 1, WORKERS_MAX)
             environ = {**environ, "BAZAAR_WORKERS": str(workers)}
         return up(_read_options(environ, options), environ, tables.open_console(self.stdout))
 
@@ -142,7 +141,7 @@ class Command(OneLineCommand):
     def do_logs(self, cluster: Cluster, options: Mapping[str, Any]) -> int:
         """Print the end of a log, and follow it until Ctrl-C."""
         path = cluster.data.log_path(cluster.resolve(options["id"]))
-        for line in logs.tail(path, _count("--lines", options["lines"], logs.LINES_MAX)):
+        for line in logs.tail(path, read_whole("--lines", options["lines"], 1, logs.LINES_MAX)):
             self.stdout.write(line)
         with contextlib.suppress(KeyboardInterrupt):
             for line in logs.follow(path, clock.wait) if options["follow"] else ():
@@ -162,10 +161,4 @@ def _read_options(environ: Mapping[str, str], options: Mapping[str, Any]) -> Ini
 
 
 def _optional(option: str, text: str | None) -> int | None:
-    return None if text is None else _count(option, text, REPLICAS_MAX)
-
-
-def _count(option: str, text: str, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
-        raise CommandFailed(f"{option} must be a number from 1 to {most}, not {text!r}.")
-    return int(text)
+    return None if text is None else read_whole(option, text, 1, REPLICAS_MAX)

@@ -3,18 +3,16 @@
 import argparse
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser, DjangoHelpFormatter
 
 from bazaar.cluster import tables
-from bazaar.cluster.exits import CommandFailed
+from bazaar.cluster.arguments import read_environ
 from bazaar.loadtest.evaluate import command as evaluation
 from bazaar.loadtest.options import read_options
 from bazaar.loadtest.run import run_load
 from bazaar.management.one_line import OneLineCommand
-from bazaar.settings.env import SettingsError
 
 _HELP = """
 Send queries, trades and look-ups of orders, and say how they went; with --chaos under faults. In
@@ -57,18 +55,13 @@ class Command(OneLineCommand):
 
     def run(self, options: dict[str, Any]) -> int:
         """Run a load. Raises CommandFailed, ClusterError."""
-        environ = dict(os.environ)
-        if options["data"]:
-            environ["BAZAAR_DATA_DIR"] = str(Path(options["data"]).absolute())
-        try:
-            if options["verb"] == "evaluate":
-                signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the cluster, too
-                return evaluation.run(options, environ, self._say)
-            load = read_options(options, environ)
-            out = self.stderr if load.outputs.is_json_shown else self.stdout
-            return run_load(load, environ, tables.open_console(out))
-        except SettingsError as error:
-            raise CommandFailed(str(error)) from error
+        environ = read_environ(os.environ, options)
+        if options["verb"] == "evaluate":
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the cluster, too
+            return evaluation.run(options, environ, self._say)
+        load = read_options(options, environ)
+        out = self.stderr if load.outputs.is_json_shown else self.stdout
+        return run_load(load, environ, tables.open_console(out))
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)

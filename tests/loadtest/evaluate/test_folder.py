@@ -13,7 +13,7 @@ from tests.loadtest.evaluate.evaluations import evaluation
 
 
 def options(out: Path, **facts: Any) -> dict[str, Any]:
-    told = {"seconds": 10.0, "rate": 100, "clients": 4, "seed": 1, "redraw": True}
+    told = {"seconds": "10", "rate": "100", "clients": "4", "seed": "1", "redraw": True}
     return {"out": str(out), **told, **facts}
 
 
@@ -90,10 +90,10 @@ def test_an_evaluation_of_nothing_is_a_page_without_claims() -> None:
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"seconds": 0.5}, "--seconds must be from 2 to 45, not 0.5."),
-        ({"seconds": float("nan")}, "--seconds must be"),
-        ({"rate": 0}, "--rate must be from 1 to 5000, not 0."),
-        ({"clients": -1}, "--clients must be from 1 to 1000, not -1."),
+        ({"seconds": "0.5"}, "--seconds must be a number from 2 to 45, not '0.5'."),
+        ({"seconds": "nan"}, "--seconds must be"),
+        ({"rate": "0"}, "--rate must be a whole number from 1 to 5000, not '0'."),
+        ({"clients": "-1"}, "--clients must be a whole number from 1 to 1000, not '-1'."),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
@@ -105,7 +105,7 @@ def test_what_cannot_be_measured_is_refused(
 
 def test_a_folder_that_cannot_be_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CommandFailed, match=r"^The evaluation cannot be written to .*\.$"):
+    with pytest.raises(CommandFailed, match=r"^--out: .* cannot be written .*\.$"):
         command.run(options(tmp_path / "file" / "out", redraw=False), {}, print)
 
 

@@ -8,13 +8,9 @@ from pathlib import Path
 import pytest
 
 from bazaar.cluster import exits
-from bazaar.loadtest.report.page import (
-    FINDINGS_MAX,
-    ReportError,
-    prepare_folder,
-    render,
-    write_report,
-)
+from bazaar.cluster.exits import CommandFailed
+from bazaar.loadtest.outputs import Outputs, write_report
+from bazaar.loadtest.report.page import FINDINGS_MAX, render
 from bazaar.loadtest.report.theme import PLACES
 from bazaar.loadtest.summary import Summary
 from bazaar.proof.records import Mark
@@ -152,19 +148,22 @@ def test_a_run_of_nothing_is_a_page_without_plots() -> None:
 
 
 def test_the_page_is_written_whole(tmp_path: Path) -> None:
-    path = write_report(_without_plots(), tmp_path / "new" / "folder")
-    assert path == tmp_path / "new" / "folder" / "index.html"
+    write_report(str(tmp_path / "new" / "folder"), _without_plots())
+    path = tmp_path / "new" / "folder" / "index.html"
     assert path.read_text().endswith("</html>\n")
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_folder_that_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for refuse in (prepare_folder, lambda folder: write_report(_without_plots(), folder)):
-        with pytest.raises(ReportError, match=r"^The report cannot be written to .* \(.*\)\.$"):
-            refuse(tmp_path / "file" / "report")
+    outputs = Outputs(report=str(tmp_path / "file" / "report"))
+    words = r"^--report: .*report cannot be written \(.*\)\.$"
+    with pytest.raises(CommandFailed, match=words):
+        outputs.check()
+    (failure,) = outputs.write(_without_plots())
+    assert re.match(words, failure)
 
 
 def test_a_folder_is_tried_before_anything_is_measured(tmp_path: Path) -> None:
-    prepare_folder(tmp_path / "report")
+    Outputs(report=str(tmp_path / "report")).check()
     assert list((tmp_path / "report").iterdir()) == []
