@@ -38,9 +38,9 @@ HOLDERS_MAX = 500
 """Processes that may hold leases at once; each may have to be notified of a change."""
 REGISTRATIONS_MAX = 5000
 """Registrations that are known at once: leases that run, and those that are remembered."""
-CONFIRM_TIMEOUT_S = 3.0
+REPLICATE_TIMEOUT_S = 3.0
 """For a leader to copy what the catalog decided without it, an election included."""
-CONFIRM_RETRY_S = 0.05
+REPLICATE_RETRY_S = 0.05
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
@@ -120,26 +120,26 @@ def trade_directly(*, stock_name: str, trade_type: TradeType, quantity: int) -> 
         (placed,) = answer.answers
         if isinstance(placed, Failure):
             raise placed
-        _confirm(answer.page.end)
+        _replicate(answer.page.end)
         return placed
 
 
-def _confirm(position: Position) -> None:
+def _replicate(position: Position) -> None:
     """
     Have the leader copy an entry that was decided without it (I3).
 
     Raises NotReplicated (indefinite): it is in the ledger, and no leader took it in time. Before
     the first leader there is nobody to copy it.
     """
-    until_s = clock.monotonic_s() + CONFIRM_TIMEOUT_S
+    until_s = clock.monotonic_s() + REPLICATE_TIMEOUT_S
     while (leadership := selectors.get_leadership()).leader is not None:
         try:
-            wiring.replicas()[leadership.leader].confirm(position)
+            wiring.replicas()[leadership.leader].replicate(position)
         except Failure as failure:
             if clock.monotonic_s() >= until_s:
                 message = "It is in the ledger, but no leader has copied it yet"
                 raise NotReplicated(f"{message}: {failure.message}") from failure
-            clock.wait(CONFIRM_RETRY_S)
+            clock.wait(REPLICATE_RETRY_S)
         else:
             return
 
@@ -179,7 +179,7 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
         after = reprice(before, tidy(price))
         with _invalidating([after]):
             position = store.change_price(database, after)
-    _confirm(position)
+    _replicate(position)
     events.emit(
         log,
         logging.INFO,

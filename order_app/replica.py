@@ -157,13 +157,13 @@ class ReplicaShell:
             self._note_lag()
         return accepted
 
-    def confirm(self, position: Position) -> None:
+    def replicate(self, position: Position) -> None:
         """
         Have an entry of the ledger copied to all that are in sync.
 
         Raises NotLeader, Corrupt (definite), Deposed, NotReplicated, Unreachable (indefinite).
         """
-        self.run(self.machine.confirm(position))
+        self.run(self.machine.replicate(position))
 
     def look_up(self, order_no: OrderNo) -> Order:
         """Return an order. Raises UnknownOrder, NotServing (definite), Unreachable."""

@@ -59,13 +59,13 @@ def look_up(*, order_no: OrderNo) -> Order:
     return wiring.replica().look_up(order_no)
 
 
-def confirm(*, position: Position) -> None:
+def replicate(*, position: Position) -> None:
     """
     Have an entry of the ledger copied to all that are in sync.
 
     Raises NotLeader (definite), Deposed, NotReplicated, Unreachable.
     """
-    wiring.replica().confirm(position)
+    wiring.replica().replicate(position)
 
 
 def read_page(*, after: Position, limit: int) -> Page:

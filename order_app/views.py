@@ -107,14 +107,14 @@ def show_log(query: examples.PageQuery) -> messages.PageBody:
     return messages.PageBody.from_core(services.read_page(after=Position(query.after), limit=limit))
 
 
-def confirm(body: messages.ConfirmBody) -> messages.DoneBody:
+def replicate(body: messages.ReplicateBody) -> messages.DoneBody:
     """
     Have an entry of the ledger copied to all replicas in sync.
 
     POST `{"position"}` answers `{"done"}` when it is. 503 when this replica does not lead, or too
     few took it in time. The catalog asks for it when it changed something without a leader.
     """
-    services.confirm(position=Position(body.position))
+    services.replicate(position=Position(body.position))
     return messages.DoneBody()
 
 
@@ -213,7 +213,9 @@ ENDPOINTS = (
         ports=BOTH,
     ),
     Endpoint("/sync", post(take_append, messages.AppendBody, examples.APPEND), ports=BOTH),
-    Endpoint("/confirm", post(confirm, messages.ConfirmBody, examples.CONFIRM), ports=CONTROL),
+    Endpoint(
+        "/replicate", post(replicate, messages.ReplicateBody, examples.REPLICATE), ports=CONTROL
+    ),
     Endpoint("/log", get(show_log, examples.PageQuery), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),

@@ -167,12 +167,12 @@ class Replica:
         if rest:
             answers.update(zip(rest, (yield from self._trade(outbox, rest)), strict=True))
         if any(isinstance(answer, Order) for answer in answers.values()):
-            yield from self._replicate(self.last)
+            yield from self._await_copies(self.last)
         if self.outbox is not outbox:
             raise Deposed
         return tuple(answers[trade] for trade in trades)
 
-    def confirm(self, position: Position) -> Flow[None]:
+    def replicate(self, position: Position) -> Flow[None]:
         """
         Have an entry copied that the catalog decided by itself (I3).
 
@@ -184,7 +184,7 @@ class Replica:
             yield from self.catch_up()
         if self.last < position:
             raise NotReplicated(f"The ledger has no entry {position} yet.")
-        yield from self._replicate(position)
+        yield from self._await_copies(position)
         if self.outbox is not outbox:
             raise Deposed
 
@@ -231,7 +231,7 @@ class Replica:
         if term > self.term:
             self._adopt(term, leader)
 
-    def _replicate(self, upto: Position) -> Flow[None]:
+    def _await_copies(self, upto: Position) -> Flow[None]:
         """Wait for the followers in sync. Raises NotReplicated (indefinite)."""
         in_sync = yield AwaitFollowers(upto)
         if in_sync < self.in_sync_min:

@@ -273,14 +273,14 @@ class ReplicaClient(MemberClient):
         body = messages.AppendBody.from_core(append)
         return self._begin(self.control, "/sync", body, _read_accepted)
 
-    def confirm(self, position: Position) -> None:
+    def replicate(self, position: Position) -> None:
         """
         Return when an entry of the ledger is copied to all that are in sync.
 
         Raises NotLeader (definite), Deposed, NotReplicated.
         """
-        body = messages.ConfirmBody(position=position)
-        self._post(self.control, "/confirm", body, messages.DoneBody)
+        body = messages.ReplicateBody(position=position)
+        self._post(self.control, "/replicate", body, messages.DoneBody)
 
     def log(self, after: Position, limit: int) -> Page:
         """Return the log after a position. Raises GapFound, NotServing (definite)."""

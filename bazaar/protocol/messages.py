@@ -290,7 +290,7 @@ class AcceptedBody(Message, frozen=True, kw_only=True):
         return Accepted(Position(self.last), Digest(self.digest))
 
 
-class ConfirmBody(Message, frozen=True, kw_only=True):
+class ReplicateBody(Message, frozen=True, kw_only=True):
     """Catalog to leader: have the entry at a position copied to all that are in sync."""
 
     position: Number

@@ -33,13 +33,13 @@ class FakeTime:
 class CopyingLeader:
     """A leader as the catalog sees it; fails as long as there are failures left."""
 
-    confirmed: list[Position] = field(default_factory=list)
+    replicated: list[Position] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
-    def confirm(self, position: Position) -> None:
+    def replicate(self, position: Position) -> None:
         if self.failures:
             raise self.failures.pop(0)
-        self.confirmed.append(position)
+        self.replicated.append(position)
 
 
 class BusyLeaseTable(LeaseTableShell):

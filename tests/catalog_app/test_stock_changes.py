@@ -34,7 +34,7 @@ def test_a_price_is_an_entry_between_orders(leader: CopyingLeader) -> None:
     """I11; the leader has it copied before anybody is told (I3)."""
     trade(1)
     change("13")
-    assert leader.confirmed == [2]
+    assert leader.replicated == [2]
     trade(2)
     page = selectors.LEDGER.page(Position(0), 10)
     price = StockChange(STOCK.name, Decimal("13.00"), STOCK.opening, STOCK.issued, Version(3))
@@ -48,7 +48,7 @@ def test_a_price_that_no_leader_copies_is_an_indefinite_failure(
     leader: CopyingLeader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I9: it is changed, and may be lost with the catalog."""
-    monkeypatch.setattr(services, "CONFIRM_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(services, "REPLICATE_TIMEOUT_S", 0.0)
     leader.failures.append(NotLeader())
     with pytest.raises(NotReplicated, match="in the ledger, but no leader has copied it") as caught:
         change("13")
@@ -60,27 +60,27 @@ def test_a_price_that_no_leader_copies_is_an_indefinite_failure(
 def test_an_election_in_between_is_waited_for(leader: CopyingLeader) -> None:
     leader.failures += [NotLeader(), NotLeader()]
     change("13")
-    assert leader.confirmed == [1]
+    assert leader.replicated == [1]
 
 
 @pytest.mark.usefixtures("catalog")
 def test_before_the_first_leader_nobody_has_to_copy(leader: CopyingLeader) -> None:
     Leadership.objects.update(term=0, leader=None)
     change("13")
-    assert leader.confirmed == []
+    assert leader.replicated == []
 
 
 @pytest.mark.usefixtures("catalog")
 def test_a_trade_without_a_leader_is_copied_too(leader: CopyingLeader) -> None:
     services.trade_directly(stock_name=STOCK.name, trade_type=TradeType.BUY, quantity=1)
-    assert leader.confirmed == [1]
+    assert leader.replicated == [1]
 
 
 @pytest.mark.usefixtures("catalog")
 def test_a_price_of_no_stock_enters_nothing(leader: CopyingLeader) -> None:
     with pytest.raises(UnknownStock):
         services.change_price(stock_name="none", price=Decimal(1))
-    assert (selectors.LEDGER.head.position, leader.confirmed) == (0, [])
+    assert (selectors.LEDGER.head.position, leader.replicated) == (0, [])
 
 
 @pytest.mark.django_db

@@ -196,7 +196,7 @@ EXAMPLES = (
     Example(_ORDER_CONTROL, "GET", "/rows", _PAGE, None, _PAGE_KINDS),
     Example(_ORDER_CONTROL, "GET", "/changes", _PAGE, None, _PAGE_KINDS),
     Example(
-        *(_ORDER_CONTROL, "POST", "/confirm", {}, {"position": 1}),
+        *(_ORDER_CONTROL, "POST", "/replicate", {}, {"position": 1}),
         {"position": "number"},
     ),
     Example(_ORDER_CONTROL, "GET", "/status"),

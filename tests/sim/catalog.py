@@ -20,13 +20,13 @@ from bazaar.core.ledger import (
 from bazaar.core.types import Position, ReplicaId, Stock, Term
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
-from tests.sim.messages import ChangePrice, Confirm
+from tests.sim.messages import ChangePrice, Replicate
 from tests.sim.network import Call, Network
 from tests.sim.process import Process
 
 PAGE_ORDERS_MAX = 2
 """Small, so that every catch-up has to page."""
-CONFIRM_TIMEOUT_S = 3.0
+REPLICATE_TIMEOUT_S = 3.0
 PING_TIMEOUT_S = 0.2
 """How long a claim against a new leader waits for what that leader says."""
 
@@ -62,7 +62,7 @@ class SimCatalog(Process):
     def _answer(self, call: Call, message: object) -> None:
         if isinstance(message, ChangePrice):
             self._change_price(message)
-            self._confirm(call, self.ledger.last)
+            self._replicate(call, self.ledger.last)
             return
         try:
             self.network.answer(call, self._decide(message))
@@ -86,14 +86,16 @@ class SimCatalog(Process):
         self.stocks[after.name] = after
         self.crash_point()
 
-    def _confirm(self, call: Call, position: Position) -> None:
+    def _replicate(self, call: Call, position: Position) -> None:
         """Have the leader copy an entry; then answer the operator."""
         leader = self.leadership.leader
         if leader is None:
             self.network.answer(call, NotReplicated())
             return
         told = partial(self.network.answer, call)
-        self.network.call(self, self.replicas[leader], Confirm(position), told, CONFIRM_TIMEOUT_S)
+        self.network.call(
+            self, self.replicas[leader], Replicate(position), told, REPLICATE_TIMEOUT_S
+        )
 
     def _is_new(self, claim: ClaimLeadership) -> bool:
         """Tell whether the claim is against a leader who has led only a moment."""

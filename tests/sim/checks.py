@@ -180,7 +180,7 @@ class Checks:
             assert not behind, f"I3 {order} is not in the logs of {behind}, which are in sync"
             self.newest_of[term] = max(self.newest_of.get(term, at), at)
 
-    def confirmed(self, term: Term, position: Position, leader: Position) -> None:
+    def replicated(self, term: Term, position: Position, leader: Position) -> None:
         """Check what a leader tells the catalog of an entry; leader: how far its log is (I3)."""
         assert position <= leader, f"I3 entry {position} is not in the leader's log"
         self.newest_of[term] = max(self.newest_of.get(term, position), position)

@@ -30,7 +30,7 @@ class ChangePrice:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirm:
+class Replicate:
     """The catalog's request that a leader copies what was decided without it."""
 
     position: Position

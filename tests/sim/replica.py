@@ -19,7 +19,7 @@ from tests.sim.calls import LedgerCalls, PeerCalls
 from tests.sim.catalog import SimCatalog
 from tests.sim.checks import Checks
 from tests.sim.log import SimLog
-from tests.sim.messages import Confirm, LookUp, Notice
+from tests.sim.messages import LookUp, Notice, Replicate
 from tests.sim.network import Call
 from tests.sim.tasks import Tasks
 from tests.sim.threaded import ThreadedProcess
@@ -137,10 +137,10 @@ class SimReplica(ThreadedProcess):
             case Notice(term, leader):
                 self.shell.take_notice(term, leader)
                 return None
-            case Confirm(position):
+            case Replicate(position):
                 term = self.machine.term
-                self.shell.confirm(position)
-                self.checks.confirmed(term, position, self.log.last)
+                self.shell.replicate(position)
+                self.checks.replicated(term, position, self.log.last)
                 return None
             case LookUp(order_no):
                 return self.shell.look_up(order_no)
