@@ -56,6 +56,8 @@ class Append:
     term: Term
     leader: ReplicaId
     page: Page
+    token: UUID
+    """Of the leadership that sends it: the leader confirms it to whoever asks (docs/adr/0029)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,14 @@ class Outbox:
         leader: ReplicaId,
         followers: Iterable[ReplicaId],
         start: tuple[OrderNo, Digest],
+        token: UUID,
     ) -> None:
-        """start: the leader's newest order and its digest when the leadership begins."""
-        self.term, self.leader = term, leader
+        """
+        Begin a leadership.
+
+        start: the leader's newest order and its digest. token: random, in each of its appends.
+        """
+        self.term, self.leader, self.token = term, leader, token
         self.last, self.digest = start
         self.released: OrderNo = self.last
         """The newest order that was, or may have been, acknowledged to a client."""
@@ -160,6 +167,7 @@ class Outbox:
                 digest=chosen[-1][1] if chosen else previous,
                 last=self.last,
             ),
+            self.token,
         )
 
     def accepted(self, follower: ReplicaId, accepted: Accepted) -> bool:

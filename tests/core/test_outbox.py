@@ -7,6 +7,7 @@ from bazaar.core.failures import Diverged
 from bazaar.core.replication import TAIL_ORDERS_MAX, Accepted, Outbox
 from bazaar.core.types import Digest, Order, OrderNo, ReplicaId, Term
 from tests.core.history import make_orders
+from tests.core.leadership import TOKEN
 
 TERM = Term(4)
 ME, NEAR, FAR = ReplicaId(3), ReplicaId(2), ReplicaId(1)
@@ -25,7 +26,7 @@ def has(order_no: int) -> Accepted:
 
 def make_outbox(start: int = 0, last: int | None = None) -> Outbox:
     """Return the outbox of a leader that began at `start` and has offered orders up to `last`."""
-    outbox = Outbox(TERM, ME, (NEAR, FAR), (OrderNo(start), digest_at(start)))
+    outbox = Outbox(TERM, ME, (NEAR, FAR), (OrderNo(start), digest_at(start)), TOKEN)
     outbox.offer(tuple(link(GENESIS, ORDERS[: last or start])))
     return outbox
 
@@ -163,7 +164,7 @@ def test_orders_that_were_offered_before_are_skipped() -> None:
 def test_memory_is_bounded_and_what_fell_out_comes_from_the_log() -> None:
     """I10."""
     orders = make_orders(TAIL_ORDERS_MAX + 3)
-    outbox = Outbox(TERM, ME, (NEAR,), (OrderNo(0), GENESIS))
+    outbox = Outbox(TERM, ME, (NEAR,), (OrderNo(0), GENESIS), TOKEN)
     outbox.offer(tuple(link(GENESIS, orders)))
     outbox.rewind(NEAR, OrderNo(2))
     assert outbox.next_append(NEAR, 10) is None
