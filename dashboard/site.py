@@ -1,8 +1,6 @@
 """The dashboard's pages and the admin of its users, behind one sign-in."""
 
-from http import HTTPStatus
 from operator import attrgetter
-from threading import BoundedSemaphore
 from typing import Any
 
 from django.contrib.admin import display
@@ -21,36 +19,20 @@ from dashboard.actions import ACTIONS, ActionForm, FaultAction
 from dashboard.models import PERMISSIONS, AuditEntry
 from dashboard.panels import PANELS, DashboardPanel
 
-SIGN_INS_MAX = 2
-"""Sign-ins whose password is checked at the same time: each takes half a second of processor."""
-RETRY_AFTER_S = 1
-
 
 class DashboardSite(UnfoldAdminSite):
     """Every page of the dashboard, for signed-in staff only."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.sign_ins = BoundedSemaphore(SIGN_INS_MAX)
-
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the sign-in page, or check a password; too many at once are refused (429)."""
-        if request.method != "POST":
-            page: HttpResponse = super().login(request, extra_context)
+        """Show the sign-in page, or check a password if that is in its turn (429)."""
+
+        def show() -> HttpResponse:
+            page: HttpResponse = super(DashboardSite, self).login(request, extra_context)
             return page
-        if not self.sign_ins.acquire(blocking=False):
-            return HttpResponse(
-                "Too many sign-ins at the same time; try again.",
-                status=HTTPStatus.TOO_MANY_REQUESTS,
-                headers={"Retry-After": str(RETRY_AFTER_S)},
-            )
-        try:
-            answer: HttpResponse = super().login(request, extra_context)
-            return answer
-        finally:
-            self.sign_ins.release()
+
+        return wiring.sign_in_guard().answer(request, show) if request.method == "POST" else show()
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return our pages, then those of the admin."""

@@ -25,6 +25,7 @@ from dashboard.api_relay import ApiRelay
 from dashboard.cluster_view import WORKER
 from dashboard.collector import Collector
 from dashboard.render_cache import RenderCache
+from dashboard.sign_in import SignInGuard
 
 CALL_TIMEOUT_S = 2.0
 """For a call that a person waits for."""
@@ -122,6 +123,12 @@ def fault_injector() -> Callable[[str, str], str]:
     injector = import_string(settings.BAZAAR_FAULT_INJECTOR)(Path(settings.BAZAAR_DATA_DIR))
     inject: Callable[[str, str], str] = injector.inject
     return inject
+
+
+@cache
+def sign_in_guard() -> SignInGuard:
+    """Return the one guard of all sign-ins."""
+    return SignInGuard(settings.SIGN_IN_FAILURES_MAX, settings.SIGN_IN_PAUSE_S)
 
 
 def start() -> None:

@@ -11,13 +11,16 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID, uuid4
 
 from bazaar.core.failures import Corrupt, Deposed, Diverged, Failure, NotLeader
 from bazaar.core.flow import (
+    AskLeader,
     AwaitFollowers,
     Effect,
     Flow,
     PlaceBatch,
+    ReadLeadership,
     ReadLedger,
     ReadPeerLog,
     ShipEntries,
@@ -133,7 +136,7 @@ class ReplicaShell:
         Learn which replica leads; return once this one leads, if it is named.
         """
         try:
-            self.run(self.machine.take_notice(term, leader))
+            self.run(self.machine.take_notice(term, leader, self.make_token()))
         finally:
             self._notify_all()
 
@@ -141,10 +144,13 @@ class ReplicaShell:
         """
         Follow: store what the leader sent.
 
-        Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite.
+        Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage, Unconfirmed: definite. Raises
+        Unreachable: the leader did not confirm its first append.
         """
         leadership = self.machine.outbox
         try:
+            if not self.machine.has_confirmed(append):
+                self.run(self.machine.confirm(append))
             with self._lock:
                 accepted = self.machine.append(append)
         except Diverged:
@@ -196,6 +202,10 @@ class ReplicaShell:
         """For how long it has been behind, in milliseconds; 0 when it is not."""
         return (self.now_s() - self._caught_up_s) * 1000 if self.lag_orders else 0.0
 
+    def make_token(self) -> UUID:
+        """Return what nobody can guess: appends of a leadership carry it."""
+        return uuid4()
+
     def _place(self, requests: Sequence[Request]) -> Sequence[Answer]:
         """
         Place one batch.
@@ -228,6 +238,10 @@ class ReplicaShell:
         match effect:
             case PlaceBatch(batch):
                 return self.catalog.place(batch)
+            case ReadLeadership():
+                return self.catalog.get_leadership()
+            case AskLeader(leader, term, token):
+                self.peers[leader].confirm(term, token, self.limits.replication_timeout_s)
             case ReadLedger(after):
                 return self.catalog.ledger(after, self.limits.page_orders_max)
             case ReadPeerLog(peer, after):

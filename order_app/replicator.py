@@ -173,7 +173,9 @@ class Replicator:
         if append is not None:
             return append
         # Too far behind for memory: from the log, which is a prefix of what the ledger has.
-        return Append(outbox.term, outbox.leader, self.shell.log.page(position, limit))
+        return Append(
+            outbox.term, outbox.leader, self.shell.log.page(position, limit), outbox.token
+        )
 
     def _fail(self, outbox: Outbox, failure: Failure) -> None:
         self.is_failing = True

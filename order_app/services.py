@@ -1,7 +1,7 @@
 """What an order replica does for others."""
 
 from collections.abc import Sequence
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from bazaar.core.failures import Failure, NotServing
 from bazaar.core.ledger import Answer, Page
@@ -40,9 +40,14 @@ def take_append(*, append: Append) -> Accepted:
     """
     Store what the leader sent.
 
-    Raises StaleTerm, GapFound, Diverged, NotServing (definite).
+    Raises StaleTerm, GapFound, Diverged, NotServing, Unconfirmed (definite), Unreachable.
     """
     return wiring.replica().append(append)
+
+
+def confirm(*, term: Term, token: UUID) -> None:
+    """Confirm to a follower that an append is this leader's. Raises Unconfirmed (definite)."""
+    wiring.replica().machine.check_token(term, token)
 
 
 def take_notice(*, term: Term, leader: ReplicaId) -> None:

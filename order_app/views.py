@@ -88,12 +88,24 @@ def take_append(body: messages.AppendBody) -> messages.AcceptedBody:
     """
     Store entries from the leader, or take its heartbeat.
 
-    POST `{"term", "leader", "page"}` answers `{"last", "digest"}`, the new end of this log. A page
-    without entries is a heartbeat. 409 when the term is over, entries in between are missing, or
-    the two logs differ. Twice is harmless: what is there is compared and skipped.
+    POST `{"term", "leader", "page", "token"}` answers `{"last", "digest"}`, the new end of this
+    log. A page without entries is a heartbeat. 409 when the term is over, orders in between are
+    missing, the two logs differ, or the leader does not confirm the token. Twice is harmless: what
+    is there is compared and skipped.
     """
     accepted = services.take_append(append=body.to_core())
     return messages.AcceptedBody(last=accepted.last, digest=accepted.digest)
+
+
+def confirm(body: messages.TokenBody) -> messages.DoneBody:
+    """
+    Confirm to a follower that appends with a token come from this leader.
+
+    POST `{"term", "token"}` answers `{"done": true}`; 409 when this replica does not lead that term
+    with that token. It changes nothing.
+    """
+    services.confirm(term=Term(body.term), token=body.token)
+    return messages.DoneBody()
 
 
 def show_log(query: examples.PageQuery) -> messages.PageBody:
@@ -166,8 +178,8 @@ def show_leader() -> messages.LeadershipBody:
     Return the leader as this replica knows it.
 
     GET answers `{"term", "leader"}`. POST `{"term", "leader"}` answers the same once the notice is
-    taken; a replica that is named itself catches up first and then leads. 409 when a newer term is
-    known.
+    taken, which the catalog has to confirm; a replica that is named itself catches up first and
+    then leads. 409 when it is not the current leadership.
     """
     known = wiring.ping()
     return messages.LeadershipBody(term=known.term, leader=known.leader)
@@ -216,6 +228,7 @@ ENDPOINTS = (
     Endpoint(
         "/replicate", post(replicate, messages.ReplicateBody, examples.REPLICATE), ports=CONTROL
     ),
+    Endpoint("/confirm", post(confirm, messages.TokenBody, examples.CONFIRM), ports=CONTROL),
     Endpoint("/log", get(show_log, examples.PageQuery), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),

@@ -172,6 +172,12 @@ class GapFound(Failure):
         self.last = last
 
 
+class Unconfirmed(Failure):
+    """The leader that an append names does not confirm it; nothing was stored."""
+
+    default_message = "The leader named has not sent this append; nothing of it was stored."
+
+
 class Diverged(Failure):
     """Two logs hold different entries at one position (I1)."""
 

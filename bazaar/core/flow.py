@@ -47,6 +47,24 @@ class ReadLedger(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadLeadership(Effect):
+    """Read the current leadership in the catalog; answers Leadership. Fails Unreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskLeader(Effect):
+    """
+    Ask a replica, at its address, whether it leads a term with a token.
+
+    Fails Unconfirmed (definite): it does not. Fails Unreachable.
+    """
+
+    leader: ReplicaId
+    term: Term
+    token: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class ReadPeerLog(Effect):
     """
     Read another replica's log after a position; answers Page.

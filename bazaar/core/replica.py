@@ -3,14 +3,16 @@ One order replica: it follows, takes over, leads (docs/DESIGN.md 4.1, 4.2).
 
 The log is a parameter, and durable when `append` returns, so every step here persists before it
 applies and applies before it answers. Holds I1 and I8 (only what `fresh_entries` has checked gets
-into the log), I2 (a known key is answered from the log), I3 (`place` returns only after the in-sync
-followers have the orders), I5 and I6 (terms only grow and are durable before they count). Left out:
-which replica leads (`election`), and when to send appends (the shell's replicators).
+into the log, and of appends only those of a confirmed leader), I2 (a known key is answered from the
+log), I3 (`place` returns only after the in-sync followers have the orders), I5 and I6 (terms only
+grow and are durable before they count). Left out: which replica leads (`election`), and when to
+send appends (the shell's replicators).
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
+from uuid import UUID
 
 from bazaar.core.failures import (
     Corrupt,
@@ -25,10 +27,20 @@ from bazaar.core.failures import (
     NotServing,
     StaleTerm,
     TooFewInSync,
+    Unconfirmed,
     UnknownOrder,
     Unreachable,
 )
-from bazaar.core.flow import AwaitFollowers, Flow, PlaceBatch, ReadLedger, ReadPeerLog, ShipEntries
+from bazaar.core.flow import (
+    AskLeader,
+    AwaitFollowers,
+    Flow,
+    PlaceBatch,
+    ReadLeadership,
+    ReadLedger,
+    ReadPeerLog,
+    ShipEntries,
+)
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append, DurableLog, Outbox, fresh_entries
 from bazaar.core.types import (
@@ -81,6 +93,8 @@ class Replica:
         self.in_sync_min = in_sync_min
         self.state = ReplicaState.STARTING
         self.outbox: Outbox | None = None
+        self._confirmed: tuple[Term, ReplicaId, UUID] | None = None
+        """The leadership whose appends are taken: its leader has confirmed its token."""
         self.leader_last = head.position
         """The newest entry known of; the lag is the distance to it."""
         self.reaches_catalog = True
@@ -109,16 +123,23 @@ class Replica:
         if self.state is ReplicaState.STARTING:
             self.state = ReplicaState.FOLLOWING
 
-    def take_notice(self, term: Term, leader: ReplicaId) -> Flow[None]:
+    def take_notice(self, term: Term, leader: ReplicaId, token: UUID) -> Flow[None]:
         """
-        Learn which replica leads; begin to lead when it is this one.
+        Learn which replica leads, if the catalog agrees; lead when it is this one.
 
-        Raises StaleTerm, NotServing: definite. Raises Unreachable: the ledger is out of reach,
+        token: random; that of the leadership that may begin.
+
+        Raises StaleTerm, NotServing: definite. Raises Unreachable: the catalog is out of reach,
         notify again.
         """
         self._check_leadership(term, leader)
         if leader == self.me and not self.is_serving:
             raise NotServing
+        if (term, leader) != (self.term, self.leader):
+            current = yield ReadLeadership()
+            if (current.term, current.leader) != (term, leader):
+                raise StaleTerm(current.term, current.leader)
+            self._check_leadership(term, leader)
         self._adopt(term, leader)
         if leader != self.me or self.state in (ReplicaState.TAKING_OVER, ReplicaState.LEADING):
             return
@@ -130,20 +151,44 @@ class Replica:
                 self._fall_back(ReplicaState.TAKING_OVER)
             raise
         if self.state is ReplicaState.TAKING_OVER and (self.term, self.leader) == (term, self.me):
-            self.outbox = Outbox(term, self.me, self.peers, self.head)
+            self.outbox = Outbox(term, self.me, self.peers, self.head, token)
             self.state = ReplicaState.LEADING
+
+    def has_confirmed(self, append: Append) -> bool:
+        """Tell whether the leader has confirmed the leadership that an append is of."""
+        return self._confirmed == (append.term, append.leader, append.token)
+
+    def confirm(self, append: Append) -> Flow[None]:
+        """
+        Have its leader confirm an append, and adopt its term (docs/adr/0029).
+
+        Raises StaleTerm, NotServing, Unconfirmed (definite), Unreachable: nothing changed.
+        """
+        self._check_append(append)
+        if append.leader not in self.peers:  # itself, for example
+            raise Unconfirmed
+        yield AskLeader(append.leader, append.term, append.token)
+        self._check_append(append)
+        self._adopt(append.term, append.leader)
+        self._confirmed = (append.term, append.leader, append.token)
+
+    def check_token(self, term: Term, token: UUID) -> None:
+        """Confirm that this replica leads with a token. Raises Unconfirmed (definite)."""
+        outbox = self.outbox
+        if outbox is None or (outbox.term, outbox.token) != (term, token):
+            raise Unconfirmed
 
     def append(self, append: Append) -> Accepted:
         """
         Follow: store what the leader sent, unless its term is over (I5).
 
         Raises StaleTerm, GapFound, NotServing, Diverged, DamagedPage: definite, nothing stored.
+        Raises Unconfirmed (definite): the leader has not confirmed it; see `confirm`.
         After Diverged, `catch_up` tells which of the two logs is not the ledger's.
         """
-        if self.state is ReplicaState.CORRUPT:
-            raise NotServing("This replica's log is damaged; rebuild it.")
-        self._check_leadership(append.term, append.leader)
-        self._adopt(append.term, append.leader)
+        self._check_append(append)
+        if not self.has_confirmed(append):
+            raise Unconfirmed
         self.leader_last = max(append.page.last, append.page.end)
         self._store(fresh_entries(append.page, self.head, self.log))
         return Accepted(self.last, self.digest)
@@ -303,6 +348,12 @@ class Replica:
         assert fresh[0][1].position == self.last + 1, "I1: the log is dense"
         self.log.append(fresh)
         self.head = fresh[-1][1]
+
+    def _check_append(self, append: Append) -> None:
+        """Raise NotServing in a corrupt replica, StaleTerm for a leadership that is over."""
+        if self.state is ReplicaState.CORRUPT:
+            raise NotServing("This replica's log is damaged; rebuild it.")
+        self._check_leadership(append.term, append.leader)
 
     def _check_leadership(self, term: Term, leader: ReplicaId) -> None:
         """Raise StaleTerm for an older term, or for a second leader of this one (I5, I6)."""

@@ -62,6 +62,8 @@ class Append:
     term: Term
     leader: ReplicaId
     page: Page
+    token: UUID
+    """Of the leadership that sends it: the leader confirms it to whoever asks (docs/adr/0029)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,14 @@ class Outbox:
         leader: ReplicaId,
         followers: Iterable[ReplicaId],
         start: Head,
+        token: UUID,
     ) -> None:
-        """start: where the leader's log ends when the leadership begins."""
-        self.term, self.leader, self.head = term, leader, start
+        """
+        Begin a leadership.
+
+        start: where the leader's log ends. token: random, in each of its appends.
+        """
+        self.term, self.leader, self.token, self.head = term, leader, token, start
         self.released = start.position
         """The newest entry that was, or may have been, acknowledged to a client."""
         self.followers = {replica_id: Progress(start.position) for replica_id in followers}
@@ -183,6 +190,7 @@ class Outbox:
                 digest=(chosen[-1][1] if chosen else after).digest,
                 last=self.last,
             ),
+            self.token,
         )
 
     def accepted(self, follower: ReplicaId, accepted: Accepted) -> bool:

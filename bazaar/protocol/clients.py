@@ -268,6 +268,11 @@ class ReplicaClient(MemberClient):
         body = messages.AppendBody.from_core(append)
         return self._post(self.control, "/sync", body, messages.AcceptedBody, timeout_s).to_core()
 
+    def confirm(self, term: Term, token: UUID, timeout_s: float) -> None:
+        """Ask whether an append with this token is its own. Raises Unconfirmed (definite)."""
+        body = messages.TokenBody(term=term, token=token)
+        self._post(self.control, "/confirm", body, messages.DoneBody, timeout_s)
+
     def begin_append(self, append: Append) -> PendingCall[Accepted] | None:
         """Begin an `append`; None without a kept connection."""
         body = messages.AppendBody.from_core(append)

@@ -36,6 +36,7 @@ KINDS = (
     FailureKind("gap_found", 409, failures.GapFound),
     FailureKind("diverged", 409, failures.Diverged),
     FailureKind("damaged_page", 409, failures.DamagedPage),
+    FailureKind("unconfirmed", 409, failures.Unconfirmed),
     FailureKind("corrupt", 503, failures.Corrupt),
     FailureKind("unknown_holder", 404, failures.UnknownHolder),
     FailureKind("busy", 429, failures.Busy),

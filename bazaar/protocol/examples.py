@@ -16,6 +16,7 @@ from bazaar.protocol import messages, stock_messages
 STOCK = "3M"
 KEY = UUID("6f1c2e9a-8d34-4b0f-9a57-1e2d3c4b5a69")
 HOLDER = UUID("0b9d7c3e-52a1-4f68-8c40-7a6e5d4c3b2a")
+TOKEN = UUID("c2f1a0d4-3b5e-4c76-9d18-5e4f3a2b1c0d")
 
 
 class NameQuery(Struct, frozen=True):
@@ -54,7 +55,8 @@ NOTICE = messages.NoticeBody(term=0, leader=1)
 PRICE = stock_messages.PriceBody(stock_name=STOCK, price=Decimal("100.00"))
 HOLD = stock_messages.HolderBody(holder_id=HOLDER, host="127.0.0.1", control_port=30002)
 TRADES = messages.TradesBody(term=0, trades=(_TRADE,))
-APPEND = messages.AppendBody(term=0, leader=1, page=_EMPTY)
+APPEND = messages.AppendBody(term=0, leader=1, page=_EMPTY, token=TOKEN)
+CONFIRM = messages.TokenBody(term=0, token=TOKEN)
 REPLICATE = messages.ReplicateBody(position=1)
 CHANGE = stock_messages.ChangeBody(stock_name=STOCK, version=1)
 INVALIDATE = stock_messages.InvalidateBody(changes=(CHANGE,))

@@ -268,15 +268,24 @@ class AppendBody(Message, frozen=True, kw_only=True):
     term: TermNo
     leader: Id
     page: PageBody
+    token: UUID
 
     @classmethod
     def from_core(cls, append: Append) -> Self:
         """Pack an append."""
-        return cls(term=append.term, leader=append.leader, page=PageBody.from_core(append.page))
+        page = PageBody.from_core(append.page)
+        return cls(term=append.term, leader=append.leader, page=page, token=append.token)
 
     def to_core(self) -> Append:
         """Unpack an append."""
-        return Append(Term(self.term), ReplicaId(self.leader), self.page.to_core())
+        return Append(Term(self.term), ReplicaId(self.leader), self.page.to_core(), self.token)
+
+
+class TokenBody(Message, frozen=True, kw_only=True):
+    """Follower to leader: whether an append of this term with this token is its own."""
+
+    term: TermNo
+    token: UUID
 
 
 class AcceptedBody(Message, frozen=True, kw_only=True):

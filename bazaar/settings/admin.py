@@ -4,7 +4,6 @@ Django's admin in the dashboard: apps, middleware, sign-in, policy, theme.
 The tests install the same apps; no other role has users.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL
@@ -17,7 +16,6 @@ ADMIN_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
-    "axes",
     "csp",
     "dashboard",
 ]
@@ -29,7 +27,6 @@ ADMIN_MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
 ]
 ADMIN_TEMPLATES: list[dict[str, Any]] = [
     {
@@ -45,10 +42,6 @@ ADMIN_TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
-AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
-]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
@@ -56,12 +49,6 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 SIGN_IN_FAILURES_MAX = 5
 SIGN_IN_PAUSE_S = 300
-AXES_FAILURE_LIMIT = SIGN_IN_FAILURES_MAX
-AXES_COOLOFF_TIME = timedelta(seconds=SIGN_IN_PAUSE_S)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ADMIN = False
-AXES_VERBOSE = False
 
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_NAME = "bazaar_session"

@@ -25,11 +25,12 @@ from frontend_app.serializers import encode_order
 from frontend_app.stocks import StockReader
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
-from tests.support.histories import STOCK, make_trade
+from tests.order_app.fakes import FakePeer
+from tests.support.histories import STOCK, TOKEN, make_trade
 from tests.support.listeners import HandlerTransport, Listener
 
 TERM = Term(3)
-ME = ReplicaId(2)
+ME, FAR = ReplicaId(2), ReplicaId(3)
 HOLDER = HolderBody(holder_id=UUID(int=7), host="127.0.0.1", control_port=30002)
 
 
@@ -61,7 +62,8 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     lease_table = LeaseTableShell(limits.lease_s, Clock(monotonic_s, wait))
     models.Leadership.objects.update_or_create(pk=1, defaults={"term": TERM, "leader": ME})
     Stock.objects.create(**{name: getattr(STOCK, name) for name in STOCK.__slots__})
-    shell = ReplicaShell(ME, catalog, {}, OrderLog(), limits)
+    shell = ReplicaShell(ME, catalog, {FAR: FakePeer(FAR)}, OrderLog(), limits)
+    monkeypatch.setattr(shell, "make_token", lambda: TOKEN)
     watch = LeaderWatch(catalog, {ME: replica}, limits)
     watch.elector.leadership = Leadership(TERM, ME)
     reader = StockReader(catalog, Node(id=1, port=30001, control_port=30002), limits)

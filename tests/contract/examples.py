@@ -16,7 +16,7 @@ import msgspec
 from bazaar.core.replication import Append
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.messages import AppendBody
-from tests.support.histories import STOCK, make_page
+from tests.support.histories import STOCK, TOKEN, make_page
 from tests.support.routes import PUBLIC
 
 _SPOT = "@spot@"
@@ -106,10 +106,13 @@ _PAGE_KINDS = {"after": "query place", "limit": "query number"}
 _FIND = {"text": STOCK.name, "before": 0, "limit": 10}
 _FIND_KINDS = {"text": "query cached name", "before": "query place", "limit": "query number"}
 _APPEND = msgspec.to_builtins(
-    AppendBody.from_core(Append(Term(3), ReplicaId(2), make_page(3, after=2)))
+    AppendBody.from_core(Append(Term(4), ReplicaId(3), make_page(3, after=2), TOKEN))
 )
+_CONFIRM = {"term": 3, "token": str(TOKEN)}
+_CONFIRM_KINDS = {"term": "number", "token": "uuid"}
 _APPEND_KINDS = {
     **_LEADERSHIP_KINDS,
+    "token": "uuid",
     "page": "object",
     "page.after": "place",
     "page.order_no": "place",
@@ -191,6 +194,7 @@ EXAMPLES = (
     Example(_ORDER_CONTROL, "GET", "/leader"),
     Example(_ORDER_CONTROL, "POST", "/leader", {}, _LEADERSHIP, _LEADERSHIP_KINDS),
     Example(_ORDER_CONTROL, "POST", "/sync", {}, _APPEND, _APPEND_KINDS),
+    Example(_ORDER_CONTROL, "POST", "/confirm", {}, _CONFIRM, _CONFIRM_KINDS),
     Example(_ORDER_CONTROL, "GET", "/log", _PAGE, None, _PAGE_KINDS),
     Example(_ORDER_CONTROL, "GET", "/find", _FIND, None, _FIND_KINDS),
     Example(_ORDER_CONTROL, "GET", "/rows", _PAGE, None, _PAGE_KINDS),

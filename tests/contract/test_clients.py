@@ -18,6 +18,7 @@ from bazaar.core.failures import (
     NotServing,
     Overstock,
     StaleTerm,
+    Unconfirmed,
     UnknownHolder,
     UnknownOrder,
     UnknownStock,
@@ -32,7 +33,7 @@ from bazaar.protocol.statuses import EVENTS_MAX
 from bazaar.runtime import sequence_store
 from catalog_app.models import Entry, Stock
 from tests.contract.conftest import HOLDER, ME, TERM, Cluster
-from tests.support.histories import STOCK, make_linked, make_order, make_page, make_trade
+from tests.support.histories import STOCK, TOKEN, make_linked, make_order, make_page, make_trade
 
 LIMIT = 1000
 
@@ -199,6 +200,9 @@ def test_a_ping_says_who_leads(cluster: Cluster) -> None:
 
 
 def test_a_notice_deposes_a_leader(cluster: Cluster) -> None:
+    with pytest.raises(StaleTerm):
+        cluster.replica.notice(Term(4), ReplicaId(3), 1)  # the catalog does not say so
+    cluster.catalog.claim(TERM, ReplicaId(3))
     cluster.replica.notice(Term(4), ReplicaId(3), 1)
     ping = cluster.replica.ping(1)
     assert (ping.term, ping.leader, ping.is_leading) == (4, 3, False)
@@ -207,7 +211,7 @@ def test_a_notice_deposes_a_leader(cluster: Cluster) -> None:
 
 
 def test_an_append_is_stored_and_acknowledged(cluster: Cluster) -> None:
-    append = Append(Term(4), ReplicaId(3), make_page(4, after=2))
+    append = Append(Term(4), ReplicaId(3), make_page(4, after=2), TOKEN)
     expected = Accepted(Position(4), make_page(4).digest)
     assert cluster.replica.append(append, 1) == expected
     assert cluster.replica.append(append, 1) == expected
@@ -217,16 +221,24 @@ def test_an_append_is_stored_and_acknowledged(cluster: Cluster) -> None:
 def test_an_append_is_refused_with_its_reason(cluster: Cluster) -> None:
     leader = ReplicaId(3)
     with pytest.raises(StaleTerm):
-        cluster.replica.append(Append(Term(2), leader, make_page(3, after=2)), 1)
+        cluster.replica.append(Append(Term(2), leader, make_page(3, after=2), TOKEN), 1)
     with pytest.raises(GapFound) as gap:
-        cluster.replica.append(Append(Term(4), leader, make_page(9, after=8)), 1)
+        cluster.replica.append(Append(Term(4), leader, make_page(9, after=8), TOKEN), 1)
     assert gap.value.last == 2
     damaged = replace(make_page(3, after=2), digest=GENESIS)
     with pytest.raises(DamagedPage):
-        cluster.replica.append(Append(Term(4), leader, damaged), 1)
+        cluster.replica.append(Append(Term(4), leader, damaged, TOKEN), 1)
     other = make_page(2, orders=[make_order(1), make_order(2, quantity=9)])
     with pytest.raises(Diverged):
-        cluster.replica.append(Append(Term(4), leader, other), 1)
+        cluster.replica.append(Append(Term(4), leader, other, TOKEN), 1)
+
+
+def test_a_leader_confirms_its_own_token_only(cluster: Cluster) -> None:
+    cluster.replica.confirm(TERM, TOKEN, 1)
+    with pytest.raises(Unconfirmed):
+        cluster.replica.confirm(TERM, UUID(int=1), 1)
+    with pytest.raises(Unconfirmed):
+        cluster.replica.append(Append(TERM, ME, make_page(3, after=2), TOKEN), 1)
 
 
 def test_a_log_that_ends_before_is_a_gap(cluster: Cluster) -> None:
@@ -255,7 +267,7 @@ def test_a_damaged_replica_says_that_it_does_not_serve(cluster: Cluster) -> None
     for ask in (
         lambda: cluster.replica.look_up(OrderNo(1)),
         lambda: cluster.replica.log(Position(0), LIMIT),
-        lambda: cluster.replica.append(Append(TERM, ME, make_page(2)), 1),
+        lambda: cluster.replica.append(Append(TERM, ME, make_page(2), TOKEN), 1),
         lambda: cluster.replica.notice(Term(4), ME, 1),
     ):
         with pytest.raises(NotServing):

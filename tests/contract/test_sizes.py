@@ -21,7 +21,7 @@ from bazaar.protocol.messages import AppendBody, BatchBody, Message, TradeBody, 
 from bazaar.settings.env import Limits
 from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
 from tests.contract.conftest import Cluster
-from tests.support.histories import make_order, make_page, make_trade
+from tests.support.histories import TOKEN, make_order, make_page, make_trade
 
 NAME = "\U0001f9f1" * STOCK_NAME_CHARS_MAX
 """The longest name there can be, in bytes too."""
@@ -52,7 +52,7 @@ def batch(count: int) -> Message:
 def append(count: int) -> Message:
     order = make_order(ORDER_NO_MAX, stock_name=NAME, quantity=QUANTITY_MAX)
     page = make_page(0, orders=[order] * count)
-    return AppendBody.from_core(Append(TERM, ReplicaId(1), page))
+    return AppendBody.from_core(Append(TERM, ReplicaId(1), page, TOKEN))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,6 @@ def test_a_page_of_several_megabytes_really_travels(cluster: Cluster) -> None:
     """Django has a limit of its own, 2.5 MB unless it is set."""
     orders = [make_order(number, stock_name=NAME) for number in range(3, 3503)]
     page = make_page(0, after=2, orders=orders)
-    assert len(encode(AppendBody.from_core(Append(TERM, ReplicaId(3), page)))) > 2_900_000
-    assert cluster.replica.append(Append(Term(4), ReplicaId(3), page), 1).last == 3502
+    assert len(encode(AppendBody.from_core(Append(TERM, ReplicaId(3), page, TOKEN)))) > 2_900_000
+    assert cluster.replica.append(Append(Term(4), ReplicaId(3), page, TOKEN), 1).last == 3502
     assert cluster.replica.log(Position(2), 3500).entries == tuple(orders)

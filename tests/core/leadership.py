@@ -1,6 +1,10 @@
 """Replicas for examples: three of them, this one is the largest."""
 
+from uuid import UUID
+
 from bazaar.core.digest import link
+from bazaar.core.election import Leadership
+from bazaar.core.flow import AskLeader, ReadLeadership
 from bazaar.core.ledger import Batch, BatchAnswer
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append
@@ -11,6 +15,7 @@ from tests.core.script import Script
 
 ME, PEERS = ReplicaId(3), (ReplicaId(2), ReplicaId(1))
 TERM = Term(5)
+TOKEN = UUID(int=29)
 
 
 def make_replica(
@@ -27,11 +32,35 @@ def make_replica(
 def make_leader(orders: tuple[Order, ...] = (), term: Term = TERM, in_sync_min: int = 1) -> Replica:
     """Return a replica that was elected and found nothing missing."""
     replica = make_replica(orders, in_sync_min=in_sync_min)
-    notice = Script(replica.take_notice(term, ME))
-    notice.answer(MemoryLog(orders).page(len(orders)))
-    assert notice.is_over
+    begun = notify(replica, term, ME)
+    begun.answer(MemoryLog(orders).page(len(orders)))
+    assert begun.is_over
     assert replica.state is ReplicaState.LEADING
     return replica
+
+
+def notify(replica: Replica, term: int, leader: int) -> Script[None]:
+    """Tell a replica who leads; the catalog says the same if it is asked."""
+    begun = Script(replica.take_notice(Term(term), ReplicaId(leader), TOKEN))
+    if begun.effect == ReadLeadership():
+        begun.answer(Leadership(Term(term), ReplicaId(leader)))
+    return begun
+
+
+def confirm(replica: Replica, append: Append) -> None:
+    """Let the leader of an append confirm it, if the replica asks. Raises what the flow raises."""
+    asking = Script(replica.confirm(append))
+    if asking.failure:
+        raise asking.failure
+    assert asking.effect == AskLeader(append.leader, append.term, append.token)
+    assert asking.answer(None).is_over
+
+
+def take(replica: Replica, append: Append) -> Accepted:
+    """Let a replica take an append as its shell does."""
+    if not replica.has_confirmed(append):
+        confirm(replica, append)
+    return replica.append(append)
 
 
 def join(replica: Replica, follower: ReplicaId) -> None:
@@ -42,7 +71,7 @@ def join(replica: Replica, follower: ReplicaId) -> None:
 
 def make_append(orders: tuple[Order, ...], after: int, term: int, leader: int) -> Append:
     """Return an append of what a history has after an order."""
-    return Append(Term(term), ReplicaId(leader), MemoryLog(orders).page(after))
+    return Append(Term(term), ReplicaId(leader), MemoryLog(orders).page(after), TOKEN)
 
 
 def answer_of(batch: Batch, before: tuple[Order, ...]) -> BatchAnswer:

@@ -25,6 +25,7 @@ DEFINITE: set[type[Failure]] = {
     failures.Overstock,
     failures.StaleTerm,
     failures.TooFewInSync,
+    failures.Unconfirmed,
     failures.UnknownOrder,
     failures.UnknownStock,
     failures.UnknownHolder,

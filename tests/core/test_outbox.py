@@ -15,6 +15,7 @@ from bazaar.core.types import (
     Term,
 )
 from tests.core.history import make_orders
+from tests.core.leadership import TOKEN
 
 TERM = Term(4)
 ME, NEAR, FAR = ReplicaId(3), ReplicaId(2), ReplicaId(1)
@@ -33,7 +34,7 @@ def has(order_no: int) -> Accepted:
 
 def make_outbox(start: int = 0, last: int | None = None) -> Outbox:
     """Return the outbox of a leader that began at `start` and has offered orders up to `last`."""
-    outbox = Outbox(TERM, ME, (NEAR, FAR), head_at(start))
+    outbox = Outbox(TERM, ME, (NEAR, FAR), head_at(start), TOKEN)
     outbox.offer(tuple(link(START, ORDERS[: last or start])))
     return outbox
 
@@ -171,7 +172,7 @@ def test_orders_that_were_offered_before_are_skipped() -> None:
 def test_memory_is_bounded_and_what_fell_out_comes_from_the_log() -> None:
     """I10."""
     orders = make_orders(TAIL_ENTRIES_MAX + 3)
-    outbox = Outbox(TERM, ME, (NEAR,), START)
+    outbox = Outbox(TERM, ME, (NEAR,), START, TOKEN)
     outbox.offer(tuple(link(START, orders)))
     outbox.rewind(NEAR, Position(2))
     assert outbox.next_append(NEAR, 10) is None

@@ -9,6 +9,7 @@ from bazaar.core.failures import GapFound
 from bazaar.core.replication import Accepted, Outbox, fresh_entries
 from bazaar.core.types import Position, ReplicaId, Term
 from tests.core.history import make_order
+from tests.core.leadership import TOKEN
 from tests.core.memory_log import MemoryLog
 
 FOLLOWERS = (ReplicaId(1), ReplicaId(2))
@@ -22,7 +23,7 @@ class OutboxMachine(RuleBasedStateMachine):
         super().__init__()
         self.log = MemoryLog([make_order(1), make_order(2)])
         start = self.log.head
-        self.outbox = Outbox(Term(1), ReplicaId(3), FOLLOWERS, start)
+        self.outbox = Outbox(Term(1), ReplicaId(3), FOLLOWERS, start, TOKEN)
         self.logs = {follower: MemoryLog() for follower in FOLLOWERS}
         self.acknowledged = self.log.last
 

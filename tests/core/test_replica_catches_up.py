@@ -15,7 +15,7 @@ from bazaar.core.ledger import Page
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.types import Digest, Order, OrderNo, Position
 from tests.core.history import make_order, make_orders, make_trade
-from tests.core.leadership import ME, PEERS, linked, make_append, make_leader, make_replica
+from tests.core.leadership import ME, PEERS, linked, make_append, make_leader, make_replica, take
 from tests.core.memory_log import MemoryLog
 from tests.core.script import Script
 
@@ -137,7 +137,7 @@ def test_orders_that_came_meanwhile_are_not_stored_twice() -> None:
     """I1: an append overtakes the ledger's answer."""
     replica = make_replica()
     catch_up = Script(replica.catch_up())
-    replica.append(make_append(ORDERS, 0, 1, PEERS[0]))
+    take(replica, make_append(ORDERS, 0, 1, PEERS[0]))
     assert catch_up.answer(LEDGER.page(0)).is_over
     assert isinstance(replica.log, MemoryLog)
     assert replica.log.orders == list(ORDERS)

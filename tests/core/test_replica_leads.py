@@ -31,6 +31,7 @@ from tests.core.leadership import (
     linked,
     make_leader,
     make_replica,
+    notify,
     number,
 )
 from tests.core.memory_log import MemoryLog
@@ -55,7 +56,7 @@ def sent(placing: Placing) -> Batch:
 def test_a_new_leader_catches_up_before_it_leads() -> None:
     """docs/DESIGN.md 4.3, I3: it has all that was acknowledged before it takes a trade."""
     replica = make_replica(ORDERS[:2])
-    notice = Script(replica.take_notice(TERM, ME))
+    notice = notify(replica, TERM, ME)
     assert notice.effect == ReadLedger(Position(2))
     assert isinstance(place(replica, ONE).failure, NotLeader)
     assert notice.answer(MemoryLog(ORDERS).page(2)).is_over
@@ -68,12 +69,12 @@ def test_a_new_leader_catches_up_before_it_leads() -> None:
 def test_a_leader_without_the_ledger_does_not_lead() -> None:
     """The failure is indefinite: whoever elected it notifies again."""
     replica = make_replica(ORDERS)
-    notice = Script(replica.take_notice(TERM, ME)).answer(Unreachable())
+    notice = notify(replica, TERM, ME).answer(Unreachable())
     for _ in PEERS:
         notice.answer(Unreachable())
     assert isinstance(notice.failure, Unreachable)
     assert replica.state is ReplicaState.FOLLOWING
-    again = Script(replica.take_notice(TERM, ME)).answer(MemoryLog(ORDERS).page(4))
+    again = notify(replica, TERM, ME).answer(MemoryLog(ORDERS).page(4))
     assert again.failure is None
     assert replica.outbox is not None
 
@@ -81,19 +82,19 @@ def test_a_leader_without_the_ledger_does_not_lead() -> None:
 def test_a_second_notice_neither_disturbs_a_leader_nor_a_take_over() -> None:
     """A front end repeats its notice as long as the leader is not leading yet."""
     replica = make_replica(ORDERS)
-    first = Script(replica.take_notice(TERM, ME))
-    assert Script(replica.take_notice(TERM, ME)).is_over
+    first = notify(replica, TERM, ME)
+    assert notify(replica, TERM, ME).is_over
     first.answer(MemoryLog(ORDERS).page(4))
     outbox = replica.outbox
-    assert Script(replica.take_notice(TERM, ME)).is_over
+    assert notify(replica, TERM, ME).is_over
     assert replica.outbox is outbox
 
 
 def test_a_take_over_that_was_overtaken_leads_nothing() -> None:
     """I6: a newer term began while the ledger was read."""
     replica = make_replica(ORDERS)
-    old = Script(replica.take_notice(TERM, ME))
-    assert Script(replica.take_notice(Term(TERM + 1), PEERS[0])).is_over
+    old = notify(replica, TERM, ME)
+    assert notify(replica, Term(TERM + 1), PEERS[0]).is_over
     old.answer(MemoryLog(ORDERS).page(4))
     assert replica.state is ReplicaState.FOLLOWING
     assert replica.outbox is None
@@ -102,8 +103,8 @@ def test_a_take_over_that_was_overtaken_leads_nothing() -> None:
 def test_an_overtaken_take_over_that_fails_does_not_end_the_newer_one() -> None:
     """I6."""
     replica = make_replica(ORDERS)
-    old = Script(replica.take_notice(TERM, ME))
-    new = Script(replica.take_notice(Term(TERM + 1), ME))
+    old = notify(replica, TERM, ME)
+    new = notify(replica, Term(TERM + 1), ME)
     for _ in ("ledger", *PEERS):
         old.answer(Unreachable())
     assert isinstance(old.failure, Unreachable)
@@ -203,8 +204,8 @@ def test_a_late_answer_about_an_old_term_does_not_end_a_newer_term() -> None:
     """Deposed, elected again, and only then the answer that the first leadership is over."""
     replica = make_leader(ORDERS)
     placing = place(replica, ONE)
-    Script(replica.take_notice(Term(TERM + 1), PEERS[0]))
-    Script(replica.take_notice(Term(TERM + 2), ME)).answer(MemoryLog(ORDERS).page(4))
+    notify(replica, Term(TERM + 1), PEERS[0])
+    notify(replica, Term(TERM + 2), ME).answer(MemoryLog(ORDERS).page(4))
     assert isinstance(placing.answer(StaleTerm(Term(TERM + 1), PEERS[0])).failure, Deposed)
     assert replica.state is ReplicaState.LEADING
     assert replica.term == TERM + 2
@@ -215,9 +216,7 @@ def test_a_trade_of_an_ended_term_is_not_acknowledged() -> None:
     replica = make_leader(ORDERS)
     placing = place(replica, ONE)
     placing.answer(answer_of(sent(placing), ORDERS)).answer(None)
-    Script(replica.take_notice(Term(TERM + 1), ME)).answer(
-        MemoryLog((*ORDERS, make_order(5, ONE))).page(5)
-    )
+    notify(replica, Term(TERM + 1), ME).answer(MemoryLog((*ORDERS, make_order(5, ONE))).page(5))
     assert isinstance(placing.answer(1).failure, Deposed)
     assert replica.last == 5
 

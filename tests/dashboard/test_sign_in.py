@@ -3,6 +3,7 @@
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -11,14 +12,27 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver
 from pytest_django import Settings
 
-from bazaar.settings.admin import SIGN_IN_FAILURES_MAX
+import dashboard.wiring
+from bazaar.core.failures import Busy
+from bazaar.settings.admin import SIGN_IN_FAILURES_MAX, SIGN_IN_PAUSE_S
 from dashboard import services
-from dashboard.site import SIGN_INS_MAX, site
+from dashboard.sign_in import (
+    CHECKS_MAX,
+    DEVICE_COOKIE,
+    UNKNOWN_BURST,
+    WAITING_MAX,
+    Places,
+    SignIn,
+    SignInGuard,
+    SignInThrottle,
+    address_of,
+)
 from tests.dashboard.conftest import BACKEND, Show, check_policy
+from tests.support.waits import WAIT_S, in_thread
 
 URLCONF = "bazaar.urls.dashboard"
 SIGN_IN_PATHS = {"/login/", "/logout/"}
@@ -29,6 +43,15 @@ PASSWORD = "correct horse battery staple"
 @pytest.fixture(autouse=True)
 def _passwords_are_hashed_quickly(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def guard(monkeypatch: pytest.MonkeyPatch) -> SignInGuard:
+    """Return the guard of one test; its clock stands, and nobody waits long for a place."""
+    guard = SignInGuard(SIGN_IN_FAILURES_MAX, SIGN_IN_PAUSE_S, lambda: 7.0)
+    monkeypatch.setattr("dashboard.sign_in.WAIT_S", 0.01)
+    monkeypatch.setattr(dashboard.wiring, "sign_in_guard", lambda: guard)
+    return guard
 
 
 def list_paths(patterns: list[Any] | None = None, before: str = "/") -> Iterator[str]:
@@ -63,12 +86,22 @@ def test_only_staff_who_signed_in_see_anything(anonymous: Client, *, is_guest: b
             assert b"order-1" not in reply.content
 
 
-def sign_in(anonymous: Client, password: str) -> int:
+def sign_in(browser: Client, password: str, name: str = "admin", address: str = "127.0.0.1") -> int:
     """Fill the form in as a browser does and return the status."""
-    form = anonymous.get("/login/").content.decode()
+    form = browser.get("/login/").content.decode()
     (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
-    fields = {"username": "admin", "password": password, "csrfmiddlewaretoken": token}
-    return anonymous.post("/login/?next=/", fields).status_code
+    fields = {"username": name, "password": password, "csrfmiddlewaretoken": token}
+    return browser.post("/login/?next=/", fields, REMOTE_ADDR=address).status_code
+
+
+def sign_out(browser: Client) -> None:
+    """End the session as the server does; the browser keeps its other cookies."""
+    del browser.cookies["bazaar_session"]
+
+
+def browser() -> Client:
+    """Return one more browser, without a cookie."""
+    return Client(enforce_csrf_checks=True, raise_request_exception=False)
 
 
 def test_a_user_signs_in_and_out(anonymous: Client, show: Show) -> None:
@@ -134,17 +167,157 @@ def test_a_password_file_without_its_user_is_replaced(db: None, tmp_path: Path) 
     assert [one.name for one in tmp_path.iterdir()] == ["dashboard.password"]
 
 
-def test_more_sign_ins_than_are_checked_at_once_are_refused(anonymous: Client) -> None:
-    """Each costs half a second of processor, before it is known to be a stranger's."""
+def test_nobody_is_locked_out_at_another_address(anonymous: Client) -> None:
     User.objects.create_superuser("admin", password=PASSWORD)
-    for _ in range(SIGN_INS_MAX):
-        assert site.sign_ins.acquire(blocking=False)
-    try:
-        assert sign_in(anonymous, PASSWORD) == 429
-        assert anonymous.get("/login/").status_code == 200
-    finally:
-        for _ in range(SIGN_INS_MAX):
-            site.sign_ins.release()
-    for _ in range(SIGN_INS_MAX + 1):  # each gives its place back
-        assert sign_in(anonymous, "wrong") == 200
+    for number in range(SIGN_IN_FAILURES_MAX):
+        sign_in(anonymous, f"wrong {number}")
+    assert sign_in(browser(), PASSWORD) == 429
+    assert sign_in(browser(), PASSWORD, address="127.0.0.2") == 302
+
+
+def test_a_browser_that_has_signed_in_before_is_counted_apart(anonymous: Client) -> None:
+    """Whatever strangers try at the same address, and only for that user."""
+    User.objects.create_superuser("admin", password=PASSWORD)
+    User.objects.create_superuser("other", password=PASSWORD)
     assert sign_in(anonymous, PASSWORD) == 302
+    cookie = anonymous.cookies[DEVICE_COOKIE]
+    assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == ("/login/", True, "Strict")
+    sign_out(anonymous)
+    for name in ("admin", "other"):
+        for number in range(SIGN_IN_FAILURES_MAX):
+            sign_in(browser(), f"wrong {number}", name)
+    assert sign_in(anonymous, PASSWORD, "other") == 429
+    assert sign_in(anonymous, PASSWORD) == 302
+    sign_out(anonymous)
+    for number in range(SIGN_IN_FAILURES_MAX):
+        last = sign_in(anonymous, f"wrong {number}")
+    assert (last, sign_in(anonymous, PASSWORD)) == (429, 429)
+
+
+def test_a_cookie_that_the_server_has_not_signed_is_none(anonymous: Client) -> None:
+    user = User.objects.create_superuser("admin", password=PASSWORD)
+    for number in range(SIGN_IN_FAILURES_MAX):
+        sign_in(anonymous, f"wrong {number}")
+    forged = browser()
+    forged.cookies[DEVICE_COOKIE] = f"{user.pk}-{'a' * 32}:1:signature"
+    assert sign_in(forged, PASSWORD) == 429
+
+
+@pytest.mark.parametrize("name", ["admin", " admin", "admin ", "\uff41dmin", "nobody"])
+def test_a_name_is_counted_however_it_is_written(anonymous: Client, name: str) -> None:
+    User.objects.create_superuser("admin", password=PASSWORD)
+    for number in range(SIGN_IN_FAILURES_MAX - 1):
+        assert sign_in(anonymous, f"wrong {number}", name) == 200
+    assert sign_in(anonymous, "wrong", name.strip()) == 429
+
+
+def test_no_name_that_nobody_has_keeps_a_user_out(anonymous: Client) -> None:
+    """Those tries together cost a few checks; the names that exist do not wait for them."""
+    User.objects.create_superuser("admin", password=PASSWORD)
+    statuses = [sign_in(anonymous, "wrong", f"nobody-{number}") for number in range(20)]
+    assert statuses == [200] * UNKNOWN_BURST + [429] * (20 - UNKNOWN_BURST)
+    assert sign_in(anonymous, PASSWORD) == 302
+
+
+def test_no_more_passwords_than_said_are_checked_at_once(
+    anonymous: Client, guard: SignInGuard
+) -> None:
+    """Who finds no place has not failed, and a browser that is known has its own."""
+    User.objects.create_superuser("admin", password=PASSWORD)
+    known = browser()
+    assert sign_in(known, PASSWORD) == 302
+    sign_out(known)
+    with taken(guard.places):
+        for _ in range(SIGN_IN_FAILURES_MAX + 1):
+            assert sign_in(anonymous, PASSWORD) == 429
+        assert anonymous.get("/login/").status_code == 200
+        assert sign_in(known, PASSWORD) == 302
+    assert sign_in(anonymous, "wrong") == 200
+    assert sign_in(anonymous, PASSWORD) == 302
+
+
+@contextmanager
+def taken(places: Places) -> Iterator[None]:
+    """Take all places for a while."""
+    for _ in range(CHECKS_MAX):
+        assert places.take()
+    try:
+        yield
+    finally:
+        for _ in range(CHECKS_MAX):
+            places.give_back()
+
+
+def test_only_so_many_wait_for_a_place() -> None:
+    places = Places()
+    with taken(places):
+        waiting = [in_thread(places.take) for _ in range(WAITING_MAX * 3)]
+        assert not any(one.result(WAIT_S) for one in waiting)
+    assert places.take()
+
+
+def attempt(number: int = 1, user_id: int | None = 1, device: str | None = None) -> SignIn:
+    """Return a try of one user, or of a name that nobody has, at one of many addresses."""
+    return SignIn(user_id, f"name {number}", f"10.0.0.{number}", device)
+
+
+def test_sixty_at_once_are_no_more_than_the_limit() -> None:
+    """Each is counted before it begins."""
+    throttle = SignInThrottle(5, 300.0, lambda: 7.0)
+
+    def begin() -> bool:
+        try:
+            throttle.begin(attempt())
+        except Busy:
+            return False
+        return True
+
+    begun = [in_thread(begin) for _ in range(60)]
+    assert sum(one.result(WAIT_S) for one in begun) == 5
+
+
+def test_a_failure_counts_for_the_pause_and_a_success_ends_it() -> None:
+    times = [0.0]
+    throttle = SignInThrottle(2, 300.0, lambda: times[0])
+    first = throttle.begin(attempt())
+    throttle.take_back(attempt(), first)
+    throttle.begin(attempt())
+    times[0] = 100.0
+    throttle.begin(attempt())
+    assert throttle.is_over(attempt())
+    throttle.begin(attempt(number=2))
+    throttle.begin(attempt(device="known"))
+    times[0] = 299.0
+    with pytest.raises(Busy):
+        throttle.begin(attempt())
+    times[0] = 300.0
+    throttle.begin(attempt())
+    with pytest.raises(Busy):
+        throttle.begin(attempt())
+    throttle.succeed(attempt())
+    throttle.begin(attempt())
+
+
+def test_the_memory_of_failures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I10: the oldest is forgotten."""
+    monkeypatch.setattr("dashboard.sign_in.SOURCES_MAX", 3)
+    throttle = SignInThrottle(1, 300.0, lambda: 7.0)
+    for number in range(1, 5):
+        throttle.begin(attempt(number))
+    with pytest.raises(Busy):
+        throttle.begin(attempt(4))
+    throttle.begin(attempt(1))
+
+
+@pytest.mark.parametrize(
+    ("sender", "counted"),
+    [
+        ("127.0.0.2", "127.0.0.2"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.1"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_what_a_sender_cannot_choose(sender: str, counted: str) -> None:
+    request = RequestFactory().post("/login/", REMOTE_ADDR=sender, HTTP_X_FORWARDED_FOR="10.9.9.9")
+    assert address_of(request) == counted

@@ -47,7 +47,22 @@ MUTANTS = (
         "if self.outbox is not outbox:\n            raise Deposed\n        return tuple(",
         "if self.outbox is None:\n            raise Deposed\n        return tuple(",
     ),
+    Mutant(
+        "a replica leads a term that the catalog does not know",
+        "if (current.term, current.leader) != (term, leader):",
+        "if current.term > term:",
+    ),
     # Replication
+    Mutant(
+        "a follower takes orders that its leader has not sent",
+        "return self._confirmed == (append.term, append.leader, append.token)",
+        "return self.term == append.term and self.leader == append.leader",
+    ),
+    Mutant(
+        "a leader confirms whatever it is asked",
+        "if outbox is None or (outbox.term, outbox.token) != (term, token):",
+        "if outbox is None or outbox.term != term:",
+    ),
     Mutant(
         "a follower takes orders after a gap",
         "if after.position > head.position:",

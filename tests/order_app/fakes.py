@@ -2,12 +2,15 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import cast
+from uuid import UUID
 
 from bazaar.clock import monotonic_s
 from bazaar.core.digest import chain
-from bazaar.core.failures import Failure, Unreachable
+from bazaar.core.election import Leadership
+from bazaar.core.failures import Failure, Unconfirmed, Unreachable
 from bazaar.core.ledger import Batch, BatchAnswer, LedgerFacts, Page, decide_batch
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append
@@ -22,8 +25,12 @@ from bazaar.core.types import (
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import PendingCall
+from bazaar.runtime import loops
 from tests.core.memory_log import MemoryLog
-from tests.support.histories import STOCK
+from tests.support.histories import STOCK, TOKEN
+
+LEADERS = tuple(map(ReplicaId, range(1, 10)))
+"""Whoever may lead a fake follower."""
 
 
 class NoNetwork:
@@ -68,6 +75,11 @@ class FakeCatalog(CatalogClient):
         return BatchAnswer(
             decision.answers, page_of(self.orders, batch.after, self.page_orders_max)
         )
+
+    def get_leadership(self) -> Leadership:
+        if self.is_away:
+            raise Unreachable
+        return Leadership(self.term, self.leader)
 
     def ledger(self, after: Position, limit: int) -> Page:
         self.pages.append((after, limit))
@@ -114,7 +126,7 @@ class FakePeer(ReplicaClient):
     def __init__(self, me: int) -> None:
         super().__init__(NoNetwork(), NoNetwork(), 1)
         self.memory = MemoryLog()
-        self.machine = Replica(ReplicaId(me), (), self.memory, (Term(0), None), START)
+        self.machine = Replica(ReplicaId(me), LEADERS, self.memory, (Term(0), None), START)
         self.machine.state = ReplicaState.FOLLOWING
         self.appends: list[Append] = []
         self.timeouts_s: list[float] = []
@@ -125,6 +137,9 @@ class FakePeer(ReplicaClient):
         """Whether there is a kept connection to it."""
         self.is_mute = False
         """Whether it takes what is begun and never answers."""
+        self.is_forged = False
+        """Whether it did not send the appends that are sent in its name."""
+        self.asked: list[tuple[Term, UUID]] = []
 
     def append(self, append: Append, timeout_s: float) -> Accepted:
         self.appends.append(append)
@@ -132,7 +147,14 @@ class FakePeer(ReplicaClient):
         self.arrived.release()
         if self.failures:
             raise self.failures.pop(0)
-        return self.machine.append(append)
+        return self._take(append)
+
+    def confirm(self, term: Term, token: UUID, timeout_s: float) -> None:
+        self.asked.append((term, token))
+        if self.failures:
+            raise self.failures.pop(0)
+        if self.is_forged:
+            raise Unconfirmed
 
     def begin_append(self, append: Append) -> PendingCall[Accepted] | None:
         if not self.is_warm:
@@ -148,5 +170,10 @@ class FakePeer(ReplicaClient):
 
     def take(self, page: Page, term: int = 1, leader: int = 1) -> None:
         """Let it have orders from an earlier leadership."""
-        append = Append(Term(term), ReplicaId(leader), page)
-        self.machine.append(replace(append, page=page))
+        self._take(Append(Term(term), ReplicaId(leader), page, TOKEN))
+
+    def _take(self, append: Append) -> Accepted:
+        """Take an append that its leader confirms."""
+        if not self.machine.has_confirmed(append):
+            loops.run(self.machine.confirm(append), lambda _: None, nullcontext())
+        return self.machine.append(append)

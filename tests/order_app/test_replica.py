@@ -18,6 +18,7 @@ from bazaar.core.failures import (
     Unreachable,
 )
 from bazaar.core.replica import ReplicaState
+from bazaar.core.replication import Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term
 from bazaar.settings.env import Limits
 from order_app.replica import ReplicaShell
@@ -25,7 +26,7 @@ from order_app.store import OrderLog
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import in_sync, join, numbers, replicating
-from tests.support.histories import make_order, make_orders, make_trade
+from tests.support.histories import TOKEN, make_order, make_orders, make_page, make_trade
 from tests.support.waits import WAIT_S, in_thread, start_in_turn, wait_until
 
 Peers = dict[ReplicaId, FakePeer]
@@ -102,7 +103,11 @@ def test_a_leader_that_hears_of_a_newer_term_meanwhile_acknowledges_nothing(
     leader: ReplicaShell, catalog: FakeCatalog
 ) -> None:
     """The order is in the ledger; its client repeats the key against the new leader."""
-    catalog.on_place = lambda: leader.take_notice(Term(4), FAR)
+
+    def hear() -> None:
+        leader.append(Append(Term(4), FAR, make_page(0), TOKEN))
+
+    catalog.on_place = hear
     with pytest.raises(Deposed):
         leader.trade(TERM, [make_trade(1)])
     assert len(catalog.orders) == 1

@@ -1,5 +1,7 @@
 """The shell of a replica: it catches up, follows, takes over, and stays out if it is damaged."""
 
+from uuid import UUID
+
 import pytest
 
 from bazaar.core.digest import link
@@ -10,6 +12,7 @@ from bazaar.core.failures import (
     NotLeader,
     NotServing,
     StaleTerm,
+    Unconfirmed,
     UnknownOrder,
     Unreachable,
 )
@@ -23,7 +26,14 @@ from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import numbers
 from tests.support.hearing import Hearing
-from tests.support.histories import make_linked, make_order, make_orders, make_page, make_trade
+from tests.support.histories import (
+    TOKEN,
+    make_linked,
+    make_order,
+    make_orders,
+    make_page,
+    make_trade,
+)
 
 Peers = dict[ReplicaId, FakePeer]
 
@@ -84,11 +94,12 @@ def test_the_highest_term_survives_a_restart(
     leader: ReplicaShell, catalog: FakeCatalog, peers: Peers
 ) -> None:
     """I6: no older leader is followed afterwards."""
+    catalog.term, catalog.leader = Term(9), FAR
     leader.take_notice(Term(9), FAR)
     again = ReplicaShell(ME, catalog, peers, OrderLog(), LIMITS)
     assert (again.machine.term, again.machine.leader) == (9, FAR)
     with pytest.raises(StaleTerm):
-        again.append(Append(Term(8), NEAR, make_page(1)))
+        again.append(Append(Term(8), NEAR, make_page(1), TOKEN))
 
 
 def test_a_new_leader_catches_up_before_it_leads(shell: ReplicaShell, catalog: FakeCatalog) -> None:
@@ -113,45 +124,81 @@ def test_a_chosen_leader_that_cannot_reach_the_ledger_does_not_lead(
 
 def test_a_follower_stores_what_its_leader_sends(shell: ReplicaShell) -> None:
     shell.start()
-    accepted = shell.append(Append(TERM, FAR, make_page(3)))
+    accepted = shell.append(Append(TERM, FAR, make_page(3), TOKEN))
     assert (accepted.last, accepted.digest) == (3, make_page(3).digest)
-    assert shell.append(Append(TERM, FAR, make_page(5, after=2))).last == 5
+    assert shell.append(Append(TERM, FAR, make_page(5, after=2), TOKEN)).last == 5
     assert (numbers(), shell.machine.leader) == ([1, 2, 3, 4, 5], FAR)
 
 
 def test_a_follower_reports_a_gap_and_how_far_it_lags(shell: ReplicaShell) -> None:
     shell.start()
     with pytest.raises(GapFound):
-        shell.append(Append(TERM, FAR, make_page(9, after=5)))
+        shell.append(Append(TERM, FAR, make_page(9, after=5), TOKEN))
     assert shell.lag_orders == 9
     assert shell.lag_ms > 0
-    shell.append(Append(TERM, FAR, make_page(9)))
+    shell.append(Append(TERM, FAR, make_page(9), TOKEN))
     assert (shell.lag_orders, shell.lag_ms) == (0, 0.0)
 
 
 def test_a_follower_takes_nothing_from_an_older_term(shell: ReplicaShell) -> None:
     """I5."""
     shell.start()
-    shell.append(Append(TERM, FAR, make_page(1)))
+    shell.append(Append(TERM, FAR, make_page(1), TOKEN))
     for term, leader in ((Term(2), FAR), (TERM, NEAR)):
         with pytest.raises(StaleTerm):
-            shell.append(Append(term, leader, make_page(2)))
+            shell.append(Append(term, leader, make_page(2), TOKEN))
     assert numbers() == [1]
 
 
+@pytest.mark.parametrize("term", [TERM, Term(TERM + 1), Term(999)])
+def test_a_follower_takes_nothing_that_its_leader_has_not_sent(
+    shell: ReplicaShell, peers: Peers, term: Term
+) -> None:
+    """I8: the leader is asked at its own address; a signature of a member is not enough."""
+    shell.start()
+    shell.append(Append(TERM, FAR, make_page(2), TOKEN))
+    peers[FAR].is_forged = True
+    forged = Append(term, FAR, make_page(4, after=2), UUID(int=1))
+    with pytest.raises(Unconfirmed):
+        shell.append(forged)
+    assert (numbers(), shell.machine.term, shell.lag_orders) == ([1, 2], TERM, 0)
+    assert peers[FAR].asked == [(TERM, TOKEN), (term, UUID(int=1))]
+    shell.append(Append(TERM, FAR, make_page(3, after=2), TOKEN))
+    assert (numbers(), len(peers[FAR].asked)) == ([1, 2, 3], 2)
+
+
+def test_a_leader_takes_nothing_sent_in_its_own_name(leader: ReplicaShell) -> None:
+    """I8, whatever the term: even with its token."""
+    assert leader.machine.outbox is not None
+    for term in (TERM, Term(TERM + 1)):
+        with pytest.raises(Unconfirmed):
+            leader.append(Append(term, ME, make_page(1), leader.machine.outbox.token))
+    assert (numbers(), state_of(leader)) == ([], ReplicaState.LEADING)
+    leader.trade(TERM, [make_trade(1)])
+
+
+def test_a_leader_that_cannot_be_asked_is_asked_again(shell: ReplicaShell, peers: Peers) -> None:
+    shell.start()
+    peers[FAR].failures = [Unreachable()]
+    with pytest.raises(Unreachable):
+        shell.append(Append(TERM, FAR, make_page(1), TOKEN))
+    assert (numbers(), shell.machine.term) == ([], 0)
+    assert shell.append(Append(TERM, FAR, make_page(1), TOKEN)).last == 1
+
+
 def test_a_log_that_differs_from_the_ledger_stays_out(
-    shell: ReplicaShell, catalog: FakeCatalog
+    shell: ReplicaShell, catalog: FakeCatalog, peers: Peers
 ) -> None:
     """I8: whoever is right, it asks the ledger when a leader's orders differ."""
     page = make_page(2, orders=[make_order(1), make_order(2, quantity=9)])
     shell.log.append(tuple(link(START, page.entries)))
-    again = ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
+    again = ReplicaShell(ME, catalog, peers, OrderLog(), LIMITS)
     catalog.requests_lost = [Unreachable()]
     again.start()
     assert again.machine.is_serving
     catalog.orders = make_orders(3)
     with pytest.raises(Diverged):
-        again.append(Append(TERM, FAR, make_page(3)))
+        again.append(Append(TERM, FAR, make_page(3), TOKEN))
     check_out(again)
 
 
@@ -163,27 +210,27 @@ def test_a_leader_whose_log_differs_does_not_corrupt_a_good_follower(
     shell.start()
     page = make_page(3, orders=[make_order(1), make_order(2, quantity=9), make_order(3)])
     with pytest.raises(Diverged):
-        shell.append(Append(TERM, FAR, page))
+        shell.append(Append(TERM, FAR, page, TOKEN))
     assert shell.machine.is_serving
     assert OrderLog().head == make_linked(2)[-1][1]
 
 
 def test_a_log_that_is_longer_than_the_ledger_stays_out(
-    shell: ReplicaShell, catalog: FakeCatalog
+    shell: ReplicaShell, catalog: FakeCatalog, peers: Peers
 ) -> None:
     shell.log.append(make_linked(3))
-    again = ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
+    again = ReplicaShell(ME, catalog, peers, OrderLog(), LIMITS)
     with pytest.raises(Corrupt):
         again.start()
     check_out(again)
 
 
-def test_a_damaged_log_stays_out(shell: ReplicaShell, catalog: FakeCatalog) -> None:
+def test_a_damaged_log_stays_out(shell: ReplicaShell, catalog: FakeCatalog, peers: Peers) -> None:
     """I8: however right its length and its last digest are."""
     catalog.orders = make_orders(3)
     shell.log.append(make_linked(3))
     LogEntry.objects.filter(order_no=2).update(quantity=9)
-    again = ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
+    again = ReplicaShell(ME, catalog, peers, OrderLog(), LIMITS)
     again.start()
     check_out(again)
 
@@ -195,7 +242,7 @@ def check_out(shell: ReplicaShell) -> None:
     with pytest.raises(NotServing):
         shell.look_up(OrderNo(1))
     with pytest.raises(NotServing):
-        shell.append(Append(Term(9), FAR, make_page(3)))
+        shell.append(Append(Term(9), FAR, make_page(3), TOKEN))
     with pytest.raises(NotServing):
         shell.take_notice(Term(9), ME)
     with pytest.raises(NotLeader):
@@ -238,7 +285,7 @@ def test_a_replica_tells_each_change_of_its_state_once(shell: ReplicaShell) -> N
 
 def test_a_leader_tells_that_it_stepped_down_however_it_learns_of_it(leader: ReplicaShell) -> None:
     hearing = Hearing()
-    leader.append(Append(Term(TERM + 1), FAR, make_page(0)))
+    leader.append(Append(Term(TERM + 1), FAR, make_page(0), TOKEN))
     leader.step_down(Term(TERM + 1), FAR)
     assert [(event.phrase, event.fields) for event in hearing.events()] == [
         ("stepped down", {"term": TERM + 1, "leader": FAR})
@@ -249,9 +296,9 @@ def test_a_follower_that_was_behind_tells_when_it_has_caught_up(shell: ReplicaSh
     shell.start()
     hearing = Hearing()
     with pytest.raises(GapFound):
-        shell.append(Append(TERM, FAR, make_page(3, after=2)))
+        shell.append(Append(TERM, FAR, make_page(3, after=2), TOKEN))
     assert hearing.phrases() == []
-    shell.append(Append(TERM, FAR, make_page(3)))
-    shell.append(Append(TERM, FAR, make_page(4)))
+    shell.append(Append(TERM, FAR, make_page(3), TOKEN))
+    shell.append(Append(TERM, FAR, make_page(4), TOKEN))
     assert hearing.phrases() == ["caught up"]
     assert hearing.fields("caught up")["last"] == 3

@@ -1,6 +1,7 @@
 """A batch's orders go to the followers from the thread that places it (docs/adr/0023, I3)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -271,10 +272,11 @@ def test_a_deposed_leader_does_not_wait_for_what_it_sent(
     trading = in_thread(lambda: patient.trade(TERM, [make_trade(1)]))
     wait_until(lambda: peers[NEAR].begun and peers[NEAR].begun[0].times_finished)
     if way == "notice":
+        catalog.term, catalog.leader = Term(4), FAR
         patient.take_notice(Term(4), FAR)
     else:
         heartbeat = peers[NEAR].appends[0]
-        patient.append(type(heartbeat)(Term(4), FAR, heartbeat.page))
+        patient.append(replace(heartbeat, term=Term(4), leader=FAR))
     with pytest.raises(Deposed):
         trading.result(WAIT_S)
 

@@ -15,7 +15,7 @@ from order_app.models import LogEntry
 from order_app.replica import ReplicaShell
 from tests.order_app.conftest import FAR, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
-from tests.support.histories import make_linked, make_order, make_page, make_trade
+from tests.support.histories import TOKEN, make_linked, make_order, make_page, make_trade
 from tests.support.listeners import Listener
 
 BOTH = ("bazaar.urls.order", "bazaar.urls.order_control")
@@ -59,6 +59,7 @@ def append_of(count: int, after: int = 0, *, term: int = 4, leader: int = FAR) -
             "digest": page.digest,
             "last": page.last,
         },
+        "token": str(TOKEN),
     }
 
 
@@ -178,8 +179,12 @@ def test_ping_answers_in_the_seeds_words_and_says_who_leads(
 
 
 @pytest.mark.parametrize("urlconf", BOTH)
-def test_leader_answers_and_takes_a_notice(leader: ReplicaShell, urlconf: str) -> None:
+def test_leader_answers_and_takes_a_notice_of_the_catalogs_leader(
+    leader: ReplicaShell, catalog: FakeCatalog, urlconf: str
+) -> None:
     assert get("/leader", urlconf) == (200, {"term": 3, "leader": 2})
+    assert post("/leader", {"term": 4, "leader": 3}, urlconf)[0] == 409
+    catalog.term, catalog.leader = Term(4), FAR
     assert post("/leader", {"term": 4, "leader": 3}, urlconf) == (200, {"term": 4, "leader": 3})
     assert leader.machine.leader == FAR
     assert post("/leader", {"term": 3, "leader": 2}, urlconf)[0] == 409
@@ -217,6 +222,20 @@ def test_sync_refuses_with_its_reason_in_headers(
     reply = Listener(BOTH[1]).call_signed("POST", "/sync", json.dumps(body).encode())
     assert (reply.status, reply.headers["bazaar-failure"]) == (409, failure)
     assert reply.headers[header[0]] == header[1]
+
+
+def test_sync_and_confirm_refuse_what_the_leader_has_not_sent(
+    leader: ReplicaShell, peers: dict[ReplicaId, FakePeer]
+) -> None:
+    peers[FAR].is_forged = True
+    status, answer = post("/sync", append_of(3))
+    assert (status, "has not sent this append" in answer["error"]["message"]) == (409, True)
+    assert (leader.machine.term, leader.machine.last) == (3, 0)
+    assert leader.machine.outbox is not None
+    real, forged = leader.machine.outbox.token, UUID(int=1)
+    assert post("/confirm", {"term": 3, "token": str(real)}, BOTH[1]) == (200, {"done": True})
+    for term, token in ((3, forged), (4, real), (2, real)):
+        assert post("/confirm", {"term": term, "token": str(token)}, BOTH[1])[0] == 409
 
 
 def test_log_answers_a_page(shell: ReplicaShell) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from typing import Any, cast
+from uuid import UUID
 
 from bazaar.core.election import Leadership, Ping
 from bazaar.core.flow import (
+    AskLeader,
     ClaimLeadership,
     PingReplica,
     PlaceBatch,
+    ReadLeadership,
     ReadLedger,
     ReadPeerLog,
     SendTrades,
@@ -40,6 +43,10 @@ class LedgerCalls(CatalogClient):
     def ledger(self, after: Position, limit: int) -> Page:
         page: Page = self._call(ReadLedger(after))
         return page
+
+    def get_leadership(self) -> Leadership:
+        leadership: Leadership = self._call(ReadLeadership())
+        return leadership
 
     def claim(self, term: Term, leader: ReplicaId) -> Leadership:
         leadership: Leadership = self._call(ClaimLeadership(term, leader))
@@ -74,6 +81,9 @@ class PeerCalls(ReplicaClient):
     def append(self, append: Append, timeout_s: float) -> Accepted:
         accepted: Accepted = self._tasks.call(self._target, append, timeout_s)
         return accepted
+
+    def confirm(self, term: Term, token: UUID, timeout_s: float) -> None:
+        self._tasks.call(self._target, AskLeader(self._id, term, token), timeout_s)
 
     def begin_append(self, append: Append) -> PendingCall[Accepted] | None:
         if self._tasks.network.rng.random() > KEPT:

@@ -6,7 +6,7 @@ from functools import partial
 from bazaar.core.digest import link
 from bazaar.core.election import LEADER_PROTECTION_S, Leadership, Ping, claim_term, is_protected
 from bazaar.core.failures import Failure, LeaderAlive, NotReplicated
-from bazaar.core.flow import ClaimLeadership, PingReplica, PlaceBatch, ReadLedger
+from bazaar.core.flow import ClaimLeadership, PingReplica, PlaceBatch, ReadLeadership, ReadLedger
 from bazaar.core.ledger import (
     Batch,
     BatchAnswer,
@@ -74,6 +74,8 @@ class SimCatalog(Process):
             return self._trade(message.batch)
         if isinstance(message, ReadLedger):
             return self._page(message.after)
+        if isinstance(message, ReadLeadership):
+            return self.leadership
         assert isinstance(message, ClaimLeadership)
         return self._claim(message)
 

@@ -1,13 +1,15 @@
 """An order replica: its real shell and replicators, on a disk that is checked at every write."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 
 from bazaar.core.election import Ping
 from bazaar.core.failures import Failure, NotServing, StaleTerm
-from bazaar.core.flow import Effect, PingReplica, ReadPeerLog, SendTrades
+from bazaar.core.flow import AskLeader, Effect, PingReplica, ReadPeerLog, SendTrades
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import Position, ReplicaId, Term, Trade
@@ -39,6 +41,9 @@ class CheckedShell(ReplicaShell):
     """The leadership that was checked last."""
     stale = Term(0)
     """The newest term that the catalog has refused this replica for."""
+
+    def make_token(self) -> UUID:
+        return UUID(int=next(self.process.tokens))
 
     def step_down(self, term: Term, leader: ReplicaId | None) -> None:
         before = self.machine.outbox
@@ -85,6 +90,8 @@ class SimReplica(ThreadedProcess):
         self.id, self.checks = replica_id, checks
         self.limits = msgspec.structs.replace(LIMITS, min_in_sync=in_sync_min)
         self.log = SimLog(checks, self.crash_point)
+        self.tokens = count(replica_id << 32)
+        """One for each leadership, of all lives."""
         self.peers: Mapping[ReplicaId, SimReplica] = {}
         self.catalog: SimCatalog
         self.shell: CheckedShell
@@ -128,20 +135,18 @@ class SimReplica(ThreadedProcess):
         else:
             super().receive(call, message)
 
-    def answer(self, request: object) -> object:
+    def answer(self, request: object) -> object:  # noqa: PLR0911 - one for each message
         match request:
             case Append():
                 return self._append(request)
             case SendTrades(term, _, trades):
                 return self._trade(term, trades)
             case Notice(term, leader):
-                self.shell.take_notice(term, leader)
-                return None
+                return self.shell.take_notice(term, leader)
             case Replicate(position):
-                term = self.machine.term
-                self.shell.replicate(position)
-                self.checks.replicated(term, position, self.log.last)
-                return None
+                return self._replicate(position)
+            case AskLeader(_, term, token):
+                return self.machine.check_token(term, token)
             case LookUp(order_no):
                 return self.shell.look_up(order_no)
             case ReadPeerLog(_, after):
@@ -217,6 +222,11 @@ class SimReplica(ThreadedProcess):
         accepted = self.shell.append(append)
         self.checks.fenced(append.term, durable)
         return accepted
+
+    def _replicate(self, position: Position) -> None:
+        term = self.machine.term
+        self.shell.replicate(position)
+        self.checks.replicated(term, position, self.log.last)
 
     def _trade(self, term: Term, trades: tuple[Trade, ...]) -> object:
         answers = tuple(self.shell.trade(term, trades))

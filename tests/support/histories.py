@@ -29,6 +29,8 @@ STOCK = Stock(
     trade_volume=0,
     version=Version(1),
 )
+TOKEN = UUID(int=29)
+"""Of a leadership, in its appends."""
 
 
 def make_trade(number: int, quantity: int = 1, **changes: Any) -> Trade:
