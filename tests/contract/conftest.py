@@ -17,6 +17,7 @@ from bazaar.protocol.stock_messages import HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import models
+from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.models import Stock
 from frontend_app.leader import LeaderWatch
@@ -69,6 +70,8 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     reader = StockReader(catalog, Node(id=1, port=30001, control_port=30002), limits)
     monkeypatch.setattr(catalog_app.wiring, "lease_table", lambda: lease_table)
     monkeypatch.setattr(catalog_app.wiring, "replicas", lambda: {ME: replica})
+    protection = LeaderProtection({ME: replica}, monotonic_s)
+    monkeypatch.setattr(catalog_app.wiring, "leader_protection", lambda: protection)
     monkeypatch.setattr(order_app.wiring, "replica", lambda: shell)
     monkeypatch.setattr(frontend_app.wiring, "watch", lambda: watch)
     orders = OrderCache(watch, limits, encode_order)
