@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bazaar.cluster.exits import CommandFailed
@@ -65,11 +66,12 @@ def test_the_tables_are_whole(written: Path) -> None:
 
 def test_numbers_are_read_back_and_drawn_again(written: Path, tmp_path: Path) -> None:
     assert folder.read(written) == evaluation()
-    (tmp_path / "results.json").write_bytes((written / "results.json").read_bytes())
+    few = msgspec.structs.replace(evaluation(), outcomes=evaluation().outcomes[:2])
+    (tmp_path / "results.json").write_bytes(msgspec.json.encode(few))
     said: list[str] = []
     assert command.run(options(tmp_path), {}, said.append) == 0
-    assert (tmp_path / "README.md").read_text() == (written / "README.md").read_text()
-    assert len(said) == len(list(tmp_path.iterdir()))
+    assert (tmp_path / "README.md").read_text() == text.render(few)
+    assert len(said) == len(list(tmp_path.iterdir())) > 2
 
 
 def test_an_evaluation_of_nothing_is_a_page_without_claims() -> None:
