@@ -51,6 +51,7 @@ def test_the_page_names_machine_command_and_meaning(written: Path) -> None:
         *("`BAZAAR_CACHE_STOCKS_MAX=50`", "| kill-leader | order-3 | 3.0 s | 0.4 s | 0.42 s | - |"),
     ):
         assert words in " ".join(page.split()), words
+    assert max(len(line) for line in page.splitlines() if line[:1].isalpha()) <= text.LINE_MAX
     assert "{{" not in page
     assert "{%" not in page
     assert "&amp;" not in page
