@@ -8,6 +8,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64  # of connections at once; a client would wait a second for the sixth
+
+
 class FakeFrontEnd:
     """Answers as a front end does; what it has may be changed under the client's eyes."""
 
@@ -20,7 +24,7 @@ class FakeFrontEnd:
         """Failures of trades to come, by stock: 404 and definite."""
         self.broken: set[int] = set()
         """Orders that nobody can tell about: 503."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 

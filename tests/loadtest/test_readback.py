@@ -24,6 +24,7 @@ class FrontEnd(ThreadingHTTPServer):
     """Shows orders; what `said` has for a number comes before what is right."""
 
     daemon_threads = True
+    request_queue_size = 64  # of connections at once; a client would wait a second for the sixth
 
     def __init__(self, files: ClusterFiles) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -60,20 +60,15 @@ def read_effort(options: Mapping[str, Any]) -> Effort:
 
 def complaints(evaluation: Evaluation) -> list[str]:
     """Return expectations that were not met, a sentence each."""
-    broken = [
-        f"{one.step.title}: {finding}"
-        for one in evaluation.outcomes
-        for finding in one.summary.proof or ()
-    ]
     slow = [
         f"p = {p:g}: the median hit is no faster than the median miss."
         for p in evaluation.slow_hits()
     ]
-    return broken + slow
+    return evaluation.findings() + slow
 
 
 def status_of(evaluation: Evaluation) -> int:
     """Return the exit code: a broken promise is worse than a slow cache."""
-    if any(one.summary.proof for one in evaluation.outcomes):
+    if evaluation.findings():
         return exits.INCONSISTENT
     return exits.ERRORS if evaluation.slow_hits() else exits.OK

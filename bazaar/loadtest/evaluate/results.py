@@ -107,6 +107,14 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
             if one.step.name.startswith("p0") and one.step.is_cached is is_cached
         ]
 
+    def findings(self) -> list[str]:
+        """Return what the proofs found, each with the title of its step."""
+        return [
+            f"{one.step.title}: {finding}"
+            for one in self.outcomes
+            for finding in one.summary.proof or ()
+        ]
+
     def slow_hits(self) -> list[float]:
         """Return every p at which the median hit is no faster than the median miss."""
         return [
