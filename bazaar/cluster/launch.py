@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from bazaar.cluster import ports
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
-from bazaar.settings import env
+from bazaar.settings import database_file, env
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node, Role, format_address, process_name
 
@@ -59,12 +59,13 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
 
     Raises SettingsError, PortTaken: it cannot, and the message says why.
     """
-    env.read_limits(environ)
+    env.check(environ)
     node = env.read_node(environ, role)
     env.read_secret(environ)
     name = process_name(role, node.id)
-    if database := DataDir.of(environ).database(name):
-        env.check_writable(database)
+    if path := DataDir.of(environ).database(name):
+        env.check_folder(path.parent)
+        database_file.check(path, role, node.id)
     ports.check_free(name, node)
     return node
 
