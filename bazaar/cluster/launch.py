@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bazaar.cluster import ports
 from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
 from bazaar.settings import database_file, env
 from bazaar.settings.env import SettingsError
@@ -57,7 +58,7 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     """
     Return the node of a role that can be started with this environment.
 
-    Raises SettingsError, PortTaken: it cannot, and the message says why.
+    Raises SettingsError, ClusterError: it cannot, and the message says why.
     """
     env.check(environ)
     node = env.read_node(environ, role)
@@ -71,7 +72,7 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
 
 
 def command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
-    """Return the command line that serves a role. Raises SettingsError, PortTaken."""
+    """Return the command line that serves a role. Raises SettingsError, ClusterError."""
     if server not in SERVERS:
         raise SettingsError(f"{server!r} is not a server; servers are {', '.join(SERVERS)}.")
     node = check(role, environ)
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
         line = command(role, options.server, os.environ)
         os.chdir(env.ROOT)
         os.execv(line[0], line)  # noqa: S606 - no shell is the point
-    except (SettingsError, ports.PortTaken, ParentGone, OSError) as error:
+    except (SettingsError, ClusterError, ParentGone, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
