@@ -1,5 +1,6 @@
 """The data folder of one cluster: its paths and its first files."""
 
+import errno
 import hashlib
 import os
 import secrets
@@ -87,6 +88,11 @@ class DataDir:
 
         A folder that is not there is well. Raises ClusterError.
         """
+        if self.root.exists() and not self.root.is_dir():
+            raise ClusterError(
+                f"There is no cluster in {self.root}: it is no folder. Name another, or move it "
+                "away."
+            )
         _check_folder(self.root, "the data folder")
         _check_folder(self.logs, "the folder of the logs")
         for path in (self.topology_path, self.config_path, self.pid_path, self.lock_path):
@@ -98,17 +104,20 @@ class DataDir:
             raise ClusterError(f"{self.socket_path} is no socket: move it away.")
 
     def make(self) -> None:
-        """Make the folders, for the owner only. Raises ClusterError, SettingsError."""
+        """Make the folders, for the owner only. Raises ClusterError."""
         self.check()
-        env.check_folder(self.root)
-        env.check_folder(self.logs)
         try:
+            for folder in (self.root, self.logs):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
             self.config_path.touch(mode=0o600)
             self.socket_path.parent.mkdir(mode=0o700, exist_ok=True)
             owner = self.socket_path.parent.stat().st_uid
         except OSError as error:
             raise ClusterError(
-                f"BAZAAR_DATA_DIR: {error.filename} is not writable ({error.strerror})."
+                f"BAZAAR_DATA_DIR: {error.filename} is not writable ({error.strerror}) for this "
+                f"user (uid {os.geteuid()})."
             ) from error
         if owner != os.getuid():
             raise ClusterError(f"{self.socket_path.parent} belongs to another user (uid {owner}).")

@@ -234,7 +234,9 @@ def read_secret(environ: Mapping[str, str]) -> bytes:
         secret = path.read_bytes().strip()
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError as error:
-        raise SettingsError(f"BAZAAR_SECRET_FILE: {path} is not there. {init}") from error
+        raise SettingsError(
+            f"BAZAAR_SECRET_FILE: {path} cannot be read ({error.strerror}). {init}"
+        ) from error
     except OSError as error:
         raise SettingsError(
             f"BAZAAR_SECRET_FILE: {path} cannot be read ({error.strerror}). "

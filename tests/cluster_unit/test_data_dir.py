@@ -14,7 +14,6 @@ from bazaar.cluster.data_dir import SOCKET_PATH_BYTES_MAX, DataDir, make_secret
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
 from bazaar.settings import env
-from bazaar.settings.env import SettingsError
 
 
 def mode(path: Path) -> int:
@@ -34,7 +33,7 @@ def test_an_existing_folder_keeps_its_mode(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_named() -> None:
-    with pytest.raises(SettingsError, match=r"BAZAAR_DATA_DIR: the folder /dev/null/x cannot be"):
+    with pytest.raises(ClusterError, match=r"BAZAAR_DATA_DIR: /dev/null/x is not writable"):
         DataDir(Path("/dev/null/x")).make()
 
 
@@ -56,7 +55,6 @@ def replace_by_link(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "replace", "sentence"),
     [
-        ("", replace_by_file, "is the data folder, but a file is there: move it away."),
         ("", replace_by_link, "is the data folder, but a link to /nowhere/at/all"),
         ("logs", replace_by_file, "is the folder of the logs, but a file is there"),
         ("logs", replace_by_link, "is the folder of the logs, but a link to"),
@@ -84,6 +82,14 @@ def test_what_does_not_belong_into_the_folder_is_named_by_every_command(
     assert caught.value.returncode == 2
     assert str(caught.value).startswith(f"{data.root / name} {sentence}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verb", [("status",), ("init",), ("up",), ("down",), ("rebuild", "2")])
+def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    replace_by_file(tmp_path / "data")
+    with pytest.raises(CommandError) as caught:
+        call_command("cluster", *verb, "--data", str(tmp_path / "data"))
+    assert str(caught.value).startswith(f"There is no cluster in {tmp_path / 'data'}: it is no")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -178,7 +178,7 @@ def test_the_secret_is_in_the_data_folder_by_default(secret_file: Path) -> None:
 
 def test_a_missing_secret_is_refused(tmp_path: Path) -> None:
     sentence = refusal_of_secret(tmp_path / "nowhere")
-    assert "is not there" in sentence
+    assert "cannot be read (No such file or directory)" in sentence
     assert "manage.py cluster init" in sentence
 
 
