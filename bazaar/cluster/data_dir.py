@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +95,7 @@ class DataDir:
             )
         _check_folder(self.root, "the data folder")
         _check_folder(self.logs, "the folder of the logs")
-        for path in (self.topology_path, self.config_path, self.pid_path, self.lock_path):
+        for path in self._files():
             if path.is_dir():
                 raise ClusterError(f"{path} is a folder, where a file belongs: move it away.")
             if path.exists() and not os.access(path, os.R_OK):
@@ -103,14 +103,22 @@ class DataDir:
         if self.socket_path.exists() and not self.socket_path.is_socket():
             raise ClusterError(f"{self.socket_path} is no socket: move it away.")
 
+    def _files(self) -> Iterator[Path]:
+        """Yield what must be a file, if it is there."""
+        yield from (self.topology_path, self.config_path, self.pid_path, self.lock_path)
+        yield self.root / "dashboard.password"
+        if self.logs.is_dir():
+            yield from self.logs.iterdir()
+
     def make(self) -> None:
         """Make the folders, for the owner only. Raises ClusterError."""
         self.check()
         try:
             for folder in (self.root, self.logs):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                if not os.access(folder, os.W_OK):
-                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+            for path in (self.root, self.logs, *self._files()):
+                if path.exists() and not os.access(path, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
             self.config_path.touch(mode=0o600)
             self.socket_path.parent.mkdir(mode=0o700, exist_ok=True)
             owner = self.socket_path.parent.stat().st_uid

@@ -10,7 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import msgspec
+
+from bazaar.cluster import ledger_guard
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import role_environment
@@ -20,18 +24,21 @@ from bazaar.settings.typed import FILE_ENDINGS
 from bazaar.topology import Node, Role, Topology, role_of
 
 STOCKS = ("asterix", "sp500")
+STOCKS_DEFAULT = "sp500"
 COMMAND_TIMEOUT_S = 120.0
 
 
 def prepare_all(
-    data: DataDir, topology: Topology, stocks: str, environ: Mapping[str, str]
+    data: DataDir, topology: Topology, stocks: str | None, environ: Mapping[str, str]
 ) -> Iterator[str]:
     """
     Prepare every database side by side, and yield what was done and what failed.
 
     A replica whose database cannot be migrated is only reported: the others can do without it.
-    Raises ClusterError, SettingsError: the catalog or the dashboard cannot be prepared.
+    Raises ClusterError, SettingsError: the catalog or the dashboard cannot be prepared, or the
+    catalog lacks orders that a replica has.
     """
+    ledger_guard.check_files(data, topology)
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
         jobs = [
             (name, pool.submit(prepare, data, name, node, environ, stocks))
@@ -48,13 +55,13 @@ def prepare_all(
 
 
 def prepare(
-    data: DataDir, name: str, node: Node, environ: Mapping[str, str], stocks: str = ""
+    data: DataDir, name: str, node: Node, environ: Mapping[str, str], stocks: str | None = None
 ) -> list[str]:
     """
     Migrate a database and give it its first rows; return what was done.
 
-    stocks: the set that an empty catalog lists. An empty dashboard gets its first user. Raises
-    ClusterError, SettingsError.
+    stocks: the set that an empty catalog lists, if not the default one. An empty dashboard gets its
+    first user. Raises ClusterError, SettingsError.
     """
     path, role = data.database(name), role_of(name)
     assert path is not None, f"{name} has no database"
@@ -64,12 +71,24 @@ def prepare(
         _manage(name, ("migrate", "--verbosity", "0"), variables)
         lines.append(f"{name}: {path} is ready")
     table, command = {
-        Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks)),
+        Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks or STOCKS_DEFAULT)),
         Role.DASHBOARD: ("auth_user", ("make_admin",)),
     }.get(role, ("", ()))
     if command and not database_file.read(path, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
         lines.append(f"{name}: {_manage(name, command, variables)}")
+    elif stocks and role is Role.CATALOG:
+        lines += _describe_stocks(path, stocks)
     return lines
+
+
+def _describe_stocks(path: Path, stocks: str) -> list[str]:
+    """Return what to say when a catalog was to list a set, but lists others already."""
+    listed = {name for (name,) in database_file.read(path, "SELECT name FROM catalog_app_stock")}
+    fixture = msgspec.json.decode((env.ROOT / "fixtures" / f"{stocks}.json").read_bytes())
+    if listed.issuperset(one["fields"]["name"] for one in fixture):
+        return []
+    count = len(listed)
+    return [f"catalog: --stocks {stocks} is for an empty one; this one keeps its {count} stocks."]
 
 
 def delete(data: DataDir, name: str) -> None:

@@ -105,6 +105,18 @@ def test_a_database_that_cannot_be_written_is_named(environ: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize("server", SERVERS)
+def test_a_database_that_was_not_made_is_one_sentence_of_the_servers_worker(
+    environ: dict[str, str], server: str
+) -> None:
+    done = launch(environ, "order", "--id", "2", "--server", server)
+    assert done.returncode != 0
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output
+    assert "BAZAAR_DATA_DIR: the database lacks " in output
+    assert f"cluster rebuild 2 --data {environ['BAZAAR_DATA_DIR']}` makes it ready." in output
+
+
+@pytest.mark.parametrize("server", SERVERS)
 def test_a_server_gets_its_address(environ: dict[str, str], found: Topology, server: str) -> None:
     line = command(Role.CATALOG, server, environ)
     assert line[:2] == [sys.executable, "-m"]

@@ -49,7 +49,7 @@ class Command(OneLineCommand):
         making = CommandParser(add_help=False)
         making.add_argument("--replicas", metavar="N", help="order replicas, 1 to 99 (3)")
         making.add_argument("--front-ends", metavar="N", help="front ends, 1 to 99 (1)")
-        making.add_argument("--stocks", default="sp500", help="asterix or sp500, for a new catalog")
+        making.add_argument("--stocks", help="asterix or sp500, for a new catalog (sp500)")
         verbs.add_parser("init", parents=[data, making], help="make files and databases")
         one = verbs.add_parser("up", parents=[data, making], help="start all, stay, stop all")
         one.add_argument("--server", default="granian", help="granian or gunicorn")
@@ -156,11 +156,12 @@ class Command(OneLineCommand):
 
 
 def _read_options(environ: Mapping[str, str], options: Mapping[str, Any]) -> InitOptions:
+    stocks = options["stocks"]
     return InitOptions(
         DataDir.of(environ),
         _optional("--replicas", options["replicas"]),
         _optional("--front-ends", options["front_ends"]),
-        read_choice("--stocks", options["stocks"], databases.STOCKS),
+        None if stocks is None else read_choice("--stocks", stocks, databases.STOCKS),
         read_choice("--server", options.get("server", "granian"), SERVERS),
         options.get("autorestart", False),
     )
