@@ -189,8 +189,10 @@ def load(path: Path) -> Topology:
     """
     try:
         return parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TopologyError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise TopologyError(f"{path} cannot be read: it is not text in UTF-8") from error
+    except OSError as error:
+        raise TopologyError(f"{path} cannot be read: {error.strerror}") from error
     except TopologyError as error:
         raise TopologyError(f"{path}: {error}") from error
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.apps import apps
 from django.conf import settings
@@ -24,11 +24,15 @@ from whitenoise import WhiteNoise
 from bazaar import clock
 from bazaar.runtime.database import find_missing_migrations
 from bazaar.settings.env import SettingsError
+from bazaar.settings.typed import make_ready
 from bazaar.web import control
 from bazaar.web.router import Router
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
+REFUSED = 2
+GUNICORN_BOOT_ERROR = 3
+"""The status of a worker that gunicorn does not replace."""
 PARENT_CHECK_S = 0.2
 """How often a server's worker looks whether its main process is still there."""
 
@@ -68,9 +72,10 @@ def build() -> Application:
     if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
         raise SettingsError(" ".join(str(fault.msg) for fault in faults))
     if missing := find_missing_migrations():
+        role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
         raise SettingsError(
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
-            f"run `manage.py migrate --settings {os.environ['DJANGO_SETTINGS_MODULE']}`."
+            f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
         )
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
@@ -91,4 +96,15 @@ def build() -> Application:
     return Router(static, endpoints)
 
 
-application = build()
+def _refuse(error: SettingsError) -> NoReturn:
+    """End this process with a sentence; a server that started it does not try again."""
+    sys.stderr.write(f"{error}\n")
+    sys.stderr.flush()
+    # Not an exception: some servers print where it came from, and runserver loads us in a thread.
+    os._exit(GUNICORN_BOOT_ERROR if "gunicorn.arbiter" in sys.modules else REFUSED)
+
+
+try:
+    application = build()
+except SettingsError as _error:
+    _refuse(_error)

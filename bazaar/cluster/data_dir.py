@@ -1,16 +1,18 @@
 """The data folder of one cluster: its paths and its first files."""
 
+import errno
 import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bazaar import topology
 from bazaar.cluster.exits import ClusterError
 from bazaar.settings import env
+from bazaar.settings.typed import manage
 from bazaar.topology import Topology, TopologyError, role_of
 
 SECRET_BYTES = 32
@@ -26,8 +28,14 @@ class DataDir:
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> "DataDir":
-        """Return the folder that BAZAAR_DATA_DIR names, or the default one."""
-        return cls(env.read_data_dir(environ))
+        """
+        Return the folder that BAZAAR_DATA_DIR names, or the default one.
+
+        Raises ClusterError: something else is there, or it may not be read.
+        """
+        data = cls(env.read_data_dir(environ))
+        data.check()
+        return data
 
     @property
     def topology_path(self) -> Path:
@@ -74,18 +82,50 @@ class DataDir:
         """Return the database of one process; front ends have none."""
         return self.root / f"{name}.sqlite3" if role_of(name).has_database else None
 
+    def check(self) -> None:
+        """
+        Check that what is in the folder is what belongs there, and may be read.
+
+        A folder that is not there is well. Raises ClusterError.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise ClusterError(
+                f"There is no cluster in {self.root}: it is no folder. Name another, or move it "
+                "away."
+            )
+        _check_folder(self.root, "the data folder")
+        _check_folder(self.logs, "the folder of the logs")
+        for path in self._files():
+            if path.is_dir():
+                raise ClusterError(f"{path} is a folder, where a file belongs: move it away.")
+            if path.exists() and not os.access(path, os.R_OK):
+                raise ClusterError(f"{path} is not readable for this user (uid {os.geteuid()}).")
+        if self.socket_path.exists() and not self.socket_path.is_socket():
+            raise ClusterError(f"{self.socket_path} is no socket: move it away.")
+
+    def _files(self) -> Iterator[Path]:
+        """Yield what must be a file, if it is there."""
+        yield from (self.topology_path, self.config_path, self.pid_path, self.lock_path)
+        yield self.root / "dashboard.password"
+        if self.logs.is_dir():
+            yield from self.logs.iterdir()
+
     def make(self) -> None:
         """Make the folders, for the owner only. Raises ClusterError."""
+        self.check()
         try:
             for folder in (self.root, self.logs):
-                if not folder.is_dir():
-                    folder.mkdir(mode=0o700, parents=True)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for path in (self.root, self.logs, *self._files()):
+                if path.exists() and not os.access(path, os.W_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
             self.config_path.touch(mode=0o600)
             self.socket_path.parent.mkdir(mode=0o700, exist_ok=True)
             owner = self.socket_path.parent.stat().st_uid
         except OSError as error:
             raise ClusterError(
-                f"BAZAAR_DATA_DIR: {self.root} is not writable ({error.strerror})."
+                f"BAZAAR_DATA_DIR: {error.filename} is not writable ({error.strerror}) for this "
+                f"user (uid {os.geteuid()})."
             ) from error
         if owner != os.getuid():
             raise ClusterError(f"{self.socket_path.parent} belongs to another user (uid {owner}).")
@@ -93,15 +133,31 @@ class DataDir:
     def read_topology(self) -> Topology:
         """Return the description of this folder's cluster. Raises ClusterError."""
         if not self.topology_path.exists():
-            raise ClusterError(f"There is no cluster in {self.root}; `cluster up` makes one.")
+            up = manage("cluster", "up", data=self.root)
+            raise ClusterError(f"There is no cluster in {self.root}; `{up}` makes one.")
         try:
             return topology.load(self.topology_path)
         except TopologyError as error:
-            raise ClusterError(f"{error}.") from error
+            raise ClusterError(
+                f"{error}. Correct it; or move it away, and `cluster up` writes it anew."
+            ) from error
 
     def write_topology(self, found: Topology) -> None:
         """Store a description, whole or not at all."""
         write_whole(self.topology_path, topology.dump(found))
+
+
+def _check_folder(path: Path, what: str) -> None:
+    """Raise ClusterError when something is there that is no folder, or may not be read."""
+    if path.is_symlink() and not path.exists():
+        raise ClusterError(
+            f"{path} is {what}, but a link to {path.readlink()}, which is not there: make that "
+            "folder, or remove the link."
+        )
+    if path.exists() and not path.is_dir():
+        raise ClusterError(f"{path} is {what}, but a file is there: move it away.")
+    if path.exists() and not os.access(path, os.R_OK | os.X_OK):
+        raise ClusterError(f"{path} is {what}, but this user (uid {os.geteuid()}) may not read it.")
 
 
 def write_whole(path: Path, text: str) -> None:

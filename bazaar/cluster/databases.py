@@ -5,98 +5,103 @@ Each takes a process of its own in the settings of its role, side by side, and o
 is to be done: reading the file is a hundred times cheaper than starting Django.
 """
 
-import contextlib
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+
+from bazaar.cluster import ledger_guard
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import role_environment
-from bazaar.settings import env
+from bazaar.settings import database_file, env
+from bazaar.settings.env import SettingsError
+from bazaar.settings.typed import FILE_ENDINGS
 from bazaar.topology import Node, Role, Topology, role_of
 
 STOCKS = ("asterix", "sp500")
+STOCKS_DEFAULT = "sp500"
 COMMAND_TIMEOUT_S = 120.0
 
 
 def prepare_all(
-    data: DataDir, topology: Topology, stocks: str, environ: Mapping[str, str]
+    data: DataDir, topology: Topology, stocks: str | None, environ: Mapping[str, str]
 ) -> Iterator[str]:
     """
     Prepare every database side by side, and yield what was done and what failed.
 
     A replica whose database cannot be migrated is only reported: the others can do without it.
-    Raises ClusterError: the catalog or the dashboard cannot be prepared.
+    Raises ClusterError, SettingsError: the catalog or the dashboard cannot be prepared, or the
+    catalog lacks orders that a replica has.
     """
+    ledger_guard.check_files(data, topology)
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
         jobs = [
-            (name, node, pool.submit(prepare, data, name, node, environ, stocks))
+            (name, pool.submit(prepare, data, name, node, environ, stocks))
             for name, node in topology.nodes()
             if role_of(name).has_database
         ]
-        for name, node, job in jobs:
+        for name, job in jobs:
             try:
                 yield from job.result()
-            except ClusterError as error:
+            except (ClusterError, SettingsError) as error:
                 if role_of(name) is not Role.ORDER:
                     raise
-                yield f"{error} `manage.py cluster rebuild {node.id}` makes it anew."
+                yield str(error)
 
 
 def prepare(
-    data: DataDir, name: str, node: Node, environ: Mapping[str, str], stocks: str = ""
+    data: DataDir, name: str, node: Node, environ: Mapping[str, str], stocks: str | None = None
 ) -> list[str]:
     """
     Migrate a database and give it its first rows; return what was done.
 
-    stocks: the set that an empty catalog lists. An empty dashboard gets its first user. Raises
-    ClusterError.
+    stocks: the set that an empty catalog lists, if not the default one. An empty dashboard gets its
+    first user. Raises ClusterError, SettingsError.
     """
     path, role = data.database(name), role_of(name)
     assert path is not None, f"{name} has no database"
     variables = role_environment(data, name, node, environ)
     lines = []
-    if not _is_migrated(path, role.app):
+    if not database_file.check(path, role, node.id):
         _manage(name, ("migrate", "--verbosity", "0"), variables)
         lines.append(f"{name}: {path} is ready")
     table, command = {
-        Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks)),
+        Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks or STOCKS_DEFAULT)),
         Role.DASHBOARD: ("auth_user", ("make_admin",)),
     }.get(role, ("", ()))
-    if command and (lines or not _read(path, f"SELECT 1 FROM {table} LIMIT 1")):  # noqa: S608
+    if command and not database_file.read(path, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
         lines.append(f"{name}: {_manage(name, command, variables)}")
+    elif stocks and role is Role.CATALOG:
+        lines += _describe_stocks(path, stocks)
     return lines
 
 
+def _describe_stocks(path: Path, stocks: str) -> list[str]:
+    """Return what to say when a catalog was to list a set, but lists others already."""
+    listed = {name for (name,) in database_file.read(path, "SELECT name FROM catalog_app_stock")}
+    fixture = msgspec.json.decode((env.ROOT / "fixtures" / f"{stocks}.json").read_bytes())
+    if listed.issuperset(one["fields"]["name"] for one in fixture):
+        return []
+    count = len(listed)
+    return [f"catalog: --stocks {stocks} is for an empty one; this one keeps its {count} stocks."]
+
+
 def delete(data: DataDir, name: str) -> None:
-    """Delete a database with its journals. Raises ClusterError."""
+    """Delete a database with its journals; move aside what is none. Raises ClusterError."""
     path = data.database(name)
     if path is None:
         raise ClusterError(f"{name} has no database.")
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _is_migrated(path: Path, app: str) -> bool:
-    known = {file.stem for file in (env.ROOT / app / "migrations").glob("[0-9]*.py")}
-    applied = _read(path, "SELECT name FROM django_migrations WHERE app = ?", app)
-    return bool(known) and known <= applied
-
-
-def _read(path: Path, query: str, *values: str) -> set[object]:
-    """Return the first column of an answer; nothing without such a table or database."""
-    if not path.exists():
-        return set()
-    try:
-        with contextlib.closing(sqlite3.connect(path, timeout=1.0)) as connection:
-            return {row[0] for row in connection.execute(query, values)}
-    except sqlite3.Error:
-        return set()
+    for ending in FILE_ENDINGS:
+        file = path.with_name(path.name + ending)
+        if file.is_dir() and not file.is_symlink():
+            file.rename(file.with_name(f"{file.name}.{os.getpid()}.aside"))
+        else:
+            file.unlink(missing_ok=True)
 
 
 def _manage(name: str, arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:

@@ -31,6 +31,10 @@ class ClusterDown(ClusterError):  # noqa: N818 - it is a fact about the world
     """No supervisor answers for this data folder."""
 
 
+class ClusterSilent(ClusterDown):
+    """A supervisor runs, but does not answer: its socket is gone, for instance."""
+
+
 class ClusterStopping(ClusterDown):
     """The supervisor is stopping everything."""
 

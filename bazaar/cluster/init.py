@@ -21,7 +21,7 @@ class InitOptions:
     data: DataDir
     replicas: int | None = None
     front_ends: int | None = None
-    stocks: str = "sp500"
+    stocks: str | None = None
     server: str = "granian"
     is_restarting: bool = False
 

@@ -12,10 +12,11 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from bazaar.cluster import ports
+from bazaar.cluster import ledger_guard, ports
 from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
-from bazaar.settings import env
+from bazaar.settings import database_file, env
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node, Role, format_address, process_name
 
@@ -57,20 +58,25 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     """
     Return the node of a role that can be started with this environment.
 
-    Raises SettingsError, PortTaken: it cannot, and the message says why.
+    Raises SettingsError, ClusterError: it cannot, and the message says why.
     """
-    env.read_limits(environ)
+    env.check(environ)
     node = env.read_node(environ, role)
-    env.read_secret(environ)
-    name = process_name(role, node.id)
-    if database := DataDir.of(environ).database(name):
-        env.check_writable(database)
+    secret = env.read_secret(environ)
+    name, data = process_name(role, node.id), DataDir.of(environ)
+    if path := data.database(name):
+        env.check_folder(path.parent)
+        database_file.check(path, role, node.id)
     ports.check_free(name, node)
+    if role is Role.CATALOG:
+        topology = env.read_topology(environ)
+        ledger_guard.check_files(data, topology)
+        ledger_guard.check_peers(data, topology, secret)
     return node
 
 
 def command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
-    """Return the command line that serves a role. Raises SettingsError, PortTaken."""
+    """Return the command line that serves a role. Raises SettingsError, ClusterError."""
     if server not in SERVERS:
         raise SettingsError(f"{server!r} is not a server; servers are {', '.join(SERVERS)}.")
     node = check(role, environ)
@@ -99,7 +105,7 @@ def main(arguments: Sequence[str]) -> int:
         line = command(role, options.server, os.environ)
         os.chdir(env.ROOT)
         os.execv(line[0], line)  # noqa: S606 - no shell is the point
-    except (SettingsError, ports.PortTaken, ParentGone, OSError) as error:
+    except (SettingsError, ClusterError, ParentGone, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 

@@ -14,6 +14,7 @@ from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor import Supervisor
+from bazaar.settings.typed import manage
 
 STOP_TIMEOUT_S = 10.0
 """For a whole cluster to end; before that, the supervisor kills what does not end by itself."""
@@ -28,13 +29,17 @@ def hold(data: DataDir) -> Iterator[IO[bytes]]:
     """
     supervisor = Supervisor(data)
     with data.lock_path.open("ab") as file:
-        if not _take(file):
-            if supervisor.is_running():
-                raise ClusterError(
-                    f"The cluster of {data.root} is already up (supervisor pid {supervisor.pid()})."
-                )
-            if not (supervisor.is_alive() and wait_until(lambda: _take(file), STOP_TIMEOUT_S)):
-                raise ClusterError(f"Another `cluster` command is at work in {data.root}.")
+        is_taken = _take(file)
+        if not is_taken and not supervisor.is_running() and supervisor.is_alive():
+            is_taken = wait_until(lambda: _take(file), STOP_TIMEOUT_S)
+        if pid := supervisor.find_pid():  # even with the lock: its file may be a new one
+            down = manage("cluster", "down", data=data.root)
+            raise ClusterError(
+                f"The cluster of {data.root} is already up (supervisor pid {pid}); `{down}` stops "
+                "it."
+            )
+        if not is_taken:
+            raise ClusterError(f"Another `cluster` command is at work in {data.root}.")
         yield file
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 import psutil
 
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.exits import ClusterDown
+from bazaar.cluster.exits import ClusterDown, ClusterSilent
 from bazaar.cluster.supervisor import ProcessInfo, Supervisor
 from bazaar.cluster.supervisor_config import cluster_environment
 from bazaar.core.failures import Failure
@@ -38,6 +38,7 @@ class ProcessState(StrEnum):
     STOPPED = "stopped"
     EXITED = "exited"
     FATAL = "fatal"
+    UNKNOWN = "unknown"
 
 
 class Health(StrEnum):
@@ -47,6 +48,7 @@ class Health(StrEnum):
     DEGRADED = "degraded"
     NO_LEADER = "no leader"
     DOWN = "down"
+    SILENT = "running, cannot be asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Snapshot:
 
     processes: tuple[ProcessView, ...]
     is_supervised: bool = True
+    silence: str = ""
+    """Why the supervisor, which runs, cannot be asked."""
 
     @property
     def replicas(self) -> tuple[ProcessView, ...]:
@@ -128,7 +132,7 @@ class Snapshot:
     def health(self) -> Health:
         """The health: healthy only when every process is well and every replica in sync."""
         if not self.is_supervised:
-            return Health.DOWN
+            return Health.SILENT if self.silence else Health.DOWN
         if self.leader is None:
             return Health.NO_LEADER
         is_whole = len(self.in_sync) == len(self.replicas)
@@ -158,12 +162,15 @@ class Observer:
         """Return how all processes are now; without a supervisor everything is stopped."""
         try:
             infos = self.supervisor.processes()
-        except ClusterDown:
-            stopped = tuple(ProcessView(name, node) for name, node in self.nodes.items())
-            return Snapshot(stopped, is_supervised=False)
+        except ClusterDown as down:
+            silence = str(down) if isinstance(down, ClusterSilent) else ""
+            state = ProcessState.UNKNOWN if silence else ProcessState.STOPPED
+            views = tuple(ProcessView(name, node, state) for name, node in self.nodes.items())
+            return Snapshot(views, is_supervised=False, silence=silence)
         with ThreadPoolExecutor(max_workers=THREADS_MAX) as pool:
-            views = pool.map(lambda name: self._view(name, infos.get(name)), self.nodes)
-            return Snapshot(tuple(views))
+            return Snapshot(
+                tuple(pool.map(lambda name: self._view(name, infos.get(name)), self.nodes))
+            )
 
     def view(self, name: str) -> ProcessView:
         """Return how one process is now. Raises ClusterDown."""

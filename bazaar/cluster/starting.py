@@ -52,6 +52,7 @@ class _StartWave:
 
     def __init__(self, observer: Observer, names: Iterable[str]) -> None:
         self._observer, self._data = observer, observer.data
+        self._data.make()  # somebody may have deleted the folder of the logs
         self._log_sizes = {name: logs.size(self._data.log_path(name)) for name in names}
         self._answering: set[str] = set()
         self._failures: list[StartFailed] = []

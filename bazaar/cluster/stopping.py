@@ -9,7 +9,7 @@ import psutil
 
 from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.exits import ClusterDown
+from bazaar.cluster.exits import ClusterDown, ClusterStopping
 from bazaar.cluster.locks import STOP_TIMEOUT_S
 from bazaar.cluster.supervisor import Supervisor
 
@@ -26,14 +26,21 @@ def stop_cluster(data: DataDir, supervisor_pid: int | None = None) -> list[str]:
     supervisor_pid: when it is known; otherwise it is read from the folder.
     """
     supervisor = Supervisor(data)
-    pid = supervisor_pid or read_supervisor_pid(data)
+    pid = supervisor_pid or supervisor.find_pid()
     pids: dict[str, int] = {}
-    with contextlib.suppress(ClusterDown):  # it is down, or another command stops it, too
+    try:
         pids = {info.name: info.pid for info in supervisor.processes().values() if info.pid}
         for group in pids.values():
             resume(group)
         supervisor.stop_all()
         supervisor.shut_down()
+    except ClusterStopping:  # another command stops it, too
+        pass
+    except ClusterDown:  # its socket is gone, say; or it is down itself
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGTERM)
     # Each call makes the supervisor check its processes, which it otherwise does once a second.
     if not wait_until(lambda: not (supervisor.is_alive() or is_alive(pid)), STOP_TIMEOUT_S) and pid:
         for process in tree(pid):
@@ -49,16 +56,6 @@ def end_all(pids: Iterable[int]) -> None:
     if not wait_until(lambda: not any(map(has_group, groups)), FORCE_TIMEOUT_S):
         for pid in groups:
             send(pid, signal.SIGKILL)
-
-
-def read_supervisor_pid(data: DataDir) -> int | None:
-    """Return the pid of the supervisor that runs on this folder, None without one."""
-    try:
-        pid = int(data.pid_path.read_text())
-        is_ours = str(data.config_path) in psutil.Process(pid).cmdline()
-    except (OSError, ValueError, psutil.Error):
-        return None
-    return pid if is_ours else None
 
 
 def send(group: int, number: signal.Signals) -> bool:

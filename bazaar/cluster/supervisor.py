@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.exits import ClusterDown, ClusterError, ClusterStopping
+from bazaar.cluster.exits import ClusterDown, ClusterError, ClusterSilent, ClusterStopping
 from bazaar.cluster.supervisor_config import GROUP
+from bazaar.settings.typed import manage
 
 CALL_TIMEOUT_S = 5.0
 _ALREADY_STARTED, _NOT_RUNNING, _SHUTTING_DOWN = 60, 70, 6
 _RUNNING = 1
+_SILENCE = (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError)
+"""What a call ends with when nothing answers."""
 
 
 class ProcessInfo(msgspec.Struct, frozen=True):
@@ -76,19 +80,36 @@ class Supervisor:
     def is_running(self) -> bool:
         """Return whether it answers and is not shutting down."""
         try:
-            return bool(self._call("getState")["statecode"] == _RUNNING)
-        except ClusterDown:
+            return bool(self._ask("getState")["statecode"] == _RUNNING)
+        except (*_SILENCE, ClusterStopping):
             return False
 
     def is_alive(self) -> bool:
         """Return whether it answers at all, even while it shuts down."""
         try:
-            self._call("getState")
+            self._ask("getState")
         except ClusterStopping:
             return True
-        except ClusterDown:
+        except _SILENCE:
             return False
         return True
+
+    def find_pid(self) -> int | None:
+        """Return the pid of the supervisor that runs on this folder, though it be silent."""
+        try:
+            pid = int(self._data.pid_path.read_text())
+        except (OSError, ValueError):
+            pid = 0
+        if self._is_ours(pid):
+            return pid
+        return next(filter(self._is_ours, psutil.pids()), None)
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            line = psutil.Process(pid).cmdline() if pid else []
+        except psutil.Error:
+            return False
+        return "supervisor.supervisord" in line and str(self._data.config_path) in line
 
     def pid(self) -> int:
         """Return its own pid."""
@@ -125,6 +146,24 @@ class Supervisor:
         return True
 
     def _call(self, method: str, *arguments: Any) -> Any:
+        try:
+            return self._ask(method, *arguments)
+        except _SILENCE as error:
+            pid, root = self.find_pid(), self._data.root
+            if pid is None:
+                up = manage("cluster", "up", data=root)
+                message = f"The cluster of {root} is not running; `{up}` starts it."
+                raise ClusterDown(message) from error
+            down = manage("cluster", "down", data=root)
+            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+            raise ClusterSilent(
+                f"The cluster of {root} is running, cannot be asked: its supervisor (pid {pid}) "
+                f"does not answer at {self._data.socket_path} ({reason or error}). `{down}` stops "
+                "it."
+            ) from error
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """Call it. Raises ClusterStopping, and what _SILENCE names when it does not answer."""
         transport = _UnixTransport(self._data.socket_path)
         try:
             with xmlrpc.client.ServerProxy("http://localhost", transport) as proxy:
@@ -133,6 +172,3 @@ class Supervisor:
             if fault.faultCode == _SHUTTING_DOWN:
                 raise ClusterStopping("The cluster is being stopped.") from fault
             raise
-        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
-            message = f"The cluster of {self._data.root} is not running; "
-            raise ClusterDown(f"{message}`manage.py cluster up` starts it.") from error

@@ -53,7 +53,9 @@ def make_status_table(snapshot: Snapshot) -> Table:
 
 
 def describe_health(snapshot: Snapshot) -> str:
-    """Return health, leader and term in one line."""
+    """Return health, leader and term in one line, or why they are not known."""
+    if snapshot.silence:
+        return snapshot.silence
     leader = snapshot.leader.name if snapshot.leader else "nobody"
     return f"{snapshot.health.value}: {leader} leads, term {snapshot.term}"
 

@@ -55,6 +55,11 @@ from bazaar.core.types import (
     Trade,
 )
 
+_LEDGER_SHORT = (
+    "The ledger ends before this log: the catalog was made anew or put back. Put its newest "
+    "database back, and rebuild no replica before."
+)
+
 
 class ReplicaState(StrEnum):
     """What a replica is doing."""
@@ -290,7 +295,7 @@ class Replica:
             self.step_down(stale.term, stale.leader)
             raise Deposed(f"A newer leader was elected. {stale.message}") from stale
         except GapFound as gap:
-            raise self._mark_corrupt(f"The ledger ends before this log. {gap.message}") from gap
+            raise self._mark_corrupt(f"{_LEDGER_SHORT} {gap.message}") from gap
         try:
             yield from self._take_all(answer.page)
         except Failure as failure:
@@ -308,7 +313,7 @@ class Replica:
         try:
             page: Page = yield ReadLedger(self.last)
         except GapFound as gap:
-            raise self._mark_corrupt(f"The ledger ends before this log. {gap.message}") from gap
+            raise self._mark_corrupt(f"{_LEDGER_SHORT} {gap.message}") from gap
         yield from self._take(page)
         return page
 

@@ -44,8 +44,9 @@ class OneLineCommand(BaseCommand):
             _forget_output()
             return
         except OSError as error:  # a full disk behind our output, for instance
-            _forget_output()
-            raise CommandError(f"{error}.", returncode=ERRORS) from error
+            if error.filename is None:
+                _forget_output()
+            raise CommandError(describe(error), returncode=ERRORS) from error
         except KeyboardInterrupt:
             status = INTERRUPTED
         if status:
@@ -58,6 +59,13 @@ class OneLineCommand(BaseCommand):
     def run(self, options: dict[str, Any]) -> int:
         """Do it; return the exit status. Raises CommandFailed, SettingsError."""
         raise NotImplementedError
+
+
+def describe(error: OSError) -> str:
+    """Return what the system refuses as a sentence that names the file."""
+    if error.filename is None:
+        return f"{error.strerror or error}."
+    return f"{error.filename}: {error.strerror}."
 
 
 def _forget_output() -> None:

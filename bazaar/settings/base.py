@@ -5,12 +5,12 @@ A role's module adds what only it has. Nothing else in the project reads the env
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
-from bazaar.settings import env
-from bazaar.topology import Role, format_host
+from bazaar.settings import database_file, env
+from bazaar.topology import Node, Role, format_host, process_name
 
+env.check(os.environ)
 BASE_DIR = env.ROOT
 BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
 BAZAAR_LIMITS = env.read_limits(os.environ)
@@ -23,7 +23,7 @@ DEBUG = False
 ALLOWED_HOSTS = sorted(
     {"localhost", "127.0.0.1", "[::1]"}
     | {format_host(node.host) for _, node in BAZAAR_TOPOLOGY.nodes()}
-    | set(filter(None, os.environ.get("BAZAAR_ALLOWED_HOSTS", "").split(",")))
+    | env.read_allowed_hosts(os.environ)
 )
 INSTALLED_APPS = ["bazaar.apps.BazaarConfig", "rest_framework", "django.contrib.staticfiles"]
 MIDDLEWARE: list[str] = []
@@ -59,9 +59,11 @@ LOGGING = {
 }
 
 
-def sqlite(path: Path) -> dict[str, dict[str, Any]]:
+def sqlite(role: Role, node: Node) -> dict[str, dict[str, Any]]:
     """Return the default database of a role: SQLite that survives a power cut."""
-    env.check_writable(path)
+    path = BAZAAR_DATA_DIR / f"{process_name(role, node.id)}.sqlite3"
+    env.check_folder(path.parent)
+    database_file.check(path, role, node.id)
     return {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",

@@ -10,7 +10,7 @@ from bazaar.settings.admin import (
     ADMIN_TEMPLATES,
 )
 from bazaar.settings.base import *  # noqa: F403
-from bazaar.settings.base import BAZAAR_DATA_DIR, INSTALLED_APPS, sqlite
+from bazaar.settings.base import INSTALLED_APPS, sqlite
 from bazaar.topology import Role
 
 BAZAAR_ROLE = Role.DASHBOARD
@@ -20,7 +20,7 @@ SECRET_KEY = env.derive(BAZAAR_SECRET, BAZAAR_ROLE)
 INSTALLED_APPS = [*ADMIN_APPS, *INSTALLED_APPS]
 MIDDLEWARE = ADMIN_MIDDLEWARE
 TEMPLATES = ADMIN_TEMPLATES
-DATABASES = sqlite(BAZAAR_DATA_DIR / f"{BAZAAR_ROLE}.sqlite3")
+DATABASES = sqlite(BAZAAR_ROLE, BAZAAR_NODE)
 ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_WIRING = "dashboard.wiring"
 BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")

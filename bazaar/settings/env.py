@@ -5,10 +5,12 @@ Every wrong value stops the process with one sentence that names the variable. T
 none of Django's machinery, so the launcher can check a role before it starts a server.
 """
 
+import difflib
 import hashlib
 import hmac
 import math
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +20,22 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 from bazaar import topology
+from bazaar.settings import typed
 from bazaar.topology import Node, Role, Topology
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = typed.ROOT
 SECRET_BYTES_MIN = 32
 PREFIX = "BAZAAR_"
+FLAGS = ("BAZAAR_FAULT_BUTTONS", "BAZAAR_HTTPS")
+OTHERS = (
+    *("BAZAAR_DATA_DIR", "BAZAAR_CLUSTER", "BAZAAR_SECRET_FILE"),
+    *("BAZAAR_REPLICA_ID", "BAZAAR_FRONT_END_ID", "BAZAAR_ALLOWED_HOSTS"),
+)
+INTERNAL = ("BAZAAR_SOCKET", "BAZAAR_PYTHON", "BAZAAR_PARENT_PID")
+"""What `cluster up` sets for the supervisor and for what that starts."""
+TESTS_PREFIX = "BAZAAR_TEST_"
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_ALLOWED_HOST = re.compile(r"\.?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*|\[[0-9A-Fa-f:.]+\]|\*")
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -78,6 +91,26 @@ def variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
+def check(environ: Mapping[str, str]) -> None:
+    """
+    Check all that every role and every command reads alike.
+
+    Raises SettingsError: a wrong limit or flag, or a variable that nothing reads.
+    """
+    known = {*FLAGS, *OTHERS, *INTERNAL, *map(variable, Limits.__struct_fields__)}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(TESTS_PREFIX):
+            near = difflib.get_close_matches(name, known.difference(INTERNAL), 1)
+            meant = f"Did you mean {near[0]}? " if near else ""
+            raise SettingsError(
+                f"{name} is no variable of the bazaar. {meant}docs/CONFIGURATION.md lists them all."
+            )
+    read_limits(environ)
+    read_allowed_hosts(environ)
+    for name in FLAGS:
+        read_flag(environ, name)
+
+
 def read_limits(environ: Mapping[str, str]) -> Limits:
     """Return the limits, changed by BAZAAR_... variables. Raises SettingsError."""
     values = {}
@@ -100,7 +133,9 @@ def _convert(name: str, text: str, kind: Any) -> Any:
     try:
         value = msgspec.convert(text, type=kind, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{name}={text!r} is not usable: {error}.") from error
+        wanted = "a number of seconds, such as 2" if name.endswith("_S") else "a whole number"
+        reason = f"it must be {wanted}, without a unit" if "got `str`" in str(error) else error
+        raise SettingsError(f"{name}={text!r} is not usable: {reason}.") from error
     if isinstance(value, float) and not math.isfinite(value):
         raise SettingsError(f"{name}={text!r} is not usable: it must be a finite number.")
     return value
@@ -128,11 +163,25 @@ def read_topology(environ: Mapping[str, str]) -> Topology:
 
 
 def read_flag(environ: Mapping[str, str], name: str) -> bool:
-    """Return a variable that is 0 (the default) or 1. Raises SettingsError."""
+    """Return a variable that is 0 (the default) or 1, or says so. Raises SettingsError."""
     text = environ.get(name) or "0"
-    if text not in ("0", "1"):
-        raise SettingsError(f"{name}={text!r} is neither 0 nor 1.")
-    return text == "1"
+    if text.lower() not in (*_YES, *_NO):
+        raise SettingsError(
+            f"{name}={text!r} is neither 1 ({', '.join(_YES[1:])}) nor 0 ({', '.join(_NO[1:])})."
+        )
+    return text.lower() in _YES
+
+
+def read_allowed_hosts(environ: Mapping[str, str]) -> set[str]:
+    """Return the further hosts that clients may use. Raises SettingsError."""
+    text = environ.get("BAZAAR_ALLOWED_HOSTS", "")
+    found = {host.strip() for host in text.split(",")} - {""}
+    if wrong := sorted(host for host in found if not _ALLOWED_HOST.fullmatch(host)):
+        raise SettingsError(
+            f"BAZAAR_ALLOWED_HOSTS: {wrong[0]!r} is no host name. Give names without scheme and "
+            "port, with commas between: bazaar.example.com,10.0.0.5."
+        )
+    return found
 
 
 def read_id(environ: Mapping[str, str], name: str, default: str | None = None) -> int:
@@ -180,18 +229,23 @@ def secret_path(environ: Mapping[str, str]) -> Path:
 def read_secret(environ: Mapping[str, str]) -> bytes:
     """Return the secret. Raises SettingsError: missing, short or open to others."""
     path = secret_path(environ)
+    init = f"`{typed.manage('cluster', 'init', data=read_data_dir(environ))}` makes one."
     try:
         secret = path.read_bytes().strip()
         mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise SettingsError(
+            f"BAZAAR_SECRET_FILE: {path} cannot be read ({error.strerror}). {init}"
+        ) from error
     except OSError as error:
         raise SettingsError(
             f"BAZAAR_SECRET_FILE: {path} cannot be read ({error.strerror}). "
-            "`manage.py cluster init` makes one."
+            "Run as its owner, or move away what is in its place."
         ) from error
     if len(secret) < SECRET_BYTES_MIN:
         raise SettingsError(
             f"BAZAAR_SECRET_FILE: {path} holds {len(secret)} bytes; "
-            f"at least {SECRET_BYTES_MIN} are needed. Delete it and run `manage.py cluster init`."
+            f"at least {SECRET_BYTES_MIN} are needed. Delete it, then {init}"
         )
     if mode & 0o077:
         raise SettingsError(
@@ -205,15 +259,17 @@ def derive(secret: bytes, purpose: str) -> str:
     return hmac.new(secret, purpose.encode(), hashlib.sha256).hexdigest()
 
 
-def check_writable(path: Path, name: str = "BAZAAR_DATA_DIR") -> None:
-    """Raise SettingsError unless a database can be stored at `path`."""
-    folder = path.parent
+def check_folder(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
+    """Make a folder for databases. Raises SettingsError: it is not one, or not ours to use."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        is_writable = os.access(folder, os.W_OK | os.X_OK) and (
-            not path.exists() or (path.is_file() and os.access(path, os.R_OK | os.W_OK))
-        )
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"{name}: {folder} cannot be used ({error.strerror}).") from error
-    if not is_writable:
-        raise SettingsError(f"{name}: the database {path} is not writable.")
+        if not folder.is_dir():
+            raise SettingsError(
+                f"{name}: the folder {folder} cannot be made ({error.strerror})."
+            ) from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise SettingsError(
+            f"{name}: the folder {folder} is not readable and writable for this user "
+            f"(uid {os.geteuid()}). Run as its owner, or name another folder."
+        )

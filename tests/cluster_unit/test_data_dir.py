@@ -1,9 +1,13 @@
 """The data folder is private, and what is in it is made once and whole."""
 
+import os
+import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from bazaar import topology
 from bazaar.cluster.data_dir import SOCKET_PATH_BYTES_MAX, DataDir, make_secret
@@ -31,6 +35,90 @@ def test_an_existing_folder_keeps_its_mode(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named() -> None:
     with pytest.raises(ClusterError, match=r"BAZAAR_DATA_DIR: /dev/null/x is not writable"):
         DataDir(Path("/dev/null/x")).make()
+
+
+def replace_by_file(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    path.write_text("")
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def replace_by_link(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    path.symlink_to("/nowhere/at/all")
+
+
+@pytest.mark.parametrize(
+    ("name", "replace", "sentence"),
+    [
+        ("", replace_by_link, "is the data folder, but a link to /nowhere/at/all"),
+        ("logs", replace_by_file, "is the folder of the logs, but a file is there"),
+        ("logs", replace_by_link, "is the folder of the logs, but a link to"),
+        ("cluster.toml", replace_by_folder, "is a folder, where a file belongs: move it away."),
+        ("cluster.lock", replace_by_folder, "is a folder, where a file belongs: move it away."),
+        ("supervisord.conf", replace_by_folder, "is a folder, where a file belongs"),
+        ("dashboard.password", replace_by_folder, "is a folder, where a file belongs"),
+        ("logs/order-2.log", replace_by_folder, "is a folder, where a file belongs"),
+        ("logs/supervisord.log", replace_by_folder, "is a folder, where a file belongs"),
+        ("supervisord.pid", replace_by_folder, "is a folder, where a file belongs"),
+        ("supervisor.sock", replace_by_folder, "is no socket: move it away."),
+        ("supervisor.sock", replace_by_file, "is no socket: move it away."),
+    ],
+)
+@pytest.mark.parametrize("verb", [("status",), ("init",), ("up",), ("down",), ("rebuild", "2")])
+def test_what_does_not_belong_into_the_folder_is_named_by_every_command(
+    tmp_path: Path,
+    verb: tuple[str, ...],
+    name: str,
+    replace: Callable[[Path], None],
+    sentence: str,
+) -> None:
+    data = DataDir(tmp_path / "data")
+    data.make()
+    replace(data.root / name)
+    with pytest.raises(CommandError) as caught:
+        call_command("cluster", *verb, "--data", str(data.root))
+    assert caught.value.returncode == 2
+    assert str(caught.value).startswith(f"{data.root / name} {sentence}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verb", [("status",), ("init",), ("up",), ("down",), ("rebuild", "2")])
+def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, ...]) -> None:
+    replace_by_file(tmp_path / "data")
+    with pytest.raises(CommandError) as caught:
+        call_command("cluster", *verb, "--data", str(tmp_path / "data"))
+    assert str(caught.value).startswith(f"There is no cluster in {tmp_path / 'data'}: it is no")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("name", ["", "logs", "cluster.toml"])
+def test_what_this_user_may_not_read_is_named(tmp_path: Path, name: str) -> None:
+    data = DataDir(tmp_path / "data")
+    data.make()
+    data.write_topology(free_topology())
+    for folder in (tmp_path, *tmp_path.parents[:2], *((data.root, data.logs) if name else ())):
+        folder.chmod(0o755)
+    (data.root / name).chmod(0o600)
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.setuid(65534)
+        try:
+            data.check()
+        except ClusterError as error:
+            os.write(writing, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as answer:
+        sentence = answer.read()
+    assert sentence.startswith(str(data.root / name))
+    assert "this user (uid 65534)" in sentence
 
 
 def test_the_secret_is_made_once_and_private(tmp_path: Path) -> None:

@@ -99,9 +99,21 @@ def test_a_missing_a_short_and_an_open_secret_stop_every_role(environ: dict[str,
 def test_a_database_that_cannot_be_written_is_named(environ: dict[str, str]) -> None:
     (Path(environ["BAZAAR_DATA_DIR"]) / "order-1.sqlite3").mkdir()
     environ["BAZAAR_REPLICA_ID"] = "1"
-    with pytest.raises(SettingsError, match=r"order-1\.sqlite3 is not writable"):
+    with pytest.raises(SettingsError, match=r"order-1\.sqlite3 is a folder"):
         command(Role.ORDER, "granian", environ)
     command(Role.FRONT_END, "granian", environ)  # which has none
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_database_that_was_not_made_is_one_sentence_of_the_servers_worker(
+    environ: dict[str, str], server: str
+) -> None:
+    done = launch(environ, "order", "--id", "2", "--server", server)
+    assert done.returncode != 0
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output
+    assert "BAZAAR_DATA_DIR: the database lacks " in output
+    assert f"cluster rebuild 2 --data {environ['BAZAAR_DATA_DIR']}` makes it ready." in output
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -1,6 +1,7 @@
 """The real supervisor, on programs that end at once: no role is needed to see it supervise."""
 
 import contextlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir, make_secret
@@ -16,7 +18,7 @@ from bazaar.cluster.logs import tail
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.snapshot import Health, Observer, ProcessState
 from bazaar.cluster.starting import stages, start
-from bazaar.cluster.stopping import read_supervisor_pid, stop_cluster
+from bazaar.cluster.stopping import stop_cluster
 from bazaar.cluster.supervisor import Supervisor
 from bazaar.cluster.supervisor_config import (
     supervisor_command,
@@ -56,7 +58,7 @@ def test_a_folder_of_any_name_is_supervised(tmp_path: Path, name: str) -> None:
         assert sorted(processes) == sorted(expected)
         assert not any(info.is_up for info in processes.values()), "nothing starts by itself"
         assert data.socket_path.stat().st_mode & 0o777 == 0o700
-        assert read_supervisor_pid(data) == supervisor.pid()
+        assert supervisor.find_pid() == supervisor.pid()
 
 
 def test_a_process_that_does_not_start_is_reported_with_its_log(tmp_path: Path) -> None:
@@ -84,6 +86,52 @@ def test_a_stopped_supervisor_is_down_not_an_error(tmp_path: Path) -> None:
         assert Observer(data, {}).take_snapshot().health is Health.DOWN
         with pytest.raises(ClusterDown, match="cluster up"):
             supervisor.processes()
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        ("supervisor.sock",),
+        ("supervisor.sock", "supervisord.pid"),
+        ("supervisor.sock", "supervisord.pid", "cluster.lock"),
+    ],
+)
+def test_a_supervisor_without_its_socket_runs_cannot_be_asked_and_can_be_stopped(
+    tmp_path: Path, gone: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = DataDir(tmp_path / "data")
+    with supervised(data) as supervisor:
+        pid = supervisor.pid()
+        for name in gone:
+            (data.root / name).unlink(missing_ok=True)
+        options = ("--data", str(data.root))
+        with pytest.raises(SystemExit) as caught:
+            call_command("cluster", "status", *options)
+        assert caught.value.code == 2
+        output = capsys.readouterr().out
+        assert f"is running, cannot be asked: its supervisor (pid {pid})" in output
+        assert f"cluster down --data {data.root}`" in output
+        assert "stopped" not in output
+        for verb in ("start", "kill", "restart", "stop"):
+            with pytest.raises(CommandError, match="is running, cannot be asked"):
+                call_command("cluster", verb, "2", *options)
+        for line in ("up", "init", "rebuild 2"):
+            with pytest.raises(CommandError, match=rf"is already up \(supervisor pid {pid}\)"):
+                call_command("cluster", *line.split(), *options)
+        call_command("cluster", "down", *options)
+        assert capsys.readouterr().out == "stopped the supervisor\n"
+        assert supervisor.find_pid() is None
+        assert Observer(data, {}).take_snapshot().health is Health.DOWN
+
+
+def test_a_process_starts_though_somebody_deleted_the_folder_of_the_logs(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    with supervised(data):
+        found = data.read_topology()
+        shutil.rmtree(data.logs)
+        with socket.create_server(found.replica(2).address):
+            (failure,) = start(Observer(data, {}), ["order-2"])
+        assert "cannot listen" in str(failure), "its log was written"
 
 
 def test_stopping_nothing_is_harmless(tmp_path: Path) -> None:

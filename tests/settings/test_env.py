@@ -1,5 +1,6 @@
 """Role, id, secret, cluster and data folder: whatever is wrong is named and explained."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -205,16 +206,68 @@ def test_secrets_for_other_purposes_differ_from_the_clusters() -> None:
 
 def test_a_data_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingsError, match=r"^BAZAAR_DATA_DIR: .*/file/var cannot be used"):
-        env.check_writable(tmp_path / "file" / "var" / "catalog.sqlite3")
-
-
-def test_a_database_that_is_a_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "catalog.sqlite3").mkdir()
-    with pytest.raises(SettingsError, match=r"^BAZAAR_DATA_DIR: the database .* is not writable"):
-        env.check_writable(tmp_path / "catalog.sqlite3")
+    with pytest.raises(SettingsError, match=r"^BAZAAR_DATA_DIR: the folder .*/file/var cannot be"):
+        env.check_folder(tmp_path / "file" / "var")
 
 
 def test_a_data_folder_is_made_when_it_is_missing(tmp_path: Path) -> None:
-    env.check_writable(tmp_path / "new" / "deeper" / "catalog.sqlite3")
+    env.check_folder(tmp_path / "new" / "deeper")
     assert (tmp_path / "new" / "deeper").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("BAZAAR_LEASES_S", "BAZAAR_LEASE_S"),
+        ("BAZAAR_DATADIR", "BAZAAR_DATA_DIR"),
+        ("BAZAAR_HTTP", "BAZAAR_HTTPS"),
+        ("BAZAAR_DEADLINE", "BAZAAR_DEADLINE_S"),
+        ("BAZAAR_MIN_INSYNC", "BAZAAR_MIN_IN_SYNC"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        env.check({name: "1"})
+    assert str(caught.value) == (
+        f"{name} is no variable of the bazaar. Did you mean {meant}? "
+        "docs/CONFIGURATION.md lists them all."
+    )
+
+
+def test_the_page_of_variables_lists_all_that_are_read() -> None:
+    page = (env.ROOT / "docs" / "CONFIGURATION.md").read_text(encoding="utf-8")
+    limits = [env.variable(name) for name in env.Limits.__struct_fields__]
+    assert {*re.findall(r"^\| `(BAZAAR_\w+)`", page, re.M)} == {*env.FLAGS, *env.OTHERS, *limits}
+
+
+def test_internal_variables_and_those_of_tests_are_known() -> None:
+    env.check(dict.fromkeys((*env.INTERNAL, "BAZAAR_TEST_KILLS"), "x"))
+
+
+@pytest.mark.parametrize("text", ["1", "true", "True", "yes", "YES", "on"])
+def test_a_flag_may_be_set_in_words(text: str) -> None:
+    assert env.read_flag({"BAZAAR_HTTPS": text}, "BAZAAR_HTTPS")
+
+
+@pytest.mark.parametrize("text", ["", "0", "false", "No", "OFF"])
+def test_a_flag_may_be_unset_in_words(text: str) -> None:
+    assert not env.read_flag({"BAZAAR_HTTPS": text}, "BAZAAR_HTTPS")
+
+
+@pytest.mark.parametrize("name", env.FLAGS)
+@pytest.mark.parametrize("text", ["maybe", "2", " 1", "y", "truee"])
+def test_a_flag_that_is_neither_is_refused_in_every_role(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}='{text}' is neither 1"):
+        env.check({name: text})
+
+
+@pytest.mark.parametrize("text", ["http://a.example", "a.example:80", "a b", "a.example/x"])
+def test_an_allowed_host_that_can_never_match_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^BAZAAR_ALLOWED_HOSTS: .* is no host name"):
+        env.check({"BAZAAR_ALLOWED_HOSTS": f"b.example, {text}"})
+
+
+def test_allowed_hosts_are_read_with_spaces_between() -> None:
+    text = "a.example, 10.0.0.5,[::1],.b.example,"
+    found = env.read_allowed_hosts({"BAZAAR_ALLOWED_HOSTS": text})
+    assert found == {"a.example", "10.0.0.5", "[::1]", ".b.example"}

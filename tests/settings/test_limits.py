@@ -39,6 +39,23 @@ def test_what_is_no_sensible_number_is_refused_by_name(name: str, text: str) -> 
     assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r} is not usable")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("BAZAAR_LEASE_S", "2s", "a number of seconds, such as 2"),
+        ("BAZAAR_LEASE_S", "2,5", "a number of seconds, such as 2"),
+        ("BAZAAR_HEARTBEAT_S", "200ms", "a number of seconds, such as 2"),
+        ("BAZAAR_BATCH_TRADES_MAX", "1k", "a whole number"),
+        ("BAZAAR_WORKERS", "two", "a whole number"),
+    ],
+)
+def test_a_number_with_a_unit_is_refused_with_what_it_must_be(
+    name: str, text: str, wanted: str
+) -> None:
+    sentence = f"{name}={text!r} is not usable: it must be {wanted}, without a unit."
+    assert refusal(**{name: text}) == sentence
+
+
 @pytest.mark.parametrize("name", TIMES)
 @pytest.mark.parametrize("text", ["3601", "1_0", "0x1", "\u0661"])
 def test_a_time_has_an_upper_limit_and_plain_digits(name: str, text: str) -> None:

@@ -10,7 +10,7 @@ from bazaar.cluster.arguments import list_urls, read_choice, read_environ
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.prove import audit
-from bazaar.management.one_line import OneLineCommand
+from bazaar.management.one_line import OneLineCommand, describe
 from bazaar.proof.records import HistoryError
 from bazaar.proof.verdict import as_json, lines
 
@@ -50,7 +50,7 @@ class Command(OneLineCommand):
         except HistoryError as error:
             raise CommandFailed(f"--history: {error}") from error
         except OSError as error:
-            raise CommandFailed(f"{error.filename}: {error.strerror}.") from error
+            raise CommandFailed(describe(error)) from error
         for line in (as_json(verdict),) if options["output"] == "json" else lines(verdict):
             self.stdout.write(line)
         return verdict.exit

@@ -17,11 +17,13 @@ from bazaar.cluster.launch import OWNER_ONLY, SERVERS
 from bazaar.cluster.locks import hold, is_held
 from bazaar.cluster.operations import SIGNALS, Cluster
 from bazaar.cluster.snapshot import Health
+from bazaar.cluster.supervisor import Supervisor
 from bazaar.cluster.up import up
 from bazaar.management.one_line import OneLineCommand
 from bazaar.topology import REPLICAS_MAX
 
-_EXIT = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.NO_LEADER: 2, Health.DOWN: 2}
+_EXIT = {Health.HEALTHY: exits.OK, Health.DEGRADED: exits.ERRORS}
+"""Of `status`; of all other states it is 2."""
 _ID = "a process, such as order-3 or catalog; a replica's number; or leader"
 
 WORKERS_MAX = 64
@@ -46,7 +48,7 @@ class Command(OneLineCommand):
         making = CommandParser(add_help=False)
         making.add_argument("--replicas", metavar="N", help="order replicas, 1 to 99 (3)")
         making.add_argument("--front-ends", metavar="N", help="front ends, 1 to 99 (1)")
-        making.add_argument("--stocks", default="sp500", help="asterix or sp500, for a new catalog")
+        making.add_argument("--stocks", help="asterix or sp500, for a new catalog (sp500)")
         verbs.add_parser("init", parents=[data, making], help="make files and databases")
         one = verbs.add_parser("up", parents=[data, making], help="start all, stay, stop all")
         one.add_argument("--server", default="granian", help="granian or gunicorn")
@@ -125,12 +127,12 @@ class Command(OneLineCommand):
         else:
             tables.open_console(self.stdout).print(tables.make_status_table(snapshot))
             self.stdout.write(tables.describe_health(snapshot))
-        return _EXIT[snapshot.health]
+        return _EXIT.get(snapshot.health, exits.USAGE)
 
     def do_down(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         """Stop the cluster."""
         data = DataDir.of(environ)
-        if not is_held(data):
+        if not is_held(data) and Supervisor(data).find_pid() is None:
             if not options["quiet"]:
                 self.stdout.write("nothing is running")
             return
@@ -140,7 +142,12 @@ class Command(OneLineCommand):
 
     def do_logs(self, cluster: Cluster, options: Mapping[str, Any]) -> int:
         """Print the end of a log, and follow it until Ctrl-C."""
-        path = cluster.data.log_path(cluster.resolve(options["id"]))
+        name = cluster.resolve(options["id"])
+        path = cluster.data.log_path(name)
+        if not (path.exists() or options["follow"]):
+            raise exits.ClusterError(
+                f"{name} has no log: {path} is not there. Its start writes one."
+            )
         for line in logs.tail(path, read_whole("--lines", options["lines"], 1, logs.LINES_MAX)):
             self.stdout.write(line)
         with contextlib.suppress(KeyboardInterrupt):
@@ -150,11 +157,12 @@ class Command(OneLineCommand):
 
 
 def _read_options(environ: Mapping[str, str], options: Mapping[str, Any]) -> InitOptions:
+    stocks = options["stocks"]
     return InitOptions(
         DataDir.of(environ),
         _optional("--replicas", options["replicas"]),
         _optional("--front-ends", options["front_ends"]),
-        read_choice("--stocks", options["stocks"], databases.STOCKS),
+        None if stocks is None else read_choice("--stocks", stocks, databases.STOCKS),
         read_choice("--server", options.get("server", "granian"), SERVERS),
         options.get("autorestart", False),
     )

@@ -1,0 +1,50 @@
+"""Commands as a person types them, for sentences that say what to do."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from bazaar.topology import Role
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA_DIR_DEFAULT = ROOT / "var"
+FILE_ENDINGS = ("", "-wal", "-shm", "-journal")
+"""Of a database's file, and of what SQLite puts beside it."""
+
+
+def manage(*words: str, data: Path) -> str:
+    """Return a command of `manage.py` for a data folder, typed anywhere."""
+    line = [sys.executable, str(ROOT / "manage.py"), *words]
+    if data != DATA_DIR_DEFAULT:
+        line += ["--data", str(data)]
+    return shlex.join(line)
+
+
+def make_ready(role: Role, node_id: int, data: Path) -> str:
+    """Return the command for a database that is not there, or lacks migrations."""
+    if role is Role.ORDER:  # init is for clusters that do not run
+        return manage("cluster", "rebuild", str(node_id), data=data)
+    return manage("cluster", "init", data=data)
+
+
+def make_anew(role: Role, node_id: int, data: Path) -> str:
+    """
+    Return the commands that make the database of a process anew.
+
+    A replica copies its orders from the others. Without its catalog's database no order is left, so
+    all that a catalog and its replicas have is moved aside.
+    """
+    if role is Role.ORDER:
+        return make_ready(role, node_id, data)
+    names = ("catalog.sqlite3", "order-") if role is Role.CATALOG else (f"{role}.sqlite3",)
+    found = [name for name in names if any(data.glob(f"{name}*"))]
+    files = " ".join(f"{shlex.quote(str(data / name))}*" for name in found)
+    aside = shlex.quote(str(data / "aside"))
+    return " && ".join(
+        (
+            manage("cluster", "down", data=data),
+            f"mkdir -p {aside}",
+            f"mv {files} {aside}/",
+            manage("cluster", "init", data=data),
+        )
+    )
