@@ -8,7 +8,7 @@ from bazaar.core import types
 from bazaar.core.election import Leadership
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import ReplicaId, Term, Version, tidy
-from bazaar.protocol.stock_messages import StockBody
+from bazaar.protocol.messages import StockBody
 from bazaar.protocol.stored_rows import ListingBody
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.transactions import read

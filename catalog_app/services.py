@@ -24,7 +24,7 @@ from bazaar.core.ledger import (
     reprice,
 )
 from bazaar.core.types import Order, Position, ReplicaId, Term, Trade, TradeType, tidy
-from bazaar.protocol.stock_messages import HolderBody
+from bazaar.protocol.cache_messages import HolderBody
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import write_transaction
 from catalog_app import models, selectors, store, wiring

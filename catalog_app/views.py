@@ -7,8 +7,7 @@ import msgspec
 
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import OrderNo, Position, ReplicaId, Term, TradeType
-from bazaar.protocol import examples, messages
-from bazaar.protocol import stock_messages as stocks
+from bazaar.protocol import cache_messages, examples, messages
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
@@ -56,17 +55,17 @@ def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, A
     return {"message": message}
 
 
-def show_stock(query: examples.NameQuery) -> stocks.StockBody:
+def show_stock(query: examples.NameQuery) -> messages.StockBody:
     """
     Return one stock as it is committed.
 
     GET `?stock_name=` answers `{"name", "price", "quantity", "opening", "issued", "trade_volume",
     "version"}`; 404 when there is no such stock.
     """
-    return stocks.StockBody.from_core(services.read_stock(stock_name=query.stock_name))
+    return messages.StockBody.from_core(services.read_stock(stock_name=query.stock_name))
 
 
-def fill_stock(body: stocks.FillBody) -> stocks.FilledBody:
+def fill_stock(body: cache_messages.FillBody) -> cache_messages.FilledBody:
     """
     Return one stock for the cache of a front end.
 
@@ -75,7 +74,7 @@ def fill_stock(body: stocks.FillBody) -> stocks.FilledBody:
     lease.
     """
     stock, may_keep = services.fill_stock(stock_name=body.stock_name, holder_id=body.holder_id)
-    return stocks.FilledBody(stock=stocks.StockBody.from_core(stock), may_keep=may_keep)
+    return cache_messages.FilledBody(stock=messages.StockBody.from_core(stock), may_keep=may_keep)
 
 
 def place_batch(body: messages.BatchBody) -> messages.BatchAnswerBody:
@@ -118,7 +117,7 @@ def claim_leadership(body: messages.NoticeBody) -> messages.LeadershipBody:
     return messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
 
 
-def change_price(body: stocks.PriceBody) -> stocks.StockBody:
+def change_price(body: messages.PriceBody) -> messages.StockBody:
     """
     Change the price of a stock.
 
@@ -128,27 +127,27 @@ def change_price(body: stocks.PriceBody) -> stocks.StockBody:
     """
     price = serializers.check_price(body.price)
     stock = services.change_price(stock_name=body.stock_name, price=price)
-    return stocks.StockBody.from_core(stock)
+    return messages.StockBody.from_core(stock)
 
 
-def register_holder(body: stocks.HolderBody) -> stocks.LeaseBody:
+def register_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Begin the lease of a front end.
 
     POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`. From now on the catalog
     notifies that control port of changes, and waits for it, until the lease is over.
     """
-    return stocks.LeaseBody(lease_s=services.register_holder(holder=body))
+    return cache_messages.LeaseBody(lease_s=services.register_holder(holder=body))
 
 
-def renew_holder(body: stocks.HolderBody) -> stocks.LeaseBody:
+def renew_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Prolong the lease of a front end.
 
     POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`; 404 when there is no lease
     to prolong: its holder empties its cache and registers.
     """
-    return stocks.LeaseBody(lease_s=services.renew_holder(holder_id=body.holder_id))
+    return cache_messages.LeaseBody(lease_s=services.renew_holder(holder_id=body.holder_id))
 
 
 def find_rows(query: examples.FindQuery) -> FoundBody:
@@ -207,7 +206,7 @@ ENDPOINTS = (
     Endpoint("/query", get(query_stock, examples.NameQuery)),
     Endpoint("/trade", post(trade_directly, DirectTrade, _TRADE, shape_failure=shape_failed_trade)),
     Endpoint("/stock", get(show_stock, examples.NameQuery, is_instant=True)),
-    Endpoint("/fill", post(fill_stock, stocks.FillBody, examples.FILL)),
+    Endpoint("/fill", post(fill_stock, cache_messages.FillBody, examples.FILL)),
     Endpoint("/batch", post(place_batch, messages.BatchBody, examples.BATCH)),
     Endpoint("/ledger", get(show_ledger, examples.PageQuery), ports=CONTROL),
     Endpoint(
@@ -216,9 +215,11 @@ ENDPOINTS = (
         post(claim_leadership, messages.NoticeBody, examples.NOTICE),
         ports=CONTROL,
     ),
-    Endpoint("/price", post(change_price, stocks.PriceBody, examples.PRICE), ports=CONTROL),
-    Endpoint("/register", post(register_holder, stocks.HolderBody, examples.HOLD), ports=CONTROL),
-    Endpoint("/renew", post(renew_holder, stocks.HolderBody, examples.HOLD), ports=CONTROL),
+    Endpoint("/price", post(change_price, messages.PriceBody, examples.PRICE), ports=CONTROL),
+    Endpoint(
+        "/register", post(register_holder, cache_messages.HolderBody, examples.HOLD), ports=CONTROL
+    ),
+    Endpoint("/renew", post(renew_holder, cache_messages.HolderBody, examples.HOLD), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),
     Endpoint("/changes", get(list_changes, examples.PageQuery), ports=CONTROL),

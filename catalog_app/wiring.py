@@ -11,9 +11,9 @@ from django.db import connections
 from bazaar import clock
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 from bazaar.core.types import ReplicaId
+from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
-from bazaar.protocol.stock_messages import HolderBody
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.metrics import process_status, summarize_sizes
 from bazaar.topology import Node, format_address

@@ -19,9 +19,9 @@ from bazaar.core.coherence import Lease
 from bazaar.core.failures import Busy, Failure, UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.rate_limiter import RateLimiter
 from bazaar.core.types import Version
+from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import CatalogClient
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
-from bazaar.protocol.stock_messages import HolderBody
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, Waits

@@ -2,7 +2,7 @@
 
 from bazaar.clock import monotonic_s
 from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
-from bazaar.protocol import examples, messages, stock_messages
+from bazaar.protocol import cache_messages, examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.runtime.metrics import BEGAN, operations
 from bazaar.web.endpoint import (
@@ -146,7 +146,7 @@ def remove_stock(query: examples.NameQuery) -> dict[str, str]:
     return {"message": "this stock isn't exist in cache"}
 
 
-def invalidate(body: stock_messages.InvalidateBody) -> messages.DoneBody:
+def invalidate(body: cache_messages.InvalidateBody) -> messages.DoneBody:
     """
     Forget stocks below a version.
 
@@ -212,7 +212,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/invalidate",
-        post(invalidate, stock_messages.InvalidateBody, examples.INVALIDATE, is_instant=True),
+        post(invalidate, cache_messages.InvalidateBody, examples.INVALIDATE, is_instant=True),
         ports=CONTROL,
     ),
     Endpoint("/status", get(status), ports=CONTROL),

@@ -26,7 +26,7 @@ from bazaar.proof.sources import (
     tidy_key,
 )
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
-from bazaar.protocol.stock_messages import StockBody
+from bazaar.protocol.messages import StockBody
 from bazaar.protocol.stored_rows import RowsBody, StoredRow
 from bazaar.topology import Role, Topology, process_name
 

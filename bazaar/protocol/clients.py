@@ -29,7 +29,7 @@ from bazaar.core.types import (
     Trade,
     Version,
 )
-from bazaar.protocol import messages, statuses, stock_messages, stored_rows
+from bazaar.protocol import cache_messages, messages, statuses, stored_rows
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.stored_rows import ChangesBody, FoundBody, ListingBody, RowsBody
@@ -48,7 +48,7 @@ def _prepare_decoders() -> None:
 
     It inspects a type at its first use; many threads at once seem to have crashed it.
     """
-    for module in (messages, statuses, stock_messages, stored_rows):
+    for module in (messages, statuses, cache_messages, stored_rows):
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, messages.Message):
                 msgspec.json.Decoder(kind)
@@ -156,7 +156,7 @@ class CatalogClient(MemberClient):
     def get_stock(self, stock_name: str) -> Stock:
         """Return a stock as committed. Raises UnknownStock (definite)."""
         path = query("/stock", stock_name=stock_name)
-        return self._get(self.served, path, stock_messages.StockBody).to_core()
+        return self._get(self.served, path, messages.StockBody).to_core()
 
     def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
         """
@@ -164,8 +164,8 @@ class CatalogClient(MemberClient):
 
         Raises UnknownStock (definite).
         """
-        body = stock_messages.FillBody(stock_name=stock_name, holder_id=holder_id)
-        filled = self._post(self.served, "/fill", body, stock_messages.FilledBody)
+        body = cache_messages.FillBody(stock_name=stock_name, holder_id=holder_id)
+        filled = self._post(self.served, "/fill", body, cache_messages.FilledBody)
         return filled.stock.to_core(), filled.may_keep
 
     def place(self, batch: Batch) -> BatchAnswer:
@@ -221,20 +221,20 @@ class CatalogClient(MemberClient):
 
         Raises UnknownStock (definite).
         """
-        body = stock_messages.PriceBody(stock_name=stock_name, price=price)
-        return self._post(self.control, "/price", body, stock_messages.StockBody).to_core()
+        body = messages.PriceBody(stock_name=stock_name, price=price)
+        return self._post(self.control, "/price", body, messages.StockBody).to_core()
 
-    def register(self, holder: stock_messages.HolderBody) -> float:
+    def register(self, holder: cache_messages.HolderBody) -> float:
         """Begin a lease and return its length in seconds; the cache must be empty by now."""
-        return self._post(self.control, "/register", holder, stock_messages.LeaseBody).lease_s
+        return self._post(self.control, "/register", holder, cache_messages.LeaseBody).lease_s
 
-    def renew(self, holder: stock_messages.HolderBody) -> float:
+    def renew(self, holder: cache_messages.HolderBody) -> float:
         """
         Prolong a lease and return its length in seconds.
 
         Raises UnknownHolder (definite).
         """
-        return self._post(self.control, "/renew", holder, stock_messages.LeaseBody).lease_s
+        return self._post(self.control, "/renew", holder, cache_messages.LeaseBody).lease_s
 
     def status(self) -> statuses.CatalogStatus:
         """Return the status of the process."""
@@ -340,12 +340,12 @@ class FrontEndClient(MemberClient):
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
         """Make the front end forget stocks below a version."""
-        body = stock_messages.InvalidateBody.from_core(changes)
+        body = cache_messages.InvalidateBody.from_core(changes)
         self._post(self.control, "/invalidate", body, messages.DoneBody, timeout_s)
 
     def begin_invalidate(self, changes: Sequence[Change]) -> PendingCall[None] | None:
         """Begin an `invalidate`; None without a kept connection."""
-        body = stock_messages.InvalidateBody.from_core(changes)
+        body = cache_messages.InvalidateBody.from_core(changes)
         return self._begin(self.control, "/invalidate", body, _read_done)
 
     def remove(self, stock_name: str) -> None:

@@ -29,6 +29,7 @@ from bazaar.core.types import (
     OrderNo,
     Position,
     ReplicaId,
+    Stock,
     StockChange,
     Term,
     Trade,
@@ -346,6 +347,54 @@ class PingBody(Struct, frozen=True, kw_only=True):
             is_leading=self.is_leading,
             reaches_catalog=self.reaches_catalog,
         )
+
+
+class StockBody(Message, frozen=True, kw_only=True):
+    """
+    One stock as readers see it.
+
+    Quantities in shares, price in the stock's currency.
+    """
+
+    name: str
+    price: Decimal
+    quantity: int
+    opening: int
+    issued: int
+    trade_volume: int
+    version: int
+
+    @classmethod
+    def from_core(cls, stock: Stock) -> Self:
+        """Pack a stock."""
+        return cls(
+            name=stock.name,
+            price=stock.price,
+            quantity=stock.quantity,
+            opening=stock.opening,
+            issued=stock.issued,
+            trade_volume=stock.trade_volume,
+            version=stock.version,
+        )
+
+    def to_core(self) -> Stock:
+        """Unpack a stock."""
+        return Stock(
+            self.name,
+            self.price,
+            self.quantity,
+            self.opening,
+            self.issued,
+            self.trade_volume,
+            Version(self.version),
+        )
+
+
+class PriceBody(Message, frozen=True, kw_only=True):
+    """Operator to catalog: a stock's new price, in the stock's currency."""
+
+    stock_name: Name
+    price: Decimal
 
 
 class DoneBody(Message, frozen=True, kw_only=True):

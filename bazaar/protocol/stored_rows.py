@@ -7,8 +7,7 @@ are not: keys, names and trade types are whatever text the row has.
 
 from msgspec import Struct
 
-from bazaar.protocol.messages import Message, Place
-from bazaar.protocol.stock_messages import StockBody
+from bazaar.protocol.messages import Message, Place, StockBody
 
 ROWS_MAX = 5000
 """Rows in one message."""

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from bazaar.core.failures import Failure
 from bazaar.core.types import Position, Stock
+from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import CatalogClient, Change
-from bazaar.protocol.stock_messages import HolderBody
 from catalog_app import services
 from catalog_app.lease_table import Clock, HolderClient, LeaseTableShell
 from frontend_app.stocks import StockReader

@@ -13,7 +13,7 @@ import catalog_app.wiring
 from bazaar.core.failures import UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.ledger import Batch
 from bazaar.core.types import Position
-from bazaar.protocol.stock_messages import HolderBody
+from bazaar.protocol.cache_messages import HolderBody
 from catalog_app import selectors, services, store
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration

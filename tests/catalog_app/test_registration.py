@@ -11,7 +11,7 @@ import catalog_app.wiring
 from bazaar.core.failures import Busy, UnknownHolder
 from bazaar.core.ledger import Batch
 from bazaar.core.types import Position
-from bazaar.protocol.stock_messages import HolderBody
+from bazaar.protocol.cache_messages import HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import selectors, services

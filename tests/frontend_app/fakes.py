@@ -16,8 +16,8 @@ from bazaar.core.failures import (
 )
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
+from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.protocol.stock_messages import HolderBody
 from tests.order_app.fakes import NoNetwork
 from tests.support.histories import STOCK
 from tests.support.waits import WAIT_S

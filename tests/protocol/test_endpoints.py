@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bazaar.protocol import endpoints, examples, messages, stock_messages
+from bazaar.protocol import cache_messages, endpoints, examples, messages
 from bazaar.protocol.endpoints import FieldBody, MethodBody, fields_of, fill
 
 EXAMPLES = [value for value in vars(examples).values() if isinstance(value, msgspec.Struct)]
@@ -26,16 +26,16 @@ def test_an_example_that_is_sent_as_it_is_arrives_as_it_is(example: msgspec.Stru
 def test_there_is_an_example_of_every_message_that_is_sent() -> None:
     assert {type(one) for one in EXAMPLES} >= {
         *(
-            stock_messages.FillBody,
+            cache_messages.FillBody,
             messages.BatchBody,
             messages.NoticeBody,
-            stock_messages.PriceBody,
+            messages.PriceBody,
         ),
         *(
-            stock_messages.HolderBody,
+            cache_messages.HolderBody,
             messages.TradesBody,
             messages.AppendBody,
-            stock_messages.InvalidateBody,
+            cache_messages.InvalidateBody,
         ),
     }
 

@@ -13,8 +13,8 @@ import catalog_app.wiring
 from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch, BatchAnswer
 from bazaar.core.types import Order, Stock
+from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import CatalogClient, Change
-from bazaar.protocol.stock_messages import HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import selectors, services

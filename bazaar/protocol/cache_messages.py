@@ -1,62 +1,13 @@
-"""Messages about stocks, leases and caches (docs/PROTOCOL.md)."""
+"""Messages between the catalog and the caches of front ends (docs/PROTOCOL.md)."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
 
 from msgspec import Meta
 
-from bazaar.core.types import Stock, Version
-from bazaar.protocol.messages import TRADES_MAX, Host, Message, Name, Number
-
-
-class StockBody(Message, frozen=True, kw_only=True):
-    """
-    One stock as readers see it.
-
-    Quantities in shares, price in the stock's currency.
-    """
-
-    name: str
-    price: Decimal
-    quantity: int
-    opening: int
-    issued: int
-    trade_volume: int
-    version: int
-
-    @classmethod
-    def from_core(cls, stock: Stock) -> Self:
-        """Pack a stock."""
-        return cls(
-            name=stock.name,
-            price=stock.price,
-            quantity=stock.quantity,
-            opening=stock.opening,
-            issued=stock.issued,
-            trade_volume=stock.trade_volume,
-            version=stock.version,
-        )
-
-    def to_core(self) -> Stock:
-        """Unpack a stock."""
-        return Stock(
-            self.name,
-            self.price,
-            self.quantity,
-            self.opening,
-            self.issued,
-            self.trade_volume,
-            Version(self.version),
-        )
-
-
-class PriceBody(Message, frozen=True, kw_only=True):
-    """Operator to catalog: a stock's new price, in the stock's currency."""
-
-    stock_name: Name
-    price: Decimal
+from bazaar.core.types import Version
+from bazaar.protocol.messages import TRADES_MAX, Host, Message, Name, Number, StockBody
 
 
 class FillBody(Message, frozen=True, kw_only=True):
