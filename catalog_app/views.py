@@ -7,7 +7,7 @@ import msgspec
 
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import OrderNo, ReplicaId, Term, TradeType
-from bazaar.protocol import examples, messages
+from bazaar.protocol import cache_messages, examples, messages
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, FoundBody, ListingBody, RowsBody
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
@@ -65,7 +65,7 @@ def show_stock(query: examples.NameQuery) -> messages.StockBody:
     return messages.StockBody.from_core(services.read_stock(stock_name=query.stock_name))
 
 
-def fill_stock(body: messages.FillBody) -> messages.FilledBody:
+def fill_stock(body: cache_messages.FillBody) -> cache_messages.FilledBody:
     """
     Return one stock for the cache of a front end.
 
@@ -74,7 +74,7 @@ def fill_stock(body: messages.FillBody) -> messages.FilledBody:
     lease.
     """
     stock, may_keep = services.fill_stock(stock_name=body.stock_name, holder_id=body.holder_id)
-    return messages.FilledBody(stock=messages.StockBody.from_core(stock), may_keep=may_keep)
+    return cache_messages.FilledBody(stock=messages.StockBody.from_core(stock), may_keep=may_keep)
 
 
 def place_batch(body: messages.BatchBody) -> messages.BatchAnswerBody:
@@ -97,6 +97,15 @@ def show_ledger(query: examples.PageQuery) -> messages.PageBody:
     """
     limit = min(query.limit, messages.ORDERS_MAX)
     return messages.PageBody.from_core(selectors.LEDGER.page(OrderNo(query.after), limit))
+
+
+def show_last() -> messages.LastBody:
+    """
+    Return the number of the newest order in the ledger.
+
+    GET answers `{"last"}`; 0 before the first.
+    """
+    return messages.LastBody(last=selectors.LEDGER.read_head()[0])
 
 
 def show_leadership() -> messages.LeadershipBody:
@@ -129,24 +138,35 @@ def change_price(body: messages.PriceBody) -> messages.StockBody:
     return messages.StockBody.from_core(stock)
 
 
-def register_holder(body: messages.HolderBody) -> messages.LeaseBody:
+def register_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Begin the lease of a front end.
 
-    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`. From now on the catalog
-    notifies that control port of changes, and waits for it, until the lease is over.
+    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s", "listed"}`. From now on the
+    catalog notifies that control port of changes, and waits for it, until the lease is over.
+    `listed` is the place of the newest stock, see `/names`.
     """
-    return messages.LeaseBody(lease_s=services.register_holder(holder=body))
+    return services.register_holder(holder=body)
 
 
-def renew_holder(body: messages.HolderBody) -> messages.LeaseBody:
+def renew_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Prolong the lease of a front end.
 
-    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`; 404 when there is no lease
-    to prolong: its holder empties its cache and registers.
+    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s", "listed"}`; 404 when there is
+    no lease to prolong: its holder empties its cache and registers.
     """
-    return messages.LeaseBody(lease_s=services.renew_holder(holder_id=body.holder_id))
+    return services.renew_holder(holder_id=body.holder_id)
+
+
+def list_names(query: examples.PageQuery) -> cache_messages.NamesBody:
+    """
+    Return the names of stocks in the order in which they were listed.
+
+    GET `?after=&limit=` answers `{"names", "end"}`, at most 5,000 names after a place. Ask with
+    `after` 0 first, then with the `end` of the page before.
+    """
+    return selectors.list_names(after=query.after, limit=min(query.limit, cache_messages.NAMES_MAX))
 
 
 def find_rows(query: examples.FindQuery) -> FoundBody:
@@ -195,7 +215,8 @@ ENDPOINTS = (
     Endpoint("/query", get(query_stock, examples.NameQuery)),
     Endpoint("/trade", post(trade_directly, DirectTrade, _TRADE, shape_failure=shape_failed_trade)),
     Endpoint("/stock", get(show_stock, examples.NameQuery, is_instant=True)),
-    Endpoint("/fill", post(fill_stock, messages.FillBody, examples.FILL)),
+    Endpoint("/last", get(show_last, is_instant=True)),
+    Endpoint("/fill", post(fill_stock, cache_messages.FillBody, examples.FILL)),
     Endpoint("/batch", post(place_batch, messages.BatchBody, examples.BATCH)),
     Endpoint("/ledger", get(show_ledger, examples.PageQuery), ports=CONTROL),
     Endpoint(
@@ -205,8 +226,11 @@ ENDPOINTS = (
         ports=CONTROL,
     ),
     Endpoint("/price", post(change_price, messages.PriceBody, examples.PRICE), ports=CONTROL),
-    Endpoint("/register", post(register_holder, messages.HolderBody, examples.HOLD), ports=CONTROL),
-    Endpoint("/renew", post(renew_holder, messages.HolderBody, examples.HOLD), ports=CONTROL),
+    Endpoint(
+        "/register", post(register_holder, cache_messages.HolderBody, examples.HOLD), ports=CONTROL
+    ),
+    Endpoint("/renew", post(renew_holder, cache_messages.HolderBody, examples.HOLD), ports=CONTROL),
+    Endpoint("/names", get(list_names, examples.PageQuery), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),
     Endpoint("/stocks", get(list_stocks, examples.PageQuery), ports=CONTROL),

@@ -11,8 +11,8 @@ from django.db import connections
 from bazaar import clock
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 from bazaar.core.types import ReplicaId
+from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
-from bazaar.protocol.messages import HolderBody
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.metrics import process_status, summarize_sizes
@@ -78,14 +78,9 @@ def leader_protection() -> LeaderProtection:
     return LeaderProtection(clients, clock.monotonic_s)
 
 
-def register(holder: HolderBody) -> float:
-    """
-    Begin a lease; return its length in seconds.
-
-    Raises UnknownHolder (definite): this id had its lease.
-    """
+def register(holder: HolderBody) -> None:
+    """Begin a lease. Raises UnknownHolder (definite): this id had its lease."""
     lease_table().register(str(holder.holder_id), _client_of(holder.host, holder.control_port))
-    return lease_table().lease_s
 
 
 def page_orders_max() -> int:

@@ -2,7 +2,7 @@
 
 from bazaar.clock import monotonic_s
 from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
-from bazaar.protocol import examples, messages
+from bazaar.protocol import cache_messages, examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.runtime.metrics import BEGAN, operations
 from bazaar.web.endpoint import (
@@ -61,8 +61,9 @@ def show_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer:
 
 
 def find_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer | None:
-    """Return the answer for a stock in memory, without waiting."""
+    """Return the answer for a stock in memory, or not listed, without waiting."""
     if "HTTP_CACHE_CONTROL" in environ and wants_fresh(environ):
+        wiring.stocks().check_listed(query.stock_name, monotonic_s())
         return None
     hit = wiring.stocks().hit(query.stock_name, monotonic_s())
     if hit is None:
@@ -146,7 +147,7 @@ def remove_stock(query: examples.NameQuery) -> dict[str, str]:
     return {"message": "this stock isn't exist in cache"}
 
 
-def invalidate(body: messages.InvalidateBody) -> messages.DoneBody:
+def invalidate(body: cache_messages.InvalidateBody) -> messages.DoneBody:
     """
     Forget stocks below a version.
 
@@ -212,7 +213,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/invalidate",
-        post(invalidate, messages.InvalidateBody, examples.INVALIDATE, is_instant=True),
+        post(invalidate, cache_messages.InvalidateBody, examples.INVALIDATE, is_instant=True),
         ports=CONTROL,
     ),
     Endpoint("/status", get(status), ports=CONTROL),

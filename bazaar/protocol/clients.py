@@ -20,7 +20,7 @@ from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
-from bazaar.protocol import messages, statuses, stored_rows
+from bazaar.protocol import cache_messages, messages, statuses, stored_rows
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.stored_rows import FoundBody, ListingBody, RowsBody
@@ -39,7 +39,7 @@ def _prepare_decoders() -> None:
 
     It inspects a type at its first use; many threads at once seem to have crashed it.
     """
-    for module in (messages, statuses, stored_rows):
+    for module in (messages, cache_messages, statuses, stored_rows):
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, messages.Message):
                 msgspec.json.Decoder(kind)
@@ -155,8 +155,8 @@ class CatalogClient(MemberClient):
 
         Raises UnknownStock (definite).
         """
-        body = messages.FillBody(stock_name=stock_name, holder_id=holder_id)
-        filled = self._post(self.served, "/fill", body, messages.FilledBody)
+        body = cache_messages.FillBody(stock_name=stock_name, holder_id=holder_id)
+        filled = self._post(self.served, "/fill", body, cache_messages.FilledBody)
         return filled.stock.to_core(), filled.may_keep
 
     def place(self, batch: Batch) -> BatchAnswer:
@@ -175,6 +175,10 @@ class CatalogClient(MemberClient):
         """
         path = query("/ledger", after=after, limit=limit)
         return self._get(self.control, path, messages.PageBody).to_core()
+
+    def last(self, timeout_s: float) -> OrderNo:
+        """Return the newest order of the ledger."""
+        return OrderNo(self._get(self.served, "/last", messages.LastBody, timeout_s).last)
 
     def rows(self, after: OrderNo, limit: int) -> RowsBody:
         """Return the ledger after an order, as it is stored."""
@@ -211,17 +215,19 @@ class CatalogClient(MemberClient):
         body = messages.PriceBody(stock_name=stock_name, price=price)
         return self._post(self.control, "/price", body, messages.StockBody).to_core()
 
-    def register(self, holder: messages.HolderBody) -> float:
-        """Begin a lease and return its length in seconds; the cache must be empty by now."""
-        return self._post(self.control, "/register", holder, messages.LeaseBody).lease_s
+    def names(self, after: int, limit: int) -> cache_messages.NamesBody:
+        """Return the names of the stocks after a place in the listing."""
+        return self._get(
+            self.control, query("/names", after=after, limit=limit), cache_messages.NamesBody
+        )
 
-    def renew(self, holder: messages.HolderBody) -> float:
-        """
-        Prolong a lease and return its length in seconds.
+    def register(self, holder: cache_messages.HolderBody) -> cache_messages.LeaseBody:
+        """Begin a lease; the cache must be empty by now."""
+        return self._post(self.control, "/register", holder, cache_messages.LeaseBody)
 
-        Raises UnknownHolder (definite).
-        """
-        return self._post(self.control, "/renew", holder, messages.LeaseBody).lease_s
+    def renew(self, holder: cache_messages.HolderBody) -> cache_messages.LeaseBody:
+        """Prolong a lease. Raises UnknownHolder (definite)."""
+        return self._post(self.control, "/renew", holder, cache_messages.LeaseBody)
 
     def status(self) -> statuses.CatalogStatus:
         """Return the status of the process."""
@@ -309,12 +315,12 @@ class FrontEndClient(MemberClient):
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
         """Make the front end forget stocks below a version."""
-        body = messages.InvalidateBody.from_core(changes)
+        body = cache_messages.InvalidateBody.from_core(changes)
         self._post(self.control, "/invalidate", body, messages.DoneBody, timeout_s)
 
     def begin_invalidate(self, changes: Sequence[Change]) -> PendingCall[None] | None:
         """Begin an `invalidate`; None without a kept connection."""
-        body = messages.InvalidateBody.from_core(changes)
+        body = cache_messages.InvalidateBody.from_core(changes)
         return self._begin(self.control, "/invalidate", body, _read_done)
 
     def remove(self, stock_name: str) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from bazaar.core.digest import GENESIS
 from bazaar.core.types import TradeType
-from bazaar.protocol import messages
+from bazaar.protocol import cache_messages, messages
 
 STOCK = "3M"
 KEY = UUID("6f1c2e9a-8d34-4b0f-9a57-1e2d3c4b5a69")
@@ -49,12 +49,12 @@ class FindQuery(Struct, frozen=True):
 _TRADE = messages.TradeBody(key=KEY, stock_name=STOCK, trade_type=TradeType.BUY, quantity=1)
 _EMPTY = messages.PageBody(after=0, previous=GENESIS, orders=(), digest=GENESIS, last=0)
 
-FILL = messages.FillBody(stock_name=STOCK, holder_id=HOLDER)
+FILL = cache_messages.FillBody(stock_name=STOCK, holder_id=HOLDER)
 BATCH = messages.BatchBody(term=0, leader=1, after=0, trades=(_TRADE,))
 NOTICE = messages.NoticeBody(term=0, leader=1)
 PRICE = messages.PriceBody(stock_name=STOCK, price=Decimal("100.00"))
-HOLD = messages.HolderBody(holder_id=HOLDER, host="127.0.0.1", control_port=30002)
+HOLD = cache_messages.HolderBody(holder_id=HOLDER, host="127.0.0.1", control_port=30002)
 TRADES = messages.TradesBody(term=0, trades=(_TRADE,))
 APPEND = messages.AppendBody(term=0, leader=1, page=_EMPTY)
-CHANGE = messages.ChangeBody(stock_name=STOCK, version=1)
-INVALIDATE = messages.InvalidateBody(changes=(CHANGE,))
+CHANGE = cache_messages.ChangeBody(stock_name=STOCK, version=1)
+INVALIDATE = cache_messages.InvalidateBody(changes=(CHANGE,))

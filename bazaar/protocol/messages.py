@@ -5,7 +5,6 @@ A body is checked while it is decoded (`msgspec`), so past this module every num
 `from_core` and `to_core` are the only bridges to the core's values.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
@@ -243,6 +242,12 @@ class AcceptedBody(Message, frozen=True, kw_only=True):
         return Accepted(OrderNo(self.last), Digest(self.digest))
 
 
+class LastBody(Message, frozen=True, kw_only=True):
+    """Catalog to front end: how far the ledger has come."""
+
+    last: Place
+
+
 class LeadershipBody(Message, frozen=True, kw_only=True):
     """A term and its leader."""
 
@@ -332,56 +337,6 @@ class PriceBody(Message, frozen=True, kw_only=True):
 
     stock_name: Name
     price: Decimal
-
-
-class FillBody(Message, frozen=True, kw_only=True):
-    """Front end to catalog: request a stock to store it in memory."""
-
-    stock_name: Name
-    holder_id: UUID
-
-
-class FilledBody(Message, frozen=True, kw_only=True):
-    """Catalog to front end: the stock, and what may be done with it."""
-
-    stock: StockBody
-    may_keep: bool
-    """Whether it may be stored and shared; otherwise a change would not reach the holder."""
-
-
-class HolderBody(Message, frozen=True, kw_only=True):
-    """Front end to catalog: register or renew the lease of one process."""
-
-    holder_id: UUID
-    """Of one registration, used once: a lease that begins has a new one."""
-    host: Host
-    control_port: Annotated[int, Meta(ge=1, le=65535)]
-
-
-class LeaseBody(Message, frozen=True, kw_only=True):
-    """Catalog to front end: how long the lease runs from the sending of its request."""
-
-    lease_s: Annotated[float, Meta(gt=0)]
-
-
-class ChangeBody(Message, frozen=True, kw_only=True):
-    """One stock, and the version below which it must be forgotten."""
-
-    stock_name: Name
-    version: Number
-
-
-class InvalidateBody(Message, frozen=True, kw_only=True):
-    """Catalog to holder: forget these stocks before they change."""
-
-    changes: Annotated[tuple[ChangeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
-
-    @classmethod
-    def from_core(cls, changes: Iterable[tuple[str, Version]]) -> Self:
-        """Pack stocks, each with its version."""
-        return cls(
-            changes=tuple(ChangeBody(stock_name=name, version=number) for name, number in changes)
-        )
 
 
 class DoneBody(Message, frozen=True, kw_only=True):

@@ -12,8 +12,8 @@ import order_app.wiring
 from bazaar.clock import monotonic_s, wait
 from bazaar.core.election import Leadership
 from bazaar.core.types import ReplicaId, Term
+from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
-from bazaar.protocol.messages import HolderBody
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import models

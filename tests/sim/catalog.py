@@ -11,6 +11,7 @@ from bazaar.core.ledger import Batch, BatchAnswer, Decision, LedgerFacts, Page, 
 from bazaar.core.types import OrderNo, ReplicaId, Stock, Term
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
+from tests.sim.messages import ReadLast
 from tests.sim.network import Call, Network
 from tests.sim.process import Process
 
@@ -59,6 +60,8 @@ class SimCatalog(Process):
             return self._trade(message.batch)
         if isinstance(message, ReadLedger):
             return self._page(message.after)
+        if isinstance(message, ReadLast):
+            return self.ledger.last
         assert isinstance(message, ClaimLeadership)
         return self._claim(message)
 

@@ -21,6 +21,11 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadLast:
+    """A front end's question for the end of the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Who leads."""
 

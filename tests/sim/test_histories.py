@@ -6,7 +6,7 @@ import pytest
 
 from tests.sim.cluster import SimCluster, run_seed
 
-SEEDS = range(40)
+SEEDS = range(60)
 HAPPENINGS = (
     " crashes",
     " pauses",

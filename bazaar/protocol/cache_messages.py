@@ -1,0 +1,73 @@
+"""Messages between the catalog and the caches of front ends (docs/PROTOCOL.md)."""
+
+from collections.abc import Iterable
+from typing import Annotated, Self
+from uuid import UUID
+
+from msgspec import Meta
+
+from bazaar.core.types import Version
+from bazaar.protocol.messages import TRADES_MAX, Host, Message, Name, Number, Place, StockBody
+
+NAMES_MAX = 5000
+"""Names of stocks in one message."""
+
+
+class FillBody(Message, frozen=True, kw_only=True):
+    """Front end to catalog: request a stock to store it in memory."""
+
+    stock_name: Name
+    holder_id: UUID
+
+
+class FilledBody(Message, frozen=True, kw_only=True):
+    """Catalog to front end: the stock, and what may be done with it."""
+
+    stock: StockBody
+    may_keep: bool
+    """Whether it may be stored and shared; otherwise a change would not reach the holder."""
+
+
+class HolderBody(Message, frozen=True, kw_only=True):
+    """Front end to catalog: register or renew the lease of one process."""
+
+    holder_id: UUID
+    """Of one registration, used once: a lease that begins has a new one."""
+    host: Host
+    control_port: Annotated[int, Meta(ge=1, le=65535)]
+
+
+class LeaseBody(Message, frozen=True, kw_only=True):
+    """Catalog to front end: how long the lease runs from the sending of its request."""
+
+    lease_s: Annotated[float, Meta(gt=0)]
+    listed: Place = 0
+    """The place of the newest stock in the listing; 0: there is none."""
+
+
+class NamesBody(Message, frozen=True, kw_only=True):
+    """Catalog to front end: names of stocks in the order of their listing."""
+
+    names: Annotated[tuple[Name, ...], Meta(max_length=NAMES_MAX)]
+    end: Place
+    """The place of the last one, where the next page begins; unchanged at the end."""
+
+
+class ChangeBody(Message, frozen=True, kw_only=True):
+    """One stock, and the version below which it must be forgotten."""
+
+    stock_name: Name
+    version: Number
+
+
+class InvalidateBody(Message, frozen=True, kw_only=True):
+    """Catalog to holder: forget these stocks before they change."""
+
+    changes: Annotated[tuple[ChangeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
+
+    @classmethod
+    def from_core(cls, changes: Iterable[tuple[str, Version]]) -> Self:
+        """Pack stocks, each with its version."""
+        return cls(
+            changes=tuple(ChangeBody(stock_name=name, version=number) for name, number in changes)
+        )
