@@ -15,6 +15,7 @@ from typing import Protocol
 
 from bazaar.core.coherence import LeaseTable
 from bazaar.core.failures import Failure
+from bazaar.core.types import VERSION_FIRST
 from bazaar.protocol import signing
 from bazaar.protocol.clients import Change
 from bazaar.runtime.metrics import events
@@ -142,11 +143,6 @@ class LeaseTableShell:
         with self._lock:
             return self.table.subscribe(holder_id, stock_name)
 
-    def unsubscribe(self, holder_id: str, stock_name: str) -> None:
-        """Note that a holder does not store a stock after all."""
-        with self._lock:
-            self.table.unsubscribe(holder_id, stock_name)
-
     def list_holders(self) -> tuple[str, ...]:
         """Return the holders whose lease may still run; drop the others."""
         with self._lock:
@@ -162,12 +158,15 @@ class LeaseTableShell:
         """
         Notify every holder that may have these stocks to forget them.
 
-        Then `finish`, commit, `settle`; until `settle` no holder may store them. All notifications
-        go out from this thread, because a thread for each costs several times as much as it sends.
+        Of a new stock every holder is notified. Then `finish`, commit, `settle`; until `settle` no
+        holder may store them. All notifications go out from this thread, because a thread for each
+        costs several times as much as it sends.
         """
         self.list_holders()
+        is_listing = any(version == VERSION_FIRST for _, version in changes)
         with self._lock:
-            notified = self.table.begin_change([stock_name for stock_name, _ in changes])
+            names = [stock_name for stock_name, _ in changes]
+            notified = self.table.begin_change(names, is_listing=is_listing)
             clients = [(holder_id, self._clients[holder_id]) for holder_id in notified]
         return Invalidation(
             changes, [(one, client.begin_invalidate(changes)) for one, client in clients]

@@ -8,6 +8,7 @@ from bazaar.core import types
 from bazaar.core.election import Leadership
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import ReplicaId, Term, Version, tidy
+from bazaar.protocol.cache_messages import NamesBody
 from bazaar.protocol.messages import StockBody
 from bazaar.protocol.stored_rows import ListingBody
 from bazaar.runtime.sequence_store import SequenceStore
@@ -21,6 +22,8 @@ STOCKS = (
 )
 _STOCK = STOCKS.format("?")
 _LEADERSHIP = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
+_NAMES = "SELECT id, name FROM catalog_app_stock WHERE id > ? ORDER BY id LIMIT ?"
+_LISTED = "SELECT MAX(id) FROM catalog_app_stock"
 
 
 def get_leadership() -> Leadership:
@@ -60,6 +63,18 @@ def list_stocks(*, after: int, limit: int) -> ListingBody:
         for stock in stocks
     )
     return ListingBody(stocks=bodies, end=stocks[-1].pk, last=stocks[-1].last or 0)
+
+
+def list_names(*, after: int, limit: int) -> NamesBody:
+    """Return the names of the stocks after a place in the listing."""
+    rows = read(_NAMES, [after, limit])
+    return NamesBody(names=tuple(name for _, name in rows), end=rows[-1][0] if rows else after)
+
+
+def get_listing_end() -> int:
+    """Return the place of the newest stock in the listing; 0: there is none."""
+    ((end,),) = read(_LISTED)
+    return end or 0
 
 
 def list_holders() -> list[HolderRegistration]:

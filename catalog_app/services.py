@@ -7,13 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from django.core.management import call_command
+import msgspec
 from django.db import transaction
 
 from bazaar import clock
 from bazaar.core import types
 from bazaar.core.election import Leadership, claim_term
-from bazaar.core.failures import Busy, Failure, NotReplicated, StaleTerm, UnknownStock
+from bazaar.core.failures import Busy, Failure, NotReplicated, StaleTerm
 from bazaar.core.ledger import (
     Batch,
     BatchAnswer,
@@ -23,8 +23,18 @@ from bazaar.core.ledger import (
     decide_batch,
     reprice,
 )
-from bazaar.core.types import Order, Position, ReplicaId, Term, Trade, TradeType, tidy
-from bazaar.protocol.cache_messages import HolderBody
+from bazaar.core.types import (
+    VERSION_FIRST,
+    Order,
+    Position,
+    ReplicaId,
+    Term,
+    Trade,
+    TradeType,
+    Version,
+    tidy,
+)
+from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import write_transaction
 from catalog_app import models, selectors, store, wiring
@@ -55,7 +65,7 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
         with _settling(), write_transaction() as database:
             facts = store.read_facts(database, batch)
             decision = decide_batch(facts, batch)
-            with _invalidating(decision.stocks):
+            with _invalidating([(stock.name, stock.version) for stock in decision.stocks]):
                 store.write(database, facts, decision)
         wiring.counts().add(requested=len(batch.trades), placed=len(decision.orders))
         page = _page_for(batch, facts, decision)
@@ -72,17 +82,17 @@ def _settling() -> Iterator[None]:
 
 
 @contextmanager
-def _invalidating(stocks: Sequence[types.Stock]) -> Iterator[None]:
+def _invalidating(changes: Sequence[tuple[str, Version]]) -> Iterator[None]:
     """
     Have changed stocks forgotten everywhere while the block runs.
 
     Then the commit (I7).
     """
-    if not stocks:
+    if not changes:
         yield
         return
     lease_table = wiring.lease_table()
-    invalidation = lease_table.begin([(stock.name, stock.version) for stock in stocks])
+    invalidation = lease_table.begin(changes)
     try:
         yield
     finally:
@@ -177,7 +187,7 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
     with wiring.writer(), _settling(), write_transaction() as database:
         before = selectors.get_stock(stock_name=stock_name)
         after = reprice(before, tidy(price))
-        with _invalidating([after]):
+        with _invalidating([(after.name, after.version)]):
             position = store.change_price(database, after)
     _replicate(position)
     events.emit(
@@ -191,9 +201,9 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
     return after
 
 
-def register_holder(*, holder: HolderBody) -> float:
+def register_holder(*, holder: HolderBody) -> LeaseBody:
     """
-    Begin the lease of a holder whose cache is empty; return its length in seconds.
+    Begin the lease of a holder whose cache is empty.
 
     A copy of a registration changes nothing and gets the same answer while the lease runs.
     Raises UnknownHolder (definite): it is over, or cannot be renewed. Raises Busy (definite): there
@@ -206,7 +216,8 @@ def register_holder(*, holder: HolderBody) -> float:
             raise Busy("This registration waited too long for changes under way; send another.")
         if not wiring.lease_table().is_known(str(holder.holder_id)):
             _store_registration(holder)
-        return wiring.register(holder)
+        wiring.register(holder)
+        return _describe_lease()
 
 
 def _store_registration(holder: HolderBody) -> None:
@@ -224,15 +235,15 @@ def _store_registration(holder: HolderBody) -> None:
         )
 
 
-def renew_holder(*, holder_id: UUID) -> float:
-    """
-    Prolong a lease and return its length in seconds.
+def renew_holder(*, holder_id: UUID) -> LeaseBody:
+    """Prolong a lease. Raises UnknownHolder (definite)."""
+    wiring.lease_table().renew(str(holder_id))
+    return _describe_lease()
 
-    Raises UnknownHolder (definite).
-    """
-    lease_table = wiring.lease_table()
-    lease_table.renew(str(holder_id))
-    return lease_table.lease_s
+
+def _describe_lease() -> LeaseBody:
+    """Return what a holder is told; the listing is read after the lease has begun."""
+    return LeaseBody(lease_s=wiring.lease_table().lease_s, listed=selectors.get_listing_end())
 
 
 def read_stock(*, stock_name: str) -> types.Stock:
@@ -247,13 +258,9 @@ def fill_stock(*, stock_name: str, holder_id: UUID) -> tuple[types.Stock, bool]:
 
     Raises UnknownStock (definite).
     """
-    lease_table = wiring.lease_table()
-    may_keep = lease_table.subscribe(str(holder_id), stock_name)
-    try:
-        return read_stock(stock_name=stock_name), may_keep
-    except UnknownStock:
-        lease_table.unsubscribe(str(holder_id), stock_name)
-        raise
+    selectors.get_stock(stock_name=stock_name)  # nobody subscribes to what does not exist
+    may_keep = wiring.lease_table().subscribe(str(holder_id), stock_name)
+    return read_stock(stock_name=stock_name), may_keep
 
 
 def load_stocks(*, name: str) -> int:
@@ -262,11 +269,29 @@ def load_stocks(*, name: str) -> int:
 
     Return how many, 0 when the catalog has stocks already.
     """
-    with wiring.writer(), transaction.atomic():
-        if Stock.objects.exists():
-            return 0
-        call_command("loaddata", str(FIXTURES / f"{name}.json"), verbosity=0)
-        listed = selectors.list_stocks(after=0, limit=Stock.objects.count()).stocks
+    if Stock.objects.exists():
+        return 0
+    rows = msgspec.json.decode((FIXTURES / f"{name}.json").read_bytes())
+    list_stocks(stocks=[Stock(**row["fields"]) for row in rows])
+    return len(rows)
+
+
+def list_stocks(*, stocks: Sequence[Stock]) -> None:
+    """
+    List new stocks, as durable as orders (I3).
+
+    No reader hears afterwards that there is none of them (I7). stocks: NAMES_MAX at most. Raises
+    NotReplicated (indefinite): they are listed, and no leader has copied it yet.
+    """
+    assert len(stocks) <= NAMES_MAX, "one invalidation names them all"
+    changes = [(stock.name, VERSION_FIRST) for stock in stocks]
+    with wiring.writer(), _settling(), transaction.atomic(), _invalidating(changes):
+        Stock.objects.bulk_create(stocks)
         with write_transaction() as database:
-            store.list_stocks(database, [stock.to_core() for stock in listed])
-        return len(listed)
+            position = store.list_stocks(database, [_describe(stock) for stock in stocks])
+    _replicate(position)
+
+
+def _describe(stock: Stock) -> types.StockChange:
+    price = tidy(Decimal(stock.price))
+    return types.StockChange(stock.name, price, stock.opening, stock.issued, VERSION_FIRST)

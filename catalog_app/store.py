@@ -14,7 +14,7 @@ from django.db import connection
 
 from bazaar.core.digest import link
 from bazaar.core.ledger import Batch, Decision, LedgerFacts, describe
-from bazaar.core.types import Position, ReplicaId, Stock, Term, Version
+from bazaar.core.types import Position, ReplicaId, Stock, StockChange, Term, Version
 from bazaar.runtime.sequence_store import HEAD_COLUMNS, make_head
 from catalog_app.selectors import LEDGER, STOCKS, make_stock
 
@@ -59,9 +59,16 @@ def write(database: Connection, facts: LedgerFacts, decision: Decision) -> None:
         assert updated.rowcount == 1, "only one writer changes a stock at a time"
 
 
-def list_stocks(database: Connection, stocks: Sequence[Stock]) -> None:
-    """Append the listing of stocks to the ledger; database: in a transaction."""
-    LEDGER.insert(database, link(LEDGER.read_head(), map(describe, stocks)))
+def list_stocks(database: Connection, stocks: Sequence[StockChange]) -> Position:
+    """
+    Append the listing of stocks to the ledger; return the position of the last.
+
+    database: in a transaction.
+    """
+    head = LEDGER.read_head()
+    linked = tuple(link(head, stocks))
+    LEDGER.insert(database, linked)
+    return (linked[-1][1] if linked else head).position
 
 
 def change_price(database: Connection, stock: Stock) -> Position:

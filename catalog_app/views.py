@@ -99,6 +99,15 @@ def show_ledger(query: examples.PageQuery) -> messages.PageBody:
     return messages.PageBody.from_core(selectors.LEDGER.page(Position(query.after), limit))
 
 
+def show_last() -> messages.LastBody:
+    """
+    Return the number of the newest order in the ledger.
+
+    GET answers `{"last"}`; 0 before the first.
+    """
+    return messages.LastBody(last=selectors.LEDGER.read_head().order_no)
+
+
 def show_leadership() -> messages.LeadershipBody:
     """
     Return the current term and its leader.
@@ -134,20 +143,31 @@ def register_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody
     """
     Begin the lease of a front end.
 
-    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`. From now on the catalog
-    notifies that control port of changes, and waits for it, until the lease is over.
+    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s", "listed"}`. From now on the
+    catalog notifies that control port of changes, and waits for it, until the lease is over.
+    `listed` is the place of the newest stock, see `/names`.
     """
-    return cache_messages.LeaseBody(lease_s=services.register_holder(holder=body))
+    return services.register_holder(holder=body)
 
 
 def renew_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Prolong the lease of a front end.
 
-    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s"}`; 404 when there is no lease
-    to prolong: its holder empties its cache and registers.
+    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s", "listed"}`; 404 when there is
+    no lease to prolong: its holder empties its cache and registers.
     """
-    return cache_messages.LeaseBody(lease_s=services.renew_holder(holder_id=body.holder_id))
+    return services.renew_holder(holder_id=body.holder_id)
+
+
+def list_names(query: examples.PageQuery) -> cache_messages.NamesBody:
+    """
+    Return the names of stocks in the order in which they were listed.
+
+    GET `?after=&limit=` answers `{"names", "end"}`, at most 5,000 names after a place. Ask with
+    `after` 0 first, then with the `end` of the page before.
+    """
+    return selectors.list_names(after=query.after, limit=min(query.limit, cache_messages.NAMES_MAX))
 
 
 def find_rows(query: examples.FindQuery) -> FoundBody:
@@ -206,6 +226,7 @@ ENDPOINTS = (
     Endpoint("/query", get(query_stock, examples.NameQuery)),
     Endpoint("/trade", post(trade_directly, DirectTrade, _TRADE, shape_failure=shape_failed_trade)),
     Endpoint("/stock", get(show_stock, examples.NameQuery, is_instant=True)),
+    Endpoint("/last", get(show_last, is_instant=True)),
     Endpoint("/fill", post(fill_stock, cache_messages.FillBody, examples.FILL)),
     Endpoint("/batch", post(place_batch, messages.BatchBody, examples.BATCH)),
     Endpoint("/ledger", get(show_ledger, examples.PageQuery), ports=CONTROL),
@@ -220,6 +241,7 @@ ENDPOINTS = (
         "/register", post(register_holder, cache_messages.HolderBody, examples.HOLD), ports=CONTROL
     ),
     Endpoint("/renew", post(renew_holder, cache_messages.HolderBody, examples.HOLD), ports=CONTROL),
+    Endpoint("/names", get(list_names, examples.PageQuery), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),
     Endpoint("/changes", get(list_changes, examples.PageQuery), ports=CONTROL),

@@ -83,14 +83,9 @@ def leader_protection() -> LeaderProtection:
     return LeaderProtection(replicas(), clock.monotonic_s)
 
 
-def register(holder: HolderBody) -> float:
-    """
-    Begin a lease; return its length in seconds.
-
-    Raises UnknownHolder (definite): this id had its lease.
-    """
+def register(holder: HolderBody) -> None:
+    """Begin a lease. Raises UnknownHolder (definite): this id had its lease."""
     lease_table().register(str(holder.holder_id), _client_of(holder.host, holder.control_port))
-    return lease_table().lease_s
 
 
 def page_orders_max() -> int:

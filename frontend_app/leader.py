@@ -25,7 +25,7 @@ from bazaar.core.flow import (
     SendTrades,
 )
 from bazaar.core.ledger import Answer
-from bazaar.core.types import ReplicaId, Term, Trade
+from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.runtime import loops
 from bazaar.runtime.group_commit import Batcher
@@ -61,6 +61,8 @@ class LeaderWatch:
         self.catalog, self.replicas, self.limits = catalog, replicas, limits
         self.elector = Elector(tuple(replicas))
         self.retries = 0
+        self.newest = OrderNo(0)
+        """An order that is in the ledger, the newest that was heard of."""
         self._now_s = waits.now_s
         (self._changed,) = waits.make_conditions(1)
         self._pool = waits.make_pool(2 * len(replicas), "ping")
@@ -80,6 +82,10 @@ class LeaderWatch:
     def leadership(self) -> Leadership:
         """The current term and leader, as far as this front end knows."""
         return self.elector.leadership
+
+    def note_order(self, order_no: OrderNo) -> None:
+        """Note that the ledger has come so far."""
+        self.newest = max(self.newest, order_no)
 
     def place(self, trade: Trade, began_s: float | None = None) -> Answer:
         """
@@ -168,7 +174,9 @@ class LeaderWatch:
         timeout_s = self.limits.ping_timeout_s
         match effect:
             case PingReplica(replica_id):
-                return self.replicas[replica_id].ping(timeout_s)
+                ping = self.replicas[replica_id].ping(timeout_s)
+                self.note_order(ping.last)
+                return ping
             case PingReplicas(replica_ids):
                 return self._ping_all(replica_ids)
             case ClaimLeadership(term, leader):

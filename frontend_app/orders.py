@@ -3,19 +3,21 @@ Orders: placed through the leader, read from memory or any replica.
 
 An order never changes, so an answer once seen is right for ever; memory keeps the newest seen, a
 bounded number (I10). The replicas are asked in turn, so that look-ups do not all fall on the
-leader; one that failed a moment ago is asked last.
+leader; one that failed a moment ago is asked last. Numbers beyond the newest reach none of them
+(`ledger_end`).
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure, NotServing, UnknownOrder
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Trade
+from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
 from frontend_app.leader import LeaderWatch
+from frontend_app.ledger_end import LedgerEnd
 
 AWAY_S = 2.0
 """How long a replica that did not answer is asked only after the others."""
@@ -25,7 +27,11 @@ class OrderCache:
     """One front end's orders; safe for many threads, without a lock."""
 
     def __init__(
-        self, watch: LeaderWatch, limits: Limits, encode: Callable[[Order], bytes]
+        self,
+        watch: LeaderWatch,
+        limits: Limits,
+        encode: Callable[[Order], bytes],
+        waits: Waits = REAL,
     ) -> None:
         """
         Take the way to the replicas, and how an order is encoded.
@@ -36,6 +42,8 @@ class OrderCache:
         self.bodies: OrderedDict[OrderNo, bytes] = OrderedDict()
         """The answers by order number, the least recently used first."""
         self.hits = self.misses = 0
+        self._ledger_end = LedgerEnd(watch, limits.ping_timeout_s, waits)
+        self._now_s = waits.now_s
         self._turns = count()
         self._away_until_s: dict[ReplicaId, float] = {}
 
@@ -79,6 +87,7 @@ class OrderCache:
 
         Raises UnknownOrder (definite); NotServing, Unreachable: no replica could tell.
         """
+        self._ledger_end.check(order_no)
         self.misses += 1
         failure: Failure = NotServing("No order replica answers.")
         for replica_id, timeout_s in self._list_replicas():
@@ -87,7 +96,7 @@ class OrderCache:
             except UnknownOrder:
                 raise  # it has asked the ledger
             except Failure as caught:
-                self._away_until_s[replica_id] = monotonic_s() + AWAY_S
+                self._away_until_s[replica_id] = self._now_s() + AWAY_S
                 failure = caught
             else:
                 return self._keep(order)
@@ -95,7 +104,7 @@ class OrderCache:
 
     def _list_replicas(self) -> Iterator[tuple[ReplicaId, float]]:
         """Yield whom to ask and how long to wait; for the last one, the longest."""
-        now_s, ids = monotonic_s(), sorted(self._watch.replicas)
+        now_s, ids = self._now_s(), sorted(self._watch.replicas)
         first = next(self._turns) % len(ids)
         turn = [*ids[first:], *ids[:first]]
         *some, last = sorted(turn, key=lambda one: self._away_until_s.get(one, 0.0) > now_s)
@@ -104,6 +113,7 @@ class OrderCache:
 
     def _keep(self, order: Order) -> bytes:
         """Remember an order and return its answer."""
+        self._watch.note_order(order.order_no)
         body = self.bodies[order.order_no] = self._encode(order)
         if len(self.bodies) > self._limits.cache_orders_max:
             self.bodies.popitem(last=False)

@@ -16,10 +16,10 @@ import msgspec
 
 from bazaar.core.cache import Fill, StockCache, Ticket
 from bazaar.core.coherence import Lease
-from bazaar.core.failures import Busy, Failure, UnknownHolder, UnknownStock, Unreachable
-from bazaar.core.rate_limiter import RateLimiter
+from bazaar.core.failures import Failure, UnknownHolder, UnknownStock, Unreachable
+from bazaar.core.listing import ListedNames
 from bazaar.core.types import Version
-from bazaar.protocol.cache_messages import HolderBody
+from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
 from bazaar.protocol.clients import CatalogClient
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
 from bazaar.runtime.loops import Loop
@@ -30,10 +30,6 @@ from bazaar.topology import Node
 from frontend_app.entries import Source, StockEntry, StockRead
 
 log = logging.getLogger("bazaar.frontend")
-
-UNKNOWN_NAMES_PER_S = 50.0
-UNKNOWN_NAMES_BURST = 500
-"""Questions for unknown names that the catalog is asked: in a second, and at once before that."""
 
 
 class StockReader:
@@ -54,7 +50,7 @@ class StockReader:
         self.catalog, self.limits = catalog, limits
         self._now_s, self._make_future = waits.now_s, waits.make_future
         self.cache: StockCache[StockEntry] = StockCache(limits.cache_stocks_max)
-        self.lease = Lease(limits.lease_s)
+        self.lease, self.listing = Lease(limits.lease_s), ListedNames()
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
         """Its id names one registration: each lease that begins has a new one."""
         self._is_registered = False
@@ -63,7 +59,6 @@ class StockReader:
         self._renewal_sent_s: float | None = None
         """When the renewal was sent that is not answered yet."""
         self._fills: dict[Fill, Future[StockEntry | None]] = {}
-        self._unknown_names = RateLimiter(UNKNOWN_NAMES_PER_S, UNKNOWN_NAMES_BURST)
         self._lock = threading.Lock()
         self._loop = Loop("lease", self.keep_lease, limits.renewal_s)
 
@@ -76,9 +71,10 @@ class StockReader:
         Return a stock no older than any change acknowledged before (I7).
 
         is_fresh: ask the catalog even when memory has it.
-        Raises UnknownStock, Busy (definite): too many unknown names were asked for.
+        Raises UnknownStock (definite).
         Raises Unreachable (indefinite): the catalog is away and memory has nothing, not even old.
         """
+        self.check_listed(stock_name, self._now_s())
         try:
             if is_fresh:
                 return StockRead(self._ask(stock_name)[0], Source.REQUEST)
@@ -90,6 +86,15 @@ class StockReader:
                 raise
             return StockRead(old, Source.STALE, self._age_s(old))
 
+    def check_listed(self, stock_name: str, now_s: float) -> None:
+        """
+        Raise UnknownStock (definite) for a stock that is surely not listed; see `hit`.
+
+        Names that the listing lacks never reach the catalog, so a flood of them costs it nothing.
+        """
+        if self.lease.is_valid(now_s) and self.listing.lacks(stock_name):
+            raise UnknownStock
+
     def hit(self, stock_name: str, now_s: float) -> tuple[StockEntry, int] | None:
         """
         Return a stock in memory with its age in s; None without a lease or stock.
@@ -97,19 +102,22 @@ class StockReader:
         now_s: read from the clock after the request came. No lock is taken: many threads in a lock
         this short wait longer for each other than for the answer. Each step is atomic, and the
         lease is looked at first: what is in memory then was current at `now_s` or later (I7).
+        Raises UnknownStock (definite).
         """
         if not self.lease.is_valid(now_s):
             return None
         entry = self.cache.entries.get(stock_name)
         if entry is None:
+            self.check_listed(stock_name, now_s)
             return None
         self.cache.touch(stock_name)
         entry.hits += 1
         return entry, int(now_s - entry.since_s)
 
     def invalidate(self, changes: Sequence[tuple[str, Version]]) -> None:
-        """Forget stocks below a version, before they change."""
+        """Forget stocks below a version, before they change or are listed."""
         with self._lock:
+            self.listing.heard(stock_name for stock_name, _ in changes)
             for stock_name, version in changes:
                 self.cache.invalidate(stock_name, version)
 
@@ -119,11 +127,11 @@ class StockReader:
             return self.cache.remove(stock_name)
 
     def keep_lease(self) -> None:
-        """Renew the lease, or begin one with an empty cache."""
+        """Renew the lease, or begin one with an empty cache; then read what was listed."""
         sent_s = self._now_s()
         if self._is_registered:
             try:
-                lease_s = self._renew(sent_s)
+                answer = self._renew(sent_s)
             except Unreachable:
                 self._note_end()
                 raise
@@ -131,7 +139,8 @@ class StockReader:
                 self._is_registered = False
                 events.emit(log, logging.WARNING, "lease lost", holder=str(self.holder.holder_id))
             else:
-                self._prolong(sent_s, lease_s)
+                self._prolong(sent_s, answer.lease_s)
+                self._read_listing(sent_s, answer.listed)
                 return
         self._begin_lease()
 
@@ -145,12 +154,25 @@ class StockReader:
         with self._lock:
             self.lease.lost()
             self.cache.clear()
+            self.listing.forget()
             self.holder = msgspec.structs.replace(self.holder, holder_id=uuid4())
         sent_s = self._now_s()
-        lease_s = self.catalog.register(self.holder)
+        answer = self.catalog.register(self.holder)
         self._is_registered = True
-        self._prolong(sent_s, lease_s)
+        self._prolong(sent_s, answer.lease_s)
         events.emit(log, logging.INFO, "lease begun", holder=str(self.holder.holder_id))
+        self._read_listing(sent_s, answer.listed)
+
+    def _read_listing(self, sent_s: float, listed: int) -> None:
+        """
+        Read the names that were listed up to a place, in pages, until it is time to renew.
+
+        Until all are read, the catalog is asked for whatever memory has not.
+        """
+        while self.listing.end < listed and self._now_s() - sent_s < self.limits.renewal_s:
+            page = self.catalog.names(self.listing.end, NAMES_MAX)
+            with self._lock:
+                self.listing.take(page.names, page.end, listed)
 
     def lease_left_s(self) -> float:
         """Return how long this process may serve from memory, in seconds."""
@@ -171,7 +193,7 @@ class StockReader:
             for entry in entries
         )
 
-    def _renew(self, sent_s: float) -> float:
+    def _renew(self, sent_s: float) -> LeaseBody:
         """Renew the lease. Raises UnknownHolder, Unreachable."""
         self._renewal_sent_s = sent_s
         try:
@@ -216,7 +238,7 @@ class StockReader:
                 future = self._fills.setdefault(ticket.fill, self._make_future())
             if ticket.is_owner:
                 return self._fill(ticket, future)
-            shared = self._share(future)
+            shared = self._share(ticket, future)
             if shared is not None and ticket.admits(shared):
                 return StockRead(shared, Source.COLLAPSED)
         # Without a lease nothing is heard, so nothing may be shared or stored.
@@ -226,22 +248,16 @@ class StockReader:
         """
         Return a stock from the catalog, and whether it may be stored and shared.
 
-        Raises UnknownStock, Busy (definite), Unreachable.
+        Raises UnknownStock (definite), Unreachable.
         """
-        is_known = stock_name in self.cache.versions_min or stock_name in self.cache.entries
         since_s = self._now_s()
         if self._is_silent(since_s):
             raise Unreachable("The catalog did not answer a moment ago.")
-        if not is_known:
-            self._unknown_names.admit(since_s)
         try:
             if to_keep:
                 stock, may_keep = self.catalog.fill(stock_name, self.holder.holder_id)
             else:
                 stock, may_keep = self.catalog.get_stock(stock_name), False
-        except UnknownStock:
-            self._unknown_names.count(self._now_s())
-            raise
         except Unreachable as failure:
             if not failure.is_refused:  # silent: do not let every reader wait for it in turn
                 self._away_until_s = self._now_s() + self.limits.renewal_s
@@ -266,14 +282,16 @@ class StockReader:
             self._fills.pop(fill, None)
             return self.cache.finish(fill, entry)
 
-    def _share(self, future: "Future[StockEntry | None]") -> StockEntry | None:
+    def _share(self, ticket: Ticket, future: "Future[StockEntry | None]") -> StockEntry | None:
         """Return the answer of somebody else's fill; None when this reader must ask anew."""
         try:
             return future.result(self.limits.call_timeout_s)
-        except (UnknownStock, Busy):
-            raise
         except TimeoutError as error:
             raise Unreachable("The catalog did not answer in time.") from error
+        except UnknownStock:
+            if ticket.version_min:  # it may have been listed before this reader began
+                return None
+            raise
         except Failure:
             return None
 

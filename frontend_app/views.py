@@ -61,8 +61,9 @@ def show_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer:
 
 
 def find_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer | None:
-    """Return the answer for a stock in memory, without waiting."""
+    """Return the answer for a stock in memory, or not listed, without waiting."""
     if "HTTP_CACHE_CONTROL" in environ and wants_fresh(environ):
+        wiring.stocks().check_listed(query.stock_name, monotonic_s())
         return None
     hit = wiring.stocks().hit(query.stock_name, monotonic_s())
     if hit is None:

@@ -81,6 +81,7 @@ def status() -> FrontEndStatus:
         leader=elector.leadership.leader,
         refused_callers=refusals.count,
         lease_left_s=round(reader.lease_left_s(), 3),
+        listed_count=len(reader.listing),
         cached_count=len(reader.cache.entries),
         cached=reader.contents(),
         hits=hits,

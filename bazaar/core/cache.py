@@ -47,7 +47,8 @@ class Ticket:
     """
     One reader's place in a fill.
 
-    version_min: the version below which it may have nothing, as known when it began.
+    version_min: the version below which it may have nothing, as known when it began; 0: it may hear
+    that there is no such stock.
     """
 
     fill: Fill

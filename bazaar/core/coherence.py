@@ -8,7 +8,8 @@ A *holder* is a process that keeps stocks in memory. Two rules keep what it answ
   its own monotonic clock. So the lease always ends at the holder first.
 - A change commits only after every holder that may have the stock has forgotten it, or its lease is
   over. For that a holder subscribes to a stock *before* the stock is read. While a change is under
-  way no holder can subscribe to its stocks: such an answer may be neither stored nor shared.
+  way no holder can subscribe to its stocks: such an answer may be neither stored nor shared. To
+  list a stock is a change for every holder (`listing`).
 
 So, at every moment: a holder that may answer with an older version than the newest committed one is
 a subscriber, or has been notified and has forgotten the stock.
@@ -154,9 +155,17 @@ class LeaseTable:
             if not subscribers:
                 del self.subscribers[stock_name]
 
-    def begin_change(self, stock_names: Collection[str]) -> tuple[str, ...]:
-        """Begin a change; return the holders to notify: each forgets, or its lease ends."""
+    def begin_change(
+        self, stock_names: Collection[str], *, is_listing: bool = False
+    ) -> tuple[str, ...]:
+        """
+        Begin a change; return the holders to notify: each forgets, or its lease ends.
+
+        is_listing: some of the stocks are new. Every holder may know that they were not there.
+        """
         self.changing.update(stock_names)
+        if is_listing:
+            return tuple(self.leases)
         subscribed = set[str]().union(*(self.subscribers.get(name, ()) for name in stock_names))
         return tuple(
             holder_id

@@ -20,7 +20,10 @@ Term = NewType("Term", int)
 """The number of a leadership; only grows. 0: before the first leader."""
 
 Version = NewType("Version", int)
-"""A counter of one stock's changes, from 1."""
+"""A counter of one stock's changes, from VERSION_FIRST."""
+
+VERSION_FIRST = Version(1)
+"""What a stock is listed with."""
 
 ReplicaId = NewType("ReplicaId", int)
 """An order replica, from 1."""

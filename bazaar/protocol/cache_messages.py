@@ -7,7 +7,10 @@ from uuid import UUID
 from msgspec import Meta
 
 from bazaar.core.types import Version
-from bazaar.protocol.messages import TRADES_MAX, Host, Message, Name, Number, StockBody
+from bazaar.protocol.messages import TRADES_MAX, Host, Message, Name, Number, Place, StockBody
+
+NAMES_MAX = 5000
+"""Names of stocks in one message."""
 
 
 class FillBody(Message, frozen=True, kw_only=True):
@@ -38,6 +41,16 @@ class LeaseBody(Message, frozen=True, kw_only=True):
     """Catalog to front end: how long the lease runs from the sending of its request."""
 
     lease_s: Annotated[float, Meta(gt=0)]
+    listed: Place = 0
+    """The place of the newest stock in the listing; 0: there is none."""
+
+
+class NamesBody(Message, frozen=True, kw_only=True):
+    """Catalog to front end: names of stocks in the order of their listing."""
+
+    names: Annotated[tuple[Name, ...], Meta(max_length=NAMES_MAX)]
+    end: Place
+    """The place of the last one, where the next page begins; unchanged at the end."""
 
 
 class ChangeBody(Message, frozen=True, kw_only=True):

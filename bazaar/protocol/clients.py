@@ -185,6 +185,10 @@ class CatalogClient(MemberClient):
         path = query("/ledger", after=after, limit=limit)
         return self._get(self.control, path, messages.PageBody).to_core()
 
+    def last(self, timeout_s: float) -> OrderNo:
+        """Return the newest order of the ledger."""
+        return OrderNo(self._get(self.served, "/last", messages.LastBody, timeout_s).last)
+
     def rows(self, after: OrderNo, limit: int) -> RowsBody:
         """Return the ledger after an order, as it is stored."""
         return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
@@ -224,17 +228,19 @@ class CatalogClient(MemberClient):
         body = messages.PriceBody(stock_name=stock_name, price=price)
         return self._post(self.control, "/price", body, messages.StockBody).to_core()
 
-    def register(self, holder: cache_messages.HolderBody) -> float:
-        """Begin a lease and return its length in seconds; the cache must be empty by now."""
-        return self._post(self.control, "/register", holder, cache_messages.LeaseBody).lease_s
+    def names(self, after: int, limit: int) -> cache_messages.NamesBody:
+        """Return the names of the stocks after a place in the listing."""
+        return self._get(
+            self.control, query("/names", after=after, limit=limit), cache_messages.NamesBody
+        )
 
-    def renew(self, holder: cache_messages.HolderBody) -> float:
-        """
-        Prolong a lease and return its length in seconds.
+    def register(self, holder: cache_messages.HolderBody) -> cache_messages.LeaseBody:
+        """Begin a lease; the cache must be empty by now."""
+        return self._post(self.control, "/register", holder, cache_messages.LeaseBody)
 
-        Raises UnknownHolder (definite).
-        """
-        return self._post(self.control, "/renew", holder, cache_messages.LeaseBody).lease_s
+    def renew(self, holder: cache_messages.HolderBody) -> cache_messages.LeaseBody:
+        """Prolong a lease. Raises UnknownHolder (definite)."""
+        return self._post(self.control, "/renew", holder, cache_messages.LeaseBody)
 
     def status(self) -> statuses.CatalogStatus:
         """Return the status of the process."""

@@ -306,6 +306,12 @@ class ReplicateBody(Message, frozen=True, kw_only=True):
     position: Number
 
 
+class LastBody(Message, frozen=True, kw_only=True):
+    """Catalog to front end: how far the ledger has come."""
+
+    last: Place
+
+
 class LeadershipBody(Message, frozen=True, kw_only=True):
     """A term and its leader."""
 

@@ -140,6 +140,8 @@ class FrontEndStatus(Status, frozen=True, kw_only=True):
     """A front end."""
 
     lease_left_s: float
+    listed_count: int = 0
+    """Names of the listing, once all are known; names beside them are not asked for."""
     cached_count: int = 0
     cached: tuple[CachedStock, ...] = ()
     """The most recently used, at most CACHED_SHOWN_MAX."""

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from bazaar.core.failures import Failure
 from bazaar.core.types import Position, Stock
-from bazaar.protocol.cache_messages import HolderBody
+from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
 from bazaar.protocol.clients import CatalogClient, Change
-from catalog_app import services
+from catalog_app import selectors, services
 from catalog_app.lease_table import Clock, HolderClient, LeaseTableShell
 from frontend_app.stocks import StockReader
 from tests.order_app.fakes import NoNetwork
@@ -103,10 +103,13 @@ class DirectCatalog(CatalogClient):
     def __init__(self) -> None:
         super().__init__(NoNetwork(), NoNetwork(), 1)
 
-    def register(self, holder: HolderBody) -> float:
+    def names(self, after: int, limit: int) -> NamesBody:
+        return selectors.list_names(after=after, limit=limit)
+
+    def register(self, holder: HolderBody) -> LeaseBody:
         return services.register_holder(holder=holder)
 
-    def renew(self, holder: HolderBody) -> float:
+    def renew(self, holder: HolderBody) -> LeaseBody:
         return services.renew_holder(holder_id=holder.holder_id)
 
     def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:

@@ -13,10 +13,10 @@ import catalog_app.wiring
 from bazaar.core.failures import UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.ledger import Batch
 from bazaar.core.types import Position
-from bazaar.protocol.cache_messages import HolderBody
+from bazaar.protocol.cache_messages import HolderBody, NamesBody
 from catalog_app import selectors, services, store
 from catalog_app.lease_table import LeaseTableShell
-from catalog_app.models import HolderRegistration
+from catalog_app.models import HolderRegistration, Stock
 from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
 from tests.catalog_app.fakes import FakeHolder, FakeTime
 from tests.support.histories import STOCK, make_order, make_trade
@@ -142,6 +142,62 @@ def test_a_stock_that_does_not_exist_leaves_nothing_on_the_list(
     assert "NoSuchCo" not in lease_table.table.subscribers
 
 
+def list_new() -> None:
+    shares = {"quantity": 5, "opening": 5, "issued": 10}
+    services.list_stocks(stocks=[Stock(name="NewCo", price=Decimal(1), **shares)])
+
+
+def test_every_holder_is_told_of_a_listing_before_it_is_committed(
+    lease_table: LeaseTableShell,
+) -> None:
+    """I7: a front end that knows all names would say that there is no such stock."""
+    seen: list[bool] = []
+
+    def on_notified() -> None:
+        names = in_thread(lambda: selectors.list_names(after=0, limit=10)).result(WAIT_S).names
+        seen.append("NewCo" in names)
+
+    holders = [FakeHolder(on_notified=on_notified) for _ in range(2)]
+    for number, holder in enumerate(holders):
+        lease_table.register(str(UUID(int=100 + number)), holder)
+    list_new()
+    assert [holder.notified for holder in holders] == [[(("NewCo", 1),)]] * 2
+    assert seen == [False, False]
+    assert selectors.get_stock(stock_name="NewCo").version == 1
+
+
+def test_a_fill_that_comes_before_a_listing_leaves_a_later_one_subscribed(
+    lease_table: LeaseTableShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I7: of two fills for one holder, the first finds no stock, and the second one keeps it."""
+    holder, get_stock = FakeHolder(), selectors.get_stock
+    lease_table.register(NOBODYS, holder)
+
+    def late(*, stock_name: str) -> Any:
+        try:
+            return get_stock(stock_name=stock_name)
+        except UnknownStock:
+            monkeypatch.setattr(selectors, "get_stock", get_stock)
+            list_new()
+            assert services.fill_stock(stock_name="NewCo", holder_id=UUID(NOBODYS))[1]
+            raise
+
+    monkeypatch.setattr(selectors, "get_stock", late)
+    with pytest.raises(UnknownStock):
+        services.fill_stock(stock_name="NewCo", holder_id=UUID(NOBODYS))
+    services.change_price(stock_name="NewCo", price=Decimal(2))
+    assert holder.notified == [(("NewCo", 1),), (("NewCo", 2),)]
+
+
+def test_a_lease_says_how_far_the_listing_goes(lease_table: LeaseTableShell) -> None:
+    before = services.register_holder(holder=HOLDER).listed
+    assert selectors.list_names(after=0, limit=1).end < before
+    lease_table._clients[str(HOLDER.holder_id)] = FakeHolder()
+    list_new()
+    after = services.renew_holder(holder_id=HOLDER.holder_id).listed
+    assert selectors.list_names(after=before, limit=9) == NamesBody(names=("NewCo",), end=after)
+
+
 def test_a_commit_waits_for_a_silent_holder_and_forgets_it(
     lease_table: LeaseTableShell, time: FakeTime
 ) -> None:
@@ -182,7 +238,7 @@ def test_a_registration_waits_for_the_one_writer(lease_table: LeaseTableShell) -
         with pytest.raises(TimeoutError):
             registering.result(0.1)
         assert lease_table.list_holders() == ()
-    assert registering.result(WAIT_S) == LEASE_S
+    assert registering.result(WAIT_S).lease_s == LEASE_S
 
 
 def test_two_batches_are_decided_one_after_the_other(lease_table: LeaseTableShell) -> None:

@@ -74,10 +74,10 @@ def fill(holder: HolderBody = HOLDER) -> bool:
 def test_a_copy_leaves_the_holder_on_the_list(
     lease_table: LeaseTableShell, holder: FakeHolder, time: FakeTime, late_s: float
 ) -> None:
-    assert services.register_holder(holder=HOLDER) == LEASE_S
+    assert services.register_holder(holder=HOLDER).lease_s == LEASE_S
     assert fill()
     time.now_s += late_s
-    assert services.register_holder(holder=HOLDER) == LEASE_S
+    assert services.register_holder(holder=HOLDER).lease_s == LEASE_S
     trade()
     assert holder.notified == [((STOCK.name, 2),)]
     assert HolderRegistration.objects.count() == 1

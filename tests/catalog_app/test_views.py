@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from bazaar.core.types import GENESIS
 from bazaar.protocol.statuses import EVENTS_MAX
 from bazaar.web.member_auth import refusals
+from catalog_app import selectors
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration
 from tests.catalog_app.fakes import FakeHolder, FakeTime
@@ -251,12 +252,13 @@ def test_price_of_an_unknown_stock_is_404() -> None:
 
 def test_register_and_renew_answer_the_lease(time: FakeTime) -> None:
     assert control("/renew", HOLDER)[0] == 404
-    assert control("/register", HOLDER) == (200, {"lease_s": 2.0})
+    lease = {"lease_s": 2.0, "listed": selectors.get_listing_end()}
+    assert control("/register", HOLDER) == (200, lease)
     assert HolderRegistration.objects.count() == 1
     time.now_s += 1.9
-    assert control("/renew", HOLDER) == (200, {"lease_s": 2.0})
+    assert control("/renew", HOLDER) == (200, lease)
     time.now_s += 1.9
-    assert control("/renew", HOLDER) == (200, {"lease_s": 2.0})
+    assert control("/renew", HOLDER) == (200, lease)
     time.now_s += 2.0
     assert control("/renew", HOLDER)[0] == 404
 

@@ -147,6 +147,7 @@ EXAMPLES = (
     ),
     Example(_CATALOG, "GET", "/query", _NAME, None, _NAME_KIND),
     Example(_CATALOG, "GET", "/stock", _NAME, None, _NAME_KIND),
+    Example(_CATALOG, "GET", "/last"),
     Example(
         *(_CATALOG, "POST", "/fill", {}),
         {**_NAME, "holder_id": _HOLDER["holder_id"]},
@@ -167,6 +168,7 @@ EXAMPLES = (
     Example(_CATALOG_CONTROL, "GET", "/rows", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/changes", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/stocks", _PAGE, None, _PAGE_KINDS),
+    Example(_CATALOG_CONTROL, "GET", "/names", _PAGE, None, _PAGE_KINDS),
     Example(_CATALOG_CONTROL, "GET", "/leadership"),
     Example(_CATALOG_CONTROL, "POST", "/leadership", {}, _LEADERSHIP, _LEADERSHIP_KINDS),
     Example(

@@ -27,6 +27,7 @@ from bazaar.core.failures import (
 from bazaar.core.ledger import Batch
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import GENESIS, Order, OrderNo, Position, ReplicaId, Term, TradeType, Version
+from bazaar.protocol.cache_messages import LeaseBody, NamesBody
 from bazaar.protocol.clients import CLIENTS, CatalogClient, ReplicaClient
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.statuses import EVENTS_MAX
@@ -107,6 +108,7 @@ def test_the_ledger_is_read_in_pages(cluster: Cluster) -> None:
     assert (first.entries, first.last, first.after.digest) == ((make_order(1),), 2, GENESIS)
     assert cluster.catalog.ledger(Position(1), LIMIT) == make_page(2, after=1)
     assert cluster.catalog.ledger(Position(2), LIMIT).entries == ()
+    assert cluster.catalog.last(1.0) == 2
     with pytest.raises(GapFound):
         cluster.catalog.ledger(Position(3), LIMIT)
 
@@ -189,8 +191,15 @@ def test_a_holder_registers_and_renews(cluster: Cluster) -> None:
     holder = msgspec.structs.replace(HOLDER, holder_id=uuid4())
     with pytest.raises(UnknownHolder):
         cluster.catalog.renew(holder)
-    assert cluster.catalog.register(holder) == cluster.lease_table.lease_s
-    assert cluster.catalog.renew(holder) == cluster.lease_table.lease_s
+    place = Stock.objects.get().pk
+    lease = LeaseBody(lease_s=cluster.lease_table.lease_s, listed=place)
+    assert cluster.catalog.register(holder) == cluster.catalog.renew(holder) == lease
+
+
+def test_names_are_read_in_pages(cluster: Cluster) -> None:
+    place = Stock.objects.get().pk
+    assert cluster.catalog.names(0, 1) == NamesBody(names=(STOCK.name,), end=place)
+    assert cluster.catalog.names(place, 1) == NamesBody(names=(), end=place)
 
 
 def test_a_ping_says_who_leads(cluster: Cluster) -> None:

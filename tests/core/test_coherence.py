@@ -170,6 +170,15 @@ def test_only_subscribers_are_notified_of_a_change() -> None:
     assert table.begin_change(["y"]) == ("b",)
 
 
+def test_every_holder_is_notified_of_a_listing() -> None:
+    """I7: each may know that the stock was not there."""
+    table = make_table("a", "b")
+    assert table.begin_change(["new"], is_listing=True) == ("a", "b")
+    assert not table.subscribe("a", "new")
+    table.end_change()
+    assert table.begin_change(["new"]) == ()
+
+
 def test_a_holder_that_has_forgotten_a_stock_is_not_notified_again() -> None:
     table = make_table("a", "b")
     table.begin_change(["x"])

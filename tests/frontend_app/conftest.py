@@ -14,7 +14,7 @@ from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
 from frontend_app.serializers import encode_order
 from frontend_app.stocks import StockReader
-from tests.frontend_app.fakes import FakeCatalog, FakeLedger, FakeReplica
+from tests.frontend_app.fakes import FakeCatalog, FakeReplica
 
 Replicas = dict[ReplicaId, FakeReplica]
 
@@ -38,9 +38,8 @@ def reader(catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch) -> StockReader
 
 
 @pytest.fixture
-def replicas() -> Replicas:
-    ledger = FakeLedger()
-    return {ReplicaId(number): FakeReplica(number, ledger) for number in (1, 2, 3)}
+def replicas(catalog: FakeCatalog) -> Replicas:
+    return {ReplicaId(number): FakeReplica(number, catalog.history) for number in (1, 2, 3)}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from bazaar.core.failures import (
 )
 from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
-from bazaar.protocol.cache_messages import HolderBody
+from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from tests.order_app.fakes import NoNetwork
 from tests.support.histories import STOCK
@@ -39,6 +39,12 @@ class FakeCatalog(CatalogClient):
         """Of registrations that arrive; their answers are lost."""
         self.renewed = 0
         self.lease_s = 3600.0
+        self.listed = 0
+        """What a lease's answer says of the listing; 0: nothing."""
+        self.pages: list[int] = []
+        """Where each page of names that was asked for begins."""
+        self.history = FakeLedger()
+        self.asked_last = 0
         self.may_keep = True
         """False while a change is passing."""
 
@@ -56,6 +62,14 @@ class FakeCatalog(CatalogClient):
         may_keep = self.may_keep
         return self.get_stock(stock_name), may_keep
 
+    def last(self, timeout_s: float) -> OrderNo:
+        self.asked_last += 1
+        last = OrderNo(len(self.history.orders))
+        self.on_ask()
+        if self.failure:
+            raise self.failure
+        return last
+
     def change(self, stock_name: str = STOCK.name) -> Version:
         """Commit a change of a stock and return its version."""
         stock = self.stocks[stock_name]
@@ -72,21 +86,29 @@ class FakeCatalog(CatalogClient):
         self.leadership = claim_term(self.leadership, term, leader)
         return self.leadership
 
-    def register(self, holder: HolderBody) -> float:
+    def names(self, after: int, limit: int) -> NamesBody:
+        self.pages.append(after)
+        names = tuple(self.stocks)[after : min(after + limit, self.listed)]
+        return NamesBody(names=names, end=after + len(names))
+
+    def register(self, holder: HolderBody) -> LeaseBody:
         if self.failure:
             raise self.failure
         self.registered.append(holder.holder_id)
         if self.registration_failures:
             raise self.registration_failures.pop(0)
-        return self.lease_s
+        return self._describe_lease()
 
-    def renew(self, holder: HolderBody) -> float:
+    def renew(self, holder: HolderBody) -> LeaseBody:
         if self.failure:
             raise self.failure
         if holder.holder_id not in self.registered:
             raise UnknownHolder
         self.renewed += 1
-        return self.lease_s
+        return self._describe_lease()
+
+    def _describe_lease(self) -> LeaseBody:
+        return LeaseBody(lease_s=self.lease_s, listed=self.listed)
 
 
 @dataclass

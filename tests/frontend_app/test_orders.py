@@ -1,19 +1,23 @@
 """Orders from memory, or from any replica in turn."""
 
+import threading
+
 import msgspec
 import pytest
 
 from bazaar.core.failures import NotServing, UnknownOrder, Unreachable
 from bazaar.core.types import OrderNo, ReplicaId
 from bazaar.protocol.http1 import Reply
-from frontend_app import orders, wiring
+from frontend_app import wiring
 from frontend_app.leader import LeaderWatch
-from frontend_app.orders import OrderCache
+from frontend_app.orders import AWAY_S, OrderCache
 from frontend_app.serializers import encode_order
 from tests.frontend_app.conftest import LIMITS, Replicas
+from tests.frontend_app.fakes import FakeCatalog
 from tests.support.hearing import Hearing
 from tests.support.histories import make_trade
 from tests.support.listeners import Listener
+from tests.support.waits import WAIT_S, in_thread, start_together, wait_until
 
 ONE, TWO, THREE = map(ReplicaId, (1, 2, 3))
 FIRST = OrderNo(1)
@@ -95,12 +99,12 @@ def test_a_replica_that_failed_is_asked_after_the_others_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s = 100.0
-    monkeypatch.setattr(orders, "monotonic_s", lambda: now_s)
+    monkeypatch.setattr(order_cache, "_now_s", lambda: now_s)
     replicas[TWO].down = failure
     for _ in range(6):
         order_cache.fetch(FIRST)
     assert len(replicas[TWO].looked_up) == 1
-    now_s += orders.AWAY_S
+    now_s += AWAY_S
     for _ in range(3):
         order_cache.fetch(FIRST)
     assert len(replicas[TWO].looked_up) == 2
@@ -118,22 +122,76 @@ def test_only_the_last_replica_is_waited_for_long(
     assert waited_s == [LIMITS.ping_timeout_s, LIMITS.ping_timeout_s, LIMITS.call_timeout_s]
 
 
-def test_an_unknown_order_is_the_word_of_one_replica_and_is_not_kept(
-    order_cache: OrderCache, replicas: Replicas
+def test_an_unknown_order_is_the_word_of_the_ledger_and_is_not_kept(
+    order_cache: OrderCache, replicas: Replicas, catalog: FakeCatalog
 ) -> None:
     with pytest.raises(UnknownOrder):
         order_cache.fetch(OrderNo(99))
-    assert len(asked(replicas)) == 1
+    assert (asked(replicas), catalog.asked_last) == ([], 1)
     assert OrderNo(99) not in order_cache.bodies
 
 
 def test_a_replica_that_failed_is_asked_once(order_cache: OrderCache, replicas: Replicas) -> None:
-    assert call("order_no=99").status == 404
-    assert len(asked(replicas)) == 1
     for replica in replicas.values():
         replica.die()
     assert call().status == 503
-    assert len(asked(replicas)) == 4
+    assert len(asked(replicas)) == 3
+
+
+def test_an_order_that_was_heard_of_is_asked_of_a_replica_only(
+    order_cache: OrderCache, watch: LeaderWatch, replicas: Replicas, catalog: FakeCatalog
+) -> None:
+    watch.note_order(FIRST)
+    order_cache.fetch(FIRST)
+    assert (len(asked(replicas)), catalog.asked_last) == (1, 0)
+
+
+def test_a_thousand_numbers_beyond_the_newest_cost_few_questions(
+    order_cache: OrderCache, replicas: Replicas, catalog: FakeCatalog
+) -> None:
+    """One question answers all that wait for it, and none reaches a replica."""
+    clients, each = 32, 32
+
+    def look_up() -> None:
+        for number in range(each):
+            with pytest.raises(UnknownOrder):
+                order_cache.fetch(OrderNo(10 + number))
+
+    for one in start_together([look_up] * clients):
+        one.result(WAIT_S)
+    assert asked(replicas) == []
+    assert each <= catalog.asked_last < clients * each / 8
+
+
+def test_a_look_up_that_begins_during_a_question_waits_for_the_next_one(
+    order_cache: OrderCache, catalog: FakeCatalog, watch: LeaderWatch
+) -> None:
+    """I3: its order may have been acknowledged after the question was answered."""
+    release = threading.Event()
+    catalog.on_ask = lambda: _wait(release)
+    early = in_thread(lambda: order_cache.fetch(OrderNo(2)))
+    wait_until(lambda: catalog.asked_last == 1)
+    watch.place(make_trade(2, 7))
+    late = in_thread(lambda: order_cache.fetch(OrderNo(2)))
+    wait_until(lambda: order_cache._ledger_end._batcher._waiting)
+    release.set()
+    assert type(early.exception(WAIT_S)) is UnknownOrder
+    assert late.result(WAIT_S).startswith(b'{"data":{"order_no":2,')
+
+
+def _wait(release: threading.Event) -> None:
+    assert release.wait(WAIT_S)
+
+
+def test_without_the_catalog_a_replica_may_know(
+    order_cache: OrderCache, replicas: Replicas, catalog: FakeCatalog
+) -> None:
+    """A catalog that did not answer is not asked again for a while."""
+    catalog.failure = Unreachable()
+    for _ in range(3):
+        assert order_cache.fetch(FIRST)
+        order_cache._watch.newest = OrderNo(0)
+    assert (len(asked(replicas)), catalog.asked_last) == (3, 1)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from bazaar.clock import monotonic_s
-from bazaar.core.failures import Unreachable
+from bazaar.core.failures import UnknownStock, Unreachable
 from bazaar.core.types import Stock, Version
+from bazaar.protocol.cache_messages import LeaseBody
 from bazaar.protocol.http1 import Reply
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
@@ -34,8 +35,8 @@ class Shelf:
     def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
         return self.get_stock(stock_name), True
 
-    def register(self, holder: Any) -> float:
-        return 2.0
+    def register(self, holder: Any) -> LeaseBody:
+        return LeaseBody(lease_s=2.0)
 
     renew = register
 
@@ -164,22 +165,26 @@ def test_the_age_of_a_hit_is_told_in_whole_seconds(
     assert call().headers["age"] == "3"
 
 
-def test_unknown_names_beyond_the_limit_get_429(
-    reader: StockReader, monkeypatch: pytest.MonkeyPatch
+def raise_unknown(stock_name: str) -> Stock:
+    raise UnknownStock
+
+
+@pytest.mark.parametrize("headers", [{}, {"Cache_Control": "no-cache"}, {"Accept": "text/html"}])
+def test_a_name_that_is_not_listed_is_answered_as_the_catalog_does(
+    reader: StockReader, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
-    """I10: a flood of unknown names does not exhaust the catalog, and is not cached."""
-
-    def unknown(stock_name: str) -> Stock:
-        from bazaar.core.failures import UnknownStock  # noqa: PLC0415
-
-        raise UnknownStock
-
-    now_s = monotonic_s()
-    monkeypatch.setattr(reader, "_now_s", lambda: now_s)  # nothing is forgiven
-    monkeypatch.setattr(reader.catalog, "get_stock", unknown)
-    statuses = {call(f"stock_name={n}").status for n in range(600)}
-    assert statuses == {404, 429}
-    assert not reader.cache.entries
+    """The same bytes and headers, and the catalog is not asked."""
+    with monkeypatch.context() as patch:
+        patch.setattr(reader.catalog, "get_stock", raise_unknown)
+        asked = call("stock_name=NewCo", **headers)
+    reader.listing.take([NAME], 1, 1)
+    hearing = Hearing()
+    assert call("stock_name=NewCo", **headers) == asked
+    assert asked.status == 404
+    assert hearing.requests() == {"GET /stocks": (1, 1, 0)}
+    assert call().status == 200
+    catalog: Any = reader.catalog
+    assert catalog.asked == 1
 
 
 def test_hits_and_misses_are_counted_apart(reader: StockReader) -> None:

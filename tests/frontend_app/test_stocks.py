@@ -9,6 +9,7 @@ import pytest
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure, UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.types import Version
+from bazaar.protocol.cache_messages import LeaseBody
 from bazaar.topology import Node
 from frontend_app.stocks import StockReader
 from tests.frontend_app.conftest import LIMITS
@@ -193,10 +194,10 @@ def test_a_lease_counts_from_when_it_was_asked_for(catalog: FakeCatalog) -> None
     asked_s: list[float] = []
 
     class Slow(FakeCatalog):
-        def register(self, holder: object) -> float:
+        def register(self, holder: object) -> LeaseBody:
             asked_s.append(monotonic_s())
             threading.Event().wait(0.05)
-            return LIMITS.lease_s
+            return LeaseBody(lease_s=LIMITS.lease_s)
 
     reader = StockReader(Slow(), Node(port=1, control_port=2), LIMITS)
     reader.keep_lease()
@@ -220,7 +221,7 @@ def test_a_lost_lease_clears_the_memory_before_it_registers_again(
     register = catalog.register
 
     class Watching(FakeCatalog):
-        def register(self, holder: object) -> float:
+        def register(self, holder: object) -> LeaseBody:
             seen.append((len(reader.contents()), reader.lease.is_valid(monotonic_s())))
             return register(holder)  # type: ignore[arg-type]
 

@@ -18,7 +18,7 @@ from bazaar.core.failures import (
     Unreachable,
 )
 from bazaar.core.ledger import Answer
-from bazaar.core.types import Order, ReplicaId, Term, Trade, Version
+from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, Version
 from bazaar.protocol.http1 import Reply
 from bazaar.web.member_auth import refusals
 from frontend_app.leader import LeaderWatch
@@ -280,10 +280,10 @@ def test_an_order_is_read_from_any_replica_that_answers(
     assert replicas[ReplicaId(1)].looked_up == [1]
 
 
-@pytest.mark.usefixtures("watch")
-def test_without_any_replica_an_order_is_503(replicas: Replicas) -> None:
+def test_without_any_replica_an_order_is_503(watch: LeaderWatch, replicas: Replicas) -> None:
     for replica in replicas.values():
         replica.die()
+    watch.note_order(OrderNo(1))
     reply = call("GET", "/orders?order_no=1")
     assert (reply.status, reply.headers["retry-after"]) == (503, "1")
 

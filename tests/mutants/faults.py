@@ -130,6 +130,26 @@ MUTANTS = (
         "if holder_id not in self.leases or stock_name in self.changing:",
         "if holder_id not in self.leases:",
     ),
+    Mutant(
+        "a holder hears nothing of a new stock",
+        "        if is_listing:\n            return tuple(self.leases)",
+        "        if is_listing and not self.leases:\n            return ()",
+    ),
+    Mutant(
+        "a name is called unknown before the listing was read to its end",
+        "if end >= listed:",
+        "if end >= listed // 2:",
+    ),
+    Mutant(
+        "a reader shares that there is no stock although it heard of one",
+        "if ticket.version_min:",
+        "if ticket.version_min > 1:",
+    ),
+    Mutant(
+        "a number is called unknown by what was heard before",
+        "if order_no > last:",
+        "if order_no > self._watch.newest - 1:",
+    ),
     # What processes share
     Mutant(
         "a batch is larger than its limit",

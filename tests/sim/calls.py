@@ -21,7 +21,7 @@ from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.transport import PendingCall
 from tests.order_app.fakes import NoNetwork
-from tests.sim.messages import LookUp, Notice
+from tests.sim.messages import LookUp, Notice, ReadLast
 from tests.sim.process import Process
 from tests.sim.tasks import PendingAnswer, Tasks
 
@@ -47,6 +47,10 @@ class LedgerCalls(CatalogClient):
     def get_leadership(self) -> Leadership:
         leadership: Leadership = self._call(ReadLeadership())
         return leadership
+
+    def last(self, timeout_s: float) -> OrderNo:
+        last: OrderNo = self._tasks.call(self._catalog, ReadLast(), timeout_s)
+        return last
 
     def claim(self, term: Term, leader: ReplicaId) -> Leadership:
         leadership: Leadership = self._call(ClaimLeadership(term, leader))

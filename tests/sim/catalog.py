@@ -20,7 +20,7 @@ from bazaar.core.ledger import (
 from bazaar.core.types import Position, ReplicaId, Stock, Term
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
-from tests.sim.messages import ChangePrice, Replicate
+from tests.sim.messages import ChangePrice, ReadLast, Replicate
 from tests.sim.network import Call, Network
 from tests.sim.process import Process
 
@@ -76,6 +76,8 @@ class SimCatalog(Process):
             return self._page(message.after)
         if isinstance(message, ReadLeadership):
             return self.leadership
+        if isinstance(message, ReadLast):
+            return self.ledger.head.order_no
         assert isinstance(message, ClaimLeadership)
         return self._claim(message)
 

@@ -137,6 +137,6 @@ class SimClient(Process):
         self.network.call(self, self.catalog, change, ignore, LOOK_UP_TIMEOUT_S)
 
     def _look_up(self, order_no: OrderNo) -> None:
-        replica = self.network.rng.choice(self.replicas)
+        process = self.network.rng.choice((*self.replicas, *self.frontends))
         checked = partial(self.checks.looked_up, order_no, self.checks.last)
-        self.network.call(self, replica, LookUp(order_no), checked, LOOK_UP_TIMEOUT_S)
+        self.network.call(self, process, LookUp(order_no), checked, LOOK_UP_TIMEOUT_S)

@@ -37,6 +37,11 @@ class Replicate:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadLast:
+    """A front end's question for the end of the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Who leads."""
 

@@ -8,20 +8,31 @@ from uuid import UUID
 
 import pytest
 
-from bazaar.core.failures import Failure
+from bazaar.core.failures import Failure, UnknownStock
 from bazaar.core.ledger import Batch
-from bazaar.core.types import Order, Position, ReplicaId, Term, Trade, TradeType, Version
+from bazaar.core.types import (
+    VERSION_FIRST,
+    Order,
+    Position,
+    ReplicaId,
+    Term,
+    Trade,
+    TradeType,
+)
 from bazaar.settings.env import Limits
 from catalog_app.models import Entry, HolderRegistration, Leadership, Stock, StockChange
 from tests.sim.events import Events
 from tests.sim.network import CALM, Network, Weather
 from tests.sim.process import Process
 from tests.sim.reads import ReadAnswer, ReadChecks
-from tests.sim.services import Request, ServingCatalog, ServingFrontEnd
+from tests.sim.services import LIST, Request, ServingCatalog, ServingFrontEnd, new_stock
 from tests.sim.tasks import Tasks
 from tests.sim.threaded import ThreadedProcess
 
 STOCKS = ("GameStart", "BoarCo", "RottenFishCo")
+NEW_STOCKS = tuple(f"NewCo {number}" for number in range(8))
+"""Readers ask for them before they are listed, and after it."""
+NAMES_A_PAGE = 2
 TERM, LEADER = Term(1), ReplicaId(1)
 STORM_S = 16.0
 SETTLE_S = 5.0
@@ -30,11 +41,14 @@ FAULTS = 20
 DOWN_S, PAUSED_S, CUT_S = (0.05, 2.5), (0.5, 3.5), (0.5, 3.5)
 READERS, READ_PAUSE_S = 3, 0.1
 TRADERS, TRADE_PAUSE_S = 2, 0.5
+LIST_PAUSE_S = 4.0
 REPLAY_PAUSE_S = 0.5
 SLOW_S = 0.3
 """What answers to two front ends take: a lease counts from the question."""
 CLIENT_TIMEOUT_S = 3.0
-REPEATABLE = frozenset(("/register", "/renew", "/fill", "/stock", "/batch", "/invalidate"))
+REPEATABLE = frozenset(
+    ("/register", "/renew", "/names", "/fill", "/stock", "/batch", "/invalidate")
+)
 """What docs/PROTOCOL.md calls harmless when it arrives twice, among these processes."""
 
 
@@ -63,7 +77,7 @@ class ReadingBazaar:
         self.rng, self.events = Random(seed), Events()
         self.network = Network(self.events, self.rng, trace=[] if has_trace else None)
         self.tasks = Tasks(self.network)
-        self.checks = ReadChecks({name: Version(1) for name in STOCKS})
+        self.checks = ReadChecks(dict.fromkeys(STOCKS, VERSION_FIRST))
         self.replayed = set[str]()
         limits = Limits(cache_stocks_max=self.rng.choice((2, 10)))
         self.catalog = ServingCatalog(self.tasks, self.checks, limits)
@@ -71,6 +85,7 @@ class ReadingBazaar:
         self.processes = (self.catalog, *self.front_ends)
         self.catalog.wire(patch)
         patch.setattr("frontend_app.stocks.uuid4", self._draw_id)
+        patch.setattr("frontend_app.stocks.NAMES_MAX", NAMES_A_PAGE)
         _fill_database()
         for process in self.processes:
             process.start()
@@ -78,6 +93,7 @@ class ReadingBazaar:
             self._add_client(f"reader {number}", self._read)
         for number in range(TRADERS):
             self._add_client(f"trader {number}", self._trade)
+        self._add_client("issuer", self._list)
         self._add_client("listener on the wire", self._replay)
 
     def run(self) -> None:
@@ -166,10 +182,15 @@ class ReadingBazaar:
 
     def _read(self) -> None:
         self.tasks.wait(READ_PAUSE_S * self.rng.random())
-        front_end, name = self.rng.choice(self.front_ends), self.rng.choice(STOCKS)
+        names = STOCKS if self.rng.random() < 0.7 else NEW_STOCKS
+        front_end, name = self.rng.choice(self.front_ends), self.rng.choice(names)
         floor = self.checks.floor(name)
         request = Request("/stocks", (name, self.rng.random() < 0.05))
-        answer = self.tasks.call(front_end, request, CLIENT_TIMEOUT_S)
+        try:
+            answer = self.tasks.call(front_end, request, CLIENT_TIMEOUT_S)
+        except UnknownStock:
+            self.checks.unknown(name, floor)
+            return
         assert isinstance(answer, ReadAnswer)
         self.checks.read(name, floor, answer)
 
@@ -188,6 +209,15 @@ class ReadingBazaar:
             assert isinstance(order, Order), f"{order}: there are shares enough"
             self.checks.acknowledged(order.stock_name, self.checks.orders[order.key][1])
 
+    def _list(self) -> None:
+        """List one stock more, or try one again that may have been listed."""
+        self.tasks.wait(LIST_PAUSE_S * self.rng.random())
+        for place, name in enumerate(NEW_STOCKS, len(STOCKS) + 1):
+            if not self.checks.floor(name):
+                self.tasks.call(self.catalog, Request(LIST, (place, name)), CLIENT_TIMEOUT_S)
+                self.checks.acknowledged(name, VERSION_FIRST)
+                return
+
     def _draw_id(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128))
 
@@ -204,8 +234,7 @@ def _fill_database() -> None:
     for model in (Entry, StockChange, Stock, HolderRegistration):
         model.objects.all().delete()
     Leadership.objects.update_or_create(pk=1, defaults={"term": TERM, "leader": LEADER})
-    shares = {"quantity": 10**6, "opening": 10**6, "issued": 2 * 10**6}
-    Stock.objects.bulk_create(Stock(name=name, price=Decimal(10), **shares) for name in STOCKS)
+    Stock.objects.bulk_create(new_stock(*one) for one in enumerate(STOCKS, 1))
 
 
 def run_seed(seed: int) -> ReadingBazaar:

@@ -26,6 +26,11 @@ class ReadChecks:
     """By key: the order, and the version that its stock has from then on."""
     reads: int = 0
     stale: int = 0
+    unknown_reads: int = 0
+
+    def __post_init__(self) -> None:
+        """Every client knows of what is there from the beginning."""
+        self.floors.update(self.committed)
 
     def placed(self, order: Order, version: Version) -> Version:
         """Note an order that the catalog has answered; return the version that it made (I2)."""
@@ -39,13 +44,19 @@ class ReadChecks:
         self.floors[stock_name] = max(version, self.floor(stock_name))
 
     def floor(self, stock_name: str) -> Version:
-        """Return the version below which a reader that begins now may get nothing."""
-        return self.floors.get(stock_name, Version(1))
+        """Return the version below which a reader may get nothing; 0: it may be unlisted."""
+        return self.floors.get(stock_name, Version(0))
+
+    def unknown(self, stock_name: str, floor: Version) -> None:
+        """Judge the answer that there is no such stock."""
+        self.unknown_reads += 1
+        assert not floor, f"I7: {stock_name} is listed, and a reader does not find it"
 
     def read(self, stock_name: str, floor: Version, answer: ReadAnswer) -> None:
         """Judge an answer; floor: of the moment at which its reader began."""
         self.reads += 1
-        assert answer.version <= self.committed[stock_name], f"I7: {answer} is not committed"
+        committed = self.committed.get(stock_name, Version(0))
+        assert answer.version <= committed, f"I7: {answer} is not committed"
         if answer.is_stale:
             self.stale += 1
             return

@@ -2,22 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import IntegrityError
 
 import catalog_app.wiring
 from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch, BatchAnswer
-from bazaar.core.types import Order, Stock
-from bazaar.protocol.cache_messages import HolderBody
+from bazaar.core.types import VERSION_FIRST, Order, Stock
+from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
 from bazaar.protocol.clients import CatalogClient, Change
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
-from catalog_app import selectors, services
+from catalog_app import models, selectors, services
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.wiring import Counts
 from frontend_app.stocks import StockReader
@@ -29,6 +31,15 @@ from tests.sim.reads import ReadAnswer, ReadChecks
 from tests.sim.tasks import PendingAnswer, TaskLock, Tasks
 from tests.sim.threaded import GAP_S, ThreadedProcess
 from tests.sim.waits import TaskWaits
+
+LIST = "list"
+"""Lists a stock; the catalog has no endpoint for it."""
+
+
+def new_stock(place: int, name: str) -> models.Stock:
+    """Return a stock to list at a place of the listing, the same in every history."""
+    shares = {"quantity": 10**6, "opening": 10**6, "issued": 2 * 10**6}
+    return models.Stock(pk=place, name=name, price=Decimal(10), **shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,8 @@ class ServingCatalog(RecordedProcess):
             "/stock": lambda: services.read_stock(stock_name=body),
             "/batch": lambda: self._place(body),
             "/price": lambda: self._change_price(*body),
+            "/names": lambda: selectors.list_names(after=body[0], limit=body[1]),
+            LIST: lambda: self._list(*body),
         }
         return answers[request.path]()
 
@@ -114,6 +127,11 @@ class ServingCatalog(RecordedProcess):
         stock = services.change_price(stock_name=stock_name, price=price)
         self.checks.committed[stock_name] = stock.version
         return stock
+
+    def _list(self, place: int, stock_name: str) -> None:
+        with suppress(IntegrityError):  # it was listed, and that was not heard of
+            services.list_stocks(stocks=[new_stock(place, stock_name)])
+        self.checks.committed[stock_name] = VERSION_FIRST
 
     def _client_of(self, _: str, control_port: int) -> "HolderCalls":
         return HolderCalls(self.tasks, self.holders[control_port])
@@ -143,11 +161,17 @@ class CatalogCalls(CatalogClient):
         super().__init__(NoNetwork(), NoNetwork(), STOCK_TIMEOUT_S)
         self._tasks, self._catalog = tasks, catalog
 
-    def register(self, holder: HolderBody) -> float:
-        return float(self._call("/register", holder))
+    def register(self, holder: HolderBody) -> LeaseBody:
+        lease: LeaseBody = self._call("/register", holder)
+        return lease
 
-    def renew(self, holder: HolderBody) -> float:
-        return float(self._call("/renew", holder))
+    def renew(self, holder: HolderBody) -> LeaseBody:
+        lease: LeaseBody = self._call("/renew", holder)
+        return lease
+
+    def names(self, after: int, limit: int) -> NamesBody:
+        names: NamesBody = self._call("/names", (after, limit))
+        return names
 
     def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
         stock, may_keep = self._call("/fill", (stock_name, holder_id))
@@ -190,6 +214,8 @@ class ServingFrontEnd(RecordedProcess):
     def check(self) -> None:
         """Check what may be answered from memory now (I7)."""
         if self.is_up and self.reader.lease.is_valid(self.now_s):
+            lacking = filter(self.reader.listing.lacks, self.catalog.checks.committed)
+            assert not list(lacking), f"I7: {self.name} does not know what is listed"
             entries = self.reader.cache.entries.items()
             versions = [(name, entry.version) for name, entry in entries]
             self.catalog.checks.cached(self.name, versions)

@@ -9,7 +9,7 @@ from bazaar.core.coherence import LeaseTable
 from catalog_app.lease_table import Invalidation, LeaseTableShell
 from frontend_app.entries import StockEntry
 from frontend_app.stocks import StockReader
-from tests.sim.reading import REPEATABLE, ReadingBazaar, run_seed
+from tests.sim.reading import REPEATABLE, STOCKS, ReadingBazaar, run_seed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,10 +37,12 @@ def test_a_seed_is_a_history(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_message_that_may_come_twice_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/PROTOCOL.md: copies arrive late and out of order, also from the life before."""
-    bazaar = ReadingBazaar(13, monkeypatch)
+    bazaar = ReadingBazaar(44, monkeypatch)
     bazaar.run()
     assert bazaar.replayed == REPEATABLE
     assert bazaar.checks.reads > bazaar.checks.stale > 0
+    assert bazaar.checks.unknown_reads > 0
+    assert set(bazaar.checks.committed) > set(STOCKS), "something was listed"
 
 
 def count_from_the_answer(patch: pytest.MonkeyPatch) -> None:
@@ -86,9 +88,25 @@ def wait_for_nobody(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LeaseTableShell, "finish", finish)
 
 
+def list_without_a_word(patch: pytest.MonkeyPatch) -> None:
+    """Let a stock be listed as one changes: only its subscribers are notified."""
+    begin_change = LeaseTable.begin_change
+
+    def begin(table: LeaseTable, names: list[str], *, is_listing: bool) -> tuple[str, ...]:
+        return begin_change(table, names)
+
+    patch.setattr(LeaseTable, "begin_change", begin)
+
+
 @pytest.mark.parametrize(
     "plant",
-    [count_from_the_answer, keep_what_is_old, drop_what_was_subscribed, wait_for_nobody],
+    [
+        count_from_the_answer,
+        keep_what_is_old,
+        drop_what_was_subscribed,
+        wait_for_nobody,
+        list_without_a_word,
+    ],
 )
 def test_a_planted_fault_is_found(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
