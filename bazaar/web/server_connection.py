@@ -116,7 +116,7 @@ class ServerConnection:
 
     def refuse(self, refused: RequestRefusedError) -> None:
         """Send a refusal instead of any further answer, and end."""
-        request = ParsedRequest()
+        request = ParsedRequest(method=self.parser.method if self.parser else "")
         answer = (
             refused.answer if isinstance(refused, HeadRefusedError) else refusal_answer(refused)
         )
