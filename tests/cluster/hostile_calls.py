@@ -19,8 +19,8 @@ _HEAD_END = b"\r\n\r\n"
 _BODYLESS = (204, 304)
 _OK, _INTERIM_MAX, _REDIRECT = 200, 199, 300
 _UNAVAILABLE, _MISTAKE = 503, 500
-GOOD = frozenset((200, 302, 304))
-REFUSED = frozenset((400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 422, 429, 431))
+GOOD = frozenset((200, 206, 302, 304))
+REFUSED = frozenset((400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 422, 429, 431))
 
 
 @dataclass(frozen=True, slots=True)
