@@ -102,6 +102,11 @@ class RequestParser:
         complete, self._complete = self._complete, []
         return complete
 
+    @property
+    def method(self) -> str:
+        """The method of the request that has begun; empty until its head is whole."""
+        return self._request.method
+
     def close(self) -> None:
         """Free what is held at once; it is of no use afterwards."""
         del self._parser  # it refers back to this: only the garbage collector would free both

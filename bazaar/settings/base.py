@@ -54,7 +54,10 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {
         "bazaar": {"handlers": ["console"], "level": "INFO", "propagate": False},
-        "django.request": {"level": "ERROR"},
+        # Our own mistakes, each with its traceback: who gets a 500 is told that the log has it.
+        "django.request": {"handlers": ["console"], "level": "ERROR", "propagate": False},
+        # Theirs are answered; a traceback for each would let anybody fill the disk.
+        "django.security": {"level": "CRITICAL"},
     },
 }
 

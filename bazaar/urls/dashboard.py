@@ -10,5 +10,6 @@ urlpatterns = [
     *(re_path(panel.api_path, PanelDetail.as_view(panel=panel, site=site)) for panel in PANELS),
     path("", site.urls),
 ]
+handler400 = "bazaar.web.errors.answer_malformed"
 handler404 = "bazaar.web.errors.answer_unknown_path"
 handler500 = "bazaar.web.errors.answer_mistake"

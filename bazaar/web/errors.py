@@ -108,6 +108,13 @@ def answer_unknown_path(request: HttpRequest, exception: Exception) -> JsonRespo
     return JsonResponse(body, status=HTTPStatus.NOT_FOUND, headers={"Bazaar-Definite": "true"})
 
 
+def answer_malformed(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Answer a request that Django does not take, in JSON (handler400)."""
+    message = str(exception) or "The request is malformed."
+    body = {"error": {"code": HTTPStatus.BAD_REQUEST, "message": message}}
+    return JsonResponse(body, status=HTTPStatus.BAD_REQUEST, headers={"Bazaar-Definite": "true"})
+
+
 def answer_mistake(request: HttpRequest) -> JsonResponse:
     """Answer our own mistake, in JSON (handler500); it may have had an effect."""
     code, message, headers = MISTAKE

@@ -40,6 +40,8 @@ HEAD_KEPT_BYTES_MAX = 2048
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
 _FOREVER = float("inf")
+_NOTHING = memoryview(b"")
+"""Shared: one for each of thousands of connections would be work for the garbage collector."""
 _LISTEN, _SEND = select.EPOLLIN, select.EPOLLOUT
 
 
@@ -60,7 +62,7 @@ class ServerConnection:
         """Whole requests that wait for the answer before them."""
         self.refusal: RequestRefusedError | None = None
         """What is wrong behind them."""
-        self.rest = memoryview(b"")
+        self.rest = _NOTHING
         """The part of an answer that the other side has not taken yet."""
         self.lock = threading.Lock()
         """Guards is_busy, is_muted, is_gone and is_running, which threads of lanes change too."""
@@ -116,7 +118,7 @@ class ServerConnection:
 
     def refuse(self, refused: RequestRefusedError) -> None:
         """Send a refusal instead of any further answer, and end."""
-        request = ParsedRequest()
+        request = ParsedRequest(method=self.parser.method if self.parser else "")
         answer = (
             refused.answer if isinstance(refused, HeadRefusedError) else refusal_answer(refused)
         )

@@ -1,8 +1,9 @@
 """Real clusters: real processes on free ports, started by the real command."""
 
 import json
+import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,15 @@ PAUSE_TIMEOUT_S = 10.0
 class LiveCluster(TemporaryCluster):
     """A throw-away cluster, and what a test may do to it."""
 
-    def __init__(self, folder: Path, *options: str, nodes: Topology | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        nodes: Topology | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         """folder: for everything it writes; options: of `cluster up`."""
-        super().__init__(folder, "--stocks", "asterix", *options, nodes=nodes)
+        super().__init__(folder, "--stocks", "asterix", *options, nodes=nodes, environ=environ)
 
     @property
     def base_url(self) -> str:

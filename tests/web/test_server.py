@@ -121,6 +121,14 @@ def test_an_answer_to_head_has_the_length_of_what_it_leaves_out(caller: Caller) 
     assert caller.call(GET).status == 200
 
 
+def test_a_head_that_is_refused_gets_no_body(caller: Caller) -> None:
+    """RFC 9110: otherwise the body is taken for the next answer."""
+    too_long = b"Content-Length: %d\r\n\r\n" % (BODY_BYTES_MAX + 1)
+    answer = caller.call(GET.replace(b"GET", b"HEAD")[:-2] + too_long)
+    assert (answer.status, answer.values("connection")) == (413, ["close"])
+    assert caller.is_ended()
+
+
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 def test_an_answer_without_a_body_has_no_length(
     listen: Listen, connect: Connect, status: str
