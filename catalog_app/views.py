@@ -7,7 +7,7 @@ import msgspec
 
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import OrderNo, Position, ReplicaId, Term, TradeType
-from bazaar.protocol import cache_messages, examples, messages
+from bazaar.protocol import cache_messages, examples, leadership_messages, messages
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
@@ -108,7 +108,7 @@ def show_last() -> messages.LastBody:
     return messages.LastBody(last=selectors.LEDGER.read_head().order_no)
 
 
-def show_leadership() -> messages.LeadershipBody:
+def show_leadership() -> leadership_messages.LeadershipBody:
     """
     Return the current term and its leader.
 
@@ -117,13 +117,13 @@ def show_leadership() -> messages.LeadershipBody:
     alive.
     """
     leadership = selectors.get_leadership()
-    return messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
+    return leadership_messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
 
 
-def claim_leadership(body: messages.NoticeBody) -> messages.LeadershipBody:
+def claim_leadership(body: leadership_messages.NoticeBody) -> leadership_messages.LeadershipBody:
     """Make a replica the leader of the next term."""
     leadership = services.claim_leadership(term=Term(body.term), leader=ReplicaId(body.leader))
-    return messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
+    return leadership_messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
 
 
 def change_price(body: messages.PriceBody) -> messages.StockBody:
@@ -233,7 +233,7 @@ ENDPOINTS = (
     Endpoint(
         "/leadership",
         get(show_leadership),
-        post(claim_leadership, messages.NoticeBody, examples.NOTICE),
+        post(claim_leadership, leadership_messages.NoticeBody, examples.NOTICE),
         ports=CONTROL,
     ),
     Endpoint("/price", post(change_price, messages.PriceBody, examples.PRICE), ports=CONTROL),

@@ -22,10 +22,11 @@ from bazaar.topology import Topology
 
 READ_PATHS = {
     "catalog": frozenset(
-        {"/find", "/leadership", "/ledger", "/query", "/rows", "/status", "/stock", "/stocks"}
+        {"/changes", "/find", "/last", "/leadership", "/ledger", "/names", "/query", "/rows"}
+        | {"/status", "/stock", "/stocks"}
     ),
     "order": frozenset(
-        {"/find", "/leader", "/log", "/order", "/ping", "/query", "/rows", "/status"}
+        {"/changes", "/find", "/leader", "/log", "/order", "/ping", "/query", "/rows", "/status"}
     ),
     "frontend": frozenset({"/leader", "/orders", "/status", "/stocks"}),
 }

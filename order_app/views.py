@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, TradeType
-from bazaar.protocol import examples, messages
+from bazaar.protocol import examples, leadership_messages, messages
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, RowsBody
 from bazaar.web.decoding import check_stock_name
@@ -97,7 +97,7 @@ def take_append(body: messages.AppendBody) -> messages.AcceptedBody:
     return messages.AcceptedBody(last=accepted.last, digest=accepted.digest)
 
 
-def confirm(body: messages.TokenBody) -> messages.DoneBody:
+def confirm(body: leadership_messages.TokenBody) -> messages.DoneBody:
     """
     Confirm to a follower that appends with a token come from this leader.
 
@@ -163,7 +163,7 @@ def list_changes(query: examples.PageQuery) -> ChangesBody:
     return wiring.replica().log.list_changes(Position(query.after), limit)
 
 
-def ping() -> messages.PingBody:
+def ping() -> leadership_messages.PingBody:
     """
     Return whether this replica is alive, and what it knows of the leader.
 
@@ -173,7 +173,7 @@ def ping() -> messages.PingBody:
     return wiring.ping()
 
 
-def show_leader() -> messages.LeadershipBody:
+def show_leader() -> leadership_messages.LeadershipBody:
     """
     Return the leader as this replica knows it.
 
@@ -182,10 +182,10 @@ def show_leader() -> messages.LeadershipBody:
     then leads. 409 when it is not the current leadership.
     """
     known = wiring.ping()
-    return messages.LeadershipBody(term=known.term, leader=known.leader)
+    return leadership_messages.LeadershipBody(term=known.term, leader=known.leader)
 
 
-def take_notice(body: messages.NoticeBody) -> messages.LeadershipBody:
+def take_notice(body: leadership_messages.NoticeBody) -> leadership_messages.LeadershipBody:
     """Learn which replica leads."""
     services.take_notice(term=Term(body.term), leader=ReplicaId(body.leader))
     return show_leader()
@@ -221,14 +221,16 @@ ENDPOINTS = (
     Endpoint(
         "/leader",
         get(show_leader, is_instant=True),
-        post(take_notice, messages.NoticeBody, examples.NOTICE),
+        post(take_notice, leadership_messages.NoticeBody, examples.NOTICE),
         ports=BOTH,
     ),
     Endpoint("/sync", post(take_append, messages.AppendBody, examples.APPEND), ports=BOTH),
     Endpoint(
         "/replicate", post(replicate, messages.ReplicateBody, examples.REPLICATE), ports=CONTROL
     ),
-    Endpoint("/confirm", post(confirm, messages.TokenBody, examples.CONFIRM), ports=CONTROL),
+    Endpoint(
+        "/confirm", post(confirm, leadership_messages.TokenBody, examples.CONFIRM), ports=CONTROL
+    ),
     Endpoint("/log", get(show_log, examples.PageQuery), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),

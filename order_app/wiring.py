@@ -11,7 +11,7 @@ from bazaar import clock
 from bazaar.core.failures import Failure
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
-from bazaar.protocol.messages import PingBody
+from bazaar.protocol.leadership_messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.loops import Loop

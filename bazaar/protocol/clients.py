@@ -29,7 +29,7 @@ from bazaar.core.types import (
     Trade,
     Version,
 )
-from bazaar.protocol import cache_messages, messages, statuses, stored_rows
+from bazaar.protocol import cache_messages, leadership_messages, messages, statuses, stored_rows
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.stored_rows import ChangesBody, FoundBody, ListingBody, RowsBody
@@ -48,7 +48,7 @@ def _prepare_decoders() -> None:
 
     It inspects a type at its first use; many threads at once seem to have crashed it.
     """
-    for module in (messages, statuses, cache_messages, stored_rows):
+    for module in (messages, cache_messages, leadership_messages, statuses, stored_rows):
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, messages.Message):
                 msgspec.json.Decoder(kind)
@@ -212,12 +212,14 @@ class CatalogClient(MemberClient):
 
         Raises StaleTerm (definite): another claim was faster.
         """
-        body = messages.NoticeBody(term=term, leader=leader)
-        return self._post(self.control, "/leadership", body, messages.LeadershipBody).to_core()
+        body = leadership_messages.NoticeBody(term=term, leader=leader)
+        return self._post(
+            self.control, "/leadership", body, leadership_messages.LeadershipBody
+        ).to_core()
 
     def get_leadership(self) -> Leadership:
         """Return the current term and its leader."""
-        return self._get(self.control, "/leadership", messages.LeadershipBody).to_core()
+        return self._get(self.control, "/leadership", leadership_messages.LeadershipBody).to_core()
 
     def change_price(self, stock_name: str, price: Decimal) -> Stock:
         """
@@ -254,7 +256,7 @@ class ReplicaClient(MemberClient):
 
     def ping(self, timeout_s: float) -> Ping:
         """Return the answer to a ping."""
-        return self._get(self.control, "/ping", messages.PingBody, timeout_s).to_core()
+        return self._get(self.control, "/ping", leadership_messages.PingBody, timeout_s).to_core()
 
     def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:
         """
@@ -262,8 +264,8 @@ class ReplicaClient(MemberClient):
 
         Raises StaleTerm, NotServing (definite).
         """
-        body = messages.NoticeBody(term=term, leader=leader)
-        self._post(self.control, "/leader", body, messages.LeadershipBody, timeout_s)
+        body = leadership_messages.NoticeBody(term=term, leader=leader)
+        self._post(self.control, "/leader", body, leadership_messages.LeadershipBody, timeout_s)
 
     def append(self, append: Append, timeout_s: float) -> Accepted:
         """
@@ -276,7 +278,7 @@ class ReplicaClient(MemberClient):
 
     def confirm(self, term: Term, token: UUID, timeout_s: float) -> None:
         """Ask whether an append with this token is its own. Raises Unconfirmed (definite)."""
-        body = messages.TokenBody(term=term, token=token)
+        body = leadership_messages.TokenBody(term=term, token=token)
         self._post(self.control, "/confirm", body, messages.DoneBody, timeout_s)
 
     def begin_append(self, append: Append) -> PendingCall[Accepted] | None:

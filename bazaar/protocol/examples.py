@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from bazaar.core.types import GENESIS, TradeType
-from bazaar.protocol import cache_messages, messages
+from bazaar.protocol import cache_messages, leadership_messages, messages
 
 STOCK = "3M"
 KEY = UUID("6f1c2e9a-8d34-4b0f-9a57-1e2d3c4b5a69")
@@ -51,12 +51,12 @@ _EMPTY = messages.PageBody(after=0, order_no=0, previous=GENESIS, digest=GENESIS
 
 FILL = cache_messages.FillBody(stock_name=STOCK, holder_id=HOLDER)
 BATCH = messages.BatchBody(term=0, leader=1, after=0, trades=(_TRADE,))
-NOTICE = messages.NoticeBody(term=0, leader=1)
+NOTICE = leadership_messages.NoticeBody(term=0, leader=1)
 PRICE = messages.PriceBody(stock_name=STOCK, price=Decimal("100.00"))
 HOLD = cache_messages.HolderBody(holder_id=HOLDER, host="127.0.0.1", control_port=30002)
 TRADES = messages.TradesBody(term=0, trades=(_TRADE,))
 APPEND = messages.AppendBody(term=0, leader=1, page=_EMPTY, token=TOKEN)
-CONFIRM = messages.TokenBody(term=0, token=TOKEN)
+CONFIRM = leadership_messages.TokenBody(term=0, token=TOKEN)
 REPLICATE = messages.ReplicateBody(position=1)
 CHANGE = cache_messages.ChangeBody(stock_name=STOCK, version=1)
 INVALIDATE = cache_messages.InvalidateBody(changes=(CHANGE,))

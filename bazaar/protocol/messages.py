@@ -9,10 +9,8 @@ from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
 
-import msgspec
 from msgspec import Meta, Struct
 
-from bazaar.core.election import Leadership, Ping
 from bazaar.core.failures import DamagedPage, Failure
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
@@ -282,13 +280,6 @@ class AppendBody(Message, frozen=True, kw_only=True):
         return Append(Term(self.term), ReplicaId(self.leader), self.page.to_core(), self.token)
 
 
-class TokenBody(Message, frozen=True, kw_only=True):
-    """Follower to leader: whether an append of this term with this token is its own."""
-
-    term: TermNo
-    token: UUID
-
-
 class AcceptedBody(Message, frozen=True, kw_only=True):
     """Follower to leader: how far its log has come."""
 
@@ -310,49 +301,6 @@ class LastBody(Message, frozen=True, kw_only=True):
     """Catalog to front end: how far the ledger has come."""
 
     last: Place
-
-
-class LeadershipBody(Message, frozen=True, kw_only=True):
-    """A term and its leader."""
-
-    term: TermNo
-    leader: Id | None = None
-
-    def to_core(self) -> Leadership:
-        """Unpack the leadership."""
-        return Leadership(Term(self.term), None if self.leader is None else ReplicaId(self.leader))
-
-
-class NoticeBody(Message, frozen=True, kw_only=True):
-    """Front end to replica: the leader; to catalog: the leader wanted after `term`."""
-
-    term: TermNo
-    leader: Id
-
-
-class PingBody(Struct, frozen=True, kw_only=True):
-    """A live replica's answer; the first two fields are the seed's."""
-
-    replica_id: Id = msgspec.field(name="alive order server")
-    port: int
-    term: TermNo
-    leader: Id | None
-    last: Place
-    is_serving: bool
-    is_leading: bool
-    reaches_catalog: bool = True
-
-    def to_core(self) -> Ping:
-        """Unpack the ping."""
-        return Ping(
-            ReplicaId(self.replica_id),
-            Term(self.term),
-            None if self.leader is None else ReplicaId(self.leader),
-            OrderNo(self.last),
-            is_serving=self.is_serving,
-            is_leading=self.is_leading,
-            reaches_catalog=self.reaches_catalog,
-        )
 
 
 class StockBody(Message, frozen=True, kw_only=True):

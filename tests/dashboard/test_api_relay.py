@@ -19,7 +19,7 @@ import order_app.wiring
 from bazaar import clock
 from bazaar.core.failures import NotServing, Unreachable
 from bazaar.protocol.http1 import Reply
-from bazaar.protocol.messages import PingBody
+from bazaar.protocol.leadership_messages import PingBody
 from bazaar.protocol.signing import SCHEME, digest_of, verify
 from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import local

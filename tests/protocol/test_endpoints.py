@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bazaar.protocol import cache_messages, endpoints, examples, messages
+from bazaar.protocol import cache_messages, endpoints, examples, leadership_messages, messages
 from bazaar.protocol.endpoints import FieldBody, MethodBody, fields_of, fill
 
 EXAMPLES = [value for value in vars(examples).values() if isinstance(value, msgspec.Struct)]
@@ -25,7 +25,12 @@ def test_an_example_that_is_sent_as_it_is_arrives_as_it_is(example: msgspec.Stru
 
 def test_there_is_an_example_of_every_message_that_is_sent() -> None:
     assert {type(one) for one in EXAMPLES} >= {
-        *(cache_messages.FillBody, messages.BatchBody, messages.NoticeBody, messages.PriceBody),
+        *(
+            cache_messages.FillBody,
+            messages.BatchBody,
+            leadership_messages.NoticeBody,
+            messages.PriceBody,
+        ),
         *(
             cache_messages.HolderBody,
             messages.TradesBody,

@@ -190,7 +190,7 @@ def test_a_locked_database_is_not_called_damaged(made: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("mode", [0o700, 0o777])
 def test_what_another_user_owns_is_named(made: Path, tmp_path: Path, mode: int) -> None:
     data = copy(made, tmp_path)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     data.chmod(mode)
     path = data / "catalog.sqlite3"
