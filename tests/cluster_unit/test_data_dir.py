@@ -101,7 +101,7 @@ def test_what_this_user_may_not_read_is_named(tmp_path: Path, name: str) -> None
     data = DataDir(tmp_path / "data")
     data.make()
     data.write_topology(free_topology())
-    for folder in (tmp_path, *tmp_path.parents[:2], *((data.root, data.logs) if name else ())):
+    for folder in (tmp_path, *tmp_path.parents[:3], *((data.root, data.logs) if name else ())):
         folder.chmod(0o755)
     (data.root / name).chmod(0o600)
     reading, writing = os.pipe()
