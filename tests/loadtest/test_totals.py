@@ -1,5 +1,6 @@
 """What a run's numbers come to."""
 
+import collections
 import random
 import statistics
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bazaar.loadtest.summary import quantile
 from bazaar.loadtest.tally import Counter, Tally
 from bazaar.loadtest.totals import RunTotals
 from bazaar.proof.records import Done, Mark, Outcome, Sample
@@ -120,3 +122,9 @@ def test_the_newest_whole_second_is_shown_while_the_run_lasts() -> None:
     totals = RunTotals()
     totals.add(tell(ended(7.5), ended(7.6), ended(8.1)))
     assert {kind: one.count for kind, one in totals.last_second(8.2).items()} == {"trade": 2}
+
+
+def test_a_quantile_is_a_value_that_was_measured() -> None:
+    counts = collections.Counter([4.0, 1.0, 3.0, 2.0])
+    assert [quantile(counts, part) for part in (0.25, 0.5, 0.99)] == [1.0, 2.0, 4.0]
+    assert quantile({}, 0.5) == 0.0
