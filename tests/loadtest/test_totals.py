@@ -127,4 +127,6 @@ def test_the_newest_whole_second_is_shown_while_the_run_lasts() -> None:
 def test_a_quantile_is_a_value_that_was_measured() -> None:
     counts = collections.Counter([4.0, 1.0, 3.0, 2.0])
     assert [quantile(counts, part) for part in (0.25, 0.5, 0.99)] == [1.0, 2.0, 4.0]
+    many = {9: 1, 1: 98, 5: 1}
+    assert [quantile(many, part) for part in (0.5, 0.98, 0.99, 1.0)] == [1, 1, 5, 9]
     assert quantile({}, 0.5) == 0.0
