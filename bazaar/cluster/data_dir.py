@@ -10,7 +10,8 @@ from pathlib import Path
 
 from bazaar import topology
 from bazaar.cluster.exits import ClusterError
-from bazaar.settings import env
+from bazaar.settings import env, private
+from bazaar.settings.env import SettingsError
 from bazaar.topology import Topology, TopologyError, role_of
 
 SECRET_BYTES = 32
@@ -75,20 +76,23 @@ class DataDir:
         return self.root / f"{name}.sqlite3" if role_of(name).has_database else None
 
     def make(self) -> None:
-        """Make the folders, for the owner only. Raises ClusterError."""
+        """Make the folders, and close them and what is in them to others. Raises ClusterError."""
         try:
             for folder in (self.root, self.logs):
-                if not folder.is_dir():
-                    folder.mkdir(mode=0o700, parents=True)
-            self.config_path.touch(mode=0o600)
-            self.socket_path.parent.mkdir(mode=0o700, exist_ok=True)
+                folder.mkdir(mode=private.FOLDER_MODE, parents=True, exist_ok=True)
+                env.keep_private(folder)
+            self.config_path.touch(mode=private.FILE_MODE)
+            self.socket_path.parent.mkdir(mode=private.FOLDER_MODE, exist_ok=True)
             owner = self.socket_path.parent.stat().st_uid
+        except SettingsError as error:
+            raise ClusterError(str(error)) from error
         except OSError as error:
             raise ClusterError(
                 f"BAZAAR_DATA_DIR: {self.root} is not writable ({error.strerror})."
             ) from error
         if owner != os.getuid():
             raise ClusterError(f"{self.socket_path.parent} belongs to another user (uid {owner}).")
+        env.keep_private(self.socket_path.parent)
 
     def read_topology(self) -> Topology:
         """Return the description of this folder's cluster. Raises ClusterError."""
@@ -101,21 +105,28 @@ class DataDir:
 
     def write_topology(self, found: Topology) -> None:
         """Store a description, whole or not at all."""
-        write_whole(self.topology_path, topology.dump(found))
+        write_whole(self.topology_path, topology.dump(found), private.FILE_MODE)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
+def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
+    """
+    Write a file so that no reader ever sees half of it.
+
+    mode: its rights, less those that the umask takes.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
     part.replace(path)
 
 
 def make_secret(path: Path) -> bool:
     """Make the cluster secret unless there is one; return whether it was made."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    path.parent.mkdir(mode=private.FOLDER_MODE, parents=True, exist_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE_MODE)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(SECRET_BYTES) + "\n")

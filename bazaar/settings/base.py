@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from bazaar.settings import env
+from bazaar.settings import env, private
 from bazaar.topology import Role, format_host
 
 BASE_DIR = env.ROOT
@@ -61,7 +61,9 @@ LOGGING = {
 
 def sqlite(path: Path) -> dict[str, dict[str, Any]]:
     """Return the default database of a role: SQLite that survives a power cut."""
+    os.umask(private.OWNER_ONLY)
     env.check_writable(path)
+    env.keep_private(path.parent)
     return {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",

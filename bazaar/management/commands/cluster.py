@@ -14,12 +14,13 @@ from bazaar.cluster.arguments import read_choice, read_environ
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import CommandFailed
 from bazaar.cluster.init import InitOptions
-from bazaar.cluster.launch import OWNER_ONLY, SERVERS
+from bazaar.cluster.launch import SERVERS
 from bazaar.cluster.locks import hold, is_held
 from bazaar.cluster.operations import SIGNALS, Cluster
 from bazaar.cluster.snapshot import Health
 from bazaar.cluster.up import up
 from bazaar.management.one_line import OneLineCommand
+from bazaar.settings import private
 from bazaar.topology import REPLICAS_MAX
 
 _EXIT = {Health.HEALTHY: 0, Health.DEGRADED: 1, Health.NO_LEADER: 2, Health.DOWN: 2}
@@ -77,7 +78,7 @@ class Command(OneLineCommand):
 
     def run(self, options: dict[str, Any]) -> int:
         """Run one verb. Raises CommandFailed, SettingsError."""
-        os.umask(OWNER_ONLY)
+        os.umask(private.OWNER_ONLY)
         environ, verb = read_environ(os.environ, options), options["verb"]
         if verb in ("init", "up", "status", "down"):
             return getattr(self, f"do_{verb}")(environ, options) or exits.OK
