@@ -20,7 +20,7 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 from bazaar import topology
-from bazaar.settings import typed
+from bazaar.settings import private, typed
 from bazaar.topology import Node, Role, Topology
 
 ROOT = typed.ROOT
@@ -257,6 +257,16 @@ def read_secret(environ: Mapping[str, str]) -> bytes:
 def derive(secret: bytes, purpose: str) -> str:
     """Return a secret for one purpose, derived from the cluster's."""
     return hmac.new(secret, purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def keep_private(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
+    """Close a data folder to others. Raises SettingsError."""
+    try:
+        private.close_to_others(folder)
+    except private.NotPrivateError as error:
+        raise SettingsError(f"{name}: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{name}: {folder} cannot be used ({error.strerror}).") from error
 
 
 def check_folder(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
