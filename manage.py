@@ -2,16 +2,31 @@
 """`manage.py COMMAND --settings bazaar.settings.ROLE`: any command, any role."""
 
 import os
+import pathlib
+import signal
 import sys
+import tomllib
 
 
 def main() -> int:
     """Run the command; Ctrl-C ends it at any time without a word of Python's."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.base")
+    if sys.argv[1:] == ["version"] or "--version" in sys.argv[1:]:
+        sys.stdout.write(f"bazaar {_read_version()}\n")
+        return 0
+    if {"cluster", "up"}.issubset(sys.argv[1:]):
+        # A shell's job in the background starts with this one ignored; a cluster ends by it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _run()
     except KeyboardInterrupt:
         return 130
+
+
+def _read_version() -> str:
+    """Return the version of this folder."""
+    path = pathlib.Path(__file__).with_name("pyproject.toml")
+    return str(tomllib.loads(path.read_text(encoding="utf-8"))["project"]["version"])
 
 
 def _run() -> int:
