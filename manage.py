@@ -33,6 +33,8 @@ def _run() -> int:
     """Run the command; a wrong setting is one sentence and exit status 2."""
     # Loading these takes longer than a hand needs to find Ctrl-C.
     from django.core.management import execute_from_command_line  # noqa: PLC0415
+    from django.db.migrations.exceptions import MigrationSchemaMissing  # noqa: PLC0415
+    from django.db.utils import OperationalError  # noqa: PLC0415
 
     from bazaar.settings.env import SettingsError  # noqa: PLC0415
 
@@ -41,6 +43,9 @@ def _run() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except (MigrationSchemaMissing, OperationalError) as error:  # locked, or on a full disk
+        sys.stderr.write(f"BAZAAR_DATA_DIR: the database cannot be used now: {error}.\n")
+        return 1
     return 0
 
 
