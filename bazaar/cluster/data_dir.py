@@ -35,7 +35,12 @@ class DataDir:
         Raises ClusterError: something else is there, or it may not be read.
         """
         data = cls(env.read_data_dir(environ))
-        data.check()
+        try:
+            data.check()
+        except PermissionError as error:  # a folder above it is closed
+            raise ClusterError(
+                f"{error.filename} may not be read by this user (uid {os.geteuid()})."
+            ) from error
         return data
 
     @property

@@ -17,7 +17,7 @@ from bazaar.core.failures import Failure
 from bazaar.protocol.clients import ReplicaClient
 from bazaar.settings import database_file
 from bazaar.settings.env import SettingsError
-from bazaar.settings.typed import make_anew
+from bazaar.settings.typed import make_mend
 from bazaar.topology import Node, Role, Topology, process_name
 
 PING_TIMEOUT_S = 0.5
@@ -77,10 +77,8 @@ def _compare(data: DataDir, ledger: int, logs: Mapping[int, int]) -> None:
     replica_id = max(logs, key=lambda one: logs[one], default=0)
     if not replica_id or logs[replica_id] <= ledger:
         return
-    path = data.root / f"{_CATALOG}.sqlite3"
     what = f"ends at order {ledger:,}" if ledger else "is empty"
     raise ClusterError(
-        f"{_CATALOG} {what}, but replica {replica_id} has {logs[replica_id]:,} orders: put the "
-        f"newest copy of {path} back, with its -wal file if it had one. To begin anew without any "
-        f"order instead: `{make_anew(Role.CATALOG, 1, data.root)}`."
+        f"{_CATALOG} {what}, but replica {replica_id} has {logs[replica_id]:,} orders. "
+        f"{make_mend(Role.CATALOG, 1, data.root)}"
     )

@@ -231,6 +231,11 @@ def read_secret(environ: Mapping[str, str]) -> bytes:
     path = secret_path(environ)
     init = f"`{typed.manage('cluster', 'init', data=read_data_dir(environ))}` makes one."
     try:
+        if path.exists() and not path.is_file():
+            raise SettingsError(
+                f"BAZAAR_SECRET_FILE: {path} cannot be read: it is no file. Name another, or move "
+                "away what is in its place."
+            )
         secret = path.read_bytes().strip()
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError as error:
@@ -274,10 +279,9 @@ def check_folder(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        if not folder.is_dir():
-            raise SettingsError(
-                f"{name}: the folder {folder} cannot be made ({error.strerror})."
-            ) from error
+        raise SettingsError(
+            f"{name}: the folder {folder} cannot be made ({error.strerror})."
+        ) from error
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise SettingsError(
             f"{name}: the folder {folder} is not readable and writable for this user "

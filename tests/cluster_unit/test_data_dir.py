@@ -152,19 +152,20 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("name", ["", "logs", "cluster.toml"])
+@pytest.mark.parametrize("name", ["..", "", "logs", "cluster.toml"])
 def test_what_this_user_may_not_read_is_named(tmp_path: Path, name: str) -> None:
-    data = DataDir(tmp_path / "data")
+    data = DataDir(tmp_path / "above" / "data")
     data.make()
     data.write_topology(free_topology())
-    for folder in (tmp_path, *tmp_path.parents[:3], *((data.root, data.logs) if name else ())):
+    above = (data.root.parent, tmp_path, *tmp_path.parents[:3])
+    for folder in (*above, *((data.root, data.logs) if name else ())):
         folder.chmod(0o755)
-    (data.root / name).chmod(0o600)
+    (data.root / name).resolve().chmod(0o600)
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
         os.setuid(65534)
         try:
-            data.check()
+            DataDir.of({"BAZAAR_DATA_DIR": str(data.root)})
         except ClusterError as error:
             os.write(writing, str(error).encode())
         finally:
@@ -173,7 +174,7 @@ def test_what_this_user_may_not_read_is_named(tmp_path: Path, name: str) -> None
     os.waitpid(child, 0)
     with os.fdopen(reading) as answer:
         sentence = answer.read()
-    assert sentence.startswith(str(data.root / name))
+    assert sentence.startswith(str(data.root / name).removesuffix("/.."))
     assert "this user (uid 65534)" in sentence
 
 

@@ -38,7 +38,7 @@ def data(tmp_path: Path) -> DataDir:
 @pytest.mark.parametrize(
     ("ledger", "logs", "sentence"),
     [
-        (0, (0, 1234, 0), "catalog is empty, but replica 2 has 1,234 orders: put the newest"),
+        (0, (0, 1234, 0), "catalog is empty, but replica 2 has 1,234 orders. Put its newest"),
         (None, (0, 7, 9), "catalog is empty, but replica 3 has 9 orders"),
         (8, (8, 8, 9), "catalog ends at order 8, but replica 3 has 9 orders"),
         (8, (9, None, None), "catalog ends at order 8, but replica 1 has 9 orders"),

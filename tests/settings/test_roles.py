@@ -175,3 +175,23 @@ def test_a_misspelt_variable_stops_every_command(data_dir: Path) -> None:
     done = manage("check", "base", data_dir, BAZAAR_LEASES_S="2")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("BAZAAR_LEASES_S is no variable of the bazaar.")
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("load_stocks asterix", "no such table: catalog_app_stock"),
+        ("migrate", "Unable to create the django_migrations table (database is locked)"),
+    ],
+)
+def test_a_database_that_refuses_a_command_is_one_sentence(
+    command: str, reason: str, data_dir: Path
+) -> None:
+    with closing(sqlite3.connect(data_dir / "catalog.sqlite3", isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("PRAGMA user_version=1")
+        if command == "migrate":
+            other.execute("BEGIN IMMEDIATE")
+        done = manage(command, "catalog", data_dir)
+    assert done.returncode == 1
+    assert done.stderr == f"BAZAAR_DATA_DIR: the database cannot be used now: {reason}.\n"
