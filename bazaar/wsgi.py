@@ -22,9 +22,13 @@ from django.core.wsgi import get_wsgi_application
 from whitenoise import WhiteNoise
 
 from bazaar import clock
+from bazaar.cluster import ledger_guard
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.exits import ClusterError
 from bazaar.runtime.database import find_missing_migrations
 from bazaar.settings.env import SettingsError
 from bazaar.settings.typed import make_ready
+from bazaar.topology import Role
 from bazaar.web import control
 from bazaar.web.router import Router
 
@@ -77,6 +81,10 @@ def build() -> Application:
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
             f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
         )
+    if settings.BAZAAR_ROLE is Role.CATALOG:
+        data, topology = DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY
+        ledger_guard.check_files(data, topology)
+        ledger_guard.check_peers(data, topology, settings.BAZAAR_SECRET)
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
@@ -96,7 +104,7 @@ def build() -> Application:
     return Router(static, endpoints)
 
 
-def _refuse(error: SettingsError) -> NoReturn:
+def _refuse(error: Exception) -> NoReturn:
     """End this process with a sentence; a server that started it does not try again."""
     sys.stderr.write(f"{error}\n")
     sys.stderr.flush()
@@ -106,5 +114,5 @@ def _refuse(error: SettingsError) -> NoReturn:
 
 try:
     application = build()
-except SettingsError as _error:
+except (SettingsError, ClusterError) as _error:
     _refuse(_error)

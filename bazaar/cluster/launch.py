@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from bazaar.cluster import ledger_guard, ports
+from bazaar.cluster import ports
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
@@ -60,16 +60,12 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     """
     env.check(environ)
     node = env.read_node(environ, role)
-    secret = env.read_secret(environ)
-    name, data = process_name(role, node.id), DataDir.of(environ)
-    if path := data.database(name):
+    env.read_secret(environ)
+    name = process_name(role, node.id)
+    if path := DataDir.of(environ).database(name):
         env.check_folder(path.parent)
         database_file.check(path, role, node.id)
     ports.check_free(name, node)
-    if role is Role.CATALOG:
-        topology = env.read_topology(environ)
-        ledger_guard.check_files(data, topology)
-        ledger_guard.check_peers(data, topology, secret)
     return node
 
 

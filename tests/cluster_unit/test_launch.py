@@ -2,8 +2,10 @@
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,26 @@ def test_a_database_that_was_not_made_is_one_sentence_of_the_servers_worker(
     assert "Traceback" not in output
     assert "BAZAAR_DATA_DIR: the database lacks " in output
     assert f"cluster rebuild 2 --data {environ['BAZAAR_DATA_DIR']}` makes it ready." in output
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_catalog_made_anew_beside_a_full_replica_does_not_start(
+    environ: dict[str, str], server: str
+) -> None:
+    folder = Path(environ["BAZAAR_DATA_DIR"])
+    migrate = [sys.executable, "manage.py", "migrate", "--settings", "bazaar.settings.catalog"]
+    subprocess.run(
+        migrate, cwd=env.ROOT, env={**os.environ, **environ}, check=True, capture_output=True
+    )
+    with closing(sqlite3.connect(folder / "order-2.sqlite3")) as log:
+        log.execute("CREATE TABLE order_app_logentry (order_no INTEGER PRIMARY KEY)")
+        log.execute("INSERT INTO order_app_logentry VALUES (1234)")
+        log.commit()
+    done = launch(environ, "catalog", "--server", server)
+    assert done.returncode != 0
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output
+    assert "catalog is empty, but replica 2 has 1,234 orders. Put its newest copy back" in output
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -7,11 +7,8 @@ from django.conf import settings
 from django.contrib.staticfiles.management.commands.runserver import Command as Runserver
 from django.core.management.base import CommandError
 
-from bazaar.cluster import ledger_guard
-from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.exits import ClusterError
-from bazaar.cluster.ports import check_free
-from bazaar.topology import Role, process_name
+from bazaar.cluster.ports import PortTaken, check_free
+from bazaar.topology import process_name
 from bazaar.web.serving import DevelopmentServer
 
 
@@ -40,10 +37,6 @@ class Command(Runserver):
             node = msgspec.structs.replace(node, port=int(given))
         try:
             check_free(process_name(settings.BAZAAR_ROLE, node.id), node)
-            if settings.BAZAAR_ROLE is Role.CATALOG:
-                data, topology = DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY
-                ledger_guard.check_files(data, topology)
-                ledger_guard.check_peers(data, topology, settings.BAZAAR_SECRET)
-        except ClusterError as error:
+        except PortTaken as error:
             raise CommandError(str(error), returncode=2) from error
         super().handle(*args, **options)
