@@ -22,6 +22,8 @@ CACHE_NAME = "bazaar"
 FRESH = "no-cache"
 """The `Cache-Control` of a request that wants the answer of the catalog or of a replica."""
 STALE_WARNING = '110 - "Response is Stale"'
+DIRECTIVES_MAX = 32
+"""Directives of a `Cache-Control` that are looked at."""
 _UUID_CHARS = 36
 _ALWAYS = (
     ("Content-Type", "application/json"),
@@ -71,7 +73,8 @@ def wants_fresh(environ: Mapping[str, Any]) -> bool:
     control = environ.get("HTTP_CACHE_CONTROL")
     if control is None:
         return False
-    directives = (one.partition("=")[0].strip().lower() for one in control.split(","))
+    parts = control.split(",", DIRECTIVES_MAX)
+    directives = (one.partition("=")[0].strip().lower() for one in parts)
     return FRESH in directives
 
 

@@ -30,6 +30,9 @@ PARAMETERS_MAX = 1000
 """Parameters of one query."""
 QUERIES_CACHED_MAX, QUERY_CHARS_MAX = 10_000, 250
 """Queries whose decoding is remembered, if they are not longer; for each kind of query."""
+QUERY_READ_CHARS_MAX = 4096
+"""The longest query that is decoded: a name of 200 characters takes 2,400 at most."""
+CONTENT_TYPE_CHARS_MAX = 200
 _NUMBER_CHARS_MAX = 19
 _TYPES_CACHED_MAX = 256
 
@@ -91,7 +94,9 @@ def media_type(environ: Environ) -> str:
 def tame_content_type(environ: Environ) -> None:
     """Drop what Django would stumble over from a content type, or all of it."""
     kind = environ.get("CONTENT_TYPE")
-    if kind and not _CONTENT_TYPE.fullmatch(kind):
+    if kind and len(kind) > CONTENT_TYPE_CHARS_MAX:
+        environ["CONTENT_TYPE"] = UNKNOWN
+    elif kind and not _CONTENT_TYPE.fullmatch(kind):
         bare = media_type(environ)
         environ["CONTENT_TYPE"] = bare if _CONTENT_TYPE.fullmatch(bare) else UNKNOWN
 
@@ -138,6 +143,7 @@ def make_query_reader(kind: type[Struct]) -> Callable[[str], Any]:
     checks = {one.encode_name: _make_check(one.encode_name, one.type) for one in told.fields}
 
     def read(query: str) -> Any:
+        _check_length(query)
         texts = _parse(query)
         values = {name: check(_read_one(name, texts)) for name, check in checks.items()}
         try:
@@ -151,6 +157,7 @@ def make_query_reader(kind: type[Struct]) -> Callable[[str], Any]:
 
     def read_single(query: str) -> Any:
         """Read what nearly every request looks like, and leave the others to `read`."""
+        _check_length(query)
         name, _, text = query.partition("=")
         if name != only or "&" in text:
             return read(query)
@@ -158,6 +165,14 @@ def make_query_reader(kind: type[Struct]) -> Callable[[str], Any]:
 
     read_cached = lru_cache(QUERIES_CACHED_MAX)(read_single)
     return lambda query: (read_cached if len(query) <= QUERY_CHARS_MAX else read_single)(query)
+
+
+def _check_length(query: str) -> None:
+    """Raise EndpointRefusedError (400) for a query that would take long to decode."""
+    if len(query) > QUERY_READ_CHARS_MAX:
+        raise bad_request(
+            f"The query has at most {QUERY_READ_CHARS_MAX} characters, not {len(query)}."
+        )
 
 
 def _parse(query: str) -> Texts:

@@ -15,7 +15,8 @@ from django.http.request import split_domain_port, validate_host
 from bazaar.web.decoding import EndpointRefusedError, bad_request
 from bazaar.web.endpoint import Environ
 
-HOSTS_KEPT_MAX = 1000
+HOSTS_KEPT_MAX, HOST_CHARS_MAX = 1000, 300
+"""Hosts that are remembered, and the longest that is looked at: a name of 255 bytes and a port."""
 _FOREIGN_SITES = ("cross-site", "same-site")
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 
@@ -33,7 +34,7 @@ class HostCheck:
         host = environ.get("HTTP_HOST", "")
         if host in self._known:
             return
-        domain, _ = split_domain_port(host)
+        domain, _ = split_domain_port(host) if len(host) <= HOST_CHARS_MAX else ("", "")
         if not domain or not validate_host(domain, self._allowed):
             raise bad_request(
                 f"Host: {host[:80]!r} is not a name of this server. "

@@ -12,6 +12,8 @@ from bazaar.web.endpoint import Environ
 _AUTHORIZATION = b"\r\nAuthorization: "
 UNSTORED = ("Cache-Control", "no-store")
 """Nothing between us and a client may keep an answer: it would be old (I7)."""
+PATH_DECODED_BYTES_MAX = 1024
+"""A longer path is of nothing that is served, and is not decoded: the reading thread would wait."""
 _PLAIN = ("content-type", "content-length")
 """Headers whose names have no HTTP_ in WSGI."""
 
@@ -19,9 +21,11 @@ _PLAIN = ("content-type", "content-length")
 def read_environ(request: ParsedRequest) -> Environ:
     """Return the head of a request as WSGI has it (PEP 3333)."""
     path, _, query = request.target.partition(b"?")
+    if b"%" in path and len(path) <= PATH_DECODED_BYTES_MAX:
+        path = unquote_to_bytes(path)
     environ: Environ = {
         "REQUEST_METHOD": request.method,
-        "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
+        "PATH_INFO": path.decode("latin-1"),
         "QUERY_STRING": query.decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{request.version}",
     }

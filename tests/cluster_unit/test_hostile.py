@@ -62,6 +62,10 @@ def test_only_what_is_whole_and_keyed_is_left_unread_where_anybody_may_trade() -
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", [b"GET"], [200], True),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", [b"HEAD"], [200], True),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+            *([b"GET", b"HEAD"], [200, 204], True),
+        ),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n", [b"POST"], [204], True),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh", [b"GET"], [], False),
         (b"HTTP/1.1 200 OK\r\n\r\nhi", [b"GET"], [], False),

@@ -222,7 +222,7 @@ def _cut(chance: random.Random, attempt: Attempt, content: bytes) -> Attempt:
         kind=f"cut {attempt.kind}",
         pieces=((0.0, content),),
         ending=ending,
-        methods=attempt.methods[:1] if content.strip(b"\r\n") else (),
+        methods=attempt.methods if content.strip(b"\r\n") else (),
         is_framed=False,
         keys=(),
     )
