@@ -23,6 +23,7 @@ from whitenoise import WhiteNoise
 
 from bazaar import clock
 from bazaar.runtime.database import find_missing_migrations
+from bazaar.runtime.identity_row import settle_identity
 from bazaar.settings.env import SettingsError
 from bazaar.settings.typed import make_ready
 from bazaar.web import control
@@ -77,6 +78,7 @@ def build() -> Application:
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
             f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
         )
+    settle_identity()
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:

@@ -62,7 +62,8 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     """
     env.check(environ)
     node = env.read_node(environ, role)
-    secret = env.read_secret(environ)
+    env.read_secret(environ)
+    env.read_cluster_id(environ)
     name, data = process_name(role, node.id), DataDir.of(environ)
     if path := data.database(name):
         env.check_folder(path.parent)
@@ -71,7 +72,6 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     if role is Role.CATALOG:
         topology = env.read_topology(environ)
         ledger_guard.check_files(data, topology)
-        ledger_guard.check_peers(data, topology, secret)
     return node
 
 

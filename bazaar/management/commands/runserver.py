@@ -43,7 +43,6 @@ class Command(Runserver):
             if settings.BAZAAR_ROLE is Role.CATALOG:
                 data, topology = DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY
                 ledger_guard.check_files(data, topology)
-                ledger_guard.check_peers(data, topology, settings.BAZAAR_SECRET)
         except ClusterError as error:
             raise CommandError(str(error), returncode=2) from error
         super().handle(*args, **options)
