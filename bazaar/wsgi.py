@@ -23,7 +23,7 @@ from whitenoise import WhiteNoise
 
 from bazaar import clock
 from bazaar.runtime.database import find_missing_migrations
-from bazaar.runtime.identity_row import settle_identity
+from bazaar.runtime.settling import settle_identity
 from bazaar.settings.env import SettingsError
 from bazaar.settings.typed import make_ready
 from bazaar.web import control

@@ -88,7 +88,7 @@ class Recovery:
         heads = self._ask_all(ledger.position)
         missing = [replica_id for replica_id in self._replicas if replica_id not in heads]
         if missing and not has_waited:
-            return f"The catalog waits for {_name(missing)} to say how far its log goes."
+            return f"The catalog waits to hear from {_name(missing)} how far its log goes."
         if too_few := self._find_too_few(ledger, missing):
             return too_few
         for replica_id, head in heads.items():
@@ -122,9 +122,10 @@ class Recovery:
         needed = min(len(wanted), self._limits.min_recovery_replicas)
         if len(wanted) - len(silent) >= needed:
             return ""
+        it = "it" if len(silent) == 1 else "they"
         return (
-            f"{_name(silent)} did not answer, and orders that only it has would be missing. Start "
-            "it; or go on without it by BAZAAR_MIN_RECOVERY_REPLICAS="
+            f"The catalog could not ask {_name(silent)}, and orders that only {it} had would be "
+            "missing. Start what is missing; or go on without by BAZAAR_MIN_RECOVERY_REPLICAS="
             f"{len(wanted) - len(silent)} at the catalog."
         )
 
@@ -193,4 +194,4 @@ class Recovery:
 
 def _name(replica_ids: list[ReplicaId]) -> str:
     numbers = ", ".join(map(str, replica_ids))
-    return f"Replica {numbers}" if len(replica_ids) == 1 else f"Each of the replicas {numbers}"
+    return f"replica {numbers}" if len(replica_ids) == 1 else f"the replicas {numbers}"
