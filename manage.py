@@ -2,22 +2,39 @@
 """`manage.py COMMAND --settings bazaar.settings.ROLE`: any command, any role."""
 
 import os
+import pathlib
+import signal
 import sys
+import tomllib
 
 
 def main() -> int:
     """Run the command; Ctrl-C ends it at any time without a word of Python's."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.base")
+    if sys.argv[1:] == ["version"] or "--version" in sys.argv[1:]:
+        sys.stdout.write(f"bazaar {_read_version()}\n")
+        return 0
+    if {"cluster", "up"}.issubset(sys.argv[1:]):
+        # A shell's job in the background starts with this one ignored; a cluster ends by it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _run()
     except KeyboardInterrupt:
         return 130
 
 
+def _read_version() -> str:
+    """Return the version of this folder."""
+    path = pathlib.Path(__file__).with_name("pyproject.toml")
+    return str(tomllib.loads(path.read_text(encoding="utf-8"))["project"]["version"])
+
+
 def _run() -> int:
     """Run the command; a wrong setting is one sentence and exit status 2."""
     # Loading these takes longer than a hand needs to find Ctrl-C.
     from django.core.management import execute_from_command_line  # noqa: PLC0415
+    from django.db.migrations.exceptions import MigrationSchemaMissing  # noqa: PLC0415
+    from django.db.utils import OperationalError  # noqa: PLC0415
 
     from bazaar.settings.env import SettingsError  # noqa: PLC0415
 
@@ -26,6 +43,9 @@ def _run() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except (MigrationSchemaMissing, OperationalError) as error:  # locked, or on a full disk
+        sys.stderr.write(f"BAZAAR_DATA_DIR: the database cannot be used now: {error}.\n")
+        return 1
     return 0
 
 

@@ -1,8 +1,7 @@
-"""Medians, spreads and quantiles; pure."""
+"""Medians and spreads; pure."""
 
-import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -42,10 +41,3 @@ def best(spreads: Iterable[Spread]) -> Spread:
 def least(spreads: Iterable[Spread]) -> Spread:
     """Return, round by round, the smallest of several."""
     return Spread(tuple(map(min, zip(*(one.rounds for one in spreads), strict=True))))
-
-
-def quantile(values: Sequence[float], part: float) -> float:
-    """Return the value that a part of all do not exceed; 0 without any."""
-    if not values:
-        return 0.0
-    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]

@@ -1,15 +1,17 @@
 """Trades while one follower is paused: the leader waits for it once."""
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bazaar import clock
 from bazaar.cluster.snapshot import Health
+from bazaar.loadtest.summary import quantile
 from bench import trading
 from bench.clusters import OwnCluster, prepared, running
 from bench.effort import Effort
-from bench.numbers import Spread, quantile
+from bench.numbers import Spread
 from bench.results import Paused
 from bench.trading import Spec, Traded
 
@@ -34,7 +36,7 @@ def measure(effort: Effort, folder: Path, say: Callable[[str], None]) -> Paused:
             traded, paused_s = _trade_without(cluster)
             begun, after = split(traded, paused_s)
             first.append(max(begun, default=0.0) * 1000)
-            later.append(quantile(after, 0.99) * 1000)
+            later.append(quantile(Counter(after), 0.99) * 1000)
     return Paused(
         clients=CLIENTS,
         grace_s=GRACE_S,

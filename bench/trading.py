@@ -11,6 +11,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import Counter
 
 import msgspec
 import uvloop
@@ -20,11 +21,11 @@ from bazaar.core.types import TradeType
 from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Claim
+from bazaar.loadtest.summary import quantile
 from bazaar.loadtest.worker import SWITCH_S
 from bazaar.loadtest.workload import Answer, Operation, make_keys, trade
 from bazaar.proof.records import Done
 from bazaar.settings import env
-from bench.numbers import quantile
 
 STOCKS = ("GameStart", "BoarCo", "RottenFishCo", "CaesarTech", "Reneium")
 """Of the small set, those of which 32 clients can hold a share each with plenty left."""
@@ -62,7 +63,7 @@ class Traded(msgspec.Struct, frozen=True, kw_only=True):
 
     def quantile_ms(self, part: float) -> float:
         """Return the latency that a part of all trades do not exceed."""
-        return quantile(self.took_s, part) * 1000
+        return quantile(Counter(self.took_s), part) * 1000
 
 
 class Trades:

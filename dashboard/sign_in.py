@@ -31,7 +31,7 @@ CHECKS_MAX = 2
 """Passwords checked at the same time; as many again for known browsers."""
 WAITING_MAX = 16
 """Sign-ins that wait for that, each in a thread; then they are refused."""
-WAIT_S = 5.0
+WAIT_S = 10.0
 SOURCES_MAX = 10_000
 """Sources whose failures are remembered; then the oldest is forgotten."""
 UNKNOWN_BURST, UNKNOWN_PER_S = 5, 0.2
@@ -122,9 +122,9 @@ class SignInThrottle:
 class Places:
     """Places for checking a password, and for waiting for one."""
 
-    def __init__(self) -> None:
-        self._checks = threading.BoundedSemaphore(CHECKS_MAX)
-        self._all = threading.BoundedSemaphore(CHECKS_MAX + WAITING_MAX)
+    def __init__(self, checks_max: int = CHECKS_MAX, waiting_max: int = WAITING_MAX) -> None:
+        self._checks = threading.BoundedSemaphore(checks_max)
+        self._all = threading.BoundedSemaphore(checks_max + waiting_max)
 
     def take(self) -> bool:
         """Take a place, after a wait if need be; False when there is none."""
@@ -149,6 +149,7 @@ class SignInGuard:
     ) -> None:
         self.throttle = SignInThrottle(failures_max, pause_s, now_s)
         self.places, self.device_places = Places(), Places()
+        self.nobodys_places = Places(checks_max=1, waiting_max=0)
 
     def answer(self, request: HttpRequest, check: Callable[[], HttpResponse]) -> HttpResponse:
         """Return what `check`, which checks the password, answers, or refuse (429)."""
@@ -157,7 +158,7 @@ class SignInGuard:
             at_s = self.throttle.begin(sign_in)
         except Busy:
             return _refuse(TOO_MANY_FAILURES, LATER_S)
-        places = self.device_places if sign_in.device else self.places
+        places = self._places_of(sign_in)
         if not places.take():
             self.throttle.take_back(sign_in, at_s)
             return _refuse("Too many sign-ins at the same time; try again.", SOON_S)
@@ -173,6 +174,12 @@ class SignInGuard:
         if self.throttle.is_over(sign_in):
             return _refuse(TOO_MANY_FAILURES, LATER_S)
         return answer
+
+    def _places_of(self, sign_in: SignIn) -> Places:
+        """Return where a try gets its place: users do not wait for names that nobody has."""
+        if sign_in.user_id is None:
+            return self.nobodys_places
+        return self.device_places if sign_in.device else self.places
 
 
 def read_sign_in(request: HttpRequest) -> SignIn:

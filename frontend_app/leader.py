@@ -28,6 +28,7 @@ from bazaar.core.ledger import Answer
 from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.runtime import loops
+from bazaar.runtime.backoff import Backoff
 from bazaar.runtime.group_commit import Batcher
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, Waits
@@ -64,6 +65,8 @@ class LeaderWatch:
         self.newest = OrderNo(0)
         """An order that is in the ledger, the newest that was heard of."""
         self._now_s = waits.now_s
+        self._backoff = Backoff(waits)
+        self._claimed: Leadership | None = None
         (self._changed,) = waits.make_conditions(1)
         self._pool = waits.make_pool(2 * len(replicas), "ping")
         self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s, waits)
@@ -121,16 +124,28 @@ class LeaderWatch:
         self.batcher.submit_later([WaitingTrade(trade, began_s + self.limits.deadline_s)], take)
 
     def _watch(self) -> None:
-        """Look after the leader; look again at once while it is silent."""
-        while True:
+        """
+        Look after the leader; look again at once while it is silent.
+
+        What fails is tried again after a pause that grows, however many trades wait.
+        """
+        while self._backoff.is_due():
             before = self.leadership
             try:
                 loops.run(self.elector.watch(), self._perform, nullcontext())
+            except Failure as failure:
+                if self._backoff.fail(failure.message):
+                    events.emit(log, logging.WARNING, "election failed", reason=failure.message)
+                return
             finally:
                 if self.leadership != before:
                     self._announce(before)
             if not self.elector.silences:
-                return
+                break
+        else:
+            return
+        if attempts := self._backoff.succeed():
+            events.emit(log, logging.INFO, "elections work again", failed=attempts)
 
     def _announce(self, before: Leadership) -> None:
         """Wake the threads that wait for a leader; end the calls to the last one."""
@@ -186,7 +201,10 @@ class LeaderWatch:
             case PingReplicas(replica_ids):
                 return self._ping_all(replica_ids)
             case ClaimLeadership(term, leader):
-                events.emit(log, logging.INFO, "claiming", term=term + 1, leader=leader)
+                wanted = Leadership(Term(term + 1), leader)
+                if wanted != self._claimed:  # not each time that the same claim is repeated
+                    events.emit(log, logging.INFO, "claiming", term=wanted.term, leader=leader)
+                self._claimed = wanted
                 return self.catalog.claim(term, leader)
             case NotifyReplicas(term, leader, replica_ids):
                 self._notify(term, leader, replica_ids)

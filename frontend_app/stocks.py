@@ -204,14 +204,18 @@ class StockReader:
 
     def _renew(self, sent_s: float) -> LeaseBody:
         """Renew the lease. Raises UnknownHolder, Unreachable."""
-        self._renewal_sent_s = sent_s
+        self._renewal_sent_s, limits = sent_s, self.limits
         try:
-            return self.catalog.renew(self.holder)
+            lease_s = self.catalog.renew(self.holder)
         except Unreachable as failure:
-            if not failure.is_refused:  # silent, and so it is for readers, until it was tried again
-                limits = self.limits
-                self._away_until_s = self._now_s() + limits.renewal_s + limits.ping_timeout_s
+            if not failure.is_refused:
+                # Silent, and so it is for readers until the next renewal is late in its turn. That
+                # may begin late: no reader waits in the gap.
+                self._away_until_s = self._now_s() + limits.renewal_s + 2 * limits.ping_timeout_s
             raise
+        else:
+            self._away_until_s = 0.0
+            return lease_s
         finally:
             self._renewal_sent_s = None
 

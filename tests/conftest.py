@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 from django.core import signals
 from django.db import close_old_connections, connection
+from hypothesis import settings
 
 ARCHITECTURE, BROWSER, CLUSTERS = (
     Path(__file__).parent / name for name in ("architecture", "browser", "cluster")
 )
+
+
+settings.register_profile("patient", deadline=None)  # a busy machine breaks no promise
+settings.load_profile("patient")
 
 
 def pytest_configure() -> None:

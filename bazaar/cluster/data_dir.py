@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bazaar import topology
 from bazaar.cluster.exits import ClusterError
-from bazaar.settings import env
+from bazaar.settings import env, private
+from bazaar.settings.env import SettingsError
 from bazaar.settings.typed import manage
 from bazaar.topology import Topology, TopologyError, role_of
 
@@ -34,7 +35,12 @@ class DataDir:
         Raises ClusterError: something else is there, or it may not be read.
         """
         data = cls(env.read_data_dir(environ))
-        data.check()
+        try:
+            data.check()
+        except PermissionError as error:  # a folder above it is closed
+            raise ClusterError(
+                f"{error.filename} may not be read by this user (uid {os.geteuid()})."
+            ) from error
         return data
 
     @property
@@ -122,17 +128,20 @@ class DataDir:
             yield from self.logs.iterdir()
 
     def make(self) -> None:
-        """Make the folders, for the owner only. Raises ClusterError."""
+        """Make the folders, and close them and what is in them to others. Raises ClusterError."""
         self.check()
         try:
             for folder in (self.root, self.logs):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.mkdir(mode=private.FOLDER_MODE, parents=True, exist_ok=True)
+                env.keep_private(folder)
             for path in (self.root, self.logs, *self._files()):
                 if path.exists() and not os.access(path, os.W_OK):
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-            self.config_path.touch(mode=0o600)
-            self.socket_path.parent.mkdir(mode=0o700, exist_ok=True)
+            self.config_path.touch(mode=private.FILE_MODE)
+            self.socket_path.parent.mkdir(mode=private.FOLDER_MODE, exist_ok=True)
             owner = self.socket_path.parent.stat().st_uid
+        except SettingsError as error:
+            raise ClusterError(str(error)) from error
         except OSError as error:
             raise ClusterError(
                 f"BAZAAR_DATA_DIR: {error.filename} is not writable ({error.strerror}) for this "
@@ -140,6 +149,7 @@ class DataDir:
             ) from error
         if owner != os.getuid():
             raise ClusterError(f"{self.socket_path.parent} belongs to another user (uid {owner}).")
+        env.keep_private(self.socket_path.parent)
 
     def read_topology(self) -> Topology:
         """Return the description of this folder's cluster. Raises ClusterError."""
@@ -155,7 +165,7 @@ class DataDir:
 
     def write_topology(self, found: Topology) -> None:
         """Store a description, whole or not at all."""
-        write_whole(self.topology_path, topology.dump(found))
+        write_whole(self.topology_path, topology.dump(found), private.FILE_MODE)
 
 
 def _check_folder(path: Path, what: str) -> None:
@@ -171,10 +181,17 @@ def _check_folder(path: Path, what: str) -> None:
         raise ClusterError(f"{path} is {what}, but this user (uid {os.geteuid()}) may not read it.")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
+def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
+    """
+    Write a file so that no reader ever sees half of it.
+
+    mode: its rights, less those that the umask takes.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
     part.replace(path)
 
 
@@ -186,8 +203,8 @@ def make_secret(path: Path) -> bool:
 def make_once(path: Path, text: str) -> bool:
     """Make a file of one line for its owner, unless it is there; return whether it was made."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    path.parent.mkdir(mode=private.FOLDER_MODE, parents=True, exist_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE_MODE)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(text + "\n")

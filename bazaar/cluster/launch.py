@@ -16,15 +16,13 @@ from bazaar.cluster import ledger_guard, ports
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
-from bazaar.settings import database_file, env
+from bazaar.settings import database_file, env, private
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node, Role, format_address, process_name
 
 APPLICATION = "bazaar.wsgi:application"
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
-OWNER_ONLY = 0o077
-"""The umask of every process that writes into a data folder."""
 KILL_TIMEOUT_S = 2
 """How long requests may go on after SIGTERM."""
 
@@ -94,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--server", default="granian", help=" or ".join(SERVERS))
     options = parser.parse_args(arguments)
     parent_pid = int(os.environ.pop(PARENT_VARIABLE, os.getppid()))
-    os.umask(OWNER_ONLY)
+    os.umask(private.OWNER_ONLY)
     try:
         role = env.read_role(options.role)
         os.environ["DJANGO_SETTINGS_MODULE"] = role.settings_module

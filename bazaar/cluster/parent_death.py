@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 PARENT_VARIABLE = "BAZAAR_PARENT_PID"
 """Names, for what such a program starts, the parent that it must still have."""
@@ -35,6 +36,22 @@ def request_death_signal(parent_pid: int, number: signal.Signals) -> None:
         raise OSError(error, os.strerror(error))
     if os.getppid() != parent_pid:
         raise ParentGone(f"The parent process {parent_pid} has ended.")
+
+
+def is_interrupted_make(pid: int) -> bool:
+    """
+    Return whether a process is a `make` that was sent SIGINT and waits for us.
+
+    A terminal sends Ctrl-C to all of its processes, so make passes this signal on to none. While it
+    handles one, it blocks it.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    facts = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    is_make = facts.get("Name") in ("make", "gmake")
+    return is_make and bool(int(facts.get("SigBlk", "0"), 16) >> (signal.SIGINT - 1) & 1)
 
 
 def wrap_command(command: Sequence[str]) -> list[str]:

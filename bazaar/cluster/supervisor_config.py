@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from bazaar.cluster.data_dir import DataDir, write_whole
 from bazaar.cluster.parent_death import wrap_command
+from bazaar.settings import private
 from bazaar.topology import Node, Topology, role_of
 
 GROUP = "bazaar"
@@ -85,7 +86,7 @@ def write_config(
         )
         for name, node in topology.nodes()
     )
-    write_whole(data.config_path, head + "".join(programs))
+    write_whole(data.config_path, head + "".join(programs), private.FILE_MODE)
 
 
 def _files_max() -> int:

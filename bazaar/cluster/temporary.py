@@ -125,8 +125,12 @@ class TemporaryCluster:
         if not self.wait_for_output(_UP, UP_TIMEOUT_S):
             self.end()
             return False
-        self._cluster = Cluster(self.data, self.environ)
+        self.attach()
         return True
+
+    def attach(self) -> None:
+        """Begin to operate a cluster that serves."""
+        self._cluster = Cluster(self.data, self.environ)
 
     def read_output(self) -> str:
         """Return all that `cluster up` has printed."""

@@ -7,6 +7,7 @@ supervisor is killed as well, the kernel kills each of them.
 """
 
 import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -24,6 +25,7 @@ from bazaar.cluster.exits import ClusterError, Interrupted
 from bazaar.cluster.init import InitOptions
 from bazaar.cluster.locks import hold
 from bazaar.cluster.operations import Cluster
+from bazaar.cluster.parent_death import is_interrupted_make
 from bazaar.cluster.snapshot import Snapshot
 from bazaar.cluster.starting import StartFailed, stages, start
 from bazaar.cluster.supervisor_config import (
@@ -93,6 +95,8 @@ class ClusterRun:
 
     def pause(self, seconds: float) -> None:
         """Wait, but not once the operator wants to end. Raises Interrupted."""
+        if is_interrupted_make(os.getppid()):
+            self.is_ending.set()
         if self.is_ending.wait(seconds):
             raise Interrupted
 
@@ -125,9 +129,14 @@ class ClusterRun:
         self.report(f"up, {tables.describe_health(self.last)}")
 
     def watch(self) -> int:
-        """Report events until a signal comes or the cluster ends; return exit status."""
+        """
+        Report events until the cluster ends; return exit status.
+
+        Raises Interrupted: a signal came.
+        """
         cluster = Cluster(self.options.data, self.environ)
-        while not self.is_ending.wait(SNAPSHOT_S):
+        while True:
+            self.pause(SNAPSHOT_S)
             if self.supervisor is not None and (status := self.supervisor.poll()) is not None:
                 self.report("stopped" if status == 0 else "the supervisor was lost; stopping all")
                 return 0 if status == 0 else 1
@@ -136,7 +145,6 @@ class ClusterRun:
                 for line in list_events(self.last, now):
                     self.report(line)
                 self.last = now
-        return 0
 
     def end(self) -> None:
         """Stop everything that is left; wait until it is gone."""

@@ -149,6 +149,7 @@ class Replica:
         if (term, leader) != (self.term, self.leader):
             current = yield ReadLeadership()
             if (current.term, current.leader) != (term, leader):
+                self.step_down(current.term, current.leader)  # its pings tell who leads
                 raise StaleTerm(current.term, current.leader)
             self._check_leadership(term, leader)
         self._adopt(term, leader)

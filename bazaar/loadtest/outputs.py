@@ -51,17 +51,18 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
             ("--csv", self.csv, _write_csv),
             ("--report", self.report, write_report),
         ):
+            if name is None:
+                continue
             try:
                 with writing(option, name):
-                    if name:
-                        write(name, summary)
+                    write(name, summary)
             except CommandFailed as error:
                 found.append(str(error))
         return found
 
 
 @contextmanager
-def writing(option: str, path: Path | str | None) -> Iterator[None]:
+def writing(option: str, path: Path | str) -> Iterator[None]:
     """Turn an OSError into a sentence. Raises CommandFailed (2)."""
     try:
         yield

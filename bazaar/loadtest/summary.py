@@ -5,6 +5,8 @@ Latencies are in milliseconds and of operations after the warm-up, in an open lo
 moment the operation was due. A summary says nothing that the history could not.
 """
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -25,6 +27,20 @@ _VERDICTS = {
     exits.THRESHOLD: "failed: a threshold was missed",
     exits.INTERRUPTED: "interrupted: this is as far as it came",
 }
+
+
+def quantile(counts: Mapping[Any, int], part: float) -> float:
+    """
+    Return the value that a part of all do not exceed; 0 without any.
+
+    counts: how often there is each value.
+    """
+    left = math.ceil(part * sum(counts.values()))
+    for value in sorted(counts):
+        left -= counts[value]
+        if left <= 0:
+            return float(value)
+    return 0.0
 
 
 class OperationSummary(msgspec.Struct, frozen=True, kw_only=True):

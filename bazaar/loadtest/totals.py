@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from hdrh.histogram import HdrHistogram
 
-from bazaar.loadtest.summary import OperationSummary, Second
+from bazaar.loadtest.summary import OperationSummary, Second, quantile
 from bazaar.loadtest.tally import MICRO, Cell, Tally
 from bazaar.proof.records import ELECTED, OPERATION_KINDS, Mark, OperationKind, Sample
 
@@ -67,9 +67,9 @@ class _Open:
             kind=kind,
             count=self.outcomes.total(),
             errors=count_errors(self.outcomes),
-            p50_ms=_quantile_ms(self.latencies, 0.50),
-            p95_ms=_quantile_ms(self.latencies, 0.95),
-            p99_ms=_quantile_ms(self.latencies, 0.99),
+            p50_ms=quantile(self.latencies, 0.50) / MS,
+            p95_ms=quantile(self.latencies, 0.95) / MS,
+            p99_ms=quantile(self.latencies, 0.99) / MS,
         )
 
 
@@ -202,16 +202,6 @@ def hit_ratio(caches: Mapping[str, int]) -> float | None:
 def count_errors(outcomes: Mapping[str, int]) -> int:
     """Return how many operations failed; a refused trade is no failure."""
     return sum(count for outcome, count in outcomes.items() if outcome not in _HARMLESS)
-
-
-def _quantile_ms(latencies: Mapping[int, int], part: float) -> float:
-    """Return the latency that a part of all do not exceed; 0 without any."""
-    wanted = math.ceil(part * sum(latencies.values()))
-    for took_us in sorted(latencies):
-        wanted -= latencies[took_us]
-        if wanted <= 0:
-            return took_us / MS
-    return 0.0
 
 
 def _summarize(total: _Total, duration_s: float) -> OperationSummary:

@@ -51,8 +51,8 @@ def sample_front_end(client: Client) -> Sample:
 
 def own_data(environ: Mapping[str, str], urls: tuple[str, ...]) -> DataDir | None:
     """Return the data folder of the loaded cluster, if it is on this machine."""
-    data = DataDir.of(environ)
     try:
+        data = DataDir.of(environ)
         cluster = Cluster(data, environ)
     except (ClusterError, SettingsError):
         return None

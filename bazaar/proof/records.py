@@ -9,7 +9,7 @@ clock that all processes of the run share.
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import msgspec
 
@@ -149,7 +149,7 @@ class HistoryWriter:
         self._file = path.open("wb", buffering=BUFFER_BYTES)
         try:
             self.write(header)
-            self.flush()
+            self._file.flush()
         except OSError:
             with contextlib.suppress(OSError):
                 self.close()
@@ -157,25 +157,15 @@ class HistoryWriter:
 
     def write(self, record: Record) -> None:
         """Append one record."""
-        self._file.write(_encoder.encode(record) + b"\n")
+        self.write_encoded(encode(record))
 
     def write_encoded(self, lines: bytes) -> None:
         """Append whole lines, each as `encode` makes them."""
         self._file.write(lines)
 
-    def flush(self) -> None:
-        """Give all that was written to the operating system."""
-        self._file.flush()
-
     def close(self) -> None:
         """Flush and end; safe to repeat."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def encode(record: Record) -> bytes:

@@ -40,7 +40,8 @@ class Loop:
     """
     A thread that repeats a round until the process ends.
 
-    A round that fails is logged, and the next one begins all the same.
+    A round that fails is logged, unless the one before it failed alike, and the next one begins all
+    the same.
     """
 
     def __init__(
@@ -60,12 +61,20 @@ class Loop:
         self._wake.set()
 
     def _repeat(self) -> None:
+        reason, failed = "", 0
         while True:
             try:
                 self._round()
             except Failure as failure:
-                log.info("round failed name=%s reason=%s", self._thread.name, failure.message)
+                failed += 1
+                if failure.message != reason:
+                    reason = failure.message
+                    log.info("round failed name=%s reason=%s", self._thread.name, reason)
             except Exception:
                 log.exception("round broke name=%s", self._thread.name)
+            else:
+                if failed:
+                    log.info("round works again name=%s failed=%d", self._thread.name, failed)
+                reason, failed = "", 0
             self._wake.wait(self._interval_s)
             self._wake.clear()

@@ -4,6 +4,7 @@ What threads wait for, handed in: a simulation has parts of its own.
 A lock that is held only between two waits needs none (`tests/sim/tasks.py`).
 """
 
+import random
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -77,6 +78,10 @@ class Waits:
     def now_s(self) -> float:
         """Return seconds on a clock that never goes back."""
         return clock.monotonic_s()
+
+    def draw(self) -> float:
+        """Return a number from 0 to 1 at random."""
+        return random.random()  # noqa: S311 - no secret
 
     def make_future(self) -> "Future[Any]":
         """Return a result that another thread sets."""

@@ -7,7 +7,7 @@ A role's module adds what only it has. Nothing else in the project reads the env
 import os
 from typing import Any
 
-from bazaar.settings import database_file, env
+from bazaar.settings import database_file, env, private
 from bazaar.topology import Node, Role, format_host, process_name
 
 env.check(os.environ)
@@ -65,8 +65,10 @@ LOGGING = {
 
 def sqlite(role: Role, node: Node) -> dict[str, dict[str, Any]]:
     """Return the default database of a role: SQLite that survives a power cut."""
+    os.umask(private.OWNER_ONLY)
     path = BAZAAR_DATA_DIR / f"{process_name(role, node.id)}.sqlite3"
     env.check_folder(path.parent)
+    env.keep_private(path.parent)
     database_file.check(path, role, node.id)
     return {
         "default": {

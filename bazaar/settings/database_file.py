@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bazaar.settings.env import SettingsError
-from bazaar.settings.typed import ROOT, make_anew
+from bazaar.settings.typed import ROOT, make_mend
 from bazaar.topology import Role, process_name
 
 TIMEOUT_S = 1.0
@@ -29,8 +29,7 @@ def check(path: Path, role: Role, node_id: int) -> bool:
     what to do.
     """
     name = process_name(role, node_id)
-    anew = f"`{make_anew(role, node_id, path.parent)}` makes it anew"
-    mend = f"{anew} from the others." if role is Role.ORDER else f"Put a backup back, or {anew}."
+    mend = make_mend(role, node_id, path.parent)
     fault = _find_file_fault(path)
     if fault or not path.exists():
         if fault:

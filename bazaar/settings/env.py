@@ -21,7 +21,7 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 from bazaar import topology
-from bazaar.settings import typed
+from bazaar.settings import private, typed
 from bazaar.topology import Node, Role, Topology
 
 ROOT = typed.ROOT
@@ -238,6 +238,11 @@ def read_secret(environ: Mapping[str, str]) -> bytes:
     path = secret_path(environ)
     init = f"`{typed.manage('cluster', 'init', data=read_data_dir(environ))}` makes one."
     try:
+        if path.exists() and not path.is_file():
+            raise SettingsError(
+                f"BAZAAR_SECRET_FILE: {path} cannot be read: it is no file. Name another, or move "
+                "away what is in its place."
+            )
         secret = path.read_bytes().strip()
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError as error:
@@ -280,15 +285,24 @@ def derive(secret: bytes, purpose: str) -> str:
     return hmac.new(secret, purpose.encode(), hashlib.sha256).hexdigest()
 
 
+def keep_private(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
+    """Close a data folder to others. Raises SettingsError."""
+    try:
+        private.close_to_others(folder)
+    except private.NotPrivateError as error:
+        raise SettingsError(f"{name}: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{name}: {folder} cannot be used ({error.strerror}).") from error
+
+
 def check_folder(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
     """Make a folder for databases. Raises SettingsError: it is not one, or not ours to use."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        if not folder.is_dir():
-            raise SettingsError(
-                f"{name}: the folder {folder} cannot be made ({error.strerror})."
-            ) from error
+        raise SettingsError(
+            f"{name}: the folder {folder} cannot be made ({error.strerror})."
+        ) from error
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise SettingsError(
             f"{name}: the folder {folder} is not readable and writable for this user "

@@ -27,6 +27,15 @@ def make_ready(role: Role, node_id: int, data: Path) -> str:
     return manage("cluster", "init", data=data)
 
 
+def make_mend(role: Role, node_id: int, data: Path) -> str:
+    """Return the sentence that says what to do about a database that cannot be used."""
+    anew = f"`{make_anew(role, node_id, data)}`"
+    if role is Role.ORDER:
+        return f"{anew} makes it anew from the others."
+    lost = "any order" if role is Role.CATALOG else "users and events"
+    return f"Put its newest copy back, with its -wal file; or {anew} begins anew, without {lost}."
+
+
 def make_anew(role: Role, node_id: int, data: Path) -> str:
     """
     Return the commands that make the database of a process anew.

@@ -332,6 +332,7 @@ class HttpServer:
         connection = ServerConnection(self, sock, address)
         self._connections[connection.fd] = connection
         self._epoll.register(connection.fd, select.EPOLLIN)
+        self._react(connection, select.EPOLLIN)  # its request is often there: not behind a crowd's
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest; return False without one."""

@@ -1,6 +1,6 @@
-"""Medians, ratios within a round, quantiles."""
+"""Medians, ratios within a round."""
 
-from bench.numbers import Spread, best, least, quantile, ratio
+from bench.numbers import Spread, best, least, ratio
 
 
 def test_a_spread_has_the_median_and_both_ends() -> None:
@@ -17,9 +17,3 @@ def test_the_better_one_is_chosen_round_by_round() -> None:
     both = (Spread((1.0, 5.0)), Spread((2.0, 4.0)))
     assert best(both).rounds == (2.0, 5.0)
     assert least(both).rounds == (1.0, 4.0)
-
-
-def test_a_quantile_is_a_value_that_was_measured() -> None:
-    values = [4.0, 1.0, 3.0, 2.0]
-    assert [quantile(values, part) for part in (0.25, 0.5, 0.99)] == [1.0, 2.0, 4.0]
-    assert quantile([], 0.5) == 0.0

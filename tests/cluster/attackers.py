@@ -17,8 +17,6 @@ from bazaar.clock import monotonic_s
 TICK_S = 0.02
 CONNECT_S, READY_S, END_S = 5.0, 60.0, 20.0
 READ_BYTES = 65536
-CONNECTS_A_TICK = 20
-"""So that opening thousands of connections is no attack of its own."""
 NUMBER = b"7000000"
 """Replaced by a number of the same length, another one in each request."""
 Address = tuple[str, int]
@@ -60,6 +58,8 @@ class Hold:
     drop: bytes = b""
     period_s: float = 1.0
     is_half_closed: bool = False
+    opened_a_tick: int = 20
+    """At most, so that opening thousands of connections is no attack of its own."""
 
     def begin(self, address: Address) -> "Holder":
         """Return what carries it out."""
@@ -85,7 +85,7 @@ class Holder:
     def tick(self) -> None:
         """Open what is missing and send the drops that are due."""
         missing = self.attack.connections - len(self._socks)
-        for _ in range(min(missing, CONNECTS_A_TICK)):
+        for _ in range(min(missing, self.attack.opened_a_tick)):
             with suppress(OSError):
                 self._socks.append(self._open())
                 self._opened += 1

@@ -98,7 +98,10 @@ def _list_held() -> list[Scenario]:
         ),
         Scenario("5,000 silent connections", Hold(5000)),
         Scenario("5,000 dripping connections", Hold(5000, SLOW_HEAD, b"y", period_s=5.0)),
-        Scenario("half-closed connections, up to 1,000/s", Hold(5000, WHOLE, is_half_closed=True)),
+        Scenario(
+            "half-closed connections, up to 400/s",
+            Hold(2000, WHOLE, is_half_closed=True, opened_a_tick=8),
+        ),
     ]
 
 

@@ -19,6 +19,8 @@ from bazaar.cluster.ports import free_topology
 from bazaar.cluster.snapshot import Health, ProcessState
 from bazaar.cluster.stopping import is_alive
 from bazaar.settings import env
+from bazaar.settings.typed import make_anew
+from bazaar.topology import Role
 from tests.cluster.conftest import LiveCluster, SharedCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -147,7 +149,7 @@ def test_logs_prints_the_end_of_a_log(cluster: LiveCluster) -> None:
         (("kill", "1", "--signal", "NOPE"), "'NOPE' is no signal; there are KILL, STOP, CONT"),
         (("up",), "is already up (supervisor pid"),
         (("init",), "is already up (supervisor pid"),
-        (("rebuild", "catalog"), "catalog cannot be rebuilt"),
+        (("rebuild", "frontend-1"), "frontend-1 cannot be rebuilt"),
         (("status", "-o", "xml"), "--output must be table or json"),
         (("logs", "1", "-n", "many"), "--lines must be a whole number"),
     ],
@@ -264,7 +266,8 @@ def test_a_replica_with_a_damaged_database_is_left_out(new_cluster: NewCluster) 
     assert path is not None
     path.write_bytes(b"this was a database" * 1000)
     live.up()
-    assert "`manage.py cluster rebuild 2` makes it anew" in live.read_output()
+    anew = make_anew(Role.ORDER, 2, live.data.root)
+    assert f"`{anew}` makes it anew" in live.read_output()
     assert "order-2 did not start" in live.read_output()
     assert live.look().health is Health.DEGRADED
     assert live.run("rebuild", "2").returncode == 0

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from bazaar import topology
-from bazaar.cluster.data_dir import SOCKET_PATH_BYTES_MAX, DataDir, make_secret
+from bazaar.cluster.data_dir import SOCKET_PATH_BYTES_MAX, DataDir, make_secret, write_whole
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
 from bazaar.settings import env
@@ -26,10 +26,66 @@ def test_a_new_folder_is_for_its_owner_only(tmp_path: Path) -> None:
     assert mode(data.root) == mode(data.logs) == 0o700
 
 
-def test_an_existing_folder_keeps_its_mode(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    DataDir(tmp_path).make()
-    assert mode(tmp_path) == 0o755
+def test_an_existing_folder_is_closed_to_others_with_what_is_in_it(tmp_path: Path) -> None:
+    """However it was made: by hand, by an older version, from a copy."""
+    data, outside = DataDir(tmp_path / "data"), tmp_path / "outside"
+    outside.write_text("not ours to change")
+    data.logs.mkdir(parents=True)
+    (data.root / "copies").mkdir()
+    names = ("cluster.secret", "cluster.toml", "dashboard.sqlite3", "dashboard.sqlite3-wal")
+    files = [data.root / name for name in names] + [data.log_path("catalog")]
+    for path in files:
+        path.write_text("x")
+    for path in (outside, *files, data.root, data.logs, data.root / "copies"):
+        path.chmod(0o777 if path.is_dir() else 0o644)
+    (data.root / "link").symlink_to(outside)
+    data.make()
+    assert {mode(path) for path in files} == {0o600}
+    assert {mode(path) for path in (data.root, data.logs, data.root / "copies")} == {0o700}
+    assert mode(outside) == 0o644
+
+
+def test_a_folder_of_another_user_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(ClusterError, match=r"BAZAAR_DATA_DIR: .* belongs to another user \(uid"):
+        DataDir(tmp_path).make()
+
+
+def test_a_file_of_another_user_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "catalog.sqlite3"
+    path.touch()
+    path.chmod(0o644)
+
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(ClusterError, match=r"catalog\.sqlite3 is open to others \(mode 0644\)"):
+        DataDir(tmp_path).make()
+
+
+def test_a_folder_of_everybody_is_a_sentence_and_stays_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(ClusterError, match="is everybody's; name a folder of your own"):
+        DataDir(tmp_path).make()
+    assert mode(tmp_path) == 0o777
+
+
+def test_a_file_written_whole_is_as_private_as_before(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    umask = os.umask(0)
+    try:
+        for _ in range(2):
+            data.write_topology(free_topology())
+            write_whole(tmp_path / "report.html", "for everybody")
+    finally:
+        os.umask(umask)
+    assert mode(data.topology_path) == 0o600
+    assert mode(tmp_path / "report.html") == 0o666
 
 
 def test_a_folder_that_cannot_be_made_is_named() -> None:
@@ -96,19 +152,20 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("name", ["", "logs", "cluster.toml"])
+@pytest.mark.parametrize("name", ["..", "", "logs", "cluster.toml"])
 def test_what_this_user_may_not_read_is_named(tmp_path: Path, name: str) -> None:
-    data = DataDir(tmp_path / "data")
+    data = DataDir(tmp_path / "above" / "data")
     data.make()
     data.write_topology(free_topology())
-    for folder in (tmp_path, *tmp_path.parents[:3], *((data.root, data.logs) if name else ())):
+    above = (data.root.parent, tmp_path, *tmp_path.parents[:3])
+    for folder in (*above, *((data.root, data.logs) if name else ())):
         folder.chmod(0o755)
-    (data.root / name).chmod(0o600)
+    (data.root / name).resolve().chmod(0o600)
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
         os.setuid(65534)
         try:
-            data.check()
+            DataDir.of({"BAZAAR_DATA_DIR": str(data.root)})
         except ClusterError as error:
             os.write(writing, str(error).encode())
         finally:
@@ -117,7 +174,7 @@ def test_what_this_user_may_not_read_is_named(tmp_path: Path, name: str) -> None
     os.waitpid(child, 0)
     with os.fdopen(reading) as answer:
         sentence = answer.read()
-    assert sentence.startswith(str(data.root / name))
+    assert sentence.startswith(str(data.root / name).removesuffix("/.."))
     assert "this user (uid 65534)" in sentence
 
 

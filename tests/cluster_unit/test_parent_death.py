@@ -1,13 +1,16 @@
 """A tied process ends with its parent, however the parent ends."""
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
+import pytest
 
 from bazaar.clock import wait_until
-from bazaar.cluster.parent_death import PARENT_VARIABLE
+from bazaar.cluster.parent_death import PARENT_VARIABLE, is_interrupted_make
 
 TIMEOUT_S = 10.0
 # A parent that starts a tied child, says its pid and then waits for ever.
@@ -50,3 +53,24 @@ def test_an_unknown_program_is_one_sentence() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGINT])
+def test_a_make_that_was_interrupted_is_noticed(
+    tmp_path: Path, number: signal.Signals | None
+) -> None:
+    """It passes SIGINT on to nobody and waits for what it runs."""
+    (tmp_path / "Makefile").write_text("up:\n\t@echo begun; exec sleep 600\n")
+    with subprocess.Popen(["make", "up"], cwd=tmp_path, stdout=subprocess.PIPE) as make:
+        try:
+            assert make.stdout is not None
+            assert make.stdout.readline() == b"begun\n"
+            assert not is_interrupted_make(make.pid)
+            assert not is_interrupted_make(os.getpid())
+            if number:
+                make.send_signal(number)
+                assert wait_until(lambda: is_interrupted_make(make.pid), TIMEOUT_S)
+        finally:
+            for child in psutil.Process(make.pid).children():
+                child.kill()
+    assert not is_interrupted_make(make.pid), "it has ended"

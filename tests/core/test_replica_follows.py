@@ -229,7 +229,7 @@ def test_a_notice_makes_its_term_durable() -> None:
 
 @pytest.mark.parametrize("leader", [ME, OTHER])
 @pytest.mark.parametrize("current", [Leadership(TERM, OTHER), Leadership(Term(TERM + 1), PEERS[1])])
-def test_a_notice_that_the_catalog_does_not_confirm_changes_nothing(
+def test_a_notice_that_the_catalog_does_not_confirm_is_refused(
     current: Leadership, leader: int
 ) -> None:
     """I6: a term that nobody claimed would keep every real leader out."""
@@ -239,7 +239,17 @@ def test_a_notice_that_the_catalog_does_not_confirm_changes_nothing(
     failure = forged.answer(current).failure
     assert isinstance(failure, StaleTerm)
     assert (failure.term, failure.leader) == (current.term, current.leader)
-    assert (replica.term, replica.leader, replica.state) == (TERM, OTHER, ReplicaState.FOLLOWING)
+    assert (replica.term, replica.leader) == (current.term, current.leader)
+    assert replica.state is ReplicaState.FOLLOWING
+
+
+def test_a_notice_that_is_out_of_date_teaches_the_leadership_that_the_catalog_has() -> None:
+    """Whoever sent it learns of it by the next ping; otherwise it would repeat it for ever."""
+    replica = make_replica(term=TERM, leader=OTHER)
+    late = Script(replica.take_notice(Term(TERM + 1), ME, TOKEN))
+    late.answer(Leadership(Term(TERM + 2), PEERS[1]))
+    assert isinstance(late.failure, StaleTerm)
+    assert (replica.term, replica.leader, replica.outbox) == (TERM + 2, PEERS[1], None)
 
 
 def test_a_notice_that_nobody_can_confirm_changes_nothing() -> None:

@@ -248,6 +248,15 @@ def taken(places: Places) -> Iterator[None]:
             places.give_back()
 
 
+def test_a_user_does_not_wait_for_names_that_nobody_has(
+    anonymous: Client, guard: SignInGuard
+) -> None:
+    User.objects.create_superuser("admin", password=PASSWORD)
+    assert guard.nobodys_places.take()
+    assert sign_in(anonymous, "wrong", "nobody") == 429
+    assert sign_in(anonymous, PASSWORD) == 302
+
+
 def test_only_so_many_wait_for_a_place() -> None:
     places = Places()
     with taken(places):

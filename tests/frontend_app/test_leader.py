@@ -19,6 +19,7 @@ from bazaar.core.failures import (
     Unreachable,
 )
 from bazaar.core.types import Order, ReplicaId, Term
+from bazaar.runtime.waits import Waits
 from frontend_app.leader import LeaderWatch
 from tests.frontend_app.conftest import LIMITS, Replicas
 from tests.frontend_app.fakes import FakeCatalog
@@ -298,3 +299,74 @@ def test_an_election_is_told(watch: LeaderWatch, replicas: Replicas) -> None:
     watch._watch()
     assert hearing.phrases() == ["claiming", "leader known"]
     assert hearing.fields("leader known") == {"term": 2, "leader": TWO}
+
+
+class SlowTime(Waits):
+    """A clock that the test moves, and chance that always falls alike."""
+
+    time_s = 100.0
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def draw(self) -> float:
+        return 1.0
+
+
+@pytest.fixture
+def time() -> SlowTime:
+    return SlowTime()
+
+
+@pytest.fixture
+def slow_watch(catalog: FakeCatalog, replicas: Replicas, time: SlowTime) -> LeaderWatch:
+    """Make a watch that knows that replica 3 leads, on a clock of its own."""
+    watch = LeaderWatch(catalog, replicas, LIMITS, time)
+    catalog.leadership = watch.elector.leadership = Leadership(Term(1), THREE)
+    return watch
+
+
+def count_attempts(watch: LeaderWatch, catalog: FakeCatalog, time: SlowTime, ticks: int) -> int:
+    """Poke the watch twenty times a second; return how often it claimed."""
+    before = len(catalog.claims)
+    for _ in range(ticks):
+        watch._watch()
+        time.time_s += 0.05
+    return len(catalog.claims) - before
+
+
+def test_an_election_that_cannot_succeed_is_tried_less_and_less_often(
+    slow_watch: LeaderWatch, catalog: FakeCatalog, replicas: Replicas, time: SlowTime
+) -> None:
+    replicas[THREE].die()
+    catalog.failure = Unreachable("The catalog is away.")
+    hearing = Hearing()
+    assert 5 <= count_attempts(slow_watch, catalog, time, 40) <= 7, "quick at first"
+    assert count_attempts(slow_watch, catalog, time, 600) <= 21, "once in 1.5 s"
+    assert hearing.phrases() == ["claiming", "election failed"], "said once"
+    assert hearing.fields("election failed") == {"reason": "The catalog is away."}
+    catalog.failure = Unreachable("The catalog is slow.")
+    count_attempts(slow_watch, catalog, time, 100)
+    assert hearing.phrases() == ["claiming", "election failed", "election failed"]
+    catalog.failure = None
+    count_attempts(slow_watch, catalog, time, 40)
+    assert hearing.phrases()[3:] == ["leader known", "elections work again"]
+    assert slow_watch.leadership == Leadership(Term(2), TWO)
+
+
+def test_nobody_serving_is_said_once_and_the_next_election_is_quick(
+    slow_watch: LeaderWatch, catalog: FakeCatalog, replicas: Replicas, time: SlowTime
+) -> None:
+    for replica in replicas.values():
+        replica.die()
+    hearing = Hearing()
+    count_attempts(slow_watch, catalog, time, 200)
+    assert hearing.phrases() == ["election failed"]
+    for replica in replicas.values():
+        replica.down = None
+        replica.leadership = Leadership(Term(1), THREE)
+    count_attempts(slow_watch, catalog, time, 31)
+    assert hearing.phrases() == ["election failed", "elections work again"]
+    replicas[THREE].die()
+    slow_watch._watch()
+    assert leads(slow_watch, TWO), "without any pause after a success"

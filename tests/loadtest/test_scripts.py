@@ -1,5 +1,6 @@
 """When operations are due, and what a replay sends."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def test_a_replay_repeats_each_clients_operations_in_time_with_new_keys_and_numb
 
 def write(path: Path, records: list[Done]) -> Path:
     header = Header(format=FORMAT, seed=1, profile="seed", started="", urls=(), options={})
-    with HistoryWriter(path, header) as writer:
+    with closing(HistoryWriter(path, header)) as writer:
         for record in records:
             writer.write(record)
     return path

@@ -1,12 +1,14 @@
 """What a run's numbers come to."""
 
+import collections
 import random
 import statistics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from bazaar.loadtest.summary import quantile
 from bazaar.loadtest.tally import Counter, Tally
 from bazaar.loadtest.totals import RunTotals
 from bazaar.proof.records import Done, Mark, Outcome, Sample
@@ -45,7 +47,6 @@ def test_operations_are_counted_by_kind_and_outcome() -> None:
     assert totals.unsent == 3
 
 
-@settings(deadline=None)  # a slow machine is no failure
 @given(seed=st.integers(0, 2**32))
 def test_percentiles_are_exact_to_three_digits(seed: int) -> None:
     chance = random.Random(seed)
@@ -120,3 +121,11 @@ def test_the_newest_whole_second_is_shown_while_the_run_lasts() -> None:
     totals = RunTotals()
     totals.add(tell(ended(7.5), ended(7.6), ended(8.1)))
     assert {kind: one.count for kind, one in totals.last_second(8.2).items()} == {"trade": 2}
+
+
+def test_a_quantile_is_a_value_that_was_measured() -> None:
+    counts = collections.Counter([4.0, 1.0, 3.0, 2.0])
+    assert [quantile(counts, part) for part in (0.25, 0.5, 0.99)] == [1.0, 2.0, 4.0]
+    many = {9: 1, 1: 98, 5: 1}
+    assert [quantile(many, part) for part in (0.5, 0.98, 0.99, 1.0)] == [1, 1, 5, 9]
+    assert quantile({}, 0.5) == 0.0

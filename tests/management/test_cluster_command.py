@@ -1,9 +1,14 @@
 """`manage.py cluster` refuses a wrong argument in one sentence, exit status 2."""
 
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+
+from bazaar.settings import env
 
 
 @pytest.fixture
@@ -50,3 +55,33 @@ def test_down_is_harmless_when_nothing_runs(data: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "nothing is running\n"
     call_command("cluster", "down", "--data", str(data), "--quiet")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "line", ["--version", "version", "cluster --version", "cluster up --version", "audit --version"]
+)
+def test_the_version_is_the_bazaars(line: str) -> None:
+    project = tomllib.loads((env.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    done = subprocess.run(
+        [sys.executable, str(env.ROOT / "manage.py"), *line.split()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == f"bazaar {project['version']}\n"
+
+
+def test_a_set_of_stocks_for_a_catalog_that_lists_another_is_said(
+    data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    call_command("cluster", "init", "--data", str(data), "--stocks", "asterix")
+    assert "10 stocks listed from asterix" in capfd.readouterr().out
+    for arguments in ((), ("--stocks", "asterix")):
+        call_command("cluster", "init", "--data", str(data), *arguments)
+        assert "--stocks" not in capfd.readouterr().out
+    call_command("cluster", "init", "--data", str(data), "--stocks", "sp500")
+    assert (
+        "catalog: --stocks sp500 is for an empty one; this one keeps its 10 stocks.\n"
+        in capfd.readouterr().out
+    )

@@ -1,6 +1,7 @@
 """`manage.py audit`: sentences or JSON, and an exit status that says what they come to."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_a_history_is_judged_with_the_files(
 ) -> None:
     path = tmp_path / "history.jsonl"
     header, *history = files.records()
-    with HistoryWriter(path, header) as writer:  # type: ignore[arg-type]
+    with closing(HistoryWriter(path, header)) as writer:  # type: ignore[arg-type]
         for record in history:
             writer.write(record)
     arguments = ("--offline", "--data", files.data.root, "--history", path)

@@ -1,5 +1,6 @@
 """What clients were told, against the ledger: right histories pass, every kind of lie is named."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -252,7 +253,7 @@ def test_a_price_change_is_a_version_that_no_trade_made(files: ClusterFiles) -> 
 def test_a_history_is_read_from_its_file(files: ClusterFiles, tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     header, *history = files.records()
-    with HistoryWriter(path, header) as writer:  # type: ignore[arg-type]
+    with contextlib.closing(HistoryWriter(path, header)) as writer:  # type: ignore[arg-type]
         for record in history:
             writer.write(record)
     verdict = audit(path, data=files.data, is_offline=True)

@@ -1,5 +1,6 @@
 """History files: what is written is read, and what is wrong is named."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ RECORDS: list[Record] = [
 
 
 def write(path: Path, records: list[Record]) -> Path:
-    with HistoryWriter(path, HEADER) as writer:
+    with closing(HistoryWriter(path, HEADER)) as writer:
         for record in records:
             writer.write(record)
     return path

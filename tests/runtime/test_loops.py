@@ -95,6 +95,32 @@ def test_a_failed_round_is_followed_by_another(error: Exception) -> None:
     wait_until(lambda: len(rounds) == 3)
 
 
+def test_a_loop_says_a_failure_once_and_that_it_is_over(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = [Unreachable("away")] * 3 + [None] + [Unreachable("away"), Unreachable("slow")]
+    rounds: list[int] = []
+
+    def round_() -> None:
+        rounds.append(1)
+        if len(rounds) > len(ends):
+            threading.Event().wait()  # enough: the thread ends with the process
+        if (failure := ends[len(rounds) - 1]) is not None:
+            raise failure
+
+    caplog.set_level("INFO", "bazaar.runtime.loops")
+    monkeypatch.setattr(loops.log, "handlers", [caplog.handler])
+    monkeypatch.setattr(loops.log, "propagate", False)
+    loops.Loop("test", round_, 0.001).start()
+    wait_until(lambda: len(rounds) > len(ends))
+    assert [record.getMessage() for record in caplog.records] == [
+        "round failed name=test reason=away",
+        "round works again name=test failed=3",
+        "round failed name=test reason=away",
+        "round failed name=test reason=slow",
+    ]
+
+
 def test_a_poke_begins_a_round_at_once() -> None:
     begun = threading.Semaphore(0)
     loop = loops.Loop("test", begun.release, 3600)

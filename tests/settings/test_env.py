@@ -194,8 +194,9 @@ def test_a_secret_that_others_can_read_is_refused(secret_file: Path, mode: int) 
     assert f"mode {mode:04o}); chmod 600 it" in refusal_of_secret(secret_file)
 
 
-def test_a_folder_is_no_secret(tmp_path: Path) -> None:
-    assert "cannot be read" in refusal_of_secret(tmp_path)
+@pytest.mark.parametrize("path", ["/tmp", "/dev/null", "/dev/zero"])  # noqa: S108
+def test_a_folder_and_a_device_are_no_secret(path: str) -> None:
+    assert "cannot be read: it is no file" in refusal_of_secret(Path(path))
 
 
 def test_secrets_for_other_purposes_differ_from_the_clusters() -> None:

@@ -19,6 +19,15 @@ from bazaar.topology import Node, Role
 ROLES = ("catalog", "order_1", "frontend", "dashboard")
 
 
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """Keep the umask of the tests: a role's settings change it."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    yield
+    os.umask(umask)
+
+
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     secret = tmp_path / "cluster.secret"
@@ -31,6 +40,13 @@ def manage(
     command: str, role: str, data_dir: Path, **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a role."""
+    return manage_with(command, role, data_dir, environ)
+
+
+def manage_with(
+    command: str, role: str, data_dir: Path, environ: dict[str, str], umask: int = -1
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a role under a umask."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BAZAAR_")}
     return subprocess.run(
         [sys.executable, "manage.py", *command.split(), "--settings", f"bazaar.settings.{role}"],
@@ -40,7 +56,41 @@ def manage(
         text=True,
         timeout=60,
         check=False,
+        umask=umask,
     )
+
+
+@pytest.mark.parametrize("role", ["catalog", "order_1", "dashboard"])
+@pytest.mark.parametrize("endings", [(), ("", "-wal", "-shm")], ids=("new", "there"))
+@pytest.mark.parametrize("command", ["migrate --verbosity 0", "runserver --noreload 127.0.0.1:1"])
+def test_whatever_a_command_writes_is_for_its_owner_only(
+    command: str, role: str, endings: tuple[str, ...], data_dir: Path
+) -> None:
+    """Also in a folder that was open, with an open database and its logs, and no umask."""
+    name = role.replace("_", "-")
+    for ending in endings:
+        path = data_dir / f"{name}.sqlite3{ending}"
+        path.touch()
+        path.chmod(0o666)
+    data_dir.chmod(0o777)
+    done = manage_with(command, role, data_dir, {}, umask=0)
+    assert "Traceback" not in done.stderr
+    is_made = (data_dir / f"{name}.sqlite3").exists()
+    assert is_made or "runserver" in command
+    modes = {path.name: path.stat().st_mode & 0o777 for path in data_dir.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert data_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_command_in_a_folder_of_everybody_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    secret = tmp_path / "cluster.secret"
+    secret.write_text("s" * 32)
+    secret.chmod(0o600)
+    done = manage("migrate", "catalog", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"BAZAAR_DATA_DIR: {tmp_path} is everybody's")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -125,3 +175,23 @@ def test_a_misspelt_variable_stops_every_command(data_dir: Path) -> None:
     done = manage("check", "base", data_dir, BAZAAR_LEASES_S="2")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("BAZAAR_LEASES_S is no variable of the bazaar.")
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("load_stocks asterix", "no such table: catalog_app_stock"),
+        ("migrate", "Unable to create the django_migrations table (database is locked)"),
+    ],
+)
+def test_a_database_that_refuses_a_command_is_one_sentence(
+    command: str, reason: str, data_dir: Path
+) -> None:
+    with closing(sqlite3.connect(data_dir / "catalog.sqlite3", isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("PRAGMA user_version=1")
+        if command == "migrate":
+            other.execute("BEGIN IMMEDIATE")
+        done = manage(command, "catalog", data_dir)
+    assert done.returncode == 1
+    assert done.stderr == f"BAZAAR_DATA_DIR: the database cannot be used now: {reason}.\n"

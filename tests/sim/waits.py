@@ -1,5 +1,6 @@
 """What the tasks of a simulated process wait for, in the place of `bazaar.runtime.waits`."""
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, TypeVar
@@ -16,9 +17,13 @@ class TaskWaits(Waits):
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
+        self._random = random.Random(0)
 
     def now_s(self) -> float:
         return self._tasks.network.events.now_s
+
+    def draw(self) -> float:
+        return self._random.random()
 
     def make_future(self) -> TaskFuture:
         return TaskFuture(self._tasks)

@@ -59,3 +59,16 @@ def test_connections_that_end_while_room_is_made_for_others_harm_nobody(
 
     assert sum(run_together([hurry] * 4)) > 0
     wait_until(lambda: is_served(connect(server)))
+
+
+def test_a_request_that_comes_with_its_connection_waits_for_no_other_turn(
+    prepare: Listen, connect: Connect
+) -> None:
+    """I10: in a crowd each turn may be long."""
+    server = prepare(OK)
+    server.listeners[0].settimeout(0)
+    server._accept_again()
+    caller = connect(server)
+    caller.sock.sendall(GET)
+    server._turn()
+    assert caller.answer().status == 200

@@ -2,14 +2,14 @@
 
 import itertools
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from bazaar.loadtest.evaluate.steps import Effort, Step
 from bazaar.loadtest.report.episodes import Episode, list_episodes
-from bazaar.loadtest.summary import Summary
+from bazaar.loadtest.summary import Summary, quantile
 from bazaar.proof.records import Done, Mark, Record
 
 SETTLE_S = 1.0
@@ -138,14 +138,9 @@ def split_by_cache(records: Iterable[Record]) -> dict[str, Latencies]:
 
 def summarize(values_ms: Iterable[float]) -> Latencies:
     """Return the percentiles of some latencies, of which there is at least one."""
-    ordered = sorted(values_ms)
-    p50, p95, p99 = (round(_percentile(ordered, p), 4) for p in (50, 95, 99))
-    return Latencies(count=len(ordered), p50_ms=p50, p95_ms=p95, p99_ms=p99)
-
-
-def _percentile(ordered: Sequence[float], percent: float) -> float:
-    """Return the smallest value that so many of all do not exceed."""
-    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+    counts = Counter(values_ms)
+    p50, p95, p99 = (round(quantile(counts, part), 4) for part in (0.50, 0.95, 0.99))
+    return Latencies(count=counts.total(), p50_ms=p50, p95_ms=p95, p99_ms=p99)
 
 
 def find_recoveries(records: Iterable[Record]) -> list[Recovery]:

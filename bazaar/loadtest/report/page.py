@@ -19,18 +19,6 @@ from bazaar.loadtest.summary import NAMES, TIMES, OperationSummary, Summary
 
 FINDINGS_MAX = 200
 """Sentences of a failed proof on the page; the rest is counted."""
-_TEXTS = {
-    "throughput": "Answers as they should be, and operations that failed, in each second.",
-    "latency": (
-        "How long the operations of each second took: the median (p50), and what 95 and 99 of 100 "
-        "did not exceed. The scale is logarithmic."
-    ),
-    "percentiles": (
-        "How long the slowest of ten, of a hundred, of a thousand operations took, over the whole "
-        "run. Both scales are logarithmic."
-    ),
-    "cluster": "One look a second at the replicas and the front ends.",
-}
 
 
 def render(summary: Summary) -> str:
@@ -58,7 +46,8 @@ def _facts(summary: Summary) -> dict[str, Any]:
             (one.text, "nothing" if one.measured is None else f"{one.measured:,.3g}", one.is_met)
             for one in summary.thresholds
         ],
-        "proof_sentence": _proof_sentence(summary),
+        "is_proven": summary.proof is not None,
+        "finding_count": f"{len(findings):,}",
         "proof": findings[:FINDINGS_MAX],
         "proof_left": max(0, len(findings) - FINDINGS_MAX),
         "proof_gaps": summary.proof_gaps,
@@ -71,13 +60,13 @@ def _facts(summary: Summary) -> dict[str, Any]:
 
 
 def _figures(summary: Summary) -> list[tuple[str, str, str]]:
-    """Return title, explanation and picture of each plot."""
+    """Return name, title and picture of each plot."""
     # Here, for matplotlib takes two seconds to be imported, and most runs draw nothing.
     from bazaar.loadtest.report.drawing import inline_svg  # noqa: PLC0415
     from bazaar.loadtest.report.figures import list_figures  # noqa: PLC0415
 
     return [
-        (title, _TEXTS[name], _trusted(inline_svg(drawing, name, title)))
+        (name, title, _trusted(inline_svg(drawing, name, title)))
         for name, title, drawing in list_figures(summary)
     ]
 
@@ -112,18 +101,6 @@ def _row(one: OperationSummary) -> list[str]:
 
 def _errors(one: OperationSummary) -> str:
     return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in one.errors.items())
-
-
-def _proof_sentence(summary: Summary) -> str:
-    match summary.proof:
-        case None:
-            return "None was asked for: what the servers kept was not compared with the answers."
-        case () if summary.proof_gaps:
-            return "Nothing wrong was found, but not everything could be looked at:"
-        case ():
-            return "What the servers kept was compared with every answer: nothing is wrong."
-    count = len(summary.proof)
-    return f"{count:,} finding{'s' if count > 1 else ''}:"
 
 
 def _episode(one: Episode) -> tuple[str, str, str, str, str]:

@@ -11,6 +11,7 @@ import msgspec
 from bazaar.client.answers import ClientError, OrderAnswer
 from bazaar.cluster import exits
 from bazaar.cluster.exits import CommandFailed
+from bazaar.loadtest.outputs import writing
 from bazaar.management.client.session import ClientSession, format_order
 
 FILE_NAME = "client-orders.jsonl"
@@ -30,13 +31,9 @@ class OrderFile:
         """Open the file; is_new: delete what it holds. Raises CommandFailed (2)."""
         self.path, self.count = path, 0
         how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if is_new else 0)
-        try:
+        with writing("--orders", path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._descriptor = os.open(path, how, 0o600)
-        except OSError as error:
-            raise CommandFailed(
-                f"--orders: {path} cannot be written ({error.strerror})."
-            ) from error
 
     def append(self, order: OrderAnswer) -> None:
         """Append one order. Raises CommandFailed (1): the disk is full, for instance."""

@@ -21,7 +21,6 @@ from bazaar.cluster.arguments import (
     read_number,
     read_whole,
 )
-from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import CommandFailed
 from bazaar.core.types import ORDER_NO_MAX, QUANTITY_MAX, TradeType
 from bazaar.management.client import prompt
@@ -29,6 +28,7 @@ from bazaar.management.client.order_file import FILE_NAME, OrderCheck, OrderFile
 from bazaar.management.client.session import ClientSession
 from bazaar.management.client.simulation import SimulationPlan, find_names, simulate
 from bazaar.management.one_line import OneLineCommand, OneLineParser
+from bazaar.settings import env
 
 TIMES_MAX = 10_000
 REQUESTS_MAX = 1_000_000
@@ -61,7 +61,7 @@ class Command(OneLineCommand):
         environ = read_environ(os.environ, options)
         timeouts = Timeouts(deadline_s=deadline_s, silence_s=SILENCE_S)
         with Client(list_urls(environ, options["urls"] or ()), timeouts) as client:
-            options["orders_path"] = DataDir.of(environ).root / FILE_NAME
+            options["orders_path"] = env.read_data_dir(environ) / FILE_NAME
             if options["mode"] is not None:
                 return self._run_mode(client, options)
             return self._prompt(client, options)

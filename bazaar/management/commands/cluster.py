@@ -13,13 +13,14 @@ from bazaar.cluster import databases, exits, init, logs, stopping, tables
 from bazaar.cluster.arguments import read_choice, read_environ, read_whole
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.init import InitOptions
-from bazaar.cluster.launch import OWNER_ONLY, SERVERS
+from bazaar.cluster.launch import SERVERS
 from bazaar.cluster.locks import hold, is_held
 from bazaar.cluster.operations import SIGNALS, Cluster
 from bazaar.cluster.snapshot import Health
 from bazaar.cluster.supervisor import Supervisor
 from bazaar.cluster.up import up
 from bazaar.management.one_line import OneLineCommand
+from bazaar.settings import private
 from bazaar.topology import REPLICAS_MAX
 
 _EXIT = {Health.HEALTHY: exits.OK, Health.DEGRADED: exits.ERRORS}
@@ -78,7 +79,7 @@ class Command(OneLineCommand):
 
     def run(self, options: dict[str, Any]) -> int:
         """Run one verb. Raises CommandFailed, SettingsError."""
-        os.umask(OWNER_ONLY)
+        os.umask(private.OWNER_ONLY)
         environ, verb = read_environ(os.environ, options), options["verb"]
         if verb in ("init", "up", "status", "down"):
             return getattr(self, f"do_{verb}")(environ, options) or exits.OK

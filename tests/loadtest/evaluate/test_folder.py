@@ -12,6 +12,8 @@ from bazaar.loadtest.evaluate import command, folder, text
 from bazaar.loadtest.evaluate.results import Evaluation
 from tests.loadtest.evaluate.evaluations import evaluation
 
+pytestmark = pytest.mark.xdist_group("evaluation")  # drawing all plots takes seconds: once
+
 
 def options(out: Path, **facts: Any) -> dict[str, Any]:
     told = {"seconds": "10", "rate": "100", "clients": "4", "seed": "1", "redraw": True}

@@ -95,6 +95,7 @@ def test_it_shows_each_plot_with_its_name_and_axes(full: str) -> None:
         *("Throughput", "Latency over time", "Latency by percentile", "The cluster meanwhile"),
         *("latency (ms)", "answers per second", "seconds since the run began", "orders behind"),
         *("kill-leader (order-3)", "kill-catalog", "99 %"),
+        *("that failed, in each second.", "the median (p50)", "the slowest of ten", "One look a"),
     ):
         assert words in page.text, words
 
@@ -129,6 +130,7 @@ def test_no_word_of_a_run_becomes_markup() -> None:
         ({"proof_gaps": ("order-3 was down.",)}, "order-3 was down."),
         ({"unsent": 1234}, "not begun 1,234"),
         ({"proof": None}, "None was asked for"),
+        ({}, "compared with every answer: nothing is wrong. Looked at: orders 12,345."),
         ({"proof": ("Order 7 is lost.",), "exit": exits.INCONSISTENT}, "1 finding: "),
         ({"proof": ("Lost.",) * (FINDINGS_MAX + 5)}, "and 5 more"),
     ],
