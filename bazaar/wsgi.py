@@ -26,6 +26,7 @@ from bazaar.cluster import ledger_guard
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.runtime.database import find_missing_migrations
+from bazaar.runtime.settling import settle_identity
 from bazaar.settings.env import SettingsError
 from bazaar.settings.typed import make_ready
 from bazaar.topology import Role
@@ -75,16 +76,15 @@ def build() -> Application:
         )
     if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
         raise SettingsError(" ".join(str(fault.msg) for fault in faults))
+    if settings.BAZAAR_ROLE is Role.CATALOG:
+        ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
     if missing := find_missing_migrations():
         role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
         raise SettingsError(
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
             f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
         )
-    if settings.BAZAAR_ROLE is Role.CATALOG:
-        data, topology = DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY
-        ledger_guard.check_files(data, topology)
-        ledger_guard.check_peers(data, topology, settings.BAZAAR_SECRET)
+    settle_identity()
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
+from bazaar.runtime.identity_row import IdentityRow
 from bazaar.runtime.sequence_models import StockChangeRow, order_constraints
 
 
@@ -81,6 +82,8 @@ class Leadership(models.Model):
 
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)
+    in_sync = models.CharField(max_length=300, default="")
+    """The replicas in sync, as the leader of the newest batch said: ids with commas."""
 
     class Meta:
         """Exactly one row."""
@@ -89,6 +92,13 @@ class Leadership(models.Model):
 
     def __str__(self) -> str:
         return f"term {self.term}, leader {self.leader}"
+
+
+class Identity(IdentityRow):
+    """The cluster of this catalog, and this life of it."""
+
+    incarnation = models.UUIDField(null=True)
+    """Made anew at each start: whoever meets another one forgets what it knew of the last."""
 
 
 class HolderRegistration(models.Model):

@@ -21,6 +21,11 @@ STOCKS = (
     " FROM catalog_app_stock WHERE name IN ({})"
 )
 _STOCK = STOCKS.format("?")
+_ALL_STOCKS = (
+    "SELECT name, price, quantity, opening, issued, trade_volume, version"
+    " FROM catalog_app_stock ORDER BY id"
+)
+_IN_SYNC = "SELECT in_sync FROM catalog_app_leadership WHERE id = 1"
 _LEADERSHIP = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
 _NAMES = "SELECT id, name FROM catalog_app_stock WHERE id > ? ORDER BY id LIMIT ?"
 _LISTED = "SELECT MAX(id) FROM catalog_app_stock"
@@ -30,6 +35,23 @@ def get_leadership() -> Leadership:
     """Return the current term and its leader."""
     ((term, leader),) = read(_LEADERSHIP)  # every replica reads it several times a second: no ORM
     return Leadership(Term(term), None if leader is None else ReplicaId(leader))
+
+
+def list_in_sync() -> tuple[ReplicaId, ...]:
+    """Return the replicas in sync, as the leader of the newest batch said."""
+    ((text,),) = read(_IN_SYNC)
+    return read_ids(text)
+
+
+def read_ids(text: str) -> tuple[ReplicaId, ...]:
+    """Return the replicas that are written as ids with commas."""
+    return tuple(ReplicaId(int(one)) for one in text.split(",") if one)
+
+
+def list_all_stocks() -> list[types.Stock]:
+    """Return all stocks in the order of their listing."""
+    rows = read(_ALL_STOCKS)
+    return [make_stock(row, tidy(Decimal(str(row[1])))) for row in rows]
 
 
 def get_stock(*, stock_name: str) -> types.Stock:

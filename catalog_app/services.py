@@ -66,7 +66,7 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
             facts = store.read_facts(database, batch)
             decision = decide_batch(facts, batch)
             with _invalidating([(stock.name, stock.version) for stock in decision.stocks]):
-                store.write(database, facts, decision)
+                store.write(database, batch, facts, decision)
         wiring.counts().add(requested=len(batch.trades), placed=len(decision.orders))
         page = _page_for(batch, facts, decision)
     return BatchAnswer(decision.answers, page)
@@ -243,7 +243,11 @@ def renew_holder(*, holder_id: UUID) -> LeaseBody:
 
 def _describe_lease() -> LeaseBody:
     """Return what a holder is told; the listing is read after the lease has begun."""
-    return LeaseBody(lease_s=wiring.lease_table().lease_s, listed=selectors.get_listing_end())
+    return LeaseBody(
+        incarnation=wiring.incarnation(),
+        lease_s=wiring.lease_table().lease_s,
+        listed=selectors.get_listing_end(),
+    )
 
 
 def read_stock(*, stock_name: str) -> types.Stock:

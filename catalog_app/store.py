@@ -5,7 +5,7 @@ The ORM costs several times the statement itself here, on the one path that ever
 Everything else in this room reads through `selectors`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from sqlite3 import Connection
 from uuid import UUID
@@ -14,15 +14,26 @@ from django.db import connection
 
 from bazaar.core.digest import link
 from bazaar.core.ledger import Batch, Decision, LedgerFacts, describe
-from bazaar.core.types import Position, ReplicaId, Stock, StockChange, Term, Version
+from bazaar.core.replay import StockReplay
+from bazaar.core.types import Linked, Order, Position, ReplicaId, Stock, StockChange, Term, Version
 from bazaar.runtime.sequence_store import HEAD_COLUMNS, make_head
-from catalog_app.selectors import LEDGER, STOCKS, make_stock
+from bazaar.runtime.transactions import write_transaction
+from catalog_app.selectors import LEDGER, STOCKS, make_stock, read_ids
 
 _LEADERSHIP_AND_HEAD = (
-    f"SELECT leadership.term, leadership.leader, {HEAD_COLUMNS}"  # noqa: S608 - our own names
+    f"SELECT leadership.term, leadership.leader, leadership.in_sync, {HEAD_COLUMNS}"  # noqa: S608 - our own names
     f" FROM catalog_app_leadership leadership{LEDGER.head_joins} WHERE leadership.id = 1"
 )
 _END_LEASES = "UPDATE catalog_app_holderregistration SET is_over = %s WHERE holder_id IN ({})"
+_TERM = "UPDATE catalog_app_leadership SET term = ?, leader = ? WHERE id = 1 AND term < ?"
+_IN_SYNC = "UPDATE catalog_app_leadership SET in_sync = ? WHERE id = 1"
+_STOCK = (
+    "INSERT INTO catalog_app_stock"
+    " (name, price, quantity, opening, issued, trade_volume, version) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET price = excluded.price, quantity = excluded.quantity,"
+    " opening = excluded.opening, issued = excluded.issued,"
+    " trade_volume = excluded.trade_volume, version = excluded.version"
+)
 _CHANGE = "UPDATE catalog_app_stock SET price = ?, version = ? WHERE name = ? AND version = ?"
 _UPDATE = (
     "UPDATE catalog_app_stock SET quantity = ?, trade_volume = ?, version = ?"
@@ -32,20 +43,23 @@ _UPDATE = (
 
 def read_facts(database: Connection, batch: Batch) -> LedgerFacts:
     """Return the facts for a decision; database: in the deciding transaction."""
-    term, leader, *head = database.execute(_LEADERSHIP_AND_HEAD).fetchone()
+    term, leader, in_sync, *head = database.execute(_LEADERSHIP_AND_HEAD).fetchone()
     names = sorted({trade.stock_name for trade in batch.trades})
     stocks = database.execute(STOCKS.format(", ".join("?" * len(names))), names)
     return LedgerFacts(
         term=Term(term),
         leader=None if leader is None else ReplicaId(leader),
         head=make_head(head),
+        in_sync=read_ids(in_sync),
         known=LEDGER.find([trade.key for trade in batch.trades], database.execute),
         stocks={row[0]: make_stock(row, Decimal(str(row[1]))) for row in stocks},
     )
 
 
-def write(database: Connection, facts: LedgerFacts, decision: Decision) -> None:
-    """Append the orders to the ledger and change their stocks."""
+def write(database: Connection, batch: Batch, facts: LedgerFacts, decision: Decision) -> None:
+    """Append the orders to the ledger and change their stocks; note who is in sync."""
+    if batch.in_sync != facts.in_sync:
+        database.execute(_IN_SYNC, (",".join(map(str, batch.in_sync)),))
     if not decision.orders:
         return
     more = [(facts.term, version) for version in decision.versions]
@@ -83,6 +97,39 @@ def change_price(database: Connection, stock: Stock) -> Position:
     updated = database.execute(_CHANGE, (str(stock.price), stock.version, stock.name, before))
     assert updated.rowcount == 1, "only one writer changes a stock at a time"
     return head.position
+
+
+def take(database: Connection, entries: Sequence[Linked], replay: StockReplay, term: Term) -> None:
+    """
+    Append entries that a replica had; `save_stocks` follows.
+
+    database: in a transaction. replay: of all before. term: it stands for the terms of the orders,
+    which no log has.
+    """
+    more = []
+    for entry, _ in entries:
+        version = replay.take(entry)
+        if isinstance(entry, Order):
+            more.append((term, version))
+    LEDGER.insert(database, entries, more)
+
+
+def save_stocks(database: Connection, stocks: Iterable[Stock]) -> None:
+    """Store stocks as they are, listed or not before; database: in a transaction."""
+    rows = (
+        (
+            *(one.name, str(one.price), one.quantity, one.opening, one.issued),
+            *(one.trade_volume, one.version),
+        )
+        for one in stocks
+    )
+    database.executemany(_STOCK, rows)
+
+
+def raise_term(term: Term, leader: ReplicaId | None) -> None:
+    """Set term and leader to what the replicas know, which is newer (I6)."""
+    with write_transaction() as database:
+        database.execute(_TERM, (term, leader, term))
 
 
 def end_leases(holder_ids: Sequence[str]) -> None:

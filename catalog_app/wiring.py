@@ -4,6 +4,7 @@ import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import connections
@@ -18,9 +19,10 @@ from bazaar.runtime.database import database_bytes
 from bazaar.runtime.metrics import process_status, summarize_sizes
 from bazaar.topology import Node, format_address
 from bazaar.web.member_auth import refusals
-from catalog_app import selectors
+from catalog_app import models, selectors
 from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
+from catalog_app.recovery import Recovery, Timing
 
 _writer = threading.Lock()
 
@@ -93,14 +95,36 @@ def page_orders_max() -> int:
     return int(settings.BAZAAR_LIMITS.page_orders_max)
 
 
+@cache
+def recovery() -> Recovery:
+    """Return what keeps this catalog from deciding, if anything does."""
+    return Recovery(replicas(), settings.BAZAAR_LIMITS, Timing(clock.monotonic_s, clock.wait))
+
+
 def start() -> None:
-    """Honour leases from before a restart; remember those that are over."""
+    """Begin a new incarnation; honour earlier leases; decide once the ledger is complete."""
+    recovery().begin()
+    models.Identity.objects.filter(pk=1).update(incarnation=incarnation())
     for row in selectors.list_holders():
         if row.is_over:
             lease_table().remember(str(row.holder_id))
         else:
             lease_table().honour(str(row.holder_id), _client_of(row.host, row.control_port))
     connections.close_all()
+    threading.Thread(target=_recover, name="recovery", daemon=True).start()
+
+
+def _recover() -> None:
+    try:
+        recovery().run()
+    finally:
+        connections.close_all()
+
+
+@cache
+def incarnation() -> UUID:
+    """Return the identity of this life of the catalog (docs/adr/0031)."""
+    return uuid4()
 
 
 def _client_of(host: str, control_port: int) -> FrontEndClient:
@@ -118,7 +142,9 @@ def status() -> CatalogStatus:
         database_bytes=database_bytes(),
         role="catalog",
         id=1,
-        is_ready=True,
+        is_ready=not recovery().reason,
+        not_deciding=recovery().reason,
+        incarnation=str(incarnation()),
         term=leadership.term,
         leader=leadership.leader,
         last=head.order_no,

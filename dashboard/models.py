@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.db import DatabaseError, models
 
 from bazaar import clock
+from bazaar.runtime.identity_row import IdentityRow
 from dashboard.event_feed import ClusterEvent
 
 log = logging.getLogger("bazaar.dashboard")
@@ -24,6 +25,10 @@ PERMISSIONS = {
     "view_auditentry": "Audit: read it",
 }
 """What a superuser may permit to staff, by code name: the page, then what is permitted there."""
+
+
+class Identity(IdentityRow):
+    """The cluster that is watched."""
 
 
 class AuditEntry(models.Model):

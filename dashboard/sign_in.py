@@ -4,7 +4,7 @@ Guards the sign-in: which passwords are checked at all, and how many at a time.
 A check costs half a second of processor, so each is counted as a failure before it begins, and
 forgotten when it succeeds: a crowd of tries gets no further than one. Tries are counted for each
 user and address; for each browser that the user has signed in with before, apart from all others;
-and for names that nobody has all together, because none of those can get in (docs/adr/0030).
+and for names that nobody has all together, because none of those can get in (docs/adr/0032).
 """
 
 import ipaddress

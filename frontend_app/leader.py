@@ -77,6 +77,12 @@ class LeaderWatch:
             waits=waits,
         )
 
+    def forget(self) -> None:
+        """Forget leader and ledger: the catalog may know an older term, or fewer orders."""
+        self.newest = OrderNo(0)
+        self.elector.leadership = Leadership(Term(0), None)
+        self._loop.poke()
+
     def start(self) -> None:
         """Begin to watch; the thread ends with the process."""
         self._loop.start()

@@ -47,6 +47,10 @@ class OrderCache:
         self._turns = count()
         self._away_until_s: dict[ReplicaId, float] = {}
 
+    def forget(self) -> None:
+        """Forget all orders: the catalog may have been put back."""
+        self.bodies.clear()
+
     def place(self, trade: Trade, began_s: float | None = None) -> Answer:
         """
         Place a trade and remember its order, see `LeaderWatch.place`.

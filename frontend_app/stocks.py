@@ -7,10 +7,10 @@ readers who share a fill, and the thread that keeps the lease.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import islice
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -41,11 +41,13 @@ class StockReader:
         node: Node,
         limits: Limits,
         waits: Waits = REAL,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
         """
-        node: where the catalog reaches this process.
+        Begin without a lease.
 
-        Its control address is registered.
+        node: where the catalog reaches this process; its control address is registered. forget:
+        drops what else is remembered of a catalog, when another incarnation of it is met.
         """
         self.catalog, self.limits = catalog, limits
         self._now_s, self._make_future = waits.now_s, waits.make_future
@@ -54,6 +56,8 @@ class StockReader:
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
         """Its id names one registration: each lease that begins has a new one."""
         self._is_registered = False
+        self._incarnation: UUID | None = None
+        self._forget = forget
         self._is_over = False
         self._away_until_s = 0.0
         self._renewal_sent_s: float | None = None
@@ -139,9 +143,10 @@ class StockReader:
                 self._is_registered = False
                 events.emit(log, logging.WARNING, "lease lost", holder=str(self.holder.holder_id))
             else:
-                self._prolong(sent_s, answer.lease_s)
-                self._read_listing(sent_s, answer.listed)
-                return
+                if answer.incarnation == self._incarnation:
+                    self._prolong(sent_s, answer.lease_s)
+                    self._read_listing(sent_s, answer.listed)
+                    return
         self._begin_lease()
 
     def _begin_lease(self) -> None:
@@ -159,6 +164,10 @@ class StockReader:
         sent_s = self._now_s()
         answer = self.catalog.register(self.holder)
         self._is_registered = True
+        if answer.incarnation != self._incarnation:  # the ledger may be shorter than what is known
+            self._incarnation = answer.incarnation
+            self._forget()
+            events.emit(log, logging.INFO, "catalog anew", incarnation=str(answer.incarnation))
         self._prolong(sent_s, answer.lease_s)
         events.emit(log, logging.INFO, "lease begun", holder=str(self.holder.holder_id))
         self._read_listing(sent_s, answer.listed)

@@ -48,7 +48,13 @@ def stocks() -> StockReader:
     limits = settings.BAZAAR_LIMITS
     timeout_s = min(STOCK_TIMEOUT_S, limits.call_timeout_s)
     client = CatalogClient.at(settings.BAZAAR_TOPOLOGY.catalog, settings.BAZAAR_SECRET, timeout_s)
-    return StockReader(client, control.node(), limits)
+    return StockReader(client, control.node(), limits, forget=forget)
+
+
+def forget() -> None:
+    """Forget orders and leader: another incarnation of the catalog was met."""
+    orders().forget()
+    watch().forget()
 
 
 @cache

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
+from bazaar.runtime.identity_row import IdentityRow
 from bazaar.runtime.sequence_models import StockChangeRow, order_constraints
 
 
@@ -28,6 +29,10 @@ class LogEntry(models.Model):
 
 class StockChange(StockChangeRow):
     """One listing, or one price, at its place in the log."""
+
+
+class Identity(IdentityRow):
+    """The cluster of this log."""
 
 
 class HeardTerm(models.Model):

@@ -45,6 +45,7 @@ _PHRASES = {
     ReplicaState.TAKING_OVER: "taking over",
     ReplicaState.LEADING: "leading",
     ReplicaState.CORRUPT: "staying out",
+    ReplicaState.AHEAD: "ahead of the ledger",
 }
 """The event of each new state."""
 Request = tuple[Term, Trade]
@@ -111,6 +112,17 @@ class ReplicaShell:
         self.run(self.machine.start())
         last, term = self.machine.head.order_no, self.machine.term
         events.emit(log, logging.INFO, "serving", last=last, term=term)
+
+    def note_catalog(self, *, is_reached: bool) -> None:
+        """Note what a probe of the catalog found; a log ahead of the ledger looks again."""
+        self.machine.reaches_catalog = is_reached
+        if is_reached and self.machine.state is ReplicaState.AHEAD:
+            self.verify()
+
+    @property
+    def has_sound_log(self) -> bool:
+        """Whether the log was checked and is a good copy, be the ledger shorter."""
+        return self.machine.state not in (ReplicaState.STARTING, ReplicaState.CORRUPT)
 
     def run(self, flow: Flow[Any], perform: Callable[[Effect], Any] | None = None) -> Any:
         """Run one of the machine's flows. Raises what it raises."""

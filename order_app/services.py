@@ -7,6 +7,7 @@ from bazaar.core.failures import Failure, NotServing
 from bazaar.core.ledger import Answer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, Trade, TradeType
+from bazaar.protocol.leadership_messages import HeadBody
 from order_app import wiring
 
 
@@ -73,9 +74,25 @@ def replicate(*, position: Position) -> None:
     wiring.replica().replicate(position)
 
 
+def read_head(*, at: Position) -> HeadBody:
+    """Return where this log ends, for a catalog that starts. Raises NotServing (definite)."""
+    shell = wiring.replica()
+    if not shell.has_sound_log:
+        raise NotServing("This replica's log is not checked yet, or damaged.")
+    machine, head = shell.machine, shell.log.head
+    return HeadBody(
+        position=head.position,
+        order_no=head.order_no,
+        digest=head.digest,
+        digest_at=shell.log.digest_at(at) if at <= head.position else None,
+        term=machine.term,
+        leader=machine.leader,
+    )
+
+
 def read_page(*, after: Position, limit: int) -> Page:
     """Return a page of this log, for a peer. Raises GapFound, NotServing (definite)."""
     shell = wiring.replica()
-    if shell.machine.state == "corrupt":
-        raise NotServing("This replica's log is damaged; rebuild it.")
+    if not shell.has_sound_log:
+        raise NotServing("This replica's log is not checked yet, or damaged.")
     return shell.log.page(after, limit)

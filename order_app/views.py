@@ -152,6 +152,17 @@ def find_rows(query: examples.FindQuery) -> FoundBody:
     return wiring.replica().log.search(query.text, query.before, limit)
 
 
+def show_head(query: examples.HeadQuery) -> leadership_messages.HeadBody:
+    """
+    Return where this log ends, for a catalog that starts.
+
+    GET `?at=` answers `{"position", "order_no", "digest", "digest_at", "term", "leader"}`;
+    `digest_at` is the digest at a position, null when the log ends before. 503 while the log is not
+    checked yet, or damaged.
+    """
+    return services.read_head(at=Position(query.at))
+
+
 def list_changes(query: examples.PageQuery) -> ChangesBody:
     """
     Return stock changes of the log as they are stored.
@@ -232,6 +243,7 @@ ENDPOINTS = (
         "/confirm", post(confirm, leadership_messages.TokenBody, examples.CONFIRM), ports=CONTROL
     ),
     Endpoint("/log", get(show_log, examples.PageQuery), ports=CONTROL),
+    Endpoint("/head", get(show_head, examples.HeadQuery), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),
     Endpoint("/changes", get(list_changes, examples.PageQuery), ports=CONTROL),

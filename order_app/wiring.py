@@ -63,11 +63,11 @@ def probe_catalog() -> None:
     except Failure as failure:
         if machine.reaches_catalog:
             events.emit(log, logging.WARNING, "catalog out of reach", reason=failure.message)
-        machine.reaches_catalog = False
+        replica().note_catalog(is_reached=False)
     else:
         if not machine.reaches_catalog:
             events.emit(log, logging.INFO, "catalog in reach")
-        machine.reaches_catalog = True
+        replica().note_catalog(is_reached=True)
 
 
 def start() -> None:

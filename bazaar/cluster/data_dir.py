@@ -49,6 +49,11 @@ class DataDir:
         return self.root / "cluster.toml"
 
     @property
+    def identity_path(self) -> Path:
+        """The identity of the cluster, the same on all its hosts."""
+        return self.root / "cluster.id"
+
+    @property
     def config_path(self) -> Path:
         """The supervisor's configuration."""
         return self.root / "supervisord.conf"
@@ -111,7 +116,13 @@ class DataDir:
 
     def _files(self) -> Iterator[Path]:
         """Yield what must be a file, if it is there."""
-        yield from (self.topology_path, self.config_path, self.pid_path, self.lock_path)
+        yield from (
+            self.topology_path,
+            self.identity_path,
+            self.config_path,
+            self.pid_path,
+            self.lock_path,
+        )
         yield self.root / "dashboard.password"
         if self.logs.is_dir():
             yield from self.logs.iterdir()
@@ -186,12 +197,17 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
 
 def make_secret(path: Path) -> bool:
     """Make the cluster secret unless there is one; return whether it was made."""
+    return make_once(path, secrets.token_hex(SECRET_BYTES))
+
+
+def make_once(path: Path, text: str) -> bool:
+    """Make a file of one line for its owner, unless it is there; return whether it was made."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     path.parent.mkdir(mode=private.FOLDER_MODE, parents=True, exist_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE_MODE)
     try:
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
+            file.write(text + "\n")
         path.hardlink_to(part)  # unlike a rename it never replaces a secret
     except FileExistsError:
         return False

@@ -75,6 +75,8 @@ def prepare(
         Role.DASHBOARD: ("auth_user", ("make_admin",)),
     }.get(role, ("", ()))
     if command and not database_file.read(path, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
+        if role is Role.CATALOG and ledger_guard.has_entries(data):
+            return [*lines, f"{name}: it takes stocks and orders from the replicas when it starts"]
         lines.append(f"{name}: {_manage(name, command, variables)}")
     elif stocks and role is Role.CATALOG:
         lines += _describe_stocks(path, stocks)

@@ -1,17 +1,26 @@
 """Make what a cluster needs before its first process starts."""
 
-from collections.abc import Mapping
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID, uuid4
 
 from bazaar import topology
-from bazaar.cluster.data_dir import DataDir, make_secret
+from bazaar.cluster.data_dir import DataDir, make_once, make_secret
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import cluster_environment
 from bazaar.settings import env
 from bazaar.topology import Topology
 
 REPLICAS_DEFAULT = 3
+IDENTITY_TABLES = {
+    "catalog": "SELECT cluster_id FROM catalog_app_identity",
+    "order": "SELECT cluster_id FROM order_app_identity",
+    "dashboard": "SELECT cluster_id FROM dashboard_identity",
+}
+"""How the identity in a database is read, by what its name begins with."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,33 @@ def choose_topology(options: InitOptions, environ: Mapping[str, str]) -> Topolog
     return topology.local(REPLICAS_DEFAULT)
 
 
+def make_identity(data: DataDir) -> None:
+    """
+    Make the cluster's identity unless there is one: that of its databases, if they have one.
+
+    Raises ClusterError.
+    """
+    found = {str(UUID(str(one))) for one in _read_identities(data)}
+    if len(found) > 1:
+        raise ClusterError(
+            f"The databases in {data.root} are of different clusters: {', '.join(sorted(found))}. "
+            "Move away those that do not belong here."
+        )
+    try:
+        make_once(data.identity_path, found.pop() if found else str(uuid4()))
+    except OSError as error:
+        raise ClusterError(f"{data.identity_path} cannot be written ({error.strerror}).") from error
+
+
+def _read_identities(data: DataDir) -> Iterator[object]:
+    for path in sorted(data.root.glob("*.sqlite3")):
+        role = path.stem.partition("-")[0]
+        if (table := IDENTITY_TABLES.get(role)) is None:
+            continue
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as one:
+            yield from (row[0] for row in one.execute(table) if row[0])
+
+
 def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:
     """Make secret and description; return it. Raises ClusterError, SettingsError."""
     found = choose_topology(options, environ)
@@ -58,7 +94,9 @@ def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:
         raise ClusterError(
             f"BAZAAR_SECRET_FILE: {secret_path} cannot be written ({error.strerror})."
         ) from error
+    make_identity(options.data)
     env.read_secret(variables)
+    env.read_cluster_id(variables)
     options.data.write_topology(found)
     env.read_topology(variables)  # the limits must fit it
     return found

@@ -104,13 +104,13 @@ class Cluster(Observer):
 
     def rebuild(self, wanted: str) -> list[str]:
         """
-        Make a replica's database anew; then it copies all orders from the others.
+        Make a database anew: a replica's from the others and the ledger, a catalog's from replicas.
 
-        Raises ClusterError: it is not a replica, or could not be stopped or started.
+        Raises ClusterError: it has no copies, or could not be stopped or started.
         """
         name = self.resolve(wanted)
-        if role_of(name) is not Role.ORDER:
-            raise ClusterError(f"{name} cannot be rebuilt: only order replicas have copies.")
+        if role_of(name) not in (Role.ORDER, Role.CATALOG):
+            raise ClusterError(f"{name} cannot be rebuilt: nobody else has what it has.")
         if not self.supervisor.is_running():
             with hold(self.data):
                 return self._make_anew(name)

@@ -19,7 +19,7 @@ from bazaar.cluster.supervisor_config import cluster_environment
 from bazaar.core.failures import Failure
 from bazaar.core.replica import ReplicaState
 from bazaar.protocol.clients import CLIENTS, RoleClient
-from bazaar.protocol.statuses import ReplicaStatus, Status
+from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus, Status
 from bazaar.settings import env
 from bazaar.topology import Node, Role, role_of
 
@@ -129,13 +129,28 @@ class Snapshot:
         return status.in_sync if isinstance(status, ReplicaStatus) else ()
 
     @property
+    def disagreement(self) -> str:
+        """What a replica knows and the catalog does not, or why that decides nothing yet."""
+        catalog = next((one.status for one in self.processes if one.role is Role.CATALOG), None)
+        if not isinstance(catalog, CatalogStatus):
+            return ""
+        if catalog.not_deciding:
+            return catalog.not_deciding
+        for one in self.replicas:
+            if one.status and one.status.position > catalog.position:
+                return f"{one.name} has entries that the ledger lacks; restart the catalog"
+            if one.status and one.status.term > catalog.term:
+                return f"{one.name} knows term {one.status.term}, the catalog {catalog.term}"
+        return ""
+
+    @property
     def health(self) -> Health:
         """The health: healthy only when every process is well and every replica in sync."""
         if not self.is_supervised:
             return Health.SILENT if self.silence else Health.DOWN
         if self.leader is None:
             return Health.NO_LEADER
-        is_whole = len(self.in_sync) == len(self.replicas)
+        is_whole = len(self.in_sync) == len(self.replicas) and not self.disagreement
         if is_whole and all(process.is_well for process in self.processes):
             return Health.HEALTHY
         return Health.DEGRADED
@@ -167,10 +182,14 @@ class Observer:
             state = ProcessState.UNKNOWN if silence else ProcessState.STOPPED
             views = tuple(ProcessView(name, node, state) for name, node in self.nodes.items())
             return Snapshot(views, is_supervised=False, silence=silence)
+        taken: dict[str, ProcessView] = {}
+        # The catalog comes last: at one moment no log is ahead of the ledger.
+        catalog = [name for name in self.nodes if role_of(name) is Role.CATALOG]
         with ThreadPoolExecutor(max_workers=THREADS_MAX) as pool:
-            return Snapshot(
-                tuple(pool.map(lambda name: self._view(name, infos.get(name)), self.nodes))
-            )
+            for names in ([name for name in self.nodes if name not in catalog], catalog):
+                found = pool.map(lambda name: self._view(name, infos.get(name)), names)
+                taken.update(zip(names, found, strict=True))
+        return Snapshot(tuple(taken[name] for name in self.nodes))
 
     def view(self, name: str) -> ProcessView:
         """Return how one process is now. Raises ClusterDown."""

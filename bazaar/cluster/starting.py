@@ -25,9 +25,13 @@ class StartFailed(ClusterError):  # noqa: N818 - it is a fact about the world
 
 
 def stages(topology: Topology) -> Iterator[tuple[str, ...]]:
-    """Yield the processes that start together, once all before them serve."""
+    """
+    Yield the processes that start together, once all before them serve.
+
+    Catalog and replicas start together: before it decides, it asks them how far their logs go.
+    """
     names = [name for name, _ in topology.nodes()]
-    for roles in ((Role.CATALOG,), (Role.ORDER,), (Role.FRONT_END, Role.DASHBOARD)):
+    for roles in ((Role.CATALOG, Role.ORDER), (Role.FRONT_END, Role.DASHBOARD)):
         yield tuple(name for name in names if role_of(name) in roles)
 
 

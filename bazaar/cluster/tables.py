@@ -57,7 +57,8 @@ def describe_health(snapshot: Snapshot) -> str:
     if snapshot.silence:
         return snapshot.silence
     leader = snapshot.leader.name if snapshot.leader else "nobody"
-    return f"{snapshot.health.value}: {leader} leads, term {snapshot.term}"
+    line = f"{snapshot.health.value}: {leader} leads, term {snapshot.term}"
+    return f"{line}. {snapshot.disagreement}" if snapshot.disagreement else line
 
 
 def as_json(snapshot: Snapshot) -> str:

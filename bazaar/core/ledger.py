@@ -51,6 +51,8 @@ class Batch:
     leader: ReplicaId | None
     after: Position
     trades: tuple[Trade, ...]
+    in_sync: tuple[ReplicaId, ...] = ()
+    """Who is in sync as the batch is sent; an acknowledgement waits for no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class LedgerFacts:
     """Orders that already exist for the keys of the batch."""
     stocks: Mapping[str, Stock]
     """The stocks that the batch names, those that exist."""
+    in_sync: tuple[ReplicaId, ...] = ()
+    """Who was in sync when the newest batch was sent."""
 
 
 @dataclass(frozen=True, slots=True)

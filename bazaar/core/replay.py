@@ -7,6 +7,7 @@ and the versions in between from the orders. Left out: where the entries come fr
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from bazaar.core.types import Order, Stock, StockChange, TradeType, Version
 
@@ -25,6 +26,18 @@ class StockReplay:
 
     stocks: dict[str, Stock] = field(default_factory=dict)
     _sums: dict[str, _Sums] = field(default_factory=dict)
+
+    @classmethod
+    def resume(cls, stocks: Iterable[Stock]) -> Self:
+        """Go on from stocks as they are."""
+        replay = cls()
+        for stock in stocks:
+            moved = stock.opening - stock.quantity  # bought less sold
+            replay.stocks[stock.name] = stock
+            replay._sums[stock.name] = _Sums(
+                bought=(stock.trade_volume + moved) // 2, sold=(stock.trade_volume - moved) // 2
+            )
+        return replay
 
     def take(self, entry: Order | StockChange) -> Version:
         """

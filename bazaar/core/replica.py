@@ -56,8 +56,8 @@ from bazaar.core.types import (
 )
 
 _LEDGER_SHORT = (
-    "The ledger ends before this log: the catalog was made anew or put back. Put its newest "
-    "database back, and rebuild no replica before."
+    "The ledger ends before this log: the catalog was made anew or put back. It takes what it "
+    "lacks when it starts."
 )
 
 
@@ -69,6 +69,12 @@ class ReplicaState(StrEnum):
     TAKING_OVER = "taking over"
     LEADING = "leading"
     CORRUPT = "corrupt"
+    AHEAD = "ahead of the ledger"
+    """The ledger lacks entries of this log: it waits until the catalog has taken them."""
+
+
+_OUT = (ReplicaState.CORRUPT, ReplicaState.AHEAD)
+"""What a replica is when it serves nobody and follows nobody."""
 
 
 class Replica:
@@ -118,7 +124,7 @@ class Replica:
     @property
     def is_serving(self) -> bool:
         """Whether the replica answers and may be chosen as leader."""
-        return self.state not in (ReplicaState.STARTING, ReplicaState.CORRUPT)
+        return self.state not in (*_OUT, ReplicaState.STARTING)
 
     def start(self) -> Flow[None]:
         """Catch up as far as possible, then serve. Raises Corrupt (definite)."""
@@ -271,6 +277,8 @@ class Replica:
             yield from self._take_from_peers()
         while page.end < page.last:
             page = yield from self._take_from_ledger()
+        if self.state is ReplicaState.AHEAD:
+            self.state = ReplicaState.FOLLOWING
 
     def step_down(self, term: Term, leader: ReplicaId | None) -> None:
         """
@@ -291,12 +299,14 @@ class Replica:
     def _trade(self, outbox: Outbox, trades: tuple[Trade, ...]) -> Flow[tuple[Answer, ...]]:
         """Let the catalog decide; then store and ship all that this log lacks."""
         try:
-            answer: BatchAnswer = yield PlaceBatch(Batch(outbox.term, self.me, self.last, trades))
+            answer: BatchAnswer = yield PlaceBatch(
+                Batch(outbox.term, self.me, self.last, trades, outbox.in_sync())
+            )
         except StaleTerm as stale:
             self.step_down(stale.term, stale.leader)
             raise Deposed(f"A newer leader was elected. {stale.message}") from stale
         except GapFound as gap:
-            raise self._mark_corrupt(f"{_LEDGER_SHORT} {gap.message}") from gap
+            raise self._mark_ahead(gap) from gap
         try:
             yield from self._take_all(answer.page)
         except Failure as failure:
@@ -314,7 +324,7 @@ class Replica:
         try:
             page: Page = yield ReadLedger(self.last)
         except GapFound as gap:
-            raise self._mark_corrupt(f"{_LEDGER_SHORT} {gap.message}") from gap
+            raise self._mark_ahead(gap) from gap
         yield from self._take(page)
         return page
 
@@ -357,8 +367,8 @@ class Replica:
 
     def _check_append(self, append: Append) -> None:
         """Raise NotServing in a corrupt replica, StaleTerm for a leadership that is over."""
-        if self.state is ReplicaState.CORRUPT:
-            raise NotServing("This replica's log is damaged; rebuild it.")
+        if self.state in _OUT:
+            raise NotServing(f"This replica is {self.state}.")
         self._check_leadership(append.term, append.leader)
 
     def _check_leadership(self, term: Term, leader: ReplicaId) -> None:
@@ -384,6 +394,10 @@ class Replica:
     def mark_corrupt(self) -> None:
         """Stay out until rebuilt: this log contradicts the ledger or its own digests."""
         self.state, self.outbox = ReplicaState.CORRUPT, None
+
+    def _mark_ahead(self, gap: GapFound) -> NotServing:
+        self.state, self.outbox = ReplicaState.AHEAD, None
+        return NotServing(f"{_LEDGER_SHORT} {gap.message}")
 
     def _mark_corrupt(self, message: str) -> Corrupt:
         self.mark_corrupt()

@@ -36,7 +36,14 @@ TAIL_ENTRIES_MAX = 4096
 """Newest entries that a leader keeps in memory for its followers."""
 
 
-class DurableLog(Protocol):
+class DigestLog(Protocol):
+    """What is compared with a page."""
+
+    def digest_at(self, position: Position) -> Digest:
+        """Return the digest up to an entry that the log has; GENESIS for 0."""
+
+
+class DurableLog(DigestLog, Protocol):
     """A replica's durable order log and its term, on disk or simulated."""
 
     def append(self, entries: tuple[Linked, ...]) -> None:
@@ -44,9 +51,6 @@ class DurableLog(Protocol):
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:
         """Store the highest term heard and its leader; durable when this returns."""
-
-    def digest_at(self, position: Position) -> Digest:
-        """Return the digest up to an entry that the log has; GENESIS for 0."""
 
     def get(self, order_no: OrderNo) -> Order | None:
         """Return one order, if the log has it."""
@@ -87,7 +91,7 @@ class Progress:
     is_reachable: bool = False
 
 
-def fresh_entries(page: Page, head: Head, log: DurableLog) -> tuple[Linked, ...]:
+def fresh_entries(page: Page, head: Head, log: DigestLog) -> tuple[Linked, ...]:
     """
     Return the entries of a page that a log lacks.
 

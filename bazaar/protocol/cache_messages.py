@@ -41,6 +41,8 @@ class LeaseBody(Message, frozen=True, kw_only=True):
     """Catalog to front end: how long the lease runs from the sending of its request."""
 
     lease_s: Annotated[float, Meta(gt=0)]
+    incarnation: UUID | None = None
+    """Of the catalog: with another one, all that is remembered is forgotten."""
     listed: Place = 0
     """The place of the newest stock in the listing; 0: there is none."""
 

@@ -295,6 +295,11 @@ class ReplicaClient(MemberClient):
         body = messages.ReplicateBody(position=position)
         self._post(self.control, "/replicate", body, messages.DoneBody)
 
+    def head(self, at: Position, timeout_s: float) -> leadership_messages.HeadBody:
+        """Return where the log ends, and its digest at a position. Raises NotServing (definite)."""
+        path = query("/head", at=at)
+        return self._get(self.control, path, leadership_messages.HeadBody, timeout_s)
+
     def log(self, after: Position, limit: int) -> Page:
         """Return the log after a position. Raises GapFound, NotServing (definite)."""
         path = query("/log", after=after, limit=limit)

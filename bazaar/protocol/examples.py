@@ -38,6 +38,12 @@ class PageQuery(Struct, frozen=True):
     limit: messages.Number = 10
 
 
+class HeadQuery(Struct, frozen=True):
+    """The head of a log, and its digest at a position."""
+
+    at: messages.Place = 0
+
+
 class FindQuery(Struct, frozen=True):
     """What is looked for in key and stock, and before which order; 0: among all."""
 

@@ -6,8 +6,25 @@ import msgspec
 from msgspec import Struct
 
 from bazaar.core.election import Leadership, Ping
-from bazaar.core.types import OrderNo, ReplicaId, Term
-from bazaar.protocol.messages import Id, Message, Place, TermNo
+from bazaar.core.types import Digest, Head, OrderNo, Position, ReplicaId, Term
+from bazaar.protocol.messages import Hex, Id, Message, Place, TermNo
+
+
+class HeadBody(Message, frozen=True, kw_only=True):
+    """A replica's answer to a catalog that starts: where its log ends, and what it knows."""
+
+    position: Place
+    order_no: Place
+    digest: Hex
+    digest_at: Hex | None
+    """The digest at the position that was asked for; None when the log ends before."""
+    term: TermNo
+    leader: Id | None
+
+    @property
+    def head(self) -> Head:
+        """Where the log ends."""
+        return Head(Position(self.position), OrderNo(self.order_no), Digest(self.digest))
 
 
 class LeadershipBody(Message, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ from bazaar.core.types import (
     Version,
 )
 from bazaar.protocol import errors
+from bazaar.topology import REPLICAS_MAX
 
 TRADES_MAX = 5000
 """Trades in one message, whatever the batch limit of a process is."""
@@ -230,18 +231,26 @@ class BatchBody(Message, frozen=True, kw_only=True):
     leader: Id | None
     after: Place
     trades: Annotated[tuple[TradeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
+    in_sync: Annotated[tuple[Id, ...], Meta(max_length=REPLICAS_MAX)] = ()
 
     @classmethod
     def from_core(cls, batch: Batch) -> Self:
         """Pack a batch."""
         trades = tuple(TradeBody.from_core(trade) for trade in batch.trades)
-        return cls(term=batch.term, leader=batch.leader, after=batch.after, trades=trades)
+        return cls(
+            term=batch.term,
+            leader=batch.leader,
+            after=batch.after,
+            trades=trades,
+            in_sync=batch.in_sync,
+        )
 
     def to_core(self) -> Batch:
         """Unpack a batch."""
         trades = tuple(trade.to_core() for trade in self.trades)
         leader = None if self.leader is None else ReplicaId(self.leader)
-        return Batch(Term(self.term), leader, Position(self.after), trades)
+        in_sync = tuple(map(ReplicaId, self.in_sync))
+        return Batch(Term(self.term), leader, Position(self.after), trades, in_sync)
 
 
 class BatchAnswerBody(Message, frozen=True, kw_only=True):

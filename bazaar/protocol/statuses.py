@@ -110,6 +110,10 @@ class CatalogStatus(Status, frozen=True, kw_only=True):
     """The catalog."""
 
     stocks: int
+    not_deciding: str = ""
+    """Why the catalog decides nothing yet; empty: it does."""
+    incarnation: str = ""
+    """Of this life of the catalog."""
     holders: tuple[str, ...] = ()
     holder_addresses: tuple[tuple[str, int], ...] = ()
     """Host and control port of each: a front end's workers are found by them."""

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bazaar import clock
 from bazaar.core.failures import Unreachable
+from bazaar.protocol import identity
 from bazaar.protocol.connection import ClientConnection, EndedError
 from bazaar.protocol.http1 import Reply, pack_request
 from bazaar.protocol.signing import sign
@@ -155,6 +156,8 @@ class HttpTransport:
         now_s = self._wall_s()
         signature = sign(self._secret, self._receiver, method, path, body, now_s)
         headers = {"Authorization": signature}
+        if cluster := identity.cluster():
+            headers[identity.HEADER] = cluster
         if body:
             headers["Content-Type"] = "application/json"
         return pack_request(method, path, self.address, headers, body)

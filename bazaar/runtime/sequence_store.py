@@ -174,6 +174,10 @@ class SequenceStore:
         rows = rows or read(self._digest, [position - self._count_changes(position)])
         return Digest(rows[0][0])
 
+    def order_no_at(self, position: Position) -> OrderNo:
+        """Return the last order up to a position that is there."""
+        return OrderNo(position - self._count_changes(position))
+
     def page(self, after: Position, limit: int) -> Page:
         """
         Return up to `limit` entries after one.
@@ -186,7 +190,7 @@ class SequenceStore:
         if after == head.position:
             return Page(after=head, entries=(), digest=head.digest, last=head.position)
         rows = self._merged(after, min(limit, head.position - after), self._page)
-        start = Head(after, OrderNo(after - self._count_changes(after)), self.digest_at(after))
+        start = Head(after, self.order_no_at(after), self.digest_at(after))
         return Page(
             after=start,
             entries=tuple(_change(row) if is_change else _order(row) for row, is_change in rows),

@@ -15,6 +15,7 @@ BASE_DIR = env.ROOT
 BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
 BAZAAR_LIMITS = env.read_limits(os.environ)
 BAZAAR_TOPOLOGY = env.read_topology(os.environ)
+BAZAAR_CLUSTER_ID = env.read_cluster_id(os.environ)
 BAZAAR_ROLE: Role | None = None
 BAZAAR_SECRET: bytes = b""
 SECRET_KEY = "no role, no sessions: this key signs nothing"  # noqa: S105

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from django.core.exceptions import ImproperlyConfigured
@@ -63,6 +64,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     cache_stocks_max: Count = 10_000
     cache_orders_max: Count = 50_000
     page_orders_max: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 1000
+    min_recovery_replicas: Annotated[int, msgspec.Meta(ge=0, le=topology.REPLICAS_MAX)] = (
+        topology.REPLICAS_MAX
+    )
+    """So many of the replicas that were last in sync have to answer a catalog that starts."""
+    recovery_wait_s: Seconds = 3.0
+    """How long it waits for those that do not answer, before it says so or goes on without."""
     min_in_sync: Annotated[int, msgspec.Meta(ge=1, le=topology.REPLICAS_MAX)] = 1
     served_threads: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
@@ -257,6 +264,20 @@ def read_secret(environ: Mapping[str, str]) -> bytes:
             f"BAZAAR_SECRET_FILE: {path} is open to others (mode {mode:04o}); chmod 600 it."
         )
     return secret
+
+
+def read_cluster_id(environ: Mapping[str, str]) -> UUID | None:
+    """Return the identity that `init` made; None without one. Raises SettingsError."""
+    path = read_data_dir(environ) / "cluster.id"
+    try:
+        return UUID(path.read_text(encoding="ascii").strip())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{path} is not the identity of a cluster ({error}). Put back the one of this "
+            "cluster's other hosts or backups; or remove it, and the databases tell theirs."
+        ) from error
 
 
 def derive(secret: bytes, purpose: str) -> str:

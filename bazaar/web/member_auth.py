@@ -12,7 +12,7 @@ from http import HTTPStatus
 from django.conf import settings
 
 from bazaar import clock
-from bazaar.protocol import signing
+from bazaar.protocol import identity, signing
 from bazaar.runtime.metrics import events
 from bazaar.topology import process_name
 from bazaar.web.decoding import EndpointRefusedError
@@ -49,7 +49,8 @@ def check_head(environ: Environ) -> str:
     """
     Check the signature in the head of a request; return the digest of its body.
 
-    Raises EndpointRefusedError (definite): 401 without, 403 bad or for another process.
+    Raises EndpointRefusedError (definite): 401 without, 403 bad, for another process, or of another
+    cluster.
 
     Paths inside the cluster are plain ASCII, so the decoded path is the one that was signed.
     """
@@ -71,6 +72,11 @@ def check_head(environ: Environ) -> str:
     name = process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)
     if receiver != name and receiver not in _holder_names:
         raise _refuse(f"The request is signed for {receiver[:80]}, but this process is {name}.")
+    cluster, ours = environ.get("HTTP_BAZAAR_CLUSTER", ""), identity.cluster()
+    if cluster and ours and cluster != ours:
+        raise _refuse(
+            f"The request is of the cluster {cluster[:36]}, but this process is of {ours}."
+        )
     return digest
 
 

@@ -149,7 +149,7 @@ def test_logs_prints_the_end_of_a_log(cluster: LiveCluster) -> None:
         (("kill", "1", "--signal", "NOPE"), "'NOPE' is no signal; there are KILL, STOP, CONT"),
         (("up",), "is already up (supervisor pid"),
         (("init",), "is already up (supervisor pid"),
-        (("rebuild", "catalog"), "catalog cannot be rebuilt"),
+        (("rebuild", "frontend-1"), "frontend-1 cannot be rebuilt"),
         (("status", "-o", "xml"), "--output must be table or json"),
         (("logs", "1", "-n", "many"), "--lines must be a whole number"),
     ],

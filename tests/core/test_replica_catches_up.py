@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from bazaar.core.failures import (
     Corrupt,
     DamagedPage,
@@ -107,12 +109,18 @@ def test_a_log_that_is_no_prefix_of_the_ledger_is_corrupt() -> None:
     assert replica.state is ReplicaState.CORRUPT
 
 
-def test_a_log_longer_than_the_ledger_is_corrupt() -> None:
-    """I1, I8: the ledger lost what was acknowledged; serving on would hide it."""
+def test_a_log_longer_than_the_ledger_waits_for_the_ledger() -> None:
+    """I1, I3: the ledger lost what was acknowledged, and takes it from this log."""
     replica = make_starting(ORDERS)
     start = Script(replica.start()).answer(GapFound(Position(4)))
-    assert isinstance(start.failure, Corrupt)
+    assert isinstance(start.failure, NotServing)
+    assert replica.state is ReplicaState.AHEAD
     assert not replica.is_serving
+    with pytest.raises(NotServing):
+        replica.append(make_append(ORDERS, 6, 1, 2))
+    again = Script(replica.catch_up()).answer(LEDGER.page(6))
+    assert again.failure is None
+    assert replica.is_serving
 
 
 def test_a_peer_that_differs_is_left_alone() -> None:

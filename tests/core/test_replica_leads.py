@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from bazaar.core.failures import (
-    Corrupt,
     DamagedPage,
     Deposed,
     Failure,
@@ -13,6 +12,7 @@ from bazaar.core.failures import (
     KeyReused,
     NotLeader,
     NotReplicated,
+    NotServing,
     StaleTerm,
     TooFewInSync,
     Unreachable,
@@ -254,7 +254,8 @@ def test_a_ledger_that_lost_orders_stops_its_leader() -> None:
     """I1: no number is used twice; nothing was tried, so the failure is definite."""
     replica = make_leader(ORDERS)
     failure = place(replica, ONE).answer(GapFound(Position(3))).failure
-    assert isinstance(failure, Corrupt)
+    assert isinstance(failure, NotServing)
+    assert replica.state is ReplicaState.AHEAD
     assert failure.is_definite
     assert not replica.is_serving
 

@@ -38,6 +38,7 @@ class FakeCatalog(CatalogClient):
         self.registration_failures: list[Failure] = []
         """Of registrations that arrive; their answers are lost."""
         self.renewed = 0
+        self.incarnation: UUID | None = None
         self.lease_s = 3600.0
         self.listed = 0
         """What a lease's answer says of the listing; 0: nothing."""
@@ -108,7 +109,7 @@ class FakeCatalog(CatalogClient):
         return self._describe_lease()
 
     def _describe_lease(self) -> LeaseBody:
-        return LeaseBody(lease_s=self.lease_s, listed=self.listed)
+        return LeaseBody(lease_s=self.lease_s, incarnation=self.incarnation, listed=self.listed)
 
 
 @dataclass

@@ -202,9 +202,9 @@ class SimReplica(ThreadedProcess):
     def _probe(self) -> None:
         try:
             self.calls.probe(self.limits.ping_timeout_s)
-            self.machine.reaches_catalog = True
+            self.shell.note_catalog(is_reached=True)
         except Failure:
-            self.machine.reaches_catalog = False
+            self.shell.note_catalog(is_reached=False)
         self.tasks.wait(self.limits.ping_interval_s)
 
     def _ping(self) -> Ping:

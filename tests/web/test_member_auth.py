@@ -3,6 +3,7 @@
 import pytest
 from pytest_django import Settings
 
+from bazaar.protocol import identity
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.signing import SCHEME
 from bazaar.topology import Role
@@ -151,3 +152,24 @@ def test_members_are_not_counted() -> None:
 def test_public_paths_need_no_signature() -> None:
     for urlconf, path in PUBLIC:
         assert Listener(urlconf).call("BREW", path).status == 405
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "status"),
+    [("a", "a", 404), ("b", "a", 403), ("", "a", 404), ("b", "", 404)],
+    ids=["same", "another", "not told", "not known here"],
+)
+@pytest.mark.django_db
+def test_a_request_of_another_cluster_is_refused(
+    theirs: str, ours: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However well it is signed: the secret may be a copy (docs/adr/0031)."""
+    monkeypatch.setattr(identity, "cluster", lambda: ours)
+    path = QUERY
+    headers = signature("GET", path)
+    if theirs:
+        headers[identity.HEADER] = theirs
+    assert ask(headers).status == status
+    reply = ask(headers)
+    if status == 403:
+        assert b"is of the cluster b, but this process is of a." in reply.body
