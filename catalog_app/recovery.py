@@ -1,7 +1,7 @@
 """
-Before it decides, a catalog that starts takes from the replicas what its ledger lacks (I3, I11).
+A catalog that starts takes from the replicas what its ledger lacks.
 
-It may have been put back from a backup, or made anew. So it asks every replica where its log ends.
+It decides nothing before that (I3, I11). It may have been put back from a backup, or made anew. So it asks every replica where its log ends.
 Behind them on the same chain it takes their entries; its term becomes the highest that any knows.
 With another history it stays out and says where the two part. Until it is done it answers nothing
 but questions of operators and audits (docs/adr/0031).
@@ -40,7 +40,7 @@ class Timing:
     wait: Callable[[float], None]
 
 
-class Recovery:
+class LedgerRecovery:
     """What keeps the catalog from deciding, until nothing does."""
 
     def __init__(

@@ -22,7 +22,7 @@ from bazaar.web.member_auth import refusals
 from catalog_app import models, selectors
 from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
-from catalog_app.recovery import Recovery, Timing
+from catalog_app.recovery import LedgerRecovery, Timing
 
 _writer = threading.Lock()
 
@@ -96,13 +96,13 @@ def page_orders_max() -> int:
 
 
 @cache
-def recovery() -> Recovery:
+def recovery() -> LedgerRecovery:
     """Return what keeps this catalog from deciding, if anything does."""
-    return Recovery(replicas(), settings.BAZAAR_LIMITS, Timing(clock.monotonic_s, clock.wait))
+    return LedgerRecovery(replicas(), settings.BAZAAR_LIMITS, Timing(clock.monotonic_s, clock.wait))
 
 
 def start() -> None:
-    """Begin a new incarnation; honour earlier leases; decide once the ledger is complete."""
+    """Begin a life: honour earlier leases, and recover the ledger before deciding."""
     recovery().begin()
     models.Identity.objects.filter(pk=1).update(incarnation=incarnation())
     for row in selectors.list_holders():

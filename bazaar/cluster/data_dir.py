@@ -201,7 +201,7 @@ def make_secret(path: Path) -> bool:
 
 
 def make_once(path: Path, text: str) -> bool:
-    """Make a file of one line for its owner, unless it is there; return whether it was made."""
+    """Make a file of one line unless it is there; return whether it was made."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     path.parent.mkdir(mode=private.FOLDER_MODE, parents=True, exist_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, private.FILE_MODE)

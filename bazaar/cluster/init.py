@@ -58,9 +58,9 @@ def choose_topology(options: InitOptions, environ: Mapping[str, str]) -> Topolog
 
 def make_identity(data: DataDir) -> None:
     """
-    Make the cluster's identity unless there is one: that of its databases, if they have one.
+    Make the cluster's identity unless there is one.
 
-    Raises ClusterError.
+    It is that of the databases, if they have one. Raises ClusterError.
     """
     found = {str(UUID(str(one))) for one in _read_identities(data)}
     if len(found) > 1:

@@ -104,9 +104,9 @@ class Cluster(Observer):
 
     def rebuild(self, wanted: str) -> list[str]:
         """
-        Make a database anew: a replica's from the others and the ledger, a catalog's from replicas.
+        Make a database anew.
 
-        Raises ClusterError: it has no copies, or could not be stopped or started.
+        A replica's from the others and the ledger, the catalog's from the replicas. Raises ClusterError: it has no copies, or could not be stopped or started.
         """
         name = self.resolve(wanted)
         if role_of(name) not in (Role.ORDER, Role.CATALOG):

@@ -43,17 +43,7 @@ from bazaar.core.flow import (
 )
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append, DurableLog, Outbox, fresh_entries
-from bazaar.core.types import (
-    Digest,
-    Head,
-    Linked,
-    Order,
-    OrderNo,
-    Position,
-    ReplicaId,
-    Term,
-    Trade,
-)
+from bazaar.core.types import Digest, Head, Linked, Order, OrderNo, Position, ReplicaId, Term, Trade
 
 _LEDGER_SHORT = (
     "The ledger ends before this log: the catalog was made anew or put back. It takes what it "
@@ -275,8 +265,7 @@ class Replica:
             raise
         if page.end < page.last:
             yield from self._take_from_peers()
-        while page.end < page.last:
-            page = yield from self._take_from_ledger()
+        yield from self._take_rest(page)
         if self.state is ReplicaState.AHEAD:
             self.state = ReplicaState.FOLLOWING
 
@@ -317,6 +306,9 @@ class Replica:
     def _take_all(self, page: Page) -> Flow[None]:
         """Store a page of the ledger and all that the ledger has after it."""
         yield from self._take(page)
+        yield from self._take_rest(page)
+
+    def _take_rest(self, page: Page) -> Flow[None]:
         while page.end < page.last:
             page = yield from self._take_from_ledger()
 

@@ -11,7 +11,7 @@ from bazaar.protocol.messages import Hex, Id, Message, Place, TermNo
 
 
 class HeadBody(Message, frozen=True, kw_only=True):
-    """A replica's answer to a catalog that starts: where its log ends, and what it knows."""
+    """Replica to a catalog that starts: where its log ends, and what it knows."""
 
     position: Place
     order_no: Place

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class IdentityRow(models.Model):
-    """The one row that says to which cluster a database belongs; a base of the rooms' models."""
+    """The one row that says to which cluster a database belongs."""
 
     IS_IDENTITY = True
     """By this `settle_identity` finds the row of whatever role."""

@@ -20,7 +20,9 @@ BANNED = frozenset(
     }
 )
 """Words of our own for what the field has a word for; docs/GLOSSARY.md has that word."""
-SAME_CLASSES = frozenset({"Command", "DirectTrade", "Leadership", "Order", "Stock", "StockChange"})
+SAME_CLASSES = frozenset(
+    {"Command", "DirectTrade", "Leadership", "Order", "Stock", "StockChange"} | {"Identity"}
+)
 """One idea in several rooms: a value of the core, its table, what a client sees of it."""
 SAME_MODULES = frozenset(
     {

@@ -16,7 +16,7 @@ from bazaar.protocol.leadership_messages import HeadBody
 from bazaar.runtime.transactions import write_transaction
 from bazaar.settings.env import Limits
 from catalog_app import models, selectors, store
-from catalog_app.recovery import Recovery, Timing
+from catalog_app.recovery import LedgerRecovery, Timing
 from tests.core.memory_log import MemoryLog
 from tests.order_app.fakes import NoNetwork
 from tests.support.histories import STOCK, make_order
@@ -94,7 +94,7 @@ def fill(entries: tuple[Entry, ...], term: int = 0, in_sync: str = "") -> None:
         store.save_stocks(database, replay.stocks.values())
 
 
-def recover(*replicas: FakeReplica, clock: Clock | None = None, **limits: float) -> Recovery:
+def recover(*replicas: FakeReplica, clock: Clock | None = None, **limits: float) -> LedgerRecovery:
     """Run a recovery to its end and return it."""
     clock = clock or Clock()
     recovery = prepare(*replicas, clock=clock, **limits)
@@ -103,10 +103,10 @@ def recover(*replicas: FakeReplica, clock: Clock | None = None, **limits: float)
     return recovery
 
 
-def prepare(*replicas: FakeReplica, clock: Clock, **limits: float) -> Recovery:
+def prepare(*replicas: FakeReplica, clock: Clock, **limits: float) -> LedgerRecovery:
     clients = {ReplicaId(at): one for at, one in enumerate(replicas, start=1)}
     timing = Timing(lambda: clock.now_s, clock.wait)
-    return Recovery(clients, Limits(recovery_wait_s=1.0, lease_s=2.0, **limits), timing)  # type: ignore[arg-type]
+    return LedgerRecovery(clients, Limits(recovery_wait_s=1.0, lease_s=2.0, **limits), timing)  # type: ignore[arg-type]
 
 
 def check_complete() -> None:
