@@ -1,10 +1,10 @@
 """
 A catalog that starts takes from the replicas what its ledger lacks.
 
-It decides nothing before that (I3, I11). It may have been put back from a backup, or made anew. So it asks every replica where its log ends.
-Behind them on the same chain it takes their entries; its term becomes the highest that any knows.
-With another history it stays out and says where the two part. Until it is done it answers nothing
-but questions of operators and audits (docs/adr/0031).
+It decides nothing before that (I3, I11). It may have been put back from a backup, or made anew; so
+it asks every replica where its log ends. Behind them on the same chain it takes their entries; its
+term becomes the highest that any knows. With another history it stays out and says where the two
+part. Until it is done it answers nothing but questions of operators and audits (docs/adr/0031).
 """
 
 import logging

@@ -106,7 +106,8 @@ class Cluster(Observer):
         """
         Make a database anew.
 
-        A replica's from the others and the ledger, the catalog's from the replicas. Raises ClusterError: it has no copies, or could not be stopped or started.
+        A replica's from the others and the ledger, the catalog's from the replicas. Raises
+        ClusterError: it has no copies, or could not be stopped or started.
         """
         name = self.resolve(wanted)
         if role_of(name) not in (Role.ORDER, Role.CATALOG):

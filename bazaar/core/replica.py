@@ -45,10 +45,7 @@ from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append, DurableLog, Outbox, fresh_entries
 from bazaar.core.types import Digest, Head, Linked, Order, OrderNo, Position, ReplicaId, Term, Trade
 
-_LEDGER_SHORT = (
-    "The ledger ends before this log: the catalog was made anew or put back. It takes what it "
-    "lacks when it starts."
-)
+_LEDGER_SHORT = "The ledger ends before this log. The catalog takes what it lacks when it starts."
 
 
 class ReplicaState(StrEnum):
@@ -108,7 +105,7 @@ class Replica:
 
     @property
     def digest(self) -> Digest:
-        """The digest at the end of the log."""
+        """The digest at its end."""
         return self.head.digest
 
     @property

@@ -14,7 +14,7 @@ def settle_identity() -> None:
     """
     Compare the database's identity with that of the data folder.
 
-    Writes the one that is missing in the database. Raises SettingsError: the database is of another cluster.
+    Writes the one that is missing in the database. Raises SettingsError: it is of another cluster.
     """
     wanted: UUID | None = settings.BAZAAR_CLUSTER_ID
     for model in apps.get_models():

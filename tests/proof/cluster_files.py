@@ -130,7 +130,7 @@ class ClusterFiles:
             fill(database, "catalog_app_entry", [(*r[:5], r[6], r[5], r[7]) for r in self.rows])
             fill(database, "catalog_app_stockchange", self.changes)
             fill(database, "catalog_app_stock", stocks)
-            fill(database, "catalog_app_leadership", [(1, TERM, 3)])
+            fill(database, "catalog_app_leadership", [(1, TERM, 3, "1,2,3")])
         for number in (1, 2, 3):
             with closing(sqlite3.connect(self.path(f"order-{number}"))) as database:
                 make_tables(database, _ORDER)
