@@ -103,7 +103,6 @@ def recovery() -> LedgerRecovery:
 
 def start() -> None:
     """Begin a life: honour earlier leases, and recover the ledger before deciding."""
-    recovery().begin()
     models.Identity.objects.filter(pk=1).update(incarnation=incarnation())
     for row in selectors.list_holders():
         if row.is_over:
@@ -111,6 +110,12 @@ def start() -> None:
         else:
             lease_table().honour(str(row.holder_id), _client_of(row.host, row.control_port))
     connections.close_all()
+    begin_recovery()
+
+
+def begin_recovery() -> None:
+    """Decide nothing until the ledger is complete; a thread sees to that."""
+    recovery().begin()
     threading.Thread(target=_recover, name="recovery", daemon=True).start()
 
 

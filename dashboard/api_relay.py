@@ -26,7 +26,8 @@ READ_PATHS = {
         | {"/status", "/stock", "/stocks"}
     ),
     "order": frozenset(
-        {"/changes", "/find", "/leader", "/log", "/order", "/ping", "/query", "/rows", "/status"}
+        {"/changes", "/find", "/head", "/leader", "/log", "/order", "/ping", "/query", "/rows"}
+        | {"/status"}
     ),
     "frontend": frozenset({"/leader", "/orders", "/status", "/stocks"}),
 }

@@ -11,9 +11,10 @@ class IdentityRow(models.Model):
     cluster_id = models.UUIDField(null=True)
 
     class Meta:
-        """No table of its own."""
+        """No table of its own, and nothing that staff may do to it."""
 
         abstract = True
+        default_permissions = ()
 
     def __str__(self) -> str:
         return f"cluster {self.cluster_id}"

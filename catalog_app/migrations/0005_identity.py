@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ("cluster_id", models.UUIDField(null=True)),
                 ("incarnation", models.UUIDField(null=True)),
             ],
-            options={"abstract": False},
+            options={"abstract": False, "default_permissions": ()},
         ),
         migrations.AddField("leadership", "in_sync", models.CharField(max_length=300, default="")),
     ]

@@ -17,6 +17,6 @@ class Migration(migrations.Migration):
                 ),
                 ("cluster_id", models.UUIDField(null=True)),
             ],
-            options={"abstract": False},
+            options={"abstract": False, "default_permissions": ()},
         ),
     ]

@@ -41,6 +41,7 @@ def leader(monkeypatch: pytest.MonkeyPatch) -> CopyingLeader:
     """Give the catalog a leader that copies whatever it is asked to."""
     leader = CopyingLeader()
     monkeypatch.setattr(catalog_app.wiring, "replicas", lambda: {LEADER: leader})
+    monkeypatch.setattr(catalog_app.wiring, "begin_recovery", lambda: None)
     return leader
 
 

@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from bazaar.core.types import GENESIS
 from bazaar.protocol.statuses import EVENTS_MAX
 from bazaar.web.member_auth import refusals
-from catalog_app import selectors
+from catalog_app import selectors, wiring
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration
 from tests.catalog_app.fakes import FakeHolder, FakeTime
@@ -252,7 +252,11 @@ def test_price_of_an_unknown_stock_is_404() -> None:
 
 def test_register_and_renew_answer_the_lease(time: FakeTime) -> None:
     assert control("/renew", HOLDER)[0] == 404
-    lease = {"lease_s": 2.0, "listed": selectors.get_listing_end()}
+    lease = {
+        "lease_s": 2.0,
+        "incarnation": str(wiring.incarnation()),
+        "listed": selectors.get_listing_end(),
+    }
     assert control("/register", HOLDER) == (200, lease)
     assert HolderRegistration.objects.count() == 1
     time.now_s += 1.9

@@ -201,6 +201,7 @@ EXAMPLES = (
     Example(_ORDER_CONTROL, "GET", "/find", _FIND, None, _FIND_KINDS),
     Example(_ORDER_CONTROL, "GET", "/rows", _PAGE, None, _PAGE_KINDS),
     Example(_ORDER_CONTROL, "GET", "/changes", _PAGE, None, _PAGE_KINDS),
+    Example(_ORDER_CONTROL, "GET", "/head", {"at": 0}, None, {"at": "query place"}),
     Example(
         *(_ORDER_CONTROL, "POST", "/replicate", {}, {"position": 1}),
         {"position": "number"},

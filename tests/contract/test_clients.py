@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+import catalog_app.wiring
 from bazaar.core.election import Leadership
 from bazaar.core.failures import (
     DamagedPage,
@@ -192,7 +193,11 @@ def test_a_holder_registers_and_renews(cluster: Cluster) -> None:
     with pytest.raises(UnknownHolder):
         cluster.catalog.renew(holder)
     place = Stock.objects.get().pk
-    lease = LeaseBody(lease_s=cluster.lease_table.lease_s, listed=place)
+    lease = LeaseBody(
+        lease_s=cluster.lease_table.lease_s,
+        incarnation=catalog_app.wiring.incarnation(),
+        listed=place,
+    )
     assert cluster.catalog.register(holder) == cluster.catalog.renew(holder) == lease
 
 

@@ -119,7 +119,7 @@ def test_a_trade_goes_to_the_ledger_then_the_log_and_the_followers() -> None:
     replica = make_leader(ORDERS)
     placing = place(replica, ONE, TWO)
     batch = sent(placing)
-    assert batch == Batch(TERM, ME, Position(4), (ONE, TWO))
+    assert batch == Batch(TERM, ME, Position(4), (ONE, TWO), (ME,))
     placing.answer(answer_of(batch, ORDERS))
     history = (*ORDERS, *number(ORDERS, (ONE, TWO)))
     assert placing.effect == ShipEntries(linked(history, 4))

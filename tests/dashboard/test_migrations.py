@@ -61,4 +61,4 @@ def test_audit_and_events_outlive_their_new_names(tmp_path: Path) -> None:
         )
         assert set(PERMISSIONS) <= {name for (name,) in names}
         kinds = read("SELECT model FROM django_content_type WHERE app_label = 'dashboard'")
-        assert sorted(kinds) == [("auditentry",), ("eventrecord",)]
+        assert sorted(kinds) == [("auditentry",), ("eventrecord",), ("identity",)]

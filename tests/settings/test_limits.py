@@ -33,8 +33,13 @@ def test_a_limit_is_read_from_its_variable() -> None:
     assert (limits.lease_s, limits.batch_trades_max) == (2.5, 7)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "min_recovery_replicas"])
+def test_nothing_is_no_sensible_number(name: str) -> None:
+    assert f"BAZAAR_{name.upper()}" in refusal(**{f"BAZAAR_{name.upper()}": "0"})
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("text", ["", "x", "0", "-1", "1e400", "nan", "NaN", "inf", "-inf", "null"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "1e400", "nan", "NaN", "inf", "-inf", "null"])
 def test_what_is_no_sensible_number_is_refused_by_name(name: str, text: str) -> None:
     assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r} is not usable")
 

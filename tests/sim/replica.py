@@ -182,8 +182,8 @@ class SimReplica(ThreadedProcess):
             return
         outbox, led = self.machine.outbox, self.shell.led
         if led is not None and outbox is not led and self.machine.term == led.term:
-            is_corrupt = self.machine.state is ReplicaState.CORRUPT
-            assert is_corrupt, f"I6 {self.name} leads term {led.term} no more"
+            is_out = self.machine.state in (ReplicaState.CORRUPT, ReplicaState.AHEAD)
+            assert is_out, f"I6 {self.name} leads term {led.term} no more"
         assert self.machine.term >= self.shell.stale, f"I5 {self.name} ignores a newer term"
         assert self.machine.term == self.log.term, f"I6 the term of {self.name} is not durable"
         if outbox is not None and outbox is not led:

@@ -91,6 +91,7 @@ class ServingCatalog(RecordedProcess):
         patch.setattr(catalog_app.wiring, "counts", lambda: self.counts)
         patch.setattr(catalog_app.wiring, "lease_table", lambda: self.lease_table)
         patch.setattr(catalog_app.wiring, "_client_of", self._client_of)
+        patch.setattr(catalog_app.wiring, "begin_recovery", lambda: None)
         patch.setattr(catalog_app.wiring, "replicas", lambda: defaultdict(CopyingLeader))
 
     def start(self) -> None:

@@ -76,4 +76,8 @@ def test_a_ledger_restored_from_an_old_copy_reuses_no_number() -> None:
     put_back(cluster.catalog.ledger, cluster.catalog.ledger.entries[:-3])
     cluster.run_for(3.0)
     assert cluster.checks.last == placed
+    assert {replica.machine.state for replica in cluster.replicas} <= {
+        ReplicaState.AHEAD,
+        ReplicaState.FOLLOWING,
+    }
     assert not any(replica.outbox for replica in cluster.replicas)
