@@ -22,7 +22,10 @@ from bazaar.topology import Topology
 
 READ_PATHS = {
     "catalog": frozenset(
-        {"/find", "/leadership", "/ledger", "/query", "/rows", "/status", "/stock", "/stocks"}
+        {
+            *("/find", "/last", "/leadership", "/ledger", "/names", "/query", "/rows"),
+            *("/status", "/stocks"),
+        }
     ),
     "order": frozenset(
         {"/find", "/leader", "/log", "/order", "/ping", "/query", "/rows", "/status"}

@@ -21,6 +21,9 @@ Handler = Callable[..., Any]
 ANSWER_HEADERS = "bazaar.answer_headers"
 """Where a request carries headers that its answer gets, whether it fails or not."""
 
+EVENT_LOOP = "bazaar.event_loop"
+"""Where a request carries the event loop of its server, if there is one (`EventLoop`)."""
+
 FORM_BODY = "bazaar.form_body"
 """Where a request carries the JSON that the form of a page stands for."""
 

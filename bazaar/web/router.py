@@ -90,23 +90,30 @@ class Route:
         """Do what a request asks for; never raises."""
         action = self.action
         try:
-            body = b""
-            if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
-                body = read_body(environ, self._bytes_max)
-            if self._is_for_members:
-                self._check_member(environ, body)
+            body = self._read_body(environ)
             if action is None or self._call is None:
                 return self._answer_without_action(environ)
-            if self._read_query is not None:
-                message = self._read_query(environ.get("QUERY_STRING") or "")
-            else:
-                message = self._decode(action, body, environ)
-            answer = self._call(message, environ)
+            answer = self._call(self._read_message(action, body, environ), environ)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
             return self.explain(error, environ)
         if isinstance(answer, tuple):
             return answer
         return PlainAnswer(HTTPStatus.OK, answer, environ.get(ANSWER_HEADERS) or {})
+
+    def _read_body(self, environ: Environ) -> bytes:
+        """Return the body, checked where it must be signed. Raises EndpointRefusedError."""
+        body = b""
+        if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
+            body = read_body(environ, self._bytes_max)
+        if self._is_for_members:
+            self._check_member(environ, body)
+        return body
+
+    def _read_message(self, action: EndpointMethod, body: bytes, environ: Environ) -> Any:
+        """Return the decoded query or body. Raises EndpointRefusedError."""
+        if self._read_query is not None:
+            return self._read_query(environ.get("QUERY_STRING") or "")
+        return self._decode(action, body, environ)
 
     @property
     def admission(self) -> Admission:
@@ -158,9 +165,8 @@ class Route:
             done(self.finish(answer, began_s))
 
         try:
-            body = read_body(environ, self._bytes_max)
-            message = self._decode(self.action, body, environ)
-            self.action.later(message, environ, take)
+            body = self._read_body(environ)
+            self.action.later(self._read_message(self.action, body, environ), environ, take)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
             take(error)
 

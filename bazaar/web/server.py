@@ -12,20 +12,20 @@ import logging
 import os
 import select
 import socket
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
 from bazaar.runtime.metrics import events
+from bazaar.web import wsgi_environ
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
-from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX, Environ, Lane
+from bazaar.web.endpoint import EVENT_LOOP, MEMBER_BODY_BYTES_MAX, Lane
 from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
-from bazaar.web.wsgi_environ import add_authorization, refusal_answer, split_authorization
 
 log = logging.getLogger("bazaar.web.server")
 
@@ -110,14 +110,16 @@ class HttpServer:
         self._heads_bytes = 0
         self.held_bytes = self._held_peak = 0
         host, self.port = self.listeners[0].getsockname()[:2]
-        self.environ = _shared_environ(host, self.port)
+        self.environ = {**wsgi_environ.shared_environ(host, self.port), EVENT_LOOP: self}
         """The part that all requests share."""
         self._epoll = select.epoll()
         self._connections: dict[int, ServerConnection] = {}
         self._victims: deque[tuple[float, ServerConnection]] = deque()
         self._victims_at_s = self._accept_at_s = 0.0
-        self._is_accepting = False
+        self._is_accepting, self._thread_id = False, 0
         self._soon: deque[Callable[[], None]] = deque()
+        self._watched: dict[int, tuple[float, Callable[[bool], None]]] = {}
+        """Sockets of calls to other processes, see `when_readable`."""
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
@@ -134,6 +136,7 @@ class HttpServer:
         for listener in self.listeners:
             listener.settimeout(0)
         self._accept_again()
+        self._thread_id = threading.get_ident()
         swept_s, until_s = clock.monotonic_s(), 0.0
         while True:
             self._turn()
@@ -165,9 +168,17 @@ class HttpServer:
             self._wake_in = -1
 
     def call_soon(self, action: Callable[[], None]) -> None:
-        """Have the server's thread do something; any thread may call it."""
+        """Do something at the end of a turn of the server's thread; see `EventLoop`."""
         self._soon.append(action)
-        self._wake()
+        if threading.get_ident() != self._thread_id:
+            self._wake()
+
+    def when_readable(
+        self, sock: socket.socket, until_s: float, action: Callable[[bool], None]
+    ) -> None:
+        """See `EventLoop`."""
+        self._epoll.register(sock.fileno(), select.EPOLLIN)
+        self._watched[sock.fileno()] = until_s, action
 
     def watch(self, connection: ServerConnection, events_: int) -> None:
         """Have epoll report these events of a connection, unless it is ignored."""
@@ -191,14 +202,14 @@ class HttpServer:
     def find_request(self, received: bytes) -> ParsedRequest | None:
         """Return the request that these bytes are, if it is whole and its head is known."""
         end = received.find(_HEAD_END) + len(_HEAD_END)
-        head, authorization = split_authorization(received[:end])
+        head, authorization = wsgi_environ.split_authorization(received[:end])
         known = self.heads.get(head)
         if known is None:
             return None
         request, length = known
         if authorization:
             return (
-                add_authorization(request, authorization)
+                wsgi_environ.add_authorization(request, authorization)
                 if end == len(received) and not length
                 else None
             )
@@ -219,7 +230,7 @@ class HttpServer:
             or not _UNKEPT.isdisjoint(environ)
         ):
             return
-        head, authorization = split_authorization(received[:end])
+        head, authorization = wsgi_environ.split_authorization(received[:end])
         if environ.get("HTTP_AUTHORIZATION", "") != authorization or (authorization and length):
             return
         environ = {name: text for name, text in environ.items() if name != "HTTP_AUTHORIZATION"}
@@ -242,12 +253,15 @@ class HttpServer:
     def _turn(self) -> None:
         """Wait for events once, and react to them."""
         ports = []
-        for fd, event in self._epoll.poll(self.limits.sweep_s, _EVENTS_A_TURN):
+        timeout_s = 0.0 if self._soon else self.limits.sweep_s
+        for fd, event in self._epoll.poll(timeout_s, _EVENTS_A_TURN):
             connection = self._connections.get(fd)
             if connection is not None:
                 self._react(connection, event)
             elif fd == self._wake_in:
                 os.read(fd, 4096)
+            elif fd in self._watched:
+                self._end_watch(fd, is_readable=True)
             else:
                 ports.append(fd)
         for listener in self.listeners if self._is_accepting else ():
@@ -255,7 +269,16 @@ class HttpServer:
             if listener.fileno() in ports:
                 self._accept(listener)
         for _ in range(len(self._soon)):
-            self._soon.popleft()()
+            try:
+                self._soon.popleft()()
+            except Exception:
+                log.exception("action broke")
+
+    def _end_watch(self, fd: int, *, is_readable: bool) -> None:
+        """Tell who waits for a socket, after the connections of this turn."""
+        _, action = self._watched.pop(fd)
+        self._epoll.unregister(fd)
+        self._soon.append(partial(action, is_readable))
 
     def _react(self, connection: ServerConnection, event: int) -> None:
         """React to an event; a mistake of ours ends that connection only."""
@@ -277,7 +300,8 @@ class HttpServer:
         for connection in list(self._connections.values()):
             if now_s >= connection.deadline_s:
                 connection.check_time(now_s)
-
+        for fd in [fd for fd, (until_s, _) in self._watched.items() if now_s >= until_s]:
+            self._end_watch(fd, is_readable=False)
         self._give_back()
 
     def _give_back(self) -> None:
@@ -308,14 +332,13 @@ class HttpServer:
                 return
             except OSError as error:
                 if error.errno != errno.ECONNABORTED:
-                    self._pause_accepting(error)
+                    self._pause_accepting()
                     return
             else:
                 self._add(sock, address[0])
 
-    def _pause_accepting(self, error: OSError) -> None:
+    def _pause_accepting(self) -> None:
         events.emit_refusal(log, "no_descriptor_left")
-        log.debug("accept failed reason=%s", error.strerror)
         self._accept_no_more()
         self._accept_at_s = clock.monotonic_s() + ACCEPT_PAUSE_S
 
@@ -356,26 +379,13 @@ class HttpServer:
                 connection.close()
 
 
-def _shared_environ(host: str, port: int) -> Environ:
-    return {
-        "SCRIPT_NAME": "",
-        "SERVER_NAME": host,
-        "SERVER_PORT": str(port),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-
-
 def _refuse_crowd(sock: socket.socket) -> None:
     """Refuse a connection beyond the limit, at once."""
     events.emit_refusal(log, "too_many_connections")
     refused = RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
+    answer = wsgi_environ.refusal_answer(refused)
     try:
-        sock.send(pack_reply(ParsedRequest(), *refusal_answer(refused), clock.wall_s()))
+        sock.send(pack_reply(ParsedRequest(), *answer, clock.wall_s()))
         sock.shutdown(socket.SHUT_WR)
         sock.recv(4096)  # what is unread would end it with a reset, and the answer with it
     except OSError:

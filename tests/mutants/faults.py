@@ -127,8 +127,8 @@ MUTANTS = (
     ),
     Mutant(
         "a reader shares that there is no stock although it heard of one",
-        "if ticket.version_min:",
-        "if ticket.version_min > 1:",
+        "if isinstance(found, UnknownStock) and not ticket.version_min:",
+        "if isinstance(found, UnknownStock) and ticket.version_min < 2:",
     ),
     Mutant(
         "a number is called unknown by what was heard before",

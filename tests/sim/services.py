@@ -1,6 +1,6 @@
 """The real catalog and real front ends, services, shells and stores, as simulated processes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +15,7 @@ from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch, BatchAnswer
 from bazaar.core.types import VERSION_FIRST, Order, Stock
 from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
-from bazaar.protocol.clients import CatalogClient, Change
+from bazaar.protocol.clients import CatalogClient, Change, FoundStocks
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import models, selectors, services
@@ -67,7 +67,7 @@ class SimCounts(Counts):
 
     tasks: Tasks | None = None
 
-    def add_read(self) -> None:
+    def add_reads(self, stocks: int) -> None:
         assert self.tasks is not None, "given by the catalog"
         self.tasks.wait(GAP_S * self.tasks.network.rng.random())
 
@@ -103,8 +103,7 @@ class ServingCatalog(RecordedProcess):
         answers: dict[str, Callable[[], object]] = {
             "/register": lambda: services.register_holder(holder=body),
             "/renew": lambda: services.renew_holder(holder_id=body.holder_id),
-            "/fill": lambda: services.fill_stock(stock_name=body[0], holder_id=body[1]),
-            "/stock": lambda: services.read_stock(stock_name=body),
+            "/read": lambda: services.read_stocks(holder_id=body[0], wanted=body[1]),
             "/batch": lambda: self._place(body),
             "/price": lambda: self._change_price(*body),
             "/names": lambda: selectors.list_names(after=body[0], limit=body[1]),
@@ -170,13 +169,8 @@ class CatalogCalls(CatalogClient):
         names: NamesBody = self._call("/names", (after, limit))
         return names
 
-    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
-        stock, may_keep = self._call("/fill", (stock_name, holder_id))
-        return stock, may_keep
-
-    def get_stock(self, stock_name: str) -> Stock:
-        stock: Stock = self._call("/stock", stock_name)
-        return stock
+    def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
+        return tuple(self._call("/read", (holder_id, wanted)))
 
     def _call(self, path: str, body: object) -> Any:
         return self._tasks.call(self._catalog, Request(path, body), STOCK_TIMEOUT_S)
