@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from queue import Queue
 
 import pytest
@@ -59,3 +60,14 @@ def test_an_action_that_breaks_ends_nothing_else(
     server.call_soon(fail)
     assert connect(server).call(GET).status == 200
     assert "action broke" in caplog.text
+
+
+def test_an_action_that_comes_during_a_turn_waits_for_nothing(listen: Listen) -> None:
+    """Were it done at the next sweep only, so many would take longer than anybody waits."""
+    server, is_done = listen(echo), threading.Event()
+
+    def go_on(left: int) -> None:
+        server.call_soon(partial(go_on, left - 1) if left else is_done.set)
+
+    server.call_soon(partial(go_on, 1000))
+    assert is_done.wait(WAIT_S)
