@@ -21,15 +21,18 @@ from bazaar.topology import Node
 from catalog_app import models, selectors, services
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.wiring import Counts
+from frontend_app.entries import StockRead
 from frontend_app.stocks import StockReader
 from frontend_app.wiring import STOCK_TIMEOUT_S
 from tests.order_app.fakes import NoNetwork
 from tests.sim.network import Call
 from tests.sim.reads import ReadAnswer, ReadChecks
-from tests.sim.tasks import PendingAnswer, TaskLock, Tasks
+from tests.sim.tasks import PendingAnswer, TaskFuture, TaskLock, Tasks
 from tests.sim.threaded import GAP_S, ThreadedProcess
 from tests.sim.waits import TaskWaits
 
+PAGES = 0.3
+"""The share of readers that wait in a thread."""
 LIST = "list"
 """Lists a stock; the catalog has no endpoint for it."""
 
@@ -199,8 +202,19 @@ class ServingFrontEnd(RecordedProcess):
         stock_name, is_fresh = request.body
         if not is_fresh and (hit := self.reader.hit(stock_name, self.now_s)):
             return ReadAnswer(hit[0].version, is_stale=False)
-        read = self.reader.read(stock_name, is_fresh=is_fresh)
+        read = self._read(stock_name, is_fresh=is_fresh)
         return ReadAnswer(read.entry.version, read.is_stale)
+
+    def _read(self, stock_name: str, *, is_fresh: bool) -> StockRead:
+        """Read as a page does, or as a program's query, which has no thread that waits."""
+        if self.network.rng.random() < PAGES:
+            return self.reader.read(stock_name, is_fresh=is_fresh)
+        answer = TaskFuture(self.tasks)
+        self.reader.read_later(stock_name, is_fresh=is_fresh, loop=None, done=answer.set_result)
+        read: StockRead | Exception = answer.result()
+        if isinstance(read, Exception):
+            raise read
+        return read
 
     def check(self) -> None:
         """Check what may be answered from memory now (I7)."""
