@@ -33,6 +33,7 @@ from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
     FORM_BODY,
+    SIGNED_DIGEST,
     Audience,
     Endpoint,
     EndpointMethod,
@@ -53,8 +54,6 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers = list[tuple[str, str]]
 COUNTED = ("GET", "POST")
 """Methods that have a meter for each path; all others share one."""
-SIGNED_DIGEST = "bazaar.signed_digest"
-"""Where a request carries the digest of its body, once the signature of its head was checked."""
 _OK = "200 OK"
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 

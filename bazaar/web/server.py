@@ -16,7 +16,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 
 from bazaar import clock
@@ -24,8 +23,9 @@ from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
 from bazaar.runtime.metrics import events
 from bazaar.web import wsgi_environ
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
-from bazaar.web.endpoint import EVENT_LOOP, MEMBER_BODY_BYTES_MAX, Lane
+from bazaar.web.endpoint import EVENT_LOOP, MEMBER_BODY_BYTES_MAX, SIGNED_DIGEST, Lane
 from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
+from bazaar.web.watches import Watches
 
 log = logging.getLogger("bazaar.web.server")
 
@@ -44,6 +44,8 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
+_OWN = frozenset(("HTTP_AUTHORIZATION", SIGNED_DIGEST))
+"""What each request has of its own."""
 _UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"))
 """Requests that have one of these are parsed each time."""
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -118,8 +120,7 @@ class HttpServer:
         self._victims_at_s = self._accept_at_s = 0.0
         self._is_accepting, self._thread_id = False, 0
         self._soon: deque[Callable[[], None]] = deque()
-        self._watched: dict[int, tuple[float, Callable[[bool], None]]] = {}
-        """Sockets of calls to other processes, see `when_readable`."""
+        self._watches = Watches(self._epoll, self._soon.append)
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
@@ -177,8 +178,7 @@ class HttpServer:
         self, sock: socket.socket, until_s: float, action: Callable[[bool], None]
     ) -> None:
         """See `EventLoop`."""
-        self._epoll.register(sock.fileno(), select.EPOLLIN)
-        self._watched[sock.fileno()] = until_s, action
+        self._watches.begin(sock, until_s, action)
 
     def watch(self, connection: ServerConnection, events_: int) -> None:
         """Have epoll report these events of a connection, unless it is ignored."""
@@ -207,14 +207,10 @@ class HttpServer:
         if known is None:
             return None
         request, length = known
-        if authorization:
-            return (
-                wsgi_environ.add_authorization(request, authorization)
-                if end == len(received) and not length
-                else None
-            )
         if end + length != len(received):  # I12: a known head alone is not a whole request
             return None
+        if authorization:
+            request = wsgi_environ.add_authorization(request, authorization)
         if not length:
             return request
         return dataclasses.replace(request, body=bytearray(received[end:]))
@@ -231,9 +227,10 @@ class HttpServer:
         ):
             return
         head, authorization = wsgi_environ.split_authorization(received[:end])
-        if environ.get("HTTP_AUTHORIZATION", "") != authorization or (authorization and length):
+        if environ.get("HTTP_AUTHORIZATION", "") != authorization:
             return
-        environ = {name: text for name, text in environ.items() if name != "HTTP_AUTHORIZATION"}
+        # Each request is checked anew: nothing that was found out about this one is kept.
+        environ = {name: text for name, text in environ.items() if name not in _OWN}
         self._heads_bytes += end
         if len(self.heads) >= HEADS_KEPT_MAX or self._heads_bytes > HEADS_KEPT_BYTES_MAX:
             self.heads.clear()
@@ -260,8 +257,8 @@ class HttpServer:
                 self._react(connection, event)
             elif fd == self._wake_in:
                 os.read(fd, 4096)
-            elif fd in self._watched:
-                self._end_watch(fd, is_readable=True)
+            elif fd in self._watches:
+                self._watches.note_readable(fd)
             else:
                 ports.append(fd)
         for listener in self.listeners if self._is_accepting else ():
@@ -273,12 +270,6 @@ class HttpServer:
                 self._soon.popleft()()
             except Exception:
                 log.exception("action broke")
-
-    def _end_watch(self, fd: int, *, is_readable: bool) -> None:
-        """Tell who waits for a socket, after the connections of this turn."""
-        _, action = self._watched.pop(fd)
-        self._epoll.unregister(fd)
-        self._soon.append(partial(action, is_readable))
 
     def _react(self, connection: ServerConnection, event: int) -> None:
         """React to an event; a mistake of ours ends that connection only."""
@@ -300,8 +291,7 @@ class HttpServer:
         for connection in list(self._connections.values()):
             if now_s >= connection.deadline_s:
                 connection.check_time(now_s)
-        for fd in [fd for fd, (until_s, _) in self._watched.items() if now_s >= until_s]:
-            self._end_watch(fd, is_readable=False)
+        self._watches.end_late(now_s)
         self._give_back()
 
     def _give_back(self) -> None:

@@ -173,6 +173,11 @@ MUTANTS = (
         "self._check_member(environ, body) if body else None",
     ),
     Mutant(
+        "what was checked of one signed request counts for the next",
+        'frozenset(("HTTP_AUTHORIZATION", SIGNED_DIGEST))',
+        'frozenset(("HTTP_AUTHORIZATION",))',
+    ),
+    Mutant(
         "a name may be longer than its limit",
         "if len(text) > STOCK_NAME_CHARS_MAX:",
         "if len(text) > STOCK_NAME_CHARS_MAX + 1:",

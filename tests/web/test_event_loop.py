@@ -10,8 +10,9 @@ from queue import Queue
 import pytest
 
 from bazaar import clock
+from bazaar.web.server import HttpServer
 from tests.support.callers import GET, Connect, Listen, echo
-from tests.support.waits import WAIT_S
+from tests.support.waits import WAIT_S, wait_until
 
 SHORT_S = 0.05
 
@@ -46,7 +47,7 @@ def test_the_event_loop_tells_who_waits_for_a_socket(listen: Listen) -> None:
         assert (name, is_readable) == ("silent", False)
         far.sendall(b"!")
         assert told.get(timeout=WAIT_S) == ("near", True, thread)
-        assert not server._watched
+        assert len(server._watches) == 0
 
 
 def test_an_action_that_breaks_ends_nothing_else(
@@ -71,3 +72,32 @@ def test_an_action_that_comes_during_a_turn_waits_for_nothing(listen: Listen) ->
 
     server.call_soon(partial(go_on, 1000))
     assert is_done.wait(WAIT_S)
+
+
+def test_a_socket_is_waited_for_again_and_again(listen: Listen) -> None:
+    """Also after something came that nobody waited for, and when another one has its number."""
+    told: Queue[bool] = Queue()
+    server = listen(echo)
+
+    def wait_for(sock: socket.socket) -> None:
+        until_s = clock.monotonic_s() + WAIT_S
+        server.call_soon(partial(server.when_readable, sock, until_s, told.put))
+
+    for _ in range(3):  # the second pair mostly has the numbers of the first
+        with pair() as (near, far):
+            for _ in range(3):
+                wait_for(near)
+                far.sendall(b"!")
+                assert told.get(timeout=WAIT_S)
+                assert near.recv(10) == b"!"
+            far.sendall(b"?")
+            fd = near.fileno()
+            wait_until(partial(_is_forgotten, server, fd))
+            assert near.recv(10) == b"?"
+            wait_for(near)
+            far.sendall(b"!")
+            assert told.get(timeout=WAIT_S)
+
+
+def _is_forgotten(server: HttpServer, fd: int) -> bool:
+    return fd not in server._watches
