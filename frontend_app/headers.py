@@ -69,8 +69,8 @@ def order_headers(body: bytes, source: Source) -> list[tuple[str, str]]:
 def wants_fresh(environ: Mapping[str, Any]) -> bool:
     """Tell whether a request wants a fresh answer, not one from memory."""
     control = environ.get("HTTP_CACHE_CONTROL")
-    if control is None:
-        return False
+    if control is None or control == FRESH:
+        return control is not None
     directives = (one.partition("=")[0].strip().lower() for one in control.split(","))
     return FRESH in directives
 

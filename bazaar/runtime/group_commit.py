@@ -123,7 +123,7 @@ class Batcher(Generic[Item, Result]):
         Raises Busy (definite): too many wait. Raises what `run` raises.
         """
         gate = self._waits.make_gate()
-        group = _Group[Item, Result](tuple(items), gate)
+        group: _Group[Item, Result] = _Group(tuple(items), gate)
         if not self._enter(group):
             gate.acquire()
         if not group.is_done:
@@ -142,7 +142,7 @@ class Batcher(Generic[Item, Result]):
         done: called once, in another thread or in that of the loop, with one result an item or with
         what `run` raised. Raises Busy (definite): too many wait, and `done` is never called.
         """
-        if self._enter(_Group[Item, Result](tuple(items), None, done, loop)):
+        if self._enter(_Group(tuple(items), None, done, loop)):
             self._start(loop)
 
     def _enter(self, group: _Group[Item, Result]) -> bool:

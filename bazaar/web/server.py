@@ -102,6 +102,7 @@ class HttpServer:
         name: begins the names of the threads.
         """
         self.service, self.limits, self.listeners = service, limits, list(listeners)
+        self._sweep_s = limits.sweep_s
         self.stayers = threading.BoundedSemaphore(max(1, limits.stayers_max))
         if not limits.stayers_max:
             self.stayers.acquire()
@@ -142,7 +143,7 @@ class HttpServer:
         while True:
             self._turn()
             now_s = clock.monotonic_s()
-            if now_s - swept_s >= self.limits.sweep_s:
+            if now_s - swept_s >= self._sweep_s:
                 swept_s = now_s
                 self._sweep(now_s)
             if self._is_stopping:
@@ -250,7 +251,7 @@ class HttpServer:
     def _turn(self) -> None:
         """Wait for events once, and react to them."""
         ports = []
-        timeout_s = 0.0 if self._soon else self.limits.sweep_s
+        timeout_s = 0.0 if self._soon else self._sweep_s
         for fd, event in self._epoll.poll(timeout_s, _EVENTS_A_TURN):
             connection = self._connections.get(fd)
             if connection is not None:
