@@ -20,7 +20,6 @@ STOCKS = (
     "SELECT name, price, quantity, opening, issued, trade_volume, version"
     " FROM catalog_app_stock WHERE name IN ({})"
 )
-_STOCK = STOCKS.format("?")
 _ALL_STOCKS = (
     "SELECT name, price, quantity, opening, issued, trade_volume, version"
     " FROM catalog_app_stock ORDER BY id"
@@ -56,10 +55,16 @@ def list_all_stocks() -> list[types.Stock]:
 
 def get_stock(*, stock_name: str) -> types.Stock:
     """Return one stock as committed. Raises UnknownStock (definite)."""
-    rows = read(_STOCK, [stock_name])  # every miss of every front end comes here: no ORM
-    if not rows:
+    stocks = get_stocks(stock_names=[stock_name])
+    if not stocks:
         raise UnknownStock
-    return make_stock(rows[0], tidy(Decimal(str(rows[0][1]))))
+    return stocks[stock_name]
+
+
+def get_stocks(*, stock_names: Collection[str]) -> dict[str, types.Stock]:
+    """Return those of some stocks that exist, by name, all of one committed state."""
+    rows = read(STOCKS.format(", ".join("?" * len(stock_names))), list(stock_names))
+    return {row[0]: make_stock(row, tidy(Decimal(str(row[1])))) for row in rows}
 
 
 def list_stocks(*, after: int, limit: int) -> ListingBody:

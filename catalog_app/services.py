@@ -1,7 +1,7 @@
 """What the catalog does; each verb owns its transaction, one writer at a time."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -250,21 +250,22 @@ def _describe_lease() -> LeaseBody:
     )
 
 
-def read_stock(*, stock_name: str) -> types.Stock:
-    """Return one stock as committed, and count it. Raises UnknownStock (definite)."""
-    wiring.counts().add_read()
-    return selectors.get_stock(stock_name=stock_name)
-
-
-def fill_stock(*, stock_name: str, holder_id: UUID) -> tuple[types.Stock, bool]:
+def read_stocks(
+    *, holder_id: UUID, wanted: Mapping[str, bool]
+) -> list[tuple[types.Stock, bool] | None]:
     """
-    Return one stock as committed, and whether the holder may keep it and share it.
+    Return stocks as committed, each with whether the holder may keep it.
 
-    Raises UnknownStock (definite).
+    wanted: names, each with whether it is to be kept. None: there is no such stock.
     """
-    selectors.get_stock(stock_name=stock_name)  # nobody subscribes to what does not exist
-    may_keep = wiring.lease_table().subscribe(str(holder_id), stock_name)
-    return read_stock(stock_name=stock_name), may_keep
+    lease_table, kept = wiring.lease_table(), set[str]()
+    if to_keep := [name for name, is_kept in wanted.items() if is_kept]:
+        # Nobody subscribes to what does not exist.
+        exist = selectors.get_stocks(stock_names=to_keep)
+        kept = {name for name in exist if lease_table.subscribe(str(holder_id), name)}
+    wiring.counts().add_reads(len(wanted))
+    stocks = selectors.get_stocks(stock_names=wanted.keys())
+    return [(stocks[name], name in kept) if name in stocks else None for name in wanted]
 
 
 def load_stocks(*, name: str) -> int:

@@ -43,7 +43,7 @@ def query_stock(query: examples.NameQuery) -> dict[str, Any]:
     Return one stock in the seed's shape.
 
     GET `?stock_name=` answers `{"data": {"stock_name", "price", "trade_volume", "quantity"}}`; 404
-    when there is no such stock. It is for programs outside; front ends use `/stock` and `/fill`.
+    when there is no such stock. It is for programs outside; front ends use `/read`.
     """
     return serializers.seed_stock(selectors.get_stock(stock_name=query.stock_name))
 
@@ -71,27 +71,27 @@ def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, A
 
 
 @decided
-def show_stock(query: examples.NameQuery) -> messages.StockBody:
+def read_stocks(body: cache_messages.ReadBody) -> cache_messages.FoundStocksBody:
     """
-    Return one stock as it is committed.
+    Return stocks as they are committed, for the readers and cache of a front end.
 
-    GET `?stock_name=` answers `{"name", "price", "quantity", "opening", "issued", "trade_volume",
-    "version"}`; 404 when there is no such stock.
+    POST `{"holder_id", "stocks": [{"stock_name", "to_keep"}, ...]}` answers `{"stocks": [{"stock":
+    {"name", "price", "quantity", "opening", "issued", "trade_volume", "version"}, "may_keep"},
+    ...]}`, at most 100 of them in their order; `stock` is null when there is none. With `to_keep`
+    the catalog notes that the holder will have the stock, so that it is notified of the next
+    change; `may_keep` is false without a lease.
     """
-    return messages.StockBody.from_core(services.read_stock(stock_name=query.stock_name))
-
-
-@decided
-def fill_stock(body: cache_messages.FillBody) -> cache_messages.FilledBody:
-    """
-    Return one stock for the cache of a front end.
-
-    POST `{"stock_name", "holder_id"}` answers `{"stock", "may_keep"}` and notes that the holder
-    will have the stock, so that it is notified of the next change. `may_keep` is false without a
-    lease.
-    """
-    stock, may_keep = services.fill_stock(stock_name=body.stock_name, holder_id=body.holder_id)
-    return cache_messages.FilledBody(stock=messages.StockBody.from_core(stock), may_keep=may_keep)
+    wanted = {one.stock_name: one.to_keep for one in body.stocks}
+    found = services.read_stocks(holder_id=body.holder_id, wanted=wanted)
+    bodies = {
+        name: cache_messages.FoundStockBody(
+            stock=one and messages.StockBody.from_core(one[0]), may_keep=bool(one and one[1])
+        )
+        for name, one in zip(wanted, found, strict=True)
+    }
+    return cache_messages.FoundStocksBody(
+        stocks=tuple(bodies[one.stock_name] for one in body.stocks)
+    )
 
 
 @decided
@@ -255,9 +255,8 @@ ENDPOINTS = (
         "/trade",
         post(trade_directly, DirectTrade, _TRADE, shape_failure=shape_failed_trade),
     ),
-    Endpoint("/stock", get(show_stock, examples.NameQuery, is_instant=True)),
     Endpoint("/last", get(show_last, is_instant=True)),
-    Endpoint("/fill", post(fill_stock, cache_messages.FillBody, examples.FILL)),
+    Endpoint("/read", post(read_stocks, cache_messages.ReadBody, examples.READ, is_instant=True)),
     Endpoint("/batch", post(place_batch, messages.BatchBody, examples.BATCH)),
     Endpoint("/ledger", get(show_ledger, examples.PageQuery), ports=CONTROL),
     Endpoint(

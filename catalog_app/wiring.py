@@ -45,10 +45,10 @@ class Counts:
         self.trades += placed
         self.sizes.add(requested)
 
-    def add_read(self) -> None:
-        """Count one stock that was read."""
+    def add_reads(self, stocks: int) -> None:
+        """Count stocks that were read."""
         with self._reads:
-            self.stock_reads += 1
+            self.stock_reads += stocks
 
 
 def writer() -> AbstractContextManager[object]:

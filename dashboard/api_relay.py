@@ -23,7 +23,7 @@ from bazaar.topology import Topology
 READ_PATHS = {
     "catalog": frozenset(
         {"/changes", "/find", "/last", "/leadership", "/ledger", "/names", "/query", "/rows"}
-        | {"/status", "/stock", "/stocks"}
+        | {"/status", "/stocks"}
     ),
     "order": frozenset(
         {"/changes", "/find", "/head", "/leader", "/log", "/order", "/ping", "/query", "/rows"}

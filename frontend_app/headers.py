@@ -71,8 +71,8 @@ def order_headers(body: bytes, source: Source) -> list[tuple[str, str]]:
 def wants_fresh(environ: Mapping[str, Any]) -> bool:
     """Tell whether a request wants a fresh answer, not one from memory."""
     control = environ.get("HTTP_CACHE_CONTROL")
-    if control is None:
-        return False
+    if control is None or control == FRESH:
+        return control is not None
     parts = control.split(",", DIRECTIVES_MAX)
     directives = (one.partition("=")[0].strip().lower() for one in parts)
     return FRESH in directives

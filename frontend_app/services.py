@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, NoLeader
 from bazaar.core.types import Order, OrderNo, Trade, Version
+from bazaar.runtime.waits import EventLoop
 from frontend_app import wiring
 from frontend_app.entries import Source, StockRead
+from frontend_app.stocks import TakeRead
 
 
 def read_stock(*, stock_name: str, is_fresh: bool) -> StockRead:
@@ -16,6 +18,17 @@ def read_stock(*, stock_name: str, is_fresh: bool) -> StockRead:
     is_fresh: ask the catalog even when memory has it. Raises UnknownStock (definite), Unreachable.
     """
     return wiring.stocks().read(stock_name, is_fresh=is_fresh)
+
+
+def read_stock_later(
+    *, stock_name: str, is_fresh: bool, loop: EventLoop | None, done: TakeRead
+) -> None:
+    """
+    Read a stock as `read_stock` does, without a thread that waits for it.
+
+    done: called once, with the stock or what `read_stock` raises.
+    """
+    wiring.stocks().read_later(stock_name, is_fresh=is_fresh, loop=loop, done=done)
 
 
 def place_order(*, trade: Trade, began_s: float | None = None) -> Order:

@@ -1,14 +1,14 @@
 """
 Stocks from memory while the lease runs, else from the catalog.
 
-The shell around `bazaar.core.cache` and `bazaar.core.coherence`: one lock around both, the wait of
-readers who share a fill, and the thread that keeps the lease.
+The shell around `bazaar.core.cache`, `coherence` and `listing`: one lock around them, the readers
+who share a fill, and the thread that keeps the lease. How the catalog is asked: `catalog_reads`.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from functools import partial
 from itertools import islice
 from uuid import UUID, uuid4
 
@@ -16,7 +16,7 @@ import msgspec
 
 from bazaar.core.cache import Fill, StockCache, Ticket
 from bazaar.core.coherence import Lease
-from bazaar.core.failures import Failure, UnknownHolder, UnknownStock, Unreachable
+from bazaar.core.failures import Busy, Failure, UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.listing import ListedNames
 from bazaar.core.types import Version
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
@@ -24,12 +24,18 @@ from bazaar.protocol.clients import CatalogClient
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events
-from bazaar.runtime.waits import REAL, Waits
+from bazaar.runtime.waits import REAL, EventLoop, Waits
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
+from frontend_app.catalog_reads import CatalogReads, Found, TakeFound, Wanted
 from frontend_app.entries import Source, StockEntry, StockRead
 
 log = logging.getLogger("bazaar.frontend")
+
+TakeRead = Callable[[StockRead | Exception], None]
+TakeMaybe = Callable[[StockRead | Exception | None], None]
+Ask = Callable[[Wanted, TakeFound], None]
+"""Has the catalog asked for a stock, now or later."""
 
 
 class StockReader:
@@ -59,10 +65,9 @@ class StockReader:
         self._incarnation: UUID | None = None
         self._forget = forget
         self._is_over = False
-        self._away_until_s = 0.0
-        self._renewal_sent_s: float | None = None
-        """When the renewal was sent that is not answered yet."""
-        self._fills: dict[Fill, Future[StockEntry | None]] = {}
+        self._fills: dict[Fill, list[tuple[Ticket, TakeMaybe]]] = {}
+        """The fills under way, each with the readers that share it."""
+        self._reads = CatalogReads(catalog, limits, lambda: self.holder.holder_id, waits)
         self._lock = threading.Lock()
         self._loop = Loop("lease", self.keep_lease, limits.renewal_s)
 
@@ -78,17 +83,36 @@ class StockReader:
         Raises UnknownStock (definite).
         Raises Unreachable (indefinite): the catalog is away and memory has nothing, not even old.
         """
-        self.check_listed(stock_name, self._now_s())
-        try:
-            if is_fresh:
-                return StockRead(self._ask(stock_name)[0], Source.REQUEST)
-            return self._read(stock_name)
-        except Unreachable:
-            with self._lock:
-                old = self.cache.entries.get(stock_name)
-            if old is None:
-                raise
-            return StockRead(old, Source.STALE, self._age_s(old))
+        while True:
+            future = self._make_future()
+            self._begin(stock_name, is_fresh, self._reads.read, future.set_result)
+            try:
+                read = future.result(self.limits.call_timeout_s)
+            except TimeoutError:
+                read = Unreachable("The catalog did not answer in time.")
+            if read is not None:
+                read = self._or_stale(stock_name, read)
+                if isinstance(read, Exception):
+                    raise read
+                return read
+
+    def read_later(
+        self, stock_name: str, *, is_fresh: bool, loop: EventLoop | None, done: TakeRead
+    ) -> None:
+        """
+        Read a stock as `read` does, without a thread that waits for it.
+
+        loop: asks the catalog, if there is one. done: called once, from any thread.
+        """
+
+        def take(read: StockRead | Exception | None) -> None:
+            if read is None:
+                self._begin(stock_name, is_fresh, ask, take)
+            else:
+                done(self._or_stale(stock_name, read))
+
+        ask = partial(self._reads.read_later, loop)
+        self._begin(stock_name, is_fresh, ask, take)
 
     def check_listed(self, stock_name: str, now_s: float) -> None:
         """
@@ -204,26 +228,20 @@ class StockReader:
 
     def _renew(self, sent_s: float) -> LeaseBody:
         """Renew the lease. Raises UnknownHolder, Unreachable."""
-        self._renewal_sent_s, limits = sent_s, self.limits
+        self._reads.renewal_sent_s = sent_s
         try:
             lease_s = self.catalog.renew(self.holder)
         except Unreachable as failure:
             if not failure.is_refused:
                 # Silent, and so it is for readers until the next renewal is late in its turn. That
                 # may begin late: no reader waits in the gap.
-                self._away_until_s = self._now_s() + limits.renewal_s + 2 * limits.ping_timeout_s
+                self._reads.note_silence(2 * self.limits.ping_timeout_s)
             raise
         else:
-            self._away_until_s = 0.0
+            self._reads.note_answer()
             return lease_s
         finally:
-            self._renewal_sent_s = None
-
-    def _is_silent(self, now_s: float) -> bool:
-        """Tell whether the catalog did not answer a moment ago: no reader waits for it then."""
-        sent_s = self._renewal_sent_s
-        is_late = sent_s is not None and now_s - sent_s > self.limits.ping_timeout_s
-        return is_late or now_s < self._away_until_s
+            self._reads.renewal_sent_s = None
 
     def _prolong(self, sent_s: float, lease_s: float) -> None:
         """Count a renewal; the catalog says for how long, whatever is set here."""
@@ -238,75 +256,87 @@ class StockReader:
             self._is_over = True
             events.emit(log, logging.WARNING, "lease over", holder=str(self.holder.holder_id))
 
-    def _read(self, stock_name: str) -> StockRead:
-        """Answer from memory, or from a fill that this reader owns or may share."""
-        while True:
-            with self._lock:
-                if not self.lease.is_valid(self._now_s()):
-                    break
-                if entry := self.cache.get(stock_name):
-                    entry.hits += 1
-                    return StockRead(entry, Source.HIT, self._age_s(entry))
+    def _begin(self, stock_name: str, is_fresh: bool, ask: Ask, take: TakeMaybe) -> None:  # noqa: FBT001
+        """
+        Begin to answer one reader: from memory, or from a fill that it owns or may share.
+
+        take: gets the answer once; None: a fill that it shared is not for it, so it begins anew.
+        """
+        now_s = self._now_s()
+        try:
+            self.check_listed(stock_name, now_s)
+        except UnknownStock as unknown:
+            take(unknown)
+            return
+        if is_fresh:
+            self._ask(Wanted(stock_name, to_keep=False), ask, partial(_take, Source.REQUEST, take))
+            return
+        with self._lock:
+            has_lease = self.lease.is_valid(now_s)
+            entry = self.cache.get(stock_name) if has_lease else None
+            if has_lease and entry is None:
                 ticket = self.cache.join(stock_name)
-                future = self._fills.setdefault(ticket.fill, self._make_future())
-            if ticket.is_owner:
-                return self._fill(ticket, future)
-            shared = self._share(ticket, future)
-            if shared is not None and ticket.admits(shared):
-                return StockRead(shared, Source.COLLAPSED)
-        # Without a lease nothing is heard, so nothing may be shared or stored.
-        return StockRead(self._ask(stock_name)[0], Source.BYPASS)
+                readers = self._fills.setdefault(ticket.fill, [])
+                if not ticket.is_owner:
+                    readers.append((ticket, take))
+                    return
+        if entry is not None:
+            entry.hits += 1
+            take(StockRead(entry, Source.HIT, self._age_s(entry)))
+        elif has_lease:
+            self._ask(Wanted(stock_name, to_keep=True), ask, partial(self._end, ticket, take))
+        else:  # Without a lease nothing is heard, so nothing may be shared or stored.
+            self._ask(Wanted(stock_name, to_keep=False), ask, partial(_take, Source.BYPASS, take))
 
-    def _ask(self, stock_name: str, *, to_keep: bool = False) -> tuple[StockEntry, bool]:
-        """
-        Return a stock from the catalog, and whether it may be stored and shared.
-
-        Raises UnknownStock (definite), Unreachable.
-        """
-        since_s = self._now_s()
-        if self._is_silent(since_s):
-            raise Unreachable("The catalog did not answer a moment ago.")
+    def _ask(self, wanted: Wanted, ask: Ask, done: TakeFound) -> None:
+        """Have the catalog asked, unless it was silent a moment ago."""
         try:
-            if to_keep:
-                stock, may_keep = self.catalog.fill(stock_name, self.holder.holder_id)
-            else:
-                stock, may_keep = self.catalog.get_stock(stock_name), False
-        except Unreachable as failure:
-            if not failure.is_refused:  # silent: do not let every reader wait for it in turn
-                self._away_until_s = self._now_s() + self.limits.renewal_s
-            raise
-        return StockEntry(stock, since_s), may_keep
+            self._reads.check_silence()
+            ask(wanted, done)
+        except (Unreachable, Busy) as failure:
+            done(failure)
 
-    def _fill(self, ticket: Ticket, future: "Future[StockEntry | None]") -> StockRead:
-        try:
-            entry, may_keep = self._ask(ticket.fill.stock_name, to_keep=True)
-        except BaseException as error:
-            self._finish(ticket.fill, None)
-            future.set_exception(error)
-            raise
+    def _end(self, ticket: Ticket, take: TakeMaybe, found: Found | Exception) -> None:
+        """End a fill: answer its owner and all who share it."""
+        entry, may_keep = (None, False) if isinstance(found, Exception) else found
         # A change of it is passing: this reader began before, but others may not have.
         shared = entry if may_keep else None
-        is_stored = self._finish(ticket.fill, shared)
-        future.set_result(shared)
-        return StockRead(entry, Source.STORED if is_stored else Source.MISS)
-
-    def _finish(self, fill: Fill, entry: StockEntry | None) -> bool:
         with self._lock:
-            self._fills.pop(fill, None)
-            return self.cache.finish(fill, entry)
+            readers = self._fills.pop(ticket.fill, [])
+            is_stored = self.cache.finish(ticket.fill, shared)
+        _take(Source.STORED if is_stored else Source.MISS, take, found)
+        for one, take_shared in readers:
+            try:
+                take_shared(_share(one, found, shared))
+            except Exception:  # the others want theirs
+                log.exception("a shared stock was not taken")
 
-    def _share(self, ticket: Ticket, future: "Future[StockEntry | None]") -> StockEntry | None:
-        """Return the answer of somebody else's fill; None when this reader must ask anew."""
-        try:
-            return future.result(self.limits.call_timeout_s)
-        except TimeoutError as error:
-            raise Unreachable("The catalog did not answer in time.") from error
-        except UnknownStock:
-            if ticket.version_min:  # it may have been listed before this reader began
-                return None
-            raise
-        except Failure:
-            return None
+    def _or_stale(self, stock_name: str, read: StockRead | Exception) -> StockRead | Exception:
+        """Return what memory has, marked as stale, when the catalog cannot tell."""
+        if isinstance(read, Unreachable):
+            with self._lock:
+                old = self.cache.entries.get(stock_name)
+            if old is not None:
+                return StockRead(old, Source.STALE, self._age_s(old))
+        return read
 
     def _age_s(self, entry: StockEntry) -> int:
         return int(self._now_s() - entry.since_s)
+
+
+def _take(source: Source, take: TakeMaybe, found: Found | Exception) -> None:
+    """Give a reader what the catalog has answered."""
+    take(found if isinstance(found, Exception) else StockRead(found[0], source))
+
+
+def _share(
+    ticket: Ticket, found: Found | Exception, shared: StockEntry | None
+) -> StockRead | Exception | None:
+    """Return what a reader gets that shares a fill; None: it must begin anew."""
+    if shared is not None and ticket.admits(shared):
+        return StockRead(shared, Source.COLLAPSED)
+    if isinstance(found, UnknownStock) and not ticket.version_min:
+        return found
+    if isinstance(found, Exception) and not isinstance(found, Failure):
+        return found
+    return None  # it has heard of a newer version, or a failure is its owner's only

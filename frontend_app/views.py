@@ -7,6 +7,7 @@ from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.runtime.metrics import BEGAN, operations
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
+    EVENT_LOOP,
     Audience,
     Endpoint,
     Environ,
@@ -18,7 +19,7 @@ from bazaar.web.endpoint import (
     post,
 )
 from frontend_app import serializers, services, wiring
-from frontend_app.entries import Source
+from frontend_app.entries import Source, StockRead
 from frontend_app.headers import (
     KEY_FIELD,
     ORDER_HEADERS,
@@ -53,6 +54,22 @@ def show_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer:
         return answer
     is_fresh = wants_fresh(environ)
     read = services.read_stock(stock_name=query.stock_name, is_fresh=is_fresh)
+    return _answer_read(read, is_fresh=is_fresh)
+
+
+def show_stock_later(query: examples.NameQuery, environ: Environ, done: TakeAnswer) -> None:
+    """Show a stock that memory has not, without a thread that waits for it."""
+    is_fresh = wants_fresh(environ)
+
+    def take(read: StockRead | Exception) -> None:
+        done(read if isinstance(read, Exception) else _answer_read(read, is_fresh=is_fresh))
+
+    services.read_stock_later(
+        stock_name=query.stock_name, is_fresh=is_fresh, loop=environ.get(EVENT_LOOP), done=take
+    )
+
+
+def _answer_read(read: StockRead, *, is_fresh: bool) -> ReadyAnswer:
     if read.is_stale:
         body = serializers.encode_stale(read.entry.stock)
         return read_headers(read, body), body, None
@@ -180,6 +197,7 @@ ENDPOINTS = (
             takes_environ=True,
             lane=Lane.LOOK_UP,
             ready=find_stock,
+            later=show_stock_later,
         ),
         audience=Audience.PUBLIC,
     ),

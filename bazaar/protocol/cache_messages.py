@@ -1,6 +1,6 @@
 """Messages between the catalog and the caches of front ends (docs/PROTOCOL.md)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -11,21 +11,43 @@ from bazaar.protocol.messages import TRADES_MAX, Host, Message, Name, Number, Pl
 
 NAMES_MAX = 5000
 """Names of stocks in one message."""
+READS_MAX = 100
+"""Stocks that are read by one message; the catalog's reading thread answers it."""
 
 
-class FillBody(Message, frozen=True, kw_only=True):
-    """Front end to catalog: request a stock to store it in memory."""
+class WantedBody(Message, frozen=True, kw_only=True):
+    """One stock that is wanted, and whether it is to be stored in memory."""
 
     stock_name: Name
+    to_keep: bool
+
+
+class ReadBody(Message, frozen=True, kw_only=True):
+    """Front end to catalog: stocks that are wanted at the same moment."""
+
     holder_id: UUID
+    stocks: Annotated[tuple[WantedBody, ...], Meta(min_length=1, max_length=READS_MAX)]
+
+    @classmethod
+    def from_core(cls, holder_id: UUID, wanted: Mapping[str, bool]) -> Self:
+        """Pack names, each with whether its stock is to be kept."""
+        bodies = (WantedBody(stock_name=name, to_keep=keep) for name, keep in wanted.items())
+        return cls(holder_id=holder_id, stocks=tuple(bodies))
 
 
-class FilledBody(Message, frozen=True, kw_only=True):
-    """Catalog to front end: the stock, and what may be done with it."""
+class FoundStockBody(Message, frozen=True, kw_only=True):
+    """One stock as it is committed, and what may be done with it."""
 
-    stock: StockBody
-    may_keep: bool
+    stock: StockBody | None
+    """None: there is no such stock."""
+    may_keep: bool = False
     """Whether it may be stored and shared; otherwise a change would not reach the holder."""
+
+
+class FoundStocksBody(Message, frozen=True, kw_only=True):
+    """Catalog to front end: the stocks that were wanted, in their order."""
+
+    stocks: tuple[FoundStockBody, ...]
 
 
 class HolderBody(Message, frozen=True, kw_only=True):

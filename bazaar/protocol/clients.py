@@ -39,6 +39,8 @@ from bazaar.topology import Node, Role, process_name
 T = TypeVar("T")
 Change = tuple[str, Version]
 """A stock, and the version below which it is to be forgotten."""
+FoundStocks = tuple[tuple[Stock, bool] | None, ...]
+"""Stocks as they were wanted, each with whether it may be kept; None: there is none."""
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -153,20 +155,26 @@ class CatalogClient(MemberClient):
 
     role = Role.CATALOG
 
-    def get_stock(self, stock_name: str) -> Stock:
-        """Return a stock as committed. Raises UnknownStock (definite)."""
-        path = query("/stock", stock_name=stock_name)
-        return self._get(self.served, path, messages.StockBody).to_core()
-
-    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
+    def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
         """
-        Return a stock as committed, and whether this holder may keep and share it.
+        Return stocks as committed, each with whether this holder may keep it.
 
-        Raises UnknownStock (definite).
+        wanted: names, each with whether it is to be kept; READS_MAX at most.
         """
-        body = cache_messages.FillBody(stock_name=stock_name, holder_id=holder_id)
-        filled = self._post(self.served, "/fill", body, cache_messages.FilledBody)
-        return filled.stock.to_core(), filled.may_keep
+        body = cache_messages.ReadBody.from_core(holder_id, wanted)
+        found = self._post(self.served, "/read", body, cache_messages.FoundStocksBody)
+        return _unpack_stocks(found, len(wanted))
+
+    def begin_read(
+        self, holder_id: UUID, wanted: Mapping[str, bool]
+    ) -> PendingCall[FoundStocks] | None:
+        """Begin a `read`; None without a kept connection."""
+
+        def unpack(reply: Reply) -> FoundStocks:
+            return _unpack_stocks(decode(reply, cache_messages.FoundStocksBody), len(wanted))
+
+        body = cache_messages.ReadBody.from_core(holder_id, wanted)
+        return self._begin(self.served, "/read", body, unpack)
 
     def place(self, batch: Batch) -> BatchAnswer:
         """Decide a batch. Raises StaleTerm, GapFound (definite)."""
@@ -368,6 +376,15 @@ class FrontEndClient(MemberClient):
     def status(self) -> statuses.FrontEndStatus:
         """Return the status of the process."""
         return self._get(self.control, "/status", statuses.FrontEndStatus)
+
+
+def _unpack_stocks(found: cache_messages.FoundStocksBody, count: int) -> FoundStocks:
+    """Unpack stocks. Raises Unreachable: there are not as many as were wanted."""
+    if len(found.stocks) != count:
+        raise Unreachable("The catalog answered another number of stocks than were wanted.")
+    return tuple(
+        None if one.stock is None else (one.stock.to_core(), one.may_keep) for one in found.stocks
+    )
 
 
 def _read_accepted(reply: Reply) -> Accepted:

@@ -51,6 +51,17 @@ class ClientConnection:
 
     def receive(self) -> Reply:
         """Return the answer to the request that was sent. Raises as `exchange`."""
+        reply = self.receive_some()
+        while reply is None:
+            assert self.sock is not None, "something came from there"
+            received = self.sock.recv(_CHUNK_BYTES)
+            if not received:
+                raise ValueError("the answer ended too soon")
+            reply = self._parser.feed(received)
+        return reply
+
+    def receive_some(self) -> Reply | None:
+        """Wait for bytes once; return the answer if it is whole now. Raises as `exchange`."""
         assert self.sock is not None, "a request was sent"
         try:
             received = self.sock.recv(_CHUNK_BYTES)
@@ -58,11 +69,7 @@ class ClientConnection:
             raise EndedError(*error.args) from error
         if not received:
             raise EndedError("the connection was ended")
-        while (reply := self._parser.feed(received)) is None:
-            received = self.sock.recv(_CHUNK_BYTES)
-            if not received:
-                raise ValueError("the answer ended too soon")
-        return reply
+        return self._parser.feed(received)
 
     def set_timeout(self, timeout_s: float) -> None:
         """Wait so long from now on, for each wait."""

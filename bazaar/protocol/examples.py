@@ -55,7 +55,7 @@ class FindQuery(Struct, frozen=True):
 _TRADE = messages.TradeBody(key=KEY, stock_name=STOCK, trade_type=TradeType.BUY, quantity=1)
 _EMPTY = messages.PageBody(after=0, order_no=0, previous=GENESIS, digest=GENESIS, last=0)
 
-FILL = cache_messages.FillBody(stock_name=STOCK, holder_id=HOLDER)
+READ = cache_messages.ReadBody.from_core(HOLDER, {STOCK: True})
 BATCH = messages.BatchBody(term=0, leader=1, after=0, trades=(_TRADE,))
 NOTICE = leadership_messages.NoticeBody(term=0, leader=1)
 PRICE = messages.PriceBody(stock_name=STOCK, price=Decimal("100.00"))

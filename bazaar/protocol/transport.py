@@ -7,6 +7,7 @@ thread begins calls to many listeners (`HttpTransport.begin`) and then takes the
 deadline (`PendingCall.finish`, docs/adr/0023).
 """
 
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -118,6 +119,21 @@ class HttpTransport:
         self._release(connection)
         return reply
 
+    def take(self, connection: ClientConnection) -> Reply | None:
+        """Read once what has come of an answer; None: it is not whole. Raises Unreachable."""
+        try:
+            reply = connection.receive_some()
+        except (OSError, ValueError) as error:
+            self._drop(connection)
+            raise self._unreachable(error, was_sent=True) from error
+        if reply is not None:
+            self._release(connection)
+        return reply
+
+    def give_up(self, connection: ClientConnection) -> None:
+        """End a call that was begun, from the thread that would take its answer."""
+        self._drop(connection)
+
     def abort(self) -> None:
         """End every call that is under way; each raises Unreachable at once."""
         with self._lock:
@@ -208,6 +224,25 @@ class PendingCall(Generic[T]):
         """
         timeout_s = max(until_s - clock.monotonic_s(), FINISH_WAIT_MIN_S)
         return self.read(self.transport.finish(self.connection, timeout_s))
+
+    @property
+    def sock(self) -> socket.socket:
+        """Where the answer will come."""
+        assert self.connection.sock is not None, "the request was sent there"
+        return self.connection.sock
+
+    def take(self) -> T | None:
+        """
+        Read once what has come, when there is something to read; None: it is not all.
+
+        Raises Unreachable (indefinite), and what `read` raises. Call this or `finish`, not both.
+        """
+        reply = self.transport.take(self.connection)
+        return None if reply is None else self.read(reply)
+
+    def give_up(self) -> None:
+        """Wait no more; instead of the last `take`."""
+        self.transport.give_up(self.connection)
 
     def abort(self) -> None:
         """End the wait, from another thread: `finish` raises Unreachable at once."""

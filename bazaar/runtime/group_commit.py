@@ -4,20 +4,23 @@ Group commit: what arrives during one batch forms the next.
 The first caller runs a batch for all that wait, then the next batch is run by one of the callers
 that came meanwhile. So a lone caller never waits for others, and no thread wakes up twice
 (docs/adr/0003). A caller that does not wait leaves a function instead: then a few threads of the
-batcher's own run the batches. Left out: deadlines. A batch must end by itself, and a caller waits
+batcher's own run the batches, or the caller's event loop sends them and takes the answers, without
+any other thread. Left out: deadlines. A batch must end by itself, and a caller waits
 for one batch besides its own.
 """
 
 import logging
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
-from bazaar.core.failures import Busy
+from bazaar.core.failures import Busy, Unreachable
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
-from bazaar.runtime.waits import REAL, Gate, Waits
+from bazaar.runtime.waits import REAL, EventLoop, Gate, Waits
 
 log = logging.getLogger("bazaar.runtime.group_commit")
 
@@ -26,6 +29,25 @@ RUNNERS_MAX = 4
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class PendingBatch(Protocol[Result_co]):
+    """A batch that was sent to another process."""
+
+    @property
+    def sock(self) -> socket.socket:
+        """Where the answer will come."""
+
+    @property
+    def until_s(self) -> float:
+        """When it is given up, on the monotonic clock."""
+
+    def take(self) -> Sequence[Result_co] | None:
+        """Return one result an item; None: not all of the answer is there. Raises Failure."""
+
+    def give_up(self) -> None:
+        """Wait no more."""
 
 
 @dataclass(eq=False, slots=True)
@@ -37,6 +59,8 @@ class _Group(Generic[Item, Result]):
     """Opened when the results are there, or when it is this caller's turn to run a batch."""
     done: Callable[[Sequence[Result] | Exception], None] | None = None
     """Takes the results of a caller that does not wait; such a group has no gate."""
+    loop: EventLoop | None = None
+    """Of a caller that does not wait: what may send the batch that this group begins."""
     results: Sequence[Result] | None = None
     error: Exception | None = None
 
@@ -72,14 +96,17 @@ class Batcher(Generic[Item, Result]):
         batch_max: int,
         waiting_max: int,
         waits: Waits = REAL,
+        begin: Callable[[Sequence[Item]], PendingBatch[Result] | None] | None = None,
     ) -> None:
         """
         Run batches with a function.
 
         run: returns one result an item, in order; what it raises, every caller in the batch gets.
+        begin: sends a batch that may be run twice; None when it has to be run.
         batch_max, waiting_max: items; one caller's items stay together even when they are more.
         """
-        self._run, self._batch_max, self._waiting_max = run, batch_max, waiting_max
+        self._run, self._begin = run, begin
+        self._batch_max, self._waiting_max = batch_max, waiting_max
         self._queue: deque[_Group[Item, Result]] = deque()
         self._waits, self._waiting = waits, 0
         self._runners = waits.make_pool(RUNNERS_MAX, "batch")
@@ -96,7 +123,7 @@ class Batcher(Generic[Item, Result]):
         Raises Busy (definite): too many wait. Raises what `run` raises.
         """
         gate = self._waits.make_gate()
-        group = _Group[Item, Result](tuple(items), gate)
+        group: _Group[Item, Result] = _Group(tuple(items), gate)
         if not self._enter(group):
             gate.acquire()
         if not group.is_done:
@@ -104,16 +131,19 @@ class Batcher(Generic[Item, Result]):
         return group.outcome()
 
     def submit_later(
-        self, items: Sequence[Item], done: Callable[[Sequence[Result] | Exception], None]
+        self,
+        items: Sequence[Item],
+        done: Callable[[Sequence[Result] | Exception], None],
+        loop: EventLoop | None = None,
     ) -> None:
         """
         Have a batch run soon; do not wait for it.
 
-        done: called once, in another thread, with one result an item or with what `run` raised.
-        Raises Busy (definite): too many wait, and `done` is never called.
+        done: called once, in another thread or in that of the loop, with one result an item or with
+        what `run` raised. Raises Busy (definite): too many wait, and `done` is never called.
         """
-        if self._enter(_Group[Item, Result](tuple(items), None, done)):
-            self._runners.submit(_call, self._run_batch)
+        if self._enter(_Group(tuple(items), None, done, loop)):
+            self._start(loop)
 
     def _enter(self, group: _Group[Item, Result]) -> bool:
         """Append a group; return whether its caller is to run a batch. Raises Busy."""
@@ -127,13 +157,79 @@ class Batcher(Generic[Item, Result]):
 
     def _run_batch(self) -> None:
         """Run the batch at the head of the queue; let another caller run the next."""
-        batch = self._take()
+        self._complete(self._take())
+
+    def _complete(self, batch: Sequence[_Group[Item, Result]]) -> None:
+        """Run a batch that was taken."""
         error: Exception | None = None
         results: Sequence[Result] = ()
         try:
-            results = self._run([item for group in batch for item in group.items])
+            results = self._run(_items_of(batch))
         except Exception as caught:  # noqa: BLE001 - every caller in the batch gets it
             error = caught
+        self._end(batch, results, error)
+
+    def _start(self, loop: EventLoop | None) -> None:
+        """Have a batch run for callers that do not wait."""
+        if loop is None or self._begin is None:
+            self._runners.submit(_call, self._run_batch)
+        else:  # at the end of its turn, so that all that came in it travels together
+            loop.call_soon(partial(self._send_batch, loop))
+
+    def _send_batch(self, loop: EventLoop) -> None:
+        """Send the batch at the head of the queue, in the loop's thread."""
+        assert self._begin is not None, "it is looked at before"
+        batch = self._take()
+        try:
+            pending = self._begin(_items_of(batch))
+        except Exception as error:  # noqa: BLE001 - every caller in the batch gets it
+            self._end(batch, (), error)
+            return
+        if pending is None:
+            self._runners.submit(self._complete, batch)
+        else:
+            self._await(loop, batch, pending)
+
+    def _await(
+        self,
+        loop: EventLoop,
+        batch: Sequence[_Group[Item, Result]],
+        pending: PendingBatch[Result],
+    ) -> None:
+        go_on = partial(self._go_on, loop, batch, pending)
+        loop.when_readable(pending.sock, pending.until_s, go_on)
+
+    def _go_on(
+        self,
+        loop: EventLoop,
+        batch: Sequence[_Group[Item, Result]],
+        pending: PendingBatch[Result],
+        is_readable: bool,  # noqa: FBT001 - the loop calls it
+    ) -> None:
+        """Take what has come of an answer."""
+        if not is_readable:
+            pending.give_up()
+            self._end(batch, (), Unreachable("There was no answer in time."))
+            return
+        try:
+            results = pending.take()
+        except Unreachable:  # the connection may have been over before: run it on a new one
+            self._runners.submit(self._complete, batch)
+        except Exception as error:  # noqa: BLE001 - every caller in the batch gets it
+            self._end(batch, (), error)
+        else:
+            if results is None:
+                self._await(loop, batch, pending)
+            else:
+                self._end(batch, results, None)
+
+    def _end(
+        self,
+        batch: Sequence[_Group[Item, Result]],
+        results: Sequence[Result],
+        error: Exception | None,
+    ) -> None:
+        """Let the next batch begin, and hand the results of this one over."""
         self._hand_over()
         start = 0
         for group in batch:
@@ -159,11 +255,15 @@ class Batcher(Generic[Item, Result]):
             if not self._queue:
                 self._is_running = False
                 return
-            gate = self._queue[0].gate
-        if gate is None:
-            self._runners.submit(_call, self._run_batch)
+            group = self._queue[0]
+        if group.gate is None:
+            self._start(group.loop)
         else:
-            gate.release()
+            group.gate.release()
+
+
+def _items_of(batch: Sequence[_Group[Item, Result]]) -> list[Item]:
+    return [item for group in batch for item in group.items]
 
 
 def _call(function: Callable[[], None]) -> None:

@@ -5,6 +5,7 @@ A lock that is held only between two waits needs none (`tests/sim/tasks.py`).
 """
 
 import random
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -70,6 +71,23 @@ class Pool(Protocol):
 
     def submit(self, function: Callable[[T], R], item: T, /) -> object:
         """Call a function soon; do not wait for it."""
+
+
+class EventLoop(Protocol):
+    """A thread that reacts to many sockets, turn by turn."""
+
+    def call_soon(self, action: Callable[[], None]) -> None:
+        """Do something at the end of a turn; any thread may call this."""
+
+    def when_readable(
+        self, sock: socket.socket, until_s: float, action: Callable[[bool], None]
+    ) -> None:
+        """
+        Call `action` once: with True when there is something to read.
+
+        With False when it is later than `until_s` on the monotonic clock. Only the loop's thread
+        may call this, and it calls `action`.
+        """
 
 
 class Waits:

@@ -21,6 +21,12 @@ Handler = Callable[..., Any]
 ANSWER_HEADERS = "bazaar.answer_headers"
 """Where a request carries headers that its answer gets, whether it fails or not."""
 
+EVENT_LOOP = "bazaar.event_loop"
+"""Where a request carries the event loop of its server, if there is one (`EventLoop`)."""
+
+SIGNED_DIGEST = "bazaar.signed_digest"
+"""Where a request carries the digest of its body, once the signature of its head was checked."""
+
 FORM_BODY = "bazaar.form_body"
 """Where a request carries the JSON that the form of a page stands for."""
 

@@ -33,6 +33,7 @@ from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
     FORM_BODY,
+    SIGNED_DIGEST,
     Audience,
     Endpoint,
     EndpointMethod,
@@ -53,8 +54,6 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers = list[tuple[str, str]]
 COUNTED = ("GET", "POST")
 """Methods that have a meter for each path; all others share one."""
-SIGNED_DIGEST = "bazaar.signed_digest"
-"""Where a request carries the digest of its body, once the signature of its head was checked."""
 _OK = "200 OK"
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
@@ -90,23 +89,30 @@ class Route:
         """Do what a request asks for; never raises."""
         action = self.action
         try:
-            body = b""
-            if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
-                body = read_body(environ, self._bytes_max)
-            if self._is_for_members:
-                self._check_member(environ, body)
+            body = self._read_body(environ)
             if action is None or self._call is None:
                 return self._answer_without_action(environ)
-            if self._read_query is not None:
-                message = self._read_query(environ.get("QUERY_STRING") or "")
-            else:
-                message = self._decode(action, body, environ)
-            answer = self._call(message, environ)
+            answer = self._call(self._read_message(action, body, environ), environ)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
             return self.explain(error, environ)
         if isinstance(answer, tuple):
             return answer
         return PlainAnswer(HTTPStatus.OK, answer, environ.get(ANSWER_HEADERS) or {})
+
+    def _read_body(self, environ: Environ) -> bytes:
+        """Return the body, checked where it must be signed. Raises EndpointRefusedError."""
+        body = b""
+        if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
+            body = read_body(environ, self._bytes_max)
+        if self._is_for_members:
+            self._check_member(environ, body)
+        return body
+
+    def _read_message(self, action: EndpointMethod, body: bytes, environ: Environ) -> Any:
+        """Return the decoded query or body. Raises EndpointRefusedError."""
+        if self._read_query is not None:
+            return self._read_query(environ.get("QUERY_STRING") or "")
+        return self._decode(action, body, environ)
 
     @property
     def admission(self) -> Admission:
@@ -158,9 +164,8 @@ class Route:
             done(self.finish(answer, began_s))
 
         try:
-            body = read_body(environ, self._bytes_max)
-            message = self._decode(self.action, body, environ)
-            self.action.later(message, environ, take)
+            body = self._read_body(environ)
+            self.action.later(self._read_message(self.action, body, environ), environ, take)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
             take(error)
 

@@ -12,7 +12,6 @@ import logging
 import os
 import select
 import socket
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -22,10 +21,11 @@ from http import HTTPStatus
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
 from bazaar.runtime.metrics import events
+from bazaar.web import wsgi_environ
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
-from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX, Environ, Lane
+from bazaar.web.endpoint import EVENT_LOOP, MEMBER_BODY_BYTES_MAX, SIGNED_DIGEST, Lane
 from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
-from bazaar.web.wsgi_environ import add_authorization, refusal_answer, split_authorization
+from bazaar.web.watches import Watches
 
 log = logging.getLogger("bazaar.web.server")
 
@@ -44,6 +44,8 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
+_OWN = frozenset(("HTTP_AUTHORIZATION", SIGNED_DIGEST))
+"""What each request has of its own."""
 _UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"))
 """Requests that have one of these are parsed each time."""
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -100,6 +102,7 @@ class HttpServer:
         name: begins the names of the threads.
         """
         self.service, self.limits, self.listeners = service, limits, list(listeners)
+        self._sweep_s = limits.sweep_s
         self.stayers = threading.BoundedSemaphore(max(1, limits.stayers_max))
         if not limits.stayers_max:
             self.stayers.acquire()
@@ -110,14 +113,15 @@ class HttpServer:
         self._heads_bytes = 0
         self.held_bytes = self._held_peak = 0
         host, self.port = self.listeners[0].getsockname()[:2]
-        self.environ = _shared_environ(host, self.port)
+        self.environ = {**wsgi_environ.shared_environ(host, self.port), EVENT_LOOP: self}
         """The part that all requests share."""
         self._epoll = select.epoll()
         self._connections: dict[int, ServerConnection] = {}
         self._victims: deque[tuple[float, ServerConnection]] = deque()
         self._victims_at_s = self._accept_at_s = 0.0
-        self._is_accepting = False
+        self._is_accepting, self._thread_id = False, 0
         self._soon: deque[Callable[[], None]] = deque()
+        self._watches = Watches(self._epoll, self._soon.append)
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
@@ -134,11 +138,12 @@ class HttpServer:
         for listener in self.listeners:
             listener.settimeout(0)
         self._accept_again()
+        self._thread_id = threading.get_ident()
         swept_s, until_s = clock.monotonic_s(), 0.0
         while True:
             self._turn()
             now_s = clock.monotonic_s()
-            if now_s - swept_s >= self.limits.sweep_s:
+            if now_s - swept_s >= self._sweep_s:
                 swept_s = now_s
                 self._sweep(now_s)
             if self._is_stopping:
@@ -165,9 +170,16 @@ class HttpServer:
             self._wake_in = -1
 
     def call_soon(self, action: Callable[[], None]) -> None:
-        """Have the server's thread do something; any thread may call it."""
+        """Do something at the end of a turn of the server's thread; see `EventLoop`."""
         self._soon.append(action)
-        self._wake()
+        if threading.get_ident() != self._thread_id:
+            self._wake()
+
+    def when_readable(
+        self, sock: socket.socket, until_s: float, action: Callable[[bool], None]
+    ) -> None:
+        """See `EventLoop`."""
+        self._watches.begin(sock, until_s, action)
 
     def watch(self, connection: ServerConnection, events_: int) -> None:
         """Have epoll report these events of a connection, unless it is ignored."""
@@ -191,19 +203,15 @@ class HttpServer:
     def find_request(self, received: bytes) -> ParsedRequest | None:
         """Return the request that these bytes are, if it is whole and its head is known."""
         end = received.find(_HEAD_END) + len(_HEAD_END)
-        head, authorization = split_authorization(received[:end])
+        head, authorization = wsgi_environ.split_authorization(received[:end])
         known = self.heads.get(head)
         if known is None:
             return None
         request, length = known
-        if authorization:
-            return (
-                add_authorization(request, authorization)
-                if end == len(received) and not length
-                else None
-            )
         if end + length != len(received):  # I12: a known head alone is not a whole request
             return None
+        if authorization:
+            request = wsgi_environ.add_authorization(request, authorization)
         if not length:
             return request
         return dataclasses.replace(request, body=bytearray(received[end:]))
@@ -219,10 +227,11 @@ class HttpServer:
             or not _UNKEPT.isdisjoint(environ)
         ):
             return
-        head, authorization = split_authorization(received[:end])
-        if environ.get("HTTP_AUTHORIZATION", "") != authorization or (authorization and length):
+        head, authorization = wsgi_environ.split_authorization(received[:end])
+        if environ.get("HTTP_AUTHORIZATION", "") != authorization:
             return
-        environ = {name: text for name, text in environ.items() if name != "HTTP_AUTHORIZATION"}
+        # Each request is checked anew: nothing that was found out about this one is kept.
+        environ = {name: text for name, text in environ.items() if name not in _OWN}
         self._heads_bytes += end
         if len(self.heads) >= HEADS_KEPT_MAX or self._heads_bytes > HEADS_KEPT_BYTES_MAX:
             self.heads.clear()
@@ -242,12 +251,15 @@ class HttpServer:
     def _turn(self) -> None:
         """Wait for events once, and react to them."""
         ports = []
-        for fd, event in self._epoll.poll(self.limits.sweep_s, _EVENTS_A_TURN):
+        timeout_s = 0.0 if self._soon else self._sweep_s
+        for fd, event in self._epoll.poll(timeout_s, _EVENTS_A_TURN):
             connection = self._connections.get(fd)
             if connection is not None:
                 self._react(connection, event)
             elif fd == self._wake_in:
                 os.read(fd, 4096)
+            elif fd in self._watches:
+                self._watches.note_readable(fd)
             else:
                 ports.append(fd)
         for listener in self.listeners if self._is_accepting else ():
@@ -255,7 +267,10 @@ class HttpServer:
             if listener.fileno() in ports:
                 self._accept(listener)
         for _ in range(len(self._soon)):
-            self._soon.popleft()()
+            try:
+                self._soon.popleft()()
+            except Exception:
+                log.exception("action broke")
 
     def _react(self, connection: ServerConnection, event: int) -> None:
         """React to an event; a mistake of ours ends that connection only."""
@@ -277,7 +292,7 @@ class HttpServer:
         for connection in list(self._connections.values()):
             if now_s >= connection.deadline_s:
                 connection.check_time(now_s)
-
+        self._watches.end_late(now_s)
         self._give_back()
 
     def _give_back(self) -> None:
@@ -308,14 +323,13 @@ class HttpServer:
                 return
             except OSError as error:
                 if error.errno != errno.ECONNABORTED:
-                    self._pause_accepting(error)
+                    self._pause_accepting()
                     return
             else:
                 self._add(sock, address[0])
 
-    def _pause_accepting(self, error: OSError) -> None:
+    def _pause_accepting(self) -> None:
         events.emit_refusal(log, "no_descriptor_left")
-        log.debug("accept failed reason=%s", error.strerror)
         self._accept_no_more()
         self._accept_at_s = clock.monotonic_s() + ACCEPT_PAUSE_S
 
@@ -357,26 +371,13 @@ class HttpServer:
                 connection.close()
 
 
-def _shared_environ(host: str, port: int) -> Environ:
-    return {
-        "SCRIPT_NAME": "",
-        "SERVER_NAME": host,
-        "SERVER_PORT": str(port),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-
-
 def _refuse_crowd(sock: socket.socket) -> None:
     """Refuse a connection beyond the limit, at once."""
     events.emit_refusal(log, "too_many_connections")
     refused = RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
+    answer = wsgi_environ.refusal_answer(refused)
     try:
-        sock.send(pack_reply(ParsedRequest(), *refusal_answer(refused), clock.wall_s()))
+        sock.send(pack_reply(ParsedRequest(), *answer, clock.wall_s()))
         sock.shutdown(socket.SHUT_WR)
         sock.recv(4096)  # what is unread would end it with a reset, and the answer with it
     except OSError:

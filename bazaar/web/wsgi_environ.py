@@ -1,6 +1,7 @@
 """Heads of requests as WSGI has them, and the answers of the server itself."""
 
 import dataclasses
+import sys
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
@@ -16,6 +17,21 @@ PATH_DECODED_BYTES_MAX = 1024
 """A longer path is of nothing that is served, and is not decoded: the reading thread would wait."""
 _PLAIN = ("content-type", "content-length")
 """Headers whose names have no HTTP_ in WSGI."""
+
+
+def shared_environ(host: str, port: int) -> Environ:
+    """Return what all requests to one port have in common."""
+    return {
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
 
 
 def read_environ(request: ParsedRequest) -> Environ:

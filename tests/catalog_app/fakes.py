@@ -1,14 +1,14 @@
 """Leases and a clock for the catalog's tests."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
 
 from bazaar.core.failures import Failure
-from bazaar.core.types import Position, Stock
+from bazaar.core.types import Position
 from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
-from bazaar.protocol.clients import CatalogClient, Change
+from bazaar.protocol.clients import CatalogClient, Change, FoundStocks
 from catalog_app import selectors, services
 from catalog_app.lease_table import Clock, HolderClient, LeaseTableShell
 from frontend_app.stocks import StockReader
@@ -112,11 +112,8 @@ class DirectCatalog(CatalogClient):
     def renew(self, holder: HolderBody) -> LeaseBody:
         return services.renew_holder(holder_id=holder.holder_id)
 
-    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
-        return services.fill_stock(stock_name=stock_name, holder_id=holder_id)
-
-    def get_stock(self, stock_name: str) -> Stock:
-        return services.read_stock(stock_name=stock_name)
+    def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
+        return tuple(services.read_stocks(holder_id=holder_id, wanted=wanted))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """I7 at the catalog: caches forget before the commit, whatever holders, threads and restarts do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 import catalog_app.wiring
-from bazaar.core.failures import UnknownHolder, UnknownStock, Unreachable
+from bazaar.core.failures import UnknownHolder, Unreachable
 from bazaar.core.ledger import Batch
 from bazaar.core.types import Position
 from bazaar.protocol.cache_messages import HolderBody, NamesBody
@@ -114,9 +114,15 @@ def test_a_change_that_cannot_be_written_ends_what_it_told(
             trade()
     assert holder.notified == [((STOCK.name, 2),)]
     assert committed_version() == 1
-    assert services.fill_stock(stock_name=STOCK.name, holder_id=UUID(NOBODYS))[1]
+    assert may_keep(STOCK.name)
     trade()
     assert committed_version() == 2
+
+
+def may_keep(stock_name: str) -> bool:
+    """Read a stock for memory; tell whether it may be kept."""
+    (found,) = services.read_stocks(holder_id=UUID(NOBODYS), wanted={stock_name: True})
+    return found is not None and found[1]
 
 
 def _fail(*args: Any) -> None:
@@ -137,8 +143,7 @@ def test_a_stock_that_does_not_exist_leaves_nothing_on_the_list(
 ) -> None:
     """I10: or a flood of unknown names would fill the catalog's memory."""
     lease_table.register(NOBODYS, FakeHolder())
-    with pytest.raises(UnknownStock):
-        services.fill_stock(stock_name="NoSuchCo", holder_id=UUID(NOBODYS))
+    assert services.read_stocks(holder_id=UUID(NOBODYS), wanted={"NoSuchCo": True}) == [None]
     assert "NoSuchCo" not in lease_table.table.subscribers
 
 
@@ -170,21 +175,18 @@ def test_a_fill_that_comes_before_a_listing_leaves_a_later_one_subscribed(
     lease_table: LeaseTableShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I7: of two fills for one holder, the first finds no stock, and the second one keeps it."""
-    holder, get_stock = FakeHolder(), selectors.get_stock
+    holder, get_stocks = FakeHolder(), selectors.get_stocks
     lease_table.register(NOBODYS, holder)
 
-    def late(*, stock_name: str) -> Any:
-        try:
-            return get_stock(stock_name=stock_name)
-        except UnknownStock:
-            monkeypatch.setattr(selectors, "get_stock", get_stock)
-            list_new()
-            assert services.fill_stock(stock_name="NewCo", holder_id=UUID(NOBODYS))[1]
-            raise
+    def late(*, stock_names: Collection[str]) -> Any:
+        found = get_stocks(stock_names=stock_names)
+        monkeypatch.setattr(selectors, "get_stocks", get_stocks)
+        list_new()
+        assert may_keep("NewCo")
+        return found
 
-    monkeypatch.setattr(selectors, "get_stock", late)
-    with pytest.raises(UnknownStock):
-        services.fill_stock(stock_name="NewCo", holder_id=UUID(NOBODYS))
+    monkeypatch.setattr(selectors, "get_stocks", late)
+    assert not may_keep("NewCo")
     services.change_price(stock_name="NewCo", price=Decimal(2))
     assert holder.notified == [(("NewCo", 1),), (("NewCo", 2),)]
 

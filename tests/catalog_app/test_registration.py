@@ -67,7 +67,9 @@ def trade(number: int = 1) -> None:
 
 def fill(holder: HolderBody = HOLDER) -> bool:
     """Ask for the stock; tell whether the holder may keep it."""
-    return services.fill_stock(stock_name=STOCK.name, holder_id=holder.holder_id)[1]
+    wanted = {STOCK.name: True}
+    (found,) = services.read_stocks(holder_id=holder.holder_id, wanted=wanted)
+    return found is not None and found[1]
 
 
 @pytest.mark.parametrize("late_s", [0.0, 1.9])

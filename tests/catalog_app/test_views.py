@@ -113,18 +113,22 @@ def test_trade_fails_for_an_unknown_stock() -> None:
     assert post("/trade", body) == (404, {"message": "Stock not found!"})
 
 
-def test_stock_answers_a_stock_with_its_version() -> None:
-    assert get("/stock?stock_name=MenhirCo") == (
+def test_read_answers_stocks_with_their_versions_in_their_order() -> None:
+    names = ("MenhirCo", "NoSuchCo", "MenhirCo")
+    wanted = [{"stock_name": name, "to_keep": False} for name in names]
+    stock = {
+        "name": "MenhirCo",
+        "price": 12.5,
+        "quantity": 1000,
+        "opening": 1000,
+        "issued": 2000,
+        "trade_volume": 0,
+        "version": 1,
+    }
+    found = {"stock": stock, "may_keep": False}
+    assert post("/read", {"holder_id": HOLDER["holder_id"], "stocks": wanted}) == (
         200,
-        {
-            "name": "MenhirCo",
-            "price": 12.5,
-            "quantity": 1000,
-            "opening": 1000,
-            "issued": 2000,
-            "trade_volume": 0,
-            "version": 1,
-        },
+        {"stocks": [found, {"stock": None, "may_keep": False}, found]},
     )
 
 

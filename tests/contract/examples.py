@@ -146,12 +146,17 @@ EXAMPLES = (
         for name in ("catalog", "order", "frontend")
     ),
     Example(_CATALOG, "GET", "/query", _NAME, None, _NAME_KIND),
-    Example(_CATALOG, "GET", "/stock", _NAME, None, _NAME_KIND),
     Example(_CATALOG, "GET", "/last"),
     Example(
-        *(_CATALOG, "POST", "/fill", {}),
-        {**_NAME, "holder_id": _HOLDER["holder_id"]},
-        {"stock_name": "name", "holder_id": "uuid"},
+        *(_CATALOG, "POST", "/read", {}),
+        {"holder_id": _HOLDER["holder_id"], "stocks": [{**_NAME, "to_keep": True}]},
+        {
+            "holder_id": "uuid",
+            "stocks": "filled list",
+            "stocks.0": "object",
+            "stocks.0.stock_name": "name",
+            "stocks.0.to_keep": "truth",
+        },
     ),
     Example(
         *(_CATALOG, "POST", "/trade", {}),

@@ -27,13 +27,24 @@ from bazaar.core.failures import (
 )
 from bazaar.core.ledger import Batch
 from bazaar.core.replication import Accepted, Append
-from bazaar.core.types import GENESIS, Order, OrderNo, Position, ReplicaId, Term, TradeType, Version
+from bazaar.core.types import (
+    GENESIS,
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Stock,
+    Term,
+    TradeType,
+    Version,
+)
 from bazaar.protocol.cache_messages import LeaseBody, NamesBody
 from bazaar.protocol.clients import CLIENTS, CatalogClient, ReplicaClient
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.statuses import EVENTS_MAX
 from bazaar.runtime import sequence_store
-from catalog_app.models import Entry, Stock
+from catalog_app import models
+from catalog_app.models import Entry
 from tests.contract.conftest import HOLDER, ME, TERM, Cluster
 from tests.support.histories import STOCK, TOKEN, make_linked, make_order, make_page, make_trade
 
@@ -44,28 +55,35 @@ def batch_of(*numbers: int, after: int = 2, term: Term = TERM) -> Batch:
     return Batch(term, ME, Position(after), tuple(map(make_trade, numbers)))
 
 
+def read_one(cluster: Cluster, name: str) -> Stock:
+    """Return a stock as the catalog has it. Raises UnknownStock."""
+    (found,) = cluster.catalog.read(HOLDER.holder_id, {name: False})
+    if found is None:
+        raise UnknownStock
+    return found[0]
+
+
 def test_a_stock_is_read_with_all_its_numbers(cluster: Cluster) -> None:
-    stock = cluster.catalog.get_stock(STOCK.name)
+    stock = read_one(cluster, STOCK.name)
     assert (stock.price, stock.quantity, stock.trade_volume) == (STOCK.price, 998, 2)
     assert (stock.opening, stock.issued, stock.version) == (1000, 2000, 3)
 
 
 def test_a_stock_is_filled_for_who_has_a_lease(cluster: Cluster) -> None:
-    stock = cluster.catalog.get_stock(STOCK.name)
+    stock = read_one(cluster, STOCK.name)
     holder_id = cluster.reader.holder.holder_id
-    assert cluster.catalog.fill(STOCK.name, holder_id) == (stock, True)
-    assert cluster.catalog.fill(STOCK.name, UUID(int=12345)) == (stock, False)
-    with pytest.raises(UnknownStock):
-        cluster.catalog.fill("NoSuchCo", holder_id)
+    wanted = {STOCK.name: True, "NoSuchCo": True}
+    assert cluster.catalog.read(holder_id, wanted) == ((stock, True), None)
+    assert cluster.catalog.read(UUID(int=12345), wanted) == ((stock, False), None)
+    assert cluster.catalog.read(holder_id, {STOCK.name: False}) == ((stock, False),)
 
 
 @pytest.mark.parametrize("name", ["NoSuchCo", " ", "%00", "a&b=c", "Ünï ⚔", "x" * 200, "."])
 def test_a_stock_that_does_not_exist_is_unknown_whatever_its_name(
     cluster: Cluster, name: str
 ) -> None:
-    with pytest.raises((UnknownStock, Unreachable)) as caught:
-        cluster.catalog.get_stock(name)
-    assert caught.type is (UnknownStock if name.strip() else Unreachable)
+    with pytest.raises(UnknownStock):
+        read_one(cluster, name)
 
 
 def test_a_batch_is_answered_trade_by_trade(cluster: Cluster) -> None:
@@ -170,9 +188,9 @@ def test_rows_of_a_damaged_log_are_read_all_the_same(cluster: Cluster) -> None:
 
 
 def test_the_listing_is_read_in_pages_as_of_one_order(cluster: Cluster) -> None:
-    Stock.objects.create(name="Another", price=1, quantity=1, opening=1, issued=1)
+    models.Stock.objects.create(name="Another", price=1, quantity=1, opening=1, issued=1)
     first = cluster.catalog.listing(0, 1)
-    assert [one.to_core() for one in first.stocks] == [cluster.catalog.get_stock(STOCK.name)]
+    assert [one.to_core() for one in first.stocks] == [read_one(cluster, STOCK.name)]
     second = cluster.catalog.listing(first.end, LIMIT)
     assert [one.name for one in second.stocks] == ["Another"]
     assert (first.last, second.last) == (2, 2)
@@ -192,7 +210,7 @@ def test_a_holder_registers_and_renews(cluster: Cluster) -> None:
     holder = msgspec.structs.replace(HOLDER, holder_id=uuid4())
     with pytest.raises(UnknownHolder):
         cluster.catalog.renew(holder)
-    place = Stock.objects.get().pk
+    place = models.Stock.objects.get().pk
     lease = LeaseBody(
         lease_s=cluster.lease_table.lease_s,
         incarnation=catalog_app.wiring.incarnation(),
@@ -202,7 +220,7 @@ def test_a_holder_registers_and_renews(cluster: Cluster) -> None:
 
 
 def test_names_are_read_in_pages(cluster: Cluster) -> None:
-    place = Stock.objects.get().pk
+    place = models.Stock.objects.get().pk
     assert cluster.catalog.names(0, 1) == NamesBody(names=(STOCK.name,), end=place)
     assert cluster.catalog.names(place, 1) == NamesBody(names=(), end=place)
 
@@ -372,18 +390,18 @@ def test_a_key_travels_whole(cluster: Cluster, key: UUID) -> None:
 
 @pytest.mark.parametrize("name", ["Ünï ⚔ & Co.", '"quoted" \\ %41+', "x" * 200, " padded "])
 def test_a_name_travels_as_it_is(cluster: Cluster, name: str) -> None:
-    Stock.objects.create(name=name, price=1, quantity=1, opening=1, issued=1)
-    assert cluster.catalog.get_stock(name).name == name
+    models.Stock.objects.create(name=name, price=1, quantity=1, opening=1, issued=1)
+    assert read_one(cluster, name).name == name
 
 
 @pytest.mark.parametrize(
     "price", ["0.01", "99999999999.9999", "12345678901.2345", "12.5", "1", "0.1234"]
 )
 def test_a_price_travels_with_its_digits(cluster: Cluster, price: str) -> None:
-    before = cluster.catalog.get_stock(STOCK.name)
+    before = read_one(cluster, STOCK.name)
     after = cluster.catalog.change_price(STOCK.name, Decimal(price))
     assert (after.price, after.version) == (Decimal(price), before.version + 1)
-    assert cluster.catalog.get_stock(STOCK.name) == after
+    assert read_one(cluster, STOCK.name) == after
     with pytest.raises(UnknownStock):
         cluster.catalog.change_price("NoSuchCo", Decimal(1))
 

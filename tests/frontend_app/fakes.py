@@ -1,7 +1,7 @@
 """The catalog and the replicas as a front end sees them, in memory."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -15,9 +15,9 @@ from bazaar.core.failures import (
     Unreachable,
 )
 from bazaar.core.ledger import Answer
-from bazaar.core.types import Order, OrderNo, ReplicaId, Stock, Term, Trade, Version
+from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, Version
 from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
-from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.clients import CatalogClient, FoundStocks, ReplicaClient
 from tests.order_app.fakes import NoNetwork
 from tests.support.histories import STOCK
 from tests.support.waits import WAIT_S
@@ -49,19 +49,13 @@ class FakeCatalog(CatalogClient):
         self.may_keep = True
         """False while a change is passing."""
 
-    def get_stock(self, stock_name: str) -> Stock:
-        self.asked.append(stock_name)
-        found = self.stocks.get(stock_name)
+    def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
+        self.asked += wanted
+        stocks, may_keep = [self.stocks.get(name) for name in wanted], self.may_keep
         self.on_ask()
         if self.failure:
             raise self.failure
-        if found is None:
-            raise UnknownStock
-        return found
-
-    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
-        may_keep = self.may_keep
-        return self.get_stock(stock_name), may_keep
+        return tuple(None if stock is None else (stock, may_keep) for stock in stocks)
 
     def last(self, timeout_s: float) -> OrderNo:
         self.asked_last += 1

@@ -1,5 +1,6 @@
 """Stocks at the public port: from memory where that is allowed, else from the catalog (I7)."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -8,9 +9,10 @@ from uuid import UUID
 import pytest
 
 from bazaar.clock import monotonic_s
-from bazaar.core.failures import UnknownStock, Unreachable
+from bazaar.core.failures import Unreachable
 from bazaar.core.types import Stock, Version
 from bazaar.protocol.cache_messages import LeaseBody
+from bazaar.protocol.clients import FoundStocks
 from bazaar.protocol.http1 import Reply
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
@@ -28,12 +30,11 @@ class Shelf:
 
     asked = 0
 
-    def get_stock(self, stock_name: str) -> Stock:
+    def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
         self.asked += 1
-        return Stock(stock_name, Decimal("12.50"), 7, 10, 20, 3, Version(4))
-
-    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
-        return self.get_stock(stock_name), True
+        return tuple(
+            (Stock(name, Decimal("12.50"), 7, 10, 20, 3, Version(4)), True) for name in wanted
+        )
 
     def register(self, holder: Any) -> LeaseBody:
         return LeaseBody(lease_s=2.0)
@@ -87,11 +88,11 @@ def test_a_catalog_that_failed_is_asked_once(
 ) -> None:
     asked: list[str] = []
 
-    def away(stock_name: str) -> Stock:
-        asked.append(stock_name)
+    def away(holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
+        asked.extend(wanted)
         raise Unreachable("The catalog is away.", is_refused=True)
 
-    monkeypatch.setattr(reader.catalog, "get_stock", away)
+    monkeypatch.setattr(reader.catalog, "read", away)
     hearing = Hearing()
     assert call(Cache_Control="no-cache").status == 503
     assert asked == [NAME]
@@ -99,12 +100,12 @@ def test_a_catalog_that_failed_is_asked_once(
 
 
 def test_an_old_answer_is_marked(reader: StockReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(stock_name: str) -> Stock:
+    def away(holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
         raise Unreachable("The catalog is away.", is_refused=True)
 
     reader.read(NAME)
     reader.lease.lost()
-    monkeypatch.setattr(reader.catalog, "get_stock", away)
+    monkeypatch.setattr(reader.catalog, "read", away)
     answer = call()
     assert answer.status == 200
     assert answer.headers["warning"] == '110 - "Response is Stale"'
@@ -159,14 +160,15 @@ def test_the_age_of_a_hit_is_told_in_whole_seconds(
     reader: StockReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_now_s", lambda: 100.0)
+    monkeypatch.setattr(reader._reads, "_now_s", lambda: 100.0)
     reader.lease.renewed(1000.0)
     reader.read(NAME)
     monkeypatch.setattr("frontend_app.views.monotonic_s", lambda: 103.9)
     assert call().headers["age"] == "3"
 
 
-def raise_unknown(stock_name: str) -> Stock:
-    raise UnknownStock
+def find_nothing(holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
+    return (None,) * len(wanted)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Cache_Control": "no-cache"}, {"Accept": "text/html"}])
@@ -175,7 +177,7 @@ def test_a_name_that_is_not_listed_is_answered_as_the_catalog_does(
 ) -> None:
     """The same bytes and headers, and the catalog is not asked."""
     with monkeypatch.context() as patch:
-        patch.setattr(reader.catalog, "get_stock", raise_unknown)
+        patch.setattr(reader.catalog, "read", find_nothing)
         asked = call("stock_name=NewCo", **headers)
     reader.listing.take([NAME], 1, 1)
     hearing = Hearing()

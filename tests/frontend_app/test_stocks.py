@@ -107,10 +107,12 @@ def test_an_answer_that_was_under_way_during_an_invalidation_is_not_kept(
     early = in_thread(lambda: version(reader))
     wait_until(lambda: catalog.asked)
     reader.invalidate([(NAME, Version(2))])
-    catalog.on_ask = lambda: None
     catalog.change()
-    assert version(reader) == 2  # began later: it does not share the old fill
+    late = in_thread(lambda: version(reader))
+    wait_until(lambda: reader.cache.misses == 2)
+    catalog.on_ask = lambda: None
     release.set()
+    assert late.result(WAIT_S) == 2  # began later: it does not share the old fill
     assert early.result(WAIT_S) == 1  # began earlier: the old version was current then
     assert [entry.version for entry in reader.contents()] == [2]
     assert version(reader) == 2

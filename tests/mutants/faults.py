@@ -142,8 +142,8 @@ MUTANTS = (
     ),
     Mutant(
         "a reader shares that there is no stock although it heard of one",
-        "if ticket.version_min:",
-        "if ticket.version_min > 1:",
+        "if isinstance(found, UnknownStock) and not ticket.version_min:",
+        "if isinstance(found, UnknownStock) and ticket.version_min < 2:",
     ),
     Mutant(
         "a number is called unknown by what was heard before",
@@ -186,6 +186,11 @@ MUTANTS = (
         "an unsigned GET is answered",
         "self._check_member(environ, body)",
         "self._check_member(environ, body) if body else None",
+    ),
+    Mutant(
+        "what was checked of one signed request counts for the next",
+        'frozenset(("HTTP_AUTHORIZATION", SIGNED_DIGEST))',
+        'frozenset(("HTTP_AUTHORIZATION",))',
     ),
     Mutant(
         "a name may be longer than its limit",

@@ -1,6 +1,8 @@
 """HTTP to a real socket: kept connections, quiet reconnects, and what is known of a failure."""
 
+import select
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -349,3 +351,45 @@ def test_many_threads_share_a_transport(serve: Serve) -> None:
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a b", "x\r\ny", "\0", "x" * 300, "é."])
 def test_a_host_that_does_not_exist_is_unreachable(host: str) -> None:
     assert not failure_of(HttpTransport((host, 1), RECEIVER, SECRET, lambda: NOW_S)).is_refused
+
+
+def test_an_answer_is_read_as_it_comes(serve: Serve) -> None:
+    """Whoever calls `take` when there is something to read never waits."""
+    first, rest = b"HTTP/1.1 200 OK\r\nContent-", b"Length: 2\r\n\r\n{}"
+    is_sent = threading.Event()
+
+    def in_two(server: ScriptedServer, connection: socket.socket) -> bool:
+        connection.sendall(first)
+        assert is_sent.wait(WAIT_S)
+        connection.sendall(rest)
+        return True
+
+    _, client = serve(answer(), in_two)
+    get(client)
+    pending = begin(client)
+    assert pending is not None
+    wait_until(lambda: select.select([pending.sock], [], [], 0)[0])
+    assert pending.take() is None
+    is_sent.set()
+    wait_until(lambda: select.select([pending.sock], [], [], 0)[0])
+    assert pending.take() == 200
+    assert len(client._idle) == 1
+
+
+def test_a_call_that_was_begun_may_be_given_up(serve: Serve) -> None:
+    _, client = serve(answer(), hang)
+    get(client)
+    pending = begin(client)
+    assert pending is not None
+    pending.give_up()
+    assert (client._idle, client._busy) == ([], set())
+
+
+def test_a_connection_that_ended_is_told_when_it_is_read(serve: Serve) -> None:
+    _, client = serve(answer(), end)
+    get(client)
+    pending = begin(client)
+    assert pending is not None
+    with pytest.raises(Unreachable):
+        pending.take()
+    assert (client._idle, client._busy) == ([], set())

@@ -46,9 +46,7 @@ REPLAY_PAUSE_S = 0.5
 SLOW_S = 0.3
 """What answers to two front ends take: a lease counts from the question."""
 CLIENT_TIMEOUT_S = 3.0
-REPEATABLE = frozenset(
-    ("/register", "/renew", "/names", "/fill", "/stock", "/batch", "/invalidate")
-)
+REPEATABLE = frozenset(("/register", "/renew", "/names", "/read", "/batch", "/invalidate"))
 """What docs/PROTOCOL.md calls harmless when it arrives twice, among these processes."""
 
 

@@ -1,7 +1,7 @@
 """The real catalog and real front ends, services, shells and stores, as simulated processes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,22 +16,25 @@ from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch, BatchAnswer
 from bazaar.core.types import VERSION_FIRST, Order, Stock
 from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
-from bazaar.protocol.clients import CatalogClient, Change
+from bazaar.protocol.clients import CatalogClient, Change, FoundStocks
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import models, selectors, services
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.wiring import Counts
+from frontend_app.entries import StockRead
 from frontend_app.stocks import StockReader
 from frontend_app.wiring import STOCK_TIMEOUT_S
 from tests.catalog_app.fakes import CopyingLeader
 from tests.order_app.fakes import NoNetwork
 from tests.sim.network import Call
 from tests.sim.reads import ReadAnswer, ReadChecks
-from tests.sim.tasks import PendingAnswer, TaskLock, Tasks
+from tests.sim.tasks import PendingAnswer, TaskFuture, TaskLock, Tasks
 from tests.sim.threaded import GAP_S, ThreadedProcess
 from tests.sim.waits import TaskWaits
 
+PAGES = 0.3
+"""The share of readers that wait in a thread."""
 LIST = "list"
 """Lists a stock; the catalog has no endpoint for it."""
 
@@ -69,7 +72,7 @@ class SimCounts(Counts):
 
     tasks: Tasks | None = None
 
-    def add_read(self) -> None:
+    def add_reads(self, stocks: int) -> None:
         assert self.tasks is not None, "given by the catalog"
         self.tasks.wait(GAP_S * self.tasks.network.rng.random())
 
@@ -107,8 +110,7 @@ class ServingCatalog(RecordedProcess):
         answers: dict[str, Callable[[], object]] = {
             "/register": lambda: services.register_holder(holder=body),
             "/renew": lambda: services.renew_holder(holder_id=body.holder_id),
-            "/fill": lambda: services.fill_stock(stock_name=body[0], holder_id=body[1]),
-            "/stock": lambda: services.read_stock(stock_name=body),
+            "/read": lambda: services.read_stocks(holder_id=body[0], wanted=body[1]),
             "/batch": lambda: self._place(body),
             "/price": lambda: self._change_price(*body),
             "/names": lambda: selectors.list_names(after=body[0], limit=body[1]),
@@ -174,13 +176,8 @@ class CatalogCalls(CatalogClient):
         names: NamesBody = self._call("/names", (after, limit))
         return names
 
-    def fill(self, stock_name: str, holder_id: UUID) -> tuple[Stock, bool]:
-        stock, may_keep = self._call("/fill", (stock_name, holder_id))
-        return stock, may_keep
-
-    def get_stock(self, stock_name: str) -> Stock:
-        stock: Stock = self._call("/stock", stock_name)
-        return stock
+    def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
+        return tuple(self._call("/read", (holder_id, wanted)))
 
     def _call(self, path: str, body: object) -> Any:
         return self._tasks.call(self._catalog, Request(path, body), STOCK_TIMEOUT_S)
@@ -209,8 +206,19 @@ class ServingFrontEnd(RecordedProcess):
         stock_name, is_fresh = request.body
         if not is_fresh and (hit := self.reader.hit(stock_name, self.now_s)):
             return ReadAnswer(hit[0].version, is_stale=False)
-        read = self.reader.read(stock_name, is_fresh=is_fresh)
+        read = self._read(stock_name, is_fresh=is_fresh)
         return ReadAnswer(read.entry.version, read.is_stale)
+
+    def _read(self, stock_name: str, *, is_fresh: bool) -> StockRead:
+        """Read as a page does, or as a program's query, which has no thread that waits."""
+        if self.network.rng.random() < PAGES:
+            return self.reader.read(stock_name, is_fresh=is_fresh)
+        answer = TaskFuture(self.tasks)
+        self.reader.read_later(stock_name, is_fresh=is_fresh, loop=None, done=answer.set_result)
+        read: StockRead | Exception = answer.result()
+        if isinstance(read, Exception):
+            raise read
+        return read
 
     def check(self) -> None:
         """Check what may be answered from memory now (I7)."""

@@ -199,7 +199,7 @@ def test_heads_with_a_key_are_not_remembered(shop: Shop, listen: Listen, connect
 
 
 def test_a_head_is_remembered_without_its_signature(listen: Listen, connect: Connect) -> None:
-    """Every signature differs, so each is checked; bodies of members are parsed each time."""
+    """Every signature differs, so each is checked, with the body that it is for."""
     server = listen()
 
     def signed(text: str) -> bytes:

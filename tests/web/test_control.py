@@ -97,6 +97,29 @@ def test_an_unsigned_body_is_refused_by_its_head(listener: Control) -> None:
         assert caller.is_ended()
 
 
+def test_a_body_whose_head_is_known_is_checked_each_time(listener: Control) -> None:
+    """What was found out about one request is nothing for the next that looks like it."""
+    body, other = (
+        b'{"changes": [{"stock_name": "MenhirCo", "version": %d}]}' % version for version in (2, 3)
+    )
+    signed = signature("POST", "/invalidate", body)["Authorization"]
+
+    def call(authorization: str, content: bytes = body) -> int:
+        lines = [f"POST /invalidate HTTP/1.1\r\nHost: {HOST}", "Content-Type: application/json"]
+        lines += [f"Authorization: {authorization}"] if authorization else []
+        lines += [f"Content-Length: {len(content)}\r\n\r\n"]
+        return caller.call("\r\n".join(lines).encode() + content).status
+
+    with closing(Caller((HOST, listener.node.control_port))) as caller:
+        assert [call(signed), call(signed)] == [200, 200]
+        assert call(signed, other) == 403
+        assert call(signature("POST", "/invalidate", other)["Authorization"], other) == 200
+        assert call(signed[:-1] + ("0" if signed[-1] != "0" else "1")) == 403
+        assert call(signature("POST", "/invalidate", body, late_s=60)["Authorization"]) == 403
+        assert call("") == 401
+        assert call(signed) == 200
+
+
 def test_a_request_in_pieces_is_read_whole(listener: Control) -> None:
     body = b'{"changes": [{"stock_name": "MenhirCo", "version": 2}]}'
     headers = {**signature("POST", "/invalidate", body), "Content-Type": "application/json"}
