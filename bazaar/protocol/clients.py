@@ -19,16 +19,7 @@ from bazaar.core.election import Leadership, Ping
 from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
-from bazaar.core.types import (
-    Order,
-    OrderNo,
-    Position,
-    ReplicaId,
-    Stock,
-    Term,
-    Trade,
-    Version,
-)
+from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Stock, Term, Trade, Version
 from bazaar.protocol import cache_messages, leadership_messages, messages, statuses, stored_rows
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.http1 import Reply

@@ -232,7 +232,7 @@ def test_a_catalog_that_does_not_decide_refuses_members(monkeypatch: pytest.Monk
     recovery.begin()
     monkeypatch.setattr(catalog_app.wiring, "recovery", lambda: recovery)
     for path, urlconf in (
-        ("/stock?stock_name=MenhirCo", "catalog"),
+        ("/query?stock_name=MenhirCo", "catalog"),
         ("/last", "catalog"),
         ("/leadership", "catalog_control"),
         ("/ledger?after=0&limit=1", "catalog_control"),

@@ -23,7 +23,6 @@ from bazaar.core.failures import (
     UnknownHolder,
     UnknownOrder,
     UnknownStock,
-    Unreachable,
 )
 from bazaar.core.ledger import Batch
 from bazaar.core.replication import Accepted, Append
@@ -39,8 +38,7 @@ from bazaar.core.types import (
     Version,
 )
 from bazaar.protocol.cache_messages import LeaseBody, NamesBody
-from bazaar.protocol.clients import CLIENTS, CatalogClient, ReplicaClient
-from bazaar.protocol.http1 import Reply
+from bazaar.protocol.clients import CLIENTS
 from bazaar.protocol.statuses import EVENTS_MAX
 from bazaar.runtime import sequence_store
 from catalog_app import models
@@ -343,42 +341,6 @@ def test_every_role_tells_its_requests_and_events_and_no_more_than_it_may(
 def test_any_role_can_be_asked_for_its_status(cluster: Cluster) -> None:
     clients = (cluster.catalog, cluster.replica, cluster.front_end)
     assert {CLIENTS[client.status().role] for client in clients} == set(map(type, clients))
-
-
-class Garbling:
-    """A transport that answers everything with the same reply."""
-
-    def __init__(self, reply: Reply) -> None:
-        self.reply = reply
-
-    def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
-        return self.reply
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        *(b"", b"x", b"null", b"[]", b"{}", b"\xff", b'{"answers": 1}'),
-        b'{"answers": [], "page": null}',
-        b'{"answers": [{}, {}, {}]}',
-    ],
-)
-def test_an_answer_that_cannot_be_read_is_indefinite(body: bytes) -> None:
-    """I9: a 200 that makes no sense may still have been a trade."""
-    wire = Garbling(Reply(200, {}, body))
-    with pytest.raises(Unreachable):
-        CatalogClient(wire, wire, 1).place(batch_of(3))
-    with pytest.raises(Unreachable):
-        ReplicaClient(wire, wire, 1).trade(TERM, [make_trade(3)], 1)
-
-
-@pytest.mark.parametrize("status", [201, 301, 400, 404, 500, 502])
-@pytest.mark.parametrize("body", [b"", b"x", b"[]", b'"x"', b'{"error": null}', b'{"message": 1}'])
-def test_an_error_without_a_name_is_indefinite(status: int, body: bytes) -> None:
-    wire = Garbling(Reply(status, {}, body))
-    with pytest.raises(Unreachable) as caught:
-        CatalogClient(wire, wire, 1).get_leadership()
-    assert caught.value.message
 
 
 @pytest.mark.parametrize("key", [UUID(int=0), UUID(int=2**128 - 1), uuid4()])

@@ -37,7 +37,7 @@ def test_a_seed_is_a_history(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_message_that_may_come_twice_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """docs/PROTOCOL.md: copies arrive late and out of order, also from the life before."""
-    bazaar = ReadingBazaar(44, monkeypatch)
+    bazaar = ReadingBazaar(14, monkeypatch)
     bazaar.run()
     assert bazaar.replayed == REPEATABLE
     assert bazaar.checks.reads > bazaar.checks.stale > 0
