@@ -23,6 +23,7 @@ from whitenoise import WhiteNoise
 
 from bazaar import clock
 from bazaar.runtime.database import find_missing_migrations
+from bazaar.runtime.storage import await_storage
 from bazaar.settings.env import SettingsError
 from bazaar.settings.typed import make_ready
 from bazaar.web import control
@@ -69,9 +70,10 @@ def build() -> Application:
             "DJANGO_SETTINGS_MODULE names no role; use bazaar.settings.catalog, .order, .frontend "
             "or .dashboard."
         )
+    missing = await_storage(find_missing_migrations)
     if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
         raise SettingsError(" ".join(str(fault.msg) for fault in faults))
-    if missing := find_missing_migrations():
+    if missing:
         role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
         raise SettingsError(
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "

@@ -16,6 +16,7 @@ from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.metrics import process_status, summarize_sizes
+from bazaar.runtime.storage import await_storage
 from bazaar.topology import Node, format_address
 from bazaar.web.member_auth import refusals
 from catalog_app import selectors
@@ -95,7 +96,7 @@ def page_orders_max() -> int:
 
 def start() -> None:
     """Honour leases from before a restart; remember those that are over."""
-    for row in selectors.list_holders():
+    for row in await_storage(lambda: list(selectors.list_holders())):
         if row.is_over:
             lease_table().remember(str(row.holder_id))
         else:

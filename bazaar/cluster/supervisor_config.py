@@ -14,6 +14,8 @@ from bazaar.cluster.data_dir import DataDir, write_whole
 from bazaar.cluster.parent_death import wrap_command
 from bazaar.topology import Node, Topology, role_of
 
+PROGRAM = "bazaar.cluster.supervisord"
+"""The module that is the supervisor."""
 GROUP = "bazaar"
 """One group for all programs, so that the supervisor stops them at the same time."""
 STOP_WAIT_S = 4
@@ -127,5 +129,4 @@ def role_environment(
 
 def supervisor_command(data: DataDir) -> list[str]:
     """Return the command line of the supervisor, which ends with this process."""
-    supervisord = [sys.executable, "-m", "supervisor.supervisord", "-c", str(data.config_path)]
-    return wrap_command(supervisord)
+    return wrap_command([sys.executable, "-m", PROGRAM, "-c", str(data.config_path)])

@@ -87,9 +87,10 @@ class ClusterRun:
     last: Snapshot | None = field(default=None, init=False)
 
     def report(self, line: str) -> None:
-        """Print one event with its time."""
+        """Print one event with its time; an output that takes nothing ends nothing."""
         now = tables.local_time(clock.wall_s())[-8:]
-        self.console.print(f"{now} {line}", markup=False, soft_wrap=True)
+        with contextlib.suppress(OSError):
+            self.console.print(f"{now} {line}", markup=False, soft_wrap=True)
 
     def pause(self, seconds: float) -> None:
         """Wait, but not once the operator wants to end. Raises Interrupted."""
