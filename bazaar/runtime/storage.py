@@ -36,10 +36,16 @@ _PRIMARY = 0xFF
 T = TypeVar("T")
 
 
+def is_passing(error: sqlite3.Error) -> bool:
+    """Return whether an error of SQLite passes by itself."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY in _PASSING
+
+
 def find_failure(error: DatabaseError) -> StorageFailed | None:
     """Return the failure that a passing error is; None when it is damage."""
-    code = getattr(error.__cause__, "sqlite_errorcode", None)
-    if code is None or code & _PRIMARY not in _PASSING:
+    cause = error.__cause__
+    if not isinstance(cause, sqlite3.Error) or not is_passing(cause):
         return None
     name = process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)
     return StorageFailed(f"{name} cannot use its database now ({error}); try again.")
