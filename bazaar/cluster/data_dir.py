@@ -118,6 +118,7 @@ class DataDir:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path in (self.root, self.logs, *self._files()):
                 if path.exists() and not os.access(path, os.W_OK):
+                    env.check_writable(path, "BAZAAR_DATA_DIR")
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
             self.config_path.touch(mode=0o600)
             self.socket_path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -161,10 +162,18 @@ def _check_folder(path: Path, what: str) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it."""
+    """
+    Write a file so that no reader ever sees half of it.
+
+    Raises OSError, which names the file: it is as it was.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def make_secret(path: Path) -> bool:

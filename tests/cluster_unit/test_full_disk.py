@@ -1,0 +1,44 @@
+"""What commands leave behind when the disk is full: nothing that they would call damaged."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bazaar.cluster import databases
+from bazaar.cluster.data_dir import DataDir, make_secret, write_whole
+from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.ports import free_topology
+from tests.support.disks import SmallDisk
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with SmallDisk(tmp_path / "disk", 2**20) as made:
+        yield made
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(disk: SmallDisk) -> None:
+    path = disk.path / "cluster.toml"
+    path.write_text("old")
+    disk.fill()
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_whole(path, "new" * 9999)
+    assert caught.value.filename == str(path)
+    assert sorted(os.listdir(disk.path)) == ["cluster.toml", "filling"]  # noqa: PTH208
+    assert path.read_text() == "old"
+
+
+def test_a_database_that_found_no_room_can_be_made_later(disk: SmallDisk) -> None:
+    data, found = DataDir(disk.path), free_topology()
+    data.make()
+    data.write_topology(found)
+    make_secret(data.root / "cluster.secret")
+    disk.fill()
+    with pytest.raises(ClusterError, match=r"order-1: `migrate` failed: .*full"):
+        databases.prepare(data, "order-1", found.replica(1), dict(os.environ))
+    assert not list(disk.path.glob("order-1*"))
+    disk.clear()
+    lines = databases.prepare(data, "order-1", found.replica(1), dict(os.environ))
+    assert lines == [f"order-1: {disk.path / 'order-1.sqlite3'} is ready"]
