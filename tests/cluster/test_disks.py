@@ -157,7 +157,7 @@ def test_a_process_that_starts_on_a_read_only_disk_waits_for_it(
     try:
         cluster.cluster.supervisor.start(name)
         path = cluster.data.log_path(name)
-        assert wait_until(lambda: "read-only now" in tail(path, 1)[-1], START_TIMEOUT_S)
+        assert wait_until(lambda: "read-only now" in " ".join(tail(path, 9)), START_TIMEOUT_S)
         view = cluster.view(name)
         assert (view.state, view.is_corrupt) == (ProcessState.RUNNING, False)
     finally:

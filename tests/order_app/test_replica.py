@@ -237,6 +237,21 @@ def test_a_replica_that_cannot_store_a_term_does_not_adopt_it(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_leader_stops_leading_though_its_disk_does_not_take_the_newer_term(
+    leader: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    """I5, I6: the term counts once it is stored, and the leadership is over at once."""
+    with refuse_writes():
+        leader.step_down(Term(4), FAR)
+        assert (leader.machine.term, leader.machine.outbox) == (TERM, None)
+        with pytest.raises(NotLeader):
+            leader.trade(TERM, [make_trade(1)])
+    catalog.term, catalog.leader = Term(4), FAR
+    leader.take_notice(Term(4), FAR)
+    assert leader.log.load_term() == (Term(4), FAR)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_trades_that_wait_travel_together(catalog: FakeCatalog) -> None:
     """Group commit: one batch under way, the next one takes all who came meanwhile."""
     shell = ReplicaShell(ME, catalog, {}, OrderLog(), LIMITS)
