@@ -18,6 +18,7 @@ from django.db import DatabaseError
 from bazaar import clock
 from bazaar.clock import Pause
 from bazaar.core.failures import StorageFailed
+from bazaar.runtime.metrics import events
 from bazaar.topology import process_name
 
 log = logging.getLogger("bazaar.runtime.storage")
@@ -43,10 +44,11 @@ def is_passing(error: sqlite3.Error) -> bool:
 
 
 def find_failure(error: DatabaseError) -> StorageFailed | None:
-    """Return the failure that a passing error is; None when it is damage."""
+    """Note a passing error and return its failure; None when it is damage."""
     cause = error.__cause__
     if not isinstance(cause, sqlite3.Error) or not is_passing(cause):
         return None
+    events.emit_refusal(log, "storage_failed", reason=str(error))
     name = process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)
     return StorageFailed(f"{name} cannot use its database now ({error}); try again.")
 

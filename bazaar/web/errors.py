@@ -23,7 +23,6 @@ from bazaar.core.failures import (
     NotReplicated,
     NotServing,
     StaleTerm,
-    StorageFailed,
     TooFewInSync,
 )
 from bazaar.protocol import errors
@@ -43,7 +42,7 @@ MISTAKE: Description = (
 """A mistake of our own; it may have had an effect."""
 _REFUSALS = (
     *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NotLeader, NotReplicated, NotServing),
-    *(StaleTerm, StorageFailed, TooFewInSync),
+    *(StaleTerm, TooFewInSync),
 )
 """Failures that are events: what is refused for the cluster's sake, not for the caller's."""
 _DJANGO_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (

@@ -108,6 +108,7 @@ def test_a_disk_that_fails_is_named_and_noted_once() -> None:
         assert (headers["Bazaar-Definite"], headers["Retry-After"]) == ("false", "1")
     noted = [event for event in events.snapshot() if "storage_failed" in str(event.fields)]
     assert len(noted) <= before + 1
+    assert noted[-1].fields["reason"], "an operator reads why"
 
 
 @pytest.mark.parametrize(
