@@ -27,6 +27,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.runtime.database import find_missing_migrations
 from bazaar.runtime.settling import settle_identity
+from bazaar.runtime.storage import await_storage
 from bazaar.settings.env import SettingsError
 from bazaar.settings.typed import make_ready
 from bazaar.topology import Role
@@ -74,17 +75,18 @@ def build() -> Application:
             "DJANGO_SETTINGS_MODULE names no role; use bazaar.settings.catalog, .order, .frontend "
             "or .dashboard."
         )
+    missing = await_storage(find_missing_migrations)
     if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
         raise SettingsError(" ".join(str(fault.msg) for fault in faults))
     if settings.BAZAAR_ROLE is Role.CATALOG:
         ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
-    if missing := find_missing_migrations():
+    if missing:
         role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
         raise SettingsError(
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
             f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
         )
-    settle_identity()
+    await_storage(settle_identity)
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:

@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bazaar.core.failures import Failure, Unreachable
+from bazaar.core.failures import Failure, StorageFailed, Unreachable
 from bazaar.core.replay import StockReplay
 from bazaar.core.replication import fresh_entries
 from bazaar.core.types import Head, Position, ReplicaId, Term
 from bazaar.protocol.clients import ReplicaClient
 from bazaar.protocol.leadership_messages import HeadBody
 from bazaar.runtime.metrics import events
+from bazaar.runtime.storage import storage
 from bazaar.runtime.transactions import write_transaction
 from bazaar.settings.env import Limits
 from catalog_app import selectors, store
@@ -68,7 +69,12 @@ class LedgerRecovery:
         """Ask until the ledger is complete and may be; a round that fails is repeated."""
         began_s, said = self._timing.now_s(), ""
         while True:
-            reason = self._attempt(self._timing.now_s() - began_s >= self._limits.recovery_wait_s)
+            has_waited = self._timing.now_s() - began_s >= self._limits.recovery_wait_s
+            try:
+                with storage:
+                    reason = self._attempt(has_waited)
+            except StorageFailed as failure:
+                reason = failure.message
             if not reason:
                 break
             self.reason = reason

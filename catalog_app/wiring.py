@@ -17,6 +17,7 @@ from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.metrics import process_status, summarize_sizes
+from bazaar.runtime.storage import await_storage
 from bazaar.topology import Node, format_address
 from bazaar.web.member_auth import refusals
 from catalog_app import models, selectors
@@ -103,8 +104,9 @@ def recovery() -> LedgerRecovery:
 
 def start() -> None:
     """Begin a life: honour earlier leases, and recover the ledger before deciding."""
-    models.Identity.objects.filter(pk=1).update(incarnation=incarnation())
-    for row in selectors.list_holders():
+    life = models.Identity.objects.filter(pk=1)
+    await_storage(lambda: life.update(incarnation=incarnation()))
+    for row in await_storage(lambda: list(selectors.list_holders())):
         if row.is_over:
             lease_table().remember(str(row.holder_id))
         else:

@@ -1,5 +1,6 @@
 """What the dashboard changes: the cluster by actions, and its own database."""
 
+import logging
 import os
 import secrets
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import NON_FIELD_ERRORS
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from bazaar import clock
 from bazaar.client.answers import ClientError
@@ -15,6 +16,8 @@ from bazaar.core.failures import Failure
 from dashboard import wiring
 from dashboard.actions import ActionForm, FaultRefused
 from dashboard.models import TEXT_CHARS_MAX, AuditEntry
+
+log = logging.getLogger("bazaar.dashboard")
 
 ADMIN_NAME = "admin"
 PASSWORD_BYTES = 18
@@ -25,7 +28,7 @@ def carry_out(*, action: ActionForm, username: str) -> tuple[bool, str]:
     """
     Carry an action out and write the audit entry.
 
-    Returns whether it was done, and one sentence for its page.
+    Returns whether it was done, and what to say on its page.
     """
     if not action.is_valid():
         return False, " ".join(
@@ -41,15 +44,27 @@ def carry_out(*, action: ActionForm, username: str) -> tuple[bool, str]:
     except (ClientError, FaultRefused) as error:
         text = str(error)
     finally:
+        text += _note(action, username, text)
+        wiring.render_cache().clear()
+    return is_done, text
+
+
+def _note(action: ActionForm, username: str, text: str) -> str:
+    """Write the audit entry; return what to add to the result if that fails."""
+    target = action.target()[:TARGET_CHARS_MAX]
+    try:
         AuditEntry.objects.create(
             at=datetime.fromtimestamp(clock.wall_s(), UTC),
             username=username,
             action=action.audit_name,
-            target=action.target()[:TARGET_CHARS_MAX],
+            target=target,
             result=text[:TEXT_CHARS_MAX],
         )
-        wiring.render_cache().clear()
-    return is_done, text
+    except DatabaseError as error:  # it is done all the same: the log has it, and its page says so
+        fields = (username, action.audit_name, target, text, error)
+        log.error("audit entry lost username=%s action=%s target=%s result=%s reason=%s", *fields)
+        return f" The audit lacks it: {error}."
+    return ""
 
 
 def make_admin(*, password_path: Path) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from bazaar.core.failures import Corrupt, Deposed, Diverged, Failure, NotLeader
+from bazaar.core.failures import Corrupt, Deposed, Diverged, Failure, NotLeader, StorageFailed
 from bazaar.core.flow import (
     AskLeader,
     AwaitFollowers,
@@ -191,9 +191,16 @@ class ReplicaShell:
         return found
 
     def step_down(self, term: Term, leader: ReplicaId | None) -> None:
-        """Stop leading, because there is a newer term."""
-        with self._lock:
-            self.machine.step_down(term, leader)
+        """
+        Stop leading, because there is a newer term.
+
+        If the disk does not take that now, a later append brings it again.
+        """
+        try:
+            with self._lock:
+                self.machine.step_down(term, leader)
+        except StorageFailed as failure:
+            events.emit(log, logging.WARNING, "term not stored", reason=failure.message)
         self._notify_all()
         self._report_state()
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from bazaar.core.types import Digest, Head, Linked, Position, ReplicaId, Term
 from bazaar.runtime.sequence_store import SequenceStore
+from bazaar.runtime.storage import storage
 from bazaar.runtime.transactions import write_transaction
 from order_app.models import HeardTerm
 
@@ -40,7 +41,8 @@ class OrderLog(SequenceStore):
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:
         """Store the highest term known; durable when this returns."""
-        HeardTerm.objects.update_or_create(pk=1, defaults={"term": term, "leader": leader})
+        with storage:
+            HeardTerm.objects.update_or_create(pk=1, defaults={"term": term, "leader": leader})
 
     def load_term(self) -> tuple[Term, ReplicaId | None]:
         """Return the highest term known and its leader; term 0 when there was none."""

@@ -16,6 +16,7 @@ from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
+from bazaar.runtime.storage import await_storage
 from bazaar.web.member_auth import refusals
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
@@ -72,7 +73,7 @@ def probe_catalog() -> None:
 
 def start() -> None:
     """Begin: replicators at once, serving once the log is checked."""
-    shell = replica()
+    shell = await_storage(replica)
     replicators = [Replicator(shell, peer) for peer in shell.peers]
     shell.begin_appends = tuple(replicator.begin for replicator in replicators)
     for replicator in replicators:
@@ -88,7 +89,7 @@ def _start(shell: ReplicaShell) -> None:
         except (DatabaseError, ValueError) as error:  # a row that cannot be read, or is no order
             shell.machine.mark_corrupt()
             events.emit(log, logging.CRITICAL, "database damaged", reason=str(error))
-        except Failure as failure:
+        except Failure as failure:  # an error of the disk that passes is one
             log.warning("not serving yet reason=%s", failure.message)
         if shell.machine.is_serving or shell.machine.state == "corrupt":
             return

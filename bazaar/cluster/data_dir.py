@@ -136,6 +136,7 @@ class DataDir:
                 env.keep_private(folder)
             for path in (self.root, self.logs, *self._files()):
                 if path.exists() and not os.access(path, os.W_OK):
+                    env.check_writable(path, "BAZAAR_DATA_DIR")
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
             self.config_path.touch(mode=private.FILE_MODE)
             self.socket_path.parent.mkdir(mode=private.FOLDER_MODE, exist_ok=True)
@@ -185,14 +186,19 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
     """
     Write a file so that no reader ever sees half of it.
 
-    mode: its rights, less those that the umask takes.
+    mode: its rights, less those that the umask takes. Raises OSError, which names the file: it is
+    as it was.
     """
     part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    part.replace(path)
+    try:
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def make_secret(path: Path) -> bool:

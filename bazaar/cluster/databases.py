@@ -67,8 +67,14 @@ def prepare(
     assert path is not None, f"{name} has no database"
     variables = role_environment(data, name, node, environ)
     lines = []
+    is_new = not path.exists()
     if not database_file.check(path, role, node.id):
-        _manage(name, ("migrate", "--verbosity", "0"), variables)
+        try:
+            _manage(name, ("migrate", "--verbosity", "0"), variables)
+        except ClusterError:
+            if is_new:  # an empty file, on a full disk: the next try would call it damaged
+                delete(data, name)
+            raise
         lines.append(f"{name}: {path} is ready")
     table, command = {
         Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks or STOCKS_DEFAULT)),

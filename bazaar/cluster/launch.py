@@ -12,12 +12,13 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from bazaar import clock
 from bazaar.cluster import ports
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
 from bazaar.settings import database_file, env, private
-from bazaar.settings.env import SettingsError
+from bazaar.settings.env import SettingsError, StorageAwayError
 from bazaar.topology import Node, Role, format_address, process_name
 
 APPLICATION = "bazaar.wsgi:application"
@@ -25,6 +26,9 @@ BACKLOG = 1024
 """Connections that may wait to be accepted."""
 KILL_TIMEOUT_S = 2
 """How long requests may go on after SIGTERM."""
+
+STORAGE_RETRY_S = 0.5
+"""Between two looks at a database whose disk fails."""
 
 
 def granian(node: Node, workers: int = 1) -> list[str]:
@@ -81,6 +85,23 @@ def command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
     return [sys.executable, "-m", *SERVERS[server](node, workers)]
 
 
+def await_command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
+    """
+    Return what `command` returns, once the disk of the database is well.
+
+    Raises SettingsError, ClusterError: waiting would not help.
+    """
+    is_told = False
+    while True:
+        try:
+            return command(role, server, environ)
+        except StorageAwayError as error:
+            if not is_told:
+                sys.stderr.write(f"waiting: {error}\n")
+            is_told = True
+        clock.wait(STORAGE_RETRY_S)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Become the server of a role; return 2 when it cannot be started."""
     parser = argparse.ArgumentParser(prog="launch", description=(__doc__ or "").splitlines()[1])
@@ -97,7 +118,7 @@ def main(arguments: Sequence[str]) -> int:
             os.environ[role.id_variable] = options.id
         # Not SIGTERM: a paused or hung server would not end, and nothing is left to kill it.
         request_death_signal(parent_pid, signal.SIGKILL)
-        line = command(role, options.server, os.environ)
+        line = await_command(role, options.server, os.environ)
         os.chdir(env.ROOT)
         os.execv(line[0], line)  # noqa: S606 - no shell is the point
     except (SettingsError, ClusterError, ParentGone, OSError) as error:

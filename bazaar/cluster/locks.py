@@ -47,7 +47,7 @@ def is_held(data: DataDir) -> bool:
     """Return whether a cluster or a command holds the folder."""
     if not data.lock_path.exists():
         return False
-    with data.lock_path.open("ab") as file:
+    with data.lock_path.open("rb") as file:  # on a read-only disk as well
         return not _take(file)
 
 

@@ -15,7 +15,7 @@ import psutil
 
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterDown, ClusterError, ClusterSilent, ClusterStopping
-from bazaar.cluster.supervisor_config import GROUP
+from bazaar.cluster.supervisor_config import GROUP, PROGRAM
 from bazaar.settings.typed import manage
 
 CALL_TIMEOUT_S = 5.0
@@ -109,7 +109,7 @@ class Supervisor:
             line = psutil.Process(pid).cmdline() if pid else []
         except psutil.Error:
             return False
-        return "supervisor.supervisord" in line and str(self._data.config_path) in line
+        return PROGRAM in line and str(self._data.config_path) in line
 
     def pid(self) -> int:
         """Return its own pid."""

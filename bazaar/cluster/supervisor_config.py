@@ -15,6 +15,8 @@ from bazaar.cluster.parent_death import wrap_command
 from bazaar.settings import private
 from bazaar.topology import Node, Topology, role_of
 
+PROGRAM = "bazaar.cluster.supervisord"
+"""The module that is the supervisor."""
 GROUP = "bazaar"
 """One group for all programs, so that the supervisor stops them at the same time."""
 STOP_WAIT_S = 4
@@ -128,5 +130,4 @@ def role_environment(
 
 def supervisor_command(data: DataDir) -> list[str]:
     """Return the command line of the supervisor, which ends with this process."""
-    supervisord = [sys.executable, "-m", "supervisor.supervisord", "-c", str(data.config_path)]
-    return wrap_command(supervisord)
+    return wrap_command([sys.executable, "-m", PROGRAM, "-c", str(data.config_path)])

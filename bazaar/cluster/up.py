@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from bazaar import clock
 from bazaar.clock import wait_until
@@ -91,7 +91,12 @@ class ClusterRun:
     def report(self, line: str) -> None:
         """Print one event with its time."""
         now = tables.local_time(clock.wall_s())[-8:]
-        self.console.print(f"{now} {line}", markup=False, soft_wrap=True)
+        self.show(f"{now} {line}")
+
+    def show(self, what: RenderableType) -> None:
+        """Print something; an output whose disk is full ends nothing."""
+        with contextlib.suppress(OSError):
+            self.console.print(what, markup=False, soft_wrap=isinstance(what, str))
 
     def pause(self, seconds: float) -> None:
         """Wait, but not once the operator wants to end. Raises Interrupted."""
@@ -125,7 +130,7 @@ class ClusterRun:
             self._report_failures(names, start(cluster, names, self.pause))
         wait_until(lambda: cluster.take_snapshot().leader is not None, LEADER_TIMEOUT_S, self.pause)
         self.last = cluster.take_snapshot()
-        self.console.print(tables.make_address_table(self.last, cluster.data))
+        self.show(tables.make_address_table(self.last, cluster.data))
         self.report(f"up, {tables.describe_health(self.last)}")
 
     def watch(self) -> int:
@@ -151,9 +156,9 @@ class ClusterRun:
         if self.supervisor is None:
             return
         if self.supervisor.poll() is None:
-            self.console.print("stopping ...")
+            self.show("stopping ...")
             stopped = stopping.stop_cluster(self.options.data, self.supervisor.pid)
-            self.console.print(f"stopped {', '.join(stopped) or 'the supervisor'}")
+            self.show(f"stopped {', '.join(stopped) or 'the supervisor'}")
         if self.last:
             stopping.end_all(view.pid for view in self.last.processes if view.pid)
         self.supervisor.wait()

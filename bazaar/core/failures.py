@@ -160,6 +160,18 @@ class Unreachable(Failure):
         self.is_refused, self.was_sent = is_refused, was_sent
 
 
+class StorageFailed(Unreachable):
+    """
+    A process cannot use its database now.
+
+    Its disk is full, read-only or fails, or another process has it locked. Nothing is damaged, and
+    it goes on by itself when the disk is well again. For its caller it is out of reach until then;
+    the request may have been executed.
+    """
+
+    default_message = "The database cannot be used now."
+
+
 class GapFound(Failure):
     """
     A log, or the ledger, lacks the entries before those of a page.

@@ -367,14 +367,19 @@ class Replica:
             raise StaleTerm(self.term, self.leader)
 
     def _adopt(self, term: Term, leader: ReplicaId | None) -> None:
-        """Make a term durable, then let it count; a leader of an older one stops leading."""
+        """
+        Make a term durable, then let it count.
+
+        A leader of an older one stops leading before. Raises StorageFailed: the term is not stored,
+        and this replica does not lead any more.
+        """
         if (term, leader) == (self.term, self.leader):
             return
         assert term >= self.term, "I6"
-        self.log.save_term(term, leader)
-        self.term, self.leader = term, leader
         self._fall_back(ReplicaState.LEADING)
         self._fall_back(ReplicaState.TAKING_OVER)
+        self.log.save_term(term, leader)
+        self.term, self.leader = term, leader
 
     def _fall_back(self, state: ReplicaState) -> None:
         if self.state is state:

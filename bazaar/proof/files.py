@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bazaar.proof.sources import CHUNK_ROWS, DamagedError, KnownTerm, Row, SourceError, tidy_key
+from bazaar.runtime.storage import is_passing
 
 TIMEOUT_S = 5.0
 """To wait for a lock."""
@@ -106,8 +107,9 @@ class _File:
 
     def _failed(self, error: sqlite3.Error) -> SourceError:
         message = f"the database {self.path} cannot be read: {error}"
-        is_busy = "locked" in str(error) or "unable to open" in str(error)
-        return SourceError(f"{self.name}: {message}.") if is_busy else DamagedError(f"{message}.")
+        if is_passing(error):
+            return SourceError(f"{self.name}: {message}.")
+        return DamagedError(f"{message}.")
 
 
 class LogFile(_File):

@@ -49,6 +49,7 @@ KINDS = (
     FailureKind("deposed", 503, failures.Deposed),
     FailureKind("not_replicated", 503, failures.NotReplicated),
     FailureKind("unreachable", 503, failures.Unreachable),
+    FailureKind("storage_failed", 503, failures.StorageFailed),
 )
 
 _BY_TYPE = {kind.failure: kind for kind in KINDS}

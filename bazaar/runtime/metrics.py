@@ -118,11 +118,11 @@ class Events:
             event = Event(no=self._count, at_s=self._wall_s(), phrase=phrase, fields=short)
             self._ring.append(event)
 
-    def emit_refusal(self, log: logging.Logger, kind: str) -> None:
+    def emit_refusal(self, log: logging.Logger, kind: str, **fields: Field) -> None:
         """
         Note a refusal; emit one event a second for each kind, with their number.
 
-        kind: one of a few.
+        kind: one of a few. fields: of the one that makes the event.
         """
         now_s = self._wall_s()
         with self._lock:
@@ -130,7 +130,7 @@ class Events:
             is_due = not 0 <= now_s - emitted_s < REFUSAL_S
             self._refusals[kind] = (now_s, 0) if is_due else (emitted_s, times + 1)
         if is_due:
-            self.emit(log, logging.INFO, "refused", kind=kind, times=times + 1)
+            self.emit(log, logging.INFO, "refused", kind=kind, times=times + 1, **fields)
 
     def snapshot(self) -> tuple[Event, ...]:
         """Return the newest events, the oldest of them first."""

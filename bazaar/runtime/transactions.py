@@ -12,16 +12,19 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
+from bazaar.runtime.storage import storage
+
 
 def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ...]]:
     """
     Return the rows that a statement finds on the thread's own connection.
 
-    statement: with `?` for each of the values. Raises django.db.DatabaseError.
+    statement: with `?` for each of the values. Raises StorageFailed: it may be tried again. Raises
+    django.db.DatabaseError.
     """
     django = connections[DEFAULT_DB_ALIAS]  # the proxy looks it up at every use
-    django.ensure_connection()
-    with django.wrap_database_errors:
+    with storage, django.wrap_database_errors:
+        django.ensure_connection()
         return list(django.connection.execute(statement, values))
 
 
@@ -32,16 +35,17 @@ def write_transaction() -> Iterator[sqlite3.Connection]:
 
     Parameters of its statements are `?`. A block that raises changes nothing. Inside a transaction
     of Django's it is a part of that; models may be read in it, and not written, because Django
-    knows nothing of it. Raises django.db.DatabaseError: locked, full, damaged.
+    knows nothing of it. Raises StorageFailed: the database is locked, its disk full or failing.
+    Raises django.db.DatabaseError: it is damaged.
     """
     django = connections[DEFAULT_DB_ALIAS]
     if django.in_atomic_block:
-        with transaction.atomic(), django.wrap_database_errors:
+        with storage, transaction.atomic(), django.wrap_database_errors:
             yield django.connection
         return
-    django.ensure_connection()
-    database: sqlite3.Connection = django.connection
-    with django.wrap_database_errors:
+    with storage, django.wrap_database_errors:
+        django.ensure_connection()
+        database: sqlite3.Connection = django.connection
         database.execute("BEGIN IMMEDIATE")
         try:
             yield database

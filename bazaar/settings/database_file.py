@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from bazaar.settings.env import SettingsError
+from bazaar.settings import env
+from bazaar.settings.env import SettingsError, StorageAwayError
 from bazaar.settings.typed import ROOT, make_mend
 from bazaar.topology import Role, process_name
 
@@ -26,7 +27,7 @@ def check(path: Path, role: Role, node_id: int) -> bool:
     Return whether the database of a process is ready to be served.
 
     It is not while it is missing or lacks migrations. Raises SettingsError: it cannot be used, and
-    what to do.
+    what to do. Raises StorageAwayError: not now.
     """
     name = process_name(role, node_id)
     mend = make_mend(role, node_id, path.parent)
@@ -36,6 +37,7 @@ def check(path: Path, role: Role, node_id: int) -> bool:
             raise SettingsError(f"BAZAAR_DATA_DIR: {name}: {path} {fault}. {mend}")
         return False
     if not os.access(path, os.R_OK | os.W_OK):
+        env.check_writable(path, f"BAZAAR_DATA_DIR: {name}")
         raise SettingsError(
             f"BAZAAR_DATA_DIR: {name}: {path} is not readable and writable for this user "
             f"(uid {os.geteuid()}). Run as its owner, or chown it."
@@ -43,7 +45,7 @@ def check(path: Path, role: Role, node_id: int) -> bool:
     try:
         tables, applied = _read_migrations(path)
     except sqlite3.OperationalError as error:  # locked, or a disk that fails: no damage
-        raise SettingsError(
+        raise StorageAwayError(
             f"BAZAAR_DATA_DIR: {name}: {path} cannot be used now ({error}). "
             "End what else uses it, and see that its disk is well."
         ) from error
@@ -65,6 +67,8 @@ def read(path: Path, query: str, *values: object) -> list[tuple[object, ...]]:
     try:
         with _open(path) as connection:
             return list(connection.execute(query, values))
+    except sqlite3.OperationalError as error:
+        raise StorageAwayError(f"BAZAAR_DATA_DIR: {path} cannot be read now ({error}).") from error
     except sqlite3.Error as error:
         raise SettingsError(f"BAZAAR_DATA_DIR: {path} cannot be read ({error}).") from error
 

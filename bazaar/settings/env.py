@@ -46,6 +46,10 @@ class SettingsError(ImproperlyConfigured):
     """A setting is missing or wrong; the message names variable and remedy."""
 
 
+class StorageAwayError(SettingsError):
+    """A database or its folder cannot be used now; a later try may succeed."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers that a user may change (docs/DESIGN.md 7)."""
 
@@ -295,6 +299,15 @@ def keep_private(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
         raise SettingsError(f"{name}: {folder} cannot be used ({error.strerror}).") from error
 
 
+def check_writable(path: Path, subject: str) -> None:
+    """Raise StorageAwayError when the file system of a path is read-only."""
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        raise StorageAwayError(
+            f"{subject}: {path} is on a file system that is read-only now. See that its disk is "
+            "well, and mount it to be written."
+        )
+
+
 def check_folder(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
     """Make a folder for databases. Raises SettingsError: it is not one, or not ours to use."""
     try:
@@ -304,6 +317,7 @@ def check_folder(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
             f"{name}: the folder {folder} cannot be made ({error.strerror})."
         ) from error
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        check_writable(folder, name)
         raise SettingsError(
             f"{name}: the folder {folder} is not readable and writable for this user "
             f"(uid {os.geteuid()}). Run as its owner, or name another folder."

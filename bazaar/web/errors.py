@@ -1,6 +1,7 @@
 """Errors to answers: status, sentence and headers, the same at every port (I9)."""
 
 import logging
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +27,7 @@ from bazaar.core.failures import (
 )
 from bazaar.protocol import errors
 from bazaar.runtime.metrics import events
+from bazaar.runtime.storage import find_failure
 from bazaar.web.decoding import EndpointRefusedError
 
 log = logging.getLogger("bazaar.web")
@@ -53,6 +55,8 @@ _DJANGO_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
 
 def describe(error: Exception) -> Description | None:
     """Return status, sentence and headers of an error; None for a mistake of our own."""
+    if isinstance(error, DatabaseError):
+        error = find_failure(error) or error
     if isinstance(error, Failure):
         if isinstance(error, _REFUSALS):
             events.emit_refusal(log, errors.kind_of(error))
@@ -116,6 +120,8 @@ def answer_malformed(request: HttpRequest, exception: Exception) -> JsonResponse
 
 
 def answer_mistake(request: HttpRequest) -> JsonResponse:
-    """Answer our own mistake, in JSON (handler500); it may have had an effect."""
-    code, message, headers = MISTAKE
+    """Answer a page's failing database, or our own mistake, in JSON (handler500)."""
+    error = sys.exc_info()[1]  # Django calls this while it handles the error
+    described = describe(error) if isinstance(error, Exception) else None
+    code, message, headers = described or MISTAKE
     return JsonResponse({"error": {"code": code, "message": message}}, status=code, headers=headers)

@@ -12,6 +12,7 @@ from bazaar.core.failures import (
     KeyReused,
     Overstock,
     StaleTerm,
+    StorageFailed,
     UnknownStock,
 )
 from bazaar.core.ledger import Answer, Batch
@@ -30,6 +31,7 @@ from catalog_app.models import Entry, Stock
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.catalog_app.fakes import FakeHolder
 from tests.contract.refusals import snapshot
+from tests.support.disks import refuse_writes
 from tests.support.histories import STOCK, make_linked, make_order, make_page, make_trade
 
 pytestmark = pytest.mark.usefixtures("catalog", "lease_table")
@@ -211,6 +213,20 @@ def test_a_database_that_fails_in_the_middle_leaves_nothing(trigger: str) -> Non
         place(make_trade(1), make_trade(2, stock_name=OTHER))
     assert snapshot() == before
     assert selectors.LEDGER.head == START
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_disk_that_fails_may_be_tried_again_with_the_same_trade() -> None:
+    """I2, I9: nothing of it is there, and the same key brings the order later."""
+    before = snapshot()
+    with refuse_writes():
+        with pytest.raises(StorageFailed, match="cannot use its database now"):
+            place(make_trade(1))
+        assert selectors.get_stock(stock_name=STOCK.name).version == 1, "it can be read"
+    assert snapshot() == before
+    (order,) = place(make_trade(1))
+    assert isinstance(order, Order)
+    assert order.order_no == 1
 
 
 def test_a_batch_of_many_trades_is_one_transaction() -> None:

@@ -1,6 +1,7 @@
 """The launcher says what is wrong in one sentence, before any server starts."""
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir, make_secret
-from bazaar.cluster.launch import SERVERS, command
+from bazaar.cluster.launch import SERVERS, await_command, command
 from bazaar.cluster.ports import free_topology
-from bazaar.settings import env
-from bazaar.settings.env import SettingsError
+from bazaar.settings import database_file, env
+from bazaar.settings.env import SettingsError, StorageAwayError
 from bazaar.topology import Node, Role, Topology
+from tests.support.disks import SmallDisk
+from tests.support.waits import in_thread
 
 TIMEOUT_S = 30.0
 
@@ -104,6 +108,45 @@ def test_a_database_that_cannot_be_written_is_named(environ: dict[str, str]) -> 
     with pytest.raises(SettingsError, match=r"order-1\.sqlite3 is a folder"):
         command(Role.ORDER, "granian", environ)
     command(Role.FRONT_END, "granian", environ)  # which has none
+
+
+def test_the_launcher_waits_for_a_database_that_is_locked(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no damage, and the process need not be started again."""
+    environ["BAZAAR_REPLICA_ID"] = "1"
+    path, errors = Path(environ["BAZAAR_DATA_DIR"]) / "order-1.sqlite3", list[str]()
+
+    def is_told() -> bool:
+        errors.append(capsys.readouterr().err)
+        return "waiting: BAZAAR_DATA_DIR: order-1: " in "".join(errors)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 1")
+        other.execute("BEGIN EXCLUSIVE")
+        waiting = in_thread(lambda: await_command(Role.ORDER, "granian", environ))
+        assert wait_until(is_told, TIMEOUT_S)
+        assert not waiting.done()
+    assert waiting.result(TIMEOUT_S)[-1] == "bazaar.wsgi:application"
+    assert "database is locked" in "".join(errors)
+
+
+def test_a_file_system_that_is_read_only_is_waited_for(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    with SmallDisk(tmp_path / "disk", 2**20) as disk:
+        shutil.copytree(environ["BAZAAR_DATA_DIR"], disk.path / "data")
+        environ |= {"BAZAAR_DATA_DIR": str(disk.path / "data"), "BAZAAR_REPLICA_ID": "1"}
+        path = disk.path / "data" / "order-1.sqlite3"
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA user_version = 1")
+        disk.lock()
+        with pytest.raises(StorageAwayError, match="on a file system that is read-only now"):
+            command(Role.ORDER, "granian", environ)
+        with pytest.raises(StorageAwayError, match=r"order-1.*read-only now"):
+            database_file.check(path, Role.ORDER, 1)
+        disk.unlock()
+        assert command(Role.ORDER, "granian", environ)
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -26,6 +26,7 @@ from bazaar.cluster.supervisor_config import (
     write_config,
 )
 from bazaar.settings import env
+from tests.support.disks import SmallDisk
 
 TIMEOUT_S = 20.0
 HARD_NAMES = ["plain", '50% #1 ;x "it\'s" %(ENV_HOME)s', "x" * 120]
@@ -132,6 +133,24 @@ def test_a_process_starts_though_somebody_deleted_the_folder_of_the_logs(tmp_pat
         with socket.create_server(found.replica(2).address):
             (failure,) = start(Observer(data, {}), ["order-2"])
         assert "cannot listen" in str(failure), "its log was written"
+
+
+def test_a_full_disk_under_its_logs_does_not_end_it(tmp_path: Path) -> None:
+    """Each process that starts and ends is a line in its log."""
+    with SmallDisk(tmp_path / "data", 2**20) as disk:
+        data = DataDir(disk.path)
+        with supervised(data) as supervisor, socket.socket() as taken:
+            taken.bind(data.read_topology().replica(2).address)
+            taken.listen()
+            disk.fill()
+            for _ in range(3):
+                supervisor.start("order-2")
+                assert wait_until(lambda: not supervisor.processes()["order-2"].is_up, TIMEOUT_S)
+            assert supervisor.is_running()
+            disk.clear()
+            supervisor.start("order-2")
+            path = data.log_path("order-2")
+            assert wait_until(lambda: "order-2 cannot listen" in " ".join(tail(path, 9)), TIMEOUT_S)
 
 
 def test_stopping_nothing_is_harmless(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
@@ -15,6 +16,7 @@ from dashboard.models import AuditEntry
 from dashboard.site import site
 from tests.dashboard.conftest import Show
 from tests.dashboard.statuses import catalog, front_end
+from tests.support.disks import refuse_writes
 
 FAULT = {"verb": "kill", "name": "order-3"}
 
@@ -86,6 +88,32 @@ def test_our_own_mistake_is_audited_too(
     make_injector(fail)
     assert admin.post("/faults", FAULT).status_code == 500
     assert AuditEntry.objects.get().result.startswith("The dashboard failed")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_action_that_the_audit_lacks_says_so(
+    admin: Client, injector: Injector, show: Show
+) -> None:
+    with refuse_writes():
+        reply = admin.post("/faults", FAULT)
+    assert (reply.status_code, injector.injected) == (302, [("kill", "order-3")])
+    show()
+    page = admin.get("/").content.decode()
+    assert "SIGKILL sent to process group 7 The audit lacks it: " in page
+    assert not AuditEntry.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pages_go_on_and_a_sign_in_is_refused_while_the_disk_fails(
+    admin: Client, show: Show
+) -> None:
+    User.objects.create_superuser("other", password="a long password")
+    show()
+    with refuse_writes():
+        assert admin.get("/").status_code == 200
+        reply = admin.post("/login/", {"username": "other", "password": "a long password"})
+    assert (reply.status_code, reply["Retry-After"]) == (503, "1")
+    assert "cannot use its database now" in reply.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("name", ["catalog", "order-1", "frontend-1", "dashboard"])

@@ -52,6 +52,16 @@ MUTANTS = (
         "if (current.term, current.leader) != (term, leader):",
         "if current.term > term:",
     ),
+    Mutant(
+        "a replica remembers what its disk does not have",
+        "self.log.append(fresh)\n        self.head = fresh[-1][1]",
+        "self.head = fresh[-1][1]\n        self.log.append(fresh)",
+    ),
+    Mutant(
+        "a full disk is called damage",
+        "*(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY),",
+        "*(sqlite3.SQLITE_PERM,),",
+    ),
     # Replication
     Mutant(
         "a follower takes orders that its leader has not sent",

@@ -13,6 +13,7 @@ from bazaar.core.failures import (
     KeyReused,
     NotLeader,
     NotReplicated,
+    StorageFailed,
     TooFewInSync,
     UnknownStock,
     Unreachable,
@@ -26,6 +27,7 @@ from order_app.store import OrderLog
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import in_sync, join, numbers, replicating
+from tests.support.disks import refuse_writes
 from tests.support.histories import TOKEN, make_order, make_orders, make_page, make_trade
 from tests.support.waits import WAIT_S, in_thread, start_in_turn, wait_until
 
@@ -203,6 +205,50 @@ def test_a_database_that_fails_acknowledges_nothing_and_recovers(
     assert numbers() == [1, 2]
     assert leader.trade(TERM, [make_trade(1)]) == (make_order(1),)
     assert len(catalog.orders) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_leader_whose_disk_fails_acknowledges_nothing_and_recovers(
+    leader: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    """I3, I9: it is no damage, and what it remembers is what its disk has."""
+    with refuse_writes():
+        with pytest.raises(NotReplicated, match="could not store it"):
+            leader.trade(TERM, [make_trade(1)])
+        assert (numbers(), leader.machine.last, leader.log.head.position) == ([], 0, 0)
+        with pytest.raises(StorageFailed):
+            leader.look_up(OrderNo(1))
+    assert leader.trade(TERM, [make_trade(1)]) == (make_order(1),)
+    assert (numbers(), leader.machine.state) == ([1], ReplicaState.LEADING)
+    assert len(catalog.orders) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_replica_that_cannot_store_a_term_does_not_adopt_it(
+    shell: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    """I6: a term is durable before it counts."""
+    shell.start()
+    with refuse_writes(), pytest.raises(StorageFailed):
+        shell.take_notice(TERM, ME)
+    assert (shell.machine.term, shell.machine.state) == (0, ReplicaState.FOLLOWING)
+    shell.take_notice(TERM, ME)
+    assert (shell.machine.term, shell.machine.state) == (TERM, ReplicaState.LEADING)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_leader_stops_leading_though_its_disk_does_not_take_the_newer_term(
+    leader: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    """I5, I6: the term counts once it is stored, and the leadership is over at once."""
+    with refuse_writes():
+        leader.step_down(Term(4), FAR)
+        assert (leader.machine.term, leader.machine.outbox) == (TERM, None)
+        with pytest.raises(NotLeader):
+            leader.trade(TERM, [make_trade(1)])
+    catalog.term, catalog.leader = Term(4), FAR
+    leader.take_notice(Term(4), FAR)
+    assert leader.log.load_term() == (Term(4), FAR)
 
 
 @pytest.mark.django_db(transaction=True)

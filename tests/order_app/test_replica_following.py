@@ -11,6 +11,7 @@ from bazaar.core.failures import (
     NotLeader,
     NotServing,
     StaleTerm,
+    StorageFailed,
     Unconfirmed,
     UnknownOrder,
     Unreachable,
@@ -24,6 +25,7 @@ from order_app.store import OrderLog
 from tests.order_app.conftest import FAR, LIMITS, ME, NEAR, TERM
 from tests.order_app.fakes import FakeCatalog, FakePeer
 from tests.order_app.steps import numbers
+from tests.support.disks import refuse_writes
 from tests.support.hearing import Hearing
 from tests.support.histories import (
     TOKEN,
@@ -304,3 +306,22 @@ def test_a_follower_that_was_behind_tells_when_it_has_caught_up(shell: ReplicaSh
     shell.append(Append(TERM, FAR, make_page(4), TOKEN))
     assert hearing.phrases() == ["caught up"]
     assert hearing.fields("caught up")["last"] == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_follower_whose_disk_fails_stores_nothing_and_goes_on_afterwards(
+    shell: ReplicaShell, catalog: FakeCatalog, peers: Peers
+) -> None:
+    """I3, I8: it acknowledges what its disk has, and its log is not called damaged."""
+    shell.start()
+    append = Append(Term(1), NEAR, make_page(3), TOKEN)
+    with refuse_writes(), pytest.raises(StorageFailed):
+        shell.append(append)
+    assert (numbers(), shell.machine.last, state_of(shell)) == ([], 0, ReplicaState.FOLLOWING)
+    assert shell.append(append).last == 3
+    with refuse_writes():
+        with pytest.raises(StorageFailed):
+            shell.append(Append(Term(1), NEAR, make_page(5, 3), TOKEN))
+        assert shell.append(append).last == 3, "what it has it acknowledges"
+        assert shell.look_up(OrderNo(3)) == make_order(3)
+    assert (numbers(), shell.machine.last) == ([1, 2, 3], 3)

@@ -5,11 +5,13 @@ from django.db import connection
 
 from bazaar.core.failures import Unreachable
 from bazaar.core.replica import ReplicaState
+from bazaar.core.types import OrderNo
 from order_app import wiring
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
 from tests.order_app.conftest import LIMITS, ME
 from tests.order_app.fakes import FakeCatalog
+from tests.support.disks import refuse_writes
 from tests.support.histories import make_linked, make_orders
 
 
@@ -37,6 +39,19 @@ def test_without_a_catalog_the_log_is_served_all_the_same(
     catalog.requests_lost = [Unreachable()]
     wiring._start(again)
     assert again.machine.state is ReplicaState.FOLLOWING
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_disk_that_fails_at_the_start_is_no_damage(
+    again: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    """What the log has is served; the rest comes when the disk is well."""
+    catalog.orders = make_orders(5)
+    with refuse_writes():
+        wiring._start(again)
+        assert again.machine.state is ReplicaState.FOLLOWING
+        assert again.look_up(OrderNo(3)) == make_orders(3)[2]
+    assert again.look_up(OrderNo(5)) == make_orders(5)[4]
 
 
 @pytest.mark.parametrize(

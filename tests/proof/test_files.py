@@ -1,6 +1,7 @@
 """Damage to copies of the databases is found, named, and ends with exit status 3."""
 
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from bazaar.cluster import exits
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.loadtest.prove import audit
+from bazaar.proof.files import LogFile
+from bazaar.proof.sources import DamagedError, SourceError
 from bazaar.proof.verdict import FINDINGS_MAX, Verdict
 from tests.proof.cluster_files import NAMES, ORDERS, ClusterFiles
+from tests.support.disks import SmallDisk
 
 LEDGER, LOG, STOCK = "catalog_app_entry", "order_app_logentry", "catalog_app_stock"
 
@@ -303,3 +307,18 @@ def test_an_audit_changes_nothing(files: ClusterFiles) -> None:
     before = {path.name: path.read_bytes() for path in files.data.root.iterdir()}
     judge(files)
     assert {path.name: path.read_bytes() for path in files.data.root.iterdir()} == before
+
+
+def test_a_disk_that_fails_is_not_called_damage(files: ClusterFiles, tmp_path: Path) -> None:
+    """Its journal is there, and its index cannot be made: the disk is full."""
+    with SmallDisk(tmp_path / "disk", 2**20) as disk:
+        path = files.path("order-2")
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("UPDATE order_app_heardterm SET term = term")
+            for ending in ("", "-wal"):
+                shutil.copy(f"{path}{ending}", f"{disk.path / path.name}{ending}")
+        disk.fill()
+        with pytest.raises(SourceError, match="cannot be read: disk I/O error") as caught:
+            LogFile("order-2", disk.path / path.name)
+        assert not isinstance(caught.value, DamagedError)

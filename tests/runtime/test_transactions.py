@@ -1,8 +1,9 @@
 """A transaction with plain statements: all or nothing, and Django's errors."""
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 
+from bazaar.core.failures import StorageFailed
 from bazaar.runtime.transactions import write_transaction
 from catalog_app.models import Stock
 from tests.support.waits import WAIT_S, in_thread
@@ -50,7 +51,7 @@ def test_what_the_database_refuses_is_djangos_error_and_changes_nothing() -> Non
     assert names() == []
 
 
-def test_a_locked_database_is_djangos_error() -> None:
+def test_a_locked_database_may_be_tried_again() -> None:
     with transaction.atomic():
         Stock.objects.exists()
 
@@ -63,7 +64,7 @@ def test_a_locked_database_is_djangos_error() -> None:
             connection.connection.execute("PRAGMA busy_timeout = 1")
             write()
 
-        with pytest.raises(OperationalError, match="locked"):
+        with pytest.raises(StorageFailed, match="locked"):
             in_thread(try_to_write).result(WAIT_S)
 
 

@@ -60,11 +60,11 @@ class SimCatalog(Process):
         self._answer(call, message)
 
     def _answer(self, call: Call, message: object) -> None:
-        if isinstance(message, ChangePrice):
-            self._change_price(message)
-            self._replicate(call, self.ledger.last)
-            return
         try:
+            if isinstance(message, ChangePrice):
+                self._change_price(message)
+                self._replicate(call, self.ledger.last)
+                return
             self.network.answer(call, self._decide(message))
         except Failure as failure:
             self.network.answer(call, failure)
@@ -84,6 +84,7 @@ class SimCatalog(Process):
     def _change_price(self, message: ChangePrice) -> None:
         before = self.stocks[message.stock_name]
         after = reprice(before, message.price)
+        self.check_disk()
         self.crash_point()
         self.checks.repriced(before, after)
         self.ledger.append(tuple(link(self.ledger.head, [describe(after)])))
@@ -115,6 +116,7 @@ class SimCatalog(Process):
 
     def _trade(self, batch: Batch) -> BatchAnswer:
         decision = decide_batch(self._facts(batch), batch)
+        self.check_disk()
         self.crash_point()
         self.checks.committed(batch, self.leadership, decision)
         self._commit(decision)
@@ -123,6 +125,7 @@ class SimCatalog(Process):
 
     def _claim(self, claim: ClaimLeadership) -> Leadership:
         leadership = claim_term(self.leadership, claim.term, claim.leader)
+        self.check_disk()
         self.crash_point()
         self.checks.claimed(self.leadership, claim.term, leadership)
         self.leadership, self.elected_s = leadership, self.now_s

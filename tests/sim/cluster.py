@@ -215,11 +215,19 @@ def _list_stocks(rng: Random) -> list[Stock]:
     ]
 
 
-def run_seed(seed: int, shape: Shape | None = None, *, has_replays: bool = False) -> SimCluster:
+def run_seed(
+    seed: int,
+    shape: Shape | None = None,
+    *,
+    has_replays: bool = False,
+    has_failing_disks: bool = False,
+) -> SimCluster:
     """Run one seed to its end; a failure names the seed."""
     cluster = SimCluster(seed, shape)
     if has_replays:
         cluster.replay_all_the_time()
+    if has_failing_disks:
+        cluster.storm.add_failing_disks()
     try:
         cluster.run()
     except BaseException as failure:

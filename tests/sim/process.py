@@ -9,6 +9,7 @@ everything, in the order in which it came.
 from collections import deque
 from functools import partial
 
+from bazaar.core.failures import StorageFailed
 from tests.sim.events import Action
 from tests.sim.network import Call, Network
 
@@ -33,6 +34,7 @@ class Process:
         """Requests that arrived and have no answer yet."""
         self.fuse = 0
         """How many crash points are left before one kills; 0: none will."""
+        self.has_failing_disk = False
 
     @property
     def now_s(self) -> float:
@@ -63,6 +65,15 @@ class Process:
             if not self.fuse:
                 self.network.note(f"{self.name} dies at a write")
                 raise Crash(self)
+
+    def check_disk(self) -> None:
+        """Fail before a write of the disk, if it takes none now. Raises StorageFailed."""
+        if self.has_failing_disk:
+            raise StorageFailed(f"{self.name} cannot write.")
+
+    def heal_disk(self) -> None:
+        """Let the disk take what is written again."""
+        self.has_failing_disk = False
 
     def pause(self) -> None:
         """Stop hearing of anything, as by SIGSTOP."""

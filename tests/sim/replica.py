@@ -48,7 +48,8 @@ class CheckedShell(ReplicaShell):
     def step_down(self, term: Term, leader: ReplicaId | None) -> None:
         before = self.machine.outbox
         super().step_down(term, leader)
-        assert self.machine.term >= term, f"I5 {self.process.name} ignores term {term}"
+        known = max(self.machine.term, self.process.log.refused_term)
+        assert known >= term, f"I5 {self.process.name} ignores term {term}"
         if before is not None and before.term < term:
             assert self.machine.outbox is not before, f"I5 {self.process.name} leads on"
 
@@ -89,7 +90,7 @@ class SimReplica(ThreadedProcess):
         super().__init__(f"replica {replica_id}", tasks)
         self.id, self.checks = replica_id, checks
         self.limits = msgspec.structs.replace(LIMITS, min_in_sync=in_sync_min)
-        self.log = SimLog(checks, self.crash_point)
+        self.log = SimLog(checks, self.crash_point, self.check_disk)
         self.tokens = count(replica_id << 32)
         """One for each leadership, of all lives."""
         self.peers: Mapping[ReplicaId, SimReplica] = {}
@@ -176,15 +177,17 @@ class SimReplica(ThreadedProcess):
         """
         Check a leadership that begins: it was won (I6), and has what was acknowledged (I3).
 
-        One ends for a newer term only, or because the log is damaged.
+        One ends for a newer term only, which the disk may refuse, or because the log is damaged.
         """
         if self.tasks.is_dying:
             return
         outbox, led = self.machine.outbox, self.shell.led
         if led is not None and outbox is not led and self.machine.term == led.term:
             is_out = self.machine.state in (ReplicaState.CORRUPT, ReplicaState.AHEAD)
-            assert is_out, f"I6 {self.name} leads term {led.term} no more"
-        assert self.machine.term >= self.shell.stale, f"I5 {self.name} ignores a newer term"
+            has_reason = is_out or self.log.refused_term > led.term
+            assert has_reason, f"I6 {self.name} leads term {led.term} no more"
+        known = max(self.machine.term, self.log.refused_term)
+        assert known >= self.shell.stale, f"I5 {self.name} ignores a newer term"
         assert self.machine.term == self.log.term, f"I6 the term of {self.name} is not durable"
         if outbox is not None and outbox is not led:
             self.network.note(f"{self.name} leads term {outbox.term}")

@@ -14,6 +14,7 @@ from tests.sim.replica import SimReplica
 FAULTS_MAX = 5
 DOWN_S = (0.02, 1.2)
 PAUSED_S = (0.1, 1.8)
+DISK_FAILING_S = (0.1, 2.5)
 CUT_S = (0.1, 1.5)
 FUSE_POINTS_MAX = 6
 
@@ -57,6 +58,10 @@ class Storm:
             (self.isolate, 2),
         )
 
+    def add_failing_disks(self) -> None:
+        """Draw disks that fail, too: as often as processes that crash at a write."""
+        self.kinds = (*self.kinds, (self.fail_disk, 6), (self.fail_leaders_disk, 6))
+
     @property
     def rng(self) -> Random:
         """The one source of chance."""
@@ -80,6 +85,7 @@ class Storm:
         self.network.cuts.clear()
         for process in self.processes:
             process.fuse = 0
+            process.heal_disk()
             if process.is_paused:
                 process.resume()
             process.start_if_dead()
@@ -111,6 +117,12 @@ class Storm:
         replica.wipe()
         self.events.after(self._between(DOWN_S), replica.start_if_dead)
 
+    def fail_disk(self) -> None:
+        self._fail_disk(self.rng.choice((self.catalog, *self.replicas)))
+
+    def fail_leaders_disk(self) -> None:
+        self._fail_disk(self._leader())
+
     def pause_leader(self) -> None:
         self._pause(self._leader())
 
@@ -136,6 +148,11 @@ class Storm:
     def _crash(self, process: Process) -> None:
         process.crash()
         self.events.after(self._between(DOWN_S), process.start_if_dead)
+
+    def _fail_disk(self, process: Process) -> None:
+        self.network.note(f"the disk of {process.name} fails")
+        process.has_failing_disk = True
+        self.events.after(self._between(DISK_FAILING_S), process.heal_disk)
 
     def _pause(self, process: Process) -> None:
         process.pause()

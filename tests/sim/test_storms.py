@@ -16,6 +16,7 @@ from tests.sim.cluster import Shape, run_seed
 SEEDS = 160
 CHUNK = 20
 REPLAYED_SEEDS = 40
+FAILING_SEEDS = 60
 REPLAYED = {
     *("Append", "AskLeader", "Notice", "ClaimLeadership"),
     *("PlaceBatch", "SendTrades", "PingReplica"),
@@ -48,6 +49,13 @@ def test_every_invariant_holds_while_somebody_sends_old_messages_again(begin: in
     for seed in range(begin, begin + CHUNK):
         replayed += run_seed(seed, has_replays=True).replayed
     assert replayed.keys() >= REPLAYED, "a kind of message was never sent again"
+
+
+@pytest.mark.parametrize("begin", range(0, FAILING_SEEDS, CHUNK))
+def test_every_invariant_holds_while_disks_fail(begin: int) -> None:
+    """I1-I6, I8, I9: nothing is acknowledged that a disk did not take; none is called damaged."""
+    for seed in range(begin, begin + CHUNK):
+        run_seed(seed, has_failing_disks=True)
 
 
 @settings(max_examples=25, deadline=None)

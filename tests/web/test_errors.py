@@ -1,6 +1,7 @@
 """Failures become answers the same way everywhere: status, words, headers."""
 
 import json
+import sqlite3
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from bazaar.core.failures import (
 from bazaar.core.types import Position, ReplicaId, Term
 from bazaar.protocol.errors import KINDS
 from bazaar.protocol.http1 import Reply
+from bazaar.runtime.metrics import events
 from bazaar.web.errors import answer_failure
 from frontend_app import wiring
 from tests.support.listeners import Listener
@@ -91,6 +93,22 @@ def test_a_database_that_fails_is_an_indefinite_503(kind: type[Exception]) -> No
     status, message, headers = answer_to(kind("disk full"))
     assert (status, message) == (503, "The database failed: disk full")
     assert (headers["Bazaar-Definite"], headers["Retry-After"]) == ("false", "1")
+
+
+def test_a_disk_that_fails_is_named_and_noted_once() -> None:
+    """I9, I10: nobody calls it damage, and the log does not fill a disk that is full."""
+    error = OperationalError("database or disk is full")
+    error.__cause__ = cause = sqlite3.OperationalError("database or disk is full")
+    cause.sqlite_errorcode = sqlite3.SQLITE_FULL
+    before = len([event for event in events.snapshot() if "storage_failed" in str(event.fields)])
+    for _ in range(5):
+        status, message, headers = answer_to(error)
+        assert (status, headers["Bazaar-Failure"]) == (503, "storage_failed")
+        assert "cannot use its database now (database or disk is full)" in message
+        assert (headers["Bazaar-Definite"], headers["Retry-After"]) == ("false", "1")
+    noted = [event for event in events.snapshot() if "storage_failed" in str(event.fields)]
+    assert len(noted) <= before + 1
+    assert noted[-1].fields["reason"], "an operator reads why"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""
+Disks that fail: which errors of a database pass, and which are damage.
+
+A full disk, a lock, a file system that became read-only, an error of reading or writing: the next
+try may succeed, so a caller hears StorageFailed and the process stays. Everything else, a malformed
+file first of all, does not go away and stays django.db.DatabaseError.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from types import TracebackType
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import DatabaseError
+
+from bazaar import clock
+from bazaar.clock import Pause
+from bazaar.core.failures import StorageFailed
+from bazaar.runtime.metrics import events
+from bazaar.topology import process_name
+
+log = logging.getLogger("bazaar.runtime.storage")
+RETRY_S = 0.5
+"""Between two tries of a process that cannot begin without its database."""
+_PASSING = frozenset(
+    (
+        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY),
+        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
+        *(sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM),
+    )
+)
+"""SQLite's primary result codes of errors that pass."""
+_PRIMARY = 0xFF
+"""The part of a result code that is the primary one."""
+T = TypeVar("T")
+
+
+def is_passing(error: sqlite3.Error) -> bool:
+    """Return whether an error of SQLite passes by itself."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY in _PASSING
+
+
+def find_failure(error: DatabaseError) -> StorageFailed | None:
+    """Note a passing error and return its failure; None when it is damage."""
+    cause = error.__cause__
+    if not isinstance(cause, sqlite3.Error) or not is_passing(cause):
+        return None
+    events.emit_refusal(log, "storage_failed", reason=str(error))
+    name = process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)
+    return StorageFailed(f"{name} cannot use its database now ({error}); try again.")
+
+
+class Storage:
+    """A block whose passing errors are raised as StorageFailed."""
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raise StorageFailed instead of an error that passes."""
+        if isinstance(error, DatabaseError) and (failure := find_failure(error)):
+            raise failure from error
+
+
+storage = Storage()
+
+
+def await_storage(begin: Callable[[], T], pause: Pause = clock.wait) -> T:
+    """Return what a function returns; call it again while storage fails."""
+    is_told = False
+    while True:
+        try:
+            with storage:
+                return begin()
+        except StorageFailed as failure:
+            if not is_told:
+                log.warning("waiting reason=%s", failure.message)
+            is_told = True
+        pause(RETRY_S)

@@ -1,0 +1,168 @@
+"""Disks are full, fail or are read-only under real processes, under load (I3, I9)."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bazaar import clock
+from bazaar.clock import wait_until
+from bazaar.cluster.logs import tail
+from bazaar.cluster.snapshot import Health, ProcessState
+from tests.cluster.conftest import LiveCluster
+from tests.cluster.load import Load
+from tests.cluster.proof import assert_proof
+from tests.cluster.requests import buy, look_up, query
+from tests.support.disks import SmallDisk
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+DISK_BYTES = 16 * 2**20
+FULL_S = 5.0
+FAILING_S = 1.0
+START_TIMEOUT_S = 30.0
+LOGS = "logs"
+
+
+@dataclass(frozen=True)
+class SmallDisks:
+    """A cluster with a small disk under each database, and one under the logs."""
+
+    cluster: LiveCluster
+    disks: dict[str, SmallDisk]
+
+    def pids(self) -> dict[str, int]:
+        """Return the pid of each process."""
+        return {view.name: view.pid for view in self.cluster.look().processes}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[SmallDisks]:
+    folder = tmp_path_factory.mktemp("disks")
+    cluster = LiveCluster.from_prepared(folder / "cluster", prepared)
+    with ExitStack() as stack:
+        disks: dict[str, SmallDisk] = {}
+        for name in (LOGS, *(name for name, _ in cluster.topology.nodes())):
+            path = cluster.data.logs if name == LOGS else cluster.data.database(name)
+            if path is not None:
+                disks[name] = stack.enter_context(SmallDisk(folder / name, DISK_BYTES))
+                _move(path, disks[name].path)
+        stack.callback(cluster.end)
+        cluster.up()
+        yield SmallDisks(cluster, disks)
+
+
+def _move(path: Path, folder: Path) -> None:
+    """Move a database, or a folder, to a disk; leave a link."""
+    for part in path.parent.glob(f"{path.name}*"):
+        shutil.move(part, folder / part.name)
+    path.symlink_to(folder / path.name)
+
+
+@contextmanager
+def failing(cluster: LiveCluster, name: str) -> Iterator[None]:
+    """Have a process fail to write any file, as on a disk with errors."""
+    main = psutil.Process(cluster.view(name).pid)
+    whole = [main, *main.children(recursive=True)]
+    for one in whole:
+        one.rlimit(psutil.RLIMIT_FSIZE, (0, psutil.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        for one in whole:
+            one.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+
+
+def names_in_turn(small: SmallDisks) -> list[str]:
+    """Return the processes with a database, the leader last but one; then the catalog."""
+    leader = small.cluster.leader()
+    followers = [view.name for view in small.cluster.look().replicas if view.name != leader]
+    return ["dashboard", *followers, leader, "catalog"]
+
+
+def assert_reads_go_on(cluster: LiveCluster, order_no: int) -> None:
+    assert query(cluster, "GameStart").status == 200
+    assert look_up(cluster, order_no).status == 200
+
+
+def test_a_disk_is_full_for_a_while_at_each_role_in_turn(small: SmallDisks) -> None:
+    """I3: no process ends, no acknowledgement is lost, and all is well again by itself."""
+    cluster = small.cluster
+    cluster.heal()
+    with Load([cluster.base_url]) as load:
+        load.await_progress()
+        order_no = load.acknowledged[0].order_no
+        assert order_no is not None
+        before = small.pids()
+        for name in (LOGS, *names_in_turn(small)):
+            small.disks[name].fill()
+            assert_reads_go_on(cluster, order_no)
+            clock.wait(FULL_S)
+            assert_reads_go_on(cluster, order_no)
+            small.disks[name].clear()
+            load.await_progress()
+            cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+        assert small.pids() == before
+    assert load.errors == []
+    assert_proof(cluster, load)
+
+
+def test_writing_fails_for_a_while_at_each_role_in_turn(small: SmallDisks) -> None:
+    """I3: the same with errors of the disk in the place of no room."""
+    cluster = small.cluster
+    cluster.heal()
+    with Load([cluster.base_url]) as load:
+        load.await_progress()
+        before = small.pids()
+        for name in names_in_turn(small):
+            with failing(cluster, name):
+                clock.wait(FAILING_S)
+            load.await_progress()
+            cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+        assert small.pids() == before
+    assert load.errors == []
+    assert_proof(cluster, load)
+
+
+def test_a_trade_that_nobody_can_store_gets_its_key_and_can_be_repeated(small: SmallDisks) -> None:
+    """I2, I9: 503 names the key, and the key brings the order once there is room."""
+    cluster = small.cluster
+    cluster.heal()
+    with failing(cluster, "catalog"):
+        refused = buy(cluster, "GameStart")
+    key = refused.headers["idempotency-key"]
+    assert (refused.status, refused.body["order_no"]) == (503, -1)
+    assert "cannot use its database now" in refused.body["message"]
+    assert key in refused.body["message"]
+    placed = buy(cluster, "GameStart", key=key)
+    assert placed.status == 200
+    assert buy(cluster, "GameStart", key=key).body == placed.body
+    assert_proof(cluster)
+
+
+@pytest.mark.parametrize("name", ["dashboard", "order-1", "catalog"])
+def test_a_process_that_starts_on_a_read_only_disk_waits_for_it(
+    small: SmallDisks, name: str
+) -> None:
+    """It is no damage: no database is made anew, and no process need be started again."""
+    cluster, disk = small.cluster, small.disks[name]
+    cluster.heal()
+    order_no = buy(cluster, "GameStart").body["order_no"]
+    cluster.run("stop", name)
+    disk.lock()
+    try:
+        cluster.cluster.supervisor.start(name)
+        path = cluster.data.log_path(name)
+        assert wait_until(lambda: "read-only now" in " ".join(tail(path, 9)), START_TIMEOUT_S)
+        view = cluster.view(name)
+        assert (view.state, view.is_corrupt) == (ProcessState.RUNNING, False)
+    finally:
+        disk.unlock()
+    cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+    assert cluster.view(name).pid == view.pid
+    assert look_up(cluster, order_no).status == 200
+    assert_proof(cluster)
