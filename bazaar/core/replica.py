@@ -61,7 +61,6 @@ class ReplicaState(StrEnum):
 
 
 _OUT = (ReplicaState.CORRUPT, ReplicaState.AHEAD)
-"""What a replica is when it serves nobody and follows nobody."""
 
 
 class Replica:
@@ -218,10 +217,9 @@ class Replica:
 
     def replicate(self, position: Position) -> Flow[None]:
         """
-        Have an entry copied that the catalog decided by itself (I3).
+        Have all in sync copy an entry that the catalog decided by itself (I3).
 
-        Returns when all that are in sync have it. Raises NotLeader, Corrupt (definite), Deposed,
-        NotReplicated, Unreachable (indefinite).
+        Raises NotLeader, Corrupt (definite), Deposed, NotReplicated, Unreachable (indefinite).
         """
         outbox = self._leadership(self.term)
         if self.last < position:
@@ -368,10 +366,9 @@ class Replica:
 
     def _adopt(self, term: Term, leader: ReplicaId | None) -> None:
         """
-        Make a term durable, then let it count.
+        Stop leading in an older term; make this one durable, then let it count.
 
-        A leader of an older one stops leading before. Raises StorageFailed: the term is not stored,
-        and this replica does not lead any more.
+        Raises StorageFailed: it is not stored.
         """
         if (term, leader) == (self.term, self.leader):
             return
