@@ -25,8 +25,8 @@ BACKLOG = 1024
 """Connections that may wait to be accepted."""
 OWNER_ONLY = 0o077
 """The umask of every process that writes into a data folder."""
-KILL_TIMEOUT_S = 2
-"""How long requests may go on after SIGTERM."""
+KILL_TIMEOUT_S = 3
+"""How long a worker may take to end after SIGTERM: for requests, then for its database."""
 
 
 def granian(node: Node, workers: int = 1) -> list[str]:
