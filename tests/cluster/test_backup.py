@@ -5,8 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -35,11 +35,10 @@ def copy_main_file(live: LiveCluster, name: str) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("server", ["granian", "gunicorn"])
-def test_a_clean_stop_leaves_one_complete_file_of_each_database(
-    new_cluster: NewCluster, server: str
+def test_a_stopped_cluster_leaves_one_complete_file_of_each_database(
+    new_cluster: NewCluster,
 ) -> None:
-    live = new_cluster("--server", server, nodes=free_topology(replicas=2))
+    live = new_cluster(nodes=free_topology(replicas=2))
     live.up()
     assert [buy(live, "GameStart").status for _ in range(3)] == [200] * 3
     assert live.run("down").returncode == 0
@@ -50,33 +49,52 @@ def test_a_clean_stop_leaves_one_complete_file_of_each_database(
     assert [journal for journal in journals if journal.stat().st_size] == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_role_by_hand_leaves_one_complete_file(
-    new_cluster: NewCluster, number: signal.Signals
-) -> None:
-    live = new_cluster(nodes=free_topology(replicas=2))
-    settings = ("--settings", "bazaar.settings.catalog")
+@contextmanager
+def by_hand(live: LiveCluster, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start one process; kill what is left of it in the end."""
     process = subprocess.Popen(
-        [sys.executable, str(env.ROOT / "manage.py"), "runserver", "--noreload", *settings],
+        [sys.executable, *arguments],
         env=live.environ,
         cwd=env.ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(END_TIMEOUT_S)
+
+
+LAUNCH = ("-m", "bazaar.cluster.launch")
+RUNSERVER = ("manage.py", "runserver", "--noreload", "--settings", "bazaar.settings.catalog")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [
+        ((*LAUNCH, "catalog"), signal.SIGTERM),
+        ((*LAUNCH, "catalog", "--server", "gunicorn"), signal.SIGTERM),
+        (RUNSERVER, signal.SIGTERM),
+        (RUNSERVER, signal.SIGINT),
+    ],
+    ids=["granian", "gunicorn", "runserver", "runserver, Ctrl-C"],
+)
+def test_a_role_that_is_stopped_leaves_one_complete_file(
+    new_cluster: NewCluster, arguments: tuple[str, ...], number: signal.Signals
+) -> None:
+    live = new_cluster(nodes=free_topology(replicas=2))
     secret = env.read_secret(live.environ)
     client = CatalogClient.at(live.topology.catalog, secret, START_TIMEOUT_S)
-    try:
-        assert wait_until(lambda: is_open(live.topology.catalog.address), START_TIMEOUT_S)
+    with by_hand(live, *arguments) as process, closing(client):
+        assert wait_until(lambda: is_open(live.topology.catalog.control_address), START_TIMEOUT_S)
         client.claim(Term(0), ReplicaId(1))
         process.send_signal(number)
         process.wait(END_TIMEOUT_S)
-    finally:
-        client.close()
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    with SequenceFile(copy_main_file(live, "catalog")) as file:
-        assert file.term == 1
+        with SequenceFile(copy_main_file(live, "catalog")) as file:
+            assert file.term == 1
 
 
 def test_backups_under_load_are_whole_and_the_last_one_can_be_put_back(
@@ -120,23 +138,12 @@ def test_a_replica_that_somebody_else_runs_is_not_rebuilt(new_cluster: NewCluste
     live.data.write_topology(live.topology)
     node, path = live.topology.replica(2), live.data.root / "order-2.sqlite3"
     before = path.stat().st_ino
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bazaar.cluster.launch", "order", "--id", "2"],
-        env=live.environ,
-        cwd=env.ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
+    with by_hand(live, *LAUNCH, "order", "--id", "2") as process:
         assert wait_until(lambda: is_open(node.control_address), START_TIMEOUT_S)
         done = live.run("rebuild", "2")
         assert done.returncode == exits.USAGE
         assert "order-2 answers at" in done.stderr
         assert process.poll() is None
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(END_TIMEOUT_S)
     assert path.stat().st_ino == before
     done = live.run("rebuild", "2")
     assert done.returncode == 0, done.stderr
