@@ -117,7 +117,7 @@ class Cluster(Observer):
             with hold(self.data):
                 return self._make_anew(name, lose)
         if not self.view(name).is_up:
-            return [*self._make_anew(name, lose), self.start(name)]
+            ports.check_silent(name, self.nodes[name])  # what answers there is somebody else's
         only_copy.check(self, name, lose)  # before it is stopped, so that a refusal changes nothing
         return [self.stop(name), *self._make_anew(name, lose), self.start(name)]
 
