@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from bazaar.clock import wait_until
 from bazaar.cluster import databases, ports
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import INCONSISTENT, ClusterError
@@ -24,6 +25,8 @@ from bazaar.settings.typed import FILE_ENDINGS, manage
 from bazaar.topology import Role, process_name
 
 _CATALOG = process_name(Role.CATALOG, 1)
+NOTICE_TIMEOUT_S = 2.0
+"""For the supervisor to notice that the catalog has ended."""
 _MIB = 1024 * 1024
 
 
@@ -63,6 +66,8 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
     is_running = supervisor.is_running()
     with contextlib.nullcontext() if is_running else hold(data):
         ports.check_silent(_CATALOG, found.catalog)
+        if is_running:
+            _check_stopped(supervisor, data)
         with _copy(source, data.root) as (part, file):
             if file.role is not Role.CATALOG:
                 raise ClusterError(
@@ -81,6 +86,17 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
         "it lacks from the replicas."
     )
     return lines
+
+
+def _check_stopped(supervisor: Supervisor, data: DataDir) -> None:
+    """Raise ClusterError while the supervisor is starting the catalog, or would."""
+
+    def is_stopped() -> bool:
+        return supervisor.processes()[_CATALOG].statename in ("STOPPED", "EXITED", "FATAL")
+
+    if not wait_until(is_stopped, NOTICE_TIMEOUT_S):
+        stop = manage("cluster", "stop", _CATALOG, data=data.root)
+        raise ClusterError(f"{_CATALOG} is being started: `{stop}` stops it.")
 
 
 def _check_target(source: Path, target: Path, folder: Path) -> None:

@@ -17,6 +17,7 @@ from bazaar.cluster.backup import make_backup, restore
 from bazaar.cluster.exits import INCONSISTENT, ClusterError
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.sequence_file import SequenceFile
+from bazaar.cluster.supervisor import ProcessInfo, Supervisor
 from bazaar.core.types import Head
 from bazaar.topology import Topology
 from tests.proof.cluster_files import ORDERS, ClusterFiles
@@ -213,6 +214,29 @@ def test_nothing_is_restored_while_the_catalog_answers(
         restore(files.data, environ, tmp_path / "one")
     assert "aside" not in names(files.data.root)
     assert set(names(files.data.root)) >= set(before)
+
+
+@pytest.mark.parametrize(
+    ("statename", "is_refused"), [("STARTING", True), ("BACKOFF", True), ("EXITED", False)]
+)
+def test_nothing_is_restored_while_the_supervisor_starts_the_catalog(
+    files: ClusterFiles,
+    environ: Mapping[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    statename: str,
+    is_refused: bool,  # noqa: FBT001
+) -> None:
+    info = ProcessInfo("catalog", statename, 0, 0)
+    monkeypatch.setattr(Supervisor, "is_running", lambda _: True)
+    monkeypatch.setattr(Supervisor, "processes", lambda _: {"catalog": info})
+    monkeypatch.setattr(backup, "NOTICE_TIMEOUT_S", 0.1)
+    make_backup(files.data, source := files.data.root / "one")
+    if not is_refused:
+        assert "cluster start catalog --data" in restore(files.data, environ, source)[-1]
+        return
+    with pytest.raises(ClusterError, match=r"catalog is being started: `.* cluster stop catalog"):
+        restore(files.data, environ, source)
+    assert "aside" not in names(files.data.root)
 
 
 @pytest.mark.parametrize("name", ["order-1", "damaged", "garbage", "missing"])
