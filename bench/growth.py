@@ -95,7 +95,7 @@ def _bring_up(stack: contextlib.ExitStack, folder: Path, orders: int, say: Say) 
 def rebuild(live: OwnCluster) -> float:
     """Empty a follower; return how long it takes to have every order again."""
     follower = _stop_follower(live)
-    databases.delete(live.data, follower.name)
+    databases.move_aside(live.data, follower.name)
     databases.prepare(live.data, follower.name, follower.node, live.cluster.environ)
     return _start(live, follower.name)
 

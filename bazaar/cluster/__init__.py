@@ -3,6 +3,7 @@ Run and operate a cluster on one machine; what `manage.py cluster` does.
 
 - make it: `init`, `data_dir`, `databases`, `supervisor_config`; `launch` is one process
 - run it: `up`, `starting`, `stopping`, `locks`, `parent_death`, `ports`
+- keep its data: `backup`, `sequence_file` (a database file verified), `only_copy`
 - observe it and act on it: `operations.Cluster`, `snapshot`, `events`, `logs`, `tables`
 - `temporary`: a throw-away cluster for tests, measurements and evaluations
 - `arguments`, `exits`: what all commands share: reading arguments, how they end

@@ -5,6 +5,7 @@ Each takes a process of its own in the settings of its role, side by side, and o
 is to be done: reading the file is a hundred times cheaper than starting Django.
 """
 
+import itertools
 import os
 import subprocess
 import sys
@@ -73,7 +74,8 @@ def prepare(
             _manage(name, ("migrate", "--verbosity", "0"), variables)
         except ClusterError:
             if is_new:  # an empty file, on a full disk: the next try would call it damaged
-                delete(data, name)
+                for ending in FILE_ENDINGS:
+                    path.with_name(path.name + ending).unlink(missing_ok=True)
             raise
         lines.append(f"{name}: {path} is ready")
     table, command = {
@@ -99,17 +101,28 @@ def _describe_stocks(path: Path, stocks: str) -> list[str]:
     return [f"catalog: --stocks {stocks} is for an empty one; this one keeps its {count} stocks."]
 
 
-def delete(data: DataDir, name: str) -> None:
-    """Delete a database with its journals; move aside what is none. Raises ClusterError."""
+def move_aside(data: DataDir, name: str) -> list[str]:
+    """
+    Move away what is at the place of a database, with its journals.
+
+    Returns where to in words. The files keep their names, so that what is there can be verified and
+    put back. Raises ClusterError.
+    """
     path = data.database(name)
     if path is None:
         raise ClusterError(f"{name} has no database.")
-    for ending in FILE_ENDINGS:
-        file = path.with_name(path.name + ending)
-        if file.is_dir() and not file.is_symlink():
-            file.rename(file.with_name(f"{file.name}.{os.getpid()}.aside"))
-        else:
-            file.unlink(missing_ok=True)
+    files = [path.with_name(path.name + ending) for ending in FILE_ENDINGS]
+    found = [file for file in files if file.exists() or file.is_symlink()]
+    if not found:
+        return []
+    (data.root / "aside").mkdir(mode=0o700, exist_ok=True)
+    taken = {one.name for one in (data.root / "aside").iterdir()}
+    free = next(number for number in itertools.count(1) if f"{name}.{number}" not in taken)
+    folder = data.root / "aside" / f"{name}.{free}"
+    folder.mkdir(mode=0o700)
+    for file in found:
+        file.rename(folder / file.name)
+    return [f"{name}: {path} is now {folder / path.name}"]
 
 
 def _manage(name: str, arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:

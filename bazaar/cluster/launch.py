@@ -24,8 +24,8 @@ from bazaar.topology import Node, Role, format_address, process_name
 APPLICATION = "bazaar.wsgi:application"
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
-KILL_TIMEOUT_S = 2
-"""How long requests may go on after SIGTERM."""
+KILL_TIMEOUT_S = 3
+"""How long a worker may take to end after SIGTERM: for requests, then for its database."""
 
 STORAGE_RETRY_S = 0.5
 """Between two looks at a database whose disk fails."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from functools import partial
 
 from bazaar.clock import wait_until
-from bazaar.cluster import databases
+from bazaar.cluster import databases, only_copy, ports
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.locks import STOP_TIMEOUT_S, hold
 from bazaar.cluster.snapshot import Observer, ProcessState, ProcessView
@@ -102,24 +102,38 @@ class Cluster(Observer):
             failures += start(self, [name for name in wanted if not self.view(name).is_up])
         return failures
 
-    def rebuild(self, wanted: str) -> list[str]:
+    def rebuild(self, wanted: str, lose: int = 0) -> list[str]:
         """
         Make a database anew.
 
-        A replica's from the others and the ledger, the catalog's from the replicas. Raises
-        ClusterError: it has no copies, or could not be stopped or started.
+        A replica's from the others and the ledger, the catalog's from the replicas.
+
+        lose: how many entries the ledger may lack that only this replica may have. Raises
+        ClusterError: nobody else has what it has, it runs under somebody else, it has entries that
+        the ledger lacks, or it could not be stopped or started.
         """
         name = self.resolve(wanted)
         if role_of(name) not in (Role.ORDER, Role.CATALOG):
             raise ClusterError(f"{name} cannot be rebuilt: nobody else has what it has.")
         if not self.supervisor.is_running():
             with hold(self.data):
-                return self._make_anew(name)
-        return [self.stop(name), *self._make_anew(name), self.start(name)]
+                return self._make_anew(name, lose)
+        if not self.view(name).is_up:
+            ports.check_silent(name, self.nodes[name])  # what answers there is somebody else's
+        self._check_copies(name, lose)  # before it is stopped, so that a refusal changes nothing
+        return [self.stop(name), *self._make_anew(name, lose), self.start(name)]
 
-    def _make_anew(self, name: str) -> list[str]:
-        databases.delete(self.data, name)
-        return databases.prepare(self.data, name, self.nodes[name], self.environ)
+    def _make_anew(self, name: str, lose: int) -> list[str]:
+        wait_until(lambda: not ports.is_open(self.nodes[name].control_address), EFFECT_TIMEOUT_S)
+        ports.check_silent(name, self.nodes[name])
+        self._check_copies(name, lose)
+        moved = databases.move_aside(self.data, name)
+        return [*moved, *databases.prepare(self.data, name, self.nodes[name], self.environ)]
+
+    def _check_copies(self, name: str, lose: int) -> None:
+        """Raise ClusterError when a replica may have something that the ledger lacks."""
+        if role_of(name) is Role.ORDER:  # a new ledger takes all that the replicas have
+            only_copy.check(self, name, lose)
 
     def _are_settled(self, names: Collection[str]) -> bool:
         return all(map(self._is_settled, names))

@@ -8,8 +8,9 @@ import msgspec
 
 from bazaar import clock, topology
 from bazaar.cluster.exits import ClusterError
-from bazaar.topology import Node, Topology
+from bazaar.topology import Node, Topology, format_address
 
+CONNECT_TIMEOUT_S = 0.5
 FREE_WAIT_S = 2.0
 """How long a killed process may still hold its port: a server's worker ends within 1 s."""
 # Below the ports that the system gives to outgoing connections (32768 and up): one of those could
@@ -42,6 +43,25 @@ def check_free(name: str, node: Node, wait_s: float = FREE_WAIT_S) -> None:
 
     if not clock.wait_until(is_free, wait_s):
         raise PortTaken(found[0])
+
+
+def is_open(address: tuple[str, int]) -> bool:
+    """Return whether something takes connections there, be it paused."""
+    try:
+        socket.create_connection(address, CONNECT_TIMEOUT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def check_silent(name: str, node: Node) -> None:
+    """Refuse while a process answers, whoever started it. Raises ClusterError."""
+    for host, port in (node.address, node.control_address):
+        if port and is_open((host, port)):
+            raise ClusterError(
+                f"{name} answers at {format_address(host, port)}, so its database is in use: stop "
+                "it first."
+            )
 
 
 def _refusal(host: str, port: int) -> str | None:

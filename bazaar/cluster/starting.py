@@ -1,14 +1,13 @@
 """Start processes and wait until they serve."""
 
-import socket
 from collections.abc import Iterable, Iterator
 
 from bazaar import clock
 from bazaar.clock import Pause, wait_until
-from bazaar.cluster import logs
+from bazaar.cluster import logs, ports
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.snapshot import Observer, ProcessState
-from bazaar.topology import Node, Role, Topology, role_of
+from bazaar.topology import Role, Topology, role_of
 
 START_TIMEOUT_S = 30.0
 """For a process to answer; Django's own start takes a second on a slow machine."""
@@ -16,7 +15,6 @@ READY_TIMEOUT_S = 10.0
 """For a process that answers to be ready; a replica that catches up for longer is left alone."""
 SIDE_BY_SIDE_MAX = 8
 """Processes started at once; each needs a processor for a second, and all have a timeout."""
-CONNECT_TIMEOUT_S = 0.5
 TAIL_LINES = 8
 
 
@@ -74,7 +72,7 @@ class _StartWave:
                 continue
             if view.state in (ProcessState.EXITED, ProcessState.FATAL, ProcessState.STOPPED):
                 self._fail(view.name)
-            elif view.is_corrupt or (view.is_well and is_open(view.node)):
+            elif view.is_corrupt or (view.is_well and ports.is_open(view.node.address)):
                 del self._log_sizes[view.name]
             elif view.status:
                 self._answering.add(view.name)
@@ -90,12 +88,3 @@ class _StartWave:
         after = self._log_sizes.pop(name)
         lines = logs.tail(self._data.log_path(name), TAIL_LINES, after)
         self._failures.append(StartFailed("\n  ".join([f"{name} did not start; its log:", *lines])))
-
-
-def is_open(node: Node) -> bool:
-    """Return whether the served port takes connections."""
-    try:
-        socket.create_connection(node.address, CONNECT_TIMEOUT_S).close()
-    except OSError:
-        return False
-    return True

@@ -12,6 +12,7 @@ from typing import Any
 
 from bazaar.proof.sources import CHUNK_ROWS, DamagedError, KnownTerm, Row, SourceError, tidy_key
 from bazaar.runtime.storage import is_passing
+from bazaar.settings import database_file
 
 TIMEOUT_S = 5.0
 """To wait for a lock."""
@@ -78,26 +79,10 @@ class _File:
                 raise DamagedError(f"the number of an order in {self.path} is {row[0]!r}.")
 
     def _open(self) -> sqlite3.Connection:
-        uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        has_journal = self.path.with_name(f"{self.path.name}-wal").exists()
         try:
-            database = sqlite3.connect(uri, uri=True, timeout=TIMEOUT_S, isolation_level=None)
-            try:
-                self._begin(database)
-            except sqlite3.OperationalError:
-                database.close()
-                if has_journal:
-                    raise
-                # A folder that may not be written: without a journal the file is all there is.
-                database = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
-                self._begin(database)
+            return database_file.open_snapshot(self.path, TIMEOUT_S)
         except sqlite3.Error as error:
             raise self._failed(error) from error
-        return database
-
-    def _begin(self, database: sqlite3.Connection) -> None:
-        database.execute("BEGIN")
-        database.execute(self.last_order).fetchall()
 
     def _select(self, query: str) -> list[Any]:
         try:

@@ -50,10 +50,11 @@ def database_bytes() -> int | None:
     name = connection.settings_dict["NAME"]
     if not has_database() or not Path(name).is_file():
         return None
-    return sum(_file_bytes(Path(f"{name}{ending}")) for ending in _FILE_ENDINGS)
+    return sum(file_bytes(Path(f"{name}{ending}")) for ending in _FILE_ENDINGS)
 
 
-def _file_bytes(path: Path) -> int:
+def file_bytes(path: Path) -> int:
+    """Return the size of a file in bytes; 0 when it is not there."""
     try:
         return path.stat().st_size
     except FileNotFoundError:  # SQLite removes the log when the last connection is closed

@@ -44,6 +44,8 @@ from bazaar.runtime.transactions import read
 VERIFY_ROWS = 5000
 """Entries read at a time while a whole sequence is checked."""
 
+Rows = list[tuple[Any, ...]]
+Execute = Callable[[str, Sequence[str | int]], Rows]
 _ORDER = "order_no, key, stock_name, trade_type, quantity"
 _INSERT = "INSERT INTO {table} ({order}, digest{more}) VALUES ({marks})"
 HEAD_COLUMNS = "head.order_no, head.digest, newest.position, newest.change_no, newest.digest"
@@ -90,12 +92,14 @@ _STORED_TEXT = _STORED + (
 class SequenceStore:
     """One decided sequence. Every method may raise django.db.DatabaseError."""
 
-    def __init__(self, table: str, changes: str, *more: str) -> None:
+    def __init__(self, table: str, changes: str, *more: str, execute: Execute = read) -> None:
         """
         Name the tables.
 
-        more: the columns of an order beside its own and its digest, whole numbers.
+        more: the columns of an order beside its own and its digest, whole numbers. execute: runs
+        the statements that read; the thread's own connection by default.
         """
+        self._execute = execute
 
         def complete(statement: str) -> str:
             return statement.format(
@@ -146,11 +150,11 @@ class SequenceStore:
 
     def read_head(self) -> Head:
         """Read from the tables where the sequence ends."""
-        return make_head(read(self._head)[0])
+        return make_head(self._read(self._head)[0])
 
     def get(self, order_no: OrderNo) -> Order | None:
         """Return one order, if it is there."""
-        rows = read(self._get, [order_no])
+        rows = self._read(self._get, [order_no])
         return _order(rows[0]) if rows else None
 
     def find(
@@ -170,8 +174,8 @@ class SequenceStore:
         """Return the digest up to an entry that is there; GENESIS for 0."""
         if position == 0:
             return GENESIS
-        rows = read(self._change_digest, [position])
-        rows = rows or read(self._digest, [position - self._count_changes(position)])
+        rows = self._read(self._change_digest, [position])
+        rows = rows or self._read(self._digest, [position - self._count_changes(position)])
         return Digest(rows[0][0])
 
     def order_no_at(self, position: Position) -> OrderNo:
@@ -221,9 +225,12 @@ class SequenceStore:
                     return name
         return "" if position == self.read_head().position else f"entry {position + 1}"
 
+    def _read(self, statement: str, values: Sequence[str | int] = ()) -> Rows:
+        return self._execute(statement, values)
+
     def _count_changes(self, upto: Position) -> int:
         """Return how many stock changes there are up to a position."""
-        rows = read(self._changes_upto, [upto])
+        rows = self._read(self._changes_upto, [upto])
         return int(rows[0][0]) if rows else 0
 
     def _merged(
@@ -234,11 +241,11 @@ class SequenceStore:
 
         orders: the statement that reads the orders after one.
         """
-        changes: Iterator[tuple[Any, ...]] = iter(read(self._changes, [after, limit]))
+        changes: Iterator[tuple[Any, ...]] = iter(self._read(self._changes, [after, limit]))
         before = after - self._count_changes(after)
         merged: list[tuple[tuple[Any, ...], bool]] = []
         change = next(changes, None)
-        for row in [*read(orders, [before, limit]), None]:
+        for row in [*self._read(orders, [before, limit]), None]:
             while change and len(merged) < limit and change[0] <= after + len(merged) + 1:
                 merged.append((change, True))
                 change = next(changes, None)
@@ -249,13 +256,13 @@ class SequenceStore:
 
     def list_changes(self, after: Position, limit: int) -> ChangesBody:
         """Return up to `limit` stock changes after a position as they are stored."""
-        rows = read(self._changes, [after, limit])
+        rows = self._read(self._changes, [after, limit])
         changes = tuple(StoredChange(*row) for row in rows)
         return ChangesBody(changes=changes, last=self.read_head().position)
 
     def list_rows(self, after: OrderNo, limit: int) -> RowsBody:
         """Return up to `limit` rows after an order as they are stored, damaged ones too."""
-        rows = read(self._stored_page, [after, limit])
+        rows = self._read(self._stored_page, [after, limit])
         return RowsBody(rows=tuple(StoredRow(*row) for row in rows), last=self.read_head().order_no)
 
     def search(self, text: str, before: int, limit: int) -> FoundBody:
@@ -268,12 +275,12 @@ class SequenceStore:
         """
         last = self.read_head().order_no
         if key := _read_key(text):
-            found = tuple(StoredRow(*row) for row in read(self._stored_key, [key.hex]))
+            found = tuple(StoredRow(*row) for row in self._read(self._stored_key, [key.hex]))
             return FoundBody(rows=found, first=min(last, 1), last=last)
         end = min(before, last + 1) if before else last + 1
         first = max(end - SEARCHED_MAX, min(last, 1))
         patterns = [_pattern(text), _pattern(text.replace("-", "") or text)]
-        rows = read(self._stored_text, [first, end, *patterns, limit])
+        rows = self._read(self._stored_text, [first, end, *patterns, limit])
         found = tuple(StoredRow(*row) for row in rows)
         if len(found) == limit:
             first = found[-1].order_no

@@ -10,6 +10,9 @@ from typing import Any
 from bazaar.settings import database_file, env, private
 from bazaar.topology import Node, Role, format_host, process_name
 
+JOURNAL_BYTES_MAX = 16 * 1024 * 1024
+"""What a write-ahead log keeps on disk; it is longer only while a long read goes on."""
+
 env.check(os.environ)
 BASE_DIR = env.ROOT
 BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
@@ -79,7 +82,10 @@ def sqlite(role: Role, node: Node) -> dict[str, dict[str, Any]]:
                 # A transaction never starts as a read: it could not write after another one had.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 5.0,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                    f"PRAGMA journal_size_limit={JOURNAL_BYTES_MAX};"
+                ),
             },
         }
     }

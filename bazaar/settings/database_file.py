@@ -31,7 +31,7 @@ def check(path: Path, role: Role, node_id: int) -> bool:
     """
     name = process_name(role, node_id)
     mend = make_mend(role, node_id, path.parent)
-    fault = _find_file_fault(path)
+    fault = find_file_fault(path)
     if fault or not path.exists():
         if fault:
             raise SettingsError(f"BAZAAR_DATA_DIR: {name}: {path} {fault}. {mend}")
@@ -73,7 +73,34 @@ def read(path: Path, query: str, *values: object) -> list[tuple[object, ...]]:
         raise SettingsError(f"BAZAAR_DATA_DIR: {path} cannot be read ({error}).") from error
 
 
-def _find_file_fault(path: Path) -> str | None:
+def open_snapshot(path: Path, timeout_s: float = TIMEOUT_S) -> sqlite3.Connection:
+    """
+    Return a connection in a read transaction: all that it reads is of one moment.
+
+    Others may write meanwhile. Raises sqlite3.Error.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    journal = path.with_name(f"{path.name}-wal")
+    try:
+        return _begin(sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None))
+    except sqlite3.OperationalError:
+        if journal.exists() and journal.stat().st_size:
+            raise
+    # A folder that may not be written: without a journal the file is all there is.
+    return _begin(sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None))
+
+
+def _begin(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        connection.execute("BEGIN")
+        connection.execute(_TABLES).fetchall()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def find_file_fault(path: Path) -> str | None:
     """Return why there cannot be a database at a path."""
     if path.is_dir():
         return "is a folder, not a database"

@@ -32,28 +32,25 @@ def make_mend(role: Role, node_id: int, data: Path) -> str:
     anew = f"`{make_anew(role, node_id, data)}`"
     if role is Role.ORDER:
         return f"{anew} makes it anew from the others."
-    lost = "any order" if role is Role.CATALOG else "users and events"
-    return f"Put its newest copy back, with its -wal file; or {anew} begins anew, without {lost}."
+    if role is Role.CATALOG:
+        restore = manage("cluster", "restore", "FILE", data=data)
+        return f"Put a backup back (`{restore}`), or {anew} makes it anew from the replicas."
+    back = "Put its newest copy back, with its -wal file"
+    return f"{back}; or {anew} begins anew, without users and events."
 
 
 def make_anew(role: Role, node_id: int, data: Path) -> str:
-    """
-    Return the commands that make the database of a process anew.
-
-    A replica copies its orders from the others. Without its catalog's database no order is left, so
-    all that a catalog and its replicas have is moved aside.
-    """
+    """Return the commands that make the database of a process anew, from others if they have it."""
     if role is Role.ORDER:
         return make_ready(role, node_id, data)
-    names = ("catalog.sqlite3", "order-") if role is Role.CATALOG else (f"{role}.sqlite3",)
-    found = [name for name in names if any(data.glob(f"{name}*"))]
-    files = " ".join(f"{shlex.quote(str(data / name))}*" for name in found)
-    aside = shlex.quote(str(data / "aside"))
+    if role is Role.CATALOG:
+        return manage("cluster", "rebuild", "catalog", data=data)
+    files, aside = (shlex.quote(str(data / name)) for name in (f"{role}.sqlite3", "aside"))
     return " && ".join(
         (
             manage("cluster", "down", data=data),
             f"mkdir -p {aside}",
-            f"mv {files} {aside}/",
+            f"mv {files}* {aside}/",
             manage("cluster", "init", data=data),
         )
     )

@@ -5,6 +5,7 @@ granian and gunicorn only manage the processes; each hands its sockets and the a
 `serve` (docs/adr/0027). `runserver` uses `DevelopmentServer`.
 """
 
+import atexit
 import resource
 import signal
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
+from bazaar.runtime.checkpoint import leave_whole_file
 from bazaar.web.dispatch import Application, LaneLimits, PlainService, Service
 from bazaar.web.endpoint import Lane
 from bazaar.web.server import HttpServer, ServerLimits, open_port
@@ -90,7 +92,7 @@ def make_server(application: Application, listeners: Sequence[socket.socket]) ->
 
 
 def serve(application: Application, listeners: Sequence[socket.socket]) -> None:
-    """Serve until SIGTERM or SIGINT; called from the main thread."""
+    """Serve until SIGTERM or SIGINT, then leave the database; from the main thread."""
     server = make_server(application, listeners)
 
     def stop(*_: object) -> None:
@@ -99,6 +101,7 @@ def serve(application: Application, listeners: Sequence[socket.socket]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     server.run()
+    leave_whole_file()
 
 
 class DevelopmentServer:
@@ -117,9 +120,12 @@ class DevelopmentServer:
         self._application = application
 
     def serve_forever(self) -> None:
-        """Serve until the process ends, or Ctrl-C."""
+        """Serve until the process ends, SIGTERM or Ctrl-C."""
         assert self._application is not None, "set_app comes first"
         server = make_server(self._application, [self._listener])
+        atexit.register(leave_whole_file)
+        if threading.current_thread() is threading.main_thread():  # else Django's reloader ends it
+            signal.signal(signal.SIGTERM, lambda *_: server.stop())
         try:
             server.run()
         except KeyboardInterrupt:

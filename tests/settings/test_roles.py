@@ -140,7 +140,11 @@ def role_database(
 
 
 @pytest.mark.parametrize(
-    ("pragma", "value"), [("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1)]
+    ("pragma", "value"),
+    [
+        *(("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1)),
+        ("journal_size_limit", 16 * 1024 * 1024),
+    ],
 )
 def test_a_roles_database_survives_a_power_cut(
     role_database: BaseDatabaseWrapper, pragma: str, value: object

@@ -3,13 +3,14 @@
 import contextlib
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from bazaar import clock
 from bazaar.clock import wait_until
-from bazaar.cluster import databases, exits, init, logs, stopping, tables
+from bazaar.cluster import backup, databases, exits, init, logs, sequence_file, stopping, tables
 from bazaar.cluster.arguments import read_choice, read_environ, read_whole
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.init import InitOptions
@@ -27,7 +28,10 @@ _EXIT = {Health.HEALTHY: exits.OK, Health.DEGRADED: exits.ERRORS}
 """Of `status`; of all other states it is 2."""
 _ID = "a process, such as order-3 or catalog; a replica's number; or leader"
 
+_LOSE = "throw away N entries that no ledger has; a refusal says how many there are"
+
 WORKERS_MAX = 64
+LOSE_MAX = 10**18
 
 
 class Command(OneLineCommand):
@@ -44,6 +48,12 @@ class Command(OneLineCommand):
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         self._add_whole(verbs, data)
         self._add_single(verbs, data)
+        for verb, text in (
+            ("backup", "copy the catalog's database to a new file"),
+            ("restore", "put a backup in the place of the catalog's database"),
+            ("verify", "check a database file or a backup: 0 sound, 2 unreadable, 3 wrong"),
+        ):
+            verbs.add_parser(verb, parents=[data], help=text).add_argument("file", metavar="FILE")
 
     def _add_whole(self, verbs: Any, data: CommandParser) -> None:
         making = CommandParser(add_help=False)
@@ -73,6 +83,8 @@ class Command(OneLineCommand):
             one.add_argument("id", help=_ID)
             if verb == "kill":
                 one.add_argument("--signal", default="KILL", help=", ".join(SIGNALS))
+            if verb == "rebuild":
+                one.add_argument("--lose-orders", metavar="N", default="0", help=_LOSE)
             if verb == "logs":
                 one.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
                 one.add_argument("-n", "--lines", default="20", help="how many lines (20)")
@@ -81,7 +93,7 @@ class Command(OneLineCommand):
         """Run one verb. Raises CommandFailed, SettingsError."""
         os.umask(private.OWNER_ONLY)
         environ, verb = read_environ(os.environ, options), options["verb"]
-        if verb in ("init", "up", "status", "down"):
+        if verb in ("init", "up", "status", "down", "backup", "restore", "verify"):
             return getattr(self, f"do_{verb}")(environ, options) or exits.OK
         cluster, wanted = Cluster(DataDir.of(environ), environ), options["id"]
         lines: Iterable[str] = ()
@@ -95,12 +107,30 @@ class Command(OneLineCommand):
             case "restart":
                 lines = cluster.restart(wanted)
             case "rebuild":
-                lines = cluster.rebuild(wanted)
+                lose = read_whole("--lose-orders", options["lose_orders"], 0, LOSE_MAX)
+                lines = cluster.rebuild(wanted, lose)
             case "logs":
                 return self.do_logs(cluster, options)
+        self._print(lines)
+        return exits.OK
+
+    def _print(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.stdout.write(line)
-        return exits.OK
+
+    def do_backup(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Copy the catalog's database."""
+        self._print(backup.make_backup(DataDir.of(environ), Path(options["file"])))
+
+    def do_restore(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Put a backup in the place of the catalog's database."""
+        self._print(backup.restore(DataDir.of(environ), environ, Path(options["file"])))
+
+    def do_verify(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Check a database file."""
+        del environ
+        path = Path(options["file"])
+        self._print([f"{path} is sound:", *sequence_file.verify(path)])
 
     def do_init(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         """Make files and databases."""

@@ -1,0 +1,50 @@
+"""The end of a process that has a database: one complete file is left behind."""
+
+import logging
+import sqlite3
+from pathlib import Path
+
+from django.db import connection
+from django.db.utils import DatabaseError
+
+from bazaar.runtime.database import file_bytes, has_database
+
+log = logging.getLogger("bazaar.runtime.checkpoint")
+BUSY_MS = 1000
+"""To wait for other threads that read or write; then the process ends all the same."""
+TRIES = 3
+
+
+def leave_whole_file() -> bool:
+    """
+    Move the write-ahead log into the database's file.
+
+    Nobody writes after that: the lock on writing ends with the process. Returns whether the file is
+    complete: without a database it is, and while another thread keeps the database busy it is not.
+    Then the next start finds the rest in the write-ahead log, as after a crash.
+    """
+    if not has_database():
+        return True
+    try:
+        connection.ensure_connection()
+        is_whole = _checkpoint(connection.connection)
+    except (DatabaseError, sqlite3.Error) as error:
+        log.warning("checkpoint failed reason=%s", error)
+        return False
+    if not is_whole:
+        log.warning("checkpoint failed reason=busy")
+    return is_whole
+
+
+def _checkpoint(database: sqlite3.Connection) -> bool:
+    path = Path(f"{connection.settings_dict['NAME']}-wal")
+    database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    for _ in range(TRIES):
+        ((is_busy, *_),) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if is_busy:
+            return False
+        database.execute("BEGIN IMMEDIATE")
+        if not file_bytes(path):
+            return True
+        database.execute("ROLLBACK")  # another thread has written in between
+    return False

@@ -1,0 +1,153 @@
+"""Nothing that only one database has is thrown away unasked (I3)."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from bazaar.cluster import only_copy
+from bazaar.cluster.data_dir import make_secret
+from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.operations import Cluster
+from bazaar.cluster.ports import free_topology
+from bazaar.cluster.sequence_file import SequenceFile
+from bazaar.core.failures import Unreachable
+from bazaar.core.ledger import Page
+from bazaar.core.types import Head, Position
+from bazaar.protocol.clients import CatalogClient
+from bazaar.protocol.statuses import CatalogStatus
+from tests.proof.cluster_files import ORDERS, ClusterFiles
+
+LOG = "order-2"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ClusterFiles:
+    return ClusterFiles(tmp_path / "data")
+
+
+@pytest.fixture
+def cluster(files: ClusterFiles) -> Cluster:
+    """Return a cluster of these files, of which no process runs."""
+    files.data.make()
+    files.data.write_topology(free_topology())
+    make_secret(files.data.root / "cluster.secret")
+    return Cluster(files.data, {})
+
+
+def cut(files: ClusterFiles, name: str, orders: int) -> None:
+    """Leave only the first orders."""
+    table = "catalog_app_entry" if name == "catalog" else "order_app_logentry"
+    files.damage(name, f"DELETE FROM {table} WHERE order_no > {orders}")
+
+
+def test_a_log_that_the_ledger_has_may_go(files: ClusterFiles, cluster: Cluster) -> None:
+    only_copy.check(cluster, LOG, 0)
+    cut(files, LOG, 7)
+    only_copy.check(cluster, LOG, 0)
+    only_copy.check(cluster, LOG, 3)
+
+
+def test_orders_that_the_ledger_lacks_are_kept_unless_their_number_is_named(
+    files: ClusterFiles, cluster: Cluster
+) -> None:
+    cut(files, "catalog", ORDERS - 5)
+    for lose in (0, 4, 6):
+        with pytest.raises(ClusterError) as caught:
+            only_copy.check(cluster, LOG, lose)
+        assert f"order-2 has orders {ORDERS - 4} to {ORDERS} that" in str(caught.value)
+        assert "rebuild order-2 --lose-orders 5 --data" in str(caught.value)
+    only_copy.check(cluster, LOG, 5)
+
+
+def test_another_history_is_counted_from_where_they_part(
+    files: ClusterFiles, cluster: Cluster, tmp_path: Path
+) -> None:
+    other = ClusterFiles(tmp_path / "other", orders=ORDERS + 9, seed=2)
+    other.path("catalog").replace(files.path("catalog"))
+    with pytest.raises(ClusterError, match=rf"has orders 1 to {ORDERS} that the ledger lacks"):
+        only_copy.check(cluster, LOG, 0)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 5000])
+def test_without_a_ledger_the_log_is_the_only_copy(
+    files: ClusterFiles, cluster: Cluster, content: bytes | None
+) -> None:
+    files.path("catalog").unlink()
+    if content is not None:
+        files.path("catalog").write_bytes(content)
+    with pytest.raises(ClusterError, match=f"--lose-orders {ORDERS + 3}"):
+        only_copy.check(cluster, LOG, 0)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 5000])
+def test_a_log_that_cannot_be_read_keeps_nobody_from_a_rebuild(
+    files: ClusterFiles, cluster: Cluster, content: bytes | None
+) -> None:
+    files.path(LOG).unlink()
+    if content is not None:
+        files.path(LOG).write_bytes(content)
+    only_copy.check(cluster, LOG, 0)
+
+
+class Answers:
+    """A catalog that answers from its ledger, as many times as it can."""
+
+    def __init__(self, heads: dict[int, Head], count: int = 99) -> None:
+        self.heads, self.count = heads, count
+
+    def status(self) -> CatalogStatus:
+        return CatalogStatus(
+            role="catalog",
+            id=1,
+            pid=1,
+            up_since_s=0.0,
+            is_ready=True,
+            position=max(self.heads),
+            stocks=3,
+        )
+
+    def ledger(self, after: Position, limit: int) -> Page:
+        assert limit == 1
+        self.count -= 1
+        if self.count < 0:
+            raise Unreachable
+        head = self.heads[after]
+        return Page(after=head, entries=(), digest=head.digest, last=Position(max(self.heads)))
+
+
+@contextmanager
+def answering(monkeypatch: pytest.MonkeyPatch, answers: Answers) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setattr(CatalogClient, "status", lambda _: answers.status())
+        patch.setattr(CatalogClient, "ledger", lambda _, *args: answers.ledger(*args))
+        yield
+
+
+def test_the_catalog_that_answers_counts_and_not_the_file_beside(
+    files: ClusterFiles, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SequenceFile(files.path("catalog")) as ledger:
+        heads = {at: ledger.head_at(Position(at)) for at in range(ledger.head.position + 1)}
+    files.path("catalog").unlink()
+    with answering(monkeypatch, Answers(heads)):
+        only_copy.check(cluster, LOG, 0)
+    shorter = {at: head for at, head in heads.items() if at <= ORDERS}
+    with answering(monkeypatch, Answers(shorter)), pytest.raises(ClusterError, match="-orders 3 "):
+        only_copy.check(cluster, LOG, 0)
+    with (
+        answering(monkeypatch, Answers(heads, count=1)),
+        pytest.raises(ClusterError, match="The catalog stopped answering"),
+    ):
+        only_copy.check(cluster, LOG, 0)
+
+
+def test_a_price_counts_as_an_order_does(files: ClusterFiles, cluster: Cluster) -> None:
+    with closing(sqlite3.connect(files.path("catalog"))) as database, database:
+        database.execute("DELETE FROM catalog_app_entry")
+        database.execute("DELETE FROM catalog_app_stockchange WHERE position = 3")
+    files.damage(LOG, "DELETE FROM order_app_logentry")
+    with pytest.raises(ClusterError, match=r"has a price change or listing that .*-orders 1 "):
+        only_copy.check(cluster, LOG, 0)
