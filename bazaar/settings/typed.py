@@ -40,7 +40,7 @@ def make_mend(role: Role, node_id: int, data: Path) -> str:
 
 
 def make_anew(role: Role, node_id: int, data: Path) -> str:
-    """Return the commands that make the database of a process anew, from others if they have it."""
+    """Return the commands that make the database of a process anew."""
     if role is Role.ORDER:
         return make_ready(role, node_id, data)
     if role is Role.CATALOG:
