@@ -73,7 +73,7 @@ def test_every_failure_has_exactly_one_kind() -> None:
 def test_only_what_may_have_happened_is_indefinite() -> None:
     """I9: a new failure is definite unless it is added here on purpose."""
     indefinite = {kind.name for kind in KINDS if not kind.failure.is_definite}
-    assert indefinite == {"deposed", "not_replicated", "unreachable"}
+    assert indefinite == {"deposed", "not_replicated", "storage_failed", "unreachable"}
 
 
 def test_every_kind_has_a_name_of_its_own() -> None:
