@@ -264,7 +264,7 @@ def test_a_replica_with_a_damaged_database_is_left_out(new_cluster: NewCluster) 
     assert path is not None
     path.write_bytes(b"this was a database" * 1000)
     live.up()
-    assert "`manage.py cluster rebuild 2` makes it anew" in live.read_output()
+    assert "manage.py cluster rebuild 2" in live.read_output()
     assert "order-2 did not start" in live.read_output()
     assert live.look().health is Health.DEGRADED
     assert live.run("rebuild", "2").returncode == 0
