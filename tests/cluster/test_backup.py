@@ -15,6 +15,7 @@ from bazaar.clock import wait_until
 from bazaar.cluster import exits
 from bazaar.cluster.ports import free_topology, is_open
 from bazaar.cluster.sequence_file import SequenceFile, verify
+from bazaar.core.failures import Failure
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient
 from bazaar.settings import env
@@ -68,6 +69,15 @@ def by_hand(live: LiveCluster, *arguments: str) -> Iterator[subprocess.Popen[byt
         process.wait(END_TIMEOUT_S)
 
 
+def is_serving(client: CatalogClient) -> bool:
+    """Return whether the served port answers: from then on signals are handled."""
+    try:
+        client.last(START_TIMEOUT_S)
+    except Failure:
+        return False
+    return True
+
+
 LAUNCH = ("-m", "bazaar.cluster.launch")
 RUNSERVER = ("manage.py", "runserver", "--noreload", "--settings", "bazaar.settings.catalog")
 
@@ -89,7 +99,7 @@ def test_a_role_that_is_stopped_leaves_one_complete_file(
     secret = env.read_secret(live.environ)
     client = CatalogClient.at(live.topology.catalog, secret, START_TIMEOUT_S)
     with by_hand(live, *arguments) as process, closing(client):
-        assert wait_until(lambda: is_open(live.topology.catalog.control_address), START_TIMEOUT_S)
+        assert wait_until(lambda: is_serving(client), START_TIMEOUT_S)
         client.claim(Term(0), ReplicaId(1))
         process.send_signal(number)
         process.wait(END_TIMEOUT_S)
