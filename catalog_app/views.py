@@ -1,5 +1,7 @@
 """The catalog's endpoints, one table; all of them for cluster members only."""
 
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +26,18 @@ class DirectTrade(msgspec.Struct, frozen=True):
     quantity: messages.Quantity
 
 
+def decided(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a handler that is refused while the catalog may not decide."""
+
+    @wraps(handler)
+    def check_first(*arguments: Any) -> Any:
+        wiring.check_deciding()
+        return handler(*arguments)
+
+    return check_first
+
+
+@decided
 def query_stock(query: examples.NameQuery) -> dict[str, Any]:
     """
     Return one stock in the seed's shape.
@@ -34,6 +48,7 @@ def query_stock(query: examples.NameQuery) -> dict[str, Any]:
     return serializers.seed_stock(selectors.get_stock(stock_name=query.stock_name))
 
 
+@decided
 def trade_directly(body: DirectTrade) -> dict[str, str]:
     """
     Trade past the leader, as the seed does.
@@ -55,6 +70,7 @@ def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, A
     return {"message": message}
 
 
+@decided
 def show_stock(query: examples.NameQuery) -> messages.StockBody:
     """
     Return one stock as it is committed.
@@ -65,6 +81,7 @@ def show_stock(query: examples.NameQuery) -> messages.StockBody:
     return messages.StockBody.from_core(services.read_stock(stock_name=query.stock_name))
 
 
+@decided
 def fill_stock(body: cache_messages.FillBody) -> cache_messages.FilledBody:
     """
     Return one stock for the cache of a front end.
@@ -77,6 +94,7 @@ def fill_stock(body: cache_messages.FillBody) -> cache_messages.FilledBody:
     return cache_messages.FilledBody(stock=messages.StockBody.from_core(stock), may_keep=may_keep)
 
 
+@decided
 def place_batch(body: messages.BatchBody) -> messages.BatchAnswerBody:
     """
     Decide the trades of a leader.
@@ -88,6 +106,7 @@ def place_batch(body: messages.BatchBody) -> messages.BatchAnswerBody:
     return messages.BatchAnswerBody.from_core(services.place_batch(batch=body.to_core()))
 
 
+@decided
 def show_ledger(query: examples.PageQuery) -> messages.PageBody:
     """
     Return a page of the ledger.
@@ -99,6 +118,7 @@ def show_ledger(query: examples.PageQuery) -> messages.PageBody:
     return messages.PageBody.from_core(selectors.LEDGER.page(Position(query.after), limit))
 
 
+@decided
 def show_last() -> messages.LastBody:
     """
     Return the number of the newest order in the ledger.
@@ -108,6 +128,7 @@ def show_last() -> messages.LastBody:
     return messages.LastBody(last=selectors.LEDGER.read_head().order_no)
 
 
+@decided
 def show_leadership() -> leadership_messages.LeadershipBody:
     """
     Return the current term and its leader.
@@ -120,12 +141,14 @@ def show_leadership() -> leadership_messages.LeadershipBody:
     return leadership_messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
 
 
+@decided
 def claim_leadership(body: leadership_messages.NoticeBody) -> leadership_messages.LeadershipBody:
     """Make a replica the leader of the next term."""
     leadership = services.claim_leadership(term=Term(body.term), leader=ReplicaId(body.leader))
     return leadership_messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
 
 
+@decided
 def change_price(body: messages.PriceBody) -> messages.StockBody:
     """
     Change the price of a stock.
@@ -139,6 +162,7 @@ def change_price(body: messages.PriceBody) -> messages.StockBody:
     return messages.StockBody.from_core(stock)
 
 
+@decided
 def register_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Begin the lease of a front end.
@@ -150,6 +174,7 @@ def register_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody
     return services.register_holder(holder=body)
 
 
+@decided
 def renew_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Prolong the lease of a front end.
@@ -160,6 +185,7 @@ def renew_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     return services.renew_holder(holder_id=body.holder_id)
 
 
+@decided
 def list_names(query: examples.PageQuery) -> cache_messages.NamesBody:
     """
     Return the names of stocks in the order in which they were listed.

@@ -1,27 +1,35 @@
 """The catalog's one set of running parts; the only file here that reads settings."""
 
+import logging
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
 
 from django.conf import settings
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from bazaar import clock
+from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
+from bazaar.runtime.damage import damage
 from bazaar.runtime.database import database_bytes
-from bazaar.runtime.metrics import process_status, summarize_sizes
+from bazaar.runtime.metrics import events, process_status, summarize_sizes
+from bazaar.runtime.verifier import Verifier
 from bazaar.topology import Node, format_address
 from bazaar.web.member_auth import refusals
 from catalog_app import selectors
 from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 
+log = logging.getLogger("bazaar.catalog")
+
+START_VERIFY_ENTRIES = 20_000
+"""The newest entries, which are checked before the catalog serves: a fifth of a second."""
 _writer = threading.Lock()
 
 
@@ -94,7 +102,15 @@ def page_orders_max() -> int:
 
 
 def start() -> None:
-    """Honour leases from before a restart; remember those that are over."""
+    """
+    Check the end of the ledger; honour leases from before a restart.
+
+    Those that are over are remembered. A damaged ledger is served to nobody; its process stays, so
+    that it can say so.
+    """
+    damage.on_found = damage_found
+    _check_end()
+    Verifier(selectors.LEDGER).start()
     for row in selectors.list_holders():
         if row.is_over:
             lease_table().remember(str(row.holder_id))
@@ -109,16 +125,43 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
     return FrontEndClient.at(node, settings.BAZAAR_SECRET, timeout_s, receiver=name)
 
 
+def _check_end() -> None:
+    try:
+        if fault := selectors.LEDGER.find_fault(START_VERIFY_ENTRIES):
+            damage.report(fault)
+    except (Failure, DatabaseError) as error:  # damage is reported where it was read
+        log.warning("ledger not checked yet reason=%s", error)
+
+
+def damage_found(where: str) -> None:
+    """Say that the ledger is damaged; nothing is decided any more."""
+    events.emit(log, logging.CRITICAL, "ledger damaged", at=where)
+
+
+def check_deciding() -> None:
+    """Raise Unreachable (indefinite) while the catalog may not decide."""
+    if reason := describe_damage():
+        raise Unreachable(reason)
+
+
+def describe_damage() -> str:
+    """Return why the catalog decides nothing; nothing when it does."""
+    return damage.where and (
+        f"The ledger is damaged at {damage.where}: the catalog decides nothing. Put a backup back."
+    )
+
+
 def status() -> CatalogStatus:
     """Return the status."""
-    leadership, head = selectors.get_leadership(), selectors.LEDGER.head
+    leadership, head = selectors.get_leadership(), selectors.LEDGER.read_head()
     holders = lease_table().list_holders()
     return CatalogStatus(
         **process_status(),
         database_bytes=database_bytes(),
         role="catalog",
         id=1,
-        is_ready=True,
+        is_ready=not damage.where,
+        not_deciding=describe_damage(),
         term=leadership.term,
         leader=leadership.leader,
         last=head.order_no,

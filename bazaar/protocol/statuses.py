@@ -104,12 +104,16 @@ class ReplicaStatus(Status, frozen=True, kw_only=True):
     batch_sizes: BatchSizes = BatchSizes()
     reaches_catalog: bool = True
     """Whether its latest probe of the catalog succeeded."""
+    damage: str = ""
+    """What is damaged in its database; empty: nothing that is known."""
 
 
 class CatalogStatus(Status, frozen=True, kw_only=True):
     """The catalog."""
 
     stocks: int
+    not_deciding: str = ""
+    """Why the catalog decides nothing; empty: it does."""
     holders: tuple[str, ...] = ()
     holder_addresses: tuple[tuple[str, int], ...] = ()
     """Host and control port of each: a front end's workers are found by them."""

@@ -2,7 +2,8 @@
 Plain SQL for what every trade does: one transaction, or one read.
 
 Django's own transaction and cursor cost as much as the statements in them (docs/adr/0022). Errors
-of SQLite become Django's all the same, and Django notices a broken connection as ever.
+of SQLite become Django's all the same, and Django notices a broken connection as ever. What is
+damage is noted (`damage`).
 """
 
 import sqlite3
@@ -10,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
+
+from bazaar.runtime.damage import damage
 
 
 def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ...]]:
@@ -20,9 +23,13 @@ def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ..
     statement: with `?` for each of the values. Raises django.db.DatabaseError.
     """
     django = connections[DEFAULT_DB_ALIAS]  # the proxy looks it up at every use
-    django.ensure_connection()
-    with django.wrap_database_errors:
-        return list(django.connection.execute(statement, values))
+    try:
+        django.ensure_connection()
+        with django.wrap_database_errors:
+            return list(django.connection.execute(statement, values))
+    except DatabaseError as error:
+        damage.look_at(error)
+        raise
 
 
 @contextmanager
@@ -34,19 +41,23 @@ def write_transaction() -> Iterator[sqlite3.Connection]:
     of Django's it is a part of that; models may be read in it, and not written, because Django
     knows nothing of it. Raises django.db.DatabaseError: locked, full, damaged.
     """
-    django = connections[DEFAULT_DB_ALIAS]
-    if django.in_atomic_block:
-        with transaction.atomic(), django.wrap_database_errors:
-            yield django.connection
-        return
-    django.ensure_connection()
-    database: sqlite3.Connection = django.connection
-    with django.wrap_database_errors:
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            yield database
-            database.execute("COMMIT")
-        except BaseException:
-            if database.in_transaction:  # SQLite has ended it itself after some errors
-                database.execute("ROLLBACK")
-            raise
+    try:
+        django = connections[DEFAULT_DB_ALIAS]
+        if django.in_atomic_block:
+            with transaction.atomic(), django.wrap_database_errors:
+                yield django.connection
+            return
+        django.ensure_connection()
+        database: sqlite3.Connection = django.connection
+        with django.wrap_database_errors:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:  # SQLite has ended it itself after some errors
+                    database.execute("ROLLBACK")
+                raise
+    except DatabaseError as error:
+        damage.look_at(error)
+        raise
