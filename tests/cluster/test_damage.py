@@ -9,6 +9,7 @@ import pytest
 
 from bazaar.cluster.snapshot import Snapshot
 from tests.cluster.conftest import LiveCluster
+from tests.cluster.damage import forget_repairs
 from tests.cluster.load import Load
 from tests.cluster.proof import assert_proof
 
@@ -57,6 +58,7 @@ def find_place(path: Path) -> int:
 def test_a_damaged_replica_mends_itself(
     cluster: LiveCluster, harm: Callable[[Path, int], None], role: str
 ) -> None:
+    forget_repairs(cluster)
     with Load([cluster.base_url]) as load:
         load.await_progress(ORDERS)
         leader = cluster.leader()
