@@ -77,5 +77,5 @@ def read_page(*, after: Position, limit: int) -> Page:
     """Return a page of this log, for a peer. Raises GapFound, NotServing (definite)."""
     shell = wiring.replica()
     if shell.machine.state == "corrupt":
-        raise NotServing("This replica's log is damaged.")
+        raise NotServing("This replica's log is damaged; ask another one.")
     return shell.log.page(after, limit)

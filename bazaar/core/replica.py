@@ -357,7 +357,7 @@ class Replica:
     def _check_append(self, append: Append) -> None:
         """Raise NotServing in a corrupt replica, StaleTerm for a leadership that is over."""
         if self.state is ReplicaState.CORRUPT:
-            raise NotServing("This replica's log is damaged.")
+            raise NotServing("This replica's log is damaged; ask another one.")
         self._check_leadership(append.term, append.leader)
 
     def _check_leadership(self, term: Term, leader: ReplicaId) -> None:
