@@ -9,6 +9,8 @@ Pause = Callable[[float], None]
 
 monotonic_s = time.monotonic
 """Return seconds on a clock that never goes back; for waits, leases, lags and durations."""
+thread_s = time.thread_time
+"""Return the seconds of processor time that this thread has used."""
 
 
 def wall_s() -> float:

@@ -17,7 +17,8 @@ from uuid import UUID
 from bazaar.cluster.data_dir import DataDir
 from bazaar.core.digest import extend
 from bazaar.core.types import START, Head, Order, OrderNo, StockChange, TradeType, Version
-from bazaar.runtime.sequence_store import HEAD_COLUMNS, HEAD_JOINS, make_head
+from bazaar.runtime.sequence_rows import make_head
+from bazaar.runtime.sequence_store import HEAD_COLUMNS, HEAD_JOINS
 from bazaar.topology import Topology
 
 TERM = 1

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bazaar.core.failures import Failure, StorageFailed, Unreachable
+from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.replay import StockReplay
 from bazaar.core.replication import fresh_entries
 from bazaar.core.types import Head, Position, ReplicaId, Term
@@ -73,7 +73,7 @@ class LedgerRecovery:
             try:
                 with storage:
                     reason = self._attempt(has_waited)
-            except StorageFailed as failure:
+            except Failure as failure:
                 reason = failure.message
             if not reason:
                 break

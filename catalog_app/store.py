@@ -16,7 +16,8 @@ from bazaar.core.digest import link
 from bazaar.core.ledger import Batch, Decision, LedgerFacts, describe
 from bazaar.core.replay import StockReplay
 from bazaar.core.types import Linked, Order, Position, ReplicaId, Stock, StockChange, Term, Version
-from bazaar.runtime.sequence_store import HEAD_COLUMNS, make_head
+from bazaar.runtime.sequence_rows import make_head
+from bazaar.runtime.sequence_store import HEAD_COLUMNS
 from bazaar.runtime.transactions import write_transaction
 from catalog_app.selectors import LEDGER, STOCKS, make_stock, read_ids
 
@@ -49,7 +50,7 @@ def read_facts(database: Connection, batch: Batch) -> LedgerFacts:
     return LedgerFacts(
         term=Term(term),
         leader=None if leader is None else ReplicaId(leader),
-        head=make_head(head),
+        head=LEDGER.confirm(make_head(head)),
         in_sync=read_ids(in_sync),
         known=LEDGER.find([trade.key for trade in batch.trades], database.execute),
         stocks={row[0]: make_stock(row, Decimal(str(row[1]))) for row in stocks},
@@ -79,7 +80,7 @@ def list_stocks(database: Connection, stocks: Sequence[StockChange]) -> Position
 
     database: in a transaction.
     """
-    head = LEDGER.read_head()
+    head = LEDGER.head
     linked = tuple(link(head, stocks))
     LEDGER.insert(database, linked)
     return (linked[-1][1] if linked else head).position
@@ -91,7 +92,7 @@ def change_price(database: Connection, stock: Stock) -> Position:
 
     Returns the entry's position. stock: with its next version. database: in a transaction.
     """
-    ((entry, head),) = link(LEDGER.read_head(), [describe(stock)])
+    ((entry, head),) = link(LEDGER.head, [describe(stock)])
     LEDGER.insert(database, [(entry, head)])
     before = Version(stock.version - 1)
     updated = database.execute(_CHANGE, (str(stock.price), stock.version, stock.name, before))

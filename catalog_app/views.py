@@ -31,7 +31,7 @@ def decided(handler: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(handler)
     def check_first(*arguments: Any) -> Any:
-        wiring.recovery().check()
+        wiring.check_deciding()
         return handler(*arguments)
 
     return check_first

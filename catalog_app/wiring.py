@@ -1,5 +1,6 @@
 """The catalog's one set of running parts; the only file here that reads settings."""
 
+import logging
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -7,17 +8,20 @@ from functools import cache
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from bazaar import clock
+from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
+from bazaar.runtime.damage import damage
 from bazaar.runtime.database import database_bytes
-from bazaar.runtime.metrics import process_status, summarize_sizes
+from bazaar.runtime.metrics import events, process_status, summarize_sizes
 from bazaar.runtime.storage import await_storage
+from bazaar.runtime.verifier import Verifier
 from bazaar.topology import Node, format_address
 from bazaar.web.member_auth import refusals
 from catalog_app import models, selectors
@@ -25,6 +29,10 @@ from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.recovery import LedgerRecovery, Timing
 
+log = logging.getLogger("bazaar.catalog")
+
+START_VERIFY_ENTRIES = 20_000
+"""The newest entries, which are checked before the catalog serves: a fifth of a second."""
 _writer = threading.Lock()
 
 
@@ -103,9 +111,16 @@ def recovery() -> LedgerRecovery:
 
 
 def start() -> None:
-    """Begin a life: honour earlier leases, and recover the ledger before deciding."""
+    """
+    Begin a life: check the end of the ledger, honour earlier leases, recover.
+
+    A damaged ledger is served to nobody; its process stays, so that it can say so.
+    """
+    damage.on_found = damage_found
     life = models.Identity.objects.filter(pk=1)
     await_storage(lambda: life.update(incarnation=incarnation()))
+    _check_end()
+    Verifier(selectors.LEDGER).start()
     for row in await_storage(lambda: list(selectors.list_holders())):
         if row.is_over:
             lease_table().remember(str(row.holder_id))
@@ -140,17 +155,46 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
     return FrontEndClient.at(node, settings.BAZAAR_SECRET, timeout_s, receiver=name)
 
 
+def _check_end() -> None:
+    try:
+        if fault := selectors.LEDGER.find_fault(START_VERIFY_ENTRIES):
+            damage.report(fault)
+    except (Failure, DatabaseError) as error:  # damage is reported where it was read
+        log.warning("ledger not checked yet reason=%s", error)
+
+
+def damage_found(where: str) -> None:
+    """Say that the ledger is damaged; nothing is decided any more."""
+    events.emit(log, logging.CRITICAL, "ledger damaged", at=where)
+
+
+def check_deciding() -> None:
+    """Raise Unreachable (indefinite) while the catalog may not decide."""
+    if reason := find_reason():
+        raise Unreachable(reason)
+
+
+def find_reason() -> str:
+    """Return why the catalog decides nothing; nothing when it does."""
+    if damage.where:
+        return (
+            f"The ledger is damaged at {damage.where}: the catalog decides nothing. `manage.py "
+            "cluster rebuild catalog` makes it anew from the replicas."
+        )
+    return recovery().reason
+
+
 def status() -> CatalogStatus:
     """Return the status."""
-    leadership, head = selectors.get_leadership(), selectors.LEDGER.head
+    leadership, head = selectors.get_leadership(), selectors.LEDGER.read_head()
     holders = lease_table().list_holders()
     return CatalogStatus(
         **process_status(),
         database_bytes=database_bytes(),
         role="catalog",
         id=1,
-        is_ready=not recovery().reason,
-        not_deciding=recovery().reason,
+        is_ready=not find_reason(),
+        not_deciding=find_reason(),
         incarnation=str(incarnation()),
         term=leadership.term,
         leader=leadership.leader,

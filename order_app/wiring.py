@@ -3,9 +3,10 @@
 import logging
 import threading
 from functools import cache
+from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from bazaar import clock
 from bazaar.core.failures import Failure
@@ -13,17 +14,23 @@ from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.leadership_messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
+from bazaar.runtime.damage import damage, is_damage
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
+from bazaar.runtime.restart import restart
 from bazaar.runtime.storage import await_storage
+from bazaar.runtime.verifier import Verifier
 from bazaar.web.member_auth import refusals
+from order_app.repair import Repair
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
 
 log = logging.getLogger("bazaar.order")
 START_RETRY_S = 1.0
+REPAIR_INTERVAL_S = 1.0
+"""Between two looks at what is against a repair."""
 
 
 @cache
@@ -72,13 +79,19 @@ def probe_catalog() -> None:
 
 
 def start() -> None:
-    """Begin: replicators at once, serving once the log is checked."""
+    """Begin: replicators at once, serving once the end of the log is checked."""
     shell = await_storage(replica)
     replicators = [Replicator(shell, peer) for peer in shell.peers]
     shell.begin_appends = tuple(replicator.begin for replicator in replicators)
     for replicator in replicators:
         replicator.start()
     Loop("probe", probe_catalog, shell.limits.ping_interval_s).start()
+    repair = Repair(shell, Path(connection.settings_dict["NAME"]), restart)
+    repair.note_last()
+    repairs = Loop("repair", repair.round, REPAIR_INTERVAL_S)
+    damage.on_found = lambda where: repairs.poke()
+    repairs.start()
+    Verifier(shell.log).start()
     threading.Thread(target=_start, args=(shell,), name="start", daemon=True).start()
 
 
@@ -86,11 +99,16 @@ def _start(shell: ReplicaShell) -> None:
     while True:
         try:
             shell.start()
-        except (DatabaseError, ValueError) as error:  # a row that cannot be read, or is no order
-            shell.machine.mark_corrupt()
-            events.emit(log, logging.CRITICAL, "database damaged", reason=str(error))
-        except Failure as failure:  # an error of the disk that passes is one
-            log.warning("not serving yet reason=%s", failure.message)
+        except DatabaseError as error:
+            if is_damage(error):
+                shell.drop_out(damage.where)
+            else:
+                log.warning("not serving yet reason=%s", error)
+        except Failure as failure:
+            if damage.where:
+                shell.drop_out(damage.where)
+            else:
+                log.warning("not serving yet reason=%s", failure.message)
         if shell.machine.is_serving or shell.machine.state == "corrupt":
             return
         clock.wait(START_RETRY_S)
@@ -144,4 +162,5 @@ def status() -> ReplicaStatus:
         trades=shell.batcher.items,
         batch_sizes=summarize_sizes(shell.batcher.sizes),
         reaches_catalog=machine.reaches_catalog,
+        damage=damage.where,
     )

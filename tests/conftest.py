@@ -9,6 +9,9 @@ from django.core import signals
 from django.db import close_old_connections, connection
 from hypothesis import settings
 
+from bazaar.core.types import START
+from bazaar.runtime.damage import damage
+
 ARCHITECTURE, BROWSER, CLUSTERS = (
     Path(__file__).parent / name for name in ("architecture", "browser", "cluster")
 )
@@ -64,3 +67,13 @@ def _connections_stay_open() -> None:
     """Let a request run inside a test's transaction; a role keeps its connections open too."""
     signals.request_started.disconnect(close_old_connections)
     signals.request_finished.disconnect(close_old_connections)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_damaged() -> None:
+    """Forget what an earlier test damaged, and wrote into a ledger that is rolled back."""
+    from catalog_app.selectors import LEDGER  # noqa: PLC0415 - once Django is set up
+
+    damage.clear()
+    damage.on_found = lambda where: None
+    LEDGER._written = START

@@ -61,7 +61,7 @@ def _in_sync_events(before: Snapshot, after: Snapshot) -> Iterator[str]:
 
 def _log_events(old: ProcessView, new: ProcessView) -> Iterator[str]:
     if new.is_corrupt and not old.is_corrupt:
-        yield f"{new.name} stays out: its log is damaged; rebuild it"
+        yield f"{new.name} stays out: its log is damaged; `cluster logs {new.name}` says more"
     if is_lagging(new) and not is_lagging(old):
         yield f"{new.name} lags behind"
     elif is_lagging(old) and new.status and not is_lagging(new):

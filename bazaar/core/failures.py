@@ -101,7 +101,7 @@ class NotServing(Failure):
 class Corrupt(Failure):
     """An order log differs from the ledger (I8); its replica stays out."""
 
-    default_message = "This replica's log is damaged; rebuild it."
+    default_message = "This replica's log is damaged; ask another one."
 
 
 class DamagedPage(Failure):

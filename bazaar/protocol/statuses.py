@@ -104,6 +104,8 @@ class ReplicaStatus(Status, frozen=True, kw_only=True):
     batch_sizes: BatchSizes = BatchSizes()
     reaches_catalog: bool = True
     """Whether its latest probe of the catalog succeeded."""
+    damage: str = ""
+    """What is damaged in its database; empty: nothing that is known."""
 
 
 class CatalogStatus(Status, frozen=True, kw_only=True):

@@ -6,30 +6,28 @@ is the change that is there; otherwise it is an order, whose number is the posit
 before it. Ledger and logs have the same columns; the ledger has some more. Every statement that
 reads or writes entries is here: plain SQL (docs/adr/0022), because every trade writes here, and
 every look-up that no cache answers reads here. The models of the rooms make the tables
-(`sequence_models`).
+(`sequence_models`). An order that is looked up, and a page, are checked against the digest before
+them: what is damaged is not served, and is reported (`damage`).
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from decimal import Decimal
 from sqlite3 import Connection
 from typing import Any
 from uuid import UUID
 
-from bazaar.core.digest import extend_by_text, write_change
-from bazaar.core.failures import GapFound
+from bazaar.core.digest import chain, extend_by_text, write_change, write_entry
+from bazaar.core.failures import GapFound, Unreachable
 from bazaar.core.ledger import Page
 from bazaar.core.types import (
     GENESIS,
+    START,
     Digest,
-    Entry,
     Head,
     Linked,
     Order,
     OrderNo,
     Position,
-    StockChange,
-    TradeType,
-    Version,
 )
 from bazaar.protocol.stored_rows import (
     SEARCHED_MAX,
@@ -38,6 +36,16 @@ from bazaar.protocol.stored_rows import (
     RowsBody,
     StoredChange,
     StoredRow,
+)
+from bazaar.runtime.damage import damage
+from bazaar.runtime.sequence_rows import (
+    CHANGE_COLUMNS,
+    ORDER_COLUMNS,
+    change_of,
+    change_row,
+    make_head,
+    order_of,
+    order_row,
 )
 from bazaar.runtime.transactions import read
 
@@ -55,22 +63,34 @@ HEAD_JOINS = (
     " LEFT JOIN {changes} newest ON newest.position = (SELECT MAX(position) FROM {changes})"
 )
 _HEAD = f"SELECT {HEAD_COLUMNS} FROM (SELECT 1){HEAD_JOINS}"  # noqa: S608 - our own names
-_GET = "SELECT {order} FROM {table} WHERE order_no = ?"
-_FIND = "SELECT {order} FROM {table} WHERE key IN (%s)"
+_ORDERS = (
+    "SELECT {order}, digest, (SELECT before.digest FROM {table} before"
+    " WHERE before.order_no = {table}.order_no - 1) FROM {table}"
+)
+"""Orders with the digest of the order before, which is nearly always that of the entry before."""
+_GET = _ORDERS + " WHERE order_no = ?"
+_FIND = _ORDERS + " WHERE key IN (%s)"
 _DIGEST = "SELECT digest FROM {table} WHERE order_no = ?"
 _PAGE = "SELECT {order}, digest FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
 _TEXTS = (
     "SELECT order_no, order_no || '|' || substr(key, 1, 8) || '-' || substr(key, 9, 4) || '-'"
     " || substr(key, 13, 4) || '-' || substr(key, 17, 4) || '-' || substr(key, 21) || '|'"
-    " || trade_type || '|' || quantity || '|' || stock_name, digest"
+    " || trade_type || '|' || quantity || '|' || stock_name, digest,"
+    " (SELECT same.order_no FROM {table} same WHERE same.key = {table}.key)"
     " FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
 )
-"""Orders as the hash chain takes them: a long table is checked more than twice as fast so."""
+"""
+Orders as the hash chain takes them, and the numbers that the index has for their keys.
+
+A long table is checked more than twice as fast so.
+"""
 _INSERT_CHANGE = (
     "INSERT INTO {changes} (position, change_no, stock_name, price, opening, issued, version,"
     " digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _CHANGES_UPTO = "SELECT change_no FROM {changes} WHERE position <= ? ORDER BY position DESC LIMIT 1"
+_CHANGE_COUNT = "SELECT MAX(change_no) FROM {changes}"
+_CHANGE_PLACE = "SELECT position FROM {changes} WHERE change_no = ?"
 _CHANGE_DIGEST = "SELECT digest FROM {changes} WHERE position = ?"
 _CHANGES = (
     "SELECT position, change_no, stock_name, price, opening, issued, version, digest"
@@ -116,7 +136,10 @@ class SequenceStore:
         self._stored_key, self._stored_text = complete(_STORED_KEY), complete(_STORED_TEXT)
         self._insert_change, self._changes_upto = map(complete, (_INSERT_CHANGE, _CHANGES_UPTO))
         self._change_digest, self._changes = map(complete, (_CHANGE_DIGEST, _CHANGES))
+        self._change_count, self._change_place = map(complete, (_CHANGE_COUNT, _CHANGE_PLACE))
         self.head_joins = complete(HEAD_JOINS)
+        self._written = START
+        """What this process wrote last, whether it was committed or not."""
 
     def insert(
         self,
@@ -132,10 +155,11 @@ class SequenceStore:
         orders: list[tuple[Any, ...]] = []
         changes: list[tuple[Any, ...]] = []
         for entry, head in entries:
+            self._written = head
             if isinstance(entry, Order):
-                orders.append(_order_row(entry, head))
+                orders.append(order_row(entry, head))
             else:
-                changes.append(_change_row(entry, head))
+                changes.append(change_row(entry, head))
         if more:
             orders = [row + others for row, others in zip(orders, more, strict=True)]
         if orders:
@@ -145,17 +169,27 @@ class SequenceStore:
 
     @property
     def head(self) -> Head:
-        """Where the sequence ends."""
-        return self.read_head()
+        """Where the sequence ends. Raises Unreachable (indefinite): its end is damaged."""
+        return self.confirm(self.read_head())
 
     def read_head(self) -> Head:
-        """Read from the tables where the sequence ends."""
+        """Read from the tables where the sequence ends, damaged or not."""
         return make_head(self._read(self._head)[0])
 
+    def confirm(self, head: Head) -> Head:
+        """
+        Return a head that was read, if it is what this process wrote there.
+
+        Raises Unreachable (indefinite): it is not; every later digest would be wrong.
+        """
+        if head.position == self._written.position and head != self._written:
+            raise self._refuse(f"entry {head.position}")
+        return head
+
     def get(self, order_no: OrderNo) -> Order | None:
-        """Return one order, if it is there."""
+        """Return one order, if it is there. Raises Unreachable (indefinite): it is damaged."""
         rows = self._read(self._get, [order_no])
-        return _order(rows[0]) if rows else None
+        return self._check(rows[0]) if rows else None
 
     def find(
         self,
@@ -165,10 +199,10 @@ class SequenceStore:
         """
         Return the orders that have one of these keys, by key.
 
-        execute: runs the statement.
+        execute: runs the statement. Raises Unreachable (indefinite): one is damaged.
         """
         rows = execute(self._find % ", ".join("?" * len(keys)), [key.hex for key in keys])
-        return {order.key: order for order in map(_order, rows)}
+        return {order.key: order for order in map(self._check, rows)}
 
     def digest_at(self, position: Position) -> Digest:
         """Return the digest up to an entry that is there; GENESIS for 0."""
@@ -176,6 +210,8 @@ class SequenceStore:
             return GENESIS
         rows = self._read(self._change_digest, [position])
         rows = rows or self._read(self._digest, [position - self._count_changes(position)])
+        if not rows:
+            raise self._refuse(f"entry {position}")
         return Digest(rows[0][0])
 
     def order_no_at(self, position: Position) -> OrderNo:
@@ -186,44 +222,110 @@ class SequenceStore:
         """
         Return up to `limit` entries after one.
 
-        Raises GapFound (definite): it ends before.
+        Raises GapFound (definite): it ends before. Raises Unreachable (indefinite): one is damaged.
         """
         head = self.head
         if after > head.position:
             raise GapFound(head.position)
         if after == head.position:
             return Page(after=head, entries=(), digest=head.digest, last=head.position)
-        rows = self._merged(after, min(limit, head.position - after), self._page)
+        limit = min(limit, head.position - after)
+        rows = self._merged(after, limit, self._page)
         start = Head(after, self.order_no_at(after), self.digest_at(after))
-        return Page(
-            after=start,
-            entries=tuple(_change(row) if is_change else _order(row) for row, is_change in rows),
-            digest=Digest(rows[-1][0][_CHANGE_COLUMNS - 1 if rows[-1][1] else _ORDER_COLUMNS]),
-            last=head.position,
-        )
+        try:
+            entries = tuple(
+                change_of(row) if is_change else order_of(row) for row, is_change in rows
+            )
+        except (ValueError, ArithmeticError):
+            entries = ()
+        end = chain(start, entries)
+        last, is_change = rows[-1] if rows else (("",) * CHANGE_COLUMNS, False)
+        stored = last[CHANGE_COLUMNS - 1 if is_change else ORDER_COLUMNS]
+        if len(entries) < limit or end.digest != stored:
+            _, fault = self.verify(start, limit)
+            raise self._refuse(fault or f"entry {after + 1}")
+        return Page(after=start, entries=entries, digest=end.digest, last=head.position)
 
-    def find_fault(self) -> str:
+    def verify(self, after: Head, limit: int) -> tuple[Head, str]:
         """
-        Check every entry against the hash chain (I8).
+        Check up to `limit` entries after one against the hash chain (I8).
+
+        Returns the last good one, and the first wrong one in words; none: an empty text.
+        """
+        # The end first: what is written meanwhile may be in one table and not yet in the other.
+        last = self.read_head().position
+        position, order_no, digest = after.position, after.order_no, after.digest
+        if last < position:
+            return after, f"entry {last + 1}"
+        count = min(limit, last - position)
+        for row, is_change in self._merged(position, count, self._texts):
+            before = Head(position, order_no, digest)
+            position = Position(position + 1)
+            if is_change:
+                found, number, stock_name, price, opening, issued, version, stored = row
+                text = write_change(version, price, opening, issued, stock_name)
+                is_dense = (found, number) == (position, position - order_no)
+                name = f"entry {position}"
+            else:
+                order_no = OrderNo(order_no + 1)
+                found, text, stored, indexed = row
+                is_dense = found == indexed == order_no
+                name = f"order {order_no}"
+            digest = extend_by_text(digest, text)
+            if not is_dense or digest != stored:
+                return before, name
+        reached = Head(position, order_no, digest)
+        return reached, "" if position == after.position + count else f"entry {position + 1}"
+
+    def find_fault(self, newest: int | None = None) -> str:
+        """
+        Check every entry, or the newest ones only (I8).
 
         Returns the first wrong one in words, nothing when there is none.
         """
-        position, order_no, digest = 0, 0, GENESIS
-        while rows := self._merged(Position(position), VERIFY_ROWS, self._texts):
-            for row, is_change in rows:
-                position += 1
-                if is_change:
-                    _, _, stock_name, price, opening, issued, version, stored = row
-                    text = write_change(version, price, opening, issued, stock_name)
-                    name, is_dense = f"entry {position}", row[0] == position
-                else:
-                    order_no += 1
-                    found, text, stored = row
-                    name, is_dense = f"order {order_no}", found == order_no
-                digest = extend_by_text(digest, text)
-                if not is_dense or digest != stored:
-                    return name
-        return "" if position == self.read_head().position else f"entry {position + 1}"
+        head = START
+        if newest is not None and (skipped := self.read_head().position - newest) > 0:
+            after = Position(skipped)
+            head = Head(after, self.order_no_at(after), self.digest_at(after))
+        while True:
+            reached, fault = self.verify(head, VERIFY_ROWS)
+            if fault or reached == head:
+                return fault
+            head = reached
+
+    def _check(self, row: tuple[Any, ...]) -> Order:
+        """Return the order of a row of _ORDERS. Raises Unreachable (indefinite): damaged."""
+        *_, digest, before = row
+        name = f"order {row[0]}"
+        try:
+            order = order_of(row)
+        except ValueError as error:
+            raise self._refuse(name) from error
+        text = write_entry(order)
+        if extend_by_text(before or GENESIS, text) != digest:
+            # Damaged, or the entry before is a stock change.
+            before = self.digest_at(Position(self._place(order.order_no) - 1))
+            if extend_by_text(before, text) != digest:
+                raise self._refuse(name)
+        return order
+
+    def _place(self, order_no: OrderNo) -> Position:
+        """Return the position of an order."""
+        count = self._read(self._change_count)[0][0] or 0
+
+        def orders_before(change_no: int) -> int:
+            rows = self._read(self._change_place, [change_no])
+            if not rows:
+                raise self._refuse(f"stock change {change_no}")
+            return int(rows[0][0]) - change_no
+
+        changes = bisect_left(range(1, count + 1), int(order_no), key=orders_before)
+        return Position(order_no + changes)
+
+    def _refuse(self, where: str) -> Unreachable:
+        """Report damage; return what is raised instead of serving it."""
+        damage.report(where)
+        return Unreachable(f"The database of this process is damaged at {where}.")
 
     def _read(self, statement: str, values: Sequence[str | int] = ()) -> Rows:
         return self._execute(statement, values)
@@ -285,54 +387,6 @@ class SequenceStore:
         if len(found) == limit:
             first = found[-1].order_no
         return FoundBody(rows=found, first=first, last=last)
-
-
-def make_head(row: Sequence[Any]) -> Head:
-    """Return the head of HEAD_COLUMNS."""
-    order_no, order_digest, changed_at, changes, change_digest = row
-    position = Position((order_no or 0) + (changes or 0))
-    is_change = changes is not None and changed_at == position
-    digest = change_digest if is_change else order_digest or GENESIS
-    return Head(position, OrderNo(order_no or 0), Digest(digest))
-
-
-_ORDER_COLUMNS = 5
-_CHANGE_COLUMNS = 8
-
-
-def _order_row(order: Order, head: Head) -> tuple[Any, ...]:
-    return (
-        order.order_no,
-        order.key.hex,
-        order.stock_name,
-        order.trade_type.value,
-        order.quantity,
-        head.digest,
-    )
-
-
-def _change_row(change: StockChange, head: Head) -> tuple[Any, ...]:
-    return (
-        head.position,
-        head.position - head.order_no,
-        change.stock_name,
-        str(change.price),
-        change.opening,
-        change.issued,
-        change.version,
-        head.digest,
-    )
-
-
-def _change(row: tuple[Any, ...]) -> Entry:
-    _, _, stock_name, price, opening, issued, version, _ = row
-    return StockChange(stock_name, Decimal(price), opening, issued, Version(version))
-
-
-def _order(row: tuple[Any, ...]) -> Order:
-    """Return the order of a row. Raises ValueError: it is none."""
-    order_no, key, stock_name, trade_type, quantity = row[:5]
-    return Order(OrderNo(order_no), UUID(str(key)), stock_name, TradeType(trade_type), quantity)
 
 
 def _read_key(text: str) -> UUID | None:

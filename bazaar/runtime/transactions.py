@@ -2,7 +2,8 @@
 Plain SQL for what every trade does: one transaction, or one read.
 
 Django's own transaction and cursor cost as much as the statements in them (docs/adr/0022). Errors
-of SQLite become Django's all the same, and Django notices a broken connection as ever.
+of SQLite become Django's all the same, and Django notices a broken connection as ever. What is
+damage is noted (`damage`).
 """
 
 import sqlite3
@@ -10,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
+from bazaar.runtime.damage import damage
 from bazaar.runtime.storage import storage
 
 
@@ -23,9 +25,13 @@ def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ..
     django.db.DatabaseError.
     """
     django = connections[DEFAULT_DB_ALIAS]  # the proxy looks it up at every use
-    with storage, django.wrap_database_errors:
-        django.ensure_connection()
-        return list(django.connection.execute(statement, values))
+    try:
+        with storage, django.wrap_database_errors:
+            django.ensure_connection()
+            return list(django.connection.execute(statement, values))
+    except DatabaseError as error:
+        damage.look_at(error)
+        raise
 
 
 @contextmanager
@@ -38,19 +44,23 @@ def write_transaction() -> Iterator[sqlite3.Connection]:
     knows nothing of it. Raises StorageFailed: the database is locked, its disk full or failing.
     Raises django.db.DatabaseError: it is damaged.
     """
-    django = connections[DEFAULT_DB_ALIAS]
-    if django.in_atomic_block:
-        with storage, transaction.atomic(), django.wrap_database_errors:
-            yield django.connection
-        return
-    with storage, django.wrap_database_errors:
-        django.ensure_connection()
-        database: sqlite3.Connection = django.connection
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            yield database
-            database.execute("COMMIT")
-        except BaseException:
-            if database.in_transaction:  # SQLite has ended it itself after some errors
-                database.execute("ROLLBACK")
-            raise
+    try:
+        django = connections[DEFAULT_DB_ALIAS]
+        if django.in_atomic_block:
+            with storage, transaction.atomic(), django.wrap_database_errors:
+                yield django.connection
+            return
+        with storage, django.wrap_database_errors:
+            django.ensure_connection()
+            database: sqlite3.Connection = django.connection
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:  # SQLite has ended it itself after some errors
+                    database.execute("ROLLBACK")
+                raise
+    except DatabaseError as error:
+        damage.look_at(error)
+        raise

@@ -2,12 +2,14 @@
 granian as a manager of processes: `python -m bazaar.web.granian_main`.
 
 It starts the workers, respawns them and passes signals on; each worker serves with our own server
-on a socket of granian's (docs/adr/0027).
+on a socket of granian's (docs/adr/0027). It begins again itself when its only worker asks for it
+(`bazaar.runtime.restart`).
 """
 
 import argparse
 import os
 import socket
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -17,8 +19,21 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.mp import WorkerProcess
 
+from bazaar.runtime.restart import STATUS
+
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
+
+
+class RestartableServer(Granian):  # type: ignore[misc, valid-type]
+    """granian, which notes how its workers ended."""
+
+    is_restart_wanted = False
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """End what is left. Raises SystemExit when a worker has failed."""
+        self.is_restart_wanted = any(worker.inner.exitcode == STATUS for worker in self.wrks)
+        super().shutdown(exit_code)
 
 
 def serve_worker(_id: int, application: Callable[..., Any], sock: Any, *_: object) -> None:
@@ -50,7 +65,7 @@ def main() -> None:
     parser.add_argument("--kill-timeout", type=int, required=True, help="seconds after SIGTERM")
     parser.add_argument("application")
     options = parser.parse_args()
-    server = Granian(
+    server = RestartableServer(
         options.application,
         address=resolve(options.host, options.port),
         port=options.port,
@@ -64,7 +79,13 @@ def main() -> None:
         log_level=LogLevels.error,
     )
     wrap: Callable[..., Any] = WorkerProcess.wrap_target
-    server.serve(spawn_target=wrap(serve_worker))
+    try:
+        server.serve(spawn_target=wrap(serve_worker))
+    except SystemExit:
+        if not server.is_restart_wanted:
+            raise
+        line = [sys.executable, "-m", "bazaar.web.granian_main", *sys.argv[1:]]
+        os.execv(line[0], line)  # noqa: S606 - no shell is the point
 
 
 if __name__ == "__main__":

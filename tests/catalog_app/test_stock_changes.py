@@ -15,7 +15,7 @@ from catalog_app import models, selectors, services
 from catalog_app.models import Leadership, Stock
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.catalog_app.fakes import CopyingLeader
-from tests.support.histories import STOCK, make_order, make_trade
+from tests.support.histories import STOCK, make_order, make_page, make_trade
 
 pytestmark = pytest.mark.usefixtures("lease_table")
 
@@ -114,7 +114,7 @@ def test_a_ledger_of_before_lists_its_stocks_behind_its_orders() -> None:
             order = make_order(1)
             cursor.execute(
                 "INSERT INTO catalog_app_entry VALUES (1, %s, 'buy', 1, 1, %s, 2, %s)",
-                [order.key.hex, "d" * 64, STOCK.name],
+                [order.key.hex, make_page(1).digest, STOCK.name],
             )
             cursor.execute(
                 "UPDATE catalog_app_stock SET quantity = 999, trade_volume = 1, version = 2"
@@ -124,7 +124,7 @@ def test_a_ledger_of_before_lists_its_stocks_behind_its_orders() -> None:
         executor.migrate(executor.loader.graph.leaf_nodes())
     (listed,) = models.StockChange.objects.all()
     assert (listed.position, listed.change_no, listed.version, listed.price) == (2, 1, 2, "12.50")
-    assert selectors.LEDGER.digest_at(Position(1)) == "d" * 64
+    assert selectors.LEDGER.digest_at(Position(1)) == make_page(1).digest
     replay = StockReplay()
     replay.take_all(selectors.LEDGER.page(Position(0), 10).entries)
     assert replay.stocks[STOCK.name] == selectors.get_stock(stock_name=STOCK.name)

@@ -149,7 +149,7 @@ def test_lagging_and_catching_up_are_reported() -> None:
 
 def test_a_damaged_log_is_reported() -> None:
     damaged = tell(healthy(), "order-1", state=ReplicaState.CORRUPT, is_ready=False)
-    assert "order-1 stays out: its log is damaged; rebuild it" in list(
+    assert "order-1 stays out: its log is damaged; `cluster logs order-1` says more" in list(
         list_events(healthy(), damaged)
     )
 

@@ -222,4 +222,44 @@ MUTANTS = (
         "if not is_dense or digest != stored:",
         "if not is_dense:",
     ),
+    Mutant(
+        "a damaged order is looked up",
+        "            if extend_by_text(before, text) != digest:",
+        "            if not digest:",
+    ),
+    Mutant(
+        "a damaged page is sent",
+        "if len(entries) < limit or end.digest != stored:",
+        "if len(entries) < limit:",
+    ),
+    Mutant(
+        "the index of keys is not checked",
+        "is_dense = found == indexed == order_no",
+        "is_dense = found == order_no",
+    ),
+    Mutant(
+        "the ledger goes on from a damaged end",
+        "if head.position == self._written.position and head != self._written:",
+        "if head.position < 0:",
+    ),
+    Mutant(
+        "the check in the background reads memory",
+        'read("PRAGMA shrink_memory")',
+        'read("SELECT 1")',
+    ),
+    Mutant(
+        "a repair gives up another history",
+        "if page.after.digest != machine.digest and not self._is_end_damaged():",
+        "if not page.after.digest:",
+    ),
+    Mutant(
+        "a repaired replica forgets its term",
+        "create(pk=1, term=machine.term, leader=machine.leader)",
+        "create(pk=1, term=0, leader=None)",
+    ),
+    Mutant(
+        "a damaged catalog answers",
+        "        wiring.check_deciding()\n",
+        "",
+    ),
 )

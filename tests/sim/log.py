@@ -32,7 +32,7 @@ class SimLog(MemoryLog):
         """Return the highest term known and its leader."""
         return self.term, self.leader
 
-    def find_fault(self) -> str:
+    def find_fault(self, newest: int | None = None) -> str:
         """Return the first entry that its digest contradicts, in words."""
         heads = (head for _, head in link(START, self.entries))
         faults = (head.position for head in heads if head != self.heads[head.position])

@@ -1,0 +1,55 @@
+"""
+Damage to the database of this process.
+
+Whatever reads it may notice; the room acts. Left out: a disk that fails or is full, and locks.
+Those pass, and are no damage.
+"""
+
+import sqlite3
+from collections.abc import Callable
+
+from django.db import DatabaseError
+
+_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_PRIMARY = 0xFF
+"""The bits of SQLite's result codes that name the kind of error."""
+_WORDS = ("Could not decode to UTF-8", "no such table", "no such column")
+"""How errors begin that have no code of their own, and that no statement of ours deserves."""
+
+
+def is_damage(error: DatabaseError) -> bool:
+    """Tell whether an error says that the database itself is damaged."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None) or 0
+    return code & _PRIMARY in _CODES or str(error).startswith(_WORDS)
+
+
+class DamageWatch:
+    """The first damage that was found; safe for many threads."""
+
+    def __init__(self) -> None:
+        self.where = ""
+        """What is damaged, in words; empty: nothing that is known."""
+        self.on_found: Callable[[str], None] = _ignore
+        """Called once with `where`, by the thread that found it; it may hold locks."""
+
+    def report(self, where: str) -> None:
+        """Note damage; later reports change nothing."""
+        if not self.where:
+            self.where = where
+            self.on_found(where)
+
+    def look_at(self, error: DatabaseError) -> None:
+        """Note an error of the database if it is damage."""
+        if is_damage(error):
+            self.report(f"the file ({error})")
+
+    def clear(self) -> None:
+        """Forget what was found: the database is another one."""
+        self.where = ""
+
+
+def _ignore(where: str) -> None:
+    """Do nothing: no room listens."""
+
+
+damage = DamageWatch()
