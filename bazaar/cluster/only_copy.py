@@ -1,8 +1,9 @@
 """
-Keep a replica's database while only it may have something (I3).
+Keep a database while only it may have something (I3).
 
-That is whatever its log has and the ledger lacks: the ledger as the catalog tells it over the
-network; while no catalog answers, as its file beside this one has it.
+That is what a replica's log has and the ledger lacks, or the ledger has and every replica lacks.
+The others are asked over the network; those that do not answer are read from their files, where
+they are in the same folder.
 """
 
 import contextlib
@@ -13,12 +14,12 @@ from typing import Protocol
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.sequence_file import SequenceFile, UnreadableFile
 from bazaar.cluster.snapshot import Observer
-from bazaar.core.failures import Failure
+from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.types import START, Head, Position
-from bazaar.protocol.clients import CatalogClient
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.settings import env
 from bazaar.settings.typed import manage
-from bazaar.topology import Role, process_name
+from bazaar.topology import Role, role_of
 
 CALL_TIMEOUT_S = 2.0
 
@@ -35,8 +36,8 @@ class Heads(Protocol):
 
 
 @dataclass(frozen=True)
-class NoLedger:
-    """A ledger that nobody has."""
+class NoCopy:
+    """What a process has of which nothing can be learned."""
 
     head: Head = START
 
@@ -46,36 +47,53 @@ class NoLedger:
         return START
 
 
-class AnsweredLedger:
-    """The ledger as the catalog tells it."""
+class AnsweredCopy:
+    """A sequence as its process tells it."""
 
-    def __init__(self, client: CatalogClient) -> None:
-        """Ask where it ends. Raises Unreachable."""
-        self._client = client
+    def __init__(self, client: CatalogClient | ReplicaClient) -> None:
+        """Ask where it ends. Raises Failure."""
+        self._page = client.ledger if isinstance(client, CatalogClient) else client.log
         self.head = self.head_at(Position(client.status().position))
 
     def head_at(self, position: Position) -> Head:
-        """Return the head at a position. Raises Unreachable."""
-        return self._client.ledger(position, 1).after
+        """Return the head at a position. Raises Failure."""
+        return self._page(position, 1).after
 
 
 def check(cluster: Observer, name: str, lose: int) -> None:
     """
-    Check that the ledger has all that a replica's log has, but for `lose` entries.
+    Check that others have all that a database has, but for `lose` entries.
 
-    A log that cannot be read is no reason to keep its replica out. Raises ClusterError.
+    name: a replica or the catalog. A database that cannot be read need not be kept.
+    Raises ClusterError.
     """
     path = cluster.data.database(name)
-    assert path is not None, "replicas have databases"
-    with contextlib.suppress(UnreadableFile), SequenceFile(path) as log:
-        with _open_ledger(cluster) as ledger:
-            shared = find_shared(log, ledger)
-        count = log.head.position - shared.position
+    assert path is not None, "only processes with a database are rebuilt"
+    is_catalog = role_of(name) is Role.CATALOG
+    others = [node for node in cluster.nodes if role_of(node) in (Role.CATALOG, Role.ORDER)]
+    shared = START
+    with contextlib.suppress(UnreadableFile), SequenceFile(path) as mine:
+        for other in others:
+            if (role_of(other) is Role.CATALOG) is not is_catalog:
+                found = _find_shared_with(cluster, other, mine)
+                shared = max(shared, found, key=lambda head: head.position)
+        count = mine.head.position - shared.position
         if count not in (0, lose):
             again = manage(
                 *("cluster", "rebuild", name, "--lose-orders", str(count)), data=cluster.data.root
             )
-            raise ClusterError(_describe(name, shared, log.head, again))
+            raise ClusterError(_describe(name, shared, mine.head, again))
+
+
+def _find_shared_with(cluster: Observer, name: str, mine: SequenceFile) -> Head:
+    """Return the last head shared with another process; what of it is damaged is no copy."""
+    try:
+        with _open_copy(cluster, name) as copy:
+            return find_shared(mine, copy)
+    except UnreadableFile as error:
+        if error.path == mine.path:
+            raise
+        return START
 
 
 def find_shared(one: Heads, other: Heads) -> Head:
@@ -92,24 +110,25 @@ def find_shared(one: Heads, other: Heads) -> Head:
 
 
 @contextlib.contextmanager
-def _open_ledger(cluster: Observer) -> Iterator[Heads]:
-    """Yield the ledger, as good as it can be had. Raises ClusterError: its answers stopped."""
-    client = CatalogClient.at(
-        cluster.topology.catalog, env.read_secret(cluster.environ), CALL_TIMEOUT_S
-    )
+def _open_copy(cluster: Observer, name: str) -> Iterator[Heads]:
+    """Yield what a process has, as good as it can be had. Raises ClusterError: it stopped."""
+    kind = CatalogClient if role_of(name) is Role.CATALOG else ReplicaClient
+    client = kind.at(cluster.nodes[name], env.read_secret(cluster.environ), CALL_TIMEOUT_S)
     with contextlib.ExitStack() as stack:
         stack.callback(client.close)
-        ledger: Heads = NoLedger()
+        copy: Heads = NoCopy()
         try:
-            ledger = AnsweredLedger(client)
-        except Failure:
-            path = cluster.data.root / f"{process_name(Role.CATALOG, 1)}.sqlite3"
+            copy = AnsweredCopy(client)
+        except Unreachable:
+            path = cluster.data.root / f"{name}.sqlite3"
             with contextlib.suppress(UnreadableFile):
-                ledger = stack.enter_context(SequenceFile(path))
+                copy = stack.enter_context(SequenceFile(path))
+        except Failure:  # a replica whose log is damaged says so: it is no copy
+            pass
         try:
-            yield ledger
+            yield copy
         except Failure as failure:
-            raise ClusterError(f"The catalog stopped answering: {failure.message}") from failure
+            raise ClusterError(f"{name} stopped answering: {failure.message}") from failure
 
 
 def _describe(name: str, shared: Head, last: Head, again: str) -> str:
@@ -119,8 +138,10 @@ def _describe(name: str, shared: Head, last: Head, again: str) -> str:
     what = f"{entries} price changes or listings" if entries > 1 else "a price change or listing"
     if orders:
         what = f"order {first}" if orders == 1 else f"orders {first:,} to {last.order_no:,}"
+    where, mend = "the ledger lacks", "the catalog, which takes them from the replicas"
+    if role_of(name) is Role.CATALOG:
+        where, mend = "every replica lacks", "it and the replicas, which take them from it"
     return (
-        f"{name} has {what} that the ledger lacks, and may be the only one that does: start the "
-        f"catalog, which takes them from the replicas; or lose them (entries "
-        f"{shared.position + 1:,} to {last.position:,}) by `{again}`."
+        f"{name} has {what} that {where}, and may be the only one that does: start {mend}; or lose "
+        f"them (entries {shared.position + 1:,} to {last.position:,}) by `{again}`."
     )

@@ -58,6 +58,10 @@ _BY_ROLE = {
 class UnreadableFile(ClusterError):  # noqa: N818 - it is a fact about the world
     """A file has no sequence that can be read; the message says why."""
 
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} {why}.")
+        self.path = path
+
 
 class SequenceFile:
     """An open file; `close` ends the reading."""
@@ -67,7 +71,7 @@ class SequenceFile:
         self.path = path
         fault = database_file.find_file_fault(path)
         if fault or not path.exists():
-            raise UnreadableFile(f"{path} {fault or 'is not there'}.")
+            raise UnreadableFile(path, fault or "is not there")
         with self._explained():
             self._database = database_file.open_snapshot(path)
         try:
@@ -124,13 +128,14 @@ class SequenceFile:
             tables = {name for (name,) in self._execute(_TABLES)}
             roles = [role for role in _BY_ROLE if _BY_ROLE[role].orders in tables]
         if len(roles) != 1:
-            raise UnreadableFile(f"{self.path} is no database of a catalog or an order replica.")
+            raise UnreadableFile(self.path, "is no database of a catalog or an order replica")
         (self.role,) = roles
         names = _BY_ROLE[self.role]
         if names.changes not in tables:
             raise UnreadableFile(
-                f"{self.path} is of an older version, without stock changes: let `cluster init` "
-                "migrate it in the data folder."
+                self.path,
+                "is of an older version, without stock changes: let `cluster init` migrate it in "
+                "the data folder",
             )
         self._store = SequenceStore(names.orders, names.changes, execute=self._execute)
         with self._explained():
@@ -167,7 +172,7 @@ class SequenceFile:
         try:
             yield
         except _UNREADABLE as error:
-            raise UnreadableFile(f"{self.path} cannot be read ({error}).") from error
+            raise UnreadableFile(self.path, f"cannot be read ({error})") from error
 
 
 def _columns(stock: Stock) -> tuple[object, ...]:

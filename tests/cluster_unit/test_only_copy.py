@@ -13,11 +13,11 @@ from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.sequence_file import SequenceFile
-from bazaar.core.failures import Unreachable
+from bazaar.core.failures import NotServing, Unreachable
 from bazaar.core.ledger import Page
 from bazaar.core.types import Head, Position
-from bazaar.protocol.clients import CatalogClient
-from bazaar.protocol.statuses import CatalogStatus
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus
 from tests.proof.cluster_files import ORDERS, ClusterFiles
 
 LOG = "order-2"
@@ -139,7 +139,7 @@ def test_the_catalog_that_answers_counts_and_not_the_file_beside(
         only_copy.check(cluster, LOG, 0)
     with (
         answering(monkeypatch, Answers(heads, count=1)),
-        pytest.raises(ClusterError, match="The catalog stopped answering"),
+        pytest.raises(ClusterError, match="catalog stopped answering"),
     ):
         only_copy.check(cluster, LOG, 0)
 
@@ -151,3 +151,46 @@ def test_a_price_counts_as_an_order_does(files: ClusterFiles, cluster: Cluster) 
     files.damage(LOG, "DELETE FROM order_app_logentry")
     with pytest.raises(ClusterError, match=r"has a price change or listing that .*-orders 1 "):
         only_copy.check(cluster, LOG, 0)
+
+
+def test_a_ledger_is_kept_while_every_replica_lacks_what_it_has(
+    files: ClusterFiles, cluster: Cluster
+) -> None:
+    cut(files, "order-1", ORDERS - 5)
+    cut(files, "order-2", ORDERS - 2)
+    only_copy.check(cluster, "catalog", 0)
+    files.path("order-3").unlink()
+    with pytest.raises(ClusterError) as caught:
+        only_copy.check(cluster, "catalog", 0)
+    assert f"catalog has orders {ORDERS - 1} to {ORDERS} that every replica" in str(caught.value)
+    assert "rebuild catalog --lose-orders 2 --data" in str(caught.value)
+    only_copy.check(cluster, "catalog", 2)
+
+
+def test_a_replica_that_calls_its_log_damaged_is_no_copy(
+    files: ClusterFiles, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: ReplicaClient) -> ReplicaStatus:
+        raise NotServing
+
+    only_copy.check(cluster, "catalog", 0)
+    monkeypatch.setattr(ReplicaClient, "status", refuse)
+    with pytest.raises(ClusterError, match=f"-orders {ORDERS + 3}"):
+        only_copy.check(cluster, "catalog", 0)
+
+
+def test_a_ledger_that_is_damaged_where_it_counts_is_no_copy(
+    files: ClusterFiles, cluster: Cluster
+) -> None:
+    files.damage("catalog", "UPDATE catalog_app_entry SET trade_type = 'x' WHERE order_no = 40")
+    cut(files, LOG, ORDERS - 1)
+    with pytest.raises(ClusterError, match=f"-orders {ORDERS + 2} "):
+        only_copy.check(cluster, LOG, 0)
+
+
+def test_a_log_that_is_damaged_where_it_counts_keeps_nobody_from_a_rebuild(
+    files: ClusterFiles, cluster: Cluster
+) -> None:
+    cut(files, "catalog", ORDERS - 1)
+    files.damage(LOG, "UPDATE order_app_logentry SET trade_type = 'x' WHERE order_no = 40")
+    only_copy.check(cluster, LOG, 0)
