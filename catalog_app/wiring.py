@@ -120,7 +120,6 @@ def start() -> None:
     life = models.Identity.objects.filter(pk=1)
     await_storage(lambda: life.update(incarnation=incarnation()))
     _check_end()
-    Verifier(selectors.LEDGER).start()
     for row in await_storage(lambda: list(selectors.list_holders())):
         if row.is_over:
             lease_table().remember(str(row.holder_id))
@@ -131,8 +130,9 @@ def start() -> None:
 
 
 def begin_recovery() -> None:
-    """Decide nothing until the ledger is complete; a thread sees to that."""
+    """Decide nothing until the ledger is complete; check it from then on, all the time."""
     recovery().begin()
+    Verifier(selectors.LEDGER).start()
     threading.Thread(target=_recover, name="recovery", daemon=True).start()
 
 

@@ -19,16 +19,7 @@ from uuid import UUID
 from bazaar.core.digest import chain, extend_by_text, write_change, write_entry
 from bazaar.core.failures import GapFound, Unreachable
 from bazaar.core.ledger import Page
-from bazaar.core.types import (
-    GENESIS,
-    START,
-    Digest,
-    Head,
-    Linked,
-    Order,
-    OrderNo,
-    Position,
-)
+from bazaar.core.types import GENESIS, START, Digest, Head, Linked, Order, OrderNo, Position
 from bazaar.protocol.stored_rows import (
     SEARCHED_MAX,
     ChangesBody,

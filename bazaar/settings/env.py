@@ -6,6 +6,7 @@ none of Django's machinery, so the launcher can check a role before it starts a 
 """
 
 import difflib
+import errno
 import hashlib
 import hmac
 import math
@@ -296,7 +297,8 @@ def keep_private(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
     except private.NotPrivateError as error:
         raise SettingsError(f"{name}: {error}") from error
     except OSError as error:
-        raise SettingsError(f"{name}: {folder} cannot be used ({error.strerror}).") from error
+        if error.errno != errno.EROFS:  # a read-only disk is closed at the next start
+            raise SettingsError(f"{name}: {folder} cannot be used ({error.strerror}).") from error
 
 
 def check_writable(path: Path, subject: str) -> None:

@@ -33,8 +33,7 @@ def make_mend(role: Role, node_id: int, data: Path) -> str:
     if role is Role.ORDER:
         return f"{anew} makes it anew from the others."
     if role is Role.CATALOG:
-        restore = manage("cluster", "restore", "FILE", data=data)
-        return f"Put a backup back (`{restore}`), or {anew} makes it anew from the replicas."
+        return f"{anew} makes it anew from the replicas; cluster restore puts a backup back."
     back = "Put its newest copy back, with its -wal file"
     return f"{back}; or {anew} begins anew, without users and events."
 

@@ -315,7 +315,7 @@ def test_a_disk_that_fails_is_not_called_damage(files: ClusterFiles, tmp_path: P
         path = files.path("order-2")
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             database.execute("PRAGMA journal_mode=WAL")
-            database.execute("UPDATE order_app_heardterm SET term = term")
+            database.execute("UPDATE order_app_heardterm SET term = term + 1")
             for ending in ("", "-wal"):
                 shutil.copy(f"{path}{ending}", f"{disk.path / path.name}{ending}")
         disk.fill()
