@@ -130,7 +130,7 @@ def start() -> None:
 
 
 def begin_recovery() -> None:
-    """Decide nothing until the ledger is complete; check it from then on, all the time."""
+    """Decide nothing until the ledger is complete; check it all the time."""
     recovery().begin()
     Verifier(selectors.LEDGER).start()
     threading.Thread(target=_recover, name="recovery", daemon=True).start()

@@ -12,7 +12,7 @@ from pathlib import Path
 from bazaar import topology
 from bazaar.cluster.exits import ClusterError
 from bazaar.settings import env, private
-from bazaar.settings.env import SettingsError
+from bazaar.settings.env import SettingsError, StorageAwayError
 from bazaar.settings.typed import manage
 from bazaar.topology import Topology, TopologyError, role_of
 
@@ -141,6 +141,8 @@ class DataDir:
             self.config_path.touch(mode=private.FILE_MODE)
             self.socket_path.parent.mkdir(mode=private.FOLDER_MODE, exist_ok=True)
             owner = self.socket_path.parent.stat().st_uid
+        except StorageAwayError:
+            raise
         except SettingsError as error:
             raise ClusterError(str(error)) from error
         except OSError as error:

@@ -15,6 +15,7 @@ from typing import Self
 from uuid import UUID
 
 from bazaar.cluster.exits import INCONSISTENT, ClusterError
+from bazaar.core.failures import Unreachable
 from bazaar.core.replay import StockReplay
 from bazaar.core.types import Head, Position, Stock
 from bazaar.runtime.sequence_store import VERIFY_ROWS, Rows, SequenceStore
@@ -25,7 +26,7 @@ _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table'"
 _STOCKS = (
     "SELECT name, price, quantity, opening, issued, trade_volume, version FROM catalog_app_stock"
 )
-_UNREADABLE = (sqlite3.Error, ValueError, TypeError, ArithmeticError)
+_UNREADABLE = (sqlite3.Error, ValueError, TypeError, ArithmeticError, Unreachable)
 """What reading damaged rows ends with."""
 
 
