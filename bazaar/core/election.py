@@ -111,7 +111,10 @@ class Elector:
         elif not ping.reaches_catalog:
             yield from self._elect(suspect=leader, is_live=True)
         elif not ping.is_leading and leader == self.leadership.leader:
-            yield NotifyReplicas(self.leadership.term, leader, (leader,))
+            try:
+                yield NotifyReplicas(self.leadership.term, leader, (leader,))
+            except StaleTerm as stale:  # somebody's claim was won, and its answer lost
+                self._adopt(Leadership(stale.term, stale.leader))
 
     def forward(self, trades: Sequence[Trade]) -> Flow[tuple[Answer, ...]]:
         """

@@ -65,7 +65,8 @@ def test_a_make_that_was_interrupted_is_noticed(
         try:
             assert make.stdout is not None
             assert make.stdout.readline() == b"begun\n"
-            assert not is_interrupted_make(make.pid)
+            # While it starts a child it blocks signals, too.
+            assert wait_until(lambda: not is_interrupted_make(make.pid), TIMEOUT_S)
             assert not is_interrupted_make(os.getpid())
             if number:
                 make.send_signal(number)

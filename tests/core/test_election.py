@@ -278,3 +278,13 @@ def test_a_claim_without_an_answer_changes_nothing() -> None:
     again = Script(elector.watch()).answer(Unreachable(is_refused=True))
     again.answer((make_ping(1), make_ping(2))).answer(StaleTerm(Term(2), ReplicaId(2)))
     assert elector.leadership == Leadership(Term(2), ReplicaId(2))
+
+
+def test_a_leader_that_knows_of_a_newer_one_tells_it() -> None:
+    """A claim was won and its answer lost: no process but the catalog knows the new leader."""
+    elector = make_elector(term=1, leader=1)
+    watch = Script(elector.watch())
+    watch.answer(make_ping(1, term=0, leader=None))
+    assert watch.effect == NotifyReplicas(Term(1), ReplicaId(1), (ReplicaId(1),))
+    assert watch.answer(StaleTerm(Term(2), ReplicaId(2))).failure is None
+    assert elector.leadership == Leadership(Term(2), ReplicaId(2))

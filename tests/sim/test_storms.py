@@ -58,6 +58,11 @@ def test_every_invariant_holds_while_disks_fail(begin: int) -> None:
         run_seed(seed, has_failing_disks=True)
 
 
+def test_a_claim_whose_answer_is_lost_is_heard_of() -> None:
+    """The front end that won it knew the leader before, who was alive again."""
+    run_seed(12385615, Shape(replicas=2, frontends=1, clients=1, trades=1, deadline_s=1.0))
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
