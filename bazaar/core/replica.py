@@ -57,7 +57,7 @@ class ReplicaState(StrEnum):
     LEADING = "leading"
     CORRUPT = "corrupt"
     AHEAD = "ahead of the ledger"
-    """The ledger lacks entries of this log: it waits until the catalog has taken them."""
+    """The ledger lacks entries of this log, until the catalog takes them."""
 
 
 _OUT = (ReplicaState.CORRUPT, ReplicaState.AHEAD)
@@ -104,7 +104,7 @@ class Replica:
 
     @property
     def digest(self) -> Digest:
-        """The digest at its end."""
+        """The digest there."""
         return self.head.digest
 
     @property
@@ -387,7 +387,8 @@ class Replica:
         self.state, self.outbox = ReplicaState.CORRUPT, None
 
     def _mark_ahead(self, gap: GapFound) -> NotServing:
-        self.state, self.outbox = ReplicaState.AHEAD, None
+        if self.state is not ReplicaState.CORRUPT:
+            self.state, self.outbox = ReplicaState.AHEAD, None
         return NotServing(f"{_LEDGER_SHORT} {gap.message}")
 
     def _mark_corrupt(self, message: str) -> Corrupt:
