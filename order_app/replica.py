@@ -134,7 +134,10 @@ class ReplicaShell:
     def drop_out(self, where: str) -> None:
         """Serve nobody, follow nobody, lead nobody: the log is damaged (I8)."""
         with self._lock:
+            is_out = self.machine.state is ReplicaState.CORRUPT
             self.machine.mark_corrupt()
+        if is_out:
+            return
         self._reported_state = self.machine.state  # "log damaged" says so
         self._notify_all()
         events.emit(log, logging.CRITICAL, "log damaged", at=where)

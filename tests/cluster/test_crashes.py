@@ -150,8 +150,9 @@ def test_an_altered_log_is_begun_anew_at_the_start(cluster: LiveCluster) -> None
     cluster.run("stop", name)
     _alter_one_order(cluster, replica_id)
     forget_repairs(cluster)
-    cluster.start(name)
+    cluster.cluster.supervisor.start(name)  # `cluster start` would not wait for the repair
     aside = cluster.data.root / f"{name}.sqlite3.damaged"
+    cluster.wait_for(lambda _: aside.exists() and cluster.view(name).is_well)
     with closing(sqlite3.connect(aside)) as database:
         query = "SELECT quantity FROM order_app_logentry WHERE order_no = 3"
         assert database.execute(query).fetchone(), "the damaged log is kept"
