@@ -56,8 +56,7 @@ class ReplicaState(StrEnum):
     TAKING_OVER = "taking over"
     LEADING = "leading"
     CORRUPT = "corrupt"
-    AHEAD = "ahead of the ledger"
-    """The ledger lacks entries of this log, until the catalog takes them."""
+    AHEAD = "ahead of the ledger"  # which lacks entries of this log
 
 
 _OUT = (ReplicaState.CORRUPT, ReplicaState.AHEAD)
