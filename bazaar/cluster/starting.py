@@ -21,6 +21,10 @@ TAIL_LINES = 8
 class StartFailed(ClusterError):  # noqa: N818 - it is a fact about the world
     """A process ended, or did not answer in time; the message ends with its log."""
 
+    def __init__(self, name: str, lines: Iterable[str]) -> None:
+        super().__init__("\n  ".join([f"{name} did not start; its log:", *lines]))
+        self.name = name
+
 
 def stages(topology: Topology) -> Iterator[tuple[str, ...]]:
     """
@@ -87,4 +91,4 @@ class _StartWave:
     def _fail(self, name: str) -> None:
         after = self._log_sizes.pop(name)
         lines = logs.tail(self._data.log_path(name), TAIL_LINES, after)
-        self._failures.append(StartFailed("\n  ".join([f"{name} did not start; its log:", *lines])))
+        self._failures.append(StartFailed(name, lines))

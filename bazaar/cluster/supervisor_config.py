@@ -103,6 +103,7 @@ def supervisor_environment(data: DataDir, environ: Mapping[str, str]) -> dict[st
         "BAZAAR_FAULT_BUTTONS": "1",  # by default, a cluster on one machine may be broken
         **cluster_environment(data, environ),
         "BAZAAR_SOCKET": str(data.socket_path),
+        "RUST_BACKTRACE": "0",  # the reason of a crash stays among the last lines of the log
         "BAZAAR_PYTHON": shlex.quote(sys.executable),
     }
 

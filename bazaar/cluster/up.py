@@ -185,9 +185,11 @@ class ClusterRun:
                 raise ClusterError(f"The supervisor did not start: {text or 'no reason given'}")
 
     def _report_failures(self, names: tuple[str, ...], failures: list[StartFailed]) -> None:
-        """Report what did not start; raise the first if the cluster cannot do without."""
-        is_needed = any(role_of(name) is not Role.ORDER for name in names)
-        if failures and (is_needed or len(failures) == len(names)):
-            raise failures[0]
+        """Report what did not start; raise the first the cluster cannot do without."""
+        replicas = {name for name in names if role_of(name) is Role.ORDER}
+        can_do_without = replicas if replicas - {failure.name for failure in failures} else set()
+        for failure in failures:
+            if failure.name not in can_do_without:
+                raise failure
         for failure in failures:
             self.report(str(failure))

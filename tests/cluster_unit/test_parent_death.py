@@ -11,6 +11,7 @@ import pytest
 
 from bazaar.clock import wait_until
 from bazaar.cluster.parent_death import PARENT_VARIABLE, is_interrupted_make
+from tests.support.make import environment_without_make
 
 TIMEOUT_S = 10.0
 # A parent that starts a tied child, says its pid and then waits for ever.
@@ -61,7 +62,9 @@ def test_a_make_that_was_interrupted_is_noticed(
 ) -> None:
     """It passes SIGINT on to nobody and waits for what it runs."""
     (tmp_path / "Makefile").write_text("up:\n\t@echo begun; exec sleep 600\n")
-    with subprocess.Popen(["make", "up"], cwd=tmp_path, stdout=subprocess.PIPE) as make:
+    with subprocess.Popen(
+        ["make", "up"], cwd=tmp_path, env=environment_without_make(), stdout=subprocess.PIPE
+    ) as make:
         try:
             assert make.stdout is not None
             assert make.stdout.readline() == b"begun\n"
@@ -74,4 +77,5 @@ def test_a_make_that_was_interrupted_is_noticed(
         finally:
             for child in psutil.Process(make.pid).children():
                 child.kill()
+            make.kill()
     assert not is_interrupted_make(make.pid), "it has ended"

@@ -13,6 +13,7 @@ import pytest
 
 from bazaar.clock import wait_until
 from bazaar.settings import env
+from tests.support.make import environment_without_make
 
 TIMEOUT_S = 20.0
 INT, TERM = signal.SIGINT, signal.SIGTERM
@@ -44,7 +45,7 @@ def running(folder: Path, shell: str) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
         ["bash", "-c", shell],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(env.ROOT)},
+        env={**environment_without_make(), "PYTHONPATH": str(env.ROOT)},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -56,7 +56,7 @@ class FakeActions:
         failed = [name for name in names if name in self.lame]
         self.down = {name: state for name, state in self.down.items() if name not in names}
         self.down |= dict.fromkeys(failed, ProcessState.EXITED)
-        return [StartFailed(f"{name} did not start; its log:") for name in failed]
+        return [StartFailed(name, []) for name in failed]
 
     def close(self) -> None:
         pass
