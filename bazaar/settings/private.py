@@ -8,6 +8,7 @@ from pathlib import Path
 OWNER_ONLY = 0o077
 """The umask of every process that writes into a data folder."""
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
+_SHARED_FOLDERS = {Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")}  # noqa: S108 - to refuse them
 
 
 class NotPrivateError(Exception):
@@ -27,7 +28,7 @@ def close_to_others(folder: Path) -> None:
             f"{folder} belongs to another user (uid {found.st_uid}); "
             "name a folder of your own, or run this as that user."
         )
-    if found.st_mode & stat.S_ISVTX:
+    if _is_shared(folder, found.st_mode):
         raise NotPrivateError(f"{folder} is everybody's; name a folder of your own.")
     _close(folder, found)
     with os.scandir(folder) as entries:
@@ -35,6 +36,13 @@ def close_to_others(folder: Path) -> None:
             with suppress(FileNotFoundError):  # a log of SQLite, a part of a file being written
                 if not entry.is_symlink():
                     _close(Path(entry.path), entry.stat(follow_symlinks=False))
+
+
+def _is_shared(folder: Path, mode: int) -> bool:
+    """Return whether others keep files there; a new file system's empty folder is nobody's yet."""
+    if not (mode & stat.S_ISVTX and mode & stat.S_IWOTH):
+        return False
+    return folder.resolve() in _SHARED_FOLDERS or any(folder.iterdir())
 
 
 def _close(path: Path, found: os.stat_result) -> None:

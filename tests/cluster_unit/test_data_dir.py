@@ -69,10 +69,20 @@ def test_a_file_of_another_user_is_a_sentence(
 
 
 def test_a_folder_of_everybody_is_a_sentence_and_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "of another").touch()
     tmp_path.chmod(0o1777)
     with pytest.raises(ClusterError, match="is everybody's; name a folder of your own"):
         DataDir(tmp_path).make()
     assert mode(tmp_path) == 0o777
+
+
+def test_the_empty_folder_of_a_new_file_system_becomes_private(tmp_path: Path) -> None:
+    """Mounted by hand, a tmpfs is everybody's; the folder is used again later."""
+    tmp_path.chmod(0o1777)
+    for _ in range(2):
+        DataDir(tmp_path).make()
+        (tmp_path / "catalog.sqlite3").touch()
+        assert mode(tmp_path) == 0o700
 
 
 def test_a_file_written_whole_is_as_private_as_before(tmp_path: Path) -> None:
