@@ -96,6 +96,11 @@ class SequenceFile:
         with self._explained():
             return self._store.page(position, 1).after
 
+    def find_sound_end(self, after: Head) -> Head:
+        """Return the last head before the first wrong entry after one. Raises UnreadableFile."""
+        with self._explained():
+            return self._store.find_sound_end(after)[0]
+
     def describe(self) -> list[str]:
         """Return role, cluster, head and term in words."""
         head = self.head
