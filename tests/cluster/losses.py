@@ -4,9 +4,10 @@ Is all there after the catalog's files are lost? `python -m tests.cluster.losses
 Not part of the suite: it takes long. It brings up a cluster of its own with many orders; 8 clients
 trade, and an operator changes prices. Again and again the catalog is killed and its files are
 deleted; then it is made anew from the replicas (`--wiped`), or a backup of a random age is put back
-(`--restored`). `--kill-replicas` kills and restarts replicas in between. It prints how long trades
-stood still, and in the end holds databases and clients' histories to the promises (`proof`). Exit
-status 1 when one is broken.
+(`--restored`). `--kill-replicas` kills and restarts replicas in between. After each loss every
+database is read while trades go on (`loss_checks`). It prints how long trades stood still, and in
+the end holds databases and clients' histories to the promises (`proof`). Exit status 1 when one is
+broken.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from bench import prefill
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.hostile import table
 from tests.cluster.load import Load
+from tests.cluster.loss_checks import find_lost
 from tests.cluster.price_changes import PriceChanges
 from tests.cluster.proof import assert_proof
 
@@ -39,7 +41,7 @@ BETWEEN_S = (0.5, 4.0)
 BACKUPS_MAX = 6
 """Backups that are kept to choose from."""
 AGAIN_MAX_S = 10.0
-"""From the end of the command to the next acknowledged trade."""
+"""From the kill to the next acknowledged trade, the commands included."""
 TRADE_TIMEOUT_S = LAST_ATTEMPT_S = 60.0
 """For a trade to end, be the cluster away."""
 WIPED, RESTORED = "wiped, rebuilt", "backup put back"
@@ -96,6 +98,7 @@ class LossRun:
                 self._pass_time(load)
                 self.losses.append(self._lose(load, kind))
                 _say(f"{number}: {self.losses[-1]}")
+                self.wrong += find_lost(self.cluster, load, prices)
             load.await_progress()
         _say(self.table(load))
         _say(f"{len(load.acknowledged)} trades, {len(prices.acknowledged)} prices acknowledged")
@@ -143,13 +146,13 @@ class LossRun:
             self._command("restore", str(backup))
             self._command("start", "catalog")
         ended_s, last = clock.monotonic_s(), len(load.done)
-        again_s = await_trade(load, last) - ended_s
-        if again_s > self.again_max_s:
-            self.wrong.append(f"{kind}: the next trade came {again_s:.1f} s after the command")
-        origin_s = load.origin_s
+        again_s, origin_s = await_trade(load, last) - ended_s, load.origin_s
+        silent_s = load.longest_gap_s(killed_s - origin_s, ended_s - origin_s)
+        if silent_s > self.again_max_s:
+            self.wrong.append(f"{kind}: no trade for {silent_s:.1f} s")
         return Loss(
             kind,
-            silent_s=load.longest_gap_s(killed_s - origin_s, ended_s - origin_s),
+            silent_s=silent_s,
             command_s=ended_s - began_s,
             again_s=again_s,
             span=(first, ended_s + again_s - origin_s),

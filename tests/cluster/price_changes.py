@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -81,12 +81,8 @@ class PriceChanges:
 
     def _find_lost(self, where: str, prices: Prices) -> Iterator[str]:
         """Yield what a database lacks, and what was not last acknowledged."""
-        last = dict[str, PriceChange]()
-        for change in self.acknowledged:
-            last[change.stock_name] = change
-            has = prices[change.stock_name].get(change.version)
-            if has != change.price:
-                yield f"{where} lacks an acknowledged price: {change}, it has {has}"
+        yield from find_lacking(where, prices, self.acknowledged)
+        last = {change.stock_name: change for change in self.acknowledged}
         for name, change in last.items():
             newest = max(prices[name])
             is_uncertain = (name, prices[name][newest]) in self.uncertain
@@ -109,6 +105,14 @@ class PriceChanges:
                 yield f"{done} is older than {before}"
             if Decimal(done.price or 0) != _price_at(prices[done.stock_name], done.version):
                 yield f"{done} shows a price that its version never had"
+
+
+def find_lacking(where: str, prices: Prices, acknowledged: Iterable[PriceChange]) -> Iterator[str]:
+    """Yield the acknowledged prices that a database lacks, in words."""
+    for change in acknowledged:
+        has = prices[change.stock_name].get(change.version)
+        if has != change.price:
+            yield f"{where} lacks an acknowledged price: {change}, it has {has}"
 
 
 def read_prices(path: Path) -> Prices:
