@@ -24,7 +24,8 @@ from bazaar.topology import Topology
 TERM = 1
 """In which all of it was traded."""
 KEY_BITS = 128
-CACHE_KB = 400_000
+CACHE_KB = 1_500_000
+"""At most: the index on the keys of ten million orders is in memory."""
 _FAST = (
     "PRAGMA ignore_check_constraints=ON",
     "PRAGMA journal_mode=OFF",

@@ -33,9 +33,7 @@ from bazaar.topology import Topology, format_address
 PAGE = env.ROOT / "docs" / "OPERATING.md"
 CHECKOUT = "srv/bazaar"
 """Where the page has the checkout, below `/`."""
-COPIED = (
-    *("bazaar", "catalog_app", "dashboard", "fixtures", "frontend_app", "order_app", "manage.py"),
-)
+COPIED = ("bazaar", "catalog_app", "dashboard", "fixtures", "frontend_app", "order_app")
 COMMAND_TIMEOUT_S = 90.0
 UP_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 20.0
@@ -135,9 +133,8 @@ class Session:
         self.root, self.checkout = root, root / CHECKOUT
         self.checkout.mkdir(parents=True)
         for name in COPIED:
-            source = env.ROOT / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, self.checkout / name)
+            shutil.copytree(env.ROOT / name, self.checkout / name)
+        shutil.copy2(env.ROOT / "manage.py", self.checkout)
         (self.checkout / ".venv").symlink_to(Path(sys.executable).parents[1])
         self.nodes = free_topology()
         (root / "nodes.toml").write_text(topology.dump(self.nodes), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from bazaar.cluster.operations import Cluster
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.sequence_file import SequenceFile
 from tests.proof.cluster_files import ORDERS, ClusterFiles
+
+LOG = "order-2"
 
 
 @pytest.fixture
@@ -46,3 +49,49 @@ def test_the_only_ledger_is_kept_and_a_new_one_lists_nothing_by_itself(
         assert (old.head.order_no, new.head.position) == (ORDERS, 0)
     with closing(sqlite3.connect(files.path("catalog"))) as database:
         assert database.execute("SELECT COUNT(*) FROM catalog_app_stock").fetchone() == (0,)
+
+
+def put_nothing(path: Path) -> None:
+    path.unlink()
+
+
+def put_empty_file(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def put_folder(path: Path) -> None:
+    path.unlink()
+    (path / "what somebody keeps here").mkdir(parents=True)
+
+
+def put_dead_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("put", [put_nothing, put_empty_file, put_folder, put_dead_link])
+@pytest.mark.parametrize("name", ["catalog", LOG])
+def test_whatever_is_in_the_place_of_a_database_it_is_made_anew(
+    files: ClusterFiles, cluster: Cluster, name: str, put: Callable[[Path], None]
+) -> None:
+    """I11: and what was there is kept."""
+    path = files.path(name)
+    put(path)
+    was_there = path.exists() or path.is_symlink()
+    cluster.rebuild(name)
+    with SequenceFile(path) as new:
+        assert new.head.position == 0
+    aside = files.data.root / "aside" / f"{name}.1" / path.name
+    assert (aside.exists() or aside.is_symlink()) is was_there
+    assert aside.is_dir() is (put is put_folder)
+
+
+def test_the_other_databases_may_be_anything_too(files: ClusterFiles, cluster: Cluster) -> None:
+    """I3: what cannot be read is no copy, and does not keep anybody from the sound one."""
+    put_folder(files.path("order-1"))
+    put_empty_file(files.path("order-2"))
+    cluster.rebuild("catalog")
+    files.path("catalog").unlink()
+    files.path("catalog").mkdir()
+    with pytest.raises(ClusterError, match=rf"order-3 has orders 1 to {ORDERS} that the ledger"):
+        cluster.rebuild("order-3")
