@@ -13,7 +13,7 @@ SECTIONS = (
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_every_command_of_the_page_prints_what_the_page_says(tmp_path: Path) -> None:
     steps = read_steps(PAGE.read_text(encoding="utf-8"))
     assert len(steps) > 20
