@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from bazaar.cluster.only_copy import find_shared
@@ -15,38 +16,72 @@ from tests.cluster.price_changes import PriceChanges, find_lacking, read_prices
 Row = tuple[int | str, ...]
 """Number, stock, side and shares of an order."""
 _ORDERS = "SELECT key, order_no, stock_name, trade_type, quantity FROM catalog_app_entry"
+_UNBALANCED = """
+    SELECT name, quantity, trade_volume, bought, sold FROM catalog_app_stock
+    LEFT JOIN (
+        SELECT stock_name, SUM(IIF(trade_type = 'buy', quantity, 0)) AS bought,
+            SUM(IIF(trade_type = 'sell', quantity, 0)) AS sold
+        FROM catalog_app_entry GROUP BY stock_name
+    ) ON stock_name = name
+    WHERE quantity != opening - IFNULL(bought - sold, 0) OR quantity > issued OR quantity < 0
+        OR trade_volume != IFNULL(bought + sold, 0)
+"""
 
 
-def find_lost(cluster: LiveCluster, load: Load, prices: PriceChanges) -> list[str]:
+class LossChecks:
     """
-    Read all databases while trades go on; return what is wrong, in words.
+    Reads all databases while trades go on.
 
     Each acknowledged order is in the ledger once, as it was answered (I1 to I3), each acknowledged
-    price too; the ledger follows from itself, and its stocks from it (I4, I11); the logs and the
-    ledger are one history (I8).
+    price too; shares are conserved (I4); the ledger follows from itself and is what it was (I11);
+    the logs and the ledger are one history (I8).
     """
-    orders, changes = load.acknowledged, tuple(prices.acknowledged)  # before the ledger is read
-    ledger = cluster.data.root / "catalog.sqlite3"
-    rows = read_orders(ledger)
-    wrong = [
-        f"the ledger lacks an acknowledged order: {done}, it has {has}"
-        for done in orders
-        if (has := rows.get(UUID(done.key)))
-        != (done.order_no, done.stock_name, done.trade_type, done.shares)
-    ]
-    wrong += find_lacking("the ledger", read_prices(ledger), changes)
-    logs = [cluster.data.root / f"order-{node.id}.sqlite3" for node in cluster.topology.replicas]
-    with SequenceFile(ledger) as file:
-        if fault := file.find_fault():
-            wrong.append(f"ledger: {fault}")
-        wrong += [fault for log in logs for fault in _find_parted(file, log)]
-    return wrong
+
+    def __init__(self, cluster: LiveCluster, load: Load, prices: PriceChanges) -> None:
+        """Take the ledger for right as it is now."""
+        self._load, self._prices = load, prices
+        names = [f"order-{node.id}" for node in cluster.topology.replicas]
+        self._logs = [cluster.data.root / f"{name}.sqlite3" for name in names]
+        self._ledger = cluster.data.root / "catalog.sqlite3"
+        with SequenceFile(self._ledger) as file:
+            self._checked = file.head
+
+    def find_wrong(self) -> list[str]:
+        """Return what is wrong now, in words."""
+        # Before the ledger is read, so that it has all of them:
+        orders, changes = self._load.acknowledged, tuple(self._prices.acknowledged)
+        rows = read_orders(self._ledger)
+        wrong = [
+            f"the ledger lacks an acknowledged order: {done}, it has {has}"
+            for done in orders
+            if (has := rows.get(UUID(done.key)))
+            != (done.order_no, done.stock_name, done.trade_type, done.shares)
+        ]
+        wrong += find_lacking("the ledger", read_prices(self._ledger), changes)
+        wrong += [f"shares are not conserved: {row}" for row in _read(self._ledger, _UNBALANCED)]
+        return [*wrong, *self._find_other_history()]
+
+    def _find_other_history(self) -> Iterator[str]:
+        with SequenceFile(self._ledger) as file:
+            before = self._checked
+            if file.head.position < before.position or file.head_at(before.position) != before:
+                yield f"the ledger is not what it was up to {before}"
+                return
+            if (end := file.find_sound_end(before)) != file.head:
+                yield f"the ledger is wrong after {end}"
+            self._checked = file.head
+            for log in self._logs:
+                yield from _find_parted(file, log)
 
 
 def read_orders(ledger: Path) -> dict[UUID, Row]:
     """Return the orders of a catalog's database by key."""
+    return {UUID(key): tuple(row) for key, *row in _read(ledger, _ORDERS)}
+
+
+def _read(ledger: Path, query: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as database:
-        return {UUID(key): tuple(row) for key, *row in database.execute(_ORDERS)}
+        return database.execute(query).fetchall()
 
 
 def _find_parted(ledger: SequenceFile, log: Path) -> Iterator[str]:

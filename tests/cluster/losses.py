@@ -31,7 +31,7 @@ from bench import prefill
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.hostile import table
 from tests.cluster.load import Load
-from tests.cluster.loss_checks import find_lost
+from tests.cluster.loss_checks import LossChecks
 from tests.cluster.price_changes import PriceChanges
 from tests.cluster.proof import assert_proof
 
@@ -94,11 +94,12 @@ class LossRun:
         self.draw.shuffle(kinds)
         urls = [self.cluster.url(f"frontend-{one.id}") for one in self.cluster.topology.front_ends]
         with Load(urls, CLIENTS) as load, PriceChanges(self.cluster) as prices:
+            checks = LossChecks(self.cluster, load, prices)
             for number, kind in enumerate(kinds, start=1):
                 self._pass_time(load)
                 self.losses.append(self._lose(load, kind))
                 _say(f"{number}: {self.losses[-1]}")
-                self.wrong += find_lost(self.cluster, load, prices)
+                self.wrong += checks.find_wrong()
             load.await_progress()
         _say(self.table(load))
         _say(f"{len(load.acknowledged)} trades, {len(prices.acknowledged)} prices acknowledged")
@@ -253,7 +254,7 @@ def main() -> int:
         cluster.heal()
         (backups := Path(folder) / "backups").mkdir()
         draw = random.Random(options.seed)
-        run = LossRun(cluster, draw, backups, has_killed_replicas=options.kill_replicas)
+        run = LossRun(cluster, draw, backups, options.kill_replicas, options.again_max)
         run.run(options.wiped, options.restored)
     for sentence in run.wrong:
         _say(f"WRONG {sentence}")
@@ -268,6 +269,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--restored", type=int, default=0, metavar="N")
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--kill-replicas", action="store_true", help="and restart the leader")
+    parser.add_argument("--again-max", type=float, default=AGAIN_MAX_S, metavar="S")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
