@@ -1,17 +1,16 @@
 """What must be true of the databases at any moment of a load, whatever was lost before."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from bazaar.cluster.only_copy import find_shared
-from bazaar.cluster.sequence_file import SequenceFile
-from tests.cluster.conftest import LiveCluster
-from tests.cluster.load import Load
-from tests.cluster.price_changes import PriceChanges, find_lacking, read_prices
+from bazaar.cluster.sequence_file import SequenceFile, UnreadableFile
+from bazaar.proof.records import Done
+from tests.cluster.price_changes import PriceChange, find_lacking, read_prices
 
 Row = tuple[int | str, ...]
 """Number, stock, side and shares of an order."""
@@ -37,19 +36,14 @@ class LossChecks:
     the logs and the ledger are one history (I8).
     """
 
-    def __init__(self, cluster: LiveCluster, load: Load, prices: PriceChanges) -> None:
-        """Take the ledger for right as it is now."""
-        self._load, self._prices = load, prices
-        names = [f"order-{node.id}" for node in cluster.topology.replicas]
-        self._logs = [cluster.data.root / f"{name}.sqlite3" for name in names]
-        self._ledger = cluster.data.root / "catalog.sqlite3"
+    def __init__(self, root: Path) -> None:
+        """Take the ledger for right as it is now; root: the folder of the databases."""
+        self._root, self._ledger = root, root / "catalog.sqlite3"
         with SequenceFile(self._ledger) as file:
             self._checked = file.head
 
-    def find_wrong(self) -> list[str]:
-        """Return what is wrong now, in words."""
-        # Before the ledger is read, so that it has all of them:
-        orders, changes = self._load.acknowledged, tuple(self._prices.acknowledged)
+    def find_wrong(self, orders: Sequence[Done], prices: Sequence[PriceChange]) -> list[str]:
+        """Return what is wrong now, in words; orders, prices: acknowledged before."""
         rows = read_orders(self._ledger)
         wrong = [
             f"the ledger lacks an acknowledged order: {done}, it has {has}"
@@ -57,9 +51,13 @@ class LossChecks:
             if (has := rows.get(UUID(done.key)))
             != (done.order_no, done.stock_name, done.trade_type, done.shares)
         ]
-        wrong += find_lacking("the ledger", read_prices(self._ledger), changes)
+        wrong += find_lacking("the ledger", read_prices(self._ledger), prices)
         wrong += [f"shares are not conserved: {row}" for row in _read(self._ledger, _UNBALANCED)]
-        return [*wrong, *self._find_other_history()]
+        try:
+            wrong += self._find_other_history()
+        except UnreadableFile as error:
+            wrong.append(str(error))
+        return wrong
 
     def _find_other_history(self) -> Iterator[str]:
         with SequenceFile(self._ledger) as file:
@@ -70,7 +68,7 @@ class LossChecks:
             if (end := file.find_sound_end(before)) != file.head:
                 yield f"the ledger is wrong after {end}"
             self._checked = file.head
-            for log in self._logs:
+            for log in sorted(self._root.glob("order-*.sqlite3")):
                 yield from _find_parted(file, log)
 
 

@@ -94,12 +94,12 @@ class LossRun:
         self.draw.shuffle(kinds)
         urls = [self.cluster.url(f"frontend-{one.id}") for one in self.cluster.topology.front_ends]
         with Load(urls, CLIENTS) as load, PriceChanges(self.cluster) as prices:
-            checks = LossChecks(self.cluster, load, prices)
+            checks = LossChecks(self.cluster.data.root)
             for number, kind in enumerate(kinds, start=1):
                 self._pass_time(load)
                 self.losses.append(self._lose(load, kind))
                 _say(f"{number}: {self.losses[-1]}")
-                self.wrong += checks.find_wrong()
+                self.wrong += checks.find_wrong(load.acknowledged, tuple(prices.acknowledged))
             load.await_progress()
         _say(self.table(load))
         _say(f"{len(load.acknowledged)} trades, {len(prices.acknowledged)} prices acknowledged")
