@@ -162,13 +162,14 @@ class SequenceFile:
         while entries := self._store.page(after, VERIFY_ROWS).entries:
             replay.take_all(entries)
             after = Position(after + len(entries))
+        stocks = replay.stocks
         for row in self._execute(_STOCKS):
-            stock = replay.stocks.pop(row[0], None)
+            stock = stocks.pop(row[0], None)
             if stock is None:
                 return f"stock {row[0]} is in no entry"
             if (Decimal(str(row[1])), *row[2:]) != _columns(stock):
                 return f"stock {row[0]} is not what the entries make of it"
-        return next((f"stock {name} is missing" for name in replay.stocks), "")
+        return next((f"stock {name} is missing" for name in stocks), "")
 
     def _execute(self, statement: str, values: Sequence[str | int] = ()) -> Rows:
         return self._database.execute(statement, values).fetchall()

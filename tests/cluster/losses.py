@@ -42,7 +42,8 @@ BACKUPS_MAX = 6
 """Backups that are kept to choose from."""
 AGAIN_MAX_S = 10.0
 """From the kill to the next acknowledged trade, the commands included."""
-TRADE_TIMEOUT_S = LAST_ATTEMPT_S = 60.0
+COMMAND_TIMEOUT_S = 300.0
+TRADE_TIMEOUT_S = LAST_ATTEMPT_S = 180.0
 """For a trade to end, be the cluster away."""
 WIPED, RESTORED = "wiped, rebuilt", "backup put back"
 COLUMNS = (
@@ -162,7 +163,7 @@ class LossRun:
 
     def _command(self, *words: str) -> CompletedProcess[str]:
         """Run a command of the cluster, and note when it fails."""
-        done = self.cluster.run(*words)
+        done = self.cluster.run(*words, timeout_s=COMMAND_TIMEOUT_S)
         if done.returncode:
             self.wrong.append(f"`cluster {' '.join(words)}`: {done.stdout} {done.stderr}")
         return done
