@@ -74,8 +74,7 @@ def prepare(
     path, role = data.database(name), role_of(name)
     assert path is not None, f"{name} has no database"
     variables = role_environment(data, name, node, environ)
-    lines = []
-    is_new = not path.exists()
+    lines, is_new = list[str](), not path.exists()
     if not database_file.check(path, role, node.id):
         try:
             _manage(name, ("migrate", "--verbosity", "0"), variables)

@@ -281,7 +281,7 @@ class SequenceStore:
         return self.find_sound_end(head)[1]
 
     def find_sound_end(self, after: Head) -> tuple[Head, str]:
-        """Check every entry after one; return the last good one, and the first wrong in words."""
+        """Check all entries after one; return the last good head and the first fault."""
         while True:
             reached, fault = self.verify(after, VERIFY_ROWS)
             if fault or reached == after:
