@@ -121,7 +121,14 @@ class Cluster(Observer):
         if not self.view(name).is_up:
             ports.check_silent(name, self.nodes[name])  # what answers there is somebody else's
         only_copy.check(self, name, lose)  # before it is stopped, so that a refusal changes nothing
-        return [self.stop(name), *self._make_anew(name, lose), self.start(name)]
+        was_up, lines = self.view(name).is_up, [self.stop(name)]
+        try:
+            lines += self._make_anew(name, lose)
+        except ClusterError:  # meanwhile it has got what nobody else has
+            if was_up:
+                self.start(name)
+            raise
+        return [*lines, self.start(name)]
 
     def _make_anew(self, name: str, lose: int) -> list[str]:
         wait_until(lambda: not ports.is_open(self.nodes[name].control_address), EFFECT_TIMEOUT_S)
