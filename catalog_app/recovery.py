@@ -82,8 +82,10 @@ class LedgerRecovery:
                 said = reason
                 events.emit(log, logging.WARNING, "not deciding", reason=reason)
             self._timing.wait(RETRY_S)
-        if self._is_behind:  # leases that this ledger knows nothing of may still run
-            self._timing.wait(self._limits.lease_s)
+        if self._is_behind:
+            # Leases of the life before, which this ledger may know nothing of, may still run: the
+            # last was granted before this life began.
+            self._timing.wait(max(0.0, began_s + self._limits.lease_s - self._timing.now_s()))
         self.reason = ""
         head = selectors.LEDGER.head
         events.emit(log, logging.INFO, "deciding", last=head.order_no, position=head.position)

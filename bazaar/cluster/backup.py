@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bazaar.clock import wait_until
@@ -28,6 +28,7 @@ _CATALOG = process_name(Role.CATALOG, 1)
 NOTICE_TIMEOUT_S = 2.0
 """For the supervisor to notice that the catalog has ended."""
 _MIB = 1024 * 1024
+_IN_SYNC = "UPDATE catalog_app_leadership SET in_sync = ?"
 
 
 def make_backup(data: DataDir, target: Path) -> list[str]:
@@ -56,8 +57,8 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
     """
     Put a copy of a backup in the place of the catalog's database.
 
-    Returns what was done in words. Raises ClusterError: the backup is none or damaged, or the
-    catalog runs; nothing was changed.
+    The catalog will ask all replicas before it decides (I3). Returns what was done in words. Raises
+    ClusterError: the backup is none or damaged, or the catalog runs; nothing was changed.
     """
     data.make()
     is_described = data.topology_path.exists()
@@ -74,6 +75,8 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
                     f"{source} is of an {file.role} replica, no backup of a catalog."
                 )
             lines = [f"{source} is sound:", *file.describe()]
+            file.close()
+            _name_in_sync(part, [node.id for node in found.replicas])
             lines += databases.move_aside(data, _CATALOG)
             _put(part, data.root / f"{_CATALOG}.sqlite3")
         if is_described:
@@ -154,6 +157,20 @@ def _copy_pages(source: Path, part: Path) -> None:
             copy.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, none beside it
     except sqlite3.Error as error:
         raise ClusterError(f"{source} cannot be copied to {part.parent} ({error}).") from error
+
+
+def _name_in_sync(part: Path, replica_ids: Iterable[int]) -> None:
+    """
+    Note in a copy which replicas were last in sync: all, because it does not know (I3).
+
+    Raises ClusterError: it cannot be written.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(part)) as copy, copy:
+            copy.execute(_IN_SYNC, (",".join(map(str, replica_ids)),))
+    except sqlite3.Error as error:
+        raise ClusterError(f"{part} cannot be written ({error}).") from error
+    _sync(part)
 
 
 def _put(part: Path, path: Path) -> None:

@@ -96,6 +96,11 @@ class SequenceFile:
         with self._explained():
             return self._store.page(position, 1).after
 
+    def find_sound_end(self, after: Head) -> Head:
+        """Return the last head before the first wrong entry after one. Raises UnreadableFile."""
+        with self._explained():
+            return self._store.find_sound_end(after)[0]
+
     def describe(self) -> list[str]:
         """Return role, cluster, head and term in words."""
         head = self.head
@@ -157,13 +162,14 @@ class SequenceFile:
         while entries := self._store.page(after, VERIFY_ROWS).entries:
             replay.take_all(entries)
             after = Position(after + len(entries))
+        stocks = replay.stocks
         for row in self._execute(_STOCKS):
-            stock = replay.stocks.pop(row[0], None)
+            stock = stocks.pop(row[0], None)
             if stock is None:
                 return f"stock {row[0]} is in no entry"
             if (Decimal(str(row[1])), *row[2:]) != _columns(stock):
                 return f"stock {row[0]} is not what the entries make of it"
-        return next((f"stock {name} is missing" for name in replay.stocks), "")
+        return next((f"stock {name} is missing" for name in stocks), "")
 
     def _execute(self, statement: str, values: Sequence[str | int] = ()) -> Rows:
         return self._database.execute(statement, values).fetchall()

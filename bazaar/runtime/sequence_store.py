@@ -278,11 +278,15 @@ class SequenceStore:
         if newest is not None and (skipped := self.read_head().position - newest) > 0:
             after = Position(skipped)
             head = Head(after, self.order_no_at(after), self.digest_at(after))
+        return self.find_sound_end(head)[1]
+
+    def find_sound_end(self, after: Head) -> tuple[Head, str]:
+        """Check all entries after one; return the last good head and the first fault."""
         while True:
-            reached, fault = self.verify(head, VERIFY_ROWS)
-            if fault or reached == head:
-                return fault
-            head = reached
+            reached, fault = self.verify(after, VERIFY_ROWS)
+            if fault or reached == after:
+                return reached, fault
+            after = reached
 
     def _check(self, row: tuple[Any, ...]) -> Order:
         """Return the order of a row of _ORDERS. Raises Unreachable (indefinite): damaged."""
