@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,21 +48,38 @@ FAULTS = (
 )
 
 
-def make_template(path: Path) -> Path:
-    """Make a database with the tables of every room, of which processes get copies."""
+def make_template(folder: Path) -> Path:
+    """Make an empty database for each room, of which processes get copies; return the folder."""
+    path = folder / "all.sqlite3"
     database = DatabaseWrapper({**connections.settings["default"], "NAME": path}, "default")
     try:
         with _default(database):
             call_command("migrate", verbosity=0, interactive=False)
     finally:
         database.close()
-    return path
+    for room, others in (("catalog", "order_app"), ("order", "catalog_app")):
+        shutil.copyfile(path, find_template(folder, room))
+        _drop_tables(find_template(folder, room), others)
+    return folder
+
+
+def find_template(folder: Path, name: str) -> Path:
+    """Return the empty database for a process; name: its own, or its room's."""
+    return folder / f"template-{name.partition('-')[0]}.sqlite3"
+
+
+def _drop_tables(path: Path, room: str) -> None:
+    """Drop the tables of a room, by which its databases are known."""
+    with closing(sqlite3.connect(path)) as database:
+        found = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE ? || '%'"
+        for (table,) in database.execute(found, [room]).fetchall():
+            database.execute(f"DROP TABLE {table}")
 
 
 @contextmanager
 def _default(database: DatabaseWrapper) -> Iterator[None]:
     """Let a connection be this thread's default one while the block runs."""
-    before = getattr(connections._connections, "default", None)  # noqa: SLF001 - no other way
+    before = getattr(connections._connections, "default", None)
     connections["default"] = database
     try:
         yield
@@ -125,21 +142,19 @@ class Disk:
             path.with_name(path.name + ending).unlink(missing_ok=True)
 
     def change(self, statement: str, *values: object) -> int:
-        """Change rows behind the back of whoever has the file open; return how many."""
-        database = sqlite3.connect(self.path)
-        try:
-            with database:
-                return database.execute(statement, values).rowcount
-        finally:
-            database.close()
+        """Change rows behind the back of whoever has the file open, unless it is locked."""
+        with (
+            closing(sqlite3.connect(self.path, timeout=0.0)) as database,
+            suppress(sqlite3.OperationalError),
+            database,
+        ):
+            return database.execute(statement, values).rowcount
+        return 0
 
     def read(self, statement: str, values: Any = ()) -> list[tuple[Any, ...]]:
         """Read rows as they are in the file, whatever fails."""
-        database = sqlite3.connect(self.path)
-        try:
+        with closing(sqlite3.connect(self.path)) as database:
             return database.execute(statement, values).fetchall()
-        finally:
-            database.close()
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -206,7 +221,11 @@ class DiskConnection(sqlite3.Connection):
         disk.check(statement)
         if statement != "COMMIT":
             return action()
-        disk.before_commit()
+        try:
+            disk.before_commit()
+        except BaseException:
+            self.rollback()  # the process dies: what unwinds here would commit
+            raise
         done = action()
         disk.after_commit()
         return done

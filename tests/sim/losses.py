@@ -1,14 +1,14 @@
 """A storm in which databases are lost, put back, damaged and refuse what is written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from bazaar.cluster import backup, databases
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
-from bazaar.core.types import Position
 from tests.sim.catalog import SimCatalog
 from tests.sim.disk import FAULTS
 from tests.sim.network import Network
@@ -17,7 +17,7 @@ from tests.sim.replica import SimReplica
 from tests.sim.stored_catalog import StoredCatalog
 from tests.sim.stored_frontend import StoredFrontend
 from tests.sim.stored_replica import StoredReplica
-from tests.sim.storm import DISK_FAILING_S, DOWN_S, Storm
+from tests.sim.storm import DISK_FAILING_S, DOWN_S, FUSE_POINTS_MAX, Storm
 from tests.sim.threaded import ThreadedProcess
 
 BACKUPS = 4
@@ -45,13 +45,15 @@ class LossStorm(Storm):
         self.stored, self.logs = catalog, replicas
         self.data = DataDir(catalog.disk.path.parent)
         self.backups: list[Path] = []
+        self.is_over = False
         self.happened = dict.fromkeys(("restored", "wiped", "damaged", "log damaged", "failing"), 0)
         (self.data.root / "backups").mkdir()
         kept = tuple(one for one in self.kinds if one[0] != self.wipe_replica)
         self.kinds = (
             *kept,
-            (self.restore_catalog, 12),
-            (self.wipe_catalog, 8),
+            (self.restore_catalog, 10),
+            (self.wipe_catalog, 6),
+            (self.lose_at_write, 8),
             (self.damage_catalog, 8),
             (self.damage_replica, 10),
             (self.fail_disk, 8),
@@ -60,6 +62,7 @@ class LossStorm(Storm):
 
     def brew(self, length_s: float) -> None:
         self.back_up()
+        super().brew(length_s)
         super().brew(length_s)
         for _ in range(BACKUPS):
             self.events.after(self.rng.uniform(0.0, length_s), self.back_up)
@@ -95,20 +98,31 @@ class LossStorm(Storm):
         self.stored.disk.forget_damage()
         self.events.after(self._between(DOWN_S), self.stored.start_if_dead)
 
+    def lose_at_write(self) -> None:
+        """Let the catalog die at a write and lose it then: nobody else may have what it wrote."""
+        self.stored.fuse = self.rng.randint(1, FUSE_POINTS_MAX)
+        lose = self.rng.choice((self.restore_catalog, self.wipe_catalog))
+        self.events.after(self._between(DOWN_S), partial(self._do_unless_over, lose))
+
+    def end(self) -> None:
+        self.is_over = True
+        super().end()
+
     def damage_catalog(self) -> None:
         """Change an order of the ledger; some time later an operator rebuilds the catalog."""
         order_no = self.rng.randint(1, max(1, self.stored.checks.last))
         if self.stored.is_deciding and self.stored.damage(order_no):
             self.network.note(f"order {order_no} of the ledger is changed")
             self.happened["damaged"] += 1
-            self.events.after(self._between(OPERATOR_S), self.wipe_catalog)
+            rebuild = partial(self._do_unless_over, self.wipe_catalog)
+            self.events.after(self._between(OPERATOR_S), rebuild)
 
     def damage_replica(self) -> None:
         """Change an order of one log, while the ledger has it and no other log is damaged."""
         replica = self.rng.choice(self.logs)
         order_no = self.rng.randint(1, max(1, self.stored.checks.last))
         if not self.is_whole() or any(one.is_damaged for one in self.logs):
-            return
+            return  # a ledger that is behind needs all that another log has
         if replica.damage(order_no):
             self.network.note(f"order {order_no} of {replica.name} is changed")
             self.happened["log damaged"] += 1
@@ -122,10 +136,13 @@ class LossStorm(Storm):
 
     def may_lose_catalog(self) -> bool:
         """Tell whether the sound logs have all that was acknowledged."""
-        if any(one.is_damaged or one.disk.damage_where for one in self.logs):
-            return False
-        reached = max(one.log.last for one in self.logs)
-        return reached >= max(self.stored.checks.newest, Position(0))
+        sound = (one for one in self.logs if not one.is_damaged and not one.disk.damage_where)
+        reached = max((one.log.last for one in sound), default=0)
+        return reached >= max(self.stored.checks.newest, len(self.stored.checks.tallies))
+
+    def _do_unless_over(self, loss: Callable[[], None]) -> None:
+        if not self.is_over:
+            loss()
 
     def _fail_disk(self, process: Process) -> None:
         assert isinstance(process, ThreadedProcess), "it has a disk"

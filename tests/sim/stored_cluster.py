@@ -16,7 +16,7 @@ from bazaar.settings.env import Limits
 from tests.sim.catalog import SimCatalog
 from tests.sim.client import SimClient
 from tests.sim.cluster import Shape, SimCluster
-from tests.sim.disk import Disk, share_damage
+from tests.sim.disk import Disk, find_template, share_damage
 from tests.sim.frontend import SimFrontend
 from tests.sim.losses import LossStorm
 from tests.sim.replica import SimReplica
@@ -98,10 +98,11 @@ class StoredCluster(SimCluster):
         StoredFrontend.wire(patch, self.tasks)
         patch.setattr("bazaar.runtime.verifier.TURN_S", VERIFY_TURN_S)
         patch.setattr("order_app.repair.REPAIR_PAUSE_S", 0.0)
-        patch.setattr("order_app.repair.call_command", partial(_copy_template, self.template))
+        empty = find_template(self.template, "order")
+        patch.setattr("order_app.repair.call_command", partial(_copy_template, empty))
 
     def _make_disk(self, name: str) -> Disk:
-        return Disk(self.folder / f"{name}.sqlite3", self.template)
+        return Disk(self.folder / f"{name}.sqlite3", find_template(self.template, name))
 
     def _make_client(self, name: str, trades: int) -> SimClient:
         return ReadingClient(name, self.network, self.checks, trades=trades)
@@ -115,6 +116,13 @@ class StoredCluster(SimCluster):
     def check_step(self) -> None:
         for frontend in self.frontends:
             cast(StoredFrontend, frontend).check()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to do, for the operator neither."""
+        is_damaged = any(cast(StoredReplica, one).is_damaged for one in self.replicas)
+        is_whole = self.stored.is_deciding and not is_damaged and not self.stored.find_damage()
+        return is_whole and super().is_settled
 
     def operate(self) -> None:
         """Rebuild what says that it differs, and a catalog that is damaged."""

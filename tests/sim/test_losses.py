@@ -7,9 +7,11 @@ backs up is the product's own code, on database files.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from tests.sim.disk import make_template
 from tests.sim.stored_cluster import run_seed
@@ -21,18 +23,16 @@ CHUNK = 10
 
 
 @pytest.fixture(name="_unblocked")
-def _unblock(django_db_blocker: pytest.FixtureRequest) -> object:
+def _unblock(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Let the processes use their databases, which are none of pytest's."""
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+    with django_db_blocker.unblock():
         yield
 
 
 @pytest.fixture(scope="module", name="template")
-def _template(
-    tmp_path_factory: pytest.TempPathFactory, django_db_blocker: pytest.FixtureRequest
-) -> Path:
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
-        return make_template(tmp_path_factory.mktemp("template") / "template.sqlite3")
+def _template(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Path:
+    with django_db_blocker.unblock():
+        return make_template(tmp_path_factory.mktemp("template"))
 
 
 @pytest.mark.parametrize("begin", range(0, SEEDS, CHUNK))
