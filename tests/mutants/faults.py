@@ -294,11 +294,6 @@ MUTANTS = (
         "        if term > current.term + 10**9:\n",
     ),
     Mutant(
-        "recovered orders have an older term than the newest known",
-        "self._take(ledger, newest, Term(max(term, current.term)))",
-        "self._take(ledger, newest, current.term)",
-    ),
-    Mutant(
         "a catalog goes on without who was in sync",
         "if len(wanted) - len(silent) >= needed:",
         "if len(wanted) - len(silent) >= 0:",

@@ -1,5 +1,6 @@
 """A storm in which databases are lost, put back, damaged and refuse what is written."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -46,7 +47,7 @@ class LossStorm(Storm):
         self.data = DataDir(catalog.disk.path.parent)
         self.backups: list[Path] = []
         self.is_over = False
-        self.happened = dict.fromkeys(("restored", "wiped", "damaged", "log damaged", "failing"), 0)
+        self.happened = Counter[str]()
         (self.data.root / "backups").mkdir()
         kept = tuple(one for one in self.kinds if one[0] != self.wipe_replica)
         self.kinds = (
