@@ -239,9 +239,11 @@ def run_seed(
     *,
     has_replays: bool = False,
     has_failing_disks: bool = False,
+    trace: list[str] | None = None,
 ) -> SimCluster:
-    """Run one seed to its end; a failure names the seed."""
+    """Run one seed to its end; a failure names the seed. trace: gets its history."""
     cluster = SimCluster(seed, shape)
+    cluster.network.trace = trace
     if has_replays:
         cluster.replay_all_the_time()
     if has_failing_disks:

@@ -57,12 +57,9 @@ class StoredCluster(SimCluster):
         folder: Path,
         template: Path,
         patch: pytest.MonkeyPatch,
-        shape: Shape | None = None,
-        *,
-        has_trace: bool = False,
     ) -> None:
         self.folder, self.template, self.patch = folder, template, patch
-        super().__init__(seed, shape or draw_shape(Random(seed)), has_trace=has_trace)
+        super().__init__(seed, draw_shape(Random(seed)))
 
     def _make_processes(self, stocks: list[Stock], shape: Shape) -> None:
         self.checks = StoredChecks(stocks)
@@ -156,13 +153,14 @@ def _copy_template(template: Path, command: str, *, database: str, **_: Any) -> 
     shutil.copyfile(template, connections.settings[database]["NAME"])
 
 
-def run_seed(seed: int, template: Path, *, has_trace: bool = False) -> StoredCluster:
-    """Run one seed to its end; a failure names the seed."""
+def run_seed(seed: int, template: Path, *, trace: list[str] | None = None) -> StoredCluster:
+    """Run one seed to its end; a failure names the seed. trace: gets its history."""
     with (
         pytest.MonkeyPatch.context() as patch,
         tempfile.TemporaryDirectory(prefix="bazaar-sim-") as folder,
     ):
-        cluster = StoredCluster(seed, Path(folder), template, patch, has_trace=has_trace)
+        cluster = StoredCluster(seed, Path(folder), template, patch)
+        cluster.network.trace = trace
         try:
             cluster.run()
         except BaseException as failure:
