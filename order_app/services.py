@@ -82,6 +82,7 @@ def read_head(*, at: Position) -> HeadBody:
     Raises NotServing (definite): it is not checked yet, or has another history than the ledger.
     """
     shell = wiring.replica()
+    shell.ledger.note_recovery()
     if not shell.has_sound_log and not damage.where:
         raise NotServing("This replica's log is not checked yet, or damaged.")
     machine, head = shell.machine, shell.log.head

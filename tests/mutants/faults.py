@@ -329,6 +329,11 @@ MUTANTS = (
         "if head.position <= newest or True",
     ),
     Mutant(
+        "what a lost catalog answers late is stored",
+        "if self._recoveries != recoveries:",
+        "if self._recoveries < recoveries:",
+    ),
+    Mutant(
         "what is moved aside is lost",
         "file.rename(folder / file.name)",
         "file.unlink()",

@@ -4,20 +4,22 @@ import msgspec
 import pytest
 
 import order_app.wiring
-from bazaar.core.failures import NotServing
+from bazaar.core.failures import NotServing, Unreachable
+from bazaar.core.ledger import Page
 from bazaar.core.types import Position
 from bazaar.runtime.damage import damage
 from order_app import services
 from order_app.replica import ReplicaShell
-from tests.support.histories import make_linked
+from tests.order_app.fakes import FakeCatalog
+from tests.support.histories import make_orders
 
 COUNT, AT = 5, Position(2)
 
 
 @pytest.fixture(autouse=True)
-def _running(shell: ReplicaShell, monkeypatch: pytest.MonkeyPatch) -> None:
+def _running(shell: ReplicaShell, catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a replica of five orders be the one that runs."""
-    shell.log.append(make_linked(COUNT))
+    catalog.orders = make_orders(COUNT)
     shell.start()
     monkeypatch.setattr(order_app.wiring, "replica", lambda: shell)
 
@@ -37,3 +39,24 @@ def test_a_log_that_differs_from_the_ledger_tells_nothing(shell: ReplicaShell) -
     shell.machine.mark_corrupt()
     with pytest.raises(NotServing):
         services.read_head(at=AT)
+
+
+def test_what_the_last_catalog_answers_late_is_not_stored(
+    shell: ReplicaShell, catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I3: the new one was told that this log ends before it, so it may do without it."""
+    catalog.orders = make_orders(COUNT + 1)
+    answer = catalog.ledger
+
+    def answer_late(after: Position, limit: int) -> Page:
+        page = answer(after, limit)
+        assert services.read_head(at=AT).position == COUNT
+        return page
+
+    monkeypatch.setattr(catalog, "ledger", answer_late)
+    with pytest.raises(Unreachable, match="started anew"):
+        shell.run(shell.machine.catch_up())
+    assert shell.machine.last == COUNT
+    monkeypatch.setattr(catalog, "ledger", answer)
+    shell.run(shell.machine.catch_up())
+    assert shell.machine.last == COUNT + 1
