@@ -85,10 +85,11 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
 
 def put_back(data: DataDir, source: Path, replica_ids: Sequence[int]) -> list[str]:
     """
-    Put a verified copy of a backup in the place of a catalog's database, which is moved aside.
+    Put a verified copy of a backup in the place of a catalog's database.
 
-    Who was in sync when it was made may have been dropped since, so all replicas have to answer the
-    catalog that starts with it (I3). Returns what was done in words. Raises ClusterError.
+    That is moved aside. Who was in sync when the backup was made may have been dropped since, so
+    all replicas have to answer the catalog that starts with it (I3). Returns what was done in
+    words. Raises ClusterError.
     """
     with _copy(source, data.root) as (part, file):
         if file.role is not Role.CATALOG:
