@@ -93,7 +93,7 @@ class LedgerRecovery:
     def _attempt(self, has_waited: bool) -> str:  # noqa: FBT001 - a fact, not an option
         """Ask all replicas once; return why the catalog cannot decide yet, or nothing."""
         ledger = selectors.LEDGER.head
-        heads = self._ask_all(ledger.position)
+        heads = _leave_only_copies_out(ledger, self._ask_all(ledger.position))
         missing = [replica_id for replica_id in self._replicas if replica_id not in heads]
         if missing and not has_waited:
             return f"The catalog waits to hear from {_name(missing)} how far its log goes."
@@ -167,10 +167,11 @@ class LedgerRecovery:
 
     def _take_missing(self, ledger: Head, heads: Mapping[ReplicaId, HeadBody]) -> None:
         """Take entries and term from those who have more. Raises Failure: nothing was taken."""
-        newest = max(heads, key=lambda one: heads[one].position, default=None)
+        sound = {one: head for one, head in heads.items() if not head.is_damaged}
+        newest = max(sound, key=lambda one: sound[one].position, default=None)
         term = max((head.term for head in heads.values()), default=0)
         current = selectors.get_leadership()
-        if newest is not None and heads[newest].position > ledger.position:
+        if newest is not None and sound[newest].position > ledger.position:
             self._is_behind = True
             self._take(ledger, newest, Term(max(term, current.term)))
         if term > current.term:
@@ -198,6 +199,23 @@ class LedgerRecovery:
         events.emit(
             log, logging.WARNING, "ledger recovered", replica=replica_id, entries=taken, last=last
         )
+
+
+def _leave_only_copies_out(
+    ledger: Head, heads: Mapping[ReplicaId, HeadBody]
+) -> dict[ReplicaId, HeadBody]:
+    """
+    Leave damaged logs out that may have the only copy of an entry.
+
+    Any other one lacks nobody: it mends itself once the catalog decides.
+    """
+    sound = [head.position for head in heads.values() if not head.is_damaged]
+    newest = max([ledger.position, *sound])
+    return {
+        replica_id: head
+        for replica_id, head in heads.items()
+        if not head.is_damaged or head.position <= newest
+    }
 
 
 def _name(replica_ids: list[ReplicaId]) -> str:

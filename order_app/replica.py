@@ -36,6 +36,7 @@ from bazaar.runtime.group_commit import Batcher
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
+from order_app.fenced_ledger import FencedLedger
 from order_app.store import OrderLog
 
 log = logging.getLogger("bazaar.order")
@@ -89,7 +90,7 @@ class ReplicaShell:
     ) -> None:
         """Begin where the durable log ends; `start` makes it serve."""
         self.log, self.catalog, self.peers, self.limits = order_log, catalog, peers, limits
-        self.now_s = waits.now_s
+        self.ledger, self.now_s = FencedLedger(catalog), waits.now_s
         known, head = order_log.load_term(), order_log.head
         self.machine = Replica(me, tuple(peers), order_log, known, head, limits.min_in_sync)
         self.shipping, self.acknowledged = waits.make_conditions(2)
@@ -274,13 +275,13 @@ class ReplicaShell:
         """Perform an effect of a flow. Raises Failure."""
         match effect:
             case PlaceBatch(batch):
-                return self.catalog.place(batch)
+                return self.ledger.place(batch)
             case ReadLeadership():
                 return self.catalog.get_leadership()
             case AskLeader(leader, term, token):
                 self.peers[leader].confirm(term, token, self.limits.replication_timeout_s)
             case ReadLedger(after):
-                return self.catalog.ledger(after, self.limits.page_orders_max)
+                return self.ledger.page(after, self.limits.page_orders_max)
             case ReadPeerLog(peer, after):
                 return self.peers[peer].log(after, self.limits.page_orders_max)
             case ShipEntries(entries):

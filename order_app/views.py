@@ -156,9 +156,10 @@ def show_head(query: examples.HeadQuery) -> leadership_messages.HeadBody:
     """
     Return where this log ends, for a catalog that starts.
 
-    GET `?at=` answers `{"position", "order_no", "digest", "digest_at", "term", "leader"}`;
-    `digest_at` is the digest at a position, null when the log ends before. 503 while the log is not
-    checked yet, or damaged.
+    GET `?at=` answers `{"position", "order_no", "digest", "digest_at", "term", "leader",
+    "is_damaged"}`; `digest_at` is the digest at a position, null when the log ends before. The
+    entries of a damaged log cannot be had. 503 while the log is not checked yet, or differs from
+    the ledger.
     """
     return services.read_head(at=Position(query.at))
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bazaar.clock import wait_until
@@ -25,10 +25,11 @@ from bazaar.settings.typed import FILE_ENDINGS, manage
 from bazaar.topology import Role, process_name
 
 _CATALOG = process_name(Role.CATALOG, 1)
+_HAS_IN_SYNC = "SELECT 1 FROM pragma_table_info('catalog_app_leadership') WHERE name = 'in_sync'"
+_IN_SYNC = "UPDATE catalog_app_leadership SET in_sync = ?"
 NOTICE_TIMEOUT_S = 2.0
 """For the supervisor to notice that the catalog has ended."""
 _MIB = 1024 * 1024
-_IN_SYNC = "UPDATE catalog_app_leadership SET in_sync = ?"
 
 
 def make_backup(data: DataDir, target: Path) -> list[str]:
@@ -69,16 +70,7 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
         ports.check_silent(_CATALOG, found.catalog)
         if is_running:
             _check_stopped(supervisor, data)
-        with _copy(source, data.root) as (part, file):
-            if file.role is not Role.CATALOG:
-                raise ClusterError(
-                    f"{source} is of an {file.role} replica, no backup of a catalog."
-                )
-            lines = [f"{source} is sound:", *file.describe()]
-            file.close()
-            _name_in_sync(part, [node.id for node in found.replicas])
-            lines += databases.move_aside(data, _CATALOG)
-            _put(part, data.root / f"{_CATALOG}.sqlite3")
+        lines = put_back(data, source, [node.id for node in found.replicas])
         if is_described:
             variables = cluster_environment(data, environ)
             lines += databases.prepare(data, _CATALOG, found.catalog, variables)
@@ -89,6 +81,36 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
         "it lacks from the replicas."
     )
     return lines
+
+
+def put_back(data: DataDir, source: Path, replica_ids: Sequence[int]) -> list[str]:
+    """
+    Put a verified copy of a backup in the place of a catalog's database.
+
+    That is moved aside. Who was in sync when the backup was made may have been dropped since, so
+    all replicas have to answer the catalog that starts with it (I3). Returns what was done in
+    words. Raises ClusterError.
+    """
+    with _copy(source, data.root) as (part, file):
+        if file.role is not Role.CATALOG:
+            raise ClusterError(f"{source} is of an {file.role} replica, no backup of a catalog.")
+        lines = [f"{source} is sound:", *file.describe()]
+        file.close()
+        _note_in_sync(part, replica_ids)
+        lines += databases.move_aside(data, _CATALOG)
+        _put(part, data.root / f"{_CATALOG}.sqlite3")
+    return lines
+
+
+def _note_in_sync(part: Path, replica_ids: Sequence[int]) -> None:
+    """Write into a copy which replicas its catalog has to hear of before it decides."""
+    try:
+        with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copy:
+            if copy.execute(_HAS_IN_SYNC).fetchall():  # else a migration adds it
+                copy.execute(_IN_SYNC, [",".join(map(str, replica_ids))])
+    except sqlite3.Error as error:
+        raise ClusterError(f"{part} cannot be written ({error}).") from error
+    _sync(part)
 
 
 def _check_stopped(supervisor: Supervisor, data: DataDir) -> None:
@@ -157,20 +179,6 @@ def _copy_pages(source: Path, part: Path) -> None:
             copy.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, none beside it
     except sqlite3.Error as error:
         raise ClusterError(f"{source} cannot be copied to {part.parent} ({error}).") from error
-
-
-def _name_in_sync(part: Path, replica_ids: Iterable[int]) -> None:
-    """
-    Note in a copy which replicas were last in sync: all, because it does not know (I3).
-
-    Raises ClusterError: it cannot be written.
-    """
-    try:
-        with contextlib.closing(sqlite3.connect(part)) as copy, copy:
-            copy.execute(_IN_SYNC, (",".join(map(str, replica_ids)),))
-    except sqlite3.Error as error:
-        raise ClusterError(f"{part} cannot be written ({error}).") from error
-    _sync(part)
 
 
 def _put(part: Path, path: Path) -> None:

@@ -194,6 +194,28 @@ def test_a_restored_backup_is_the_database_and_the_old_one_is_kept(
     assert [name for name in names(files.data.root) if "part" in name] == []
 
 
+def test_a_restored_catalog_waits_for_every_replica(
+    files: ClusterFiles, tmp_path: Path, environ: Mapping[str, str], found: Topology
+) -> None:
+    """I3: who was in sync when the backup was made may have been dropped since."""
+    files.damage("catalog", "UPDATE catalog_app_leadership SET in_sync = '1'")
+    make_backup(files.data, tmp_path / "one")
+    restore(files.data, environ, tmp_path / "one")
+    with closing(sqlite3.connect(files.path("catalog"))) as database:
+        ((in_sync,),) = database.execute("SELECT in_sync FROM catalog_app_leadership")
+    assert in_sync == ",".join(str(node.id) for node in found.replicas)
+
+
+def test_a_backup_of_before_is_restored(
+    files: ClusterFiles, tmp_path: Path, environ: Mapping[str, str]
+) -> None:
+    """It does not say who was in sync, and is migrated when it is started."""
+    files.damage("catalog", "ALTER TABLE catalog_app_leadership DROP COLUMN in_sync")
+    make_backup(files.data, tmp_path / "one")
+    restore(files.data, environ, tmp_path / "one")
+    assert head_of(files.path("catalog")) == head_of(tmp_path / "one")
+
+
 def test_a_backup_is_restored_into_an_empty_folder(
     files: ClusterFiles, tmp_path: Path, environ: Mapping[str, str]
 ) -> None:

@@ -162,7 +162,8 @@ class Tasks:
     def perform(self, task: Task) -> None:
         """Do a task's work in the thread that has the turn."""
         try:
-            task.work()
+            with task.process.session():
+                task.work()
         except Killed:
             pass
         except BaseException as error:  # noqa: BLE001 - the event loop raises it
