@@ -25,6 +25,7 @@ from bazaar import clock
 from bazaar.cluster import ledger_guard
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
+from bazaar.runtime.damage import damage
 from bazaar.runtime.database import find_missing_migrations
 from bazaar.runtime.settling import settle_identity
 from bazaar.runtime.storage import await_storage
@@ -75,7 +76,9 @@ def build() -> Application:
             "DJANGO_SETTINGS_MODULE names no role; use bazaar.settings.catalog, .order, .frontend "
             "or .dashboard."
         )
-    missing = await_storage(find_missing_migrations)
+    missing: list[str] = []
+    with damage:  # what is damaged is mended by the room
+        missing = await_storage(find_missing_migrations)
     if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
         raise SettingsError(" ".join(str(fault.msg) for fault in faults))
     if settings.BAZAAR_ROLE is Role.CATALOG:
@@ -86,7 +89,8 @@ def build() -> Application:
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
             f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
         )
-    await_storage(settle_identity)
+    with damage:
+        await_storage(settle_identity)
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:

@@ -20,7 +20,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import role_environment
 from bazaar.settings import database_file, env
-from bazaar.settings.env import SettingsError
+from bazaar.settings.env import DamagedDatabaseError, SettingsError
 from bazaar.settings.typed import FILE_ENDINGS
 from bazaar.topology import Node, Role, Topology, role_of
 
@@ -61,9 +61,21 @@ def prepare(
     """
     Migrate a database and give it its first rows; return what was done.
 
+    A damaged one of a catalog or a replica is left to its process, which begins anew by itself.
+
     stocks: the set that an empty catalog lists, if not the default one. An empty dashboard gets its
     first user. Raises ClusterError, SettingsError.
     """
+    try:
+        return _prepare(data, name, node, environ, stocks)
+    except DamagedDatabaseError:
+        path = data.database(name)
+        return [f"{name}: {path} is damaged; its process begins anew from the others"]
+
+
+def _prepare(
+    data: DataDir, name: str, node: Node, environ: Mapping[str, str], stocks: str | None
+) -> list[str]:
     path, role = data.database(name), role_of(name)
     assert path is not None, f"{name} has no database"
     variables = role_environment(data, name, node, environ)

@@ -51,6 +51,10 @@ class StorageAwayError(SettingsError):
     """A database or its folder cannot be used now; a later try may succeed."""
 
 
+class DamagedDatabaseError(SettingsError):
+    """A database that its process mends by itself is damaged; the message says how, too."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers that a user may change (docs/DESIGN.md 7)."""
 
