@@ -53,7 +53,7 @@ class OrderLog(SequenceStore):
             HeardTerm.objects.update_or_create(pk=1, defaults={"term": term, "leader": leader})
 
     def load_term(self) -> tuple[Term, ReplicaId | None]:
-        """Return the highest term known and its leader; term 0 when there is none to be read."""
+        """Return the highest term known and its leader; term 0: none can be read."""
         rows = []
         with damage:
             rows = read(_TERM)

@@ -1,5 +1,5 @@
 """
-An empty database in the place of a damaged one, which is kept in the aside folder.
+An empty database in the place of a damaged one, which is kept.
 
 The process that asks for it ends afterwards: other threads still have the old files open.
 """
@@ -21,7 +21,7 @@ _JOURNALS = ("-wal", "-shm")
 
 
 class Aside:
-    """Where the damaged database of a process is kept: the last one, under its own name."""
+    """Where the last damaged database of a process is kept, under its own name."""
 
     def __init__(self, path: Path) -> None:
         """path: of the database."""

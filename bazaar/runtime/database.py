@@ -17,7 +17,7 @@ _FILE_ENDINGS = ("", "-wal")
 
 @register("bazaar")
 def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Return the error of the system check when the role's database cannot be opened at all."""
+    """Return an error of the system check when the database cannot be opened."""
     if not has_database():
         return []
     name = settings.DATABASES[DEFAULT_DB_ALIAS].get("NAME")

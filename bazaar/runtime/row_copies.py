@@ -58,7 +58,7 @@ def read_fixed() -> tuple[str, ...]:
 
 
 def find_wrong_table() -> str:
-    """Return a table with a row that is not what it was, in words; nothing when there is none."""
+    """Return a table with a row that is not what it was, in words; else nothing."""
     return next(filter(None, map(find_wrong_row, apps.get_models())), "")
 
 

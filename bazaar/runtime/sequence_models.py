@@ -43,7 +43,7 @@ class StockChangeRow(models.Model):
 
 
 class VerifiedPointRow(models.Model):
-    """An entry up to which the sequence was checked, with all columns since the point before."""
+    """An entry up to which the sequence was checked."""
 
     position = models.BigIntegerField(primary_key=True)
     order_no = models.BigIntegerField()

@@ -21,10 +21,16 @@ _LAST = _POINT + "ORDER BY position DESC LIMIT 1"
 _NEXT = _POINT + "WHERE position > ? ORDER BY position LIMIT 1"
 _ADD = "INSERT INTO {points} (position, order_no, digest, content) VALUES (?, ?, ?, ?)"
 _CONTENT = (
-    "SELECT COUNT(*), group_concat({columns} || (SELECT quote(same.digest) FROM {table} same"
-    " WHERE same.{index} = {table}.{index}), char(10)) FROM {table} WHERE {key} > ? AND {key} <= ?"
+    "SELECT COUNT(text), group_concat(text, char(10)) FROM (SELECT {columns}"
+    " || (SELECT quote(same.digest) FROM {table} same"
+    " WHERE same.{index} = {table}.{index} AND same.digest = {table}.digest) AS text"
+    " FROM {table} WHERE {key} > ? AND {key} <= ? ORDER BY {key})"
 )
-"""Rows as one text; the digest is found through the index and the inner pages of the table."""
+"""
+Rows as one text, and how many there are.
+
+A row is found again through the index and the inner pages of the table; else it has no text.
+"""
 _ORDER = ("key", "stock_name", "trade_type", "quantity")
 _CHANGE = ("change_no", "stock_name", "price", "opening", "issued", "version")
 
@@ -46,9 +52,8 @@ class VerifiedPoints:
         rows = read(self._last)
         return _head(rows[0]) if rows else START
 
-    def add(self, after: Head, upto: Head) -> None:
+    def add(self, upto: Head, content: str) -> None:
         """Store a point, once all between it and the one before was verified."""
-        content = self.content(after, upto)
         with write_transaction() as database:
             database.execute(self._add, (upto.position, upto.order_no, upto.digest, content))
 
@@ -69,9 +74,10 @@ class VerifiedPoints:
 
     def find_fault(self, newest: int) -> str:
         """
-        Check the other tables, and the entries after the last point, the newest ones at most.
+        Check the other tables, and the entries after the last point.
 
-        Returns the first that is wrong in words, nothing when there is none.
+        newest: of them, at most. Returns the first that is wrong in words, nothing when there is
+        none.
         """
         if wrong := find_wrong_table():
             return wrong
@@ -81,10 +87,18 @@ class VerifiedPoints:
         return self.store.find_fault(min(newest, self.store.read_head().position - last.position))
 
     def content(self, after: Head, upto: Head) -> str:
-        """Return the digest of all columns of the entries after one, up to another."""
-        orders = read(self._orders, [after.order_no, upto.order_no])
-        changes = read(self._changes, [after.position, upto.position])
-        return sha256(repr((orders, changes)).encode()).hexdigest()
+        """
+        Return the digest of all columns of the entries after one, up to another.
+
+        Empty: one of them is missing, in its table or in an index.
+        """
+        ((orders, texts),) = read(self._orders, [after.order_no, upto.order_no])
+        ((changes, more),) = read(self._changes, [after.position, upto.position])
+        if orders != upto.order_no - after.order_no:
+            return ""
+        if orders + changes != upto.position - after.position:
+            return ""
+        return sha256(f"{texts}\n{more}".encode()).hexdigest()
 
     def _is_on_chain(self, point: Head) -> bool:
         return self.store.digest_at(point.position) == point.digest

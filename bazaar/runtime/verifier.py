@@ -2,11 +2,12 @@
 Checks a database in the background, for ever, at a bounded cost (I8).
 
 Two cursors go through the sequence: one compares what is between verified points with their
-digests; one follows the hash chain from the last point on, and makes the next. Whenever the first
-one has reached the end, the other tables are compared with their copies. All is read from the file
-again, not from memory, so damage is found that came later. After a slice the thread rests, sixty
-times as long as it worked at least: less than 2 % of a core. A short sequence takes less than that,
-because it is gone through every fifteen seconds only.
+digests; one follows the hash chain from the last point on, and makes the next. While that one is
+far behind, the first waits. Whenever the first has reached the end, the other tables are compared
+with their copies. All is read from the file again, not from memory, so damage is found that came
+later. After a slice the thread rests, fifty times as long as it worked at least: less than 2 % of
+a core. A short sequence takes less than that, because it is gone through every fifteen seconds
+only.
 """
 
 import logging
@@ -26,7 +27,9 @@ log = logging.getLogger("bazaar.runtime.verifier")
 
 SLICE_ENTRIES = 200
 """Entries of which the chain is followed at a time: one or two milliseconds."""
-REST_FACTOR = 60
+POINTS = 5
+"""Up to the next of which all is compared at a time: ten milliseconds, nearly all in SQLite."""
+REST_FACTOR = 50
 """Seconds of rest for each second of work, at least."""
 TURN_S = 15.0
 """For all entries, at least."""
@@ -62,57 +65,66 @@ class Verifier:
         """
         began_s = clock.thread_s()
         read("PRAGMA shrink_memory")  # what this connection has in memory may not be in the file
-        fault = self._check_points() or self._follow_chain()
+        self._begin_at_last()
+        behind = self._points.store.read_head().position - self._last.position
+        is_far = behind >= 2 * POINT_ENTRIES
+        fault = self._follow_chain(POINT_ENTRIES if is_far else SLICE_ENTRIES)
+        if not is_far:
+            fault = fault or self._check_points()
         if fault:
             damage.report(fault)
-        work_s = clock.thread_s() - began_s
-        behind = self._points.store.read_head().position - self._last.position
-        if behind > POINT_ENTRIES:
-            return work_s * REST_FACTOR
-        rounds = max(self._last.position // POINT_ENTRIES, behind // SLICE_ENTRIES) + 1
-        return max(work_s * REST_FACTOR, TURN_S / rounds)
+        rest_s = (clock.thread_s() - began_s) * REST_FACTOR
+        if is_far:
+            return rest_s
+        rounds = max(self._last.position // POINT_ENTRIES // POINTS, behind // SLICE_ENTRIES) + 1
+        return max(rest_s, TURN_S / rounds)
 
     def _check_points(self) -> str:
-        """Compare up to the next point; after the last one, the other tables."""
-        point, fault = self._points.check_next(self._at)
-        if point != self._at:
+        """Compare up to the next points; after the last one, the other tables."""
+        for _ in range(POINTS):
+            point, fault = self._points.check_next(self._at)
+            if fault:
+                return fault
+            if point == self._at:
+                return self._end_turn()
             self._at = point
-            return fault
+        return ""
+
+    def _end_turn(self) -> str:
         self._at = START
         fixed = row_copies.read_fixed()
         is_changed = fixed != (self._fixed or fixed)
         self._fixed = self._fixed or fixed
         return "the tables" if is_changed else row_copies.find_wrong_table()
 
-    def _follow_chain(self) -> str:
+    def _follow_chain(self, limit: int) -> str:
         """Follow the chain behind the last point; make the next where it is due."""
-        self._begin_at_last()
         due = self._last.position + POINT_ENTRIES
-        limit = min(SLICE_ENTRIES, due - self._reached.position)
+        limit = min(limit, due - self._reached.position)
         reached, fault = self._points.store.verify(self._reached, limit)
-        if not fault and reached.position == due:
-            fault = self._compare_seen()
-            if not fault:
-                self._points.add(self._last, reached)
-        elif not fault and reached.position < self._reached.position + limit:
-            fault = self._compare_seen()
-            self._seen = reached, self._points.content(self._last, reached)
+        is_end = reached.position < self._reached.position + limit
+        if not fault and (is_end or reached.position == due):
+            fault = self._end_chain(reached, is_due=reached.position == due)
             reached = self._last
         self._reached = reached
         return fault
+
+    def _end_chain(self, reached: Head, *, is_due: bool) -> str:
+        """Compare all columns behind the last point with what they were; note what they are."""
+        upto, known = self._seen
+        is_seen = upto.position > self._last.position
+        content = self._points.content(self._last, reached)
+        if not content or (is_seen and self._points.content(self._last, upto) != known):
+            return f"entries {self._last.position + 1} to {reached.position}"
+        if is_due:
+            self._points.add(reached, content)
+        self._seen = reached, content
+        return ""
 
     def _begin_at_last(self) -> None:
         last = self._points.last()
         if last != self._last:
             self._last = self._reached = last
-            self._seen = last, self._points.content(last, last)
-
-    def _compare_seen(self) -> str:
-        """Compare all columns behind the last point with what they were (I8)."""
-        upto, content = self._seen
-        if not content or self._points.content(self._last, upto) == content:
-            return ""
-        return f"entries {self._last.position + 1} to {upto.position}"
 
     def _repeat(self) -> None:
         while True:

@@ -52,7 +52,7 @@ class StorageAwayError(SettingsError):
 
 
 class DamagedDatabaseError(SettingsError):
-    """A database that its process mends by itself is damaged; the message says how, too."""
+    """A database is damaged that its process mends by itself."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

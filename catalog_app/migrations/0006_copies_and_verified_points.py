@@ -1,4 +1,4 @@
-"""What no hash chain covers is stored twice; and how far the sequence was verified."""
+"""What no hash chain covers is stored twice; points are stored."""
 
 from django.db import migrations, models
 
