@@ -25,6 +25,7 @@ from bazaar import clock
 from bazaar.cluster import ledger_guard
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
+from bazaar.runtime.damage import damage
 from bazaar.runtime.database import find_missing_migrations
 from bazaar.runtime.settling import settle_identity
 from bazaar.runtime.storage import await_storage
@@ -75,18 +76,7 @@ def build() -> Application:
             "DJANGO_SETTINGS_MODULE names no role; use bazaar.settings.catalog, .order, .frontend "
             "or .dashboard."
         )
-    missing = await_storage(find_missing_migrations)
-    if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
-        raise SettingsError(" ".join(str(fault.msg) for fault in faults))
-    if settings.BAZAAR_ROLE is Role.CATALOG:
-        ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
-    if missing:
-        role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
-        raise SettingsError(
-            f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
-            f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
-        )
-    await_storage(settle_identity)
+    _check_database()
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
@@ -104,6 +94,25 @@ def build() -> Application:
     gc.freeze()  # what is loaded now stays: no collection need look at it again
     endpoints = getattr(import_module(settings.ROOT_URLCONF), "ENDPOINTS", ())
     return Router(static, endpoints)
+
+
+def _check_database() -> None:
+    """Check the database and what else the role needs; what is damaged, the room mends."""
+    missing: list[str] = []
+    with damage:
+        missing = await_storage(find_missing_migrations)
+    if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
+        raise SettingsError(" ".join(str(fault.msg) for fault in faults))
+    if settings.BAZAAR_ROLE is Role.CATALOG:
+        ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
+    if missing:
+        role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
+        raise SettingsError(
+            f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
+            f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
+        )
+    with damage:
+        await_storage(settle_identity)
 
 
 def _refuse(error: Exception) -> NoReturn:

@@ -106,14 +106,15 @@ def place_batch(body: messages.BatchBody) -> messages.BatchAnswerBody:
     return messages.BatchAnswerBody.from_core(services.place_batch(batch=body.to_core()))
 
 
-@decided
 def show_ledger(query: examples.PageQuery) -> messages.PageBody:
     """
     Return a page of the ledger.
 
     GET `?after=&limit=` answers `{"after", "order_no", "previous", "orders", "changes", "digest",
     "last"}`, at most 5,000 entries; 409 when the ledger ends before `after`. 0 is the beginning.
+    While the ledger is damaged, what is whole of it can still be copied.
     """
+    wiring.recovery().check()
     limit = min(query.limit, messages.ENTRIES_MAX)
     return messages.PageBody.from_core(selectors.LEDGER.page(Position(query.after), limit))
 

@@ -5,7 +5,12 @@ from django.db.models import Q
 
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
 from bazaar.runtime.identity_row import IdentityRow
-from bazaar.runtime.sequence_models import StockChangeRow, order_constraints
+from bazaar.runtime.row_copies import make_copy
+from bazaar.runtime.sequence_models import (
+    StockChangeRow,
+    VerifiedPointRow,
+    order_constraints,
+)
 
 
 class LogEntry(models.Model):
@@ -31,8 +36,14 @@ class StockChange(StockChangeRow):
     """One listing, or one price, at its place in the log."""
 
 
+class VerifiedPoint(VerifiedPointRow):
+    """How far the log was checked."""
+
+
 class Identity(IdentityRow):
     """The cluster of this log."""
+
+    copy = make_copy("cluster_id")
 
 
 class HeardTerm(models.Model):
@@ -40,6 +51,7 @@ class HeardTerm(models.Model):
 
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)
+    copy = make_copy("term", "leader")
 
     class Meta:
         """Exactly one row."""

@@ -43,9 +43,10 @@ log = logging.getLogger("bazaar.order")
 
 START_VERIFY_ENTRIES = 20_000
 """
-The newest entries, which are checked before the replica serves: a fifth of a second.
+The entries since the last verified point, at most, which are checked before the replica serves.
 
-The rest is checked in the background (`bazaar.runtime.verifier`), and whenever it is read.
+That takes a fifth of a second. The rest is checked in the background (`bazaar.runtime.verifier`),
+and whenever it is read.
 """
 _PHRASES = {
     ReplicaState.STARTING: "starting",
@@ -112,7 +113,7 @@ class ReplicaShell:
 
     def start(self) -> None:
         """Check the end of the log, catch up, then serve; a damaged log stays out (I8)."""
-        if fault := self.log.find_fault(START_VERIFY_ENTRIES):
+        if fault := self.log.points.find_fault(START_VERIFY_ENTRIES):
             damage.report(fault)
             self.drop_out(fault)
             return

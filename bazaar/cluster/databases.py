@@ -20,7 +20,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import role_environment
 from bazaar.settings import database_file, env
-from bazaar.settings.env import SettingsError
+from bazaar.settings.env import DamagedDatabaseError, SettingsError
 from bazaar.settings.typed import FILE_ENDINGS
 from bazaar.topology import Node, Role, Topology, role_of
 
@@ -67,10 +67,27 @@ def prepare(
     """
     Migrate a database and give it its first rows; return what was done.
 
+    A damaged one of a catalog or a replica is left to its process, which begins anew by itself.
     stocks: the set that an empty catalog lists, if not the default one. is_taking: it lists none,
     because it will take them from replicas, which may be on other hosts. An empty dashboard gets
     its first user. Raises ClusterError, SettingsError.
     """
+    try:
+        return _prepare(data, name, node, environ, stocks, is_taking=is_taking)
+    except DamagedDatabaseError:
+        path = data.database(name)
+        return [f"{name}: {path} is damaged; its process begins anew from the others"]
+
+
+def _prepare(
+    data: DataDir,
+    name: str,
+    node: Node,
+    environ: Mapping[str, str],
+    stocks: str | None,
+    *,
+    is_taking: bool,
+) -> list[str]:
     path, role = data.database(name), role_of(name)
     assert path is not None, f"{name} has no database"
     variables = role_environment(data, name, node, environ)

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from bazaar.core.digest import chain, extend_by_text, write_change, write_entry
-from bazaar.core.failures import GapFound, Unreachable
+from bazaar.core.failures import GapFound
 from bazaar.core.ledger import Page
 from bazaar.core.types import GENESIS, START, Digest, Head, Linked, Order, OrderNo, Position
 from bazaar.protocol.stored_rows import (
@@ -66,15 +66,10 @@ _PAGE = "SELECT {order}, digest FROM {table} WHERE order_no > ? ORDER BY order_n
 _TEXTS = (
     "SELECT order_no, order_no || '|' || substr(key, 1, 8) || '-' || substr(key, 9, 4) || '-'"
     " || substr(key, 13, 4) || '-' || substr(key, 17, 4) || '-' || substr(key, 21) || '|'"
-    " || trade_type || '|' || quantity || '|' || stock_name, digest,"
-    " (SELECT same.order_no FROM {table} same WHERE same.key = {table}.key)"
+    " || trade_type || '|' || quantity || '|' || stock_name, digest"
     " FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
 )
-"""
-Orders as the hash chain takes them, and the numbers that the index has for their keys.
-
-A long table is checked more than twice as fast so.
-"""
+"""Orders as the hash chain takes them: a long table is checked more than twice as fast so."""
 _INSERT_CHANGE = (
     "INSERT INTO {changes} (position, change_no, stock_name, price, opening, issued, version,"
     " digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -111,6 +106,7 @@ class SequenceStore:
         the statements that read; the thread's own connection by default.
         """
         self._execute = execute
+        self.table, self.changes, self.more = table, changes, more
 
         def complete(statement: str) -> str:
             return statement.format(
@@ -129,7 +125,7 @@ class SequenceStore:
         self._change_digest, self._changes = map(complete, (_CHANGE_DIGEST, _CHANGES))
         self._change_count, self._change_place = map(complete, (_CHANGE_COUNT, _CHANGE_PLACE))
         self.head_joins = complete(HEAD_JOINS)
-        self._written = START
+        self.written = START
         """What this process wrote last, whether it was committed or not."""
 
     def insert(
@@ -146,7 +142,7 @@ class SequenceStore:
         orders: list[tuple[Any, ...]] = []
         changes: list[tuple[Any, ...]] = []
         for entry, head in entries:
-            self._written = head
+            self.written = head
             if isinstance(entry, Order):
                 orders.append(order_row(entry, head))
             else:
@@ -173,13 +169,16 @@ class SequenceStore:
 
         Raises Unreachable (indefinite): it is not; every later digest would be wrong.
         """
-        if head.position == self._written.position and head != self._written:
-            raise self._refuse(f"entry {head.position}")
+        if head.position == self.written.position and head != self.written:
+            raise damage.refuse(f"entry {head.position}")
         return head
 
     def get(self, order_no: OrderNo) -> Order | None:
         """Return one order, if it is there. Raises Unreachable (indefinite): it is damaged."""
+        last = self.head.order_no
         rows = self._read(self._get, [order_no])
+        if not rows and 0 < order_no <= last:
+            raise damage.refuse(f"order {order_no}")
         return self._check(rows[0]) if rows else None
 
     def find(
@@ -202,7 +201,7 @@ class SequenceStore:
         rows = self._read(self._change_digest, [position])
         rows = rows or self._read(self._digest, [position - self._count_changes(position)])
         if not rows:
-            raise self._refuse(f"entry {position}")
+            raise damage.refuse(f"entry {position}")
         return Digest(rows[0][0])
 
     def order_no_at(self, position: Position) -> OrderNo:
@@ -234,7 +233,7 @@ class SequenceStore:
         stored = last[CHANGE_COLUMNS - 1 if is_change else ORDER_COLUMNS]
         if len(entries) < limit or end.digest != stored:
             _, fault = self.verify(start, limit)
-            raise self._refuse(fault or f"entry {after + 1}")
+            raise damage.refuse(fault or f"entry {after + 1}")
         return Page(after=start, entries=entries, digest=end.digest, last=head.position)
 
     def verify(self, after: Head, limit: int) -> tuple[Head, str]:
@@ -259,8 +258,8 @@ class SequenceStore:
                 name = f"entry {position}"
             else:
                 order_no = OrderNo(order_no + 1)
-                found, text, stored, indexed = row
-                is_dense = found == indexed == order_no
+                found, text, stored = row
+                is_dense = found == order_no
                 name = f"order {order_no}"
             digest = extend_by_text(digest, text)
             if not is_dense or digest != stored:
@@ -295,13 +294,13 @@ class SequenceStore:
         try:
             order = order_of(row)
         except ValueError as error:
-            raise self._refuse(name) from error
+            raise damage.refuse(name) from error
         text = write_entry(order)
         if extend_by_text(before or GENESIS, text) != digest:
             # Damaged, or the entry before is a stock change.
             before = self.digest_at(Position(self._place(order.order_no) - 1))
             if extend_by_text(before, text) != digest:
-                raise self._refuse(name)
+                raise damage.refuse(name)
         return order
 
     def _place(self, order_no: OrderNo) -> Position:
@@ -311,16 +310,11 @@ class SequenceStore:
         def orders_before(change_no: int) -> int:
             rows = self._read(self._change_place, [change_no])
             if not rows:
-                raise self._refuse(f"stock change {change_no}")
+                raise damage.refuse(f"stock change {change_no}")
             return int(rows[0][0]) - change_no
 
         changes = bisect_left(range(1, count + 1), int(order_no), key=orders_before)
         return Position(order_no + changes)
-
-    def _refuse(self, where: str) -> Unreachable:
-        """Report damage; return what is raised instead of serving it."""
-        damage.report(where)
-        return Unreachable(f"The database of this process is damaged at {where}.")
 
     def _read(self, statement: str, values: Sequence[str | int] = ()) -> Rows:
         return self._execute(statement, values)

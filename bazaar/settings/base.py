@@ -5,9 +5,11 @@ A role's module adds what only it has. Nothing else in the project reads the env
 """
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from bazaar.settings import database_file, env, private
+from bazaar.settings.env import DamagedDatabaseError
 from bazaar.topology import Node, Role, format_host, process_name
 
 JOURNAL_BYTES_MAX = 16 * 1024 * 1024
@@ -72,7 +74,8 @@ def sqlite(role: Role, node: Node) -> dict[str, dict[str, Any]]:
     path = BAZAAR_DATA_DIR / f"{process_name(role, node.id)}.sqlite3"
     env.check_folder(path.parent)
     env.keep_private(path.parent)
-    database_file.check(path, role, node.id)
+    with suppress(DamagedDatabaseError):  # catalog and replicas mend themselves
+        database_file.check(path, role, node.id)
     return {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",

@@ -51,6 +51,10 @@ class StorageAwayError(SettingsError):
     """A database or its folder cannot be used now; a later try may succeed."""
 
 
+class DamagedDatabaseError(SettingsError):
+    """A database is damaged that its process mends by itself."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers that a user may change (docs/DESIGN.md 7)."""
 

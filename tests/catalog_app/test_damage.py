@@ -18,8 +18,8 @@ from catalog_app.lease_table import LeaseTableShell
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.support.histories import STOCK, make_trade
 
-OPEN = {"/find", "/rows", "/changes", "/stocks", "/status"}
-"""What an audit reads: rows as they are stored, damaged ones too."""
+OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status"}
+"""The ledger checks its pages; an audit reads rows as they are stored, damaged ones too."""
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_the_status_says_where_it_is_damaged() -> None:
 
 def test_the_check_in_the_background_finds_it() -> None:
     execute("UPDATE catalog_app_entry SET quantity = 7 WHERE order_no = 1")
-    Verifier(selectors.LEDGER).round()
+    Verifier(selectors.POINTS).round()
     assert damage.where == "order 1"
 
 

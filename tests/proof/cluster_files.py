@@ -196,7 +196,8 @@ def make_tables(database: sqlite3.Connection, labels: Iterable[str]) -> None:
     """Make the tables of some models, columns only."""
     for label in labels:
         model: type[Model] = apps.get_model(label)
-        columns = ", ".join(field.column for field in model._meta.concrete_fields if field.column)
+        fields = (one for one in model._meta.concrete_fields if not one.generated)
+        columns = ", ".join(field.column for field in fields if field.column)
         database.execute(f"CREATE TABLE {model._meta.db_table} ({columns})")
 
 
