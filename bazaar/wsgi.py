@@ -73,14 +73,14 @@ def build() -> Application:
     application: Application = get_wsgi_application()
     if settings.BAZAAR_ROLE is None:
         raise SettingsError(
-            "DJANGO_SETTINGS_MODULE names no role; use bazaar.settings.catalog, .order, .frontend "
-            "or .dashboard."
+            "DJANGO_SETTINGS_MODULE names no role; use one of "
+            f"{', '.join(role.settings_module for role in Role)}."
         )
     _check_database()
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
-        is_shared = settings.BAZAAR_ROLE == "frontend" and limits.workers > 1
+        is_shared = settings.BAZAAR_ROLE is Role.FRONT_END and limits.workers > 1
         listener = control.open_listener(limits.control_connections_max, is_shared=is_shared)
         wiring.start()
         control.serve(listener)

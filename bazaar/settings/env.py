@@ -223,14 +223,12 @@ def read_node(environ: Mapping[str, str], role: Role) -> Node:
     found = read_topology(environ)
     try:
         match role:
-            case Role.CATALOG:
-                return found.catalog
-            case Role.DASHBOARD:
-                return found.dashboard
             case Role.ORDER:
                 return found.replica(read_id(environ, "BAZAAR_REPLICA_ID"))
             case Role.FRONT_END:
                 return found.front_end(read_id(environ, "BAZAAR_FRONT_END_ID", "1"))
+            case _:
+                return dict(found.nodes())[role]  # the only one of its role has its name
     except topology.TopologyError as error:
         raise SettingsError(f"{role.id_variable}: {error} (BAZAAR_CLUSTER).") from error
 

@@ -153,7 +153,7 @@ def test_a_ledger_that_cannot_be_read_needs_all_that_were_in_sync(mending: Mendi
         damage.report("the file")
         mending.repair.round()
         assert mending.restarts == []
-        assert "could not ask replica 2" in mending.repair.hindrance
+        assert "No sound log answers from replica 2" in mending.repair.hindrance
         mending.replicas[1].is_away = False
         mending.repair.round()
     finally:

@@ -9,10 +9,12 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import msgspec
+
 from bazaar import topology
 from bazaar.clock import wait_until
 from bazaar.settings.env import ROOT
-from bazaar.topology import Node, Topology
+from bazaar.topology import Node
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.netns import Namespace
 
@@ -45,12 +47,7 @@ class FrontEndApart:
 
     def __enter__(self) -> "FrontEndApart":
         known = self.cluster.topology
-        whole = Topology(
-            catalog=known.catalog,
-            dashboard=known.dashboard,
-            front_ends=(*known.front_ends, self.node),
-            replicas=known.replicas,
-        )
+        whole = msgspec.structs.replace(known, front_ends=(*known.front_ends, self.node))
         described = self.cluster.folder / "apart.toml"
         described.write_text(topology.dump(whole))
         try:

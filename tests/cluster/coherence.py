@@ -190,13 +190,7 @@ def _bring_up(folder: Path, options: argparse.Namespace, stack: ExitStack) -> Fa
 
 def _move(found: Topology, host: str) -> Topology:
     """Return a cluster that listens on another address."""
-    move = msgspec.structs.replace
-    return Topology(
-        catalog=move(found.catalog, host=host),
-        dashboard=move(found.dashboard, host=host),
-        front_ends=tuple(move(node, host=host) for node in found.front_ends),
-        replicas=tuple(move(node, host=host) for node in found.replicas),
-    )
+    return found.map_nodes(lambda node: msgspec.structs.replace(node, host=host))
 
 
 def _report(load: Load, incidents: Sequence[Incident], seconds: float) -> None:

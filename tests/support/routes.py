@@ -5,17 +5,10 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from bazaar.web.endpoint import Endpoint
+from tests.support.listeners import CONTROL, SERVED
 
-MEMBER_URLCONFS = (
-    "bazaar.urls.catalog",
-    "bazaar.urls.catalog_control",
-    "bazaar.urls.order",
-    "bazaar.urls.order_control",
-    "bazaar.urls.frontend_control",
-)
-"""URLconfs without a single public path."""
-URLCONFS = (*MEMBER_URLCONFS, "bazaar.urls.frontend")
-"""All but the dashboard's, which are for who signs in: `tests/dashboard/test_way_in.py`."""
+URLCONFS = (*SERVED, *CONTROL)
+"""All but the dashboard's, which are for who signs in: `tests/dashboard/test_permissions.py`."""
 PUBLIC = frozenset(
     {
         ("bazaar.urls.frontend", "/"),
@@ -25,6 +18,8 @@ PUBLIC = frozenset(
     }
 )
 """Every path that anybody may call; the rest is for cluster members."""
+MEMBER_URLCONFS = tuple(one for one in URLCONFS if one not in dict(PUBLIC))
+"""URLconfs without a single public path."""
 
 
 @dataclass(frozen=True, slots=True)
