@@ -14,7 +14,7 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -30,6 +30,7 @@ from tests.cluster.hostile import table
 
 UP_TIMEOUT_S = READY_TIMEOUT_S = 180.0
 TARGET_S = 2.0
+TRADE_S = 2.0
 LATENCY_TARGET = 1.2
 """A median trade with many orders, to one with few."""
 GIB = 1024**3
@@ -77,6 +78,33 @@ class Starts:
         )
 
 
+@dataclass(slots=True)
+class TradeCosts:
+    """What trades of one client took in a cluster, round by round."""
+
+    orders: int
+    p50_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
+    """The processor time of all processes for each trade."""
+
+    def add(self, cluster: OwnCluster) -> None:
+        """Trade for a while."""
+        pids = [view.pid for view in cluster.look().processes]
+        before_s = sum(map(cpu_s, pids))
+        done = trading.run(Spec(url=cluster.base_url, clients=1, seconds=TRADE_S, warmup_s=0.0))
+        self.p50_ms.append(done.quantile_ms(0.5))
+        self.cpu_ms.append((sum(map(cpu_s, pids)) - before_s) / len(done.took_s) * 1000)
+
+    def describe(self) -> str:
+        """Return medians and the least in words."""
+        p50, cpu = Spread(tuple(self.p50_ms)), Spread(tuple(self.cpu_ms))
+        return (
+            f"{self.orders:,} orders: trade p50, 1 client, {p50.median:.2f} ms "
+            f"({p50.least:.2f} to {p50.most:.2f}); processor {cpu.median:.2f} ms a trade "
+            f"({cpu.least:.2f} to {cpu.most:.2f})"
+        )
+
+
 def main() -> int:
     """Measure, print, and return 1 when a target is missed."""
     options = _parse()
@@ -87,11 +115,9 @@ def main() -> int:
         is_missed = any(one.is_slow for one in found)
         if options.trades:
             few, many = compare_trades(folder, options.trades, options.trade_rounds)
-            grown = ratio(many, few).median
-            _say(
-                f"trade p50, 1 client, medians of {options.trade_rounds} rounds: "
-                f"{few.median:.2f} ms and {many.median:.2f} ms, {grown:.2f} times as long"
-            )
+            _say(f"{few.describe()}\n{many.describe()}")
+            grown = ratio(Spread(tuple(many.p50_ms)), Spread(tuple(few.p50_ms))).median
+            _say(f"{grown:.2f} times as long, the median of the ratios in each round")
             is_missed |= grown > LATENCY_TARGET
     return int(is_missed)
 
@@ -135,19 +161,17 @@ def restart(cluster: OwnCluster, name: str) -> Start:
     return start
 
 
-def compare_trades(folder: Path, lengths: Sequence[int], rounds: int) -> tuple[Spread, Spread]:
-    """Return the median latencies of trades in two clusters, round by round, in ms."""
+def compare_trades(folder: Path, lengths: Sequence[int], rounds: int) -> list[TradeCosts]:
+    """Trade in several clusters in turns; return what it took in each."""
     with contextlib.ExitStack() as stack:
         clusters = [stack.enter_context(running(make(folder, orders))) for orders in lengths]
         for cluster in clusters:
             cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY, UP_TIMEOUT_S)
-        found: tuple[list[float], list[float]] = [], []
+        costs = [TradeCosts(orders) for orders in lengths]
         for _ in range(rounds):
-            for cluster, medians in zip(clusters, found, strict=True):
-                done = trading.run(Spec(url=cluster.base_url, clients=1, seconds=1.0))
-                medians.append(done.quantile_ms(0.5))
-        few, many = found
-        return Spread(tuple(few)), Spread(tuple(many))
+            for cluster, cost in zip(clusters, costs, strict=True):
+                cost.add(cluster)
+        return costs
 
 
 def _parse() -> argparse.Namespace:

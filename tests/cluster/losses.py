@@ -100,7 +100,8 @@ class LossRun:
                 self._pass_time(load)
                 self.losses.append(self._lose(load, kind))
                 _say(f"{number}: {self.losses[-1]}")
-                self.wrong += checks.find_wrong(load.acknowledged, tuple(prices.acknowledged))
+                wrong = checks.find_wrong(load.acknowledged, tuple(prices.acknowledged))
+                self._note(*wrong)
             load.await_progress()
         _say(self.table(load))
         _say(f"{len(load.acknowledged)} trades, {len(prices.acknowledged)} prices acknowledged")
@@ -151,7 +152,7 @@ class LossRun:
         again_s, origin_s = await_trade(load, last) - ended_s, load.origin_s
         silent_s = load.longest_gap_s(killed_s - origin_s, ended_s - origin_s)
         if silent_s > self.again_max_s:
-            self.wrong.append(f"{kind}: no trade for {silent_s:.1f} s")
+            self._note(f"{kind}: no trade for {silent_s:.1f} s")
         return Loss(
             kind,
             silent_s=silent_s,
@@ -165,21 +166,27 @@ class LossRun:
         """Run a command of the cluster, and note when it fails."""
         done = self.cluster.run(*words, timeout_s=COMMAND_TIMEOUT_S)
         if done.returncode:
-            self.wrong.append(f"`cluster {' '.join(words)}`: {done.stdout} {done.stderr}")
+            self._note(f"`cluster {' '.join(words)}`: {done.stdout} {done.stderr}")
         return done
+
+    def _note(self, *sentences: str) -> None:
+        """Note what is wrong, and print it at once."""
+        self.wrong += sentences
+        for sentence in sentences:
+            _say(f"WRONG {sentence}")
 
     def _prove(self, load: Load, prices: PriceChanges, before: dict[str, Head]) -> None:
         try:
             assert_proof(self.cluster, load)
         except AssertionError as error:
-            self.wrong.append(f"not proved: {error}")
-        self.wrong += prices.find_wrong(self.cluster, load)
+            self._note(f"not proved: {error}")
+        self._note(*prices.find_wrong(self.cluster, load))
         for name, head in before.items():
             with SequenceFile(self.cluster.data.root / f"{name}.sqlite3") as file:
                 if file.head_at(head.position) != head:
-                    self.wrong.append(f"{name} has other entries than before, up to {head}")
+                    self._note(f"{name} has other entries than before, up to {head}")
         if not prices.acknowledged:
-            self.wrong.append("no price change was acknowledged")
+            self._note("no price change was acknowledged")
 
     def table(self, load: Load) -> str:
         """Return what was measured as Markdown."""
@@ -257,8 +264,6 @@ def main() -> int:
         draw = random.Random(options.seed)
         run = LossRun(cluster, draw, backups, options.kill_replicas, options.again_max)
         run.run(options.wiped, options.restored)
-    for sentence in run.wrong:
-        _say(f"WRONG {sentence}")
     if not run.wrong:
         _say("proved: no order or price was lost, doubled, renumbered or read too old")
     return min(1, len(run.wrong))
