@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.core.management import call_command
@@ -244,7 +244,7 @@ class DiskCursor(SQLiteCursorWrapper):
         return super().executemany(query, param_list)
 
     def _check(self, query: str) -> None:
-        if disk := self.connection.disk:
+        if disk := cast(DiskConnection, self.connection).disk:
             disk.check(query)
 
 
