@@ -77,9 +77,11 @@ def replicate(*, position: Position) -> None:
 
 def read_head(*, at: Position) -> HeadBody:
     """
-    Return where this log ends, for a catalog that starts; a damaged log tells it, too.
+    Return where this log ends, for a catalog that starts.
 
-    Raises NotServing (definite): it is not checked yet, or has another history than the ledger.
+    A damaged log tells it, too. What was asked of the last catalog is not taken afterwards: the new
+    one may do without it. Raises NotServing (definite): the log is not checked yet, or has another
+    history than the ledger.
     """
     shell = wiring.replica()
     shell.ledger.note_recovery()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.core.management import call_command
@@ -79,7 +79,8 @@ def _drop_tables(path: Path, room: str) -> None:
 @contextmanager
 def _default(database: DatabaseWrapper) -> Iterator[None]:
     """Let a connection be this thread's default one while the block runs."""
-    before = getattr(connections._connections, "default", None)
+    opened = connections.all(initialized_only=True)
+    before = next((one for one in opened if one.alias == "default"), None)
     connections["default"] = database
     try:
         yield
@@ -198,12 +199,12 @@ class DiskConnection(sqlite3.Connection):
     disk: Disk | None = None
     """None while it is being opened."""
 
-    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+    def execute(self, statement: str, *values: Any) -> Any:
         return self._perform(
             statement, lambda: super(DiskConnection, self).execute(statement, *values)
         )
 
-    def executemany(self, statement: str, *values: Any) -> sqlite3.Cursor:
+    def executemany(self, statement: str, *values: Any) -> Any:
         return self._perform(
             statement, lambda: super(DiskConnection, self).executemany(statement, *values)
         )
@@ -243,7 +244,7 @@ class DiskCursor(SQLiteCursorWrapper):
         return super().executemany(query, param_list)
 
     def _check(self, query: str) -> None:
-        if disk := self.connection.disk:
+        if disk := cast(DiskConnection, self.connection).disk:
             disk.check(query)
 
 
@@ -253,7 +254,7 @@ class DiskDatabase(DatabaseWrapper):
     disk: Disk
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        connection = super().get_new_connection({**conn_params, "factory": DiskConnection})
+        connection: Any = super().get_new_connection({**conn_params, "factory": DiskConnection})
         connection.disk = self.disk
         return connection
 

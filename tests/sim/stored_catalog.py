@@ -127,8 +127,12 @@ class StoredCatalog(ThreadedProcess):
     @property
     def is_deciding(self) -> bool:
         """Whether it serves."""
-        has_reason = self.recovery.reason or self.disk.damage_where
-        return self.is_up and self.is_begun and not has_reason
+        return self.is_up and self.has_recovered and not self.disk.damage_where
+
+    @property
+    def has_recovered(self) -> bool:
+        """Whether it has asked the replicas; a change that damage overtakes is still committed."""
+        return self.is_begun and not self.recovery.reason
 
     def read_entries(self) -> tuple[Entry, ...]:
         """Return the ledger as it is in the file."""
@@ -217,7 +221,7 @@ class StoredCatalog(ThreadedProcess):
         before = self.leadership, self.position
         self._look(is_new=True)
         if before != (self.leadership, self.position):
-            self.checks.moved(self.read_stocks(), is_deciding=self.is_deciding)
+            self.checks.moved(self.read_stocks(), is_deciding=self.has_recovered)
         self.crash_point()
 
     def _look(self, *, is_new: bool = False) -> None:
@@ -240,7 +244,7 @@ class StoredCatalog(ThreadedProcess):
         page = self._store.page(self.position, end.position - self.position)
         rows = self._store.list_rows(page.after.order_no, len(page.entries)).rows
         terms = {row.order_no: (Term(row.term or 0), row.version or 0) for row in rows}
-        self.checks.wrote(self.position, page.entries, terms, is_deciding=self.is_deciding)
+        self.checks.wrote(self.position, page.entries, terms, is_deciding=self.has_recovered)
         self.position = Position(end.position)
 
 

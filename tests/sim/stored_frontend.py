@@ -27,6 +27,8 @@ READS = 3
 class StoredFrontend(SimFrontend):
     """One front-end process with all that it remembers."""
 
+    reader: StockReader
+
     def __init__(self, number: int, tasks: Tasks, deadline_s: float, checks: StoredChecks) -> None:
         super().__init__(f"front end {number}", tasks, deadline_s)
         self.checks = checks

@@ -34,9 +34,9 @@ class StoredLog(OrderLog):
         super().__init__()
         self.checks = checks
         self.term, self.leader = self.load_term()
-        self.lost_upto = before.lost_upto if before else Position(0)
+        self.lost_upto: Position = before.lost_upto if before else Position(0)
         """The newest entry that was on this disk and was lost."""
-        self.refused_term = before.refused_term if before else Term(0)
+        self.refused_term: Term = before.refused_term if before else Term(0)
         """The newest term that this disk did not take."""
 
     @property

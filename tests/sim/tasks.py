@@ -192,8 +192,9 @@ class Tasks:
         turn.release()
         assert self.loop.acquire(timeout=HUNG_S), "a task waits for something that is not simulated"
         self.current = None
-        if self.error is not None:
-            raise self.error
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
         dying, self.dying = self.dying, None
         if dying is not None:
             dying.crash()
