@@ -1,11 +1,11 @@
 """
 Client authentication: which clients may call a public endpoint.
 
-The decision is docs/adr/0038. A client shows an access token (`Authorization: Bearer`), or is anonymous. Without one it may read;
+A client shows an access token (`Authorization: Bearer`), or is anonymous. Without one it may read;
 it may trade only at a front end that listens on loopback, or where BAZAAR_ANONYMOUS_TRADES says so.
 A token that is not good is refused everywhere. Every refusal is a `Failure`, which the endpoint
 shapes. A request is checked by its head, before a thread or a body of any size is taken: a hash and
-a look-up in a dictionary.
+a look-up in a dictionary (docs/adr/0038).
 """
 
 import threading

@@ -124,7 +124,7 @@ def test_a_token_trades_until_it_is_revoked(apart: Apart) -> None:
     catalog = CatalogClient.at(apart.cluster.topology.catalog, apart.cluster.secret, TIMEOUT_S)
     (row,) = catalog.rows(OrderNo(order_no - 1), 1).rows
     assert (row.order_no, row.placed_by) == (order_no, "bob")
-    assert json.loads(apart.manage("list", "-o", "json"))[0]["name"] == "bob"
+    assert "bob" in {one["name"] for one in json.loads(apart.manage("list", "-o", "json"))}
 
     apart.manage("revoke", "bob")
     apart.await_status(token, 401)
