@@ -50,6 +50,11 @@ class ClientGate:
         self._addresses = _make_limiter("address", limits.address_requests_max, limits)
         self._lock = threading.Lock()
 
+    @property
+    def counts_addresses(self) -> bool:
+        """Whether a request without a token is counted."""
+        return self._addresses is not None
+
     def check(self, environ: Environ, *, is_trade: bool) -> str | None:
         """
         Return the name of the token that a request shows; None: it shows none.
@@ -57,8 +62,6 @@ class ClientGate:
         Raises TokenRequired, TokenRefused, AccessDenied, TokensUnavailable, RateLimited: definite.
         """
         authorization = environ.get("HTTP_AUTHORIZATION")
-        if authorization is None and self._addresses is None and not is_trade:
-            return None  # nearly every request
         try:
             token = None if authorization is None else self._find_token(authorization)
         except Failure:

@@ -29,7 +29,7 @@ SIGNED_DIGEST = "bazaar.signed_digest"
 
 CLIENT_NAME = "bazaar.client_name"
 """
-Where a request of a client carries the name of its token, None without one.
+Where a request of a client carries the name of its token; None, or nothing, without one.
 
 It is there once the client was checked (`client_auth`).
 """

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -121,8 +121,9 @@ def test_a_token_trades_until_it_is_revoked(apart: Apart) -> None:
     token = apart.manage("create", "bob")
     apart.await_status(token, 200)
     order_no = OrderNo(apart.trade(token).body["order_no"])
-    catalog = CatalogClient.at(apart.cluster.topology.catalog, apart.cluster.secret, TIMEOUT_S)
-    (row,) = catalog.rows(OrderNo(order_no - 1), 1).rows
+    node, secret = apart.cluster.topology.catalog, apart.cluster.secret
+    with closing(CatalogClient.at(node, secret, TIMEOUT_S)) as catalog:
+        (row,) = catalog.rows(OrderNo(order_no - 1), 1).rows
     assert (row.order_no, row.placed_by) == (order_no, "bob")
     assert "bob" in {one["name"] for one in json.loads(apart.manage("list", "-o", "json"))}
 

@@ -60,11 +60,11 @@ class Shop:
     def trade(self, body: TradeBody, environ: Environ) -> dict[str, Any]:
         """Trade."""
         self.bodies += 1
-        return {"client": environ[CLIENT_NAME]}
+        return {"client": environ.get(CLIENT_NAME)}
 
     def look(self, query: NameQuery, environ: Environ) -> dict[str, Any]:
         """Look."""
-        return {"client": environ[CLIENT_NAME]}
+        return {"client": environ.get(CLIENT_NAME)}
 
     def service(self) -> Router:
         """Return the router."""
