@@ -5,17 +5,19 @@ import re
 import stat
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from bazaar import clock
-from bazaar.core.access import Scope, hash_token
+from bazaar.cluster.tokens import TokenList
+from bazaar.core.access import AccessList, Scope, hash_token
 from bazaar.core.failures import TokenRefused
 from bazaar.runtime import token_file
 from bazaar.settings import env
+from tests.support.waits import WAIT_S, in_thread
 
 Output = pytest.CaptureFixture[str]
 
@@ -140,26 +142,43 @@ def test_a_damaged_list_is_never_replaced(data: Path, capsys: Output) -> None:
     assert path.read_text() == "{"
 
 
+class SlowTokens(TokenList):
+    """Between reading and writing it gives another command the time to read the same."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__({"BAZAAR_DATA_DIR": str(data)})
+        self.has_read = threading.Event()
+        self.other: SlowTokens | None = None
+
+    def read(self) -> AccessList:
+        found = super().read()
+        self.has_read.set()
+        if self.other is not None:
+            self.other.has_read.wait(0.5)
+        return found
+
+
 def test_commands_at_once_lose_nothing(data: Path) -> None:
-    """Each reads the file, adds to it and replaces it."""
-    command = (sys.executable, str(env.ROOT / "manage.py"), "token", "create")
-
-    def make(number: int) -> str:
-        done = subprocess.run(
-            [*command, f"bot-{number}", "--data", str(data)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        return done.stdout.strip()
-
-    with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(make, range(4)))
+    """The second one reads what the first one has written."""
+    first, second = SlowTokens(data), SlowTokens(data)
+    first.other = second
+    making = in_thread(lambda: first.create("first", [Scope.TRADE], None))
+    assert first.has_read.wait(WAIT_S)
+    second.create("second", [Scope.TRADE], None)
+    token = making.result(WAIT_S)
     known = token_file.read(data / "tokens.json")
-    found = {known.find(token, clock.wall_s()).name for token in made}
-    assert found == {f"bot-{number}" for number in range(4)}
-    assert all(one.scopes == (Scope.READ, Scope.TRADE) for one in known.tokens)
+    assert {one.name for one in known.tokens} == {"first", "second"}
+    assert known.find(token, clock.wall_s()).scopes == (Scope.TRADE,)
+
+
+def test_the_command_itself_prints_the_token_and_nothing_else(data: Path) -> None:
+    """So that a script can keep it: TOKEN=$(manage.py token create NAME)."""
+    command = (sys.executable, str(env.ROOT / "manage.py"), "token", "create", "bot")
+    done = subprocess.run(
+        [*command, "--data", str(data)], capture_output=True, text=True, timeout=120, check=True
+    )
+    known = token_file.read(data / "tokens.json")
+    assert known.find(done.stdout.removesuffix("\n"), clock.wall_s()).name == "bot"
 
 
 def test_another_file_may_be_named(
