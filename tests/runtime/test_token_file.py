@@ -39,6 +39,12 @@ def write(path: Path) -> Write:
     return replace_file
 
 
+def replace_by(path: Path, make: Callable[[Path, int], None]) -> None:
+    """Put something else in the place of a file."""
+    path.unlink()
+    make(path, FILE_MODE)
+
+
 class Clock:
     """A clock that a test sets."""
 
@@ -86,8 +92,8 @@ def test_a_file_that_stays_is_not_read_again(path: Path, write: Write) -> None:
         (lambda path: path.write_text('{"format":2,"tokens":[]}'), "is damaged"),
         (lambda path: path.write_bytes(b"[" * 100_000), "is damaged"),
         (lambda path: path.unlink(), "is not there"),
-        (lambda path: (path.unlink(), os.mkfifo(path, FILE_MODE)), "is no file"),
-        (lambda path: (path.unlink(), path.mkdir()), "is no file|cannot be read"),
+        (lambda path: replace_by(path, os.mkfifo), "is no file"),
+        (lambda path: replace_by(path, os.mkdir), "is no file|cannot be read"),
     ],
 )
 def test_a_file_that_cannot_be_used_opens_nothing(
