@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from bazaar.core.access import TOKEN_NAME_CHARS_MAX
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
 from bazaar.runtime.identity_row import IdentityRow
 from bazaar.runtime.row_copies import make_copy
@@ -69,6 +70,8 @@ class Entry(models.Model):
     digest = models.CharField(max_length=64)
     version = models.BigIntegerField()
     """The version that the stock has from this entry on; the audit checks reads with it."""
+    placed_by = models.CharField(max_length=TOKEN_NAME_CHARS_MAX, null=True)
+    """The name of the token that it was sent with."""
 
     class Meta:
         """Every entry is an order."""

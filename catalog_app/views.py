@@ -213,7 +213,7 @@ def list_rows(query: examples.PageQuery) -> RowsBody:
     Return rows of the ledger as they are stored.
 
     GET `?after=&limit=` answers `{"rows": [[order_no, key, stock_name, trade_type, quantity,
-    digest, term, version], ...], "last"}`, at most 5,000 rows.
+    placed_by, digest, term, version], ...], "last"}`, at most 5,000 rows.
     """
     return selectors.LEDGER.list_rows(OrderNo(query.after), min(query.limit, ROWS_MAX))
 

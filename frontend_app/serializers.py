@@ -9,7 +9,7 @@ from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Order, Stock, Trade, T
 from bazaar.protocol.clients import encode
 from bazaar.protocol.messages import Name, Quantity
 from bazaar.web.decoding import EndpointRefusedError, bad_request, check_stock_name, decode_json
-from bazaar.web.endpoint import ANSWER_HEADERS, Environ
+from bazaar.web.endpoint import ANSWER_HEADERS, CLIENT_NAME, Environ
 from frontend_app.entries import StockEntry
 from frontend_app.headers import KEY_HEADER, hit_headers, read_key
 
@@ -40,7 +40,8 @@ def read_trade(body: bytes, environ: Environ) -> Trade:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise explain(body) from error
     check_stock_name(wanted.stock_name)
-    return Trade(key, wanted.stock_name, wanted.trade_type, wanted.quantity)
+    placed_by = environ.get(CLIENT_NAME)
+    return Trade(key, wanted.stock_name, wanted.trade_type, wanted.quantity, placed_by)
 
 
 def explain(body: bytes) -> EndpointRefusedError:

@@ -12,7 +12,7 @@ from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.runtime.metrics import process_status, summarize_sizes
-from bazaar.web import control
+from bazaar.web import client_auth, control
 from bazaar.web.member_auth import refusals
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
@@ -69,7 +69,8 @@ def port_of(replica_id: ReplicaId) -> int:
 
 
 def start() -> None:
-    """Begin: the watch over the leader, and the lease on the cache."""
+    """Begin: the watches over tokens and leader, and the lease on the cache."""
+    client_auth.gate().watch.start()
     watch().start()
     stocks().start()
 

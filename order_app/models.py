@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from bazaar.core.access import TOKEN_NAME_CHARS_MAX
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
 from bazaar.runtime.identity_row import IdentityRow
 from bazaar.runtime.row_copies import make_copy
@@ -22,6 +23,8 @@ class LogEntry(models.Model):
     trade_type = models.CharField(max_length=4)
     quantity = models.BigIntegerField()
     digest = models.CharField(max_length=64)
+    placed_by = models.CharField(max_length=TOKEN_NAME_CHARS_MAX, null=True)
+    """The name of the token that it was sent with."""
 
     class Meta:
         """What an order can be."""

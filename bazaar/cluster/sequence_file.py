@@ -18,6 +18,7 @@ from bazaar.cluster.exits import INCONSISTENT, ClusterError
 from bazaar.core.failures import Unreachable
 from bazaar.core.replay import StockReplay
 from bazaar.core.types import Head, Position, Stock
+from bazaar.runtime.sequence_rows import PLACED_BY
 from bazaar.runtime.sequence_store import VERIFY_ROWS, Rows, SequenceStore
 from bazaar.settings import database_file
 from bazaar.topology import Role
@@ -143,8 +144,13 @@ class SequenceFile:
                 "is of an older version, without stock changes: let `cluster init` migrate it in "
                 "the data folder",
             )
-        self._store = SequenceStore(names.orders, names.changes, execute=self._execute)
         with self._explained():
+            is_older = not database_file.has_column(self._database, names.orders, PLACED_BY)
+            self._store = SequenceStore(
+                *(names.orders, names.changes),
+                execute=self._execute,
+                placed_by="NULL" if is_older else PLACED_BY,
+            )
             self.head = self._store.read_head()
             terms = self._execute(f"SELECT term FROM {names.term}")  # noqa: S608 - a name of ours
             self.term = int(terms[0][0]) if terms else 0

@@ -32,11 +32,14 @@ from bazaar.runtime.damage import damage
 from bazaar.runtime.sequence_rows import (
     CHANGE_COLUMNS,
     ORDER_COLUMNS,
+    PLACED_BY,
     change_of,
     change_row,
     make_head,
+    make_pattern,
     order_of,
     order_row,
+    read_key,
 )
 from bazaar.runtime.transactions import read
 
@@ -45,7 +48,7 @@ VERIFY_ROWS = 5000
 
 Rows = list[tuple[Any, ...]]
 Execute = Callable[[str, Sequence[str | int]], Rows]
-_ORDER = "order_no, key, stock_name, trade_type, quantity"
+_ORDER = "order_no, key, stock_name, trade_type, quantity, {by}"
 _INSERT = "INSERT INTO {table} ({order}, digest{more}) VALUES ({marks})"
 HEAD_COLUMNS = "head.order_no, head.digest, newest.position, newest.change_no, newest.digest"
 """What `make_head` takes, of the newest order and the newest change."""
@@ -64,9 +67,10 @@ _FIND = _ORDERS + " WHERE key IN (%s)"
 _DIGEST = "SELECT digest FROM {table} WHERE order_no = ?"
 _PAGE = "SELECT {order}, digest FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
 _TEXTS = (
-    "SELECT order_no, order_no || '|' || substr(key, 1, 8) || '-' || substr(key, 9, 4) || '-'"
-    " || substr(key, 13, 4) || '-' || substr(key, 17, 4) || '-' || substr(key, 21) || '|'"
-    " || trade_type || '|' || quantity || '|' || stock_name, digest"
+    "SELECT order_no, COALESCE('by|' || {by} || '|', '') || order_no || '|'"
+    " || substr(key, 1, 8) || '-' || substr(key, 9, 4) || '-' || substr(key, 13, 4)"
+    " || '-' || substr(key, 17, 4) || '-' || substr(key, 21) || '|' || trade_type"
+    " || '|' || quantity || '|' || stock_name, digest"
     " FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
 )
 """Orders as the hash chain takes them: a long table is checked more than twice as fast so."""
@@ -83,7 +87,7 @@ _CHANGES = (
     " FROM {changes} WHERE position > ? ORDER BY position LIMIT ?"
 )
 _STORED = (
-    "SELECT order_no, CAST(key AS TEXT), stock_name, trade_type, quantity, digest{more}"
+    "SELECT order_no, CAST(key AS TEXT), stock_name, trade_type, quantity, {by}, digest{more}"
     " FROM {table}"
 )
 _STORED_PAGE = _STORED + " WHERE order_no > ? ORDER BY order_no LIMIT ?"
@@ -98,12 +102,20 @@ _STORED_TEXT = _STORED + (
 class SequenceStore:
     """One decided sequence. Every method may raise django.db.DatabaseError."""
 
-    def __init__(self, table: str, changes: str, *more: str, execute: Execute = read) -> None:
+    def __init__(
+        self,
+        table: str,
+        changes: str,
+        *more: str,
+        execute: Execute = read,
+        placed_by: str = PLACED_BY,
+    ) -> None:
         """
         Name the tables.
 
         more: the columns of an order beside its own and its digest, whole numbers. execute: runs
-        the statements that read; the thread's own connection by default.
+        the statements that read; the thread's own connection by default. placed_by: NULL for a
+        table of an older version, which has no such column.
         """
         self._execute = execute
         self.table, self.changes, self.more = table, changes, more
@@ -112,9 +124,10 @@ class SequenceStore:
             return statement.format(
                 table=table,
                 changes=changes,
-                order=_ORDER,
+                order=_ORDER.format(by=placed_by),
+                by=placed_by,
                 more="".join(f", {column}" for column in more),
-                marks=", ".join("?" * (6 + len(more))),
+                marks=", ".join("?" * (ORDER_COLUMNS + 1 + len(more))),
             )
 
         self._insert, self._head, self._get = map(complete, (_INSERT, _HEAD, _GET))
@@ -365,27 +378,14 @@ class SequenceStore:
         SEARCHED_MAX orders at most, which takes some ten milliseconds (I10).
         """
         last = self.read_head().order_no
-        if key := _read_key(text):
+        if key := read_key(text):
             found = tuple(StoredRow(*row) for row in self._read(self._stored_key, [key.hex]))
             return FoundBody(rows=found, first=min(last, 1), last=last)
         end = min(before, last + 1) if before else last + 1
         first = max(end - SEARCHED_MAX, min(last, 1))
-        patterns = [_pattern(text), _pattern(text.replace("-", "") or text)]
+        patterns = [make_pattern(text), make_pattern(text.replace("-", "") or text)]
         rows = self._read(self._stored_text, [first, end, *patterns, limit])
         found = tuple(StoredRow(*row) for row in rows)
         if len(found) == limit:
             first = found[-1].order_no
         return FoundBody(rows=found, first=first, last=last)
-
-
-def _read_key(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _pattern(text: str) -> str:
-    """Return the pattern of LIKE for texts that contain this one."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"

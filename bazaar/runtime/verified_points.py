@@ -31,7 +31,7 @@ Rows as one text, and how many there are.
 
 A row is found again through the index and the inner pages of the table; else it has no text.
 """
-_ORDER = ("key", "stock_name", "trade_type", "quantity")
+_ORDER = ("key", "stock_name", "trade_type", "quantity", "placed_by")
 _CHANGE = ("change_no", "stock_name", "price", "opening", "issued", "version")
 
 

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from bazaar.settings import database_file, env, private
+from bazaar.settings import client_access, database_file, env, private
 from bazaar.settings.env import DamagedDatabaseError
 from bazaar.topology import Node, Role, format_host, process_name
 
@@ -21,6 +21,10 @@ BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
 BAZAAR_LIMITS = env.read_limits(os.environ)
 BAZAAR_TOPOLOGY = env.read_topology(os.environ)
 BAZAAR_CLUSTER_ID = env.read_cluster_id(os.environ)
+BAZAAR_TOKENS_FILE = client_access.tokens_path(os.environ)
+BAZAAR_TOKENS_EXPECTED = bool(os.environ.get("BAZAAR_TOKENS_FILE"))
+"""Whether the file must be there: it was named."""
+BAZAAR_ANONYMOUS_TRADES = client_access.read_anonymous_trades(os.environ)
 BAZAAR_ROLE: Role | None = None
 BAZAAR_SECRET: bytes = b""
 SECRET_KEY = "no role, no sessions: this key signs nothing"  # noqa: S105

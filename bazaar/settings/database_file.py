@@ -100,6 +100,12 @@ def _begin(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
+def has_column(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    """Tell whether a table has a column, which it may have got later. Raises sqlite3.Error."""
+    query = "SELECT COUNT(*) FROM pragma_table_info(?) WHERE name = ?"
+    return bool(connection.execute(query, (table, column)).fetchone()[0])
+
+
 def find_file_fault(path: Path) -> str | None:
     """Return why there cannot be a database at a path."""
     if path.is_dir():

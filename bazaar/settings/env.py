@@ -28,8 +28,9 @@ from bazaar.topology import Node, Role, Topology
 ROOT = typed.ROOT
 SECRET_BYTES_MIN = 32
 PREFIX = "BAZAAR_"
-FLAGS = ("BAZAAR_FAULT_BUTTONS", "BAZAAR_HTTPS")
+FLAGS = ("BAZAAR_FAULT_BUTTONS", "BAZAAR_HTTPS", "BAZAAR_ANONYMOUS_TRADES")
 OTHERS = (
+    *("BAZAAR_TOKENS_FILE", "BAZAAR_TOKEN", "BAZAAR_TOKEN_FILE"),
     *("BAZAAR_DATA_DIR", "BAZAAR_CLUSTER", "BAZAAR_SECRET_FILE"),
     *("BAZAAR_REPLICA_ID", "BAZAAR_FRONT_END_ID", "BAZAAR_ALLOWED_HOSTS"),
 )
@@ -80,6 +81,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     recovery_wait_s: Seconds = 3.0
     """How long it waits for those that do not answer, before it says so or goes on without."""
     min_in_sync: Annotated[int, msgspec.Meta(ge=1, le=topology.REPLICAS_MAX)] = 1
+    token_requests_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    """Requests of one access token at once, and in `rate_window_s`; 0: any number."""
+    address_requests_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    """The same for requests without a good token, of one address."""
+    rate_window_s: Seconds = 10.0
     served_threads: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Processes that serve one front end, each with a cache of its own."""

@@ -27,6 +27,7 @@ TEMPLATES = ADMIN_TEMPLATES
 ROOT_URLCONF = "bazaar.urls.frontend"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
 BAZAAR_WIRING = "frontend_app.wiring"
+BAZAAR_TOKEN: str | None = None
 BAZAAR_FAULT_BUTTONS = True
 BAZAAR_FAULT_INJECTOR = "bazaar.cluster.fault_injection.FaultInjector"
 DATABASES = {

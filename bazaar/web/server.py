@@ -23,7 +23,13 @@ from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
 from bazaar.runtime.metrics import events
 from bazaar.web import wsgi_environ
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
-from bazaar.web.endpoint import EVENT_LOOP, MEMBER_BODY_BYTES_MAX, SIGNED_DIGEST, Lane
+from bazaar.web.endpoint import (
+    CLIENT_NAME,
+    EVENT_LOOP,
+    MEMBER_BODY_BYTES_MAX,
+    SIGNED_DIGEST,
+    Lane,
+)
 from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
 from bazaar.web.watches import Watches
 
@@ -44,7 +50,7 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
-_OWN = frozenset(("HTTP_AUTHORIZATION", SIGNED_DIGEST))
+_OWN = frozenset(("HTTP_AUTHORIZATION", "REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST))
 """What each request has of its own."""
 _UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"))
 """Requests that have one of these are parsed each time."""
@@ -112,7 +118,7 @@ class HttpServer:
         """Heads by their bytes, and the length of the body: browsers and programs repeat them."""
         self._heads_bytes = 0
         self.held_bytes = self._held_peak = 0
-        host, self.port = self.listeners[0].getsockname()[:2]
+        host, self.port = wsgi_environ.choose_address(listeners)
         self.environ = {**wsgi_environ.shared_environ(host, self.port), EVENT_LOOP: self}
         """The part that all requests share."""
         self._epoll = select.epoll()

@@ -14,11 +14,16 @@ import msgspec
 from bazaar import topology
 from bazaar.clock import wait_until
 from bazaar.settings.env import ROOT
-from bazaar.topology import Node
+from bazaar.topology import Node, Topology
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.netns import Namespace
 
 UP_TIMEOUT_S = 30.0
+
+
+def move_to(found: Topology, host: str) -> Topology:
+    """Return a cluster that listens on another address."""
+    return found.map_nodes(lambda node: msgspec.structs.replace(node, host=host))
 
 
 class FrontEndApart:
