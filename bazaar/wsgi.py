@@ -106,7 +106,7 @@ def _check_database() -> None:
     if settings.BAZAAR_ROLE is Role.CATALOG:
         ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
     if missing:
-        role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
+        role, node = Role(settings.BAZAAR_ROLE), settings.BAZAAR_NODE
         raise SettingsError(
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
             f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
