@@ -164,6 +164,8 @@ def test_a_cluster_comes_up_with_a_broken_file(cluster: LiveCluster, name: str) 
     forget_repairs(cluster)
     order_no = buy(cluster, "GameStart").body["order_no"]
     assert cluster.run("down").returncode == 0
+    assert cluster.process is not None
+    cluster.process.wait(MEND_TIMEOUT_S)
     halve(cluster.data.root / f"{name}.sqlite3")
     cluster.up()
     cluster.heal()
