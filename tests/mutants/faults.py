@@ -234,12 +234,12 @@ MUTANTS = (
     ),
     Mutant(
         "the index of keys is not checked",
-        "is_dense = found == indexed == order_no",
-        "is_dense = found == order_no",
+        "same.{index} = {table}.{index} AND same.digest",
+        "same.{key} = {table}.{key} AND same.digest",
     ),
     Mutant(
         "the ledger goes on from a damaged end",
-        "if head.position == self._written.position and head != self._written:",
+        "if head.position == self.written.position and head != self.written:",
         "if head.position < 0:",
     ),
     Mutant(
@@ -249,7 +249,7 @@ MUTANTS = (
     ),
     Mutant(
         "a repair gives up another history",
-        "if page.after.digest != machine.digest and not self._is_end_damaged():",
+        "if page.after.digest != self._shell.machine.digest and not self._is_end_damaged():",
         "if not page.after.digest:",
     ),
     Mutant(
