@@ -234,8 +234,13 @@ MUTANTS = (
     ),
     Mutant(
         "the index of keys is not checked",
+<<<<<<< HEAD
         "same.{index} = {table}.{index} AND same.digest",
         "same.{key} = {table}.{key} AND same.digest",
+=======
+        " WHERE same.{index} = {table}.{index} AND same.digest = {table}.digest) AS text",
+        " WHERE same.{key} = {table}.{key} AND same.digest = {table}.digest) AS text",
+>>>>>>> x-simheal
     ),
     Mutant(
         "the ledger goes on from a damaged end",
@@ -340,18 +345,18 @@ MUTANTS = (
     ),
     Mutant(
         "a repair keeps no damaged database",
-        "        aside.hardlink_to(path)\n",
+        "        self.path.hardlink_to(self._path)\n",
         "",
     ),
     Mutant(
         "a repair gives up the only copy",
-        "        if not hindrance:\n            self._begin_anew()",
-        "        if damage.where:\n            self._begin_anew()",
+        "        if not hindrance:\n            self.aside.begin_anew(self._save_term)",
+        "        if damage.where:\n            self.aside.begin_anew(self._save_term)",
     ),
     Mutant(
         "the only copy of an order may be deleted",
-        "if count not in (0, lose):",
-        "if count < lose:",
+        "return last.position - shared.position in (0, lose)",
+        "return last.position - shared.position >= lose",
     ),
     Mutant(
         "a backup's own record of who is in sync is believed",
