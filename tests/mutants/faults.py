@@ -234,13 +234,8 @@ MUTANTS = (
     ),
     Mutant(
         "the index of keys is not checked",
-<<<<<<< HEAD
         "same.{index} = {table}.{index} AND same.digest",
         "same.{key} = {table}.{key} AND same.digest",
-=======
-        " WHERE same.{index} = {table}.{index} AND same.digest = {table}.digest) AS text",
-        " WHERE same.{key} = {table}.{key} AND same.digest = {table}.digest) AS text",
->>>>>>> x-simheal
     ),
     Mutant(
         "the ledger goes on from a damaged end",
