@@ -9,9 +9,9 @@ from bazaar.core.election import Leadership
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import ReplicaId, Term, Version, tidy
 from bazaar.protocol.cache_messages import NamesBody
-from bazaar.protocol.messages import StockBody
+from bazaar.protocol.messages import StockBody, StocksBody
 from bazaar.protocol.stored_rows import ListingBody
-from bazaar.runtime.sequence_store import SequenceStore
+from bazaar.runtime.sequence_store import SequenceStore, make_pattern
 from bazaar.runtime.transactions import read
 from catalog_app.models import Entry, HolderRegistration, Stock
 
@@ -23,6 +23,17 @@ STOCKS = (
 _ALL_STOCKS = (
     "SELECT name, price, quantity, opening, issued, trade_volume, version"
     " FROM catalog_app_stock ORDER BY id"
+)
+NAMES_SEARCHED_MAX = 20_000
+"""Names that one page of a search looks through."""
+_END = (
+    "SELECT MAX(name), COUNT(*) FROM (SELECT name FROM catalog_app_stock WHERE name > ?"
+    " ORDER BY name LIMIT ?)"
+)
+_SEARCH = (
+    "SELECT name, price, quantity, opening, issued, trade_volume, version"
+    " FROM catalog_app_stock WHERE name > ? AND name <= ? AND name LIKE ? ESCAPE '\\'"
+    " ORDER BY name LIMIT ?"
 )
 _IN_SYNC = "SELECT in_sync FROM catalog_app_leadership WHERE id = 1"
 _LEADERSHIP = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
@@ -90,6 +101,23 @@ def list_stocks(*, after: int, limit: int) -> ListingBody:
         for stock in stocks
     )
     return ListingBody(stocks=bodies, end=stocks[-1].pk, last=stocks[-1].last or 0)
+
+
+def search_stocks(*, text: str, after: str, limit: int) -> StocksBody:
+    """
+    Return stocks whose names contain a text, by name.
+
+    text: in any case of ASCII letters. after: a name, or nothing. NAMES_SEARCHED_MAX names are
+    looked through at most (I10), so a page may be short, or have none, and there are more.
+    """
+    ((end, count),) = read(_END, [after, NAMES_SEARCHED_MAX])
+    rows = read(_SEARCH, [after, end, make_pattern(text), limit]) if count else []
+    if len(rows) == limit:
+        end = rows[-1][0]
+    elif count < NAMES_SEARCHED_MAX:
+        end = None
+    stocks = tuple(make_stock(row, tidy(Decimal(str(row[1])))) for row in rows)
+    return StocksBody(stocks=tuple(map(StockBody.from_core, stocks)), end=end)
 
 
 def list_names(*, after: int, limit: int) -> NamesBody:

@@ -372,7 +372,7 @@ class SequenceStore:
             return FoundBody(rows=found, first=min(last, 1), last=last)
         end = min(before, last + 1) if before else last + 1
         first = max(end - SEARCHED_MAX, min(last, 1))
-        patterns = [_pattern(text), _pattern(text.replace("-", "") or text)]
+        patterns = [make_pattern(text), make_pattern(text.replace("-", "") or text)]
         rows = self._read(self._stored_text, [first, end, *patterns, limit])
         found = tuple(StoredRow(*row) for row in rows)
         if len(found) == limit:
@@ -387,7 +387,7 @@ def _read_key(text: str) -> UUID | None:
         return None
 
 
-def _pattern(text: str) -> str:
+def make_pattern(text: str) -> str:
     """Return the pattern of LIKE for texts that contain this one."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"

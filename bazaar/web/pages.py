@@ -115,6 +115,7 @@ def make_forms(
                     one, _value(one, entered if method.method == asked else {}, is_over=is_over)
                 )
                 for one in method.fields
+                if one.part != "path"
             ),
         )
         for method in endpoint.methods

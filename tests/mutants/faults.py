@@ -214,8 +214,8 @@ MUTANTS = (
     ),
     Mutant(
         "every order stays in memory",
-        "if len(self.bodies) > self._limits.cache_orders_max:",
-        "if len(self.bodies) > 2 * self._limits.cache_orders_max:",
+        "if len(self.entries) > self._limits.cache_orders_max:",
+        "if len(self.entries) > 2 * self._limits.cache_orders_max:",
     ),
     Mutant(
         "a damaged order log is served",
