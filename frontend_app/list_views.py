@@ -55,6 +55,10 @@ class OrderListQuery(Struct, frozen=True):
     cursor: Annotated[Number | None, Meta(description="`next_cursor` of the page before.")] = None
 
 
+class ClusterQuery(Struct, frozen=True):
+    """Nothing: there is one cluster."""
+
+
 def list_stocks(query: StockListQuery, environ: Environ) -> ReadyAnswer:
     """
     List the stocks, by name.
@@ -89,7 +93,7 @@ def list_orders(query: OrderListQuery, environ: Environ) -> ReadyAnswer:
     return _answer_page(page, asked, ORDERS_PATH, environ)
 
 
-def show_cluster() -> serializers.PublicCluster:
+def show_cluster(query: ClusterQuery) -> serializers.PublicCluster:
     """
     Return the order replicas, and which of them leads.
 
@@ -118,7 +122,7 @@ def explain_problem(query: ProblemQuery) -> ProblemPage:
     return page
 
 
-def _v1(handler: Callable[..., Any], request: type[Struct] | None, **more: Any) -> EndpointMethod:
+def _v1(handler: Callable[..., Any], request: type[Struct], **more: Any) -> EndpointMethod:
     return get(handler, request, lane=Lane.LOOK_UP, is_strict=True, **V1.errors, **more)
 
 
@@ -130,10 +134,10 @@ ENDPOINTS = (
         _v1(list_stocks, StockListQuery, takes_environ=True),
         audience=Audience.PUBLIC,
     ),
-    Endpoint(CLUSTER_PATH, _v1(show_cluster, None), audience=Audience.PUBLIC),
+    Endpoint(CLUSTER_PATH, _v1(show_cluster, ClusterQuery), audience=Audience.PUBLIC),
     Endpoint(
         PAGES + "{kind}",
-        get(explain_problem, ProblemQuery, is_instant=True, **V1.errors),
+        get(explain_problem, ProblemQuery, is_instant=True, is_strict=True, **V1.errors),
         audience=Audience.PUBLIC,
     ),
 )

@@ -13,7 +13,13 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Trade, TradeType
 from bazaar.protocol.messages import Name, Quantity
-from bazaar.web.decoding import EndpointRefusedError, bad_request, check_text, decode_json
+from bazaar.web.decoding import (
+    EndpointRefusedError,
+    bad_request,
+    check_text,
+    decode_json,
+    refuse_query,
+)
 from bazaar.web.endpoint import Environ
 from frontend_app.headers import read_key
 
@@ -91,6 +97,7 @@ def read_strict_trade(body: bytes, environ: Environ) -> Trade:
     Raises EndpointRefusedError (400).
     """
     key = read_key(environ)
+    refuse_query(environ.get("QUERY_STRING") or "")
     try:
         wanted = _decode_strict(body)
     except _UNREADABLE as error:

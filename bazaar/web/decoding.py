@@ -221,6 +221,12 @@ def read_parameter(environ: Environ, prefix: str) -> str:
     return path[len(prefix) :].encode("latin-1").decode("utf-8", "replace")
 
 
+def refuse_query(query: str) -> None:
+    """Raise EndpointRefusedError (400) for any query parameter, by its name."""
+    _check_length(query)
+    _refuse_unknown(_parse(query), ())
+
+
 def _refuse_unknown(given: Iterable[str], known: Sequence[str]) -> None:
     """Raise EndpointRefusedError (400) that names what is not known."""
     for name in given:

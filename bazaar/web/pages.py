@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody
+from bazaar.web.problems import ProblemPage
 
 ANSWER_CHARS_MAX = 200_000
 """Of an answer that is shown in a page; programs get all of it."""
@@ -167,6 +168,7 @@ class PageRenderer(BrowsableAPIRenderer):
             if is_bare
             else ShownAnswer(asked, response.status_code, headers, cut(text)),
             "index": data if isinstance(data, IndexBody) else None,
+            "problem": data if isinstance(data, ProblemPage) else None,
         }
 
 
