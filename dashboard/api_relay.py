@@ -23,11 +23,11 @@ from bazaar.topology import Topology, format_address
 READ_PATHS = {
     "catalog": frozenset(
         {"/changes", "/find", "/last", "/leadership", "/ledger", "/names", "/query", "/rows"}
-        | {"/status", "/stocks"}
+        | {"/search", "/status", "/stocks"}
     ),
     "order": frozenset(
-        {"/changes", "/find", "/head", "/leader", "/log", "/order", "/ping", "/query", "/rows"}
-        | {"/status"}
+        {"/changes", "/find", "/head", "/leader", "/list", "/log", "/order", "/ping", "/query"}
+        | {"/rows", "/status"}
     ),
     "frontend": frozenset({"/leader", "/orders", "/status", "/stocks"}),
 }

@@ -20,7 +20,7 @@ def described(text: str) -> SafeString:
 
 @register.filter
 def coded(text: str) -> SafeString:
-    """Return a text with what is in backticks as code, and in pairs of stars as strong."""
+    """Return a text with what is in backticks as code, and in stars as strong."""
     pieces = _MARKED.split(text)  # plain, its mark, what is inside, plain, ...
     tagged = [("span", pieces[0])]
     for mark, inside, plain in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):

@@ -207,7 +207,7 @@ def test_what_is_wrong_is_named_as_it_was_sent(
     )
 
 
-# One answer, however it is asked for (ADR 37)
+# One answer, however it is asked for (docs/adr/0037)
 
 
 def environ_of(method: str, target: str, body: bytes = b"", **more: str) -> Environ:

@@ -1,4 +1,4 @@
-"""What v1 adds: keys and replays, tags, problem documents, lists (DESIGN.md, 6)."""
+"""What v1 adds: keys and replays, tags, problem documents, lists (docs/API.md)."""
 
 import json
 from http import HTTPStatus
