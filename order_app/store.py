@@ -24,7 +24,7 @@ from bazaar.runtime.storage import storage
 from bazaar.runtime.transactions import write_transaction
 from order_app.models import HeardTerm
 
-LOOKED_THROUGH_MAX = 50_000
+LOOKED_THROUGH_MAX = 10_000
 """Orders that one page of a list looks through, for those of a stock or a type."""
 _TABLE = "order_app_logentry"
 _NEWEST = (

@@ -51,7 +51,7 @@ def list_orders(query: examples.NewestQuery) -> messages.OrdersBody:
 
     GET `?upto=&limit=&stock_name=&trade_type=` answers `{"orders", "first"}`: at most 200 orders
     from `upto` backwards, of a stock and of a type if they are named, and the oldest order that was
-    looked at: 50,000 are looked through at most. 404 when there is no order `upto`.
+    looked at: 10,000 are looked through at most. 404 when there is no order `upto`.
     """
     orders, first = services.list_orders(
         upto=OrderNo(query.upto),

@@ -217,8 +217,8 @@ def make_path_reader(
 
 def read_parameter(environ: Environ, prefix: str) -> str:
     """Return what follows a prefix in the path, slashes and all: a parameter."""
-    path: str = environ["PATH_INFO"]
-    return path[len(prefix) :].encode("latin-1").decode("utf-8", "replace")
+    text: str = environ["PATH_INFO"][len(prefix) :]
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
 def refuse_query(query: str) -> None:
