@@ -59,6 +59,7 @@ def read_body(environ: Environ, bytes_max: int) -> bytes:
 
     bytes_max: a longer one is refused before it is read.
     """
+    check_length(environ, bytes_max)
     length = environ.get("CONTENT_LENGTH") or "0"
     if length == "0":
         if "HTTP_TRANSFER_ENCODING" in environ:  # WSGI would read nothing: it would seem empty
@@ -67,14 +68,19 @@ def read_body(environ: Environ, bytes_max: int) -> bytes:
                 "Send a Content-Length; a chunked body is not read.",
             )
         return b""
+    body: bytes = environ["wsgi.input"].read(int(length))
+    return body
+
+
+def check_length(environ: Environ, bytes_max: int) -> None:
+    """Raise EndpointRefusedError (400, 413) for the announced length of a body."""
+    length = environ.get("CONTENT_LENGTH") or "0"
     if not _is_digits(length):
         raise bad_request("Content-Length: this is not a number of bytes.")
     if int(length) > bytes_max:
         raise EndpointRefusedError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is longer than {bytes_max} bytes."
         )
-    body: bytes = environ["wsgi.input"].read(int(length))
-    return body
 
 
 def check_json(environ: Environ) -> None:

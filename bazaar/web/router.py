@@ -24,6 +24,7 @@ from bazaar.runtime.metrics import operations
 from bazaar.web.decoding import (
     EndpointRefusedError,
     check_json,
+    check_length,
     decode_body,
     make_path_reader,
     make_query_reader,
@@ -195,6 +196,7 @@ class Route:
         try:
             if self._is_for_members:
                 environ[SIGNED_DIGEST] = check_head(environ)
+            check_length(environ, self._bytes_max)
         except EndpointRefusedError as refused:
             answer = self.encode(self.explain(refused, environ))
             raise HeadRefusedError(answer) from refused

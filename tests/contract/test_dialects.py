@@ -166,6 +166,7 @@ def test_a_slash_in_a_path_may_stay_as_it_is(dialect: Dialect) -> None:
         {"stock_name": "MenhirCo", "type": "buy"},
         {"name": "MenhirCo", "trade_type": "buy"},
         {"stock_name": "MenhirCo", "trade_type": "buy", "name": "MenhirCo"},
+        {"stock_name": "MenhirCo", "trade_type": "buy", "name": "MenhirCo", "type": "buy"},
         {"stock_name": 5, "type": None},
     ],
 )

@@ -13,6 +13,8 @@ import frontend_app.wiring
 from bazaar.core.failures import Busy, Failure, NotReplicated, Unreachable
 from bazaar.protocol.errors import KINDS
 from bazaar.protocol.http1 import Reply
+from bazaar.web.dispatch import HeadRefusedError
+from bazaar.web.endpoint import PUBLIC_BODY_BYTES_MAX
 from bazaar.web.problems import MEMBER_KINDS, PROBLEM_JSON, list_kinds, read_pages
 from catalog_app.models import Stock
 from tests.contract.conftest import Cluster
@@ -110,6 +112,17 @@ def test_every_error_is_a_problem_with_a_page(
     assert found["detail"]
     is_trade = body is not None
     assert ("idempotency_key" in found) is is_trade
+
+
+def test_a_body_that_is_too_long_is_a_problem_before_it_is_read() -> None:
+    """The server asks by the head alone."""
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": ORDERS, "HTTP_HOST": "localhost"}
+    environ["CONTENT_LENGTH"] = str(PUBLIC_BODY_BYTES_MAX + 1)
+    with pytest.raises(HeadRefusedError) as refused:
+        FRONT_END.router.admit(environ, has_body=True)
+    status, headers, body = refused.value.answer
+    assert (status[:3], dict(headers)["Content-Type"]) == ("413", PROBLEM_JSON)
+    assert json.loads(body)["type"] == "/problems/body_too_large"
 
 
 def test_a_key_of_another_trade_is_a_conflict_that_names_it() -> None:
