@@ -342,7 +342,8 @@ def test_a_search_reads_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatc
     every, end = search()
     assert (every, end) == (sorted(every), None)
     monkeypatch.setattr(selectors, "NAMES_SEARCHED_MAX", 1)
-    found, after = list[str](), ""
+    found = list[str]()
+    after: str | None = ""
     for _ in range(len(every) + 1):
         page, after = search(text="Menhir", **({"after": after} if after else {}))
         found += page

@@ -37,7 +37,8 @@ def test_a_client_of_the_course_runs_unchanged_across_a_killed_leader(cluster: L
         for thread in threads:
             thread.start()
             stack.callback(thread.join, TIMEOUT_S)
-        stack.callback(lambda: [setattr(client, "is_over", True) for client in clients])
+        for client in clients:
+            stack.callback(client.stop)
         await_orders(5)
         cluster.kill(cluster.leader())
         await_orders(20)
