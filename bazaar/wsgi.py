@@ -107,6 +107,7 @@ def _check_database() -> None:
         ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
     if missing:
         role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
+        assert role is not None, "`build` has refused that"
         raise SettingsError(
             f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
             f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."

@@ -76,4 +76,4 @@ def _nothing_is_damaged() -> None:
 
     damage.clear()
     damage.on_found = lambda where: None
-    LEDGER._written = START
+    LEDGER.written = START
