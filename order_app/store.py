@@ -75,16 +75,12 @@ class OrderLog(SequenceStore):
         Return orders up to one, the newest first, and the oldest that was looked at.
 
         There is no index on stocks or types, because each trade would pay for it: a page reads
-        backwards through LOOKED_THROUGH_MAX orders at most (I10), and may have none. `upto` is in
-        the log. Raises Unreachable (indefinite): one is damaged.
+        backwards through LOOKED_THROUGH_MAX orders at most (I10), and may have none. Raises
+        Unreachable (indefinite): one is damaged.
         """
         first = OrderNo(max(upto - LOOKED_THROUGH_MAX + 1, 1))
         rows = self._read(_NEWEST, [first, upto, stock_name or "", trade_type or "", limit])
         orders = [self._check(row) for row in rows]
-        if stock_name is None and trade_type is None:
-            expected = range(upto, max(upto - limit, first - 1), -1)
-            if missing := set(expected).difference(order.order_no for order in orders):
-                raise damage.refuse(f"order {max(missing)}")
         return orders, orders[-1].order_no if len(orders) == limit else first
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:

@@ -70,7 +70,7 @@ def test_a_damaged_order_is_not_listed(order_log: OrderLog) -> None:
 
 
 def test_a_list_has_no_gap(order_log: OrderLog) -> None:
-    """I8: an order that is gone is noticed, in the middle of a page and at its end."""
+    """I8: an order that is gone is noticed by the digest of the next one."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM order_app_logentry WHERE order_no IN (1, 4)")
     for upto, missing in ((6, "entry 4|order 4"), (2, "order 1|entry 1")):
