@@ -4,7 +4,7 @@ The words of the domain as types (docs/GLOSSARY.md).
 Everything here is a frozen value: it can be stored, sent and compared, and nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
@@ -75,6 +75,8 @@ class Order:
     quantity: int
     placed_by: str | None = None
     """As in the trade that came first."""
+    is_replayed: bool = field(default=False, compare=False)
+    """No part of it: whether it was there before the request that it answers."""
 
     def is_of(self, trade: Trade) -> bool:
         """

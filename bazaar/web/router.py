@@ -10,7 +10,7 @@ own kind of error. Browsers and unknown paths go on to Django, where the same en
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -20,15 +20,18 @@ from django.db import close_old_connections
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Busy, Failure
 from bazaar.protocol.clients import encode
+from bazaar.protocol.errors import FAILURE_HEADER
 from bazaar.runtime.metrics import operations
 from bazaar.web import client_auth
 from bazaar.web.decoding import (
-    JSON,
     EndpointRefusedError,
     check_json,
+    check_length,
     decode_body,
+    make_path_reader,
     make_query_reader,
     read_body,
+    read_parameter,
     tame_content_type,
 )
 from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
@@ -36,6 +39,7 @@ from bazaar.web.endpoint import (
     ANSWER_HEADERS,
     CLIENT_NAME,
     FORM_BODY,
+    JSON,
     SIGNED_DIGEST,
     Audience,
     Endpoint,
@@ -47,6 +51,7 @@ from bazaar.web.endpoint import (
 )
 from bazaar.web.errors import MISTAKE, describe
 from bazaar.web.member_auth import check_body, check_head, check_member
+from bazaar.web.negotiation import prefers_page
 from bazaar.web.origin import HostCheck, check_sender
 from bazaar.web.wsgi_environ import UNSTORED
 
@@ -57,7 +62,6 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers = list[tuple[str, str]]
 COUNTED = ("GET", "POST")
 """Methods that have a meter for each path; all others share one."""
-_OK = "200 OK"
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -69,6 +73,7 @@ class PlainAnswer:
     content: Any
     """A message or a dict."""
     headers: dict[str, str]
+    content_type: str = JSON
 
 
 class Route:
@@ -79,14 +84,14 @@ class Route:
         self.endpoint, self.action = endpoint, endpoint.action(method)
         self.meter = operations.meter(f"{method} {endpoint.path}" if method in COUNTED else "other")
         self._is_for_members, self._bytes_max = endpoint.is_for_members, endpoint.body_bytes_max
-        self._read_query = _make_reader(self.action)
+        self._read_query = _make_reader(endpoint, self.action)
         self._call = self.action.call if self.action else None
         self.is_public_change = (  # so no page of another site may send it
             not endpoint.is_for_members and self.action is not None and self.action.changes
         )
         self._gate = client_auth.gate()
         self._is_open = not (self.is_public_change or self._gate.counts_addresses)
-        self._headers: Headers = [("Content-Type", JSON), UNSTORED]
+        self._headers: Headers = [UNSTORED]
         if not endpoint.is_for_members:
             self._headers += [("Vary", "Accept"), ("Allow", endpoint.allow)]
 
@@ -117,7 +122,7 @@ class Route:
     def _read_message(self, action: EndpointMethod, body: bytes, environ: Environ) -> Any:
         """Return the decoded query or body. Raises EndpointRefusedError."""
         if self._read_query is not None:
-            return self._read_query(environ.get("QUERY_STRING") or "")
+            return self._read_query(environ)
         return self._decode(action, body, environ)
 
     @property
@@ -153,8 +158,7 @@ class Route:
         assert self._read_query is not None, "only queries are answered from memory"
         try:
             self._check_client(environ)
-            message = self._read_query(environ.get("QUERY_STRING") or "")
-            answer = self.action.ready(message, environ)
+            answer = self.action.ready(self._read_query(environ), environ)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
             return self.finish(self.explain(error, environ), began_s)
         return answer and self.finish(answer, began_s)
@@ -188,9 +192,9 @@ class Route:
     def finish(self, answer: ReadyAnswer | PlainAnswer, began_s: float) -> WholeAnswer:
         """Encode an answer, and count it."""
         if isinstance(answer, tuple):
-            headers, body, count = answer
+            status, headers, body, count = answer
             (count or self.meter.add)(monotonic_s() - began_s)
-            return _OK, headers, body
+            return status, headers, body
         self.meter.add(monotonic_s() - began_s, answer.status)
         return self.encode(answer)
 
@@ -200,6 +204,7 @@ class Route:
             if self._is_for_members:
                 environ[SIGNED_DIGEST] = check_head(environ)
             self._check_client(environ)
+            check_length(environ, self._bytes_max)
         except (EndpointRefusedError, Failure) as refused:
             answer = self.encode(self.explain(refused, environ))
             raise HeadRefusedError(answer) from refused
@@ -231,22 +236,22 @@ class Route:
         described = describe(error)
         if described is None:
             log.error("call failed", exc_info=error)
-        code, message, headers = described or MISTAKE
+        described = described or MISTAKE
         if not isinstance(error, Failure | EndpointRefusedError):
             close_old_connections()
-        shape = (self.action or self.endpoint.actions[0]).shape_failure
-        headers = {**headers, **(environ.get(ANSWER_HEADERS) or {})}
-        return PlainAnswer(code, shape(code, message, environ), headers)
+        action = self.action or self.endpoint.actions[0]
+        code = action.error_statuses.get(described.headers.get(FAILURE_HEADER, ""), described.code)
+        described = replace(described, code=code)
+        headers = {**described.headers, **(environ.get(ANSWER_HEADERS) or {})}
+        content = action.shape_failure(described, environ)
+        return PlainAnswer(code, content, headers, action.error_type)
 
     def encode(self, outcome: PlainAnswer) -> tuple[str, Headers, bytes]:
         """Return status line, headers and body of an answer."""
         body = encode(outcome.content)
-        length = ("Content-Length", str(len(body)))
-        return (
-            _STATUS_LINES[outcome.status],
-            [*self._headers, *outcome.headers.items(), length],
-            body,
-        )
+        kind, length = ("Content-Type", outcome.content_type), ("Content-Length", str(len(body)))
+        headers = [kind, *self._headers, *outcome.headers.items(), length]
+        return _STATUS_LINES[outcome.status], headers, body
 
     def _answer_without_action(self, environ: Environ) -> PlainAnswer:
         """Answer OPTIONS; refuse any other method that the endpoint does not have."""
@@ -270,10 +275,19 @@ class Route:
         return decode_body(body, action.request)
 
 
-def _make_reader(action: EndpointMethod | None) -> Callable[[str], Any] | None:
+def _make_reader(
+    endpoint: Endpoint, action: EndpointMethod | None
+) -> Callable[[Environ], Any] | None:
     if action is None or action.method != "GET" or action.request is None:
         return None
-    return make_query_reader(action.request)
+    prefix, kind, is_strict = endpoint.prefix, action.request, action.is_strict
+    if not endpoint.parameter:
+        read = make_query_reader(kind, is_strict=is_strict)
+        return lambda environ: read(environ.get("QUERY_STRING") or "")
+    read_path = make_path_reader(kind, endpoint.parameter, is_strict=is_strict)
+    return lambda environ: read_path(
+        read_parameter(environ, prefix), environ.get("QUERY_STRING") or ""
+    )
 
 
 class Router:
@@ -283,6 +297,7 @@ class Router:
         """application: Django, with the same endpoints. endpoints: those of one listener."""
         self._application = application
         self._endpoints = {one.path: one for one in endpoints}
+        self._with_parameter = [one for one in self._endpoints.values() if one.parameter]
         self._routes = {
             (method, path): Route(one, method)
             for path, one in self._endpoints.items()
@@ -309,7 +324,7 @@ class Router:
             return self._passed_on
         if has_body:
             route.refuse_head(environ)
-        if "text/html" in environ.get("HTTP_ACCEPT", ""):
+        if prefers_page(environ.get("HTTP_ACCEPT", "")):
             return self._page_admissions.get(route) or route.page_admission
         return self._admissions.get(route) or route.admission
 
@@ -328,7 +343,7 @@ class Router:
         route = self._routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if route is None:
             route = self._find(environ)
-        if route is None or "text/html" in environ.get("HTTP_ACCEPT", ""):
+        if route is None or prefers_page(environ.get("HTTP_ACCEPT", "")):
             return self._pass_on(environ, start_response, route, began_s)
         answer = route.perform(environ)
         status, headers, body = route.finish(answer, began_s)
@@ -336,10 +351,15 @@ class Router:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _find(self, environ: Environ) -> Route | None:
-        """Return the route of an unusual request: a slash at the end, another method."""
+        """
+        Return the route of another request than the usual.
+
+        It has a parameter in its path, a slash at the end, or another method.
+        """
         path = environ["PATH_INFO"]
         bare = path.removesuffix("/")
         endpoint = self._endpoints.get(path) or (self._endpoints.get(bare) if bare != "/" else None)
+        endpoint = endpoint or next((one for one in self._with_parameter if one.takes(path)), None)
         method = environ["REQUEST_METHOD"].upper()
         if endpoint is None:
             return None
