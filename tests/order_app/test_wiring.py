@@ -5,7 +5,7 @@ from django.db import connection
 
 from bazaar.core.failures import Unreachable
 from bazaar.core.replica import ReplicaState
-from bazaar.core.types import OrderNo
+from bazaar.core.types import OrderNo, Term
 from order_app import wiring
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
@@ -71,3 +71,16 @@ def test_a_log_that_is_damaged_or_cannot_be_read_stays_out(
     wiring._start(again)
     assert again.machine.state is ReplicaState.CORRUPT
     assert not again.machine.is_serving
+
+
+def test_a_leader_steps_down_for_a_catalog_that_began_anew(
+    leader: ReplicaShell, catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its trades would tell it, but perhaps nobody trades."""
+    monkeypatch.setattr(wiring, "probe_client", lambda: catalog)
+    wiring.probe_catalog()
+    assert leader.machine.state is ReplicaState.LEADING
+    catalog.term, catalog.leader = Term(4), None
+    wiring.probe_catalog()
+    assert leader.machine.state is ReplicaState.FOLLOWING
+    assert (leader.machine.term, leader.machine.leader) == (4, None)
