@@ -7,7 +7,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 # Tests start hundreds of processes: each would compile everything anew.
 COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test check fast mutants bench bench-compare bench-cache bench-generator bench-pages bench-starts lock clean setup
+.PHONY: up test check fast mutants bench bench-compare bench-cache bench-generator bench-pages bench-starts schema lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -60,6 +60,10 @@ bench-pages: $(READY)
 # How long catalog and replica take to serve, with few orders and with many; not a test.
 bench-starts: $(READY)
 	$(BIN)/python -m bench.starts $(ARGS)
+
+# Write docs/openapi.yaml anew. ARGS=--release: add to what may never go away, too.
+schema: $(READY)
+	$(BIN)/python -m tests.contract.openapi $(ARGS)
 
 setup: $(READY)
 

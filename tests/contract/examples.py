@@ -252,6 +252,7 @@ EXAMPLES = (
     Example(_FRONT, "GET", "/api/v1/orders/{order_no}"),
     Example(_FRONT, "GET", "/api/v1/cluster"),
     Example(_FRONT, "GET", "/problems/{kind}"),
+    Example(_FRONT, "GET", "/api/schema"),
     Example(_FRONT, "GET", "/leader"),
     Example(_FRONT, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "POST", "/invalidate", {}, _CHANGES, _CHANGE_KINDS),

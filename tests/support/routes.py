@@ -23,6 +23,7 @@ PUBLIC = frozenset(
         ("bazaar.urls.frontend", "/api/v1/orders/{order_no}"),
         ("bazaar.urls.frontend", "/api/v1/cluster"),
         ("bazaar.urls.frontend", "/problems/{kind}"),
+        ("bazaar.urls.frontend", "/api/schema"),
     }
 )
 """Every path that anybody may call; the rest is for cluster members."""
