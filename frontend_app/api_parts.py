@@ -118,7 +118,10 @@ REQUEST_HEADERS = {
     KEY_HEADER: _parameter(
         KEY_HEADER,
         "A UUID, bare or in quotes: the same one again places no second order.",
-        _text(f'^({_UUID}|"{_UUID}")$', _KEY),
+        {
+            "anyOf": [{"type": "string", "format": "uuid"}, _text(f'^"{_UUID}"$', f'"{_KEY}"')],
+            "examples": [_KEY],
+        },
     ),
 }
 """The headers of requests, by their names."""

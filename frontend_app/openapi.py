@@ -46,7 +46,7 @@ _TAGS = {
     "seed, course": "One path for both: the names of the body's fields decide.",
     "about": "What this port serves, and what its errors mean.",
 }
-_NAME = r"^[^\0]*[^\s\0][^\0]*$"
+_NAME = r"^[^\x00]*[^\s\x00\x1c-\x1f\x85][^\x00]*$"
 """A name, or a part of it: not only blanks, and no null character."""
 _UNKNOWN_PARAMETERS_IGNORED = "Query parameters that are not listed are ignored."
 
@@ -159,7 +159,9 @@ def _describe_options(endpoint: Endpoint) -> Document:
         "tags": [first.tag],
         "summary": "Say what the path does and takes",
         "parameters": [
-            one for one in _parameters(endpoint, endpoint.actions[0]) if one["in"] == "path"
+            {**one, "schema": {"type": "string", "minLength": 1}}
+            for one in _parameters(endpoint, endpoint.actions[0])
+            if one["in"] == "path"
         ],
         "security": [{}, {"token": []}],
         "responses": {
@@ -195,11 +197,16 @@ def _is_optional(schema: Document) -> bool:
 
 
 def _parameter_schema(schema: Document) -> Document:
-    """Return the schema of a parameter: null is to leave it out, a default is an example."""
+    """
+    Return the schema of a parameter.
+
+    One that may be null may be left out, or be empty. A default is an example.
+    """
     kept = {name: value for name, value in schema.items() if name not in ("description", "anyOf")}
     if _is_optional(schema):
         (inner,) = (one for one in schema["anyOf"] if one != {"type": "null"})
-        kept = {**inner, **kept}
+        is_text = "maxLength" in inner
+        kept |= inner if is_text else {"anyOf": [inner, {"const": ""}]}
     default = kept.pop("default", None)
     return kept if default is None else {**kept, "examples": [default]}
 
