@@ -43,6 +43,11 @@ PARENT_CHECK_S = 0.2
 """How often a server's worker looks whether its main process is still there."""
 
 
+def is_managed() -> bool:
+    """Return whether this is a worker that another process started."""
+    return multiprocessing.parent_process() is not None or "gunicorn.arbiter" in sys.modules
+
+
 def tie_to_parent() -> None:
     """
     End this process when the server's main process is gone.
@@ -50,12 +55,7 @@ def tie_to_parent() -> None:
     granian's worker outlives a killed main process, goes on serving as an orphan and holds the
     port. A process that no server's main process started (runserver --noreload, say) is left alone.
     """
-    is_worker = (
-        multiprocessing.parent_process() is not None
-        or "gunicorn.arbiter" in sys.modules
-        or os.environ.get("RUN_MAIN") == "true"
-    )
-    if is_worker:
+    if is_managed() or os.environ.get("RUN_MAIN") == "true":
         parent = os.getppid()
         threading.Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
 
@@ -90,10 +90,11 @@ def build() -> Application:
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
-        is_shared = settings.BAZAAR_ROLE == "frontend" and limits.workers > 1
+        # A worker of a front end begins while the one that it replaces, or others, still serve.
+        is_shared = settings.BAZAAR_ROLE == "frontend" and (limits.workers > 1 or is_managed())
         listener = control.open_listener(limits.control_connections_max, is_shared=is_shared)
         wiring.start()
-        control.serve(listener)
+        control.serve(listener, getattr(wiring, "move", lambda _: None))
     else:
         wiring.start()
     static = WhiteNoise(application)

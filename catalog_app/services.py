@@ -92,11 +92,13 @@ def _invalidating(changes: Sequence[tuple[str, Version]]) -> Iterator[None]:
         yield
         return
     lease_table = wiring.lease_table()
+    began_s = clock.monotonic_s()
     invalidation = lease_table.begin(changes)
     try:
         yield
     finally:
         dropped = lease_table.finish(invalidation)
+        wiring.counts().invalidations.add(clock.monotonic_s() - began_s)
     if dropped:
         store.end_leases(dropped)
 

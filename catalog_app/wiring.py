@@ -5,6 +5,7 @@ import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -12,17 +13,20 @@ from django.db import DatabaseError, connections
 
 from bazaar import clock
 from bazaar.core.failures import Failure, Unreachable
-from bazaar.core.histogram import SIZE_BOUNDS, Histogram
+from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.runtime.damage import damage
 from bazaar.runtime.database import database_bytes
+from bazaar.runtime.health import HealthCheck, are_ok, check_storage
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
+from bazaar.runtime.prometheus import MetricPage, add_process, add_status
 from bazaar.runtime.storage import await_storage
+from bazaar.runtime.storage_probe import start_storage_probe
 from bazaar.runtime.verifier import Verifier
-from bazaar.topology import Node, format_address
+from bazaar.topology import Node, Role, format_address, role_of
 from bazaar.web.member_auth import refusals
 from catalog_app import models, selectors
 from catalog_app.leader_protection import LeaderProtection
@@ -46,6 +50,8 @@ class Counts:
     """Stocks that front ends have read."""
     sizes: Histogram = field(default_factory=lambda: Histogram(SIZE_BOUNDS))
     """Batches by the number of their trades."""
+    invalidations: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
+    """Changes by how long front ends took to forget them, in seconds."""
     _reads: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, *, requested: int, placed: int) -> None:
@@ -133,6 +139,7 @@ def begin_recovery() -> None:
     """Decide nothing until the ledger is complete; check it all the time."""
     recovery().begin()
     Verifier(selectors.LEDGER).start()
+    start_storage_probe()
     threading.Thread(target=_recover, name="recovery", daemon=True).start()
 
 
@@ -184,6 +191,48 @@ def find_reason() -> str:
     return recovery().reason
 
 
+def list_checks() -> tuple[HealthCheck, ...]:
+    """Return what a catalog needs in order to write: a complete ledger, and its disk."""
+    return HealthCheck("ledger", find_reason()), check_storage()
+
+
+def read_metrics(page: MetricPage) -> None:
+    """Add what a scrape shows of the catalog; see `bazaar.runtime.metric_families`."""
+    now = status()
+    add_process(page, list_checks(), str(Role.CATALOG), str(Role.CATALOG))
+    add_status(page, now)
+    page.add("bazaar_batch_trades", counts().sizes)
+    page.add("bazaar_invalidation_duration_seconds", counts().invalidations)
+    page.add("bazaar_ledger_trades_total", now.trades)
+    page.add("bazaar_stock_reads_total", now.stock_reads)
+    page.add("bazaar_stocks", now.stocks)
+    page.add("bazaar_lease_holders", len(now.holders))
+
+
+def list_targets() -> list[dict[str, Any]]:
+    """Return where each process has its metrics, workers of front ends included."""
+    topology = settings.BAZAAR_TOPOLOGY
+    found = [
+        (format_address(*(node.control_address if node.control_port else node.address)), name)
+        for name, node in topology.nodes()
+    ]
+    known = {address for address, _ in found}
+    holders = selectors.list_addresses(holder_ids=lease_table().list_holders())
+    for host, port in holders:
+        address = format_address(host, port)
+        if address not in known:
+            found.append((address, f"worker-{port}"))
+    return [
+        {"targets": [address], "labels": {"role": _role_name(name), "process": name}}
+        for address, name in found
+    ]
+
+
+def _role_name(name: str) -> str:
+    """Return the role of a process, or of a worker of a front end, by its name."""
+    return str(Role.FRONT_END) if name.startswith("worker-") else str(role_of(name))
+
+
 def status() -> CatalogStatus:
     """Return the status."""
     leadership, head = selectors.get_leadership(), selectors.LEDGER.read_head()
@@ -193,7 +242,7 @@ def status() -> CatalogStatus:
         database_bytes=database_bytes(),
         role="catalog",
         id=1,
-        is_ready=not find_reason(),
+        is_ready=are_ok(list_checks()),
         not_deciding=find_reason(),
         incarnation=str(incarnation()),
         term=leadership.term,

@@ -91,6 +91,11 @@ class Collector:
         with self._lock:
             return self._poll()
 
+    def age_s(self) -> float | None:
+        """Return the age of the newest view in seconds; None: there is none."""
+        view = self._view
+        return None if view is None else self._wall_s() - view.at_s
+
     def _fresh(self) -> ClusterView | None:
         view = self._view
         is_fresh = view is not None and 0 <= self._wall_s() - view.at_s <= VIEW_AGE_S_MAX

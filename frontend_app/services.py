@@ -88,6 +88,11 @@ def remove_stock(*, stock_name: str) -> bool:
     return wiring.stocks().remove(stock_name)
 
 
+def expect_restart(*, for_s: float) -> None:
+    """Have reads wait while the catalog is away, for so many seconds at most."""
+    wiring.stocks().parked.expect(for_s)
+
+
 def invalidate(*, changes: Sequence[tuple[str, Version]]) -> None:
     """Forget stocks below a version, before the catalog commits it."""
     wiring.stocks().invalidate(changes)

@@ -29,6 +29,7 @@ from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from frontend_app.catalog_reads import CatalogReads, Found, TakeFound, Wanted
 from frontend_app.entries import Source, StockEntry, StockRead
+from frontend_app.parked_reads import ParkedReads
 
 log = logging.getLogger("bazaar.frontend")
 
@@ -61,7 +62,7 @@ class StockReader:
         self.lease, self.listing = Lease(limits.lease_s), ListedNames()
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
         """Its id names one registration: each lease that begins has a new one."""
-        self._is_registered = False
+        self._is_registered = self._is_retired = False
         self._incarnation: UUID | None = None
         self._forget = forget
         self._is_over = False
@@ -69,7 +70,9 @@ class StockReader:
         """The fills under way, each with the readers that share it."""
         self._reads = CatalogReads(catalog, limits, lambda: self.holder.holder_id, waits)
         self._lock = threading.Lock()
-        self._loop = Loop("lease", self.keep_lease, limits.renewal_s)
+        self.parked = ParkedReads(waits.now_s)
+        """Reads that wait for a catalog which is being restarted."""
+        self._loop = Loop("lease", self._round, limits.renewal_s)
 
     def start(self) -> None:
         """Begin to keep a lease; the thread ends with the process."""
@@ -106,13 +109,21 @@ class StockReader:
         """
 
         def take(read: StockRead | Exception | None) -> None:
-            if read is None:
-                self._begin(stock_name, is_fresh, ask, take)
+            answer = None if read is None else self._or_stale(stock_name, read)
+            if answer is None:
+                begin()
+            elif not (isinstance(answer, Unreachable) and self.parked.park(again)):
+                done(answer)
+
+        def again() -> None:
+            if loop is None:
+                begin()
             else:
-                done(self._or_stale(stock_name, read))
+                loop.call_soon(begin)
 
         ask = partial(self._reads.read_later, loop)
-        self._begin(stock_name, is_fresh, ask, take)
+        begin = partial(self._begin, stock_name, is_fresh, ask, take)
+        begin()
 
     def check_listed(self, stock_name: str, now_s: float) -> None:
         """
@@ -154,8 +165,16 @@ class StockReader:
         with self._lock:
             return self.cache.remove(stock_name)
 
+    def _round(self) -> None:
+        try:
+            self.keep_lease()
+        finally:
+            self.parked.resume()
+
     def keep_lease(self) -> None:
         """Renew the lease, or begin one with an empty cache; then read what was listed."""
+        if self._is_retired:
+            return
         sent_s = self._now_s()
         if self._is_registered:
             try:
@@ -172,6 +191,19 @@ class StockReader:
                     self._read_listing(sent_s, answer.listed)
                     return
         self._begin_lease()
+
+    def move(self, node: Node) -> None:
+        """Register anew at another control address; see `keep_lease`."""
+        self.holder = msgspec.structs.replace(
+            self.holder, host=node.host, control_port=node.control_port
+        )
+        self._is_registered = False
+        self._loop.poke()
+
+    def end_lease(self) -> None:
+        """Keep the lease no more, for good."""
+        self._is_retired = True
+        self.lease.lost()
 
     def _begin_lease(self) -> None:
         """

@@ -18,6 +18,8 @@ from bazaar.web.endpoint import (
     get,
     post,
 )
+from bazaar.web.health import make_health_endpoints
+from bazaar.web.metrics_page import make_metrics_endpoint
 from frontend_app import serializers, services, wiring
 from frontend_app.entries import Source, StockRead
 from frontend_app.headers import (
@@ -179,6 +181,17 @@ def invalidate(body: cache_messages.InvalidateBody) -> messages.DoneBody:
     return messages.DoneBody()
 
 
+def expect_restart(body: cache_messages.ExpectBody) -> messages.DoneBody:
+    """
+    Expect the catalog to be away while it is restarted.
+
+    POST `{"for_s"}` answers `{"done": true}`: for so many seconds, 60 at most, reads that memory
+    cannot answer wait for it instead of failing. Twice is harmless.
+    """
+    services.expect_restart(for_s=body.for_s)
+    return messages.DoneBody()
+
+
 def status() -> FrontEndStatus:
     """
     Return the status of this front end.
@@ -234,5 +247,12 @@ ENDPOINTS = (
         post(invalidate, cache_messages.InvalidateBody, examples.INVALIDATE, is_instant=True),
         ports=CONTROL,
     ),
+    Endpoint(
+        "/expect",
+        post(expect_restart, cache_messages.ExpectBody, examples.EXPECT, is_instant=True),
+        ports=CONTROL,
+    ),
     Endpoint("/status", get(status), ports=CONTROL),
+    *make_health_endpoints(wiring.list_checks),
+    make_metrics_endpoint(wiring.read_metrics),
 )

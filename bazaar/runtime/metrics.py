@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -45,6 +45,11 @@ class Meter:
         """name: method and path, and for a stock read its cache status."""
         self.name, self.histogram = name, Histogram(LATENCY_BOUNDS_S)
         self.refused = self.failed = 0
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return sum(self.histogram.counts)
 
     def add(self, took_s: float, status: int = HTTPStatus.OK) -> None:
         """Count one answer."""
@@ -93,6 +98,12 @@ class Operations:
         snapshots = (meter.snapshot() for _, meter in meters)
         return tuple(operation for operation in snapshots if operation.count)
 
+    def list_meters(self) -> tuple[Meter, ...]:
+        """Return the meters of what was requested at all, by name."""
+        with self._lock:
+            meters = sorted(self._meters.items())
+        return tuple(meter for _, meter in meters if any(meter.histogram.counts))
+
 
 class Events:
     """The newest events of one process, each also in its log; safe for many threads."""
@@ -103,6 +114,7 @@ class Events:
         self._ring: deque[Event] = deque(maxlen=EVENTS_MAX)
         self._count = 0
         self._refusals: dict[str, tuple[float, int]] = {}
+        self._refused: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def emit(self, log: logging.Logger, level: int, phrase: str, **fields: Field) -> None:
@@ -126,11 +138,17 @@ class Events:
         """
         now_s = self._wall_s()
         with self._lock:
+            self._refused[kind] += 1
             emitted_s, times = self._refusals.get(kind, (-math.inf, 0))
             is_due = not 0 <= now_s - emitted_s < REFUSAL_S
             self._refusals[kind] = (now_s, 0) if is_due else (emitted_s, times + 1)
         if is_due:
             self.emit(log, logging.INFO, "refused", kind=kind, times=times + 1, **fields)
+
+    def count_refusals(self) -> dict[str, int]:
+        """Return how many refusals of each kind there were."""
+        with self._lock:
+            return dict(self._refused)
 
     def snapshot(self) -> tuple[Event, ...]:
         """Return the newest events, the oldest of them first."""
@@ -145,6 +163,10 @@ def _cut(value: Field) -> Field:
 
 operations = Operations()
 events = Events(clock.wall_s)
+commits = Histogram(LATENCY_BOUNDS_S)
+"""Commits of the database, by how long they took in seconds."""
+open_ports: dict[str, Callable[[], int]] = {}
+"""What counts the connections of each port that this process serves, by its name."""
 _up_since_s = clock.wall_s()
 _began_s = clock.monotonic_s()
 

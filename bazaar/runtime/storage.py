@@ -48,6 +48,7 @@ def find_failure(error: DatabaseError) -> StorageFailed | None:
     cause = error.__cause__
     if not isinstance(cause, sqlite3.Error) or not is_passing(cause):
         return None
+    storage.problem = str(error)
     events.emit_refusal(log, "storage_failed", reason=str(error))
     name = process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)
     return StorageFailed(f"{name} cannot use its database now ({error}); try again.")
@@ -55,6 +56,9 @@ def find_failure(error: DatabaseError) -> StorageFailed | None:
 
 class Storage:
     """A block whose passing errors are raised as StorageFailed."""
+
+    problem = ""
+    """The last error, until a write succeeds; empty: none."""
 
     def __enter__(self) -> None:
         """Do nothing."""

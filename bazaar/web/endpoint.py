@@ -45,6 +45,7 @@ class Audience(StrEnum):
     """The callers of an endpoint, in the words that its page shows."""
 
     PUBLIC = "Anybody; no signature is asked for."
+    MONITOR = "Whoever has the metrics token; callers on this machine where there is none."
     MEMBER = "Members of the cluster, who sign each request; staff may read at the dashboard."
 
 

@@ -6,6 +6,7 @@ its lane, which also sends the answer; meanwhile the connection is *busy*, and t
 only notes what happens to it. Nothing of a request runs before all of it is there (I12).
 """
 
+import dataclasses
 import logging
 import select
 import socket
@@ -246,6 +247,8 @@ class ServerConnection:
 
     def _start(self, request: ParsedRequest) -> None:
         """Answer a request now, or have a thread of its lane do so."""
+        if self.server.is_draining and not self.queue:
+            request = dataclasses.replace(request, is_kept=False)
         head, admission = request.context
         now_s = clock.monotonic_s()
         environ = self.environ_of(head, request.body, now_s)

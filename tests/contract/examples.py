@@ -17,7 +17,7 @@ from bazaar.core.replication import Append
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.messages import AppendBody
 from tests.support.histories import STOCK, TOKEN, make_page
-from tests.support.routes import PUBLIC
+from tests.support.routes import HEALTH, PUBLIC, URLCONFS
 
 _SPOT = "@spot@"
 
@@ -218,8 +218,10 @@ EXAMPLES = (
     Example(_FRONT, "GET", "/leader"),
     Example(_FRONT, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "POST", "/invalidate", {}, _CHANGES, _CHANGE_KINDS),
+    Example(_FRONT_CONTROL, "POST", "/expect", {}, {"for_s": 0}, {"for_s": "seconds"}),
     Example(_FRONT_CONTROL, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "GET", "/status"),
+    *(Example(urlconf, "GET", path) for urlconf in URLCONFS for path in HEALTH),
 )
 POSTS = [example for example in EXAMPLES if example.method == "POST"]
 QUERIES = [example for example in EXAMPLES if example.query]

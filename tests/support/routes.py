@@ -13,11 +13,14 @@ MEMBER_URLCONFS = (
     "bazaar.urls.order_control",
     "bazaar.urls.frontend_control",
 )
-"""URLconfs without a single public path."""
+"""URLconfs without a single public path but those of HEALTH."""
 URLCONFS = (*MEMBER_URLCONFS, "bazaar.urls.frontend")
 """All but the dashboard's, which are for who signs in: `tests/dashboard/test_way_in.py`."""
+HEALTH = ("/healthz", "/readyz")
+"""What anybody may ask at every port."""
 PUBLIC = frozenset(
     {
+        *((urlconf, path) for urlconf in URLCONFS for path in HEALTH),
         ("bazaar.urls.frontend", "/"),
         ("bazaar.urls.frontend", "/stocks"),
         ("bazaar.urls.frontend", "/orders"),

@@ -12,7 +12,8 @@ from django.db import connections
 from bazaar import clock
 from bazaar.web.dispatch import Application, LaneLimits
 from bazaar.web.endpoint import Lane
-from bazaar.web.server import ACCEPT_PAUSE_S, HttpServer, open_port
+from bazaar.web.listeners import open_port
+from bazaar.web.server import ACCEPT_PAUSE_S, HttpServer
 from tests.support.callers import (
     GET,
     HOST,
