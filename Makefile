@@ -15,6 +15,7 @@ up: $(READY)
 test: check
 	@sh .ci/install-tool chromium chromium
 	@sh .ci/install-tool libatomic.so.1 libatomic1
+	@sh .ci/install-tool promtool prometheus
 	$(COMPILED) $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 check: $(READY)

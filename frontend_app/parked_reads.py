@@ -22,6 +22,9 @@ class ParkedReads:
         self._waiting: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def expect(self, for_s: float) -> None:
         """Expect the catalog to be away, for so many seconds at most."""
         self._until_s = self._now_s() + for_s

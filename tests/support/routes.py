@@ -18,8 +18,14 @@ URLCONFS = (*MEMBER_URLCONFS, "bazaar.urls.frontend")
 """All but the dashboard's, which are for who signs in: `tests/dashboard/test_way_in.py`."""
 HEALTH = ("/healthz", "/readyz")
 """What anybody may ask at every port."""
+METRICS = ("/metrics", "/metrics/targets")
+"""What is at control ports, for whoever has the token; each test with a browser is on loopback."""
 PUBLIC = frozenset(
     {
+        ("bazaar.urls.catalog_control", "/metrics"),
+        ("bazaar.urls.catalog_control", "/metrics/targets"),
+        ("bazaar.urls.order_control", "/metrics"),
+        ("bazaar.urls.frontend_control", "/metrics"),
         *((urlconf, path) for urlconf in URLCONFS for path in HEALTH),
         ("bazaar.urls.frontend", "/"),
         ("bazaar.urls.frontend", "/stocks"),
