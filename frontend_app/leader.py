@@ -62,6 +62,8 @@ class LeaderWatch:
         self.catalog, self.replicas, self.limits = catalog, replicas, limits
         self.elector = Elector(tuple(replicas))
         self.retries = 0
+        self._away_until_s = 0.0
+        """Until when the catalog is away, as was announced."""
         self.newest = OrderNo(0)
         """An order that is in the ledger, the newest that was heard of."""
         self._now_s = waits.now_s
@@ -105,7 +107,7 @@ class LeaderWatch:
         began_s: when its request came; the deadline counts from there, by default from now.
         Raises Busy (definite): too many trades wait.
         """
-        pending = WaitingTrade(trade, (began_s or self._now_s()) + self.limits.deadline_s)
+        pending = WaitingTrade(trade, self._find_deadline(began_s or self._now_s()))
         (answer,) = self.batcher.submit([pending])
         return answer
 
@@ -121,7 +123,15 @@ class LeaderWatch:
         def take(answers: Sequence[Answer] | Exception) -> None:
             done(answers if isinstance(answers, Exception) else answers[0])
 
-        self.batcher.submit_later([WaitingTrade(trade, began_s + self.limits.deadline_s)], take)
+        self.batcher.submit_later([WaitingTrade(trade, self._find_deadline(began_s))], take)
+
+    def expect_restart(self, for_s: float) -> None:
+        """Have trades that come from now on wait while the catalog is restarted."""
+        self._away_until_s = self._now_s() + for_s
+
+    def _find_deadline(self, began_s: float) -> float:
+        """Return when a trade is given up that began at a time."""
+        return max(began_s, self._away_until_s) + self.limits.deadline_s
 
     def _watch(self) -> None:
         """

@@ -89,8 +89,9 @@ def remove_stock(*, stock_name: str) -> bool:
 
 
 def expect_restart(*, for_s: float) -> None:
-    """Have reads wait while the catalog is away, for so many seconds at most."""
+    """Have reads and trades wait while the catalog is away, for so many seconds at most."""
     wiring.stocks().parked.expect(for_s)
+    wiring.watch().expect_restart(for_s)
 
 
 def invalidate(*, changes: Sequence[tuple[str, Version]]) -> None:

@@ -186,7 +186,7 @@ def expect_restart(body: cache_messages.ExpectBody) -> messages.DoneBody:
     Expect the catalog to be away while it is restarted.
 
     POST `{"for_s"}` answers `{"done": true}`: for so many seconds, 60 at most, reads that memory
-    cannot answer wait for it instead of failing. Twice is harmless.
+    cannot answer wait for it instead of failing, and trades wait so much longer. 0 ends it.
     """
     services.expect_restart(for_s=body.for_s)
     return messages.DoneBody()

@@ -77,10 +77,11 @@ class RollingRestart:
         yield from self._restart(view)
 
     def _restart_catalog(self, view: ProcessView) -> Iterator[str]:
-        if isinstance(view.status, CatalogStatus):
-            for host, control_port in view.status.holder_addresses:
-                self._announce(host, control_port)
-        yield from self._restart(view)
+        self._announce(AWAY_S)
+        try:
+            yield from self._restart(view)
+        finally:
+            self._announce(0)
 
     def _restart(self, view: ProcessView) -> Iterator[str]:
         self._cluster.stop(view.name)
@@ -139,13 +140,21 @@ class RollingRestart:
             with contextlib.closing(client):
                 client.notice(leadership.term, chosen, CALL_TIMEOUT_S)
 
-    def _announce(self, host: str, control_port: int) -> None:
-        """Tell a process of a front end that the catalog comes back."""
-        node = Node(host=host, port=control_port, control_port=control_port)
-        receiver = format_address(host, control_port)
-        client = FrontEndClient.at(node, self._secret, CALL_TIMEOUT_S, receiver=receiver)
-        with contextlib.closing(client), contextlib.suppress(Failure):
-            client.expect_restart(AWAY_S)  # one that is gone has no reads that wait
+    def _announce(self, for_s: float) -> None:
+        """Tell each process of a front end that the catalog is away; 0: it is back."""
+        for host, control_port in self._list_holders():
+            node = Node(host=host, port=control_port, control_port=control_port)
+            receiver = format_address(host, control_port)
+            client = FrontEndClient.at(node, self._secret, CALL_TIMEOUT_S, receiver=receiver)
+            with contextlib.closing(client), contextlib.suppress(Failure):
+                client.expect_restart(for_s)  # one that is gone has nothing that waits
+
+    def _list_holders(self) -> tuple[tuple[str, int], ...]:
+        """Return the control address of each process that holds a lease."""
+        for view in self._cluster.take_snapshot().processes:
+            if isinstance(view.status, CatalogStatus):
+                return view.status.holder_addresses
+        return ()
 
     def _await_healthy(self, name: str) -> None:
         """Wait until all processes are ready and all replicas in sync. Raises ClusterError."""

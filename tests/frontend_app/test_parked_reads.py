@@ -7,6 +7,7 @@ from bazaar.runtime.waits import Waits
 from bazaar.topology import Node
 from frontend_app import parked_reads
 from frontend_app.entries import StockRead
+from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader
 from tests.frontend_app.conftest import LIMITS
 from tests.frontend_app.fakes import FakeCatalog
@@ -110,3 +111,13 @@ def test_a_lease_that_is_ended_stays_so(catalog: FakeCatalog) -> None:
     reader.keep_lease()
     assert reader.lease_left_s() == 0
     assert (len(catalog.registered), catalog.renewed) == (1, 0)
+
+
+def test_trades_have_longer_during_a_restart(catalog: FakeCatalog, waits: SetWaits) -> None:
+    watch = LeaderWatch(catalog, {}, LIMITS, waits)
+    usual_s = waits.at_s + LIMITS.deadline_s
+    assert watch._find_deadline(waits.at_s) == usual_s
+    watch.expect_restart(30)
+    assert watch._find_deadline(waits.at_s) == usual_s + 30
+    watch.expect_restart(0)
+    assert watch._find_deadline(waits.at_s) == usual_s
