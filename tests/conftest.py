@@ -72,8 +72,10 @@ def _connections_stay_open() -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_damaged() -> None:
     """Forget what an earlier test damaged, and wrote into a ledger that is rolled back."""
-    from catalog_app.selectors import LEDGER  # noqa: PLC0415 - once Django is set up
+    from bazaar.runtime.storage import storage  # noqa: PLC0415 - once Django is set up
+    from catalog_app.selectors import LEDGER  # noqa: PLC0415
 
     damage.clear()
+    storage.problem = ""
     damage.on_found = lambda where: None
     LEDGER._written = START

@@ -17,7 +17,6 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from bazaar.core.histogram import LATENCY_BOUNDS_S, Histogram
 from bazaar.protocol.statuses import ReplicaStatus, Status
@@ -136,7 +135,7 @@ def _list_buckets(histogram: Histogram) -> Iterator[tuple[str, float]]:
     step = LATENCY_STEP if histogram.bounds == LATENCY_BOUNDS_S else 1
     totals = list(accumulate(histogram.counts))
     for at in range(0, len(histogram.bounds), step):
-        yield floatToGoString(histogram.bounds[at]), totals[at]
+        yield repr(histogram.bounds[at]), totals[at]
     yield "+Inf", totals[-1]
 
 

@@ -94,16 +94,13 @@ class HttpServer:
         self._epoll.register(self._wake_in, select.EPOLLIN)
         self._is_stopping = False
         self._drain: Drain | None = None
+        self.is_draining = False
+        """Whether each connection ends with its next answer."""
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no connection."""
         return not self._connections
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether each connection ends with its next answer."""
-        return self._drain is not None
 
     def run(self) -> None:
         """Serve until `stop`, then until what is under way is answered or out of time."""
@@ -137,6 +134,7 @@ class HttpServer:
     def drain(self) -> None:
         """Have `run` return once its connections have ended; see `bazaar.web.drain`."""
         self._drain = self._drain or Drain(clock.monotonic_s(), self.limits)
+        self.is_draining = True
         self._wake()
 
     def add_listener(self, listener: socket.socket) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from bazaar.core.failures import Unreachable
+from bazaar.core.types import ReplicaId
 from bazaar.runtime.waits import Waits
 from bazaar.topology import Node
 from frontend_app import parked_reads
@@ -10,7 +11,7 @@ from frontend_app.entries import StockRead
 from frontend_app.leader import LeaderWatch
 from frontend_app.stocks import StockReader
 from tests.frontend_app.conftest import LIMITS
-from tests.frontend_app.fakes import FakeCatalog
+from tests.frontend_app.fakes import FakeCatalog, FakeReplica
 from tests.support.histories import STOCK
 from tests.support.waits import wait_until
 
@@ -114,7 +115,8 @@ def test_a_lease_that_is_ended_stays_so(catalog: FakeCatalog) -> None:
 
 
 def test_trades_have_longer_during_a_restart(catalog: FakeCatalog, waits: SetWaits) -> None:
-    watch = LeaderWatch(catalog, {}, LIMITS, waits)
+    replicas = {ReplicaId(1): FakeReplica(1, catalog.history)}
+    watch = LeaderWatch(catalog, replicas, LIMITS, waits)
     usual_s = waits.at_s + LIMITS.deadline_s
     assert watch._find_deadline(waits.at_s) == usual_s
     watch.expect_restart(30)

@@ -71,3 +71,21 @@ def test_a_log_that_is_damaged_or_cannot_be_read_stays_out(
     wiring._start(again)
     assert again.machine.state is ReplicaState.CORRUPT
     assert not again.machine.is_serving
+
+
+def problems(shell: ReplicaShell, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what keeps a replica from being ready."""
+    monkeypatch.setattr(wiring, "replica", lambda: shell)
+    return [check.problem for check in wiring.list_checks() if not check.is_ok]
+
+
+def test_a_replica_is_ready_when_it_serves(
+    again: ReplicaShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert problems(again, monkeypatch) == ["It checks the end of its log and catches up."]
+    wiring._start(again)
+    assert problems(again, monkeypatch) == []
+    again.machine.state = ReplicaState.AHEAD
+    assert "The ledger ends before its log" in problems(again, monkeypatch)[0]
+    again.drop_out("entry 2")
+    assert problems(again, monkeypatch)[0].startswith("Its log is damaged")
