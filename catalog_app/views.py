@@ -13,8 +13,8 @@ from bazaar.protocol import cache_messages, examples, leadership_messages, messa
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
-from bazaar.web.health import make_health_endpoints
 from bazaar.web.metrics_page import make_metrics_endpoint, make_targets_endpoint
+from bazaar.web.probes import make_health_endpoints
 from catalog_app import selectors, serializers, services, wiring
 
 CONTROL = (Port.CONTROL,)

@@ -89,7 +89,7 @@ def remove_stock(*, stock_name: str) -> bool:
 
 
 def expect_restart(*, for_s: float) -> None:
-    """Have reads and trades wait while the catalog is away, for so many seconds at most."""
+    """Have reads and trades wait for a catalog that is away for so long at most."""
     wiring.stocks().parked.expect(for_s)
     wiring.watch().expect_restart(for_s)
 

@@ -18,8 +18,8 @@ from bazaar.web.endpoint import (
     get,
     post,
 )
-from bazaar.web.health import make_health_endpoints
 from bazaar.web.metrics_page import make_metrics_endpoint
+from bazaar.web.probes import make_health_endpoints
 from frontend_app import serializers, services, wiring
 from frontend_app.entries import Source, StockRead
 from frontend_app.headers import (

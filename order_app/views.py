@@ -10,8 +10,8 @@ from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, RowsBody
 from bazaar.web.decoding import check_stock_name
 from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
-from bazaar.web.health import make_health_endpoints
 from bazaar.web.metrics_page import make_metrics_endpoint
+from bazaar.web.probes import make_health_endpoints
 from order_app import serializers, services, wiring
 
 BOTH = (Port.SERVED, Port.CONTROL)

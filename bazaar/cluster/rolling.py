@@ -1,5 +1,7 @@
 """
-A rolling restart: one process after another, without a request that fails (docs/adr/0039).
+A rolling restart: one process after another, and no request fails.
+
+How, and what it costs: docs/adr/0039.
 
 Followers begin, then the leader, which hands its leadership over before it stops. While the catalog
 restarts, trades wait with their keys, and front ends are told that it comes back. Of a front end

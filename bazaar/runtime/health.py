@@ -1,7 +1,7 @@
 """
-Health checks: what a process needs in order to do its job, and what is against it.
+Health checks: what a process needs in order to do its job.
 
-A room lists its checks (`wiring.list_checks`); `bazaar.web.health` answers them. A check reads
+A room lists its checks (`wiring.list_checks`); `bazaar.web.probes` answers them. A check reads
 memory only, so a probe costs a process next to nothing however busy it is.
 """
 

@@ -1,7 +1,8 @@
 """
-Every metric that Prometheus gets, once: its name, kind, unit and meaning (docs/METRICS.md).
+Every metric that Prometheus gets: name, kind, unit and meaning.
 
-Names follow Prometheus: base units, `_total` for what only grows.
+docs/METRICS.md has the same table. Names follow Prometheus: base units, `_total` for what only
+grows.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
-"""What the dashboard serves to staff: its pages, and the same as JSON; its health to anybody."""
+"""What the dashboard serves: pages and JSON to staff, its health to anybody."""
 
 from django.urls import path, re_path
 
 from bazaar.web.endpoint import Port
-from bazaar.web.health import make_health_endpoints
 from bazaar.web.metrics_page import make_metrics_endpoint
+from bazaar.web.probes import make_health_endpoints
 from bazaar.web.view import make_patterns
 from dashboard import wiring
 from dashboard.panels import PANELS

@@ -1,5 +1,5 @@
 """
-Draining: a server ends without a request that fails, because another process has taken over.
+Draining: a server ends, and no request fails: another one has taken over.
 
 Nothing is accepted any more, and each answer says that its connection ends with it, so clients go
 to the successor by themselves. A connection on which nothing comes is kept for a while: closed at

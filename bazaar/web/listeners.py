@@ -1,4 +1,4 @@
-"""Sockets that listen, and the refusal of a connection for which there is no room."""
+"""Sockets that listen, and the refusal of a connection without room."""
 
 import logging
 import socket

@@ -67,8 +67,7 @@ class HttpServer:
         name: begins the names of the threads.
         """
         self.service, self.limits, self.listeners = service, limits, list(listeners)
-        self._name = name
-        self._sweep_s = limits.sweep_s
+        self._name, self._sweep_s = name, limits.sweep_s
         self.stayers = threading.BoundedSemaphore(max(1, limits.stayers_max))
         if not limits.stayers_max:
             self.stayers.acquire()
@@ -76,8 +75,7 @@ class HttpServer:
         self.body_bytes_max = MEMBER_BODY_BYTES_MAX
         self.heads: dict[bytes, tuple[ParsedRequest, int]] = {}
         """Heads by their bytes, and the length of the body: browsers and programs repeat them."""
-        self._heads_bytes = 0
-        self.held_bytes = self._held_peak = 0
+        self.held_bytes = self._held_peak = self._heads_bytes = 0
         host, self.port = self.listeners[0].getsockname()[:2]
         self.environ = {**wsgi_environ.shared_environ(host, self.port), EVENT_LOOP: self}
         """The part that all requests share."""
@@ -85,16 +83,15 @@ class HttpServer:
         self._connections: dict[int, ServerConnection] = {}
         self._victims: deque[tuple[float, ServerConnection]] = deque()
         self._victims_at_s = self._accept_at_s = 0.0
-        self._is_accepting, self._thread_id = False, 0
+        self._thread_id = 0
         self._soon: deque[Callable[[], None]] = deque()
         self._watches = Watches(self._epoll, self._soon.append)
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
         self._epoll.register(self._wake_in, select.EPOLLIN)
-        self._is_stopping = False
         self._drain: Drain | None = None
-        self.is_draining = False
+        self._is_accepting = self._is_stopping = self.is_draining = False
         """Whether each connection ends with its next answer."""
 
     @property

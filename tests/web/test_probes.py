@@ -6,7 +6,7 @@ import pytest
 
 from bazaar.runtime.health import HealthCheck
 from bazaar.web.endpoint import Port
-from bazaar.web.health import BOTH, make_health_endpoints
+from bazaar.web.probes import BOTH, make_health_endpoints
 from bazaar.web.router import Router
 from tests.support.listeners import Listener
 from tests.support.routes import HEALTH, URLCONFS, list_routes

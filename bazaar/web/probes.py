@@ -17,19 +17,20 @@ BOTH = (Port.SERVED, Port.CONTROL)
 _VERBOSE = "verbose"
 
 
+def show_health(_: None, environ: Environ) -> dict[str, Any]:
+    """
+    Tell that this process answers.
+
+    GET answers `{"status": "ok"}`; with `?verbose` also the checks, of which there is one: it
+    answers.
+    """
+    return _shape("ok", (HealthCheck("answers"),), environ)
+
+
 def make_health_endpoints(
     list_checks: ListChecks, ports: tuple[Port, ...] = BOTH
 ) -> tuple[Endpoint, ...]:
     """Return the health endpoints of a role. list_checks: reads memory only."""
-
-    def show_health(_: None, environ: Environ) -> dict[str, Any]:
-        """
-        Tell that this process answers.
-
-        GET answers `{"status": "ok"}`; with `?verbose` also the checks, of which there is one: it
-        answers.
-        """
-        return _shape("ok", (HealthCheck("answers"),), environ)
 
     def show_readiness(_: None, environ: Environ) -> dict[str, Any]:
         """
@@ -39,12 +40,7 @@ def make_health_endpoints(
         sentence for each thing that is wrong. `?verbose` adds `checks`: all that was looked at.
         """
         checks = list_checks()
-        if reasons := [check.problem for check in checks if not check.is_ok]:
-            raise EndpointRefusedError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                " ".join(reasons),
-                {"Retry-After": str(RETRY_AFTER_S)},
-            )
+        _check_ready(checks)
         return _shape("ready", checks, environ)
 
     def shape_failure(code: int, message: str, environ: Environ) -> dict[str, Any]:
@@ -52,20 +48,22 @@ def make_health_endpoints(
             return shape_error(code, message, environ)
         return _shape("not ready", list_checks(), environ)
 
-    return (
-        Endpoint(
-            "/healthz",
-            get(show_health, takes_environ=True, is_instant=True),
-            ports=ports,
-            audience=Audience.PUBLIC,
-        ),
-        Endpoint(
-            "/readyz",
-            get(show_readiness, takes_environ=True, is_instant=True, shape_failure=shape_failure),
-            ports=ports,
-            audience=Audience.PUBLIC,
-        ),
+    health = get(show_health, takes_environ=True, is_instant=True)
+    readiness = get(
+        show_readiness, takes_environ=True, is_instant=True, shape_failure=shape_failure
     )
+    return (
+        Endpoint("/healthz", health, ports=ports, audience=Audience.PUBLIC),
+        Endpoint("/readyz", readiness, ports=ports, audience=Audience.PUBLIC),
+    )
+
+
+def _check_ready(checks: tuple[HealthCheck, ...]) -> None:
+    """Raise EndpointRefusedError (503) when something is wrong."""
+    if reasons := [check.problem for check in checks if not check.is_ok]:
+        raise EndpointRefusedError(
+            HTTPStatus.SERVICE_UNAVAILABLE, " ".join(reasons), {"Retry-After": str(RETRY_AFTER_S)}
+        )
 
 
 def _shape(status: str, checks: tuple[HealthCheck, ...], environ: Environ) -> dict[str, Any]:
