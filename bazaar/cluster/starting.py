@@ -81,7 +81,7 @@ class _StartWave:
             readiness = read_readiness(view.node)
             if view.is_corrupt or (readiness.is_ready and view.state is ProcessState.RUNNING):
                 del self._log_sizes[view.name]
-            elif readiness.has_answered:
+            elif readiness.has_answered or view.status:
                 self._answering.add(view.name)
         return not self._log_sizes
 
