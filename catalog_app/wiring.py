@@ -19,6 +19,7 @@ from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.runtime.damage import damage
 from bazaar.runtime.database import database_bytes
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
 from bazaar.runtime.storage import await_storage
 from bazaar.runtime.verifier import Verifier
@@ -29,7 +30,7 @@ from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.recovery import LedgerRecovery, Timing
 
-log = logging.getLogger("bazaar.catalog")
+log = get_log("bazaar.catalog")
 
 START_VERIFY_ENTRIES = 20_000
 """The newest entries, which are checked before the catalog serves: a fifth of a second."""
@@ -160,7 +161,7 @@ def _check_end() -> None:
         if fault := selectors.LEDGER.find_fault(START_VERIFY_ENTRIES):
             damage.report(fault)
     except (Failure, DatabaseError) as error:  # damage is reported where it was read
-        log.warning("ledger not checked yet reason=%s", error)
+        log.warning("ledger not checked yet", reason=str(error))
 
 
 def damage_found(where: str) -> None:

@@ -22,6 +22,7 @@ from bazaar.core.types import Version
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
 from bazaar.protocol.clients import CatalogClient
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, EventLoop, Waits
@@ -30,7 +31,7 @@ from bazaar.topology import Node
 from frontend_app.catalog_reads import CatalogReads, Found, TakeFound, Wanted
 from frontend_app.entries import Source, StockEntry, StockRead
 
-log = logging.getLogger("bazaar.frontend")
+log = get_log("bazaar.frontend")
 
 TakeRead = Callable[[StockRead | Exception], None]
 TakeMaybe = Callable[[StockRead | Exception | None], None]

@@ -12,8 +12,11 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+
+from structlog.stdlib import BoundLogger
 
 from bazaar import clock
 from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram, quantile
@@ -24,6 +27,7 @@ from bazaar.protocol.statuses import (
     Event,
     OperationStatus,
 )
+from bazaar.runtime.log_lines import line_limiter
 
 BEGAN = "bazaar.began_s"
 """The key of the WSGI environ for the time when the request came."""
@@ -94,6 +98,24 @@ class Operations:
         return tuple(operation for operation in snapshots if operation.count)
 
 
+@dataclass(slots=True)
+class _Refusals:
+    """The refusals of one kind since the last event about them."""
+
+    log: BoundLogger
+    level: int
+    emitted_s: float = -math.inf
+    times: int = 0
+
+    def is_due(self, now_s: float) -> bool:
+        return not 0 <= now_s - self.emitted_s < REFUSAL_S
+
+    def take(self, now_s: float) -> int:
+        """Return how many there were, and begin anew."""
+        times, self.times, self.emitted_s = self.times, 0, now_s
+        return times
+
+
 class Events:
     """The newest events of one process, each also in its log; safe for many threads."""
 
@@ -102,23 +124,25 @@ class Events:
         self._wall_s = wall_s
         self._ring: deque[Event] = deque(maxlen=EVENTS_MAX)
         self._count = 0
-        self._refusals: dict[str, tuple[float, int]] = {}
+        self._refusals: dict[str, _Refusals] = {}
         self._lock = threading.Lock()
 
-    def emit(self, log: logging.Logger, level: int, phrase: str, **fields: Field) -> None:
+    def emit(self, log: BoundLogger, level: int, phrase: str, **fields: Field) -> None:
         """
         Note an event, and log it as one line: the phrase, then the fields.
 
         phrase: one of a few. fields: values that differ; a text is cut after FIELD_CHARS_MAX.
         """
-        log.log(level, "%s", " ".join((phrase, *(f"{name}={fields[name]}" for name in fields))))
+        log.log(level, phrase, **fields)
         short = {name: _cut(value) for name, value in fields.items()}
         with self._lock:
             self._count += 1
             event = Event(no=self._count, at_s=self._wall_s(), phrase=phrase, fields=short)
             self._ring.append(event)
 
-    def emit_refusal(self, log: logging.Logger, kind: str, **fields: Field) -> None:
+    def emit_refusal(
+        self, log: BoundLogger, kind: str, *, level: int = logging.INFO, **fields: Field
+    ) -> None:
         """
         Note a refusal; emit one event a second for each kind, with their number.
 
@@ -126,14 +150,28 @@ class Events:
         """
         now_s = self._wall_s()
         with self._lock:
-            emitted_s, times = self._refusals.get(kind, (-math.inf, 0))
-            is_due = not 0 <= now_s - emitted_s < REFUSAL_S
-            self._refusals[kind] = (now_s, 0) if is_due else (emitted_s, times + 1)
+            refusals = self._refusals.setdefault(kind, _Refusals(log, level))
+            is_due = refusals.is_due(now_s)
+            times = refusals.take(now_s) if is_due else 0
+            refusals.times += not is_due
         if is_due:
-            self.emit(log, logging.INFO, "refused", kind=kind, times=times + 1, **fields)
+            self.emit(log, level, "refused", kind=kind, times=times + 1, **fields)
+
+    def _emit_rest(self) -> None:
+        """Emit refusals that came within a second of another one, when it is over."""
+        now_s = self._wall_s()
+        with self._lock:
+            rest = [
+                (kind, refusals, refusals.take(now_s))
+                for kind, refusals in self._refusals.items()
+                if refusals.times and refusals.is_due(now_s)
+            ]
+        for kind, refusals, times in rest:
+            self.emit(refusals.log, refusals.level, "refused", kind=kind, times=times)
 
     def snapshot(self) -> tuple[Event, ...]:
         """Return the newest events, the oldest of them first."""
+        self._emit_rest()
         with self._lock:
             return tuple(self._ring)
 
@@ -150,7 +188,8 @@ _began_s = clock.monotonic_s()
 
 
 def process_status() -> dict[str, Any]:
-    """Return the part of a status that every role gets from here."""
+    """Return the part of a status that every role gets from here; write what logs still lack."""
+    line_limiter.flush()
     return {
         "pid": os.getpid(),
         "up_since_s": _up_since_s,

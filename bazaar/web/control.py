@@ -6,7 +6,6 @@ see the same memory, because it is the same process. Every path is for cluster m
 """
 
 import errno
-import logging
 import os
 import threading
 from importlib import import_module
@@ -16,6 +15,7 @@ import msgspec
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
+from bazaar.runtime.log_lines import get_log
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node, format_address
 from bazaar.web.member_auth import add_holder_name
@@ -23,7 +23,7 @@ from bazaar.web.router import Router
 from bazaar.web.server import HttpServer, open_port
 from bazaar.web.serving import control_lanes, read_limits
 
-log = logging.getLogger("bazaar.web.control")
+log = get_log("bazaar.web.control")
 
 
 class ControlRequest(WSGIRequest):
@@ -77,7 +77,7 @@ def open_listener(connections_max: int, *, is_shared: bool = False) -> HttpServe
 def serve(server: HttpServer) -> None:
     """Answer on the control port until the process ends."""
     threading.Thread(target=server.run, name="control", daemon=True).start()
-    log.info("control port open host=%s port=%d", node().host, node().control_port)
+    log.info("control port open", host=node().host, port=node().control_port)
 
 
 def _create(host: str, port: int, connections_max: int) -> HttpServer:

@@ -1,6 +1,5 @@
 """Errors to answers: status, sentence and headers, the same at every port (I9)."""
 
-import logging
 import sys
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -26,11 +25,12 @@ from bazaar.core.failures import (
     TooFewInSync,
 )
 from bazaar.protocol import errors
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.storage import find_failure
 from bazaar.web.decoding import EndpointRefusedError
 
-log = logging.getLogger("bazaar.web")
+log = get_log("bazaar.web")
 
 Description = tuple[int, str, dict[str, str]]
 """Status, sentence and headers of an error."""
@@ -64,7 +64,7 @@ def describe(error: Exception) -> Description | None:
     if isinstance(error, EndpointRefusedError):
         return error.status.value, error.message, {"Bazaar-Definite": "true", **error.headers}
     if isinstance(error, DatabaseError):
-        log.error("database failed reason=%s", error)
+        log.error("database failed", reason=str(error))
         headers = {"Bazaar-Definite": "false", "Retry-After": str(errors.RETRY_AFTER_S)}
         return int(HTTPStatus.SERVICE_UNAVAILABLE), f"The database failed: {error}", headers
     return None

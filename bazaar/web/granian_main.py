@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -56,6 +57,15 @@ def resolve(host: str, port: int) -> str:
     return str(address[0])
 
 
+def make_log_config(name: str) -> dict[str, Any]:
+    """Return the formatters that make granian's own log lines JSON, of a process of this name."""
+    make_formatter = import_module("bazaar.runtime.log_lines").make_formatter
+    role, _, number = name.partition("-")
+    describe = partial(dict, role=role, id=int(number or 1))
+    line = {"()": make_formatter, "style": "json", "describe": describe}
+    return {"formatters": {"generic": line, "access": line}}
+
+
 def main() -> None:
     """Run the workers until a signal ends them."""
     parser = argparse.ArgumentParser(prog="granian_main", description="Serve one role.")
@@ -63,6 +73,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--kill-timeout", type=int, required=True, help="seconds after SIGTERM")
+    parser.add_argument("--json-name", default="", help="of this process; log lines are JSON")
     parser.add_argument("application")
     options = parser.parse_args()
     server = RestartableServer(
@@ -77,6 +88,7 @@ def main() -> None:
         websockets=False,
         backlog=BACKLOG,
         log_level=LogLevels.error,
+        log_dictconfig=make_log_config(options.json_name) if options.json_name else None,
     )
     wrap: Callable[..., Any] = WorkerProcess.wrap_target
     try:

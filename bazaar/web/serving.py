@@ -15,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
+from bazaar.protocol import tracing
 from bazaar.runtime.checkpoint import leave_whole_file
 from bazaar.web.dispatch import Application, LaneLimits, PlainService, Service
 from bazaar.web.endpoint import Lane
@@ -102,6 +103,7 @@ def serve(application: Application, listeners: Sequence[socket.socket]) -> None:
         signal.signal(number, stop)
     server.run()
     leave_whole_file()
+    tracing.unsubscribe_all()
 
 
 class DevelopmentServer:
