@@ -11,7 +11,7 @@ import math
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -104,6 +104,8 @@ class _Refusals:
 
     log: BoundLogger
     level: int
+    fields: Mapping[str, Field]
+    """Of the newest one."""
     emitted_s: float = -math.inf
     times: int = 0
 
@@ -146,11 +148,12 @@ class Events:
         """
         Note a refusal; emit one event a second for each kind, with their number.
 
-        kind: one of a few. fields: of the one that makes the event.
+        kind: one of a few. fields: of the newest one.
         """
         now_s = self._wall_s()
         with self._lock:
-            refusals = self._refusals.setdefault(kind, _Refusals(log, level))
+            refusals = self._refusals.setdefault(kind, _Refusals(log, level, fields))
+            refusals.fields = fields
             is_due = refusals.is_due(now_s)
             times = refusals.take(now_s) if is_due else 0
             refusals.times += not is_due
@@ -167,7 +170,8 @@ class Events:
                 if refusals.times and refusals.is_due(now_s)
             ]
         for kind, refusals, times in rest:
-            self.emit(refusals.log, refusals.level, "refused", kind=kind, times=times)
+            fields = {"kind": kind, "times": times, **refusals.fields}
+            self.emit(refusals.log, refusals.level, "refused", **fields)
 
     def snapshot(self) -> tuple[Event, ...]:
         """Return the newest events, the oldest of them first."""
