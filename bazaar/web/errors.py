@@ -1,5 +1,6 @@
 """Errors to answers: status, sentence and headers, the same at every port (I9)."""
 
+import logging
 import sys
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -22,7 +23,9 @@ from bazaar.core.failures import (
     NotReplicated,
     NotServing,
     StaleTerm,
+    StorageFailed,
     TooFewInSync,
+    Unreachable,
 )
 from bazaar.protocol import errors
 from bazaar.runtime.log_lines import get_log
@@ -60,6 +63,9 @@ def describe(error: Exception) -> Description | None:
     if isinstance(error, Failure):
         if isinstance(error, _REFUSALS):
             events.emit_refusal(log, errors.kind_of(error))
+        elif isinstance(error, Unreachable) and not isinstance(error, StorageFailed):
+            reason = error.message  # that of a disk is noted where it failed
+            events.emit_refusal(log, errors.kind_of(error), level=logging.WARNING, reason=reason)
         return errors.status_of(error), error.message, errors.headers_of(error)
     if isinstance(error, EndpointRefusedError):
         return error.status.value, error.message, {"Bazaar-Definite": "true", **error.headers}
