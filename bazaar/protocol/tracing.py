@@ -97,6 +97,11 @@ class TraceContext:
         return bool(int(self.flags, 16) & 1)
 
 
+def is_request_id(text: str) -> bool:
+    """Tell whether a request id that was sent can be taken."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
 def read_headers(traceparent: str | None, request_id: str | None) -> TraceContext:
     """Return the context that a request brings; what is absent or wrong is made anew."""
     parsed = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
@@ -104,7 +109,7 @@ def read_headers(traceparent: str | None, request_id: str | None) -> TraceContex
         trace_id, span_id, flags = make_trace_id(), "", _subscribers.flags
     else:
         trace_id, span_id, flags = parsed["trace"], parsed["span"], parsed["flags"]
-    if not request_id or not _REQUEST_ID.fullmatch(request_id):
+    if request_id is None or not is_request_id(request_id):
         request_id = trace_id
     return TraceContext(trace_id, span_id, flags, request_id)
 

@@ -37,19 +37,23 @@ def id_headers(environ: Environ) -> list[tuple[str, str]]:
     """
     Return the headers of an answer that name its request.
 
-    A made request id is the trace id; whoever sent an id gets the whole trace context, too.
+    A made request id is the trace id; whoever sent a trace context gets that of our span.
     """
-    if TRACEPARENT not in environ and REQUEST_ID not in environ:
-        return [("X-Request-ID", span_of(environ).context.request_id)]
     context = span_of(environ).context
-    return [("X-Request-ID", context.request_id), ("traceparent", context.traceparent)]
+    headers = [("X-Request-ID", context.request_id)]
+    if TRACEPARENT in environ:
+        headers.append(("traceparent", context.traceparent))
+    return headers
 
 
 def id_lines(environ: Environ) -> str:
-    """Return the same as lines of a head, each with its end; quickly for an answer from memory."""
-    if TRACEPARENT not in environ and REQUEST_ID not in environ and SPAN not in environ:
-        return f"X-Request-ID: {tracing.make_request_id()}\r\n"
-    return "".join([f"{name}: {value}\r\n" for name, value in id_headers(environ)])
+    """Return the same as lines of a head, each with its end; an answer from memory has no span."""
+    if SPAN in environ or TRACEPARENT in environ:
+        return "".join([f"{name}: {value}\r\n" for name, value in id_headers(environ)])
+    request_id = environ.get(REQUEST_ID)
+    if request_id is None or not tracing.is_request_id(request_id):
+        request_id = tracing.make_request_id()
+    return f"X-Request-ID: {request_id}\r\n"
 
 
 def end_span(environ: Environ, status: int) -> None:

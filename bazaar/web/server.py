@@ -206,10 +206,9 @@ class HttpServer:
     def find_request(self, received: bytes) -> ParsedRequest | None:
         """Return the request that these bytes are, if it is whole and its head is known."""
         end = received.find(_HEAD_END) + len(_HEAD_END)
-        head, own = received[:end], dict[str, str]()
-        known = self.heads.get(head)
+        known, own = self.heads.get(received[:end]), None
         if known is None:
-            head, own = wsgi_environ.split_own(head)
+            head, own = wsgi_environ.split_own(received[:end])
             known = self.heads.get(head) if own else None
         if known is None:
             return None

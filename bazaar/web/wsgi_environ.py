@@ -76,7 +76,7 @@ def refusal_answer(refused: RequestRefusedError) -> WholeAnswer:
 
 def split_own(head: bytes) -> tuple[bytes, dict[str, str]]:
     """Return a head without what only this request has, and that, as WSGI has it."""
-    own = dict[str, str]()
+    own: dict[str, str] = {}
     for line, name in _OWN_LINES:
         start = head.find(line)
         if start >= 0:

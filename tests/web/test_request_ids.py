@@ -44,7 +44,7 @@ def test_a_request_id_is_returned(caller: Caller, name: str) -> None:
     for number in (1, 2, 2, 3):  # the head of the first is remembered, without its id
         reply = caller.call(GET % f"{name}: mine-{number}\r\n".encode())
         assert ids_of(reply)["x-request-id"] == f"mine-{number}"
-        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", ids_of(reply)["traceparent"])
+        assert "traceparent" not in ids_of(reply)
     assert ids_of(caller.call(GET % b""))["x-request-id"] != "mine-3"
 
 
