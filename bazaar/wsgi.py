@@ -90,9 +90,7 @@ def build() -> Application:
             f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
         )
     await_storage(settle_identity)
-    if settings.BAZAAR_OTLP_ENDPOINT:  # nothing of OpenTelemetry is imported without it
-        export = import_module("bazaar.runtime.span_export")
-        tracing.subscribe(export.SpanExport(settings.BAZAAR_OTLP_ENDPOINT), is_sampling=True)
+    _export_spans()
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
@@ -110,6 +108,13 @@ def build() -> Application:
     gc.freeze()  # what is loaded now stays: no collection need look at it again
     endpoints = getattr(import_module(settings.ROOT_URLCONF), "ENDPOINTS", ())
     return Router(static, endpoints)
+
+
+def _export_spans() -> None:
+    """Begin to export spans if that is wanted; without it OpenTelemetry is not imported."""
+    if endpoint := settings.BAZAAR_OTLP_ENDPOINT:
+        export = import_module("bazaar.runtime.span_export")
+        tracing.subscribe(export.SpanExport(endpoint), is_sampling=True)
 
 
 def _refuse(error: Exception) -> NoReturn:

@@ -47,7 +47,7 @@ def granian(node: Node, workers: int = 1, json_name: str = "") -> list[str]:
 
 
 def gunicorn(node: Node, workers: int = 1, json_name: str = "") -> list[str]:
-    """Return the arguments that run the application with gunicorn's processes; see `granian`."""
+    """Return the arguments that run the application with gunicorn; see `granian`."""
     json_log = ("--logger-class", "bazaar.web.gunicorn_worker.JsonLog", "--name", json_name)
     return [
         *("gunicorn", "--worker-class", "bazaar.web.gunicorn_worker.HttpWorker"),

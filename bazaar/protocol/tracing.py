@@ -49,7 +49,7 @@ def make_trace_id() -> str:
 
 
 def make_request_id() -> str:
-    """Return a new id of a request that has no trace: 32 hex digits, at the cost of a count."""
+    """Return a new id of a request that has no trace: 32 hex digits, for little time."""
     return f"{_process_id}{next(_numbers):016x}"
 
 
@@ -64,11 +64,11 @@ os.register_at_fork(after_in_child=_draw_process_id)
 
 @dataclass(frozen=True)
 class TraceContext:
-    """Where a piece of work belongs: its request, its trace, and the span that asked for it."""
+    """Where a piece of work belongs: its request, its trace, and who asked for it."""
 
     trace_id: str
     span_id: str
-    """Empty: nobody asked; the work begins the trace."""
+    """Of the span that asked for it. Empty: none did; the work begins the trace."""
     flags: str
     request_id: str
 
@@ -127,7 +127,11 @@ def read_text(text: str) -> TraceContext:
 
 
 class Span:
-    """One piece of work; as a context manager it is the current one of its thread, then ends."""
+    """
+    One piece of work for a request.
+
+    As a context manager it is the current one of its thread, and then ends.
+    """
 
     __slots__ = (
         *("attributes", "began_s", "context", "ended_s", "error", "is_recorded", "is_server"),
@@ -206,7 +210,7 @@ class SpanSubscriber(Protocol):
     """Takes the spans of this process as they end."""
 
     def take(self, span: Span) -> None:
-        """Take an ended span, in the thread that did its work: at once, and without raising."""
+        """Take an ended span at once, in the thread that did its work; never raises."""
 
     def close(self) -> None:
         """Finish what was taken; the process ends."""
@@ -229,7 +233,11 @@ _subscribers = _Subscribers()
 
 
 def subscribe(subscriber: SpanSubscriber, *, is_sampling: bool = False) -> None:
-    """Give ended spans to a subscriber; is_sampling: new traces say that they are recorded."""
+    """
+    Give ended spans to a subscriber.
+
+    is_sampling: new traces say that they are recorded.
+    """
     _subscribers.all = (*_subscribers.all, subscriber)
     if is_sampling:
         _subscribers.flags = SAMPLED

@@ -1,5 +1,5 @@
 """
-Log lines: one event a line, a constant phrase and then fields, as text or as JSON.
+Log lines: one event a line, a phrase and then fields, as text or as JSON.
 
 A line that is written for a request has its ids and what is known of it
 (`bazaar.protocol.tracing`). Texts from outside are cut, and control characters are escaped, so
@@ -46,13 +46,17 @@ structlog.configure(
 
 
 def get_log(name: str) -> BoundLogger:
-    """Return the log of a part of the bazaar: `log.warning("a constant phrase", field=value)`."""
+    """
+    Return the log of a part of the bazaar.
+
+    It is used as in `log.warning("a constant phrase", field=value)`.
+    """
     log: BoundLogger = structlog.stdlib.get_logger(name)
     return log
 
 
 def describe_process() -> Mapping[str, Any]:
-    """Return role and id of this process, as its settings have them; those of a command: its."""
+    """Return role and id of this process, as its settings have them."""
     role = settings.BAZAAR_ROLE
     return {"role": "command"} if role is None else {"role": role, "id": settings.BAZAAR_NODE.id}
 
@@ -218,7 +222,7 @@ def get_limiter() -> LineLimiter:
 
 
 def catch_the_rest() -> None:
-    """Have warnings, and exceptions that nobody has caught, written as log lines, too."""
+    """Write warnings, and exceptions that nobody catches, as log lines, too."""
     logging.captureWarnings(capture=True)
     sys.excepthook = _note_exception
     threading.excepthook = lambda args: _note_exception(
@@ -233,7 +237,7 @@ def _note_exception(
 
 
 def make_line(style: str, sentence: str, **process: Any) -> str:
-    """Return a line about a process that has no logging yet: the sentence itself, or JSON."""
+    """Return the line of a process that has no log yet: a sentence as it is, or JSON."""
     if style != "json":
         return sentence
     record = logging.LogRecord("bazaar", logging.ERROR, "", 0, sentence, (), None)

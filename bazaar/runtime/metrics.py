@@ -31,8 +31,8 @@ from bazaar.runtime.log_lines import line_limiter
 
 BEGAN = "bazaar.began_s"
 """The key of the WSGI environ for the time when the request came."""
-REFUSAL_S = 1.0
-"""Refusals of one kind make one event in this time."""
+REFUSAL_S, REFUSAL_MAX_S = 1.0, 30.0
+"""Refusals of one kind make one event in the first time; while more come, it doubles up to this."""
 Field = str | int | float | None
 
 
@@ -107,14 +107,16 @@ class _Refusals:
     fields: Mapping[str, Field]
     """Of the newest one."""
     emitted_s: float = -math.inf
+    interval_s: float = REFUSAL_S
     times: int = 0
 
     def is_due(self, now_s: float) -> bool:
-        return not 0 <= now_s - self.emitted_s < REFUSAL_S
+        return not 0 <= now_s - self.emitted_s < self.interval_s
 
     def take(self, now_s: float) -> int:
         """Return how many there were, and begin anew."""
         times, self.times, self.emitted_s = self.times, 0, now_s
+        self.interval_s = min(2 * self.interval_s, REFUSAL_MAX_S) if times else REFUSAL_S
         return times
 
 
@@ -146,7 +148,7 @@ class Events:
         self, log: BoundLogger, kind: str, *, level: int = logging.INFO, **fields: Field
     ) -> None:
         """
-        Note a refusal; emit one event a second for each kind, with their number.
+        Note a refusal; emit one event for each kind in a while, with their number.
 
         kind: one of a few. fields: of the newest one.
         """
@@ -161,7 +163,7 @@ class Events:
             self.emit(log, level, "refused", kind=kind, times=times + 1, **fields)
 
     def _emit_rest(self) -> None:
-        """Emit refusals that came within a second of another one, when it is over."""
+        """Emit the number of refusals that came soon after another one, when its time is over."""
         now_s = self._wall_s()
         with self._lock:
             rest = [
@@ -192,8 +194,8 @@ _began_s = clock.monotonic_s()
 
 
 def process_status() -> dict[str, Any]:
-    """Return the part of a status that every role gets from here; write what logs still lack."""
-    line_limiter.flush()
+    """Return the part of a status that every role gets from here."""
+    line_limiter.flush()  # whoever reads the status may read the log
     return {
         "pid": os.getpid(),
         "up_since_s": _up_since_s,

@@ -1,5 +1,5 @@
 """
-Spans for a trace viewer: sent over OTLP/HTTP with OpenTelemetry (docs/adr/0041).
+Spans for a trace viewer: OTLP over HTTP, with OpenTelemetry (docs/adr/0041).
 
 The only module that imports OpenTelemetry, which is an extra: `bazaar.wsgi` imports it when
 `BAZAAR_OTLP_ENDPOINT` is set. A thread of its own converts and sends; whoever ends a span only puts

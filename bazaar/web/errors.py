@@ -19,6 +19,7 @@ from bazaar.core.failures import (
     Deposed,
     Diverged,
     Failure,
+    NoLeader,
     NotLeader,
     NotReplicated,
     NotServing,
@@ -44,8 +45,8 @@ MISTAKE: Description = (
 )
 """A mistake of our own; it may have had an effect."""
 _REFUSALS = (
-    *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NotLeader, NotReplicated, NotServing),
-    *(StaleTerm, TooFewInSync),
+    *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NoLeader, NotLeader, NotReplicated),
+    *(NotServing, StaleTerm, TooFewInSync),
 )
 """Failures that are events: what is refused for the cluster's sake, not for the caller's."""
 _DJANGO_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (

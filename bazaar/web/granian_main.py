@@ -58,10 +58,10 @@ def resolve(host: str, port: int) -> str:
 
 
 def make_log_config(name: str) -> dict[str, Any]:
-    """Return the formatters that make granian's own log lines JSON, of a process of this name."""
+    """Return what makes granian's own log lines JSON; name: of this process."""
     make_formatter = import_module("bazaar.runtime.log_lines").make_formatter
     role, _, number = name.partition("-")
-    describe = partial(dict, role=role, id=int(number or 1))
+    describe = partial(dict[str, Any], role=role, id=int(number or 1))
     line = {"()": make_formatter, "style": "json", "describe": describe}
     return {"formatters": {"generic": line, "access": line}}
 

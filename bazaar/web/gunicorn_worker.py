@@ -26,6 +26,6 @@ class JsonLog(Logger):  # type: ignore[misc]
         """Set up as gunicorn does, then change the form of the lines."""
         super().setup(cfg)
         role, _, number = cfg.proc_name.partition("-")
-        describe = partial(dict, role=role, id=int(number or 1))
+        describe = partial(dict[str, Any], role=role, id=int(number or 1))
         for handler in self.error_log.handlers:
             handler.setFormatter(make_formatter("json", describe))

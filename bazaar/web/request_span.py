@@ -1,7 +1,8 @@
 """
-The span of a request that came over HTTP, and the ids that its answer returns (docs/adr/0041).
+The span of a request over HTTP, and the ids that its answer returns.
 
-A request whose answer is in memory has none: all it gets is a request id of its own.
+See docs/adr/0041. A request whose answer is in memory has none: all it gets is a request id of its
+own.
 """
 
 from http import HTTPStatus
@@ -47,7 +48,11 @@ def id_headers(environ: Environ) -> list[tuple[str, str]]:
 
 
 def id_lines(environ: Environ) -> str:
-    """Return the same as lines of a head, each with its end; an answer from memory has no span."""
+    """
+    Return the same as lines of a head, each with its end.
+
+    A request that was answered from memory has no span.
+    """
     if SPAN in environ or TRACEPARENT in environ:
         return "".join([f"{name}: {value}\r\n" for name, value in id_headers(environ)])
     request_id = environ.get(REQUEST_ID)

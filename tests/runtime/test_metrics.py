@@ -8,6 +8,7 @@ from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 from bazaar.protocol.statuses import EVENTS_MAX, FIELD_CHARS_MAX, Event
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import (
+    REFUSAL_MAX_S,
     REFUSAL_S,
     Events,
     Meter,
@@ -79,6 +80,25 @@ def test_many_refusals_of_one_kind_are_one_event_a_second(events: Events, clock:
         {"kind": "stale_term", "times": 1},
         {"kind": "busy", "times": 500},
     ]
+
+
+def test_a_flood_of_refusals_is_said_less_and_less_often(events: Events, clock: FakeClock) -> None:
+    """A hundred thousand in 400 s are a few lines; a second flood begins like the first."""
+    for _ in range(100_000):
+        events.emit_refusal(LOG, "busy")
+        clock.now_s += 0.004
+    said = [event.fields["times"] for event in events.snapshot()]
+    assert len(said) < 20
+    clock.now_s += REFUSAL_MAX_S
+    events.snapshot()
+    clock.now_s += REFUSAL_S
+    said = [int(event.fields["times"] or 0) for event in events.snapshot()]
+    assert sum(said) == 100_000, "none is forgotten"
+    clock.now_s += REFUSAL_MAX_S
+    for _ in range(2):
+        events.emit_refusal(LOG, "busy")
+        clock.now_s += REFUSAL_S
+    assert [event.fields["times"] for event in events.snapshot()][-2:] == [1, 1]
 
 
 def test_refusals_that_came_last_are_counted_when_their_second_is_over(
