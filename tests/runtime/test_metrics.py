@@ -87,8 +87,7 @@ def test_a_flood_of_refusals_is_said_less_and_less_often(events: Events, clock: 
     for _ in range(100_000):
         events.emit_refusal(LOG, "busy")
         clock.now_s += 0.004
-    said = [event.fields["times"] for event in events.snapshot()]
-    assert len(said) < 20
+    assert len(events.snapshot()) < 20
     clock.now_s += REFUSAL_MAX_S
     events.snapshot()
     clock.now_s += REFUSAL_S
