@@ -25,6 +25,8 @@ from bazaar import clock
 from bazaar.cluster import ledger_guard
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
+from bazaar.protocol import tracing
+from bazaar.runtime import log_lines
 from bazaar.runtime.database import find_missing_migrations
 from bazaar.runtime.settling import settle_identity
 from bazaar.runtime.storage import await_storage
@@ -69,6 +71,7 @@ def _watch(parent: int) -> None:
 def build() -> Application:
     """Start the role that the settings name and return its served application."""
     tie_to_parent()
+    log_lines.catch_the_rest()
     application: Application = get_wsgi_application()
     if settings.BAZAAR_ROLE is None:
         raise SettingsError(
@@ -87,6 +90,7 @@ def build() -> Application:
             f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
         )
     await_storage(settle_identity)
+    _export_spans()
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
@@ -107,9 +111,18 @@ def build() -> Application:
     return Router(static, endpoints)
 
 
+def _export_spans() -> None:
+    """Begin to export spans if that is wanted; without it OpenTelemetry is not imported."""
+    if endpoint := settings.BAZAAR_OTLP_ENDPOINT:
+        export = import_module("bazaar.runtime.span_export")
+        tracing.subscribe(export.SpanExport(endpoint), is_sampling=True)
+
+
 def _refuse(error: Exception) -> NoReturn:
     """End this process with a sentence; a server that started it does not try again."""
-    sys.stderr.write(f"{error}\n")
+    style = "json" if os.environ.get("BAZAAR_LOG") == "json" else "text"
+    role = str(os.environ.get("DJANGO_SETTINGS_MODULE", "")).rpartition(".")[2]
+    sys.stderr.write(f"{log_lines.make_line(style, str(error), role=role)}\n")
     sys.stderr.flush()
     # Not an exception: some servers print where it came from, and runserver loads us in a thread.
     os._exit(GUNICORN_BOOT_ERROR if "gunicorn.arbiter" in sys.modules else REFUSED)

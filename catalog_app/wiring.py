@@ -21,6 +21,7 @@ from bazaar.protocol.statuses import CatalogStatus
 from bazaar.runtime.damage import damage
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.health import HealthCheck, are_ok, check_storage
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
 from bazaar.runtime.prometheus import MetricPage, add_process, add_status
 from bazaar.runtime.storage import await_storage
@@ -33,7 +34,7 @@ from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.recovery import LedgerRecovery, Timing
 
-log = logging.getLogger("bazaar.catalog")
+log = get_log("bazaar.catalog")
 
 START_VERIFY_ENTRIES = 20_000
 """The newest entries, which are checked before the catalog serves: a fifth of a second."""
@@ -167,7 +168,7 @@ def _check_end() -> None:
         if fault := selectors.LEDGER.find_fault(START_VERIFY_ENTRIES):
             damage.report(fault)
     except (Failure, DatabaseError) as error:  # damage is reported where it was read
-        log.warning("ledger not checked yet reason=%s", error)
+        log.warning("ledger not checked yet", reason=str(error))
 
 
 def damage_found(where: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Order, Stock, Trade, TradeType
+from bazaar.protocol import tracing
 from bazaar.protocol.clients import encode
 from bazaar.protocol.messages import Name, Quantity
 from bazaar.web.decoding import EndpointRefusedError, bad_request, check_stock_name, decode_json
@@ -40,7 +41,10 @@ def read_trade(body: bytes, environ: Environ) -> Trade:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise explain(body) from error
     check_stock_name(wanted.stock_name)
-    return Trade(key, wanted.stock_name, wanted.trade_type, wanted.quantity)
+    tracing.note(key=str(key))
+    span = tracing.current()
+    context = span.context.text if span else ""
+    return Trade(key, wanted.stock_name, wanted.trade_type, wanted.quantity, context)
 
 
 def explain(body: bytes) -> EndpointRefusedError:

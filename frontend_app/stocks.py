@@ -19,9 +19,11 @@ from bazaar.core.coherence import Lease
 from bazaar.core.failures import Busy, Failure, UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.listing import ListedNames
 from bazaar.core.types import Version
+from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
 from bazaar.protocol.clients import CatalogClient
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, EventLoop, Waits
@@ -31,7 +33,7 @@ from frontend_app.catalog_reads import CatalogReads, Found, TakeFound, Wanted
 from frontend_app.entries import Source, StockEntry, StockRead
 from frontend_app.parked_reads import ParkedReads
 
-log = logging.getLogger("bazaar.frontend")
+log = get_log("bazaar.frontend")
 
 TakeRead = Callable[[StockRead | Exception], None]
 TakeMaybe = Callable[[StockRead | Exception | None], None]
@@ -121,8 +123,11 @@ class StockReader:
             else:
                 loop.call_soon(begin)
 
-        ask = partial(self._reads.read_later, loop)
-        begin = partial(self._begin, stock_name, is_fresh, ask, take)
+        def begin() -> None:
+            with tracing.bind(span):  # another thread may begin it again
+                self._begin(stock_name, is_fresh, ask, take)
+
+        ask, span = partial(self._reads.read_later, loop), tracing.current()
         begin()
 
     def check_listed(self, stock_name: str, now_s: float) -> None:

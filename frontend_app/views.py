@@ -2,7 +2,7 @@
 
 from bazaar.clock import monotonic_s
 from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
-from bazaar.protocol import cache_messages, examples, messages
+from bazaar.protocol import cache_messages, examples, messages, tracing
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.runtime.metrics import BEGAN, operations
 from bazaar.web.endpoint import (
@@ -108,12 +108,18 @@ def place_order_later(trade: Trade, environ: Environ, done: TakeAnswer) -> None:
     """Place an order without a thread that waits for it."""
 
     def take(order: Order | Exception) -> None:
-        done(order if isinstance(order, Exception) else _answer_trade(order, environ))
+        if isinstance(order, Exception):
+            done(order)
+            return
+        with tracing.bind(span):
+            done(_answer_trade(order, environ))
 
+    span = tracing.current()
     services.place_order_later(trade=trade, began_s=environ[BEGAN], done=take)
 
 
 def _answer_trade(order: Order, environ: Environ) -> ReadyAnswer:
+    tracing.note(order_no=order.order_no)
     body = b'{"order_no":%d}' % order.order_no
     length = ("Content-Length", str(len(body)))
     headers = [*ORDER_HEADERS, length, *environ[ANSWER_HEADERS].items()]

@@ -18,11 +18,12 @@ from bazaar import clock
 from bazaar.core.failures import Failure, GapFound
 from bazaar.core.replica import ReplicaState
 from bazaar.runtime.damage import damage
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from order_app.models import HeardTerm
 from order_app.replica import ReplicaShell
 
-log = logging.getLogger("bazaar.order")
+log = get_log("bazaar.order")
 
 REPAIR_PAUSE_S = 60.0
 """Between two repairs: a disk that damages all it is given is not given more."""

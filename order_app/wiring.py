@@ -18,6 +18,7 @@ from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
 from bazaar.runtime.damage import damage, is_damage
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.health import HealthCheck, are_ok, check_storage
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
 from bazaar.runtime.prometheus import MetricPage, add_process, add_replica, add_status
@@ -32,7 +33,7 @@ from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
 
-log = logging.getLogger("bazaar.order")
+log = get_log("bazaar.order")
 START_RETRY_S = 1.0
 REPAIR_INTERVAL_S = 1.0
 """Between two looks at what is against a repair."""
@@ -109,12 +110,12 @@ def _start(shell: ReplicaShell) -> None:
             if is_damage(error):
                 shell.drop_out(damage.where)
             else:
-                log.warning("not serving yet reason=%s", error)
+                log.warning("not serving yet", reason=str(error))
         except Failure as failure:
             if damage.where:
                 shell.drop_out(damage.where)
             else:
-                log.warning("not serving yet reason=%s", failure.message)
+                log.warning("not serving yet", reason=failure.message)
         if shell.machine.is_serving or shell.machine.state == "corrupt":
             return
         clock.wait(START_RETRY_S)

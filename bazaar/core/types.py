@@ -4,7 +4,7 @@ The words of the domain as types (docs/GLOSSARY.md).
 Everything here is a frozen value: it can be stored, sent and compared, and nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
@@ -60,6 +60,8 @@ class Trade:
     stock_name: str
     trade_type: TradeType
     quantity: int
+    context: str = field(default="", compare=False, repr=False)
+    """The trace context of its request, as text; no part of what is wanted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ TRADES_MAX = 5000
 """Trades in one message, whatever the batch limit of a process is."""
 ENTRIES_MAX = 5000
 """Entries in one message."""
+CONTEXT_CHARS_MAX = 192
+"""A traceparent, a space and a request id."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=STOCK_NAME_CHARS_MAX)]
 Quantity = Annotated[int, Meta(ge=QUANTITY_MIN, le=QUANTITY_MAX)]
@@ -65,6 +67,8 @@ class TradeBody(Message, frozen=True, kw_only=True):
     stock_name: Name
     trade_type: TradeType
     quantity: Quantity
+    context: Annotated[str, Meta(max_length=CONTEXT_CHARS_MAX)] = ""
+    """The trace context of its request (`bazaar.protocol.tracing`)."""
 
     @classmethod
     def from_core(cls, trade: Trade) -> Self:
@@ -74,11 +78,12 @@ class TradeBody(Message, frozen=True, kw_only=True):
             stock_name=trade.stock_name,
             trade_type=trade.trade_type,
             quantity=trade.quantity,
+            context=trade.context,
         )
 
     def to_core(self) -> Trade:
         """Unpack a trade."""
-        return Trade(self.key, self.stock_name, self.trade_type, self.quantity)
+        return Trade(self.key, self.stock_name, self.trade_type, self.quantity, self.context)
 
 
 class TradesBody(Message, frozen=True, kw_only=True):

@@ -6,7 +6,6 @@ slice the thread rests, sixty times as long as it worked at least: less than 2 %
 sequence takes less than that, because it is gone through every fifteen seconds only.
 """
 
-import logging
 import threading
 
 from django.db import DatabaseError, connections
@@ -15,10 +14,11 @@ from bazaar import clock
 from bazaar.core.failures import Failure
 from bazaar.core.types import START, Head
 from bazaar.runtime.damage import damage
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.transactions import read
 
-log = logging.getLogger("bazaar.runtime.verifier")
+log = get_log("bazaar.runtime.verifier")
 
 SLICE_ENTRIES = 200
 """Entries checked at a time: one or two milliseconds."""
@@ -65,7 +65,7 @@ class Verifier:
             try:
                 rest_s = self.round()
             except (Failure, DatabaseError) as error:  # damage is reported where it was read
-                log.debug("verification failed reason=%s", error)
+                log.debug("verification failed", reason=str(error))
                 connections.close_all()
             except Exception:
                 log.exception("verifier broke")

@@ -6,7 +6,6 @@ see the same memory, because it is the same process. Every path is for cluster m
 """
 
 import errno
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from bazaar import clock
+from bazaar.runtime.log_lines import get_log
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node, format_address
 from bazaar.web.listeners import open_port
@@ -26,7 +26,7 @@ from bazaar.web.router import Router
 from bazaar.web.server import HttpServer
 from bazaar.web.serving import control_lanes, read_limits
 
-log = logging.getLogger("bazaar.web.control")
+log = get_log("bazaar.web.control")
 
 TAKE_OVER_S = 0.2
 """How often a worker tries to take over the control port of its role."""
@@ -88,7 +88,7 @@ def serve(server: HttpServer, on_moved: Callable[[Node], None] = lambda _: None)
     the new address, from another thread.
     """
     threading.Thread(target=server.run, name="control", daemon=True).start()
-    log.info("control port open host=%s port=%d", node().host, node().control_port)
+    log.info("control port open", host=node().host, port=node().control_port)
     if node() != settings.BAZAAR_NODE:
         told = (server, settings.BAZAAR_NODE, on_moved)
         threading.Thread(target=_take_over, args=told, name="take over", daemon=True).start()
@@ -106,7 +106,7 @@ def _take_over(server: HttpServer, wanted: Node, on_moved: Callable[[Node], None
         server.add_listener(listener)
         add_holder_name(format_address(*wanted.control_address))
         _node = wanted
-        log.info("control port taken over host=%s port=%d", wanted.host, wanted.control_port)
+        log.info("control port taken over", host=wanted.host, port=wanted.control_port)
         on_moved(wanted)
         return
 

@@ -19,18 +19,22 @@ from bazaar.core.failures import (
     Deposed,
     Diverged,
     Failure,
+    NoLeader,
     NotLeader,
     NotReplicated,
     NotServing,
     StaleTerm,
+    StorageFailed,
     TooFewInSync,
+    Unreachable,
 )
 from bazaar.protocol import errors
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.storage import find_failure
 from bazaar.web.decoding import EndpointRefusedError
 
-log = logging.getLogger("bazaar.web")
+log = get_log("bazaar.web")
 
 Description = tuple[int, str, dict[str, str]]
 """Status, sentence and headers of an error."""
@@ -41,8 +45,8 @@ MISTAKE: Description = (
 )
 """A mistake of our own; it may have had an effect."""
 _REFUSALS = (
-    *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NotLeader, NotReplicated, NotServing),
-    *(StaleTerm, TooFewInSync),
+    *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NoLeader, NotLeader, NotReplicated),
+    *(NotServing, StaleTerm, TooFewInSync),
 )
 """Failures that are events: what is refused for the cluster's sake, not for the caller's."""
 _DJANGO_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
@@ -60,11 +64,14 @@ def describe(error: Exception) -> Description | None:
     if isinstance(error, Failure):
         if isinstance(error, _REFUSALS):
             events.emit_refusal(log, errors.kind_of(error))
+        elif isinstance(error, Unreachable) and not isinstance(error, StorageFailed):
+            reason = error.message  # that of a disk is noted where it failed
+            events.emit_refusal(log, errors.kind_of(error), level=logging.WARNING, reason=reason)
         return errors.status_of(error), error.message, errors.headers_of(error)
     if isinstance(error, EndpointRefusedError):
         return error.status.value, error.message, {"Bazaar-Definite": "true", **error.headers}
     if isinstance(error, DatabaseError):
-        log.error("database failed reason=%s", error)
+        log.error("database failed", reason=str(error))
         headers = {"Bazaar-Definite": "false", "Retry-After": str(errors.RETRY_AFTER_S)}
         return int(HTTPStatus.SERVICE_UNAVAILABLE), f"The database failed: {error}", headers
     return None

@@ -14,12 +14,13 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from granian import Granian
 from granian.constants import Interfaces
-from granian.log import LogLevels
+from granian.log import LogLevels, logger
 from granian.server.mp import WorkerProcess
 
 from bazaar.clock import wait_until
@@ -92,7 +93,7 @@ class RestartableServer(Granian):  # type: ignore[misc, valid-type]
         wait_until(lambda: self._is_serving.is_set() or not new.is_alive(), START_TIMEOUT_S)
         if not (self._is_serving.is_set() and new.is_alive()):
             new.kill()
-            sys.stderr.write("the new worker does not serve; the old one goes on\n")
+            logger.error("the new worker does not serve; the old one goes on")
             return False
         new.interrupt_by_parent, old.interrupt_by_parent = False, True
         self.wrks[index] = new
@@ -128,6 +129,15 @@ def resolve(host: str, port: int) -> str:
     return str(address[0])
 
 
+def make_log_config(name: str) -> dict[str, Any]:
+    """Return what makes granian's own log lines JSON; name: of this process."""
+    make_formatter = import_module("bazaar.runtime.log_lines").make_formatter
+    role, _, number = name.partition("-")
+    describe = partial(dict[str, Any], role=role, id=int(number or 1))
+    line = {"()": make_formatter, "style": "json", "describe": describe}
+    return {"formatters": {"generic": line, "access": line}}
+
+
 def main() -> None:
     """Run the workers until a signal ends them."""
     parser = argparse.ArgumentParser(prog="granian_main", description="Serve one role.")
@@ -135,6 +145,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--kill-timeout", type=int, required=True, help="seconds after SIGTERM")
+    parser.add_argument("--json-name", default="", help="of this process; log lines are JSON")
     parser.add_argument("application")
     options = parser.parse_args()
     server = RestartableServer(
@@ -149,6 +160,7 @@ def main() -> None:
         websockets=False,
         backlog=BACKLOG,
         log_level=LogLevels.error,
+        log_dictconfig=make_log_config(options.json_name) if options.json_name else None,
     )
     wrap: Callable[..., Any] = WorkerProcess.wrap_target
     signal.signal(signal.SIGUSR1, server.note_serving)

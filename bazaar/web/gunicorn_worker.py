@@ -1,9 +1,12 @@
 """gunicorn as the manager of processes: the class of its workers (docs/adr/0027)."""
 
+from functools import partial
 from typing import Any
 
+from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
+from bazaar.runtime.log_lines import make_formatter
 from bazaar.web.serving import serve
 
 
@@ -14,3 +17,15 @@ class HttpWorker(Worker):  # type: ignore[misc]
         """Serve until a signal ends it."""
         sockets: list[Any] = [one.sock for one in self.sockets]
         serve(self.wsgi, sockets)
+
+
+class JsonLog(Logger):  # type: ignore[misc]
+    """gunicorn's own log lines as JSON."""
+
+    def setup(self, cfg: Any) -> None:
+        """Set up as gunicorn does, then change the form of the lines."""
+        super().setup(cfg)
+        role, _, number = cfg.proc_name.partition("-")
+        describe = partial(dict[str, Any], role=role, id=int(number or 1))
+        for handler in self.error_log.handlers:
+            handler.setFormatter(make_formatter("json", describe))

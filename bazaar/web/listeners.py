@@ -1,15 +1,15 @@
 """Sockets that listen, and the refusal of a connection without room."""
 
-import logging
 import socket
 from http import HTTPStatus
 
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.web import wsgi_environ
 
-log = logging.getLogger("bazaar.web.server")
+log = get_log("bazaar.web.server")
 
 BACKLOG = 1024
 """Connections that may wait to be accepted."""

@@ -7,7 +7,6 @@ own kind of error. Browsers and unknown paths go on to Django, where the same en
 `view`.
 """
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,7 +17,10 @@ from django.db import close_old_connections
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Busy, Failure
+from bazaar.protocol import tracing
 from bazaar.protocol.clients import encode
+from bazaar.protocol.tracing import Span
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import operations
 from bazaar.web.decoding import (
     JSON,
@@ -45,9 +47,10 @@ from bazaar.web.endpoint import (
 from bazaar.web.errors import MISTAKE, describe
 from bazaar.web.member_auth import check_body, check_head, check_member
 from bazaar.web.origin import HostCheck, check_sender
+from bazaar.web.request_span import end_span, id_headers, span_of
 from bazaar.web.wsgi_environ import UNSTORED
 
-log = logging.getLogger("bazaar.web")
+log = get_log("bazaar.web")
 
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -85,8 +88,16 @@ class Route:
         if not endpoint.is_for_members:
             self._headers += [("Vary", "Accept"), ("Allow", endpoint.allow)]
 
+    def span_of(self, environ: Environ) -> Span:
+        """Return the span of a request; it is begun now if it has none."""
+        return span_of(environ, self.meter.name, is_public=not self._is_for_members)
+
     def perform(self, environ: Environ) -> ReadyAnswer | PlainAnswer:
         """Do what a request asks for; never raises."""
+        with tracing.bind(self.span_of(environ)):
+            return self._perform(environ)
+
+    def _perform(self, environ: Environ) -> ReadyAnswer | PlainAnswer:
         action = self.action
         try:
             body = self._read_body(environ)
@@ -137,7 +148,7 @@ class Route:
     def _answer_instantly(self, environ: Environ) -> WholeAnswer:
         """Answer without waiting."""
         began_s = monotonic_s()
-        return self.finish(self.perform(environ), began_s)
+        return self.finish(self.perform(environ), began_s, environ)
 
     def _answer_when_ready(self, environ: Environ) -> WholeAnswer | None:
         """Answer from memory; None: not without waiting."""
@@ -149,42 +160,52 @@ class Route:
             message = self._read_query(environ.get("QUERY_STRING") or "")
             answer = self.action.ready(message, environ)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
-            return self.finish(self.explain(error, environ), began_s)
-        return answer and self.finish(answer, began_s)
+            with tracing.bind(self.span_of(environ)):
+                return self.finish(self.explain(error, environ), began_s, environ)
+        return answer and self.finish(answer, began_s, environ)
 
     def _answer_later(self, environ: Environ, done: Callable[[WholeAnswer], None]) -> None:
         """Begin a request whose answer `done` gets, now or from another thread."""
         began_s = monotonic_s()
         assert self.action is not None, "only an action is begun"
         assert self.action.later is not None, "only what can be begun is"
+        span = self.span_of(environ)
 
         def take(answer: ReadyAnswer | PlainAnswer | Exception) -> None:
-            if isinstance(answer, Exception):
-                answer = self.explain(answer, environ)
-            done(self.finish(answer, began_s))
+            with tracing.bind(span):
+                if isinstance(answer, Exception):
+                    answer = self.explain(answer, environ)
+                done(self.finish(answer, began_s, environ))
 
-        try:
-            body = self._read_body(environ)
-            self.action.later(self._read_message(self.action, body, environ), environ, take)
-        except Exception as error:  # noqa: BLE001 - nobody else would answer
-            take(error)
+        with tracing.bind(span):
+            try:
+                body = self._read_body(environ)
+                self.action.later(self._read_message(self.action, body, environ), environ, take)
+            except Exception as error:  # noqa: BLE001 - nobody else would answer
+                take(error)
 
     def _refuse_busy(self, environ: Environ, body: bytes) -> WholeAnswer:
         """Refuse a request for which no thread is free; a trade is told its key."""
-        try:
-            if self.action is not None:
-                self._decode(self.action, body, environ)
-        except EndpointRefusedError as refused:
-            return self.encode(self.explain(refused, environ))
-        return self.encode(self.explain(Busy(), environ))
+        error: Exception = Busy()
+        with tracing.bind(self.span_of(environ)):
+            try:
+                if self.action is not None:
+                    self._decode(self.action, body, environ)
+            except EndpointRefusedError as refused:
+                error = refused
+            return self.encode(self.explain(error, environ))
 
-    def finish(self, answer: ReadyAnswer | PlainAnswer, began_s: float) -> WholeAnswer:
-        """Encode an answer, and count it."""
+    def finish(
+        self, answer: ReadyAnswer | PlainAnswer, began_s: float, environ: Environ
+    ) -> WholeAnswer:
+        """Encode an answer, count it, and end the span of its request."""
         if isinstance(answer, tuple):
             headers, body, count = answer
             (count or self.meter.add)(monotonic_s() - began_s)
+            end_span(environ, HTTPStatus.OK)
             return _OK, headers, body
         self.meter.add(monotonic_s() - began_s, answer.status)
+        end_span(environ, answer.status)
         return self.encode(answer)
 
     def refuse_head(self, environ: Environ) -> None:
@@ -193,8 +214,13 @@ class Route:
             if self._is_for_members:
                 environ[SIGNED_DIGEST] = check_head(environ)
         except EndpointRefusedError as refused:
-            answer = self.encode(self.explain(refused, environ))
-            raise HeadRefusedError(answer) from refused
+            raise self.refusal(refused, environ) from refused
+
+    def refusal(self, refused: EndpointRefusedError, environ: Environ) -> HeadRefusedError:
+        """Return the refusal of a request by its head."""
+        with tracing.bind(self.span_of(environ)):
+            status, headers, body = self.encode(self.explain(refused, environ))
+        return HeadRefusedError((status, [*headers, *id_headers(environ)], body))
 
     @staticmethod
     def _check_member(environ: Environ, body: bytes) -> None:
@@ -296,8 +322,7 @@ class Router:
             if route is not None and route.is_public_change:
                 check_sender(environ)
         except EndpointRefusedError as refused:
-            shown = route or self._unknown
-            raise HeadRefusedError(shown.encode(shown.explain(refused, environ))) from refused
+            raise (route or self._unknown).refusal(refused, environ) from refused
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and count it."""
@@ -308,7 +333,7 @@ class Router:
         if route is None or "text/html" in environ.get("HTTP_ACCEPT", ""):
             return self._pass_on(environ, start_response, route, began_s)
         answer = route.perform(environ)
-        status, headers, body = route.finish(answer, began_s)
+        status, headers, body = route.finish(answer, began_s, environ)
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
@@ -338,6 +363,8 @@ class Router:
 
         tame_content_type(environ)
         try:
-            return self._application(environ, begin)
+            with tracing.bind(span_of(environ, meter.name)):
+                return self._application(environ, begin)
         finally:
             meter.add(monotonic_s() - began_s, code)
+            end_span(environ, code)

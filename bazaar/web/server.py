@@ -19,17 +19,19 @@ from http import HTTPStatus
 
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events, open_ports
 from bazaar.web import wsgi_environ
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
 from bazaar.web.drain import Drain
 from bazaar.web.endpoint import EVENT_LOOP, MEMBER_BODY_BYTES_MAX, SIGNED_DIGEST, Lane
 from bazaar.web.listeners import refuse_crowd
+from bazaar.web.request_span import REQUEST_ID, SPAN, TRACEPARENT
 from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
 from bazaar.web.server_limits import ServerLimits
 from bazaar.web.watches import Watches
 
-log = logging.getLogger("bazaar.web.server")
+log = get_log("bazaar.web.server")
 
 ACCEPT_PAUSE_S = 0.05
 """The pause after a failed accept: the process may have no file descriptor left."""
@@ -42,7 +44,8 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
-_OWN = frozenset(("HTTP_AUTHORIZATION", SIGNED_DIGEST))
+_OWN_HEADERS = frozenset(("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID))
+_OWN = _OWN_HEADERS | {SIGNED_DIGEST, SPAN}
 """What each request has of its own."""
 _UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"))
 """Requests that have one of these are parsed each time."""
@@ -190,15 +193,17 @@ class HttpServer:
     def find_request(self, received: bytes) -> ParsedRequest | None:
         """Return the request that these bytes are, if it is whole and its head is known."""
         end = received.find(_HEAD_END) + len(_HEAD_END)
-        head, authorization = wsgi_environ.split_authorization(received[:end])
-        known = self.heads.get(head)
+        known, own = self.heads.get(received[:end]), None
+        if known is None:
+            head, own = wsgi_environ.split_own(received[:end])
+            known = self.heads.get(head) if own else None
         if known is None:
             return None
         request, length = known
         if end + length != len(received):  # I12: a known head alone is not a whole request
             return None
-        if authorization:
-            request = wsgi_environ.add_authorization(request, authorization)
+        if own:
+            request = wsgi_environ.add_own(request, own)
         if not length:
             return request
         return dataclasses.replace(request, body=bytearray(received[end:]))
@@ -214,8 +219,8 @@ class HttpServer:
             or not _UNKEPT.isdisjoint(environ)
         ):
             return
-        head, authorization = wsgi_environ.split_authorization(received[:end])
-        if environ.get("HTTP_AUTHORIZATION", "") != authorization:
+        head, own = wsgi_environ.split_own(received[:end])
+        if any(environ.get(name) != own.get(name) for name in _OWN_HEADERS):
             return
         # Each request is checked anew: nothing that was found out about this one is kept.
         environ = {name: text for name, text in environ.items() if name not in _OWN}
@@ -264,7 +269,7 @@ class HttpServer:
         try:
             connection.on_event(event)
         except Exception:
-            log.exception("connection broke client=%s", connection.address)
+            log.exception("connection broke", client=connection.address)
             connection.close()
 
     def _wake(self) -> None:
@@ -317,7 +322,7 @@ class HttpServer:
                 self._add(sock, address[0])
 
     def _pause_accepting(self) -> None:
-        events.emit_refusal(log, "no_descriptor_left")
+        events.emit_refusal(log, "no_descriptor_left", level=logging.WARNING)
         self._accept_no_more()
         self._accept_at_s = clock.monotonic_s() + ACCEPT_PAUSE_S
 

@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 
 from bazaar.clock import wait_until
+from bazaar.protocol import tracing
 from bazaar.runtime.checkpoint import leave_whole_file
 from bazaar.runtime.health import are_ok
 from bazaar.web.dispatch import Application, LaneLimits, PlainService, Service
@@ -121,6 +122,7 @@ def serve(application: Application, listeners: Sequence[socket.socket]) -> None:
     if server.is_draining:
         import_module(settings.BAZAAR_WIRING).retire(is_ending.wait)
     leave_whole_file()
+    tracing.unsubscribe_all()
 
 
 def await_ready() -> None:

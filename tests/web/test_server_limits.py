@@ -26,6 +26,7 @@ from tests.support.callers import (
     saying,
 )
 from tests.support.waits import WAIT_S, in_thread, run_together, wait_until
+from tests.support.written import lines_of
 
 SHORT_S = 0.05
 LONG_ANSWER_BYTES = 16 * 1024 * 1024
@@ -78,7 +79,7 @@ def test_an_application_that_breaks_is_a_mistake_of_ours(
     with caplog.at_level(logging.ERROR, "bazaar.web.server"):
         check_refused(caller.call(GET), 500, is_definite=False)
     assert caller.is_ended()
-    assert [record.getMessage() for record in caplog.records] == ["call broke method=GET"]
+    assert lines_of(caplog.records) == ["call broke method=GET"]
     assert connect(server).call(b"GET /ok HTTP/1.1\r\n\r\n").body == b"hi"
 
 
