@@ -7,7 +7,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 # Tests start hundreds of processes: each would compile everything anew.
 COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test check fast mutants bench bench-compare bench-cache bench-generator bench-pages lock clean setup
+.PHONY: up test check fast mutants bench bench-compare bench-cache bench-generator bench-pages bench-starts lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -16,6 +16,7 @@ test: check
 	@sh .ci/install-tool chromium chromium
 	@sh .ci/install-tool libatomic.so.1 libatomic1
 	@sh .ci/install-tool promtool prometheus
+	@sh .ci/install-tool ip iproute2
 	$(COMPILED) $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 check: $(READY)
@@ -56,6 +57,10 @@ bench-generator: $(READY)
 # What open pages of the dashboard cost the cluster; not a test.
 bench-pages: $(READY)
 	$(BIN)/python -m bench.pages
+
+# How long catalog and replica take to serve, with few orders and with many; not a test.
+bench-starts: $(READY)
+	$(BIN)/python -m bench.starts $(ARGS)
 
 setup: $(READY)
 

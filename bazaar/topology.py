@@ -138,12 +138,11 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def map_nodes(self, change: Callable[[Node], Node]) -> "Topology":
         """Return the cluster with every node changed."""
-        return Topology(
-            catalog=change(self.catalog),
-            dashboard=change(self.dashboard),
-            front_ends=tuple(map(change, self.front_ends)),
-            replicas=tuple(map(change, self.replicas)),
-        )
+        fields: dict[str, Any] = {
+            name: tuple(map(change, value)) if isinstance(value, tuple) else change(value)
+            for name, value in msgspec.structs.asdict(self).items()
+        }
+        return Topology(**fields)
 
 
 def _find(what: str, nodes: tuple[Node, ...], node_id: int) -> Node:

@@ -27,6 +27,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.protocol import tracing
 from bazaar.runtime import log_lines
+from bazaar.runtime.damage import damage
 from bazaar.runtime.database import find_missing_migrations
 from bazaar.runtime.settling import settle_identity
 from bazaar.runtime.storage import await_storage
@@ -75,27 +76,17 @@ def build() -> Application:
     application: Application = get_wsgi_application()
     if settings.BAZAAR_ROLE is None:
         raise SettingsError(
-            "DJANGO_SETTINGS_MODULE names no role; use bazaar.settings.catalog, .order, .frontend "
-            "or .dashboard."
+            "DJANGO_SETTINGS_MODULE names no role; use one of "
+            f"{', '.join(role.settings_module for role in Role)}."
         )
-    missing = await_storage(find_missing_migrations)
-    if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
-        raise SettingsError(" ".join(str(fault.msg) for fault in faults))
-    if settings.BAZAAR_ROLE is Role.CATALOG:
-        ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
-    if missing:
-        role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
-        raise SettingsError(
-            f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
-            f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
-        )
-    await_storage(settle_identity)
+    _check_database()
     _export_spans()
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
         # A worker of a front end begins while the one that it replaces, or others, still serve.
-        is_shared = settings.BAZAAR_ROLE == "frontend" and (limits.workers > 1 or is_managed())
+        is_front_end = settings.BAZAAR_ROLE is Role.FRONT_END
+        is_shared = is_front_end and (limits.workers > 1 or is_managed())
         listener = control.open_listener(limits.control_connections_max, is_shared=is_shared)
         wiring.start()
         control.serve(listener, getattr(wiring, "move", lambda _: None))
@@ -109,6 +100,25 @@ def build() -> Application:
     gc.freeze()  # what is loaded now stays: no collection need look at it again
     endpoints = getattr(import_module(settings.ROOT_URLCONF), "ENDPOINTS", ())
     return Router(static, endpoints)
+
+
+def _check_database() -> None:
+    """Check the database and what else the role needs; what is damaged, the room mends."""
+    missing: list[str] = []
+    with damage:
+        missing = await_storage(find_missing_migrations)
+    if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
+        raise SettingsError(" ".join(str(fault.msg) for fault in faults))
+    if settings.BAZAAR_ROLE is Role.CATALOG:
+        ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
+    if missing:
+        role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
+        raise SettingsError(
+            f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
+            f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
+        )
+    with damage:
+        await_storage(settle_identity)
 
 
 def _export_spans() -> None:

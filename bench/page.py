@@ -70,12 +70,12 @@ more, two thirds of them shared with it."""
 _GROWTH = """\
 ## Growth: orders
 
-Clusters with logs of these lengths stand side by side, and trades alternate between them. A replica
-that starts reads its whole log once, so the start of the cluster and a catch-up grow with it; the
-rest should be flat. Catch-up: from the start of a replica that lacks its newest 10,000 orders until
-it has every order. Rebuild: the same of a replica whose database was deleted; not measured at the
-greatest length, where it would take minutes. The leader is killed (-9, twice: of three replicas one
-is left) and a trade is sent at once.
+Clusters with logs of these lengths stand side by side, and trades alternate between them. A process
+that starts checks the end of its log only, so all of it should be flat. Catch-up: from the start of
+a replica that lacks its newest 10,000 orders until it has every order. Rebuild: the same of a
+replica whose database was deleted; not measured at the greatest length, where it would take
+minutes. The leader is killed (-9, twice: of three replicas one is left), and a trade is sent at
+once.
 """
 _STOCKS = """\
 ## Growth: stocks

@@ -3,9 +3,15 @@
 from django.db import models
 from django.db.models import F, Q
 
+from bazaar.core.access import TOKEN_NAME_CHARS_MAX
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
 from bazaar.runtime.identity_row import IdentityRow
-from bazaar.runtime.sequence_models import StockChangeRow, order_constraints
+from bazaar.runtime.row_copies import make_copy
+from bazaar.runtime.sequence_models import (
+    StockChangeRow,
+    VerifiedPointRow,
+    order_constraints,
+)
 
 
 class Stock(models.Model):
@@ -22,6 +28,7 @@ class Stock(models.Model):
     trade_volume = models.BigIntegerField(default=0)
     """Shares bought and sold since the stock was listed."""
     version = models.BigIntegerField(default=1)
+    copy = make_copy("name", "price", "quantity", "opening", "issued", "trade_volume", "version")
 
     class Meta:
         """I4 as constraints: bought and sold are whole numbers >= 0."""
@@ -63,6 +70,8 @@ class Entry(models.Model):
     digest = models.CharField(max_length=64)
     version = models.BigIntegerField()
     """The version that the stock has from this entry on; the audit checks reads with it."""
+    placed_by = models.CharField(max_length=TOKEN_NAME_CHARS_MAX, null=True)
+    """The name of the token that it was sent with."""
 
     class Meta:
         """Every entry is an order."""
@@ -77,6 +86,10 @@ class StockChange(StockChangeRow):
     """One listing, or one price, at its place in the ledger."""
 
 
+class VerifiedPoint(VerifiedPointRow):
+    """How far the ledger was checked."""
+
+
 class Leadership(models.Model):
     """The one row with term and leader (I6), changed only by compare-and-set."""
 
@@ -84,6 +97,7 @@ class Leadership(models.Model):
     leader = models.IntegerField(null=True)
     in_sync = models.CharField(max_length=300, default="")
     """The replicas in sync, as the leader of the newest batch said: ids with commas."""
+    copy = make_copy("term", "leader", "in_sync")
 
     class Meta:
         """Exactly one row."""
@@ -99,6 +113,7 @@ class Identity(IdentityRow):
 
     incarnation = models.UUIDField(null=True)
     """Made anew at each start: whoever meets another one forgets what it knew of the last."""
+    copy = make_copy("cluster_id")
 
 
 class HolderRegistration(models.Model):
@@ -113,6 +128,7 @@ class HolderRegistration(models.Model):
     control_port = models.IntegerField()
     is_over = models.BooleanField(default=False)
     """Whether the lease is over, so that nothing has to be waited for after a restart."""
+    copy = make_copy("holder_id", "host", "control_port", "is_over")
 
     def __str__(self) -> str:
         return f"{self.holder_id} at {self.host}:{self.control_port}"

@@ -51,7 +51,7 @@ class LedgerRecovery:
         """Nothing is wrong before `begin`."""
         self.reason = ""
         """Why the catalog does not decide, a sentence for operators; empty: it does."""
-        self._replicas, self._limits, self._timing = replicas, limits, timing
+        self.replicas, self._limits, self._timing = replicas, limits, timing
         self._is_behind = False
 
     def check(self) -> None:
@@ -83,8 +83,10 @@ class LedgerRecovery:
                 said = reason
                 events.emit(log, logging.WARNING, "not deciding", reason=reason)
             self._timing.wait(RETRY_S)
-        if self._is_behind:  # leases that this ledger knows nothing of may still run
-            self._timing.wait(self._limits.lease_s)
+        if self._is_behind:
+            # Leases of the life before, which this ledger may know nothing of, may still run: the
+            # last was granted before this life began.
+            self._timing.wait(max(0.0, began_s + self._limits.lease_s - self._timing.now_s()))
         self.reason = ""
         head = selectors.LEDGER.head
         events.emit(log, logging.INFO, "deciding", last=head.order_no, position=head.position)
@@ -92,48 +94,50 @@ class LedgerRecovery:
     def _attempt(self, has_waited: bool) -> str:  # noqa: FBT001 - a fact, not an option
         """Ask all replicas once; return why the catalog cannot decide yet, or nothing."""
         ledger = selectors.LEDGER.head
-        heads = self._ask_all(ledger.position)
-        missing = [replica_id for replica_id in self._replicas if replica_id not in heads]
+        heads = _leave_only_copies_out(ledger, self.ask_all(ledger.position))
+        missing = [replica_id for replica_id in self.replicas if replica_id not in heads]
         if missing and not has_waited:
-            return f"The catalog waits to hear from {_name(missing)} how far its log goes."
+            return f"The catalog waits to hear from {name_replicas(missing)} how far its log goes."
         if too_few := self._find_too_few(ledger, missing):
             return too_few
         for replica_id, head in heads.items():
             if differs := self._compare(ledger, replica_id, head):
                 return differs
         if missing:
-            events.emit(log, logging.WARNING, "recovering without", replicas=_name(missing))
+            events.emit(log, logging.WARNING, "recovering without", replicas=name_replicas(missing))
         try:
             self._take_missing(ledger, heads)
         except Failure as failure:
             return f"The catalog could not take what it lacks: {failure.message}"
         return ""
 
-    def _ask_all(self, at: Position) -> dict[ReplicaId, HeadBody]:
+    def ask_all(self, at: Position) -> dict[ReplicaId, HeadBody]:
         """Return the answers of the replicas that have checked their logs."""
         heads: dict[ReplicaId, HeadBody] = {}
 
         def ask(replica_id: ReplicaId) -> None:
             with suppress(Failure):
                 timeout_s = self._limits.ping_timeout_s
-                heads[replica_id] = self._replicas[replica_id].head(at, timeout_s)
+                heads[replica_id] = self.replicas[replica_id].head(at, timeout_s)
 
-        with ThreadPoolExecutor(max(1, len(self._replicas))) as pool:
-            list(pool.map(ask, self._replicas))
+        with ThreadPoolExecutor(max(1, len(self.replicas))) as pool:
+            list(pool.map(ask, self.replicas))
         return heads
 
     def _find_too_few(self, ledger: Head, missing: list[ReplicaId]) -> str:
         """Say which replicas have to answer first; an empty ledger needs all of them."""
-        wanted = selectors.list_in_sync() if ledger.position else tuple(self._replicas)
+        wanted = selectors.list_in_sync()
+        if not ledger.position:
+            wanted = wanted or tuple(self.replicas)
         silent = [replica_id for replica_id in wanted if replica_id in missing]
         needed = min(len(wanted), self._limits.min_recovery_replicas)
         if len(wanted) - len(silent) >= needed:
             return ""
         it = "it" if len(silent) == 1 else "they"
         return (
-            f"The catalog could not ask {_name(silent)}, and orders that only {it} had would be "
-            "missing. Start what is missing; or go on without by BAZAAR_MIN_RECOVERY_REPLICAS="
-            f"{len(wanted) - len(silent)} at the catalog."
+            f"The catalog could not ask {name_replicas(silent)}, and orders that only {it} had "
+            "would be missing. Start what is missing; or go on without by "
+            f"BAZAAR_MIN_RECOVERY_REPLICAS={len(wanted) - len(silent)} at the catalog."
         )
 
     def _compare(self, ledger: Head, replica_id: ReplicaId, head: HeadBody) -> str:
@@ -144,7 +148,7 @@ class LedgerRecovery:
             is_same = head.digest == selectors.LEDGER.digest_at(Position(head.position))
         if is_same:
             return ""
-        client, timeout_s = self._replicas[replica_id], self._limits.ping_timeout_s
+        client, timeout_s = self.replicas[replica_id], self._limits.ping_timeout_s
         good, wrong = 0, min(ledger.position, head.position)
         try:
             while wrong - good > 1:
@@ -166,10 +170,11 @@ class LedgerRecovery:
 
     def _take_missing(self, ledger: Head, heads: Mapping[ReplicaId, HeadBody]) -> None:
         """Take entries and term from those who have more. Raises Failure: nothing was taken."""
-        newest = max(heads, key=lambda one: heads[one].position, default=None)
+        sound = {one: head for one, head in heads.items() if not head.is_damaged}
+        newest = max(sound, key=lambda one: sound[one].position, default=None)
         term = max((head.term for head in heads.values()), default=0)
         current = selectors.get_leadership()
-        if newest is not None and heads[newest].position > ledger.position:
+        if newest is not None and sound[newest].position > ledger.position:
             self._is_behind = True
             self._take(ledger, newest, Term(max(term, current.term)))
         if term > current.term:
@@ -181,7 +186,7 @@ class LedgerRecovery:
 
     def _take(self, ledger: Head, replica_id: ReplicaId, term: Term) -> None:
         """Take all that a replica has after the ledger, in one transaction."""
-        client, head = self._replicas[replica_id], ledger
+        client, head = self.replicas[replica_id], ledger
         with write_transaction() as database:
             replay = StockReplay.resume(selectors.list_all_stocks())
             while True:
@@ -199,6 +204,24 @@ class LedgerRecovery:
         )
 
 
-def _name(replica_ids: list[ReplicaId]) -> str:
+def _leave_only_copies_out(
+    ledger: Head, heads: Mapping[ReplicaId, HeadBody]
+) -> dict[ReplicaId, HeadBody]:
+    """
+    Leave damaged logs out that may have the only copy of an entry.
+
+    Any other one lacks nobody: it mends itself once the catalog decides.
+    """
+    sound = [head.position for head in heads.values() if not head.is_damaged]
+    newest = max([ledger.position, *sound])
+    return {
+        replica_id: head
+        for replica_id, head in heads.items()
+        if not head.is_damaged or head.position <= newest
+    }
+
+
+def name_replicas(replica_ids: list[ReplicaId]) -> str:
+    """Return replicas in words."""
     numbers = ", ".join(map(str, replica_ids))
     return f"replica {numbers}" if len(replica_ids) == 1 else f"the replicas {numbers}"

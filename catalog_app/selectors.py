@@ -1,6 +1,6 @@
 """What the catalog reads."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,35 +11,50 @@ from bazaar.core.types import ReplicaId, Term, Version, tidy
 from bazaar.protocol.cache_messages import NamesBody
 from bazaar.protocol.messages import StockBody
 from bazaar.protocol.stored_rows import ListingBody
+from bazaar.runtime.damage import damage
+from bazaar.runtime.row_copies import find_wrong_row, sound
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.transactions import read
+from bazaar.runtime.verified_points import VerifiedPoints
 from catalog_app.models import Entry, HolderRegistration, Stock
 
 LEDGER = SequenceStore("catalog_app_entry", "catalog_app_stockchange", "term", "version")
-STOCKS = (
-    "SELECT name, price, quantity, opening, issued, trade_volume, version"
-    " FROM catalog_app_stock WHERE name IN ({})"
+POINTS = VerifiedPoints(LEDGER, "catalog_app_verifiedpoint")
+_STOCK_COLUMNS = ("name", "price", "quantity", "opening", "issued", "trade_volume", "version")
+_IS_STOCK_SOUND = sound(*_STOCK_COLUMNS)
+_SELECT_STOCKS = f"SELECT {', '.join(_STOCK_COLUMNS)}, {_IS_STOCK_SOUND} FROM catalog_app_stock"  # noqa: S608 - our own names
+STOCKS = _SELECT_STOCKS + " WHERE name IN ({})"
+_ALL_STOCKS = _SELECT_STOCKS + " ORDER BY id"
+IS_LEADERSHIP_SOUND = sound("leadership.term", "leadership.leader", "leadership.in_sync")
+_LEADERSHIP = (
+    f"SELECT term, leader, in_sync, {IS_LEADERSHIP_SOUND}"  # noqa: S608 - our own names
+    " FROM catalog_app_leadership leadership WHERE id = 1"
 )
-_ALL_STOCKS = (
-    "SELECT name, price, quantity, opening, issued, trade_volume, version"
-    " FROM catalog_app_stock ORDER BY id"
+_NAMES = (
+    f"SELECT id, name, {_IS_STOCK_SOUND} FROM catalog_app_stock"  # noqa: S608 - our own names
+    " WHERE id > ? ORDER BY id LIMIT ?"
 )
-_IN_SYNC = "SELECT in_sync FROM catalog_app_leadership WHERE id = 1"
-_LEADERSHIP = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
-_NAMES = "SELECT id, name FROM catalog_app_stock WHERE id > ? ORDER BY id LIMIT ?"
 _LISTED = "SELECT MAX(id) FROM catalog_app_stock"
 
 
 def get_leadership() -> Leadership:
     """Return the current term and its leader."""
-    ((term, leader),) = read(_LEADERSHIP)  # every replica reads it several times a second: no ORM
+    term, leader, _ = _read_leadership()
     return Leadership(Term(term), None if leader is None else ReplicaId(leader))
 
 
 def list_in_sync() -> tuple[ReplicaId, ...]:
     """Return the replicas in sync, as the leader of the newest batch said."""
-    ((text,),) = read(_IN_SYNC)
+    *_, text = _read_leadership()
     return read_ids(text)
+
+
+def _read_leadership() -> Any:
+    """Read the one row: every replica does several times a second, so without the ORM."""
+    for *row, is_sound in read(_LEADERSHIP):
+        if is_sound:
+            return row
+    raise damage.refuse("the leadership")
 
 
 def read_ids(text: str) -> tuple[ReplicaId, ...]:
@@ -49,8 +64,7 @@ def read_ids(text: str) -> tuple[ReplicaId, ...]:
 
 def list_all_stocks() -> list[types.Stock]:
     """Return all stocks in the order of their listing."""
-    rows = read(_ALL_STOCKS)
-    return [make_stock(row, tidy(Decimal(str(row[1])))) for row in rows]
+    return [make_stock(row) for row in read(_ALL_STOCKS)]
 
 
 def get_stock(*, stock_name: str) -> types.Stock:
@@ -63,8 +77,8 @@ def get_stock(*, stock_name: str) -> types.Stock:
 
 def get_stocks(*, stock_names: Collection[str]) -> dict[str, types.Stock]:
     """Return those of some stocks that exist, by name, all of one committed state."""
-    rows = read(STOCKS.format(", ".join("?" * len(stock_names))), list(stock_names))
-    return {row[0]: make_stock(row, tidy(Decimal(str(row[1])))) for row in rows}
+    names = list(stock_names)
+    return make_stocks(names, read(STOCKS.format(", ".join("?" * len(names))), names))
 
 
 def list_stocks(*, after: int, limit: int) -> ListingBody:
@@ -95,7 +109,9 @@ def list_stocks(*, after: int, limit: int) -> ListingBody:
 def list_names(*, after: int, limit: int) -> NamesBody:
     """Return the names of the stocks after a place in the listing."""
     rows = read(_NAMES, [after, limit])
-    return NamesBody(names=tuple(name for _, name in rows), end=rows[-1][0] if rows else after)
+    if not all(is_sound for _, _, is_sound in rows):
+        raise damage.refuse("a stock")
+    return NamesBody(names=tuple(name for _, name, _ in rows), end=rows[-1][0] if rows else after)
 
 
 def get_listing_end() -> int:
@@ -120,7 +136,29 @@ def count_stocks() -> int:
     return Stock.objects.count()
 
 
-def make_stock(row: tuple[Any, ...], price: Decimal) -> types.Stock:
-    """Return the stock of a row of STOCKS, at a price of the same value as the row's."""
-    name, _, quantity, opening, issued, trade_volume, version = row
+def make_stocks(
+    stock_names: Sequence[str],
+    rows: Iterable[tuple[Any, ...]],
+    make_price: Callable[[Decimal], Decimal] = tidy,
+) -> dict[str, types.Stock]:
+    """
+    Return stocks by name, of rows of STOCKS.
+
+    stock_names: what was asked for. make_price: of the row's price, of the same value. Raises
+    Unreachable (indefinite): one is damaged.
+    """
+    stocks = {row[0]: make_stock(row, make_price) for row in rows}
+    if len(stocks) < len(stock_names) and (where := find_wrong_row(Stock)):
+        raise damage.refuse(where)  # it is there, and the index does not lead to it
+    return stocks
+
+
+def make_stock(
+    row: tuple[Any, ...], make_price: Callable[[Decimal], Decimal] = tidy
+) -> types.Stock:
+    """Return the stock of a row of STOCKS. Raises Unreachable (indefinite): it is damaged."""
+    name, price, quantity, opening, issued, trade_volume, version, is_sound = row
+    if not is_sound:
+        raise damage.refuse(f"stock {name}")
+    price = make_price(Decimal(str(price)))
     return types.Stock(name, price, quantity, opening, issued, trade_volume, Version(version))

@@ -16,13 +16,15 @@ from bazaar.core.digest import link
 from bazaar.core.ledger import Batch, Decision, LedgerFacts, describe
 from bazaar.core.replay import StockReplay
 from bazaar.core.types import Linked, Order, Position, ReplicaId, Stock, StockChange, Term, Version
+from bazaar.runtime.damage import damage
 from bazaar.runtime.sequence_rows import make_head
 from bazaar.runtime.sequence_store import HEAD_COLUMNS
 from bazaar.runtime.transactions import write_transaction
-from catalog_app.selectors import LEDGER, STOCKS, make_stock, read_ids
+from catalog_app.selectors import IS_LEADERSHIP_SOUND, LEDGER, STOCKS, make_stocks, read_ids
 
 _LEADERSHIP_AND_HEAD = (
-    f"SELECT leadership.term, leadership.leader, leadership.in_sync, {HEAD_COLUMNS}"  # noqa: S608 - our own names
+    f"SELECT {IS_LEADERSHIP_SOUND}, leadership.term, leadership.leader, leadership.in_sync,"  # noqa: S608 - our own names
+    f" {HEAD_COLUMNS}"
     f" FROM catalog_app_leadership leadership{LEDGER.head_joins} WHERE leadership.id = 1"
 )
 _END_LEASES = "UPDATE catalog_app_holderregistration SET is_over = %s WHERE holder_id IN ({})"
@@ -43,8 +45,15 @@ _UPDATE = (
 
 
 def read_facts(database: Connection, batch: Batch) -> LedgerFacts:
-    """Return the facts for a decision; database: in the deciding transaction."""
-    term, leader, in_sync, *head = database.execute(_LEADERSHIP_AND_HEAD).fetchone()
+    """
+    Return the facts for a decision; database: in the deciding transaction.
+
+    Raises Unreachable (indefinite): one is damaged.
+    """
+    row = database.execute(_LEADERSHIP_AND_HEAD).fetchone()
+    if row is None or not row[0]:
+        raise damage.refuse("the leadership")
+    _, term, leader, in_sync, *head = row
     names = sorted({trade.stock_name for trade in batch.trades})
     stocks = database.execute(STOCKS.format(", ".join("?" * len(names))), names)
     return LedgerFacts(
@@ -53,7 +62,7 @@ def read_facts(database: Connection, batch: Batch) -> LedgerFacts:
         head=LEDGER.confirm(make_head(head)),
         in_sync=read_ids(in_sync),
         known=LEDGER.find([trade.key for trade in batch.trades], database.execute),
-        stocks={row[0]: make_stock(row, Decimal(str(row[1]))) for row in stocks},
+        stocks=make_stocks(names, stocks, Decimal),
     )
 
 

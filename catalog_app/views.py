@@ -108,14 +108,15 @@ def place_batch(body: messages.BatchBody) -> messages.BatchAnswerBody:
     return messages.BatchAnswerBody.from_core(services.place_batch(batch=body.to_core()))
 
 
-@decided
 def show_ledger(query: examples.PageQuery) -> messages.PageBody:
     """
     Return a page of the ledger.
 
     GET `?after=&limit=` answers `{"after", "order_no", "previous", "orders", "changes", "digest",
     "last"}`, at most 5,000 entries; 409 when the ledger ends before `after`. 0 is the beginning.
+    While the ledger is damaged, what is whole of it can still be copied.
     """
+    wiring.recovery().check()
     limit = min(query.limit, messages.ENTRIES_MAX)
     return messages.PageBody.from_core(selectors.LEDGER.page(Position(query.after), limit))
 
@@ -214,7 +215,7 @@ def list_rows(query: examples.PageQuery) -> RowsBody:
     Return rows of the ledger as they are stored.
 
     GET `?after=&limit=` answers `{"rows": [[order_no, key, stock_name, trade_type, quantity,
-    digest, term, version], ...], "last"}`, at most 5,000 rows.
+    placed_by, digest, term, version], ...], "last"}`, at most 5,000 rows.
     """
     return selectors.LEDGER.list_rows(OrderNo(query.after), min(query.limit, ROWS_MAX))
 

@@ -2,19 +2,21 @@
 
 import logging
 import threading
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connection, connections
 
 from bazaar import clock
+from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram
-from bazaar.core.types import ReplicaId
+from bazaar.core.types import START, ReplicaId, Term
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
@@ -22,8 +24,10 @@ from bazaar.runtime.damage import damage
 from bazaar.runtime.database import database_bytes
 from bazaar.runtime.health import HealthCheck, are_ok, check_storage
 from bazaar.runtime.log_lines import get_log
+from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
 from bazaar.runtime.prometheus import MetricPage, add_process, add_status
+from bazaar.runtime.restart import restart
 from bazaar.runtime.storage import await_storage
 from bazaar.runtime.storage_probe import start_storage_probe
 from bazaar.runtime.verifier import Verifier
@@ -33,11 +37,14 @@ from catalog_app import models, selectors
 from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.recovery import LedgerRecovery, Timing
+from catalog_app.repair import LedgerRepair
 
 log = get_log("bazaar.catalog")
 
 START_VERIFY_ENTRIES = 20_000
-"""The newest entries, which are checked before the catalog serves: a fifth of a second."""
+"""The entries since the last verified point, at most, which are checked before it serves."""
+REPAIR_INTERVAL_S = 1.0
+"""Between two looks at what is against a repair."""
 _writer = threading.Lock()
 
 
@@ -117,17 +124,35 @@ def recovery() -> LedgerRecovery:
     return LedgerRecovery(replicas(), settings.BAZAAR_LIMITS, Timing(clock.monotonic_s, clock.wait))
 
 
+@cache
+def repair() -> LedgerRepair:
+    """Return what mends a damaged ledger."""
+    path = Path(connection.settings_dict["NAME"])
+    return LedgerRepair(recovery(), path, writer(), restart)
+
+
+@cache
+def repairs() -> Loop:
+    """Return the thread that repairs."""
+    return Loop("repair", repair().round, REPAIR_INTERVAL_S)
+
+
 def start() -> None:
     """
     Begin a life: check the end of the ledger, honour earlier leases, recover.
 
-    A damaged ledger is served to nobody; its process stays, so that it can say so.
+    A damaged ledger is served to nobody; its process stays until it may begin anew.
     """
+    if damage.where:  # found before anybody listened
+        damage_found(damage.where)
     damage.on_found = damage_found
     life = models.Identity.objects.filter(pk=1)
-    await_storage(lambda: life.update(incarnation=incarnation()))
-    _check_end()
-    for row in await_storage(lambda: list(selectors.list_holders())):
+    rows: list[models.HolderRegistration] = []
+    with damage:
+        await_storage(lambda: life.update(incarnation=incarnation()))
+        _check_end()
+        rows = await_storage(selectors.list_holders)
+    for row in rows:
         if row.is_over:
             lease_table().remember(str(row.holder_id))
         else:
@@ -137,16 +162,18 @@ def start() -> None:
 
 
 def begin_recovery() -> None:
-    """Decide nothing until the ledger is complete; check it all the time."""
+    """Decide nothing until the ledger is complete; check and mend it all the time."""
     recovery().begin()
-    Verifier(selectors.LEDGER).start()
+    repairs().start()
+    Verifier(selectors.POINTS).start()
     start_storage_probe()
     threading.Thread(target=_recover, name="recovery", daemon=True).start()
 
 
 def _recover() -> None:
     try:
-        recovery().run()
+        with damage:
+            recovery().run()
     finally:
         connections.close_all()
 
@@ -165,7 +192,7 @@ def _client_of(host: str, control_port: int) -> FrontEndClient:
 
 def _check_end() -> None:
     try:
-        if fault := selectors.LEDGER.find_fault(START_VERIFY_ENTRIES):
+        if fault := selectors.POINTS.find_fault(START_VERIFY_ENTRIES):
             damage.report(fault)
     except (Failure, DatabaseError) as error:  # damage is reported where it was read
         log.warning("ledger not checked yet", reason=str(error))
@@ -174,6 +201,7 @@ def _check_end() -> None:
 def damage_found(where: str) -> None:
     """Say that the ledger is damaged; nothing is decided any more."""
     events.emit(log, logging.CRITICAL, "ledger damaged", at=where)
+    repairs().poke()
 
 
 def check_deciding() -> None:
@@ -185,10 +213,8 @@ def check_deciding() -> None:
 def find_reason() -> str:
     """Return why the catalog decides nothing; nothing when it does."""
     if damage.where:
-        return (
-            f"The ledger is damaged at {damage.where}: the catalog decides nothing. `manage.py "
-            "cluster rebuild catalog` makes it anew from the replicas."
-        )
+        what_next = repair().hindrance or "It begins anew from the replicas."
+        return f"The ledger is damaged at {damage.where}: the catalog decides nothing. {what_next}"
     return recovery().reason
 
 
@@ -236,8 +262,12 @@ def _role_name(name: str) -> str:
 
 def status() -> CatalogStatus:
     """Return the status."""
-    leadership, head = selectors.get_leadership(), selectors.LEDGER.read_head()
-    holders = lease_table().list_holders()
+    leadership, head, stocks = Leadership(Term(0), None), START, 0
+    holders, addresses = lease_table().list_holders(), ()
+    with damage, suppress(Unreachable):  # what cannot be read says nothing
+        leadership, head = selectors.get_leadership(), selectors.LEDGER.read_head()
+        stocks = selectors.count_stocks()
+        addresses = selectors.list_addresses(holder_ids=holders)
     return CatalogStatus(
         **process_status(),
         database_bytes=database_bytes(),
@@ -252,9 +282,9 @@ def status() -> CatalogStatus:
         position=head.position,
         digest=head.digest,
         refused_callers=refusals.count,
-        stocks=selectors.count_stocks(),
+        stocks=stocks,
         holders=holders,
-        holder_addresses=selectors.list_addresses(holder_ids=holders),
+        holder_addresses=addresses,
         batches=counts().batches,
         trades=counts().trades,
         batch_sizes=summarize_sizes(counts().sizes),

@@ -18,7 +18,7 @@ from bazaar.protocol.clients import decode
 from bazaar.protocol.endpoints import EndpointBody, IndexBody, MethodBody, fill
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import HttpTransport
-from bazaar.topology import Topology
+from bazaar.topology import Topology, role_of
 
 _HEALTH = {"/healthz", "/readyz"}
 READ_PATHS = {
@@ -62,7 +62,7 @@ class ApiListener:
     @property
     def role(self) -> str:
         """The role of its process."""
-        return self.process.partition("-")[0]
+        return role_of(self.process)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bazaar import clock
 from bazaar.core.failures import Failure
 from bazaar.protocol.statuses import CatalogStatus, Status
 from bazaar.runtime.log_lines import get_log
-from bazaar.topology import Node, Topology
+from bazaar.topology import Node, Topology, role_of
 from dashboard.cluster_view import WORKER, ClusterView, PollResult
 from dashboard.event_feed import ClusterEvent, EventFeed
 from dashboard.traffic_history import TrafficHistory
@@ -50,9 +50,7 @@ class Collector:
     ) -> None:
         """wall_s: the clock of views, in seconds since 1970."""
         self._targets = [
-            (name, name.partition("-")[0], node)
-            for name, node in topology.nodes()
-            if node.control_port
+            (name, role_of(name), node) for name, node in topology.nodes() if node.control_port
         ]
         self._workers: list[tuple[str, str, Node]] = []
         """Further processes of front ends, from the catalog's newest status."""

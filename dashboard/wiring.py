@@ -105,7 +105,8 @@ def api_relay() -> ApiRelay:
 def public_client() -> Client:
     """Return a client that trades at any front end, like any other client."""
     urls = [node.url for node in topology().front_ends]
-    return Client(urls, Timeouts(deadline_s=TRADE_TIMEOUT_S, silence_s=CALL_TIMEOUT_S))
+    timeouts = Timeouts(deadline_s=TRADE_TIMEOUT_S, silence_s=CALL_TIMEOUT_S)
+    return Client(urls, timeouts, settings.BAZAAR_TOKEN)
 
 
 def password_path() -> Path:

@@ -10,7 +10,7 @@ from bazaar.protocol import tracing
 from bazaar.protocol.clients import encode
 from bazaar.protocol.messages import Name, Quantity
 from bazaar.web.decoding import EndpointRefusedError, bad_request, check_stock_name, decode_json
-from bazaar.web.endpoint import ANSWER_HEADERS, Environ
+from bazaar.web.endpoint import ANSWER_HEADERS, CLIENT_NAME, Environ
 from frontend_app.entries import StockEntry
 from frontend_app.headers import KEY_HEADER, hit_headers, read_key
 
@@ -43,8 +43,14 @@ def read_trade(body: bytes, environ: Environ) -> Trade:
     check_stock_name(wanted.stock_name)
     tracing.note(key=str(key))
     span = tracing.current()
-    context = span.context.text if span else ""
-    return Trade(key, wanted.stock_name, wanted.trade_type, wanted.quantity, context)
+    return Trade(
+        key,
+        wanted.stock_name,
+        wanted.trade_type,
+        wanted.quantity,
+        placed_by=environ.get(CLIENT_NAME),
+        context=span.context.text if span else "",
+    )
 
 
 def explain(body: bytes) -> EndpointRefusedError:

@@ -17,7 +17,7 @@ from bazaar.runtime.health import HealthCheck, are_ok
 from bazaar.runtime.metrics import operations, process_status, summarize_sizes
 from bazaar.runtime.prometheus import MetricPage, add_process, add_status
 from bazaar.topology import Node, process_name
-from bazaar.web import control
+from bazaar.web import client_auth, control
 from bazaar.web.member_auth import refusals
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
@@ -74,7 +74,8 @@ def port_of(replica_id: ReplicaId) -> int:
 
 
 def start() -> None:
-    """Begin: the watch over the leader, and the lease on the cache."""
+    """Begin: the watches over tokens and leader, and the lease on the cache."""
+    client_auth.gate().watch.start()
     watch().start()
     stocks().start()
 

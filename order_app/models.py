@@ -3,9 +3,15 @@
 from django.db import models
 from django.db.models import Q
 
+from bazaar.core.access import TOKEN_NAME_CHARS_MAX
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
 from bazaar.runtime.identity_row import IdentityRow
-from bazaar.runtime.sequence_models import StockChangeRow, order_constraints
+from bazaar.runtime.row_copies import make_copy
+from bazaar.runtime.sequence_models import (
+    StockChangeRow,
+    VerifiedPointRow,
+    order_constraints,
+)
 
 
 class LogEntry(models.Model):
@@ -17,6 +23,8 @@ class LogEntry(models.Model):
     trade_type = models.CharField(max_length=4)
     quantity = models.BigIntegerField()
     digest = models.CharField(max_length=64)
+    placed_by = models.CharField(max_length=TOKEN_NAME_CHARS_MAX, null=True)
+    """The name of the token that it was sent with."""
 
     class Meta:
         """What an order can be."""
@@ -31,8 +39,14 @@ class StockChange(StockChangeRow):
     """One listing, or one price, at its place in the log."""
 
 
+class VerifiedPoint(VerifiedPointRow):
+    """How far the log was checked."""
+
+
 class Identity(IdentityRow):
     """The cluster of this log."""
+
+    copy = make_copy("cluster_id")
 
 
 class HeardTerm(models.Model):
@@ -40,6 +54,7 @@ class HeardTerm(models.Model):
 
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)
+    copy = make_copy("term", "leader")
 
     class Meta:
         """Exactly one row."""

@@ -38,15 +38,17 @@ from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
+from order_app.fenced_ledger import FencedLedger
 from order_app.store import OrderLog
 
 log = get_log("bazaar.order")
 
 START_VERIFY_ENTRIES = 20_000
 """
-The newest entries, which are checked before the replica serves: a fifth of a second.
+The entries since the last verified point, at most, which are checked before the replica serves.
 
-The rest is checked in the background (`bazaar.runtime.verifier`), and whenever it is read.
+That takes a fifth of a second. The rest is checked in the background (`bazaar.runtime.verifier`),
+and whenever it is read.
 """
 _PHRASES = {
     ReplicaState.STARTING: "starting",
@@ -91,7 +93,7 @@ class ReplicaShell:
     ) -> None:
         """Begin where the durable log ends; `start` makes it serve."""
         self.log, self.catalog, self.peers, self.limits = order_log, catalog, peers, limits
-        self.now_s = waits.now_s
+        self.ledger, self.now_s = FencedLedger(catalog), waits.now_s
         known, head = order_log.load_term(), order_log.head
         self.machine = Replica(me, tuple(peers), order_log, known, head, limits.min_in_sync)
         self.shipping, self.acknowledged = waits.make_conditions(2)
@@ -113,7 +115,7 @@ class ReplicaShell:
 
     def start(self) -> None:
         """Check the end of the log, catch up, then serve; a damaged log stays out (I8)."""
-        if fault := self.log.find_fault(START_VERIFY_ENTRIES):
+        if fault := self.log.points.find_fault(START_VERIFY_ENTRIES):
             damage.report(fault)
             self.drop_out(fault)
             return
@@ -280,13 +282,13 @@ class ReplicaShell:
         """Perform an effect of a flow. Raises Failure."""
         match effect:
             case PlaceBatch(batch):
-                return self.catalog.place(batch)
+                return self.ledger.place(batch)
             case ReadLeadership():
                 return self.catalog.get_leadership()
             case AskLeader(leader, term, token):
                 self.peers[leader].confirm(term, token, self.limits.replication_timeout_s)
             case ReadLedger(after):
-                return self.catalog.ledger(after, self.limits.page_orders_max)
+                return self.ledger.page(after, self.limits.page_orders_max)
             case ReadPeerLog(peer, after):
                 return self.peers[peer].log(after, self.limits.page_orders_max)
             case ShipEntries(entries):

@@ -8,6 +8,7 @@ from bazaar.core.ledger import Answer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, Trade, TradeType
 from bazaar.protocol.leadership_messages import HeadBody
+from bazaar.runtime.damage import damage
 from order_app import wiring
 
 
@@ -75,9 +76,16 @@ def replicate(*, position: Position) -> None:
 
 
 def read_head(*, at: Position) -> HeadBody:
-    """Return where this log ends, for a catalog that starts. Raises NotServing (definite)."""
+    """
+    Return where this log ends, for a catalog that starts.
+
+    A damaged log tells it, too. What was asked of the last catalog is not taken afterwards: the new
+    one may do without it. Raises NotServing (definite): the log is not checked yet, or has another
+    history than the ledger.
+    """
     shell = wiring.replica()
-    if not shell.has_sound_log:
+    shell.ledger.note_recovery()
+    if not shell.has_sound_log and not damage.where:
         raise NotServing("This replica's log is not checked yet, or damaged.")
     machine, head = shell.machine, shell.log.head
     return HeadBody(
@@ -87,6 +95,7 @@ def read_head(*, at: Position) -> HeadBody:
         digest_at=shell.log.digest_at(at) if at <= head.position else None,
         term=machine.term,
         leader=machine.leader,
+        is_damaged=not shell.has_sound_log,
     )
 
 

@@ -8,20 +8,28 @@ database.
 
 from collections.abc import Sequence
 
-from bazaar.core.types import Digest, Head, Linked, Position, ReplicaId, Term
+from bazaar.core.types import START, Digest, Head, Linked, Position, ReplicaId, Term
+from bazaar.runtime.damage import damage
+from bazaar.runtime.row_copies import sound
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.storage import storage
-from bazaar.runtime.transactions import write_transaction
+from bazaar.runtime.transactions import read, write_transaction
+from bazaar.runtime.verified_points import VerifiedPoints
 from order_app.models import HeardTerm
+
+_TERM = f"SELECT term, leader, {sound('term', 'leader')} FROM order_app_heardterm"  # noqa: S608 - our own names
 
 
 class OrderLog(SequenceStore):
     """One replica's log and term in its own database."""
 
     def __init__(self) -> None:
-        """Read where the log ends."""
+        """Read where the log ends; the beginning, when that cannot be read (`damage`)."""
         super().__init__("order_app_logentry", "order_app_stockchange")
-        self._newest = self.read_head()
+        self.points = VerifiedPoints(self, "order_app_verifiedpoint")
+        self._newest = START
+        with damage:
+            self._newest = self.read_head()
 
     @property
     def head(self) -> Head:
@@ -45,8 +53,12 @@ class OrderLog(SequenceStore):
             HeardTerm.objects.update_or_create(pk=1, defaults={"term": term, "leader": leader})
 
     def load_term(self) -> tuple[Term, ReplicaId | None]:
-        """Return the highest term known and its leader; term 0 when there was none."""
-        row = HeardTerm.objects.values_list("term", "leader").first()
-        if row is None:
-            return Term(0), None
-        return Term(row[0]), None if row[1] is None else ReplicaId(row[1])
+        """Return the highest term known and its leader; term 0: none can be read."""
+        rows = []
+        with damage:
+            rows = read(_TERM)
+        for term, leader, is_sound in rows:
+            if is_sound:
+                return Term(term), None if leader is None else ReplicaId(leader)
+            damage.report("the term")
+        return Term(0), None

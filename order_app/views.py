@@ -41,8 +41,9 @@ def show_order(query: examples.NumberQuery) -> messages.OrderBody:
     """
     Return one order with its key.
 
-    GET `?order_no=` answers `[order_no, key, stock_name, trade_type, quantity]`; 404 when there is
-    no such order. A replica that does not have it asks the ledger first.
+    GET `?order_no=` answers `[order_no, key, stock_name, trade_type, quantity, placed_by]`; 404
+    when there is no such order. `placed_by` is the name of a token, or null. A replica that does
+    not have it asks the ledger first.
     """
     return messages.OrderBody.from_core(_look_up(query))
 
@@ -76,9 +77,10 @@ def place_trades(body: messages.TradesBody) -> messages.AnswersBody:
     """
     Place the trades that a front end sends together.
 
-    POST `{"term", "trades": [{"key", "stock_name", "trade_type", "quantity"}, ...]}` answers
-    `{"answers"}`, one a trade: its order, or why it was refused. 503 at a replica that does not
-    lead that term. A key that is known gets the order it has.
+    POST `{"term", "trades": [{"key", "stock_name", "trade_type", "quantity"}, ...]}`, with
+    `placed_by` where there is one, answers `{"answers"}`, one a trade: its order, or why it was
+    refused. 503 at a replica that does not lead that term. A key that is known gets the order it
+    has.
     """
     answers = services.place_trades(
         term=Term(body.term), trades=[trade.to_core() for trade in body.trades]
@@ -137,8 +139,8 @@ def list_rows(query: examples.PageQuery) -> RowsBody:
     Return rows of the log as they are stored.
 
     GET `?after=&limit=` answers `{"rows": [[order_no, key, stock_name, trade_type, quantity,
-    digest, null, null], ...], "last"}`, at most 5,000 rows; also while the replica is starting or
-    damaged.
+    placed_by, digest, null, null], ...], "last"}`, at most 5,000 rows; also while the replica is
+    starting or damaged.
     """
     return wiring.replica().log.list_rows(OrderNo(query.after), min(query.limit, ROWS_MAX))
 
@@ -158,9 +160,10 @@ def show_head(query: examples.HeadQuery) -> leadership_messages.HeadBody:
     """
     Return where this log ends, for a catalog that starts.
 
-    GET `?at=` answers `{"position", "order_no", "digest", "digest_at", "term", "leader"}`;
-    `digest_at` is the digest at a position, null when the log ends before. 503 while the log is not
-    checked yet, or damaged.
+    GET `?at=` answers `{"position", "order_no", "digest", "digest_at", "term", "leader",
+    "is_damaged"}`; `digest_at` is the digest at a position, null when the log ends before. The
+    entries of a damaged log cannot be had. 503 while the log is not checked yet, or differs from
+    the ledger.
     """
     return services.read_head(at=Position(query.at))
 

@@ -93,11 +93,12 @@ def start() -> None:
         replicator.start()
     Loop("probe", probe_catalog, shell.limits.ping_interval_s).start()
     repair = Repair(shell, Path(connection.settings_dict["NAME"]), restart)
-    repair.note_last()
+    if not damage.where:
+        repair.note_last()
     repairs = Loop("repair", repair.round, REPAIR_INTERVAL_S)
     damage.on_found = lambda where: repairs.poke()
     repairs.start()
-    Verifier(shell.log).start()
+    Verifier(shell.log.points).start()
     start_storage_probe()
     threading.Thread(target=_start, args=(shell,), name="start", daemon=True).start()
 

@@ -66,16 +66,20 @@ def check_url(url: str) -> str:
 class Client:
     """Calls one of several front ends, first the one that answered last; thread-safe."""
 
-    def __init__(self, urls: Sequence[str], timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self, urls: Sequence[str], timeouts: Timeouts | None = None, token: str | None = None
+    ) -> None:
         """
         Call these front ends; connects when it is first used.
 
-        urls: at least one, such as http://127.0.0.1:30001. Raises BadUrl.
+        urls: at least one, such as http://127.0.0.1:30001. token: of `manage.py token create`, sent
+        with each call. Raises BadUrl.
         """
         if not urls:
             raise BadUrl("The address of at least one front end is needed.")
         self.urls = tuple(check_url(url) for url in urls)
         self.timeouts = timeouts or Timeouts()
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._first = 0
         self._pools = PoolManager(len(self.urls), retries=False, maxsize=KEPT_CONNECTIONS_MAX)
 
@@ -136,7 +140,7 @@ class Client:
             with self._pools.request(
                 request.method,
                 url + request.target,
-                headers=dict(request.headers),
+                headers={**self._headers, **dict(request.headers)},
                 body=request.body or None,
                 timeout=limits,
                 redirect=False,

@@ -186,9 +186,12 @@ class _Retries:
 
 
 _TEMPORARY_STATUSES = frozenset(
-    {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+    {
+        *(HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE),
+        *(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),  # a token may have been good before
+    }
 )
-"""A later request with the same body may succeed; other refusals are about the body."""
+"""Another request with the same body may succeed; other refusals are about the body."""
 
 
 def attempts(

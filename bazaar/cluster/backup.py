@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bazaar.clock import wait_until
@@ -25,6 +25,8 @@ from bazaar.settings.typed import FILE_ENDINGS, manage
 from bazaar.topology import Role, process_name
 
 _CATALOG = process_name(Role.CATALOG, 1)
+_HAS_IN_SYNC = "SELECT 1 FROM pragma_table_info('catalog_app_leadership') WHERE name = 'in_sync'"
+_IN_SYNC = "UPDATE catalog_app_leadership SET in_sync = ?"
 NOTICE_TIMEOUT_S = 2.0
 """For the supervisor to notice that the catalog has ended."""
 _MIB = 1024 * 1024
@@ -56,8 +58,8 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
     """
     Put a copy of a backup in the place of the catalog's database.
 
-    Returns what was done in words. Raises ClusterError: the backup is none or damaged, or the
-    catalog runs; nothing was changed.
+    The catalog will ask all replicas before it decides (I3). Returns what was done in words. Raises
+    ClusterError: the backup is none or damaged, or the catalog runs; nothing was changed.
     """
     data.make()
     is_described = data.topology_path.exists()
@@ -68,14 +70,7 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
         ports.check_silent(_CATALOG, found.catalog)
         if is_running:
             _check_stopped(supervisor, data)
-        with _copy(source, data.root) as (part, file):
-            if file.role is not Role.CATALOG:
-                raise ClusterError(
-                    f"{source} is of an {file.role} replica, no backup of a catalog."
-                )
-            lines = [f"{source} is sound:", *file.describe()]
-            lines += databases.move_aside(data, _CATALOG)
-            _put(part, data.root / f"{_CATALOG}.sqlite3")
+        lines = put_back(data, source, [node.id for node in found.replicas])
         if is_described:
             variables = cluster_environment(data, environ)
             lines += databases.prepare(data, _CATALOG, found.catalog, variables)
@@ -86,6 +81,36 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
         "it lacks from the replicas."
     )
     return lines
+
+
+def put_back(data: DataDir, source: Path, replica_ids: Sequence[int]) -> list[str]:
+    """
+    Put a verified copy of a backup in the place of a catalog's database.
+
+    That is moved aside. Who was in sync when the backup was made may have been dropped since, so
+    all replicas have to answer the catalog that starts with it (I3). Returns what was done in
+    words. Raises ClusterError.
+    """
+    with _copy(source, data.root) as (part, file):
+        if file.role is not Role.CATALOG:
+            raise ClusterError(f"{source} is of an {file.role} replica, no backup of a catalog.")
+        lines = [f"{source} is sound:", *file.describe()]
+        file.close()
+        _note_in_sync(part, replica_ids)
+        lines += databases.move_aside(data, _CATALOG)
+        _put(part, data.root / f"{_CATALOG}.sqlite3")
+    return lines
+
+
+def _note_in_sync(part: Path, replica_ids: Sequence[int]) -> None:
+    """Write into a copy which replicas its catalog has to hear of before it decides."""
+    try:
+        with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copy:
+            if copy.execute(_HAS_IN_SYNC).fetchall():  # else a migration adds it
+                copy.execute(_IN_SYNC, [",".join(map(str, replica_ids))])
+    except sqlite3.Error as error:
+        raise ClusterError(f"{part} cannot be written ({error}).") from error
+    _sync(part)
 
 
 def _check_stopped(supervisor: Supervisor, data: DataDir) -> None:

@@ -20,7 +20,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import role_environment
 from bazaar.settings import database_file, env
-from bazaar.settings.env import SettingsError
+from bazaar.settings.env import DamagedDatabaseError, SettingsError
 from bazaar.settings.typed import FILE_ENDINGS
 from bazaar.topology import Node, Role, Topology, role_of
 
@@ -56,19 +56,42 @@ def prepare_all(
 
 
 def prepare(
-    data: DataDir, name: str, node: Node, environ: Mapping[str, str], stocks: str | None = None
+    data: DataDir,
+    name: str,
+    node: Node,
+    environ: Mapping[str, str],
+    stocks: str | None = None,
+    *,
+    is_taking: bool = False,
 ) -> list[str]:
     """
     Migrate a database and give it its first rows; return what was done.
 
-    stocks: the set that an empty catalog lists, if not the default one. An empty dashboard gets its
-    first user. Raises ClusterError, SettingsError.
+    A damaged one of a catalog or a replica is left to its process, which begins anew by itself.
+    stocks: the set that an empty catalog lists, if not the default one. is_taking: it lists none,
+    because it will take them from replicas, which may be on other hosts. An empty dashboard gets
+    its first user. Raises ClusterError, SettingsError.
     """
+    try:
+        return _prepare(data, name, node, environ, stocks, is_taking=is_taking)
+    except DamagedDatabaseError:
+        path = data.database(name)
+        return [f"{name}: {path} is damaged; its process begins anew from the others"]
+
+
+def _prepare(
+    data: DataDir,
+    name: str,
+    node: Node,
+    environ: Mapping[str, str],
+    stocks: str | None,
+    *,
+    is_taking: bool,
+) -> list[str]:
     path, role = data.database(name), role_of(name)
     assert path is not None, f"{name} has no database"
     variables = role_environment(data, name, node, environ)
-    lines = []
-    is_new = not path.exists()
+    lines, is_new = list[str](), not path.exists()
     if not database_file.check(path, role, node.id):
         try:
             _manage(name, ("migrate", "--verbosity", "0"), variables)
@@ -83,7 +106,7 @@ def prepare(
         Role.DASHBOARD: ("auth_user", ("make_admin",)),
     }.get(role, ("", ()))
     if command and not database_file.read(path, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
-        if role is Role.CATALOG and ledger_guard.has_entries(data):
+        if role is Role.CATALOG and (is_taking or ledger_guard.has_entries(data)):
             return [*lines, f"{name}: it takes stocks and orders from the replicas when it starts"]
         lines.append(f"{name}: {_manage(name, command, variables)}")
     elif stocks and role is Role.CATALOG:

@@ -15,7 +15,7 @@ from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.settings import env
 from bazaar.settings.env import SettingsError
-from bazaar.topology import role_of
+from bazaar.topology import Role, role_of
 from dashboard.actions import FaultRefused
 
 SIGNAL_NAMES = {"kill": "KILL", "pause": "STOP", "resume": "CONT"}
@@ -35,7 +35,7 @@ class FaultInjector:
             cluster = self._cluster = self._cluster or Cluster(self._data, os.environ)
             if verb in SIGNAL_NAMES:
                 return cluster.kill(name, SIGNAL_NAMES[verb])
-            if role_of(name) == "dashboard":
+            if role_of(name) is Role.DASHBOARD:
                 return self._restart_dashboard(name)
             return ", ".join(cluster.restart(name))
         except (ClusterError, SettingsError) as error:

@@ -12,15 +12,9 @@ from bazaar.cluster.data_dir import DataDir, make_once, make_secret
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import cluster_environment
 from bazaar.settings import env
-from bazaar.topology import Topology
+from bazaar.topology import Topology, role_of
 
 REPLICAS_DEFAULT = 3
-IDENTITY_TABLES = {
-    "catalog": "SELECT cluster_id FROM catalog_app_identity",
-    "order": "SELECT cluster_id FROM order_app_identity",
-    "dashboard": "SELECT cluster_id FROM dashboard_identity",
-}
-"""How the identity in a database is read, by what its name begins with."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +70,12 @@ def make_identity(data: DataDir) -> None:
 
 def _read_identities(data: DataDir) -> Iterator[object]:
     for path in sorted(data.root.glob("*.sqlite3")):
-        role = path.stem.partition("-")[0]
-        if (table := IDENTITY_TABLES.get(role)) is None:
+        try:
+            query = f"SELECT cluster_id FROM {role_of(path.stem).app}_identity"  # noqa: S608
+        except ValueError:  # no role has a database of that name
             continue
         with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as one:
-            yield from (row[0] for row in one.execute(table) if row[0])
+            yield from (row[0] for row in one.execute(query) if row[0])
 
 
 def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 
 from bazaar import clock
@@ -19,7 +20,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
 from bazaar.settings import database_file, env, private
-from bazaar.settings.env import SettingsError, StorageAwayError
+from bazaar.settings.env import DamagedDatabaseError, SettingsError, StorageAwayError
 from bazaar.topology import Node, Role, format_address, process_name
 
 APPLICATION = "bazaar.wsgi:application"
@@ -77,7 +78,8 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     name = process_name(role, node.id)
     if path := DataDir.of(environ).database(name):
         env.check_folder(path.parent)
-        database_file.check(path, role, node.id)
+        with suppress(DamagedDatabaseError):  # catalog and replicas mend themselves
+            database_file.check(path, role, node.id)
     ports.check_free(name, node)
     return node
 

@@ -11,17 +11,22 @@ import contextlib
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.settings import database_file
-from bazaar.settings.env import SettingsError
+from bazaar.settings.env import DamagedDatabaseError, SettingsError
 from bazaar.settings.typed import manage
 from bazaar.topology import Role, Topology, process_name
 
+_HAS_LEDGER = "SELECT 1 FROM sqlite_master WHERE name = 'catalog_app_entry'"
 _CATALOG = process_name(Role.CATALOG, 1)
 
 
 def check_files(data: DataDir, topology: Topology) -> None:
     """Look for orders beside a missing ledger. Raises ClusterError."""
     path = data.root / f"{_CATALOG}.sqlite3"
-    if _read(data, _CATALOG, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'catalog_app_entry'"):
+    try:
+        found = database_file.read(path, _HAS_LEDGER)
+    except DamagedDatabaseError:
+        return  # it begins anew by itself
+    if found:
         return  # a file without tables is made by whoever opens it
     logs = {node.id: _last(data, process_name(Role.ORDER, node.id)) for node in topology.replicas}
     replica_id = max(logs, key=lambda one: logs[one], default=0)

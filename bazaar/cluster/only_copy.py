@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.sequence_file import SequenceFile, UnreadableFile
 from bazaar.cluster.snapshot import Observer
@@ -22,6 +23,8 @@ from bazaar.settings.typed import manage
 from bazaar.topology import Role, role_of
 
 CALL_TIMEOUT_S = 2.0
+ON_ITS_WAY_S = 1.0
+"""For the replicas to get what the catalog has just decided."""
 
 
 class Heads(Protocol):
@@ -64,25 +67,30 @@ def check(cluster: Observer, name: str, lose: int) -> None:
     """
     Check that others have all that a database has, but for `lose` entries.
 
-    name: a replica or the catalog. A database that cannot be read need not be kept.
-    Raises ClusterError.
+    name: a replica or the catalog. A database that cannot be read need not be kept, nor what is in
+    it from the first wrong entry on. Raises ClusterError.
     """
     path = cluster.data.database(name)
     assert path is not None, "only processes with a database are rebuilt"
     is_catalog = role_of(name) is Role.CATALOG
     others = [node for node in cluster.nodes if role_of(node) in (Role.CATALOG, Role.ORDER)]
-    shared = START
+    others = [one for one in others if (role_of(one) is Role.CATALOG) is not is_catalog]
     with contextlib.suppress(UnreadableFile), SequenceFile(path) as mine:
-        for other in others:
-            if (role_of(other) is Role.CATALOG) is not is_catalog:
-                found = _find_shared_with(cluster, other, mine)
-                shared = max(shared, found, key=lambda head: head.position)
-        count = mine.head.position - shared.position
-        if count not in (0, lose):
+        shared = last = START
+
+        def may_go() -> bool:
+            nonlocal shared, last
+            found = (_find_shared_with(cluster, other, mine) for other in others)
+            shared = max(found, key=lambda head: head.position)
+            last = mine.find_sound_end(shared)
+            return last.position - shared.position in (0, lose)
+
+        if not wait_until(may_go, ON_ITS_WAY_S if is_catalog else 0.0):
+            count = str(last.position - shared.position)
             again = manage(
-                *("cluster", "rebuild", name, "--lose-orders", str(count)), data=cluster.data.root
+                *("cluster", "rebuild", name, "--lose-orders", count), data=cluster.data.root
             )
-            raise ClusterError(_describe(name, shared, mine.head, again))
+            raise ClusterError(_describe(name, shared, last, again))
 
 
 def _find_shared_with(cluster: Observer, name: str, mine: SequenceFile) -> Head:

@@ -108,9 +108,9 @@ class Cluster(Observer):
 
         A replica's from the others and the ledger, the catalog's from the replicas.
 
-        lose: how many entries the ledger may lack that only this replica may have. Raises
-        ClusterError: nobody else has what it has, it runs under somebody else, it has entries that
-        the ledger lacks, or it could not be stopped or started.
+        lose: how many entries that only this database may have are given up. Raises ClusterError:
+        nobody else has what it has, it runs under somebody else, it has entries that the ledger
+        lacks (or, of a catalog, every replica), or it could not be stopped or started.
         """
         name = self.resolve(wanted)
         if role_of(name) not in (Role.ORDER, Role.CATALOG):
@@ -120,20 +120,22 @@ class Cluster(Observer):
                 return self._make_anew(name, lose)
         if not self.view(name).is_up:
             ports.check_silent(name, self.nodes[name])  # what answers there is somebody else's
-        self._check_copies(name, lose)  # before it is stopped, so that a refusal changes nothing
-        return [self.stop(name), *self._make_anew(name, lose), self.start(name)]
+        only_copy.check(self, name, lose)  # before it is stopped, so that a refusal changes nothing
+        was_up, lines = self.view(name).is_up, [self.stop(name)]
+        try:
+            lines += self._make_anew(name, lose)
+        except ClusterError:  # meanwhile it has got what nobody else has
+            if was_up:
+                self.start(name)
+            raise
+        return [*lines, self.start(name)]
 
     def _make_anew(self, name: str, lose: int) -> list[str]:
         wait_until(lambda: not ports.is_open(self.nodes[name].control_address), EFFECT_TIMEOUT_S)
         ports.check_silent(name, self.nodes[name])
-        self._check_copies(name, lose)
-        moved = databases.move_aside(self.data, name)
-        return [*moved, *databases.prepare(self.data, name, self.nodes[name], self.environ)]
-
-    def _check_copies(self, name: str, lose: int) -> None:
-        """Raise ClusterError when a replica may have something that the ledger lacks."""
-        if role_of(name) is Role.ORDER:  # a new ledger takes all that the replicas have
-            only_copy.check(self, name, lose)
+        only_copy.check(self, name, lose)
+        moved, node = databases.move_aside(self.data, name), self.nodes[name]
+        return [*moved, *databases.prepare(self.data, name, node, self.environ, is_taking=True)]
 
     def _are_settled(self, names: Collection[str]) -> bool:
         return all(map(self._is_settled, names))

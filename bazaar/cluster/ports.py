@@ -101,10 +101,11 @@ def free_ports(count: int) -> list[int]:
 
 def free_topology(replicas: int = 3, front_ends: int = 1) -> Topology:
     """Return a cluster on this machine on free ports."""
-    ports = iter(free_ports(3 + 2 * (replicas + front_ends)))
+    found = topology.local(replicas, front_ends)
+    ports = iter(free_ports(sum(2 if node.control_port else 1 for _, node in found.nodes())))
 
     def move(node: Node) -> Node:
         served, control = next(ports), next(ports) if node.control_port else 0
         return msgspec.structs.replace(node, port=served, control_port=control)
 
-    return topology.local(replicas, front_ends).map_nodes(move)
+    return found.map_nodes(move)

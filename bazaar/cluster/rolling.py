@@ -22,6 +22,7 @@ from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.readiness import read_readiness
 from bazaar.cluster.snapshot import Health, ProcessView, Snapshot
+from bazaar.cluster.starting import FIRST_ROLES
 from bazaar.core.failures import Failure, LeaderAlive
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
@@ -70,7 +71,7 @@ class RollingRestart:
         for view in catalog:
             yield from self._restart_catalog(view)
         for view in snapshot.processes:
-            if view.role in (Role.FRONT_END, Role.DASHBOARD):
+            if view.role not in FIRST_ROLES:
                 yield from self._replace(view)
 
     def _restart_replica(self, view: ProcessView) -> Iterator[str]:

@@ -18,6 +18,7 @@ from bazaar.cluster.exits import INCONSISTENT, ClusterError
 from bazaar.core.failures import Unreachable
 from bazaar.core.replay import StockReplay
 from bazaar.core.types import Head, Position, Stock
+from bazaar.runtime.sequence_rows import PLACED_BY
 from bazaar.runtime.sequence_store import VERIFY_ROWS, Rows, SequenceStore
 from bazaar.settings import database_file
 from bazaar.topology import Role
@@ -96,6 +97,11 @@ class SequenceFile:
         with self._explained():
             return self._store.page(position, 1).after
 
+    def find_sound_end(self, after: Head) -> Head:
+        """Return the last head before the first wrong entry after one. Raises UnreadableFile."""
+        with self._explained():
+            return self._store.find_sound_end(after)[0]
+
     def describe(self) -> list[str]:
         """Return role, cluster, head and term in words."""
         head = self.head
@@ -138,8 +144,13 @@ class SequenceFile:
                 "is of an older version, without stock changes: let `cluster init` migrate it in "
                 "the data folder",
             )
-        self._store = SequenceStore(names.orders, names.changes, execute=self._execute)
         with self._explained():
+            is_older = not database_file.has_column(self._database, names.orders, PLACED_BY)
+            self._store = SequenceStore(
+                *(names.orders, names.changes),
+                execute=self._execute,
+                placed_by="NULL" if is_older else PLACED_BY,
+            )
             self.head = self._store.read_head()
             terms = self._execute(f"SELECT term FROM {names.term}")  # noqa: S608 - a name of ours
             self.term = int(terms[0][0]) if terms else 0
@@ -157,13 +168,14 @@ class SequenceFile:
         while entries := self._store.page(after, VERIFY_ROWS).entries:
             replay.take_all(entries)
             after = Position(after + len(entries))
+        stocks = replay.stocks
         for row in self._execute(_STOCKS):
-            stock = replay.stocks.pop(row[0], None)
+            stock = stocks.pop(row[0], None)
             if stock is None:
                 return f"stock {row[0]} is in no entry"
             if (Decimal(str(row[1])), *row[2:]) != _columns(stock):
                 return f"stock {row[0]} is not what the entries make of it"
-        return next((f"stock {name} is missing" for name in replay.stocks), "")
+        return next((f"stock {name} is missing" for name in stocks), "")
 
     def _execute(self, statement: str, values: Sequence[str | int] = ()) -> Rows:
         return self._database.execute(statement, values).fetchall()

@@ -16,6 +16,8 @@ READY_TIMEOUT_S = 10.0
 """For a process that answers to be ready; a replica that catches up for longer is left alone."""
 SIDE_BY_SIDE_MAX = 8
 """Processes started at once; each needs a processor for a second, and all have a timeout."""
+FIRST_ROLES = (Role.CATALOG, Role.ORDER)
+"""Started before all others, which ask them."""
 TAIL_LINES = 8
 
 
@@ -34,8 +36,8 @@ def stages(topology: Topology) -> Iterator[tuple[str, ...]]:
     Catalog and replicas start together: before it decides, it asks them how far their logs go.
     """
     names = [name for name, _ in topology.nodes()]
-    for roles in ((Role.CATALOG, Role.ORDER), (Role.FRONT_END, Role.DASHBOARD)):
-        yield tuple(name for name in names if role_of(name) in roles)
+    for is_first in (True, False):
+        yield tuple(name for name in names if (role_of(name) in FIRST_ROLES) is is_first)
 
 
 def start(observer: Observer, names: Iterable[str], pause: Pause = clock.wait) -> list[StartFailed]:

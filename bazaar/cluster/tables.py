@@ -1,6 +1,7 @@
 """Output of `manage.py cluster`: tables for people, JSON for programs."""
 
 import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -49,6 +50,14 @@ def make_status_table(snapshot: Snapshot) -> Table:
             _lag(facts),
             {True: "yes", False: "no", None: "-"}[facts["is_in_sync"]],
         )
+    return table
+
+
+def make_token_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """Return the table that `token list` prints; rows: by column, at least one."""
+    table = _table(*rows[0])
+    for row in rows:
+        table.add_row(*row.values())
     return table
 
 

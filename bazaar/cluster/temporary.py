@@ -84,7 +84,9 @@ class TemporaryCluster:
         assert self._cluster is not None, "the cluster is not up"
         return self._cluster
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> subprocess.CompletedProcess[str]:
         """Run `manage.py cluster ...` to its end."""
         return subprocess.run(
             self._command(*arguments),
@@ -92,7 +94,7 @@ class TemporaryCluster:
             cwd=env.ROOT,
             capture_output=True,
             text=True,
-            timeout=COMMAND_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
 

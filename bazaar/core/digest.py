@@ -15,9 +15,25 @@ def write_entry(entry: Entry) -> str:
     """Return an entry as the chain takes it."""
     # The name comes last: it is the only field that may contain the separator.
     if isinstance(entry, Order):
-        what = f"{entry.order_no}|{entry.key}|{entry.trade_type}|{entry.quantity}"
-        return f"{what}|{entry.stock_name}"
+        return write_order(
+            *(entry.order_no, str(entry.key), entry.trade_type, entry.quantity),
+            *(entry.placed_by, entry.stock_name),
+        )
     return write_change(entry.version, str(entry.price), entry.opening, entry.issued, entry)
+
+
+def write_order(
+    order_no: int,
+    key: str,
+    trade_type: str,
+    quantity: int,
+    placed_by: str | None,
+    stock_name: str,
+) -> str:
+    """Return an order as the chain takes it, from its fields; key: with hyphens."""
+    what = f"{order_no}|{key}|{trade_type}|{quantity}|{stock_name}"
+    # No name of a token has the separator in it, and no other text begins like this.
+    return what if placed_by is None else f"by|{placed_by}|{what}"
 
 
 def write_change(version: int, price: str, opening: int, issued: int, of: StockChange | str) -> str:

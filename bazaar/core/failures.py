@@ -68,6 +68,61 @@ class Busy(Failure):
     default_message = "Too many requests are waiting; try again later."
 
 
+class TokenRequired(Failure):
+    """A trade came without a token where it needs one; nothing was tried."""
+
+    default_message = (
+        "A trade at this front end needs a token. `manage.py token create NAME` makes one; send it "
+        "as `Authorization: Bearer TOKEN`. BAZAAR_ANONYMOUS_TRADES=1 lets everybody trade."
+    )
+
+
+class TokenRefused(Failure):
+    """The token of a request is unknown, revoked or expired; nothing was tried."""
+
+    default_message = (
+        "This token is not known. `manage.py token list` shows those that are, and `manage.py "
+        "token create NAME` makes one."
+    )
+
+
+class AccessDenied(Failure):
+    """The token of a request does not allow what it asks for; nothing was tried."""
+
+    default_message = "This token does not allow this."
+
+
+class TokensUnavailable(Failure):
+    """The list of tokens cannot be read, so no token is good now; nothing was tried."""
+
+    default_message = "The tokens cannot be checked now; the log of this front end says why."
+
+
+class RateLimited(Failure):
+    """
+    A caller has sent more requests than its rate limit allows; nothing was tried.
+
+    Carries the limit (its name, requests, and seconds) and when the next request is admitted.
+    """
+
+    default_message = "Too many requests; wait and try again."
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.limit, self.count_max, self.window_s, self.wait_s = "", 0, 1.0, 1.0
+
+    @classmethod
+    def over(cls, limit: str, count_max: int, window_s: float, wait_s: float) -> Self:
+        """Return the failure for a limit of `count_max` requests in `window_s`."""
+        failure = cls(
+            f"Too many requests of this {limit}: it may send {count_max} in {window_s:g} s. "
+            "Wait and try again."
+        )
+        failure.limit, failure.count_max = limit, count_max
+        failure.window_s, failure.wait_s = window_s, wait_s
+        return failure
+
+
 class TooFewInSync(Failure):
     """Fewer replicas are in sync than the operator demands; nothing was tried."""
 

@@ -127,7 +127,10 @@ class _Draft:
         except Failure as failure:
             return failure
         order_no = OrderNo(self.facts.head.order_no + len(self.orders) + 1)  # I1: dense
-        order = Order(order_no, trade.key, trade.stock_name, trade.trade_type, trade.quantity)
+        order = Order(
+            *(order_no, trade.key, trade.stock_name, trade.trade_type, trade.quantity),
+            placed_by=trade.placed_by,
+        )
         self.stocks[changed.name] = changed
         self.known[order.key] = order
         self.orders.append(order)

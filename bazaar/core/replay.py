@@ -13,19 +13,22 @@ from bazaar.core.types import Order, Stock, StockChange, TradeType, Version
 
 
 @dataclass(slots=True)
-class _Sums:
+class _Traded:
     """What was traded of one stock, listed or not yet."""
 
     bought: int = 0
     sold: int = 0
+    version: int = 0
+    """Of the stock; 0: it is not listed yet."""
 
 
 @dataclass(slots=True)
 class StockReplay:
-    """Stocks as of the entries taken so far, in the order of their listing."""
+    """Stocks as of the entries taken so far."""
 
-    stocks: dict[str, Stock] = field(default_factory=dict)
-    _sums: dict[str, _Sums] = field(default_factory=dict)
+    _listed: dict[str, Stock] = field(default_factory=dict)
+    """As of their newest stock change, in the order of their listing."""
+    _traded: dict[str, _Traded] = field(default_factory=dict)
 
     @classmethod
     def resume(cls, stocks: Iterable[Stock]) -> Self:
@@ -33,11 +36,18 @@ class StockReplay:
         replay = cls()
         for stock in stocks:
             moved = stock.opening - stock.quantity  # bought less sold
-            replay.stocks[stock.name] = stock
-            replay._sums[stock.name] = _Sums(
-                bought=(stock.trade_volume + moved) // 2, sold=(stock.trade_volume - moved) // 2
+            replay._listed[stock.name] = stock
+            replay._traded[stock.name] = _Traded(
+                bought=(stock.trade_volume + moved) // 2,
+                sold=(stock.trade_volume - moved) // 2,
+                version=stock.version,
             )
         return replay
+
+    @property
+    def stocks(self) -> dict[str, Stock]:
+        """The stocks by name, in the order of their listing."""
+        return {name: self._complete(stock) for name, stock in self._listed.items()}
 
     def take(self, entry: Order | StockChange) -> Version:
         """
@@ -46,43 +56,46 @@ class StockReplay:
         1 for an order of a stock that is listed later: a ledger from before there were listings
         has them behind its orders.
         """
+        traded = self._traded.get(entry.stock_name)
+        if traded is None:
+            traded = self._traded[entry.stock_name] = _Traded()
         if isinstance(entry, StockChange):
-            return self._change(entry)
-        sums = self._sums.setdefault(entry.stock_name, _Sums())
+            self._listed[entry.stock_name] = _list(entry)
+            traded.version = entry.version
+            return entry.version
         if entry.trade_type is TradeType.BUY:
-            sums.bought += entry.quantity
+            traded.bought += entry.quantity
         else:
-            sums.sold += entry.quantity
-        stock = self.stocks.get(entry.stock_name)
-        if stock is None:
+            traded.sold += entry.quantity
+        if not traded.version:
             return Version(1)
-        version = Version(stock.version + 1)
-        self.stocks[stock.name] = self._with_sums(replace(stock, version=version))
-        return version
+        traded.version += 1
+        return Version(traded.version)
 
     def take_all(self, entries: Iterable[Order | StockChange]) -> None:
         """Apply entries in their order."""
         for entry in entries:
             self.take(entry)
 
-    def _change(self, change: StockChange) -> Version:
-        stock = Stock(
-            name=change.stock_name,
-            price=change.price,
-            quantity=0,
-            opening=change.opening,
-            issued=change.issued,
-            trade_volume=0,
-            version=change.version,
-        )
-        self._sums.setdefault(change.stock_name, _Sums())
-        self.stocks[stock.name] = self._with_sums(stock)
-        return change.version
-
-    def _with_sums(self, stock: Stock) -> Stock:
-        sums = self._sums[stock.name]
+    def _complete(self, stock: Stock) -> Stock:
+        """Return a listed stock with what was traded of it."""
+        traded = self._traded[stock.name]
         return replace(
             stock,
-            quantity=stock.opening - sums.bought + sums.sold,
-            trade_volume=sums.bought + sums.sold,
+            quantity=stock.opening - traded.bought + traded.sold,
+            trade_volume=traded.bought + traded.sold,
+            version=Version(traded.version),
         )
+
+
+def _list(change: StockChange) -> Stock:
+    """Return a stock as its change has it, before any trade."""
+    return Stock(
+        name=change.stock_name,
+        price=change.price,
+        quantity=0,
+        opening=change.opening,
+        issued=change.issued,
+        trade_volume=0,
+        version=change.version,
+    )

@@ -60,6 +60,8 @@ class Trade:
     stock_name: str
     trade_type: TradeType
     quantity: int
+    placed_by: str | None = None
+    """The name of the token that it was sent with (`access`); None: it came without one."""
     context: str = field(default="", compare=False, repr=False)
     """The trace context of its request, as text; no part of what is wanted."""
 
@@ -73,9 +75,15 @@ class Order:
     stock_name: str
     trade_type: TradeType
     quantity: int
+    placed_by: str | None = None
+    """As in the trade that came first."""
 
     def is_of(self, trade: Trade) -> bool:
-        """Tell whether this order is the one that `trade` requests, field by field."""
+        """
+        Tell whether this order is the one that `trade` requests, field by field.
+
+        Only who sends it may differ: a retry may come with a newer token.
+        """
         return (self.key, self.stock_name, self.trade_type, self.quantity) == (
             trade.key,
             trade.stock_name,

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.snapshot import Snapshot
+from bazaar.topology import Role
 
 
 class Fault(StrEnum):
@@ -102,12 +103,12 @@ def list_targets(fault: Fault, snapshot: Snapshot) -> list[tuple[str, ...]]:
         return []
     role = _ROLES[fault]
     spared = leader if fault is Fault.KILL_FOLLOWER else None
-    return [(view.name,) for view in up if view.role == role and view.name != spared]
+    return [(view.name,) for view in up if view.role is role and view.name != spared]
 
 
 _ROLES = {
-    Fault.KILL_FOLLOWER: "order",
-    Fault.KILL_REPLICA: "order",
-    Fault.KILL_CATALOG: "catalog",
-    Fault.KILL_FRONTEND: "frontend",
+    Fault.KILL_FOLLOWER: Role.ORDER,
+    Fault.KILL_REPLICA: Role.ORDER,
+    Fault.KILL_CATALOG: Role.CATALOG,
+    Fault.KILL_FRONTEND: Role.FRONT_END,
 }

@@ -15,7 +15,9 @@ from bazaar.proof.verdict import Finding
 CACHE_KIB = 64 * 1024
 """Memory before pages go to a temporary file of this process."""
 _TABLES = """
-CREATE TABLE ledger (order_no, key, stock_name, trade_type, quantity, digest, term, version);
+CREATE TABLE ledger (
+    order_no, key, stock_name, trade_type, quantity, placed_by, digest, term, version
+);
 CREATE TABLE change (
     position, change_no, stock_name, price, opening, issued, version, digest
 );

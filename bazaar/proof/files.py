@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from bazaar.proof.sources import CHUNK_ROWS, DamagedError, KnownTerm, Row, SourceError, tidy_key
+from bazaar.runtime.sequence_rows import PLACED_BY
 from bazaar.runtime.storage import is_passing
 from bazaar.settings import database_file
 
 TIMEOUT_S = 5.0
 """To wait for a lock."""
 _LEDGER_ROWS = (
-    "SELECT order_no, key, stock_name, trade_type, quantity, digest, term, version"
+    "SELECT order_no, key, stock_name, trade_type, quantity, {by}, digest, term, version"
     " FROM catalog_app_entry ORDER BY order_no"
 )
 _LOG_ROWS = (
-    "SELECT order_no, key, stock_name, trade_type, quantity, digest"
+    "SELECT order_no, key, stock_name, trade_type, quantity, {by}, digest"
     " FROM order_app_logentry ORDER BY order_no"
 )
 _CHANGES = (
@@ -38,7 +39,7 @@ _STOCKS = (
 class _File:
     """A database in a file, in one read transaction from its opening on."""
 
-    rows = last_order = term = change_table = ""
+    rows = last_order = term = order_table = change_table = ""
 
     def __init__(self, name: str, path: Path) -> None:
         """Open it. Raises SourceError: it cannot be opened; DamagedError: it is broken."""
@@ -56,7 +57,9 @@ class _File:
     def chunks(self) -> Iterator[list[Row]]:
         """Yield all rows by their numbers."""
         try:
-            cursor = self._database.execute(self.rows)
+            is_older = not database_file.has_column(self._database, self.order_table, PLACED_BY)
+            rows_of = self.rows.format(by="NULL" if is_older else PLACED_BY)
+            cursor = self._database.execute(rows_of)
             while rows := cursor.fetchmany(CHUNK_ROWS):
                 self._check_numbers(rows)
                 yield [(row[0], tidy_key(row[1]), *row[2:]) for row in rows]
@@ -103,6 +106,7 @@ class LogFile(_File):
     rows = _LOG_ROWS
     last_order = "SELECT MAX(order_no) FROM order_app_logentry"
     term = "SELECT term, leader FROM order_app_heardterm"
+    order_table = "order_app_logentry"
     change_table = "order_app_stockchange"
 
 
@@ -112,6 +116,7 @@ class LedgerFile(_File):
     rows = _LEDGER_ROWS
     last_order = "SELECT MAX(order_no) FROM catalog_app_entry"
     term = "SELECT term, leader FROM catalog_app_leadership"
+    order_table = "catalog_app_entry"
     change_table = "catalog_app_stockchange"
 
     def stocks(self) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from itertools import zip_longest
 from operator import itemgetter
 
-from bazaar.core.digest import write_change
+from bazaar.core.digest import write_change, write_order
 from bazaar.core.types import GENESIS
 from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.sources import (
@@ -27,7 +27,7 @@ from bazaar.proof.sources import (
 )
 from bazaar.proof.verdict import FINDINGS_MAX, AuditNotes
 
-_DIGEST = 5
+_DIGEST = 6
 _PLACES = "SELECT order_no FROM ledger WHERE key = ? ORDER BY order_no"
 _SHOWN = 12
 """Digits of a digest that a message shows."""
@@ -79,9 +79,10 @@ class _Chain:
 
         rows: the next orders; none at the end, which is followed by stock changes only.
         """
-        for order_no, key, stock_name, trade_type, quantity, stored, *_ in rows:
+        for order_no, key, stock_name, trade_type, quantity, placed_by, stored, *_ in rows:
             yield from self._take_changes(order_no)
-            text = f"{order_no}|{key_text(key)}|{trade_type}|{quantity}|{stock_name}"
+            what = (order_no, key_text(key), trade_type, quantity, placed_by, stock_name)
+            text = write_order(*what)
             yield from self._take(order_no, f"order {order_no}", text, stored)
         if not rows:
             yield from self._take_changes(0)
@@ -235,8 +236,9 @@ class _LogComparison:
 
 def describe(row: Row) -> str:
     """Return an order in words."""
-    _, key, stock_name, trade_type, quantity, *_ = row
-    return f"{trade_type} {quantity} {stock_name} (key {key_text(key)})"
+    _, key, stock_name, trade_type, quantity, placed_by, *_ = row
+    by = "" if placed_by is None else f", placed by {placed_by}"
+    return f"{trade_type} {quantity} {stock_name} (key {key_text(key)}{by})"
 
 
 def _short(digest: object) -> str:

@@ -2,9 +2,9 @@
 Audit sources: a catalog's ledger and stocks, and the replicas' logs.
 
 A row of an order is a plain tuple: order_no, key (32 hex digits), stock_name, trade_type, quantity,
-digest; the ledger's have term and version after that. A row of a stock change: position, change_no,
-stock_name, price, opening, issued, version, digest. Nothing is checked or converted on the way,
-because the audit must see damage as it is.
+placed_by, digest; the ledger's have term and version after that. A row of a stock change: position,
+change_no, stock_name, price, opening, issued, version, digest. Nothing is checked or converted on
+the way, because the audit must see damage as it is.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from typing import Any, Protocol
 CHUNK_ROWS = 5000
 """Rows that are compared together."""
 Row = tuple[Any, ...]
-ORDER_COLUMNS = 6
-LEDGER_COLUMNS = 8
+ORDER_COLUMNS = 7
+LEDGER_COLUMNS = 9
 
 
 class SourceError(Exception):

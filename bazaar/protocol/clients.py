@@ -8,7 +8,7 @@ control port. Any method may raise Unreachable (indefinite); what else it raises
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -392,9 +392,5 @@ def _read_done(reply: Reply) -> None:
 
 
 RoleClient = CatalogClient | ReplicaClient | FrontEndClient
-CLIENTS: Mapping[str, type[RoleClient]] = {
-    "catalog": CatalogClient,
-    "order": ReplicaClient,
-    "frontend": FrontEndClient,
-}
+CLIENTS: Mapping[str, type[RoleClient]] = {one.role: one for one in get_args(RoleClient)}
 """The client of each role that has a status."""

@@ -6,11 +6,12 @@ travels in headers, the same everywhere: Bazaar-Failure, Bazaar-Definite, and wh
 Bazaar-Term, Bazaar-Leader, Bazaar-Last.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bazaar.core import failures
-from bazaar.core.failures import Failure, GapFound, StaleTerm, Unreachable
+from bazaar.core.failures import Failure, GapFound, RateLimited, StaleTerm, Unreachable
 from bazaar.core.types import Position, ReplicaId, Term
 
 RETRY_AFTER_S = 1
@@ -40,6 +41,11 @@ KINDS = (
     FailureKind("corrupt", 503, failures.Corrupt),
     FailureKind("unknown_holder", 404, failures.UnknownHolder),
     FailureKind("busy", 429, failures.Busy),
+    FailureKind("token_required", 401, failures.TokenRequired),
+    FailureKind("token_refused", 401, failures.TokenRefused),
+    FailureKind("access_denied", 403, failures.AccessDenied),
+    FailureKind("tokens_unavailable", 503, failures.TokensUnavailable),
+    FailureKind("rate_limited", 429, failures.RateLimited),
     FailureKind("too_few_in_sync", 503, failures.TooFewInSync),
     FailureKind("no_replica", 503, failures.NoReplica),
     FailureKind("leader_alive", 409, failures.LeaderAlive),
@@ -52,6 +58,14 @@ KINDS = (
     FailureKind("storage_failed", 503, failures.StorageFailed),
 )
 
+BEARER = "Bearer"
+"""The scheme of `Authorization` that carries a token (RFC 6750)."""
+_CHALLENGES: Mapping[type[Failure], str] = {
+    failures.TokenRequired: f'{BEARER} realm="bazaar", scope="trade"',
+    failures.TokenRefused: f'{BEARER} realm="bazaar", error="invalid_token"',
+    failures.AccessDenied: f'{BEARER} realm="bazaar", error="insufficient_scope", scope="trade"',
+}
+"""`WWW-Authenticate` of a failure."""
 _BY_TYPE = {kind.failure: kind for kind in KINDS}
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
@@ -80,7 +94,21 @@ def headers_of(failure: Failure) -> dict[str, str]:
         headers["Bazaar-Last"] = str(failure.last)
     if status_of(failure) in (429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if challenge := _CHALLENGES.get(type(failure)):
+        headers["WWW-Authenticate"] = challenge
+    if isinstance(failure, RateLimited) and failure.limit:
+        headers |= _rate_headers(failure)
     return headers
+
+
+def _rate_headers(failure: RateLimited) -> dict[str, str]:
+    """Return what draft-ietf-httpapi-ratelimit-headers says of a limit that is reached."""
+    wait_s, window_s = max(1, math.ceil(failure.wait_s)), max(1, math.ceil(failure.window_s))
+    return {
+        "Retry-After": str(wait_s),
+        "RateLimit-Policy": f'"{failure.limit}";q={failure.count_max};w={window_s}',
+        "RateLimit": f'"{failure.limit}";r=0;t={wait_s}',
+    }
 
 
 def failure_of(name: str, message: str, headers: Mapping[str, str] | None = None) -> Failure:

@@ -20,6 +20,8 @@ class HeadBody(Message, frozen=True, kw_only=True):
     """The digest at the position that was asked for; None when the log ends before."""
     term: TermNo
     leader: Id | None
+    is_damaged: bool = False
+    """Whether its entries cannot be had, because the log is damaged somewhere."""
 
     @property
     def head(self) -> Head:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from bazaar.core.access import TOKEN_NAME_PATTERN
 from bazaar.core.failures import DamagedPage, Failure
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
@@ -45,6 +46,7 @@ CONTEXT_CHARS_MAX = 192
 """A traceparent, a space and a request id."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=STOCK_NAME_CHARS_MAX)]
+TokenName = Annotated[str, Meta(pattern=TOKEN_NAME_PATTERN)]
 Quantity = Annotated[int, Meta(ge=QUANTITY_MIN, le=QUANTITY_MAX)]
 Place = Annotated[int, Meta(ge=0, le=ORDER_NO_MAX)]
 """An order number or a position; 0: before the first."""
@@ -60,13 +62,14 @@ class Message(Struct, frozen=True, kw_only=True):
     """The base of all bodies."""
 
 
-class TradeBody(Message, frozen=True, kw_only=True):
-    """One trade with its idempotency key."""
+class TradeBody(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """One trade with its idempotency key; a token's name only if it has one."""
 
     key: UUID
     stock_name: Name
     trade_type: TradeType
     quantity: Quantity
+    placed_by: TokenName | None = None
     context: Annotated[str, Meta(max_length=CONTEXT_CHARS_MAX)] = ""
     """The trace context of its request (`bazaar.protocol.tracing`)."""
 
@@ -78,12 +81,20 @@ class TradeBody(Message, frozen=True, kw_only=True):
             stock_name=trade.stock_name,
             trade_type=trade.trade_type,
             quantity=trade.quantity,
+            placed_by=trade.placed_by,
             context=trade.context,
         )
 
     def to_core(self) -> Trade:
         """Unpack a trade."""
-        return Trade(self.key, self.stock_name, self.trade_type, self.quantity, self.context)
+        return Trade(
+            self.key,
+            self.stock_name,
+            self.trade_type,
+            self.quantity,
+            placed_by=self.placed_by,
+            context=self.context,
+        )
 
 
 class TradesBody(Message, frozen=True, kw_only=True):
@@ -101,16 +112,21 @@ class OrderBody(Struct, frozen=True, array_like=True):
     stock_name: Name
     trade_type: TradeType
     quantity: Quantity
+    placed_by: TokenName | None = None
 
     @classmethod
     def from_core(cls, order: Order) -> Self:
         """Pack an order."""
-        return cls(order.order_no, order.key, order.stock_name, order.trade_type, order.quantity)
+        return cls(
+            *(order.order_no, order.key, order.stock_name, order.trade_type, order.quantity),
+            placed_by=order.placed_by,
+        )
 
     def to_core(self) -> Order:
         """Unpack an order."""
         return Order(
-            OrderNo(self.order_no), self.key, self.stock_name, self.trade_type, self.quantity
+            *(OrderNo(self.order_no), self.key, self.stock_name, self.trade_type, self.quantity),
+            placed_by=self.placed_by,
         )
 
 

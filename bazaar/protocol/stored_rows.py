@@ -24,6 +24,8 @@ class StoredRow(Struct, frozen=True, array_like=True):
     stock_name: str
     trade_type: str
     quantity: int
+    placed_by: str | None
+    """The name of a token; None: it came without one."""
     digest: str
     term: int | None = None
     """The term it was decided in; None in a replica's log, as is the version."""

@@ -7,8 +7,11 @@ Those pass, and are no damage.
 
 import sqlite3
 from collections.abc import Callable
+from types import TracebackType
 
 from django.db import DatabaseError
+
+from bazaar.core.failures import Unreachable
 
 _CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PRIMARY = 0xFF
@@ -42,6 +45,26 @@ class DamageWatch:
         """Note an error of the database if it is damage."""
         if is_damage(error):
             self.report(f"the file ({error})")
+
+    def refuse(self, where: str) -> Unreachable:
+        """Note damage; return what is raised instead of serving it (indefinite)."""
+        self.report(where)
+        return Unreachable(f"The database of this process is damaged at {where}.")
+
+    def __enter__(self) -> None:
+        """Begin a block that damage ends early, and no exception."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Note damage that ended the block."""
+        is_found = isinstance(error, DatabaseError) and is_damage(error)
+        if isinstance(error, DatabaseError):
+            self.look_at(error)
+        return is_found
 
     def clear(self) -> None:
         """Forget what was found: the database is another one."""

@@ -9,13 +9,15 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import DatabaseError
 
+from bazaar.runtime.damage import is_damage
+
 _FILE_ENDINGS = ("", "-wal")
 """Of the database's file and its write-ahead log."""
 
 
 @register("bazaar")
 def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Return the error of the system check when the role's database cannot be opened."""
+    """Return an error of the system check when the database cannot be opened."""
     if not has_database():
         return []
     name = settings.DATABASES[DEFAULT_DB_ALIAS].get("NAME")
@@ -23,6 +25,8 @@ def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
+        if is_damage(error):  # for those who read it
+            return []
         return [
             Error(
                 f"BAZAAR_DATA_DIR: the database {name} cannot be used: {error}.", id="bazaar.E001"

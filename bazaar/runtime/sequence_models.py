@@ -40,3 +40,23 @@ class StockChangeRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.position}: {self.stock_name} at {self.price}"
+
+
+class VerifiedPointRow(models.Model):
+    """An entry up to which the sequence was checked."""
+
+    position = models.BigIntegerField(primary_key=True)
+    order_no = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    """Of the hash chain, up to here."""
+    content = models.CharField(max_length=64)
+    """Of all columns since the point before, those outside the hash chain too."""
+
+    class Meta:
+        """No table of its own, and nothing that staff may do to it."""
+
+        abstract = True
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"verified up to {self.position}"

@@ -18,8 +18,10 @@ from bazaar.core.types import (
     Version,
 )
 
-ORDER_COLUMNS = 5
+ORDER_COLUMNS = 6
 """Before the digest."""
+PLACED_BY = "placed_by"
+"""The column of an order that tables of older versions have not."""
 CHANGE_COLUMNS = 8
 """With the digest, which is the last."""
 
@@ -41,6 +43,7 @@ def order_row(order: Order, head: Head) -> tuple[Any, ...]:
         order.stock_name,
         order.trade_type.value,
         order.quantity,
+        order.placed_by,
         head.digest,
     )
 
@@ -67,5 +70,22 @@ def change_of(row: tuple[Any, ...]) -> Entry:
 
 def order_of(row: tuple[Any, ...]) -> Order:
     """Return the order of a row. Raises ValueError: it is none."""
-    order_no, key, stock_name, trade_type, quantity = row[:5]
-    return Order(OrderNo(order_no), UUID(str(key)), stock_name, TradeType(trade_type), quantity)
+    order_no, key, stock_name, trade_type, quantity, placed_by = row[:ORDER_COLUMNS]
+    return Order(
+        *(OrderNo(order_no), UUID(str(key)), stock_name, TradeType(trade_type), quantity),
+        placed_by=placed_by,
+    )
+
+
+def read_key(text: str) -> UUID | None:
+    """Return the key that a text is; None: it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def make_pattern(text: str) -> str:
+    """Return the pattern of LIKE for texts that contain this one."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from bazaar.core.digest import chain, extend_by_text, write_change, write_entry
-from bazaar.core.failures import GapFound, Unreachable
+from bazaar.core.failures import GapFound
 from bazaar.core.ledger import Page
 from bazaar.core.types import GENESIS, START, Digest, Head, Linked, Order, OrderNo, Position
 from bazaar.protocol.stored_rows import (
@@ -32,11 +32,14 @@ from bazaar.runtime.damage import damage
 from bazaar.runtime.sequence_rows import (
     CHANGE_COLUMNS,
     ORDER_COLUMNS,
+    PLACED_BY,
     change_of,
     change_row,
     make_head,
+    make_pattern,
     order_of,
     order_row,
+    read_key,
 )
 from bazaar.runtime.transactions import read
 
@@ -45,7 +48,7 @@ VERIFY_ROWS = 5000
 
 Rows = list[tuple[Any, ...]]
 Execute = Callable[[str, Sequence[str | int]], Rows]
-_ORDER = "order_no, key, stock_name, trade_type, quantity"
+_ORDER = "order_no, key, stock_name, trade_type, quantity, {by}"
 _INSERT = "INSERT INTO {table} ({order}, digest{more}) VALUES ({marks})"
 HEAD_COLUMNS = "head.order_no, head.digest, newest.position, newest.change_no, newest.digest"
 """What `make_head` takes, of the newest order and the newest change."""
@@ -64,17 +67,13 @@ _FIND = _ORDERS + " WHERE key IN (%s)"
 _DIGEST = "SELECT digest FROM {table} WHERE order_no = ?"
 _PAGE = "SELECT {order}, digest FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
 _TEXTS = (
-    "SELECT order_no, order_no || '|' || substr(key, 1, 8) || '-' || substr(key, 9, 4) || '-'"
-    " || substr(key, 13, 4) || '-' || substr(key, 17, 4) || '-' || substr(key, 21) || '|'"
-    " || trade_type || '|' || quantity || '|' || stock_name, digest,"
-    " (SELECT same.order_no FROM {table} same WHERE same.key = {table}.key)"
+    "SELECT order_no, COALESCE('by|' || {by} || '|', '') || order_no || '|'"
+    " || substr(key, 1, 8) || '-' || substr(key, 9, 4) || '-' || substr(key, 13, 4)"
+    " || '-' || substr(key, 17, 4) || '-' || substr(key, 21) || '|' || trade_type"
+    " || '|' || quantity || '|' || stock_name, digest"
     " FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
 )
-"""
-Orders as the hash chain takes them, and the numbers that the index has for their keys.
-
-A long table is checked more than twice as fast so.
-"""
+"""Orders as the hash chain takes them: a long table is checked more than twice as fast so."""
 _INSERT_CHANGE = (
     "INSERT INTO {changes} (position, change_no, stock_name, price, opening, issued, version,"
     " digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -88,7 +87,7 @@ _CHANGES = (
     " FROM {changes} WHERE position > ? ORDER BY position LIMIT ?"
 )
 _STORED = (
-    "SELECT order_no, CAST(key AS TEXT), stock_name, trade_type, quantity, digest{more}"
+    "SELECT order_no, CAST(key AS TEXT), stock_name, trade_type, quantity, {by}, digest{more}"
     " FROM {table}"
 )
 _STORED_PAGE = _STORED + " WHERE order_no > ? ORDER BY order_no LIMIT ?"
@@ -103,22 +102,32 @@ _STORED_TEXT = _STORED + (
 class SequenceStore:
     """One decided sequence. Every method may raise django.db.DatabaseError."""
 
-    def __init__(self, table: str, changes: str, *more: str, execute: Execute = read) -> None:
+    def __init__(
+        self,
+        table: str,
+        changes: str,
+        *more: str,
+        execute: Execute = read,
+        placed_by: str = PLACED_BY,
+    ) -> None:
         """
         Name the tables.
 
         more: the columns of an order beside its own and its digest, whole numbers. execute: runs
-        the statements that read; the thread's own connection by default.
+        the statements that read; the thread's own connection by default. placed_by: NULL for a
+        table of an older version, which has no such column.
         """
         self._execute = execute
+        self.table, self.changes, self.more = table, changes, more
 
         def complete(statement: str) -> str:
             return statement.format(
                 table=table,
                 changes=changes,
-                order=_ORDER,
+                order=_ORDER.format(by=placed_by),
+                by=placed_by,
                 more="".join(f", {column}" for column in more),
-                marks=", ".join("?" * (6 + len(more))),
+                marks=", ".join("?" * (ORDER_COLUMNS + 1 + len(more))),
             )
 
         self._insert, self._head, self._get = map(complete, (_INSERT, _HEAD, _GET))
@@ -129,7 +138,7 @@ class SequenceStore:
         self._change_digest, self._changes = map(complete, (_CHANGE_DIGEST, _CHANGES))
         self._change_count, self._change_place = map(complete, (_CHANGE_COUNT, _CHANGE_PLACE))
         self.head_joins = complete(HEAD_JOINS)
-        self._written = START
+        self.written = START
         """What this process wrote last, whether it was committed or not."""
 
     def insert(
@@ -146,7 +155,7 @@ class SequenceStore:
         orders: list[tuple[Any, ...]] = []
         changes: list[tuple[Any, ...]] = []
         for entry, head in entries:
-            self._written = head
+            self.written = head
             if isinstance(entry, Order):
                 orders.append(order_row(entry, head))
             else:
@@ -173,13 +182,16 @@ class SequenceStore:
 
         Raises Unreachable (indefinite): it is not; every later digest would be wrong.
         """
-        if head.position == self._written.position and head != self._written:
-            raise self._refuse(f"entry {head.position}")
+        if head.position == self.written.position and head != self.written:
+            raise damage.refuse(f"entry {head.position}")
         return head
 
     def get(self, order_no: OrderNo) -> Order | None:
         """Return one order, if it is there. Raises Unreachable (indefinite): it is damaged."""
+        last = self.head.order_no
         rows = self._read(self._get, [order_no])
+        if not rows and 0 < order_no <= last:
+            raise damage.refuse(f"order {order_no}")
         return self._check(rows[0]) if rows else None
 
     def find(
@@ -202,7 +214,7 @@ class SequenceStore:
         rows = self._read(self._change_digest, [position])
         rows = rows or self._read(self._digest, [position - self._count_changes(position)])
         if not rows:
-            raise self._refuse(f"entry {position}")
+            raise damage.refuse(f"entry {position}")
         return Digest(rows[0][0])
 
     def order_no_at(self, position: Position) -> OrderNo:
@@ -234,7 +246,7 @@ class SequenceStore:
         stored = last[CHANGE_COLUMNS - 1 if is_change else ORDER_COLUMNS]
         if len(entries) < limit or end.digest != stored:
             _, fault = self.verify(start, limit)
-            raise self._refuse(fault or f"entry {after + 1}")
+            raise damage.refuse(fault or f"entry {after + 1}")
         return Page(after=start, entries=entries, digest=end.digest, last=head.position)
 
     def verify(self, after: Head, limit: int) -> tuple[Head, str]:
@@ -259,8 +271,8 @@ class SequenceStore:
                 name = f"entry {position}"
             else:
                 order_no = OrderNo(order_no + 1)
-                found, text, stored, indexed = row
-                is_dense = found == indexed == order_no
+                found, text, stored = row
+                is_dense = found == order_no
                 name = f"order {order_no}"
             digest = extend_by_text(digest, text)
             if not is_dense or digest != stored:
@@ -278,11 +290,15 @@ class SequenceStore:
         if newest is not None and (skipped := self.read_head().position - newest) > 0:
             after = Position(skipped)
             head = Head(after, self.order_no_at(after), self.digest_at(after))
+        return self.find_sound_end(head)[1]
+
+    def find_sound_end(self, after: Head) -> tuple[Head, str]:
+        """Check all entries after one; return the last good head and the first fault."""
         while True:
-            reached, fault = self.verify(head, VERIFY_ROWS)
-            if fault or reached == head:
-                return fault
-            head = reached
+            reached, fault = self.verify(after, VERIFY_ROWS)
+            if fault or reached == after:
+                return reached, fault
+            after = reached
 
     def _check(self, row: tuple[Any, ...]) -> Order:
         """Return the order of a row of _ORDERS. Raises Unreachable (indefinite): damaged."""
@@ -291,13 +307,13 @@ class SequenceStore:
         try:
             order = order_of(row)
         except ValueError as error:
-            raise self._refuse(name) from error
+            raise damage.refuse(name) from error
         text = write_entry(order)
         if extend_by_text(before or GENESIS, text) != digest:
             # Damaged, or the entry before is a stock change.
             before = self.digest_at(Position(self._place(order.order_no) - 1))
             if extend_by_text(before, text) != digest:
-                raise self._refuse(name)
+                raise damage.refuse(name)
         return order
 
     def _place(self, order_no: OrderNo) -> Position:
@@ -307,16 +323,11 @@ class SequenceStore:
         def orders_before(change_no: int) -> int:
             rows = self._read(self._change_place, [change_no])
             if not rows:
-                raise self._refuse(f"stock change {change_no}")
+                raise damage.refuse(f"stock change {change_no}")
             return int(rows[0][0]) - change_no
 
         changes = bisect_left(range(1, count + 1), int(order_no), key=orders_before)
         return Position(order_no + changes)
-
-    def _refuse(self, where: str) -> Unreachable:
-        """Report damage; return what is raised instead of serving it."""
-        damage.report(where)
-        return Unreachable(f"The database of this process is damaged at {where}.")
 
     def _read(self, statement: str, values: Sequence[str | int] = ()) -> Rows:
         return self._execute(statement, values)
@@ -367,27 +378,14 @@ class SequenceStore:
         SEARCHED_MAX orders at most, which takes some ten milliseconds (I10).
         """
         last = self.read_head().order_no
-        if key := _read_key(text):
+        if key := read_key(text):
             found = tuple(StoredRow(*row) for row in self._read(self._stored_key, [key.hex]))
             return FoundBody(rows=found, first=min(last, 1), last=last)
         end = min(before, last + 1) if before else last + 1
         first = max(end - SEARCHED_MAX, min(last, 1))
-        patterns = [_pattern(text), _pattern(text.replace("-", "") or text)]
+        patterns = [make_pattern(text), make_pattern(text.replace("-", "") or text)]
         rows = self._read(self._stored_text, [first, end, *patterns, limit])
         found = tuple(StoredRow(*row) for row in rows)
         if len(found) == limit:
             first = found[-1].order_no
         return FoundBody(rows=found, first=first, last=last)
-
-
-def _read_key(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _pattern(text: str) -> str:
-    """Return the pattern of LIKE for texts that contain this one."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"

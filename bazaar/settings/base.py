@@ -5,9 +5,11 @@ A role's module adds what only it has. Nothing else in the project reads the env
 """
 
 import os
+from contextlib import suppress
 from typing import Any
 
-from bazaar.settings import database_file, env, private
+from bazaar.settings import client_access, database_file, env, private
+from bazaar.settings.env import DamagedDatabaseError
 from bazaar.topology import Node, Role, format_host, process_name
 
 JOURNAL_BYTES_MAX = 16 * 1024 * 1024
@@ -21,6 +23,10 @@ BAZAAR_TOPOLOGY = env.read_topology(os.environ)
 BAZAAR_LOG = env.read_log_style(os.environ)
 BAZAAR_OTLP_ENDPOINT = env.read_otlp_endpoint(os.environ)
 BAZAAR_CLUSTER_ID = env.read_cluster_id(os.environ)
+BAZAAR_TOKENS_FILE = client_access.tokens_path(os.environ)
+BAZAAR_TOKENS_EXPECTED = bool(os.environ.get("BAZAAR_TOKENS_FILE"))
+"""Whether the file must be there: it was named."""
+BAZAAR_ANONYMOUS_TRADES = client_access.read_anonymous_trades(os.environ)
 BAZAAR_ROLE: Role | None = None
 BAZAAR_SECRET: bytes = b""
 SECRET_KEY = "no role, no sessions: this key signs nothing"  # noqa: S105
@@ -78,7 +84,8 @@ def sqlite(role: Role, node: Node) -> dict[str, dict[str, Any]]:
     path = BAZAAR_DATA_DIR / f"{process_name(role, node.id)}.sqlite3"
     env.check_folder(path.parent)
     env.keep_private(path.parent)
-    database_file.check(path, role, node.id)
+    with suppress(DamagedDatabaseError):  # catalog and replicas mend themselves
+        database_file.check(path, role, node.id)
     return {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",

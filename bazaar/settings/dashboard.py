@@ -2,7 +2,7 @@
 
 import os
 
-from bazaar.settings import env
+from bazaar.settings import client_access, env
 from bazaar.settings.admin import *  # noqa: F403
 from bazaar.settings.admin import (
     ADMIN_APPS,
@@ -23,6 +23,7 @@ TEMPLATES = ADMIN_TEMPLATES
 DATABASES = sqlite(BAZAAR_ROLE, BAZAAR_NODE)
 ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_WIRING = "dashboard.wiring"
+BAZAAR_TOKEN = client_access.read_token(os.environ)
 BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")
 # Loaded by its name, because the dashboard may not import bazaar.cluster (docs/adr/0019).
 BAZAAR_FAULT_INJECTOR = "bazaar.cluster.fault_injection.FaultInjector"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bazaar.settings import env
-from bazaar.settings.env import SettingsError, StorageAwayError
+from bazaar.settings.env import DamagedDatabaseError, SettingsError, StorageAwayError
 from bazaar.settings.typed import ROOT, make_mend
 from bazaar.topology import Role, process_name
 
@@ -27,7 +27,8 @@ def check(path: Path, role: Role, node_id: int) -> bool:
     Return whether the database of a process is ready to be served.
 
     It is not while it is missing or lacks migrations. Raises SettingsError: it cannot be used, and
-    what to do. Raises StorageAwayError: not now.
+    what to do. Raises StorageAwayError: not now. Raises DamagedDatabaseError: its process begins
+    anew by itself, if it is started.
     """
     name = process_name(role, node_id)
     mend = make_mend(role, node_id, path.parent)
@@ -50,9 +51,8 @@ def check(path: Path, role: Role, node_id: int) -> bool:
             "End what else uses it, and see that its disk is well."
         ) from error
     except sqlite3.DatabaseError as error:
-        raise SettingsError(f"BAZAAR_DATA_DIR: {name}: {path} is damaged ({error}). {mend}") from (
-            error
-        )
+        kind = DamagedDatabaseError if role in (Role.CATALOG, Role.ORDER) else SettingsError
+        raise kind(f"BAZAAR_DATA_DIR: {name}: {path} is damaged ({error}). {mend}") from error
     return _is_ours(f"BAZAAR_DATA_DIR: {name}: {path}", role, tables, applied, mend)
 
 
@@ -70,7 +70,7 @@ def read(path: Path, query: str, *values: object) -> list[tuple[object, ...]]:
     except sqlite3.OperationalError as error:
         raise StorageAwayError(f"BAZAAR_DATA_DIR: {path} cannot be read now ({error}).") from error
     except sqlite3.Error as error:
-        raise SettingsError(f"BAZAAR_DATA_DIR: {path} cannot be read ({error}).") from error
+        raise DamagedDatabaseError(f"BAZAAR_DATA_DIR: {path} cannot be read ({error}).") from error
 
 
 def open_snapshot(path: Path, timeout_s: float = TIMEOUT_S) -> sqlite3.Connection:
@@ -98,6 +98,12 @@ def _begin(connection: sqlite3.Connection) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def has_column(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    """Tell whether a table has a column, which it may have got later. Raises sqlite3.Error."""
+    query = "SELECT COUNT(*) FROM pragma_table_info(?) WHERE name = ?"
+    return bool(connection.execute(query, (table, column)).fetchone()[0])
 
 
 def find_file_fault(path: Path) -> str | None:

@@ -30,8 +30,9 @@ from bazaar.topology import Node, Role, Topology
 ROOT = typed.ROOT
 SECRET_BYTES_MIN = 32
 PREFIX = "BAZAAR_"
-FLAGS = ("BAZAAR_FAULT_BUTTONS", "BAZAAR_HTTPS")
+FLAGS = ("BAZAAR_FAULT_BUTTONS", "BAZAAR_HTTPS", "BAZAAR_ANONYMOUS_TRADES")
 OTHERS = (
+    *("BAZAAR_TOKENS_FILE", "BAZAAR_TOKEN", "BAZAAR_TOKEN_FILE"),
     *("BAZAAR_DATA_DIR", "BAZAAR_CLUSTER", "BAZAAR_SECRET_FILE"),
     *("BAZAAR_REPLICA_ID", "BAZAAR_FRONT_END_ID", "BAZAAR_ALLOWED_HOSTS"),
     *("BAZAAR_LOG", "BAZAAR_OTLP_ENDPOINT"),
@@ -54,6 +55,10 @@ class SettingsError(ImproperlyConfigured):
 
 class StorageAwayError(SettingsError):
     """A database or its folder cannot be used now; a later try may succeed."""
+
+
+class DamagedDatabaseError(SettingsError):
+    """A database is damaged that its process mends by itself."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +86,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     recovery_wait_s: Seconds = 3.0
     """How long it waits for those that do not answer, before it says so or goes on without."""
     min_in_sync: Annotated[int, msgspec.Meta(ge=1, le=topology.REPLICAS_MAX)] = 1
+    token_requests_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    """Requests of one access token at once, and in `rate_window_s`; 0: any number."""
+    address_requests_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    """The same for requests without a good token, of one address."""
+    rate_window_s: Seconds = 10.0
     served_threads: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Processes that serve one front end, each with a cache of its own."""
@@ -252,14 +262,12 @@ def read_node(environ: Mapping[str, str], role: Role) -> Node:
     found = read_topology(environ)
     try:
         match role:
-            case Role.CATALOG:
-                return found.catalog
-            case Role.DASHBOARD:
-                return found.dashboard
             case Role.ORDER:
                 return found.replica(read_id(environ, "BAZAAR_REPLICA_ID"))
             case Role.FRONT_END:
                 return found.front_end(read_id(environ, "BAZAAR_FRONT_END_ID", "1"))
+            case _:
+                return dict(found.nodes())[role]  # the only one of its role has its name
     except topology.TopologyError as error:
         raise SettingsError(f"{role.id_variable}: {error} (BAZAAR_CLUSTER).") from error
 

@@ -27,6 +27,13 @@ EVENT_LOOP = "bazaar.event_loop"
 SIGNED_DIGEST = "bazaar.signed_digest"
 """Where a request carries the digest of its body, once the signature of its head was checked."""
 
+CLIENT_NAME = "bazaar.client_name"
+"""
+Where a request of a client carries the name of its token; None, or nothing, without one.
+
+It is there once the client was checked (`client_auth`).
+"""
+
 FORM_BODY = "bazaar.form_body"
 """Where a request carries the JSON that the form of a page stands for."""
 
@@ -45,6 +52,7 @@ class Audience(StrEnum):
     """The callers of an endpoint, in the words that its page shows."""
 
     PUBLIC = "Anybody; no signature is asked for."
+    PROBE = "Anybody, as often as wanted: it says how the process is."
     MONITOR = "Whoever has the metrics token; callers on this machine where there is none."
     MEMBER = "Members of the cluster, who sign each request; staff may read at the dashboard."
 

@@ -13,6 +13,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from bazaar.core.failures import (
+    AccessDenied,
     Busy,
     Corrupt,
     DamagedPage,
@@ -23,8 +24,12 @@ from bazaar.core.failures import (
     NotLeader,
     NotReplicated,
     NotServing,
+    RateLimited,
     StaleTerm,
     StorageFailed,
+    TokenRefused,
+    TokenRequired,
+    TokensUnavailable,
     TooFewInSync,
     Unreachable,
 )
@@ -47,8 +52,13 @@ MISTAKE: Description = (
 _REFUSALS = (
     *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NoLeader, NotLeader, NotReplicated),
     *(NotServing, StaleTerm, TooFewInSync),
+    *(AccessDenied, RateLimited, TokenRefused, TokenRequired, TokensUnavailable),
 )
-"""Failures that are events: what is refused for the cluster's sake, not for the caller's."""
+"""
+Failures that are events: what is refused for the cluster's sake, or to who may not have it.
+
+`emit_refusal` bounds them by kind.
+"""
 _DJANGO_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (Http404, 404, "There is nothing here."),
     (PermissionDenied, 403, "This is not allowed."),

@@ -20,6 +20,7 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bazaar import topology
 from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody
 
 ANSWER_CHARS_MAX = 200_000
@@ -207,6 +208,4 @@ def _frame(request: Request, response: Response) -> dict[str, Any]:
 
 def process_name() -> str:
     """Return what this process is called in its cluster."""
-    role = str(settings.BAZAAR_ROLE)
-    has_many = role in ("order", "frontend")
-    return f"{role}-{settings.BAZAAR_NODE.id}" if has_many else role
+    return topology.process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)

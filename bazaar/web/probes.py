@@ -53,8 +53,8 @@ def make_health_endpoints(
         show_readiness, takes_environ=True, is_instant=True, shape_failure=shape_failure
     )
     return (
-        Endpoint("/healthz", health, ports=ports, audience=Audience.PUBLIC),
-        Endpoint("/readyz", readiness, ports=ports, audience=Audience.PUBLIC),
+        Endpoint("/healthz", health, ports=ports, audience=Audience.PROBE),
+        Endpoint("/readyz", readiness, ports=ports, audience=Audience.PROBE),
     )
 
 

@@ -8,6 +8,7 @@ own kind of error. Browsers and unknown paths go on to Django, where the same en
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ from bazaar.protocol.clients import encode
 from bazaar.protocol.tracing import Span
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import operations
+from bazaar.web import client_auth
 from bazaar.web.decoding import (
     JSON,
     EndpointRefusedError,
@@ -34,6 +36,7 @@ from bazaar.web.decoding import (
 from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
+    CLIENT_NAME,
     FORM_BODY,
     SIGNED_DIGEST,
     Audience,
@@ -79,18 +82,21 @@ class Route:
         self.endpoint, self.action = endpoint, endpoint.action(method)
         self.meter = operations.meter(f"{method} {endpoint.path}" if method in COUNTED else "other")
         self._is_for_members, self._bytes_max = endpoint.is_for_members, endpoint.body_bytes_max
+        self._is_for_clients = endpoint.audience is Audience.PUBLIC
         self._read_query = _make_reader(self.action)
         self._call = self.action.call if self.action else None
         self.is_public_change = (  # so no page of another site may send it
             not endpoint.is_for_members and self.action is not None and self.action.changes
         )
+        self._gate = client_auth.gate()
+        self._is_open = not (self.is_public_change or self._gate.counts_addresses)
         self._headers: Headers = [("Content-Type", JSON), UNSTORED]
         if not endpoint.is_for_members:
             self._headers += [("Vary", "Accept"), ("Allow", endpoint.allow)]
 
     def span_of(self, environ: Environ) -> Span:
         """Return the span of a request; it is begun now if it has none."""
-        return span_of(environ, self.meter.name, is_public=not self._is_for_members)
+        return span_of(environ, self.meter.name, is_public=self._is_for_clients)
 
     def perform(self, environ: Environ) -> ReadyAnswer | PlainAnswer:
         """Do what a request asks for; never raises."""
@@ -111,7 +117,8 @@ class Route:
         return PlainAnswer(HTTPStatus.OK, answer, environ.get(ANSWER_HEADERS) or {})
 
     def _read_body(self, environ: Environ) -> bytes:
-        """Return the body, checked where it must be signed. Raises EndpointRefusedError."""
+        """Return the body of a caller who may send it. Raises EndpointRefusedError, Failure."""
+        self._check_client(environ)
         body = b""
         if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
             body = read_body(environ, self._bytes_max)
@@ -157,6 +164,7 @@ class Route:
         assert self.action.ready is not None, "only an action with a ready answer is asked"
         assert self._read_query is not None, "only queries are answered from memory"
         try:
+            self._check_client(environ)
             message = self._read_query(environ.get("QUERY_STRING") or "")
             answer = self.action.ready(message, environ)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
@@ -213,14 +221,31 @@ class Route:
         try:
             if self._is_for_members:
                 environ[SIGNED_DIGEST] = check_head(environ)
-        except EndpointRefusedError as refused:
+            self._check_client(environ)
+        except (EndpointRefusedError, Failure) as refused:
             raise self.refusal(refused, environ) from refused
 
-    def refusal(self, refused: EndpointRefusedError, environ: Environ) -> HeadRefusedError:
+    def refusal(
+        self, refused: EndpointRefusedError | Failure, environ: Environ
+    ) -> HeadRefusedError:
         """Return the refusal of a request by its head."""
         with tracing.bind(self.span_of(environ)):
             status, headers, body = self.encode(self.explain(refused, environ))
         return HeadRefusedError((status, [*headers, *id_headers(environ)], body))
+
+    def _check_client(self, environ: Environ) -> None:
+        """Find out which client calls, once a request. Raises Failure (definite)."""
+        if self._is_open and "HTTP_AUTHORIZATION" not in environ:
+            return  # nearly all
+        if not self._is_for_clients or CLIENT_NAME in environ:
+            return
+        try:
+            environ[CLIENT_NAME] = self._gate.check(environ, is_trade=self.is_public_change)
+        except Failure:
+            if self.is_public_change and self.action is not None and self.action.read is not None:
+                with suppress(EndpointRefusedError):
+                    self.action.read(b"", environ)  # it has no body yet, but its key is told
+            raise
 
     @staticmethod
     def _check_member(environ: Environ, body: bytes) -> None:
@@ -303,7 +328,8 @@ class Router:
         """
         Return how a request is served, from its head alone.
 
-        Raises HeadRefusedError: for another host, from another site, or not signed as it must be.
+        Raises HeadRefusedError: for another host, from another site, not signed as it must be, or
+        of a client that may not send it.
         """
         route = self._routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         route = route or self._find(environ)

@@ -24,7 +24,13 @@ from bazaar.runtime.metrics import events, open_ports
 from bazaar.web import wsgi_environ
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
 from bazaar.web.drain import Drain
-from bazaar.web.endpoint import EVENT_LOOP, MEMBER_BODY_BYTES_MAX, SIGNED_DIGEST, Lane
+from bazaar.web.endpoint import (
+    CLIENT_NAME,
+    EVENT_LOOP,
+    MEMBER_BODY_BYTES_MAX,
+    SIGNED_DIGEST,
+    Lane,
+)
 from bazaar.web.listeners import refuse_crowd
 from bazaar.web.request_span import REQUEST_ID, SPAN, TRACEPARENT
 from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
@@ -45,7 +51,7 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
 _OWN_HEADERS = frozenset(("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID))
-_OWN = _OWN_HEADERS | {SIGNED_DIGEST, SPAN}
+_OWN = _OWN_HEADERS | {"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST, SPAN}
 """What each request has of its own."""
 _UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"))
 """Requests that have one of these are parsed each time."""
@@ -79,7 +85,7 @@ class HttpServer:
         self.heads: dict[bytes, tuple[ParsedRequest, int]] = {}
         """Heads by their bytes, and the length of the body: browsers and programs repeat them."""
         self.held_bytes = self._held_peak = self._heads_bytes = 0
-        host, self.port = self.listeners[0].getsockname()[:2]
+        host, self.port = wsgi_environ.choose_address(listeners)
         self.environ = {**wsgi_environ.shared_environ(host, self.port), EVENT_LOOP: self}
         """The part that all requests share."""
         self._epoll = select.epoll()

@@ -219,12 +219,14 @@ class ServerConnection:
 
     def _admit(self, request: ParsedRequest) -> int:
         """Return how long the body of a request may be. Raises RequestRefusedError."""
-        environ = read_environ(request)
+        server, environ = self.server, read_environ(request)
+        environ["SERVER_NAME"] = server.environ["SERVER_NAME"]
+        environ["REMOTE_ADDR"] = self.address
         has_body = "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
-        admission = self.server.service.admit(environ, has_body=has_body)
+        admission = server.service.admit(environ, has_body=has_body)
         request.context = environ, admission
         if has_body:
-            self.deadline_s = clock.monotonic_s() + self.server.limits.body_s
+            self.deadline_s = clock.monotonic_s() + server.limits.body_s
         return admission.body_bytes_max
 
     def advance(self) -> None:

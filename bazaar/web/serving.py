@@ -20,6 +20,7 @@ from bazaar.clock import wait_until
 from bazaar.protocol import tracing
 from bazaar.runtime.checkpoint import leave_whole_file
 from bazaar.runtime.health import are_ok
+from bazaar.topology import Role
 from bazaar.web.dispatch import Application, LaneLimits, PlainService, Service
 from bazaar.web.endpoint import Lane
 from bazaar.web.listeners import open_port
@@ -76,7 +77,7 @@ def served_lanes() -> Mapping[Lane, LaneLimits]:
     """Return the threads of a served port; a front end's wait for others."""
     limits = settings.BAZAAR_LIMITS
     all_threads = LaneLimits(limits.served_threads, WAITING_MAX)
-    if settings.BAZAAR_ROLE != "frontend":
+    if settings.BAZAAR_ROLE is not Role.FRONT_END:
         return {Lane.LOCAL: all_threads}
     return {
         Lane.LOCAL: LaneLimits(LOCAL_THREADS_MAX, WAITING_MAX),
@@ -97,7 +98,7 @@ def as_service(application: Any) -> Service:
 
 def make_server(application: Application, listeners: Sequence[socket.socket]) -> HttpServer:
     """Return the server of a served port."""
-    is_for_members = settings.BAZAAR_ROLE in ("catalog", "order")
+    is_for_members = settings.BAZAAR_ROLE in (Role.CATALOG, Role.ORDER)
     limits = read_limits(CONNECTIONS_MAX, is_for_members=is_for_members)
     return HttpServer(as_service(application), listeners, limits, served_lanes())
 

@@ -1,12 +1,15 @@
 """Heads of requests as WSGI has them, and the answers of the server itself."""
 
 import dataclasses
+import socket
 import sys
+from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
 from bazaar.protocol.clients import encode
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError
+from bazaar.web.client_auth import is_loopback
 from bazaar.web.dispatch import WholeAnswer
 from bazaar.web.endpoint import Environ
 
@@ -22,6 +25,13 @@ PATH_DECODED_BYTES_MAX = 1024
 """A longer path is of nothing that is served, and is not decoded: the reading thread would wait."""
 _PLAIN = ("content-type", "content-length")
 """Headers whose names have no HTTP_ in WSGI."""
+
+
+def choose_address(listeners: Sequence[socket.socket]) -> tuple[str, int]:
+    """Return the address of a listener, of one that others reach if there is one."""
+    addresses = [one.getsockname()[:2] for one in listeners]
+    host, port = min(addresses, key=lambda address: is_loopback(address[0]))
+    return str(host), int(port)
 
 
 def shared_environ(host: str, port: int) -> Environ:

@@ -6,9 +6,8 @@ from django.db import migrations
 
 
 def add_row(apps: Any, schema_editor: Any) -> None:
-    apps.get_model("catalog_app", "Leadership").objects.get_or_create(
-        pk=1, defaults={"term": 0, "leader": None}
-    )
+    rows = apps.get_model("catalog_app", "Leadership").objects.using(schema_editor.connection.alias)
+    rows.get_or_create(pk=1, defaults={"term": 0, "leader": None})
 
 
 class Migration(migrations.Migration):

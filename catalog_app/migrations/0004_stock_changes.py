@@ -8,11 +8,14 @@ from django.db import migrations, models
 
 
 def list_stocks(apps: Any, schema_editor: Any) -> None:
-    newest = apps.get_model("catalog_app", "Entry").objects.order_by("-order_no").first()
+    database = schema_editor.connection.alias
+    newest = (
+        apps.get_model("catalog_app", "Entry").objects.using(database).order_by("-order_no").first()
+    )
     position, digest = (newest.order_no, newest.digest) if newest else (0, "0" * 64)
     change = apps.get_model("catalog_app", "StockChange")
     rows = []
-    stocks = apps.get_model("catalog_app", "Stock").objects.order_by("pk")
+    stocks = apps.get_model("catalog_app", "Stock").objects.using(database).order_by("pk")
     for number, stock in enumerate(stocks.iterator(), start=1):
         cents = stock.price.quantize(Decimal("0.01"))
         price = str(cents if cents == stock.price else stock.price.normalize())
@@ -30,7 +33,7 @@ def list_stocks(apps: Any, schema_editor: Any) -> None:
                 digest=digest,
             )
         )
-    change.objects.bulk_create(rows, batch_size=1000)
+    change.objects.using(database).bulk_create(rows, batch_size=1000)
 
 
 class Migration(migrations.Migration):

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from bazaar.topology import Role
+
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("bazaar", "catalog_app", "dashboard", "fixtures", "frontend_app", "order_app", "tests")
+ROOMS = tuple(role.app for role in Role)
+PACKAGES = ("bazaar", "fixtures", "tests", *ROOMS)
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -21,12 +21,23 @@ BANNED = frozenset(
 )
 """Words of our own for what the field has a word for; docs/GLOSSARY.md has that word."""
 SAME_CLASSES = frozenset(
-    {"Command", "DirectTrade", "Leadership", "Order", "Stock", "StockChange"} | {"Identity"}
+    {"Command", "DirectTrade", "Leadership", "Order", "Stock", "StockChange"}
+    | {"Identity", "VerifiedPoint"}
 )
 """One idea in several rooms: a value of the core, its table, what a client sees of it."""
 SAME_MODULES = frozenset(
     {
-        *("apps", "models", "replica", "rows", "selectors", "serializers", "services", "store"),
+        *(
+            "apps",
+            "models",
+            "repair",
+            "replica",
+            "rows",
+            "selectors",
+            "serializers",
+            "services",
+            "store",
+        ),
         *("views", "wiring", "errors"),
     }
 )

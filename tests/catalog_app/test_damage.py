@@ -19,8 +19,12 @@ from tests.catalog_app.conftest import LEADER, TERM
 from tests.support.histories import STOCK, make_trade
 from tests.support.routes import HEALTH, METRICS
 
-OPEN = {"/find", "/rows", "/changes", "/stocks", "/status", *HEALTH, *METRICS}
-"""What an audit reads, rows as they are stored, damaged ones too; and what says how it is."""
+OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status", *HEALTH, *METRICS}
+"""
+What says how it is, and what an audit reads.
+
+The ledger checks its pages; rows are read as they are stored, damaged ones too.
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +73,7 @@ def test_the_status_says_where_it_is_damaged() -> None:
 
 def test_the_check_in_the_background_finds_it() -> None:
     execute("UPDATE catalog_app_entry SET quantity = 7 WHERE order_no = 1")
-    Verifier(selectors.LEDGER).round()
+    Verifier(selectors.POINTS).round()
     assert damage.where == "order 1"
 
 

@@ -52,8 +52,6 @@ class FakeReplica(ReplicaClient):
         self.asked += 1
         if self.is_away:
             raise Unreachable
-        if self.is_damaged:
-            raise NotServing
         head = self.memory.head
         return HeadBody(
             position=head.position,
@@ -62,9 +60,12 @@ class FakeReplica(ReplicaClient):
             digest_at=self.memory.digest_at(at) if at <= head.position else None,
             term=self.term,
             leader=self.leader,
+            is_damaged=self.is_damaged,
         )
 
     def log(self, after: Position, limit: int) -> object:  # type: ignore[override]
+        if self.is_damaged:
+            raise NotServing
         return self.memory.page(after, min(limit, 2))
 
 
@@ -143,7 +144,18 @@ def test_a_ledger_that_was_behind_waits_for_leases_that_it_does_not_know() -> No
     fill(HISTORY[:3])
     clock = Clock()
     recover(FakeReplica(HISTORY), clock=clock)
-    assert clock.now_s >= LIMITS.lease_s
+    assert clock.now_s == LIMITS.lease_s
+
+
+def test_leases_are_waited_for_from_the_beginning_of_a_recovery() -> None:
+    """I7: what takes longer than a lease by itself has outlived them all."""
+    fill(HISTORY[:3], in_sync="1")
+    silent, clock = FakeReplica(HISTORY), Clock()
+    silent.is_away = True
+    clock.events.append((5.0, lambda: setattr(silent, "is_away", False)))
+    recover(silent, clock=clock)
+    assert clock.now_s < 5.0 + LIMITS.lease_s / 2
+    check_complete()
 
 
 def test_an_older_term_is_raised_even_when_no_order_is_missing() -> None:
@@ -217,12 +229,47 @@ def test_an_empty_ledger_needs_all_replicas() -> None:
     check_complete()
 
 
-def test_a_replica_with_a_damaged_log_is_not_believed() -> None:
+def test_nothing_is_taken_from_a_damaged_log() -> None:
     fill(HISTORY[:3], in_sync="1")
-    damaged = FakeReplica(HISTORY)
+    damaged = FakeReplica(HISTORY[:5])
     damaged.is_damaged = True
-    recover(FakeReplica(HISTORY[:5]), damaged)
+    recover(damaged, FakeReplica(HISTORY[:5]))
     assert selectors.LEDGER.head.position == 5
+
+
+def test_a_damaged_log_that_was_out_of_sync_is_waited_for_a_moment_only() -> None:
+    fill(HISTORY[:3], in_sync="1")
+    damaged, clock = FakeReplica(HISTORY), Clock()
+    damaged.is_damaged = True
+    recover(FakeReplica(HISTORY[:5]), damaged, clock=clock)
+    assert selectors.LEDGER.head.position == 5
+    assert clock.now_s >= 1.0
+
+
+@pytest.mark.parametrize("known", [len(HISTORY), 0])
+def test_a_damaged_log_keeps_no_catalog_waiting_that_has_or_finds_all_of_it(known: int) -> None:
+    """It mends itself once the catalog decides, so each would wait for the other for ever."""
+    fill(HISTORY[:known], in_sync="1,2")
+    damaged, clock = FakeReplica(HISTORY, 3, 2), Clock()
+    damaged.is_damaged = True
+    recover(FakeReplica(HISTORY, 3, 2), damaged, clock=clock)
+    check_complete()
+    assert clock.now_s <= LIMITS.lease_s
+
+
+def test_a_damaged_log_that_may_be_the_only_copy_is_waited_for() -> None:
+    """I3: what it has and others lack may have been acknowledged."""
+    fill(HISTORY[:4], in_sync="1,2")
+    damaged, clock = FakeReplica(HISTORY), Clock()
+    damaged.is_damaged = True
+    reasons: list[str] = []
+    recovery = prepare(FakeReplica(HISTORY[:5]), damaged, clock=clock)
+    clock.events.append((4.0, lambda: reasons.append(recovery.reason)))
+    clock.events.append((6.0, lambda: setattr(damaged, "is_damaged", False)))
+    recovery.begin()
+    recovery.run()
+    assert "could not ask replica 2" in reasons[0]
+    check_complete()
 
 
 def test_a_catalog_that_does_not_decide_refuses_members(monkeypatch: pytest.MonkeyPatch) -> None:

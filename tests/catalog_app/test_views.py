@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("catalog", "lease_table")
 NOT_FOUND = {"error": {"code": 404, "message": "Stock not found"}}
 HOLDER = {"holder_id": str(UUID(int=1)), "host": "127.0.0.1", "control_port": 30002}
 TRADE = {"key": str(UUID(int=1)), "stock_name": "MenhirCo", "trade_type": "buy", "quantity": 1}
-ORDER = [1, str(UUID(int=1)), "MenhirCo", "buy", 1]
+ORDER = [1, str(UUID(int=1)), "MenhirCo", "buy", 1, None]
 UNI = "%C3%9Cn%C3%AF+%26+Co."
 
 Answer = tuple[int, Any]
@@ -53,7 +53,7 @@ def batch(**changes: Any) -> dict[str, Any]:
 def page(count: int, after: int = 0) -> dict[str, Any]:
     expected = make_page(count, after)
     orders = [
-        [order.order_no, str(order.key), order.stock_name, "buy", order.quantity]
+        [order.order_no, str(order.key), order.stock_name, "buy", order.quantity, None]
         for order in map(make_order, range(after + 1, count + 1))
     ]
     return {
@@ -188,7 +188,7 @@ def test_rows_answers_the_ledger_as_it_is_stored() -> None:
     post("/batch", batch(trades=trades))
     _, answer = control("/rows?after=1&limit=1")
     key, digest = UUID(int=2).hex, make_page(2).digest
-    assert answer == {"rows": [[2, key, "MenhirCo", "buy", 1, digest, 3, 3]], "last": 3}
+    assert answer == {"rows": [[2, key, "MenhirCo", "buy", 1, None, digest, 3, 3]], "last": 3}
     assert control(f"/rows?after=9&limit={2**63 - 1}") == (200, {"rows": [], "last": 3})
 
 
@@ -198,7 +198,7 @@ def test_rows_answers_what_is_no_order_at_all() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE catalog_app_entry SET key = 'x', digest = ''")
     assert control("/rows?after=0&limit=10")[1]["rows"] == [
-        [1, "x", "MenhirCo", "buy", 1, "", 3, 2],
+        [1, "x", "MenhirCo", "buy", 1, None, "", 3, 2],
     ]
 
 

@@ -63,6 +63,17 @@ def test_a_stock_is_asked_for_and_connections_are_kept(serve: Serve) -> None:
     assert server.connections == 1
 
 
+def test_a_token_is_sent_with_each_call(serve: Serve) -> None:
+    server = serve(STOCK, PLACED, STOCK)
+    with Client([url_of(server)], token="bazaar_x") as client:
+        client.query("3M")
+        client.trade("3M", TradeType.BUY, 2, KEY)
+    with Client([url_of(server)]) as client:
+        client.query("3M")
+    sent = [b"\r\nauthorization: bearer bazaar_x\r\n" in one.lower() for one in server.requests]
+    assert sent == [True, True, False]
+
+
 def test_a_trade_without_a_key_gets_one_that_it_keeps(serve: Serve) -> None:
     server = serve(end, end, answer(b'{"order_no":8}'))
     with Client([url_of(server)]) as client:

@@ -129,7 +129,11 @@ def test_somebody_there_is_given_the_whole_deadline() -> None:
 
 @pytest.mark.parametrize("pending", [UNSEEN, MAYBE, reply(b"", 502)])
 @pytest.mark.parametrize(
-    "refused", [refusal(404, "insufficient_quantity"), refusal(503, "no_leader"), UNSENT]
+    "refused",
+    [
+        *(refusal(404, "insufficient_quantity"), refusal(503, "no_leader"), UNSENT),
+        *(refusal(401, "token_refused"), refusal(403, "access_denied")),
+    ],
 )
 def test_after_an_unseen_attempt_no_refusal_is_definite(pending: Fate, refused: Fate) -> None:
     """I9: the refusal speaks of the second request; the first may still be under way."""

@@ -9,6 +9,8 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import msgspec
+
 from bazaar import topology
 from bazaar.clock import wait_until
 from bazaar.settings.env import ROOT
@@ -17,6 +19,11 @@ from tests.cluster.conftest import LiveCluster
 from tests.cluster.netns import Namespace
 
 UP_TIMEOUT_S = 30.0
+
+
+def move_to(found: Topology, host: str) -> Topology:
+    """Return a cluster that listens on another address."""
+    return found.map_nodes(lambda node: msgspec.structs.replace(node, host=host))
 
 
 class FrontEndApart:
@@ -45,12 +52,7 @@ class FrontEndApart:
 
     def __enter__(self) -> "FrontEndApart":
         known = self.cluster.topology
-        whole = Topology(
-            catalog=known.catalog,
-            dashboard=known.dashboard,
-            front_ends=(*known.front_ends, self.node),
-            replicas=known.replicas,
-        )
+        whole = msgspec.structs.replace(known, front_ends=(*known.front_ends, self.node))
         described = self.cluster.folder / "apart.toml"
         described.write_text(topology.dump(whole))
         try:

@@ -10,6 +10,7 @@ when one is broken.
 """
 
 import argparse
+import os
 import random
 import signal
 import sys
@@ -20,12 +21,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from bazaar.cluster.ports import free_ports, free_topology
 from bazaar.cluster.temporary import TRIES
-from bazaar.topology import Topology
-from tests.cluster.apart import FrontEndApart
+from tests.cluster.apart import FrontEndApart, move_to
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.load import Load
 from tests.cluster.netns import Namespace, NetworkUnavailable
@@ -170,10 +168,11 @@ def _bring_up(folder: Path, options: argparse.Namespace, stack: ExitStack) -> Fa
     for attempt in range(TRIES):  # somebody may take a port between choosing and opening it
         found = free_topology(front_ends=supervised)
         if namespace:
-            found = _move(found, namespace.outer)
+            found = move_to(found, namespace.outer)
         (place := folder / str(attempt)).mkdir()
         more = ("--server", options.server, "--workers", str(options.workers))
-        cluster = LiveCluster(place, *more, nodes=found)
+        environ = {**os.environ, "BAZAAR_ANONYMOUS_TRADES": "1"}
+        cluster = LiveCluster(place, *more, nodes=found, environ=environ)
         stack.callback(cluster.end)
         if cluster.try_up():
             break
@@ -186,17 +185,6 @@ def _bring_up(folder: Path, options: argparse.Namespace, stack: ExitStack) -> Fa
         apart = FrontEndApart(cluster, namespace, (served, control), options.workers)
         stack.enter_context(apart)
     return Faults(cluster, apart, random.Random(options.seed), options.silent)
-
-
-def _move(found: Topology, host: str) -> Topology:
-    """Return a cluster that listens on another address."""
-    move = msgspec.structs.replace
-    return Topology(
-        catalog=move(found.catalog, host=host),
-        dashboard=move(found.dashboard, host=host),
-        front_ends=tuple(move(node, host=host) for node in found.front_ends),
-        replicas=tuple(move(node, host=host) for node in found.replicas),
-    )
 
 
 def _report(load: Load, incidents: Sequence[Incident], seconds: float) -> None:

@@ -95,6 +95,18 @@ class ClusterFacts:
     prices: dict[str, Any]
     users: tuple[Any, ...]
 
+    def changes(self, after: "ClusterFacts") -> list[str]:
+        """Return what is not as it was, each with its values; users without theirs."""
+        found = [
+            f"{what} were {old} and are {new}"
+            for what, old, new in (
+                ("terms and leaders", self.terms, after.terms),
+                ("prices", self.prices, after.prices),
+            )
+            if old != new
+        ]
+        return found if self.users == after.users else [*found, "users have changed"]
+
 
 def read_facts(cluster: LiveCluster) -> ClusterFacts:
     """Return terms, leaders, prices and users as they are."""

@@ -1,8 +1,8 @@
 """
 A network of its own for one process, with one link to this machine that can be cut (Linux, root).
 
-Needs `ip` (iproute2) and `nft` (nftables). Everything is named after this process's pid, so that
-whatever is left behind by a killed run can be told from a run that is under way.
+Needs `ip` (iproute2), and `nft` (nftables) to cut it. Everything is named after this process's pid,
+so that whatever is left behind by a killed run can be told from a run that is under way.
 """
 
 import os
@@ -73,6 +73,7 @@ class Namespace:
 
     def cut(self, spared_ports: Iterable[int]) -> None:
         """Drop what comes in and goes out, in open connections too, but from and to some ports."""
+        _check_program("nft", "nftables")
         ports = ", ".join(map(str, spared_ports))
         chains = "".join(
             f"chain {name} {{ type filter hook {name} priority 0; {interface} lo accept; "
@@ -91,9 +92,12 @@ def check_available() -> None:
     """Raise NetworkUnavailable when no namespace can be made here."""
     if os.geteuid() != 0:
         raise NetworkUnavailable("network namespaces need root")
-    for program in ("ip", "nft"):
-        if shutil.which(program) is None:
-            raise NetworkUnavailable(f"{program} is not installed (iproute2, nftables)")
+    _check_program("ip", "iproute2")
+
+
+def _check_program(name: str, package: str) -> None:
+    if shutil.which(name) is None:
+        raise NetworkUnavailable(f"{name} is not installed ({package})")
 
 
 def _run(*words: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from bazaar.clock import wait_until
 from bazaar.cluster.snapshot import Health
 from tests.cluster.conftest import LiveCluster
-from tests.cluster.damage import forget_repairs
+from tests.cluster.damage import aside_of, forget_repairs
 from tests.cluster.load import Load
 from tests.cluster.pages import PATHS, DashboardUser
 from tests.cluster.proof import assert_proof
@@ -151,7 +151,7 @@ def test_an_altered_log_is_begun_anew_at_the_start(cluster: LiveCluster) -> None
     _alter_one_order(cluster, replica_id)
     forget_repairs(cluster)
     cluster.cluster.supervisor.start(name)  # `cluster start` would not wait for the repair
-    aside = cluster.data.root / f"{name}.sqlite3.damaged"
+    aside = aside_of(cluster, name)
     cluster.wait_for(lambda _: aside.exists() and cluster.view(name).is_well)
     with closing(sqlite3.connect(aside)) as database:
         query = "SELECT quantity FROM order_app_logentry WHERE order_no = 3"

@@ -1,5 +1,6 @@
-"""Damage under a running replica: found, never served, mended without a command (I8)."""
+"""Damage to a replica or the catalog: found, never served, mended without a command (I8)."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -8,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from bazaar.cluster.snapshot import Snapshot
+from bazaar.protocol.statuses import CatalogStatus
 from tests.cluster.conftest import LiveCluster
-from tests.cluster.damage import forget_repairs
+from tests.cluster.damage import aside_of, forget_repairs
 from tests.cluster.load import Load
 from tests.cluster.proof import assert_proof
+from tests.cluster.requests import buy, look_up
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
@@ -44,11 +47,11 @@ def cut_file(path: Path, at: int) -> None:
         file.truncate(at // PAGE_BYTES * PAGE_BYTES)
 
 
-def find_place(path: Path) -> int:
+def find_place(path: Path, table: str = "order_app_logentry") -> int:
     """Return where the main file has the digest of an order."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        query = "SELECT digest FROM order_app_logentry WHERE order_no = ?"
+        query = f"SELECT digest FROM {table} WHERE order_no = ?"
         ((digest,),) = database.execute(query, [DAMAGED_NO])
     return path.read_bytes().index(digest.encode())
 
@@ -65,7 +68,7 @@ def test_a_damaged_replica_mends_itself(
         others = [view.name for view in cluster.look().replicas if view.name != leader]
         name = leader if role == "leader" else others[0]
         path = cluster.data.root / f"{name}.sqlite3"
-        aside = path.with_name(f"{path.name}.damaged")
+        aside = aside_of(cluster, name)
         pid = cluster.view(name).pid
         harm(path, find_place(path))
 
@@ -80,4 +83,114 @@ def test_a_damaged_replica_mends_itself(
     log = cluster.data.log_path(name).read_text()
     assert "log damaged at=" in log
     assert f"log moved aside aside={aside}" in log
+    assert_proof(cluster, load)
+
+
+def find_copy(path: Path) -> int:
+    """Return where the main file has the copy of a stock that nobody trades."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        query = "SELECT copy FROM catalog_app_stock WHERE version = 1 ORDER BY id DESC LIMIT 1"
+        ((copy,),) = database.execute(query)
+    return path.read_bytes().index(copy.encode())
+
+
+def test_a_damaged_stock_mends_itself(cluster: LiveCluster) -> None:
+    """It is found without a load, too; under one its page is soon written anew."""
+    forget_repairs(cluster)
+    order_no = buy(cluster, "GameStart").body["order_no"]
+    path = cluster.data.root / "catalog.sqlite3"
+    flip_bit(path, find_copy(path))
+    aside = aside_of(cluster, "catalog")
+    cluster.wait_for(lambda _: aside.exists() and cluster.view("catalog").is_well, MEND_TIMEOUT_S)
+    assert look_up(cluster, order_no).status == 200
+    assert_proof(cluster)
+
+
+@pytest.mark.parametrize("harm", [flip_bit, blank_page, cut_file])
+def test_a_damaged_ledger_mends_itself(
+    cluster: LiveCluster, harm: Callable[[Path, int], None]
+) -> None:
+    """I3, I8: it stops deciding, and begins anew from the replicas."""
+    forget_repairs(cluster)
+    aside = aside_of(cluster, "catalog")
+    with Load([cluster.base_url]) as load:
+        load.await_progress(ORDERS)
+        pid = cluster.view("catalog").pid
+        path = cluster.data.root / "catalog.sqlite3"
+        harm(path, find_place(path, "catalog_app_entry"))
+        cluster.wait_for(
+            lambda _: aside.exists() and cluster.view("catalog").is_well, MEND_TIMEOUT_S
+        )
+        load.await_progress()
+    assert [one for one in load.errors if one.outcome != "ok"] == [], "each was repeated"
+    assert cluster.view("catalog").pid == pid, "its server is the same process"
+    log = cluster.data.log_path("catalog").read_text()
+    assert "ledger damaged at=" in log
+    assert f"ledger moved aside aside={aside}" in log
+    assert_proof(cluster, load)
+
+
+def halve(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def break_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"no database")
+
+
+@pytest.mark.parametrize("harm", [halve, break_header])
+@pytest.mark.parametrize("role", ["order", "catalog"])
+def test_a_broken_file_is_begun_anew_at_the_start(
+    cluster: LiveCluster, harm: Callable[[Path], None], role: str
+) -> None:
+    forget_repairs(cluster)
+    with Load([cluster.base_url]) as load:
+        load.await_progress(ORDERS)
+    name = "catalog" if role == "catalog" else cluster.look().replicas[0].name
+    cluster.run("stop", name)
+    harm(cluster.data.root / f"{name}.sqlite3")
+    cluster.cluster.supervisor.start(name)  # `cluster start` would not wait for the repair
+    aside = aside_of(cluster, name)
+    cluster.wait_for(lambda _: aside.exists() and cluster.view(name).is_well, MEND_TIMEOUT_S)
+    assert buy(cluster, "GameStart").status == 200
+    assert_proof(cluster, load)
+
+
+@pytest.mark.parametrize("name", ["order-1", "catalog"])
+def test_a_cluster_comes_up_with_a_broken_file(cluster: LiveCluster, name: str) -> None:
+    """`cluster up` leaves it to its process."""
+    forget_repairs(cluster)
+    order_no = buy(cluster, "GameStart").body["order_no"]
+    cluster.down()
+    halve(cluster.data.root / f"{name}.sqlite3")
+    cluster.up()
+    cluster.heal()
+    assert aside_of(cluster, name).exists()
+    assert look_up(cluster, order_no).status == 200
+    assert_proof(cluster)
+
+
+def test_a_ledger_that_no_replica_has_is_kept(cluster: LiveCluster) -> None:
+    """I3: it says what to do, and goes on when the replicas are back."""
+    forget_repairs(cluster)
+    with Load([cluster.base_url]) as load:
+        load.await_progress(ORDERS)
+    replicas = [view.name for view in cluster.look().replicas]
+    for name in replicas:
+        cluster.run("stop", name)
+    path = cluster.data.root / "catalog.sqlite3"
+    flip_bit(path, find_place(path, "catalog_app_entry"))
+
+    def waits(snapshot: Snapshot) -> bool:
+        status = cluster.view("catalog").status
+        return isinstance(status, CatalogStatus) and "cluster restore" in status.not_deciding
+
+    cluster.wait_for(waits, MEND_TIMEOUT_S)
+    assert not aside_of(cluster, "catalog").exists()
+    for name in replicas:
+        cluster.run("start", name)
+    cluster.heal()
+    assert aside_of(cluster, "catalog").exists()
     assert_proof(cluster, load)

@@ -15,6 +15,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from bazaar.clock import wait_until
+from bazaar.cluster import only_copy
+from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.snapshot import Health, ProcessState
 from bazaar.cluster.stopping import is_alive
@@ -133,6 +135,24 @@ def test_a_rebuilt_replica_has_a_new_database(cluster: LiveCluster) -> None:
     assert done.returncode == 0, done.stderr
     assert path.stat().st_ino != before
     path.with_name("keep").unlink()
+    cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+
+
+def test_a_rebuild_that_is_refused_after_the_stop_starts_the_process_again(
+    cluster: LiveCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I3: an order that only the ledger got before its end is no reason to stay down."""
+    refusals = iter([None, ClusterError("the only copy")])
+
+    def check(*_: object) -> None:
+        if refusal := next(refusals):
+            raise refusal
+
+    monkeypatch.setattr(only_copy, "check", check)
+    pid = cluster.view("catalog").pid
+    with pytest.raises(ClusterError, match="the only copy"):
+        cluster.cluster.rebuild("catalog")
+    assert cluster.view("catalog").pid not in (0, pid)
     cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
 
 

@@ -22,6 +22,8 @@ class FakeFrontEnd:
         self.keys: dict[str, int] = {}
         self.refused: dict[str, str] = {}
         """Failures of trades to come, by stock: 404 and definite."""
+        self.authorizations: list[str | None] = []
+        """Of the trades that came."""
         self.broken: set[int] = set()
         """Orders that nobody can tell about: 503."""
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -78,6 +80,7 @@ class FakeFrontEnd:
                 self.answer(*fake.get(self.path))
 
             def do_POST(self) -> None:
+                fake.authorizations.append(self.headers["Authorization"])
                 trade = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 self.answer(*fake.post(self.headers["Idempotency-Key"], trade))
 

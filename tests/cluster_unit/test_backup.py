@@ -48,6 +48,12 @@ def head_of(path: Path) -> Head:
         return file.head
 
 
+def read_in_sync(path: Path) -> str:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        ((found,),) = database.execute("SELECT in_sync FROM catalog_app_leadership")
+    return str(found)
+
+
 def names(folder: Path) -> list[str]:
     return sorted(one.name for one in folder.iterdir())
 
@@ -166,6 +172,7 @@ def test_without_a_catalog_there_is_nothing_to_copy(files: ClusterFiles, tmp_pat
 def test_a_restored_backup_is_the_database_and_the_old_one_is_kept(
     files: ClusterFiles, tmp_path: Path, environ: Mapping[str, str]
 ) -> None:
+    files.damage("catalog", "UPDATE catalog_app_leadership SET in_sync = '3'")
     make_backup(files.data, tmp_path / "one")
     head = head_of(files.path("catalog"))
     files.reprice("MenhirCo", Decimal("9.99"))
@@ -176,6 +183,8 @@ def test_a_restored_backup_is_the_database_and_the_old_one_is_kept(
     assert moved == f"catalog: {files.path('catalog')} is now {aside}"
     assert "cluster up --data" in last
     assert head_of(files.path("catalog")) == head
+    assert read_in_sync(files.path("catalog")) == "1,2,3", "the catalog asks all of them (I3)"
+    assert read_in_sync(aside) == read_in_sync(tmp_path / "one") == "3"
     assert head_of(aside) == newer != head
     assert not files.path("catalog").with_name("catalog.sqlite3-wal").exists()
     assert files.path("catalog").stat().st_mode & 0o777 == 0o600
@@ -183,6 +192,28 @@ def test_a_restored_backup_is_the_database_and_the_old_one_is_kept(
     assert head_of(files.path("catalog")) == newer
     assert names(files.data.root / "aside") == ["catalog.1", "catalog.2"]
     assert [name for name in names(files.data.root) if "part" in name] == []
+
+
+def test_a_restored_catalog_waits_for_every_replica(
+    files: ClusterFiles, tmp_path: Path, environ: Mapping[str, str], found: Topology
+) -> None:
+    """I3: who was in sync when the backup was made may have been dropped since."""
+    files.damage("catalog", "UPDATE catalog_app_leadership SET in_sync = '1'")
+    make_backup(files.data, tmp_path / "one")
+    restore(files.data, environ, tmp_path / "one")
+    with closing(sqlite3.connect(files.path("catalog"))) as database:
+        ((in_sync,),) = database.execute("SELECT in_sync FROM catalog_app_leadership")
+    assert in_sync == ",".join(str(node.id) for node in found.replicas)
+
+
+def test_a_backup_of_before_is_restored(
+    files: ClusterFiles, tmp_path: Path, environ: Mapping[str, str]
+) -> None:
+    """It does not say who was in sync, and is migrated when it is started."""
+    files.damage("catalog", "ALTER TABLE catalog_app_leadership DROP COLUMN in_sync")
+    make_backup(files.data, tmp_path / "one")
+    restore(files.data, environ, tmp_path / "one")
+    assert head_of(files.path("catalog")) == head_of(tmp_path / "one")
 
 
 def test_a_backup_is_restored_into_an_empty_folder(

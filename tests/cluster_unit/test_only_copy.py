@@ -1,5 +1,6 @@
 """Nothing that only one database has is thrown away unasked (I3)."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -165,6 +166,46 @@ def test_a_ledger_is_kept_while_every_replica_lacks_what_it_has(
     assert f"catalog has orders {ORDERS - 1} to {ORDERS} that every replica" in str(caught.value)
     assert "rebuild catalog --lose-orders 2 --data" in str(caught.value)
     only_copy.check(cluster, "catalog", 2)
+
+
+def test_what_a_ledger_has_just_decided_is_waited_for(
+    files: ClusterFiles, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under load a ledger is ahead of every replica for a moment."""
+    logs = [files.path(f"order-{number}") for number in (1, 2, 3)]
+    complete = Path(shutil.copy(logs[0], tmp_path / "complete"))
+    for log in logs:
+        cut(files, log.stem, ORDERS - 1)
+    monkeypatch.setattr(only_copy, "ON_ITS_WAY_S", 30.0)
+    asked: list[str] = []
+
+    class Slow(ReplicaClient):
+        def status(self) -> ReplicaStatus:
+            asked.append("")
+            if len(asked) == 2 * len(logs):
+                complete.replace(logs[1])
+            raise Unreachable
+
+    monkeypatch.setattr(only_copy, "ReplicaClient", Slow)
+    only_copy.check(cluster, "catalog", 0)
+    assert len(asked) >= 2 * len(logs)
+
+
+@pytest.mark.parametrize("name", ["catalog", LOG])
+def test_a_wrong_entry_and_what_follows_it_is_no_copy(
+    files: ClusterFiles, cluster: Cluster, name: str
+) -> None:
+    """A newest entry with a flipped bit is in no other database, and need not be kept."""
+    for other in ("catalog", "order-1", "order-2", "order-3"):
+        if other != name:
+            cut(files, other, ORDERS - 3)
+    with pytest.raises(ClusterError, match="-orders 3 "):
+        only_copy.check(cluster, name, 0)
+    table = "catalog_app_entry" if name == "catalog" else "order_app_logentry"
+    files.damage(name, f"UPDATE {table} SET quantity = 99 WHERE order_no = {ORDERS - 1}")
+    with pytest.raises(ClusterError, match=f"has order {ORDERS - 2} that .*-orders 1 "):
+        only_copy.check(cluster, name, 0)
+    only_copy.check(cluster, name, 1)
 
 
 def test_a_replica_that_calls_its_log_damaged_is_no_copy(

@@ -47,6 +47,16 @@ def test_a_replicas_file_is_one_too_and_has_the_same_history(files: ClusterFiles
         assert log.head_at(Position(7)).order_no == 4
 
 
+def test_a_file_from_before_orders_had_names_is_read(tmp_path: Path) -> None:
+    """A backup of the version before can be verified and put back."""
+    files = ClusterFiles(tmp_path / "data", client=None)
+    for name, table in (("catalog", "catalog_app_entry"), ("order-1", "order_app_logentry")):
+        files.damage(name, f"ALTER TABLE {table} DROP COLUMN placed_by")
+        assert f"last order  {ORDERS}" in verify(files.path(name))
+        with SequenceFile(files.path(name)) as file:
+            assert file.head_at(Position(7)).order_no == 4
+
+
 def test_the_cluster_is_named_where_the_file_knows_it(files: ClusterFiles) -> None:
     cluster_id = UUID(int=7)
     files.damage(

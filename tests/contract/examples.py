@@ -140,11 +140,7 @@ _FRONT, _FRONT_CONTROL = "bazaar.urls.frontend", "bazaar.urls.frontend_control"
 _ORDER_NO, _ORDER_NO_KIND = {"order_no": 1}, {"order_no": "query number"}
 
 EXAMPLES = (
-    *(Example(f"bazaar.urls.{name}", "GET", "/") for name in ("catalog", "order", "frontend")),
-    *(
-        Example(f"bazaar.urls.{name}_control", "GET", "/")
-        for name in ("catalog", "order", "frontend")
-    ),
+    *(Example(urlconf, "GET", "/") for urlconf in URLCONFS),
     Example(_CATALOG, "GET", "/query", _NAME, None, _NAME_KIND),
     Example(_CATALOG, "GET", "/last"),
     Example(

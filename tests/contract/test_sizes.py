@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from bazaar.core.access import TOKEN_NAME_CHARS_MAX
 from bazaar.core.ledger import Batch
 from bazaar.core.replication import Append
 from bazaar.core.types import (
@@ -25,6 +26,7 @@ from tests.support.histories import TOKEN, make_order, make_page, make_trade
 
 NAME = "\U0001f9f1" * STOCK_NAME_CHARS_MAX
 """The longest name there can be, in bytes too."""
+CLIENT = "x" * TOKEN_NAME_CHARS_MAX
 TERM = Term(ORDER_NO_MAX)
 
 
@@ -36,7 +38,9 @@ def largest(limit: str) -> int:
 
 
 def trades(count: int) -> tuple[TradeBody, ...]:
-    longest = make_trade(1, QUANTITY_MAX, stock_name=NAME, trade_type=TradeType.SELL)
+    longest = make_trade(
+        *(1, QUANTITY_MAX), stock_name=NAME, trade_type=TradeType.SELL, placed_by=CLIENT
+    )
     return (TradeBody.from_core(longest),) * count
 
 
@@ -50,7 +54,7 @@ def batch(count: int) -> Message:
 
 
 def append(count: int) -> Message:
-    order = make_order(ORDER_NO_MAX, stock_name=NAME, quantity=QUANTITY_MAX)
+    order = make_order(ORDER_NO_MAX, stock_name=NAME, quantity=QUANTITY_MAX, placed_by=CLIENT)
     page = make_page(0, orders=[order] * count)
     return AppendBody.from_core(Append(TERM, ReplicaId(1), page, TOKEN))
 

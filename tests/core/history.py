@@ -10,6 +10,9 @@ from bazaar.core.types import Order, OrderNo, Stock, Trade, TradeType, Version
 NAMES = ("GameStart", "BoarCo", "AT&T", "Ménhir|1")
 """Some names as they are: with an ampersand, an accent, and the digest's own separator."""
 
+CLIENTS = (None, "bob", "ann@example.com")
+"""Names of tokens; None: without one."""
+
 
 def make_trade(key: int, quantity: int = 1, name: str = "GameStart", kind: str = "buy") -> Trade:
     """Return a trade whose key is a small number."""
@@ -19,7 +22,10 @@ def make_trade(key: int, quantity: int = 1, name: str = "GameStart", kind: str =
 def make_order(order_no: int, trade: Trade | None = None) -> Order:
     """Return an order; without a trade, one whose key is its number."""
     trade = trade or make_trade(order_no)
-    return Order(OrderNo(order_no), trade.key, trade.stock_name, trade.trade_type, trade.quantity)
+    return Order(
+        *(OrderNo(order_no), trade.key, trade.stock_name, trade.trade_type, trade.quantity),
+        placed_by=trade.placed_by,
+    )
 
 
 def make_orders(count: int) -> tuple[Order, ...]:
@@ -40,6 +46,7 @@ def trades(keys: int = 1000) -> st.SearchStrategy[Trade]:
         stock_name=st.sampled_from(NAMES),
         trade_type=st.sampled_from(TradeType),
         quantity=st.integers(1, 60),
+        placed_by=st.sampled_from(CLIENTS),
     )
 
 

@@ -15,6 +15,7 @@ INDEFINITE: set[type[Failure]] = {
 """After these the trade may have happened; whoever adds one decides on which side it is."""
 
 DEFINITE: set[type[Failure]] = {
+    failures.AccessDenied,
     failures.Busy,
     failures.Corrupt,
     failures.DamagedPage,
@@ -28,7 +29,11 @@ DEFINITE: set[type[Failure]] = {
     failures.NotLeader,
     failures.NotServing,
     failures.Overstock,
+    failures.RateLimited,
     failures.StaleTerm,
+    failures.TokenRefused,
+    failures.TokenRequired,
+    failures.TokensUnavailable,
     failures.TooFewInSync,
     failures.Unconfirmed,
     failures.UnknownOrder,

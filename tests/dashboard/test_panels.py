@@ -21,7 +21,13 @@ from tests.dashboard.statuses import catalog, event, front_end, replica, reporti
 
 PAGES = ["/" if panel.is_index else f"/{panel.name}" for panel in PANELS]
 ROW = StoredRow(
-    order_no=7, key="k-7", stock_name="<b>Co</b>", trade_type="buy", quantity=3, digest="d" * 64
+    order_no=7,
+    key="k-7",
+    stock_name="<b>Co</b>",
+    trade_type="buy",
+    quantity=3,
+    placed_by=None,
+    digest="d" * 64,
 )
 
 

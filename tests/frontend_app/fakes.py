@@ -117,7 +117,10 @@ class FakeLedger:
         if trade.stock_name != STOCK.name:
             return UnknownStock()
         number = OrderNo(len(self.orders) + 1)
-        order = Order(number, trade.key, trade.stock_name, trade.trade_type, trade.quantity)
+        order = Order(
+            *(number, trade.key, trade.stock_name, trade.trade_type, trade.quantity),
+            placed_by=trade.placed_by,
+        )
         return self.orders.setdefault(trade.key, order)
 
 

@@ -52,6 +52,20 @@ def kept_file(tmp_path: Path) -> Path:
     return tmp_path / "data" / "client-orders.jsonl"
 
 
+def test_a_trade_is_sent_with_the_token_of_the_environment(
+    run: Run, front_end: FakeFrontEnd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("bazaar_x\n")
+    run("trade", "BoarCo", "buy", "1")
+    monkeypatch.setenv("BAZAAR_TOKEN_FILE", str(path))
+    status, said = run("trade", "BoarCo", "buy", "1")
+    assert (status, front_end.authorizations) == (exits.OK, [None, "Bearer bazaar_x"])
+    assert "bazaar_x" not in said
+    path.write_text("")
+    assert run("trade", "BoarCo", "buy", "1")[0] == exits.USAGE
+
+
 def test_query_shows_the_stock_and_the_time(run: Run) -> None:
     status, said = run("query", "BoarCo")
     assert status == exits.OK

@@ -262,4 +262,125 @@ MUTANTS = (
         "        wiring.check_deciding()\n",
         "",
     ),
+    # A catalog that is lost, put back or made anew
+    Mutant(
+        "a database of another cluster is used",
+        "elif row.cluster_id != wanted:",
+        "elif row.cluster_id is None:",
+    ),
+    Mutant(
+        "a request of another cluster is answered",
+        "if cluster and ours and cluster != ours:",
+        "if cluster and ours and not receiver:",
+    ),
+    Mutant(
+        "another incarnation prolongs a lease",
+        "if answer.incarnation == self._incarnation:",
+        "if answer.lease_s:",
+    ),
+    Mutant(
+        "orders of another incarnation are remembered",
+        "            self._forget()\n",
+        "",
+    ),
+    Mutant(
+        "a ledger shorter than the logs is served",
+        "if newest is not None and sound[newest].position > ledger.position:",
+        "if newest is not None and sound[newest].position > ledger.position + 10**9:",
+    ),
+    Mutant(
+        "a term below the highest known goes on",
+        "        if term > current.term:\n",
+        "        if term > current.term + 10**9:\n",
+    ),
+    Mutant(
+        "a catalog goes on without who was in sync",
+        "if len(wanted) - len(silent) >= needed:",
+        "if len(wanted) - len(silent) >= 0:",
+    ),
+    Mutant(
+        "another history passes for the ledger's",
+        "            is_same = head.digest_at == ledger.digest\n",
+        "            is_same = head.digest_at != ''\n",
+    ),
+    Mutant(
+        "leases of a lost catalog are not waited for",
+        "if self._is_behind:",
+        "if not self._is_behind and False:",
+    ),
+    Mutant(
+        "a catalog decides before it has asked",
+        "return recovery().reason",
+        "return ''",
+    ),
+    Mutant(
+        "a damaged page is taken",
+        "(linked[-1][1] if linked else after).digest != page.digest:",
+        "not page.digest:",
+    ),
+    Mutant(
+        "a catalog takes what it lacks from a damaged log",
+        "sound = {one: head for one, head in heads.items() if not head.is_damaged}",
+        "sound = dict(heads)",
+    ),
+    Mutant(
+        "a damaged log that may be the only copy is done without",
+        "if not head.is_damaged or head.position <= newest",
+        "if head.position <= newest or True",
+    ),
+    Mutant(
+        "what a lost catalog answers late is stored",
+        "if self._recoveries != recoveries:",
+        "if self._recoveries < recoveries:",
+    ),
+    Mutant(
+        "what is moved aside is lost",
+        "file.rename(folder / file.name)",
+        "file.unlink()",
+    ),
+    Mutant(
+        "a repair keeps no damaged database",
+        "        aside.hardlink_to(path)\n",
+        "",
+    ),
+    Mutant(
+        "a repair gives up the only copy",
+        "        if not hindrance:\n            self._begin_anew()",
+        "        if damage.where:\n            self._begin_anew()",
+    ),
+    Mutant(
+        "the only copy of an order may be deleted",
+        "if count not in (0, lose):",
+        "if count < lose:",
+    ),
+    Mutant(
+        "a backup's own record of who is in sync is believed",
+        "        _note_in_sync(part, replica_ids)\n",
+        "",
+    ),
+    Mutant(
+        "a damaged backup is put back",
+        "if fault := file.find_fault():\n                raise ClusterError(f",
+        "if (fault := file.find_fault()) and not fault:\n                raise ClusterError(f",
+    ),
+    # Disks that fail
+    Mutant(
+        "a batch that the leader could not store is acknowledged",
+        """raise NotReplicated(f"The leader could not store it. {failure.message}") from failure""",
+        "del failure",
+    ),
+    Mutant(
+        "what a full disk did not take passes for stored",
+        "            raise failure from error\n\n\nstorage",
+        "            return True  # type: ignore[return-value]\n\n\nstorage",
+    ),
+    Mutant(
+        "a leader leads on when its disk does not take the newer term",
+        "        self._fall_back(ReplicaState.LEADING)\n"
+        "        self._fall_back(ReplicaState.TAKING_OVER)\n"
+        "        self.log.save_term(term, leader)\n",
+        "        self.log.save_term(term, leader)\n"
+        "        self._fall_back(ReplicaState.LEADING)\n"
+        "        self._fall_back(ReplicaState.TAKING_OVER)\n",
+    ),
 )

@@ -12,6 +12,7 @@ from tests.mutants.faults import Mutant
 
 SEARCHED = (
     *("bazaar/core", "bazaar/protocol", "bazaar/runtime", "bazaar/web"),
+    "bazaar/cluster",
     *("catalog_app", "frontend_app", "order_app"),
 )
 """Folders that may hold the texts: a file is found by its text, so it may move."""

@@ -47,8 +47,8 @@ class Suite:
         The first two run in one process, so what catches a fault is the same each time.
         """
         *_, room, _ = path.split("/")
-        folders = dict.fromkeys((f"tests/{room}", "tests/contract"))
-        near = [folder for folder in folders if (self.tree / folder).is_dir()]
+        folders = dict.fromkeys((f"tests/{room}", f"tests/{room}_unit", "tests/contract"))
+        near = [one for one in folders if one not in LEFT_OUT and (self.tree / one).is_dir()]
         for folder in near:
             yield [folder]
         yield ["tests", *(f"--ignore={one}" for one in (*LEFT_OUT, *near)), "--numprocesses", "2"]

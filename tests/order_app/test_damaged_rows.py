@@ -18,6 +18,7 @@ CHANGES = [
     "quantity = quantity + 1",
     "quantity = 'many'",
     "stock_name = 'BoarCo'",
+    "placed_by = 'eve'",
     "trade_type = 'sell'",
     "trade_type = 'swap'",
     "digest = '0000000000000000000000000000000000000000000000000000000000000001'",

@@ -13,10 +13,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from bazaar.core.failures import Unreachable
 from bazaar.core.replica import ReplicaState
+from bazaar.runtime.anew import PAUSE_S
 from bazaar.runtime.damage import damage
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import read
-from order_app.repair import REPAIR_PAUSE_S, Repair
+from order_app.repair import Repair
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
 from tests.order_app.conftest import FAR, LIMITS, ME, TERM
@@ -84,7 +85,7 @@ def test_a_damaged_replica_drops_out_and_begins_anew(mending: Mending) -> None:
     assert emitted("log damaged")[-1] == {"at": "order 3"}
     assert mending.restarts == ["now"]
     assert mending.read("SELECT COUNT(*) FROM order_app_logentry") == [(0,)]
-    aside = mending.repair.aside
+    aside = mending.repair.aside.path
     assert aside.read_bytes() == b"damaged"
     assert aside.with_name(f"{aside.name}-wal").read_bytes() == b"its wal"
     assert not mending.path.with_name(f"{mending.path.name}-wal").exists()
@@ -132,7 +133,7 @@ def test_a_log_that_may_be_the_only_copy_is_kept(
         mending.repair.round()
     assert mending.restarts == []
     assert mending.path.read_bytes() == b"damaged"
-    assert not mending.repair.aside.exists()
+    assert not mending.repair.aside.path.exists()
     waits = emitted("repair waits")[before:]
     assert len(waits) == 1
     assert reason in str(waits[0]["reason"])
@@ -163,7 +164,7 @@ def test_a_disk_that_damages_everything_is_not_given_more(mending: Mending) -> N
     mending.repair.round()
     mending.repair.round()
     assert mending.restarts == ["now"]
-    assert f"{REPAIR_PAUSE_S:g} s" in str(emitted("repair waits")[-1]["reason"])
+    assert f"{PAUSE_S:g} s" in str(emitted("repair waits")[-1]["reason"])
 
 
 def test_a_repair_that_is_cut_short_is_begun_again(mending: Mending) -> None:
@@ -195,6 +196,7 @@ def test_a_new_life_says_where_the_old_database_is(shell: ReplicaShell, tmp_path
     before = len(emitted("log begun anew"))
     repair.note_last()
     assert len(emitted("log begun anew")) == before
-    repair.aside.write_bytes(b"damaged")
+    repair.aside.path.parent.mkdir(parents=True)
+    repair.aside.path.write_bytes(b"damaged")
     repair.note_last()
-    assert emitted("log begun anew")[before:] == [{"aside": str(repair.aside)[:200]}]
+    assert emitted("log begun anew")[before:] == [{"aside": str(repair.aside.path)[:200]}]

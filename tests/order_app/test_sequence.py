@@ -24,7 +24,7 @@ def make_entries(pattern: list[bool]) -> list[Entry]:
     for at, is_order in enumerate(pattern, start=1):
         if is_order:
             orders += 1
-            entries.append(make_order(orders))
+            entries.append(make_order(orders, placed_by="bob" if orders % 2 else None))
         else:
             price = Decimal(at * 25) / 100
             entries.append(StockChange(f"S{at % 3} | x", price, at, 2 * at, Version(at)))

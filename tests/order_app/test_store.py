@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from bazaar.core.digest import link
-from bazaar.core.failures import GapFound
+from bazaar.core.failures import GapFound, Unreachable
 from bazaar.core.types import GENESIS, START, OrderNo, Position, ReplicaId, Term
 from bazaar.runtime.sequence_store import VERIFY_ROWS
 from order_app.models import LogEntry
@@ -128,6 +128,7 @@ def test_a_good_log_has_no_fault(log: OrderLog) -> None:
     "change",
     [
         "quantity = quantity + 1",
+        "placed_by = 'eve'",
         "stock_name = 'BoarCo'",
         "trade_type = 'sell'",
         "key = '000000000000000000000000000000ff'",
@@ -137,6 +138,18 @@ def test_a_good_log_has_no_fault(log: OrderLog) -> None:
 def test_an_altered_order_is_found(log: OrderLog, damage: SQL, number: int, change: str) -> None:
     damage(f"UPDATE LOG SET {change} WHERE order_no = {number}")
     assert log.find_fault() == f"order {number}"
+
+
+@pytest.mark.parametrize("change", ["NULL", "'eve'", "''"])
+def test_an_order_that_changed_hands_is_found(db: None, damage: SQL, change: str) -> None:
+    log = OrderLog()
+    log.append(tuple(link(START, [make_order(1, placed_by="bob"), make_order(2)])))
+    assert log.get(OrderNo(1)) == make_order(1, placed_by="bob")
+    assert log.find_fault() == ""
+    damage(f"UPDATE LOG SET placed_by = {change} WHERE order_no = 1")
+    with pytest.raises(Unreachable, match="order 1"):
+        log.get(OrderNo(1))
+    assert log.find_fault() == "order 1"
 
 
 @pytest.mark.parametrize("number", [1, 7, COUNT - 1])

@@ -20,7 +20,7 @@ from tests.support.listeners import Listener
 
 BOTH = ("bazaar.urls.order", "bazaar.urls.order_control")
 TRADE = {"key": str(UUID(int=1)), "stock_name": "MenhirCo", "trade_type": "buy", "quantity": 1}
-ORDER = [1, str(UUID(int=1)), "MenhirCo", "buy", 1]
+ORDER = [1, str(UUID(int=1)), "MenhirCo", "buy", 1, None]
 SEED = {"stock_name": "MenhirCo", "trade_type": "buy", "quantity": 7}
 
 Answer = tuple[int, Any]
@@ -44,7 +44,7 @@ def post(path: str, body: dict[str, Any], urlconf: str = "bazaar.urls.order") ->
 def append_of(count: int, after: int = 0, *, term: int = 4, leader: int = FAR) -> dict[str, Any]:
     page = make_page(count, after)
     orders = [
-        [order.order_no, str(order.key), order.stock_name, "buy", order.quantity]
+        [order.order_no, str(order.key), order.stock_name, "buy", order.quantity, None]
         for order in map(make_order, range(after + 1, count + 1))
     ]
     return {
@@ -251,7 +251,7 @@ def test_rows_answers_the_log_as_it_is_stored(shell: ReplicaShell) -> None:
     """Before the replica serves, and when its log is damaged."""
     shell.log.append(make_linked(3))
     key, digest = UUID(int=2).hex, make_page(2).digest
-    row = [2, key, "MenhirCo", "buy", 1, digest, None, None]
+    row = [2, key, "MenhirCo", "buy", 1, None, digest, None, None]
     assert get("/rows?after=1&limit=1", BOTH[1]) == (200, {"rows": [row], "last": 3})
     LogEntry.objects.filter(pk=2).update(quantity=9)
     shell.start()

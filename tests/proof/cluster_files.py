@@ -35,6 +35,8 @@ from bazaar.proof.records import Done, Header, Opening, Record
 NAMES = ("GameStart", "MenhirCo", "Ünï & Co.")
 ORDERS = 40
 TERM = 2
+CLIENT = "ann@example.com"
+"""Placed every third order."""
 _CATALOG = (
     "catalog_app.Entry",
     "catalog_app.StockChange",
@@ -47,8 +49,16 @@ _ORDER = ("order_app.LogEntry", "order_app.StockChange", "order_app.HeardTerm")
 class ClusterFiles:
     """The files of one catalog and three replicas in a folder; see `run` for its clients."""
 
-    def __init__(self, root: Path, orders: int = ORDERS, seed: int = 1, issued: int = 2000) -> None:
-        """Make the files; the market is the same for the same seed."""
+    def __init__(
+        self,
+        root: Path,
+        orders: int = ORDERS,
+        seed: int = 1,
+        issued: int = 2000,
+        client: str | None = CLIENT,
+    ) -> None:
+        """Make the files; the market is the same for the same seed. client: as CLIENT."""
+        self._client = client
         self.data, self._chance = DataDir(root), random.Random(seed)
         self.stocks = {
             name: Stock(name, Decimal("12.5"), 1000, 1000, issued, 0, Version(1)) for name in NAMES
@@ -79,13 +89,14 @@ class ClusterFiles:
         name = self._chance.choice(NAMES)
         trade_type = self._chance.choice(tuple(TradeType))
         trade = Trade(UUID(int=number), name, trade_type, self._chance.randint(1, 10))
-        order = Order(OrderNo(number), trade.key, name, trade_type, trade.quantity)
+        placed_by = None if number % 3 else self._client
+        order = Order(OrderNo(number), trade.key, name, trade_type, trade.quantity, placed_by)
         self._read(name, number)
         self.stocks[name] = stock = decide(self.stocks[name], trade)
         self._head = extend(self._head, order)
-        columns = (name, trade_type.value, trade.quantity)
+        columns = (name, trade_type.value, trade.quantity, self._head.digest)
         self.orders.append(order)
-        self.rows.append((number, trade.key.hex, *columns, self._head.digest, TERM, stock.version))
+        self.rows.append((number, trade.key.hex, *columns, TERM, stock.version, placed_by))
         self.history.append(
             Done(
                 **_span("trade", number + 0.3),
@@ -127,14 +138,14 @@ class ClusterFiles:
         ]
         with closing(sqlite3.connect(self.path("catalog"))) as database:
             make_tables(database, _CATALOG)
-            fill(database, "catalog_app_entry", [(*r[:5], r[6], r[5], r[7]) for r in self.rows])
+            fill(database, "catalog_app_entry", [(*r[:5], r[6], r[5], *r[7:]) for r in self.rows])
             fill(database, "catalog_app_stockchange", self.changes)
             fill(database, "catalog_app_stock", stocks)
             fill(database, "catalog_app_leadership", [(1, TERM, 3, "1,2,3")])
         for number in (1, 2, 3):
             with closing(sqlite3.connect(self.path(f"order-{number}"))) as database:
                 make_tables(database, _ORDER)
-                fill(database, "order_app_logentry", [row[:6] for row in self.rows])
+                fill(database, "order_app_logentry", [(*row[:6], row[8]) for row in self.rows])
                 fill(database, "order_app_stockchange", self.changes)
                 fill(database, "order_app_heardterm", [(1, TERM, 3)])
 
@@ -196,7 +207,8 @@ def make_tables(database: sqlite3.Connection, labels: Iterable[str]) -> None:
     """Make the tables of some models, columns only."""
     for label in labels:
         model: type[Model] = apps.get_model(label)
-        columns = ", ".join(field.column for field in model._meta.concrete_fields if field.column)
+        fields = (one for one in model._meta.concrete_fields if not one.generated)
+        columns = ", ".join(field.column for field in fields if field.column)
         database.execute(f"CREATE TABLE {model._meta.db_table} ({columns})")
 
 

@@ -53,11 +53,16 @@ def case(name: str, *statements: str, told: str, **facts: object) -> Case:
     return Case(name, statements, invariant, message, **facts)  # type: ignore[arg-type]
 
 
-_COPY = "SELECT {number}, {key}, stock_name, trade_type, quantity, {digest}"
+_COPY = "SELECT {number}, {key}, stock_name, trade_type, quantity, {digest}, placed_by"
 REPLICA_CASES = {
     "an order altered": case(
         *("order-2", f"UPDATE {LOG} SET quantity = 77 WHERE order_no = 17"),
         told=r"I1: order 17 is \w+ 77 .+ \(key .+\), but the ledger has \w+ \d+ .+ \(key .+\)",
+        order_no=17,
+    ),
+    "an order in another name": case(
+        *("order-1", f"UPDATE {LOG} SET placed_by = 'eve' WHERE order_no = 17"),
+        told=r"I1: order 17 is .+, placed by eve\), but the ledger has \w+ \d+ .+ \(key [\w-]+\)",
         order_no=17,
     ),
     "an order of another stock": case(
@@ -148,7 +153,7 @@ CATALOG_CASES = {
     "an order doubled": case(
         "catalog",
         f"INSERT INTO {LEDGER} SELECT {ORDERS + 1}, key, stock_name, trade_type, quantity, term,"
-        f" digest, version FROM {LEDGER} WHERE order_no = 17",
+        f" digest, version, placed_by FROM {LEDGER} WHERE order_no = 17",
         told=rf"I2: key .+ was executed 2 times, as order 17 and order {ORDERS + 1}",
         order_no=ORDERS + 1,
         others=frozenset({"I4", "I7", "I8"}),
@@ -261,7 +266,7 @@ def test_pages_make_no_difference(tmp_path: Path) -> None:
     for number in (1, 4999, 5000, 5001, 5_050):
         files.damage("order-1", f"UPDATE {LOG} SET quantity = 99 WHERE order_no = {number}")
     files.damage("order-2", f"DELETE FROM {LOG} WHERE order_no BETWEEN 4990 AND 5010")
-    files.damage("order-3", f"INSERT INTO {LOG} VALUES (5051, 'x', 'y', 'buy', 1, 'z')")
+    files.damage("order-3", f"INSERT INTO {LOG} VALUES (5051, 'x', 'y', 'buy', 1, 'z', NULL)")
     findings = judge(files).findings
     found = [one.order_no for one in findings if one.where == "order-1"]
     assert found == [1, 4999, 5000, 5001, 5_050]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bazaar import topology
+from bazaar.protocol.clients import CLIENTS
 from bazaar.settings import env
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Role
@@ -64,7 +65,7 @@ def test_a_process_name_names_its_role_and_every_role_has_settings_and_an_app() 
     for name, node in topology.local(3, 2).nodes():
         role = topology.role_of(name)
         assert topology.process_name(role, node.id) == name
-        assert (node.control_port > 0) == role.has_control_port
+        assert (node.control_port > 0) == role.has_control_port == (role in CLIENTS)
         assert find_spec(role.settings_module)
         assert find_spec(role.app)
 

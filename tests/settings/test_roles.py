@@ -16,8 +16,6 @@ from bazaar.settings.base import sqlite
 from bazaar.settings.env import ROOT
 from bazaar.topology import Node, Role
 
-ROLES = ("catalog", "order_1", "frontend", "dashboard")
-
 
 @pytest.fixture(autouse=True)
 def _umask() -> Iterator[None]:
@@ -103,7 +101,7 @@ def test_each_replica_of_the_default_cluster_has_settings(number: int, data_dir:
     assert int(done.stdout) == 20_000 + number
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", Role)
 def test_every_roles_check_runs_clean(role: str, data_dir: Path) -> None:
     done = manage("check", role, data_dir)
     assert (done.returncode, done.stderr) == (0, "")

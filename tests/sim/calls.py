@@ -19,9 +19,10 @@ from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, Trade
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.leadership_messages import HeadBody
 from bazaar.protocol.transport import PendingCall
 from tests.order_app.fakes import NoNetwork
-from tests.sim.messages import LookUp, Notice, ReadLast
+from tests.sim.messages import AskHead, LookUp, Notice, ReadLast, Replicate
 from tests.sim.process import Process
 from tests.sim.tasks import PendingAnswer, Tasks
 
@@ -99,6 +100,13 @@ class PeerCalls(ReplicaClient):
         message = ReadPeerLog(self._id, after)
         page: Page = self._tasks.call(self._target, message, self._timeout_s)
         return page
+
+    def head(self, at: Position, timeout_s: float) -> HeadBody:
+        head: HeadBody = self._tasks.call(self._target, AskHead(at), timeout_s)
+        return head
+
+    def replicate(self, position: Position) -> None:
+        self._tasks.call(self._target, Replicate(position), self._timeout_s)
 
     def trade(self, term: Term, trades: Sequence[Trade], timeout_s: float) -> tuple[Answer, ...]:
         message = SendTrades(term, self._id, tuple(trades))

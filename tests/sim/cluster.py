@@ -56,15 +56,28 @@ def draw_shape(rng: Random) -> Shape:
 class SimCluster:
     """All processes, their network, and the checks that watch them."""
 
+    storm_s = STORM_S
+
     def __init__(self, seed: int, shape: Shape | None = None, *, has_trace: bool = False) -> None:
         """Build and start a cluster; without a shape the seed draws one."""
         rng = Random(seed)
         shape = shape or draw_shape(rng)
         self.events = Events()
         self.network = Network(self.events, rng, trace=[] if has_trace else None)
-        stocks = _list_stocks(rng)
-        self.checks = Checks(stocks)
         self.tasks = Tasks(self.network)
+        self.replicas: list[SimReplica]
+        self.frontends: list[SimFrontend]
+        self._make_processes(_list_stocks(rng), shape)
+        self.clients: list[SimClient] = []
+        self.replayed = Counter[str]()
+        """How often each kind of message was sent again."""
+        self._start()
+        for _ in range(shape.clients):
+            self.add_client(shape.trades)
+
+    def _make_processes(self, stocks: list[Stock], shape: Shape) -> None:
+        """Make checks, catalog, replicas, front ends, and the storm over them."""
+        self.checks = Checks(stocks)
         self.catalog = SimCatalog(self.network, self.checks, stocks)
         self.replicas = [
             SimReplica(ReplicaId(at), self.tasks, self.checks, shape.in_sync_min)
@@ -74,13 +87,7 @@ class SimCluster:
             SimFrontend(f"front end {at}", self.tasks, shape.deadline_s)
             for at in range(1, shape.frontends + 1)
         ]
-        self.clients: list[SimClient] = []
-        self.replayed = Counter[str]()
-        """How often each kind of message was sent again."""
         self.storm = Storm(self.network, self.catalog, self.replicas, self.frontends)
-        self._start()
-        for _ in range(shape.clients):
-            self.add_client(shape.trades)
 
     @property
     def trace(self) -> list[str]:
@@ -90,17 +97,20 @@ class SimCluster:
     def add_client(self, trades: int) -> SimClient:
         """Let one more client trade."""
         name = f"client {len(self.clients) + 1}"
-        client = SimClient(name, self.network, self.checks, trades=trades)
+        client = self._make_client(name, trades)
         client.meet(self.frontends, self.replicas, self.catalog)
         self.clients.append(client)
         client.start()
         return client
 
+    def _make_client(self, name: str, trades: int) -> SimClient:
+        return SimClient(name, self.network, self.checks, trades=trades)
+
     def run(self) -> None:
         """Live through a storm, heal, settle, and check what is left (I1-I6, I8, I9)."""
         self.network.weather = draw_weather(self.network.rng)
-        self.storm.brew(STORM_S)
-        self.run_for(STORM_S)
+        self.storm.brew(self.storm_s)
+        self.run_for(self.storm_s)
         self.heal()
         self.add_client(trades=1)
         self.settle()
@@ -133,7 +143,14 @@ class SimCluster:
                 action()
             except Crash as crash:
                 crash.process.crash()
+            self.check_step()
         events.now_s = until_s
+
+    def check_step(self) -> None:
+        """Check what no process checks itself, after each happening."""
+
+    def operate(self) -> None:
+        """Do what an operator does in a calm network, now and then."""
 
     def heal(self) -> None:
         """End all faults."""
@@ -152,6 +169,7 @@ class SimCluster:
         while not self.is_settled:
             assert self.events.now_s < give_up_s, f"liveness: not settled, {self.describe()}"
             self.run_for(TRADE_AGAIN_S)
+            self.operate()
             if not self.is_settled and self._are_clients_done:
                 self.add_client(trades=1)
 
@@ -221,9 +239,11 @@ def run_seed(
     *,
     has_replays: bool = False,
     has_failing_disks: bool = False,
+    trace: list[str] | None = None,
 ) -> SimCluster:
-    """Run one seed to its end; a failure names the seed."""
+    """Run one seed to its end; a failure names the seed. trace: gets its history."""
     cluster = SimCluster(seed, shape)
+    cluster.network.trace = trace
     if has_replays:
         cluster.replay_all_the_time()
     if has_failing_disks:

@@ -37,6 +37,13 @@ class Replicate:
 
 
 @dataclass(frozen=True, slots=True)
+class AskHead:
+    """The question of a catalog that starts: where a log ends, and its digest at a position."""
+
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class ReadLast:
     """A front end's question for the end of the ledger."""
 

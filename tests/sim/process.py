@@ -7,6 +7,7 @@ everything, in the order in which it came.
 """
 
 from collections import deque
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from bazaar.core.failures import StorageFailed
@@ -40,6 +41,10 @@ class Process:
     def now_s(self) -> float:
         """The simulated time."""
         return self.network.events.now_s
+
+    def session(self) -> AbstractContextManager[None]:
+        """Return the block in which a task of this process runs."""
+        return nullcontext()
 
     def start(self) -> None:
         """Begin a life; subclasses build their memory anew."""

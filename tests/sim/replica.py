@@ -14,6 +14,7 @@ from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import Position, ReplicaId, Term, Trade
 from bazaar.settings.env import Limits
+from order_app import services
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
@@ -21,7 +22,7 @@ from tests.sim.calls import LedgerCalls, PeerCalls
 from tests.sim.catalog import SimCatalog
 from tests.sim.checks import Checks
 from tests.sim.log import SimLog
-from tests.sim.messages import LookUp, Notice, Replicate
+from tests.sim.messages import AskHead, LookUp, Notice, Replicate
 from tests.sim.network import Call
 from tests.sim.tasks import Tasks
 from tests.sim.threaded import ThreadedProcess
@@ -114,6 +115,11 @@ class SimReplica(ThreadedProcess):
 
     def start(self) -> None:
         super().start()
+        self._build()
+        self._run()
+
+    def _build(self) -> None:
+        """Make the shell of this life."""
         timeout_s = self.limits.call_timeout_s
         self.calls = LedgerCalls(self.tasks, self.catalog, timeout_s)
         peers = {
@@ -123,6 +129,9 @@ class SimReplica(ThreadedProcess):
         waits = TaskWaits(self.tasks)
         self.shell = CheckedShell(self.id, self.calls, peers, order_log, self.limits, waits)
         self.shell.process = self
+
+    def _run(self) -> None:
+        """Begin what a replica does all the time."""
         replicators = [CheckedReplicator(self.shell, peer) for peer in self.peers]
         self.shell.begin_appends = tuple(one.begin for one in replicators)
         for replicator in replicators:
@@ -146,6 +155,8 @@ class SimReplica(ThreadedProcess):
                 self.shell.take_notice(term, leader)
             case Replicate(position):
                 self._replicate(position)
+            case AskHead(at):
+                return services.read_head(at=at)
             case AskLeader(_, term, token):
                 self.machine.check_token(term, token)
             case LookUp(order_no):

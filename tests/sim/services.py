@@ -28,6 +28,7 @@ from frontend_app.wiring import STOCK_TIMEOUT_S
 from tests.catalog_app.fakes import CopyingLeader
 from tests.order_app.fakes import NoNetwork
 from tests.sim.network import Call
+from tests.sim.process import Process
 from tests.sim.reads import ReadAnswer, ReadChecks
 from tests.sim.tasks import PendingAnswer, TaskFuture, TaskLock, Tasks
 from tests.sim.threaded import GAP_S, ThreadedProcess
@@ -145,7 +146,7 @@ class HolderCalls:
     """A front end's client over the simulated network."""
 
     tasks: Tasks
-    target: "ServingFrontEnd"
+    target: Process
 
     def begin_invalidate(self, changes: Sequence[Change]) -> PendingAnswer | None:
         """Begin a notification on a kept connection; one in four has none."""

@@ -162,7 +162,8 @@ class Tasks:
     def perform(self, task: Task) -> None:
         """Do a task's work in the thread that has the turn."""
         try:
-            task.work()
+            with task.process.session():
+                task.work()
         except Killed:
             pass
         except BaseException as error:  # noqa: BLE001 - the event loop raises it
@@ -191,8 +192,9 @@ class Tasks:
         turn.release()
         assert self.loop.acquire(timeout=HUNG_S), "a task waits for something that is not simulated"
         self.current = None
-        if self.error is not None:
-            raise self.error
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
         dying, self.dying = self.dying, None
         if dying is not None:
             dying.crash()

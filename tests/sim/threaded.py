@@ -1,8 +1,10 @@
 """A simulated process with threads: each request has one of its own."""
 
+from contextlib import AbstractContextManager
 from functools import partial
 
 from bazaar.core.failures import Failure
+from tests.sim.disk import Disk
 from tests.sim.network import Call
 from tests.sim.process import Process
 from tests.sim.tasks import Tasks
@@ -14,9 +16,20 @@ GAP_S = 0.001
 class ThreadedProcess(Process):
     """The base of the processes that run real shells."""
 
+    disk: Disk | None = None
+    """Where its database is, if it has one."""
+
     def __init__(self, name: str, tasks: Tasks) -> None:
         super().__init__(name, tasks.network)
         self.tasks = tasks
+
+    def session(self) -> AbstractContextManager[None]:
+        return super().session() if self.disk is None else self.disk.session()
+
+    def heal_disk(self) -> None:
+        super().heal_disk()
+        if self.disk is not None:
+            self.disk.fault = None
 
     def crash(self) -> None:
         """Die with all threads, wherever they wait."""
@@ -24,6 +37,8 @@ class ThreadedProcess(Process):
         super().crash()
         if was_up:
             self.tasks.kill(self)
+        if self.disk is not None:
+            self.disk.close()
 
     def crash_point(self) -> None:
         """Die here, before or after a write of the disk, if the fuse has burnt down."""

@@ -14,18 +14,15 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from bazaar import clock
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.signing import sign
-from bazaar.topology import process_name
+from bazaar.topology import Role, process_name
 from bazaar.web.router import Router
 
 Headers = Mapping[str, str]
 JSON: Headers = {"Content-Type": "application/json"}
 
-SERVED = ("bazaar.urls.catalog", "bazaar.urls.order", "bazaar.urls.frontend")
-CONTROL = (
-    "bazaar.urls.catalog_control",
-    "bazaar.urls.order_control",
-    "bazaar.urls.frontend_control",
-)
+SERVED = tuple(f"bazaar.urls.{role}" for role in Role if role.has_control_port)
+CONTROL = tuple(f"{urlconf}_control" for urlconf in SERVED)
+"""The URLconfs of every role but the dashboard, which has pages instead of endpoints."""
 
 
 def signature(

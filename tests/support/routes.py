@@ -5,27 +5,18 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from bazaar.web.endpoint import Endpoint
+from tests.support.listeners import CONTROL, SERVED
 
-MEMBER_URLCONFS = (
-    "bazaar.urls.catalog",
-    "bazaar.urls.catalog_control",
-    "bazaar.urls.order",
-    "bazaar.urls.order_control",
-    "bazaar.urls.frontend_control",
-)
-"""URLconfs without a single public path but those of HEALTH."""
-URLCONFS = (*MEMBER_URLCONFS, "bazaar.urls.frontend")
-"""All but the dashboard's, which are for who signs in: `tests/dashboard/test_way_in.py`."""
+URLCONFS = (*SERVED, *CONTROL)
+"""All but the dashboard's, which are for who signs in: `tests/dashboard/test_permissions.py`."""
 HEALTH = ("/healthz", "/readyz")
 """What anybody may ask at every port."""
 METRICS = ("/metrics", "/metrics/targets")
 """What is at control ports, for whoever has the token; each test with a browser is on loopback."""
 PUBLIC = frozenset(
     {
-        ("bazaar.urls.catalog_control", "/metrics"),
+        *((urlconf, "/metrics") for urlconf in CONTROL),
         ("bazaar.urls.catalog_control", "/metrics/targets"),
-        ("bazaar.urls.order_control", "/metrics"),
-        ("bazaar.urls.frontend_control", "/metrics"),
         *((urlconf, path) for urlconf in URLCONFS for path in HEALTH),
         ("bazaar.urls.frontend", "/"),
         ("bazaar.urls.frontend", "/stocks"),
@@ -34,6 +25,9 @@ PUBLIC = frozenset(
     }
 )
 """Every path that anybody may call; the rest is for cluster members."""
+_FOR_CLIENTS = {urlconf for urlconf, path in PUBLIC if path not in (*HEALTH, *METRICS)}
+MEMBER_URLCONFS = tuple(one for one in URLCONFS if one not in _FOR_CLIENTS)
+"""URLconfs without a single public path but those of HEALTH and METRICS."""
 
 
 @dataclass(frozen=True, slots=True)

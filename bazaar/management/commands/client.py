@@ -28,7 +28,7 @@ from bazaar.management.client.order_file import FILE_NAME, OrderCheck, OrderFile
 from bazaar.management.client.session import ClientSession
 from bazaar.management.client.simulation import SimulationPlan, find_names, simulate
 from bazaar.management.one_line import OneLineCommand, OneLineParser
-from bazaar.settings import env
+from bazaar.settings import client_access, env
 
 TIMES_MAX = 10_000
 REQUESTS_MAX = 1_000_000
@@ -60,7 +60,8 @@ class Command(OneLineCommand):
         deadline_s = read_number("--deadline", options["deadline"], 0.1, DEADLINE_S_MAX)
         environ = read_environ(os.environ, options)
         timeouts = Timeouts(deadline_s=deadline_s, silence_s=SILENCE_S)
-        with Client(list_urls(environ, options["urls"] or ()), timeouts) as client:
+        urls, token = list_urls(environ, options["urls"] or ()), client_access.read_token(environ)
+        with Client(urls, timeouts, token) as client:
             options["orders_path"] = env.read_data_dir(environ) / FILE_NAME
             if options["mode"] is not None:
                 return self._run_mode(client, options)

@@ -29,7 +29,7 @@ _EXIT = {Health.HEALTHY: exits.OK, Health.DEGRADED: exits.ERRORS}
 """Of `status`; of all other states it is 2."""
 _ID = "a process, such as order-3 or catalog; a replica's number; or leader"
 
-_LOSE = "throw away N entries that no ledger has; a refusal says how many there are"
+_LOSE = "give up N entries that only this database may have; a refusal says how many"
 
 WORKERS_MAX = 64
 LOSE_MAX = 10**18
@@ -77,7 +77,7 @@ class Command(OneLineCommand):
             ("start", "start a process"),
             ("stop", "stop a process"),
             ("restart", "stop and start a process; --all: each in turn, no request fails"),
-            ("rebuild", "make a replica's database anew"),
+            ("rebuild", "make a replica's or the catalog's database anew"),
             ("logs", "print the end of a process's log"),
         ):
             one = verbs.add_parser(verb, parents=[data], help=text)

@@ -1,0 +1,69 @@
+"""
+An empty database in the place of a damaged one, which is kept.
+
+The process that asks for it ends afterwards: other threads still have the old files open.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from django.core.management import call_command
+from django.db import connections
+
+from bazaar import clock
+
+ANEW = "anew"
+"""The name of the new database in Django, and the ending of its file."""
+PAUSE_S = 60.0
+"""Between two of them: a disk that damages all it is given is not given more."""
+_JOURNALS = ("-wal", "-shm")
+
+
+class Aside:
+    """Where the last damaged database of a process is kept, under its own name."""
+
+    def __init__(self, path: Path) -> None:
+        """path: of the database."""
+        self._path = path
+        self.path = path.parent / "aside" / f"{path.stem}.damaged" / path.name
+
+    def has_waited(self) -> bool:
+        """Tell whether the last database was moved here long enough ago."""
+        changed_s = 0.0
+        with suppress(FileNotFoundError):
+            changed_s = self.path.stat().st_ctime
+        return not 0 <= clock.wall_s() - changed_s < PAUSE_S
+
+    def begin_anew(self, fill: Callable[[str], None]) -> None:
+        """
+        Put an empty database in the place of the damaged one, which is kept here.
+
+        fill: writes the first rows, with the name of the new database in Django. A process that is
+        killed meanwhile finds the one or the other. Raises OSError.
+        """
+        anew = _beside(self._path, f".{ANEW}")
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in (anew, self.path):
+            for ending in ("", *_JOURNALS):
+                _beside(file, ending).unlink(missing_ok=True)
+        _make(anew, fill)
+        self.path.hardlink_to(self._path)
+        for ending in _JOURNALS:
+            with suppress(FileNotFoundError):
+                _beside(self._path, ending).replace(_beside(self.path, ending))
+        anew.replace(self._path)
+
+
+def _make(path: Path, fill: Callable[[str], None]) -> None:
+    connections.settings[ANEW] = {**connections.settings["default"], "NAME": path}
+    try:
+        call_command("migrate", database=ANEW, verbosity=0, interactive=False)
+        fill(ANEW)
+    finally:
+        connections[ANEW].close()  # the last one: all is in the file then
+        del connections[ANEW], connections.settings[ANEW]
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f"{path.name}{ending}")

@@ -1,0 +1,31 @@
+"""What no hash chain covers is stored twice; points are stored."""
+
+from django.db import migrations, models
+
+from bazaar.runtime.row_copies import make_copy
+
+
+def _add_copy(model: str, *columns: str) -> migrations.AddField:
+    return migrations.AddField(model, "copy", make_copy(*columns))
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog_app", "0005_identity")]
+    operations = [
+        migrations.CreateModel(
+            name="VerifiedPoint",
+            fields=[
+                ("position", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("order_no", models.BigIntegerField()),
+                ("digest", models.CharField(max_length=64)),
+                ("content", models.CharField(max_length=64)),
+            ],
+            options={"abstract": False, "default_permissions": ()},
+        ),
+        _add_copy(
+            "stock", "name", "price", "quantity", "opening", "issued", "trade_volume", "version"
+        ),
+        _add_copy("leadership", "term", "leader", "in_sync"),
+        _add_copy("holderregistration", "holder_id", "host", "control_port", "is_over"),
+        _add_copy("identity", "cluster_id"),
+    ]

@@ -1,0 +1,13 @@
+"""Bits that flip anywhere in a file, under a load: the short form of `tests.cluster.flips` (I8)."""
+
+import pytest
+
+from tests.cluster import flips
+from tests.cluster.conftest import LiveCluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+
+def test_flipped_bits_are_found_and_mended(cluster: LiveCluster) -> None:
+    done = flips.run(cluster, replica=2, catalog=2, seed=5)
+    assert [one for one in done if one.is_missed] == []
