@@ -26,11 +26,13 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--front-ends", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--server", default="granian")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         nodes = free_topology(front_ends=options.front_ends)
-        cluster = LiveCluster(Path(folder), "--workers", str(options.workers), nodes=nodes)
+        more = ("--workers", str(options.workers), "--server", options.server)
+        cluster = LiveCluster(Path(folder), *more, nodes=nodes)
         cluster.up()
         try:
             return _run(cluster, options)
