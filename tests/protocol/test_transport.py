@@ -13,7 +13,6 @@ from bazaar.core.failures import Unreachable
 from bazaar.protocol import transport
 from bazaar.protocol.http1 import REPLY_BODY_BYTES_MAX, Reply
 from bazaar.protocol.signing import digest_of, verify
-from bazaar.protocol.tracing import Span, read_headers
 from bazaar.protocol.transport import HttpTransport, PendingCall
 from tests.support.servers import (
     Handler,
@@ -84,21 +83,6 @@ def test_every_request_is_signed(serve: Serve) -> None:
         named = verify(SECRET, headers["Authorization"], method, path, NOW_S)
         assert named == (RECEIVER, digest_of(body))
     assert headers["Content-Type"] == "application/json"
-
-
-def test_a_call_for_a_request_carries_its_ids(serve: Serve) -> None:
-    """A made request id is the trace id, so it is not sent twice; others have nothing to say."""
-    server, client = serve(answer(), answer(), answer())
-    spans = [Span("x", read_headers(None, request_id)) for request_id in (None, "mine")]
-    for span in spans:
-        with span:
-            get(client)
-    get(client)
-    made, given, other = (request.decode() for request in server.requests)
-    assert f"\r\ntraceparent: {spans[0].context.traceparent}\r\n" in made
-    assert f"\r\ntraceparent: {spans[1].context.traceparent}\r\nX-Request-ID: mine\r\n" in given
-    assert "X-Request-ID" not in made
-    assert "traceparent" not in other
 
 
 def test_a_connection_is_kept_for_the_next_call(serve: Serve) -> None:
