@@ -11,6 +11,9 @@ from bazaar.core.types import Trade, TradeType
 from bazaar.protocol import tracing
 from bazaar.protocol.messages import TradeBody
 from bazaar.protocol.tracing import Span, TraceContext, read_headers, read_text
+from bazaar.protocol.transport import HttpTransport
+from tests.support.servers import ScriptedServer, answer
+from tests.support.waits import WAIT_S
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{SPAN}-01"
@@ -152,3 +155,21 @@ def test_subscribers_are_closed_in_the_end(collector: Collector) -> None:
     tracing.unsubscribe_all()
     assert collector.is_closed
     assert not read_headers(None, None).is_sampled
+
+
+def test_a_call_for_a_request_carries_its_ids() -> None:
+    """A made request id is the trace id, so it is not sent twice; others have nothing to say."""
+    server = ScriptedServer([answer(), answer(), answer()])
+    client = HttpTransport(server.address, "order-2", b"s" * 32, lambda: 1.0)
+    spans = [Span("x", read_headers(None, request_id)) for request_id in (None, "mine")]
+    for span in spans:
+        with span:
+            client.call("GET", "/ping", timeout_s=WAIT_S)
+    client.call("GET", "/ping", timeout_s=WAIT_S)
+    client.close()
+    server.close()
+    made, given, other = (request.decode() for request in server.requests)
+    assert f"\r\ntraceparent: {spans[0].context.traceparent}\r\n" in made
+    assert f"\r\ntraceparent: {spans[1].context.traceparent}\r\nX-Request-ID: mine\r\n" in given
+    assert "X-Request-ID" not in made
+    assert "traceparent" not in other
