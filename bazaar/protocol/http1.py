@@ -31,6 +31,8 @@ REPLY_BODY_BYTES_MAX = 64 * 1024 * 1024
 _HEADER_NAMES_MAX = 1000
 _INTERIM_STATUS_MAX = 199
 _TARGET = re.compile(r"[!-~]+")
+_CHECKED_CHARS = (len("date"), len("content-length"))
+"""Only headers of these lengths are looked at: a ready answer is packed each time it is sent."""
 _BODYLESS = ("1", "204", "304")
 """How the statuses begin whose answers have no body."""
 
@@ -317,7 +319,7 @@ def pack_reply(
     head, each with its end. Asserts that the next answer on the connection cannot be taken for a
     part of this one.
     """
-    given = {name.lower(): value for name, value in headers}
+    given = {name.lower(): value for name, value in headers if len(name) in _CHECKED_CHARS}
     more = [] if "date" in given else [("Date", _format_date(int(now_s)))]
     is_bodyless = status.startswith(_BODYLESS)
     if not is_bodyless:

@@ -36,7 +36,7 @@ def caller(request: pytest.FixtureRequest, listen: Listen, connect: Connect) -> 
 def test_an_answer_without_an_id_gets_one_of_its_own(caller: Caller) -> None:
     ids = [ids_of(caller.call(GET % b""))["x-request-id"] for _ in range(5)]
     assert len(set(ids)) == 5
-    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in ids)
+    assert all(re.fullmatch("[0-9a-f]{16}-[0-9]+", one) for one in ids)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -68,7 +68,7 @@ def test_a_wrong_id_is_replaced(caller: Caller, wrong: bytes) -> None:
     for _ in range(2):
         reply = caller.call(GET % wrong)
         assert reply.status == 200
-        assert re.fullmatch("[0-9a-f]{32}", ids_of(reply)["x-request-id"])
+        assert re.fullmatch("[0-9a-f]{16}-[0-9]+|[0-9a-f]{32}", ids_of(reply)["x-request-id"])
 
 
 def test_a_known_head_is_found_whatever_ids_it_has(listen: Listen, connect: Connect) -> None:
