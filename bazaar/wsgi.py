@@ -104,18 +104,19 @@ def build() -> Application:
 
 def _check_database() -> None:
     """Check the database and what else the role needs; what is damaged, the room mends."""
+    role = settings.BAZAAR_ROLE
+    assert role is not None, "the settings name one"
     missing: list[str] = []
     with damage:
         missing = await_storage(find_missing_migrations)
     if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
         raise SettingsError(" ".join(str(fault.msg) for fault in faults))
-    if settings.BAZAAR_ROLE is Role.CATALOG:
+    if role is Role.CATALOG:
         ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
     if missing:
-        role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
+        ready = make_ready(role, settings.BAZAAR_NODE.id, settings.BAZAAR_DATA_DIR)
         raise SettingsError(
-            f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; "
-            f"`{make_ready(role, node.id, settings.BAZAAR_DATA_DIR)}` makes it ready."
+            f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; `{ready}` makes it ready."
         )
     with damage:
         await_storage(settle_identity)

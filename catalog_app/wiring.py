@@ -263,7 +263,8 @@ def _role_name(name: str) -> str:
 def status() -> CatalogStatus:
     """Return the status."""
     leadership, head, stocks = Leadership(Term(0), None), START, 0
-    holders, addresses = lease_table().list_holders(), ()
+    holders = lease_table().list_holders()
+    addresses: tuple[tuple[str, int], ...] = ()
     with damage, suppress(Unreachable):  # what cannot be read says nothing
         leadership, head = selectors.get_leadership(), selectors.LEDGER.read_head()
         stocks = selectors.count_stocks()

@@ -78,4 +78,4 @@ def _nothing_is_damaged() -> None:
     damage.clear()
     storage.problem = ""
     damage.on_found = lambda where: None
-    LEDGER._written = START
+    LEDGER.written = START

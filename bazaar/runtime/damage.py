@@ -16,12 +16,19 @@ from bazaar.core.failures import Unreachable
 _CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _PRIMARY = 0xFF
 """The bits of SQLite's result codes that name the kind of error."""
-_WORDS = ("Could not decode to UTF-8", "no such table", "no such column")
+_WORDS = (
+    *("Could not decode to UTF-8", "Error while building row_cast_map"),
+    *("no such table", "no such column"),
+)
 """How errors begin that have no code of their own, and that no statement of ours deserves."""
 
 
-def is_damage(error: DatabaseError) -> bool:
+def is_damage(error: BaseException) -> bool:
     """Tell whether an error says that the database itself is damaged."""
+    if isinstance(error, UnicodeDecodeError):  # in what SQLite says about a damaged schema
+        return True
+    if not isinstance(error, DatabaseError):
+        return False
     code = getattr(error.__cause__, "sqlite_errorcode", None) or 0
     return code & _PRIMARY in _CODES or str(error).startswith(_WORDS)
 
@@ -41,7 +48,7 @@ class DamageWatch:
             self.where = where
             self.on_found(where)
 
-    def look_at(self, error: DatabaseError) -> None:
+    def look_at(self, error: BaseException) -> None:
         """Note an error of the database if it is damage."""
         if is_damage(error):
             self.report(f"the file ({error})")
@@ -61,10 +68,10 @@ class DamageWatch:
         traceback: TracebackType | None,
     ) -> bool:
         """Note damage that ended the block."""
-        is_found = isinstance(error, DatabaseError) and is_damage(error)
-        if isinstance(error, DatabaseError):
-            self.look_at(error)
-        return is_found
+        if error is None or not is_damage(error):
+            return False
+        self.look_at(error)
+        return True
 
     def clear(self) -> None:
         """Forget what was found: the database is another one."""

@@ -72,7 +72,7 @@ def find_wrong_row(model: type[models.Model]) -> str:
 
 def _make_statement(model: type[models.Model]) -> str:
     meta = model._meta  # noqa: SLF001 - Django's own name for it
-    fields = [field for field in meta.fields if isinstance(field, models.GeneratedField)]
+    fields: list[Any] = [one for one in meta.fields if isinstance(one, models.GeneratedField)]
     for field in fields:
         assert isinstance(field.expression, Copy), "no other columns are generated"
         columns = [column.name for column in field.expression.get_source_expressions()]

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from bazaar.core.types import STOCK_NAME_CHARS_MAX, TradeType
+from bazaar.runtime.row_copies import make_copy
 
 PRICE_CHARS_MAX = 20
 
@@ -51,6 +52,7 @@ class VerifiedPointRow(models.Model):
     """Of the hash chain, up to here."""
     content = models.CharField(max_length=64)
     """Of all columns since the point before, those outside the hash chain too."""
+    copy = make_copy("position", "order_no", "digest", "content")
 
     class Meta:
         """No table of its own, and nothing that staff may do to it."""

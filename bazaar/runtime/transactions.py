@@ -34,6 +34,9 @@ def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ..
     except DatabaseError as error:
         damage.look_at(error)
         raise
+    except UnicodeDecodeError as error:  # in what SQLite says about a damaged schema
+        damage.look_at(error)
+        raise DatabaseError(str(error)) from error
 
 
 @contextmanager

@@ -22,14 +22,15 @@ _NEXT = _POINT + "WHERE position > ? ORDER BY position LIMIT 1"
 _ADD = "INSERT INTO {points} (position, order_no, digest, content) VALUES (?, ?, ?, ?)"
 _CONTENT = (
     "SELECT COUNT(text), group_concat(text, char(10)) FROM (SELECT {columns}"
-    " || (SELECT quote(same.digest) FROM {table} same"
+    " || (SELECT quote(same.{key}) || quote(same.digest) FROM {table} same"
     " WHERE same.{index} = {table}.{index} AND same.digest = {table}.digest) AS text"
     " FROM {table} WHERE {key} > ? AND {key} <= ? ORDER BY {key})"
 )
 """
 Rows as one text, and how many there are.
 
-A row is found again through the index and the inner pages of the table; else it has no text.
+A row is found again by its other unique index, and through the inner pages of the table; else it
+has no text. Its number in the index is `{key}`, and that in the row `same.{key}`.
 """
 _ORDER = ("key", "stock_name", "trade_type", "quantity", "placed_by")
 _CHANGE = ("change_no", "stock_name", "price", "opening", "issued", "version")

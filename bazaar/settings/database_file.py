@@ -50,7 +50,7 @@ def check(path: Path, role: Role, node_id: int) -> bool:
             f"BAZAAR_DATA_DIR: {name}: {path} cannot be used now ({error}). "
             "End what else uses it, and see that its disk is well."
         ) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         kind = DamagedDatabaseError if role in (Role.CATALOG, Role.ORDER) else SettingsError
         raise kind(f"BAZAAR_DATA_DIR: {name}: {path} is damaged ({error}). {mend}") from error
     return _is_ours(f"BAZAAR_DATA_DIR: {name}: {path}", role, tables, applied, mend)
@@ -69,7 +69,7 @@ def read(path: Path, query: str, *values: object) -> list[tuple[object, ...]]:
             return list(connection.execute(query, values))
     except sqlite3.OperationalError as error:
         raise StorageAwayError(f"BAZAAR_DATA_DIR: {path} cannot be read now ({error}).") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise DamagedDatabaseError(f"BAZAAR_DATA_DIR: {path} cannot be read ({error}).") from error
 
 

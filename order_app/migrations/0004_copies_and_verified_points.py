@@ -19,6 +19,7 @@ class Migration(migrations.Migration):
                 ("order_no", models.BigIntegerField()),
                 ("digest", models.CharField(max_length=64)),
                 ("content", models.CharField(max_length=64)),
+                ("copy", make_copy("position", "order_no", "digest", "content")),
             ],
             options={"abstract": False, "default_permissions": ()},
         ),

@@ -163,7 +163,9 @@ def test_a_cluster_comes_up_with_a_broken_file(cluster: LiveCluster, name: str) 
     """`cluster up` leaves it to its process."""
     forget_repairs(cluster)
     order_no = buy(cluster, "GameStart").body["order_no"]
-    cluster.down()
+    assert cluster.run("down").returncode == 0
+    assert cluster.process is not None
+    cluster.process.wait(MEND_TIMEOUT_S)
     halve(cluster.data.root / f"{name}.sqlite3")
     cluster.up()
     cluster.heal()

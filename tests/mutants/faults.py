@@ -234,12 +234,12 @@ MUTANTS = (
     ),
     Mutant(
         "the index of keys is not checked",
-        "is_dense = found == indexed == order_no",
-        "is_dense = found == order_no",
+        "same.{index} = {table}.{index} AND same.digest",
+        "same.{key} = {table}.{key} AND same.digest",
     ),
     Mutant(
         "the ledger goes on from a damaged end",
-        "if head.position == self._written.position and head != self._written:",
+        "if head.position == self.written.position and head != self.written:",
         "if head.position < 0:",
     ),
     Mutant(
@@ -249,7 +249,7 @@ MUTANTS = (
     ),
     Mutant(
         "a repair gives up another history",
-        "if page.after.digest != machine.digest and not self._is_end_damaged():",
+        "if page.after.digest != self._shell.machine.digest and not self._is_end_damaged():",
         "if not page.after.digest:",
     ),
     Mutant(
@@ -340,18 +340,18 @@ MUTANTS = (
     ),
     Mutant(
         "a repair keeps no damaged database",
-        "        aside.hardlink_to(path)\n",
+        "        self.path.hardlink_to(self._path)\n",
         "",
     ),
     Mutant(
         "a repair gives up the only copy",
-        "        if not hindrance:\n            self._begin_anew()",
-        "        if damage.where:\n            self._begin_anew()",
+        "        if not hindrance:\n            self.aside.begin_anew(self._save_term)",
+        "        if damage.where:\n            self.aside.begin_anew(self._save_term)",
     ),
     Mutant(
         "the only copy of an order may be deleted",
-        "if count not in (0, lose):",
-        "if count < lose:",
+        "return last.position - shared.position in (0, lose)",
+        "return last.position - shared.position >= lose",
     ),
     Mutant(
         "a backup's own record of who is in sync is believed",

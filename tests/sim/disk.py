@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connections
 from django.db.backends.sqlite3.base import DatabaseWrapper, SQLiteCursorWrapper
+from django.db.models import Model
 
+from bazaar.runtime import row_copies
 from bazaar.runtime.damage import DamageWatch
 from bazaar.settings.typed import FILE_ENDINGS
 
@@ -107,6 +111,17 @@ def share_damage(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(DamageWatch, name, of_disk(name), raising=False)
 
 
+def share_models(patch: pytest.MonkeyPatch) -> None:
+    """Let a process know the models of its own room only, as its settings do."""
+
+    def get_models() -> list[type[Model]]:
+        disk = _find_disk()
+        assert disk is not None, "only processes ask"
+        return [one for one in apps.get_models() if one._meta.db_table in disk.tables]
+
+    patch.setattr(row_copies, "apps", SimpleNamespace(get_models=get_models))
+
+
 def _find_disk() -> "Disk | None":
     return getattr(_current, "disk", None)
 
@@ -117,6 +132,9 @@ class Disk:
     def __init__(self, path: Path, template: Path) -> None:
         """Begin with an empty database."""
         self.path, self._template = path, template
+        with closing(sqlite3.connect(template)) as database:
+            found = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            self.tables = {name for (name,) in found}
         self.fault: DiskFault | None = None
         self.before_commit: Callable[[], None] = _nothing
         self.after_commit: Callable[[], None] = _nothing

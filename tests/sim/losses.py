@@ -10,6 +10,7 @@ from typing import cast
 from bazaar.cluster import backup, databases
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
+from bazaar.core.types import Position
 from tests.sim.catalog import SimCatalog
 from tests.sim.disk import FAULTS
 from tests.sim.network import Network
@@ -23,8 +24,8 @@ from tests.sim.threaded import ThreadedProcess
 
 BACKUPS = 4
 """Backups that are made while a storm lasts."""
-OPERATOR_S = (0.5, 2.0)
-"""How long a damaged catalog stays before an operator makes it anew."""
+OPERATOR_S = 5.0
+"""How long a catalog says that it cannot begin anew before an operator makes it anew."""
 
 
 class LossStorm(Storm):
@@ -47,6 +48,7 @@ class LossStorm(Storm):
         self.data = DataDir(catalog.disk.path.parent)
         self.backups: list[Path] = []
         self.is_over = False
+        self.hindered_since_s: float | None = None
         self.happened = Counter[str]()
         (self.data.root / "backups").mkdir()
         kept = tuple(one for one in self.kinds if one[0] != self.wipe_replica)
@@ -84,6 +86,7 @@ class LossStorm(Storm):
         source = self.rng.choice(self.backups)
         self.network.note(f"the catalog is put back from {source.name}")
         self.happened["restored"] += 1
+        self.stored.given_up = Position(0)
         backup.put_back(self.data, source, [replica.id for replica in self.logs])
         self.events.after(self._between(DOWN_S), self.stored.start_if_dead)
 
@@ -97,7 +100,18 @@ class LossStorm(Storm):
         databases.move_aside(self.data, "catalog")
         self.stored.disk.renew()
         self.stored.disk.forget_damage()
+        self.stored.given_up = Position(0)
         self.events.after(self._between(DOWN_S), self.stored.start_if_dead)
+
+    def rebuild_hindered(self) -> None:
+        """Make a catalog anew that has said for long that it cannot do so by itself."""
+        if not self.stored.is_up or not self.stored.repair.hindrance:
+            self.hindered_since_s = None
+        elif self.hindered_since_s is None:
+            self.hindered_since_s = self.events.now_s
+        elif self.events.now_s >= self.hindered_since_s + OPERATOR_S:
+            self.happened["rebuilt"] += 1
+            self.wipe_catalog()
 
     def lose_at_write(self) -> None:
         """Let the catalog die at a write and lose it then: nobody else may have what it wrote."""
@@ -110,13 +124,11 @@ class LossStorm(Storm):
         super().end()
 
     def damage_catalog(self) -> None:
-        """Change an order of the ledger; some time later an operator rebuilds the catalog."""
+        """Change an order of the ledger, which begins anew by itself some time later."""
         order_no = self.rng.randint(1, max(1, self.stored.checks.last))
         if self.stored.is_deciding and self.stored.damage(order_no):
             self.network.note(f"order {order_no} of the ledger is changed")
             self.happened["damaged"] += 1
-            rebuild = partial(self._do_unless_over, self.wipe_catalog)
-            self.events.after(self._between(OPERATOR_S), rebuild)
 
     def damage_replica(self) -> None:
         """Change an order of one log, while the ledger has it and no other log is damaged."""

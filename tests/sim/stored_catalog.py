@@ -1,4 +1,4 @@
-"""The catalog on a disk: its services, its recovery and its verifier, started as in a process."""
+"""The catalog on a disk: services, recovery, verifier and repair, started as in a process."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,6 +15,7 @@ from bazaar.core.election import Leadership
 from bazaar.core.failures import Unreachable
 from bazaar.core.flow import ClaimLeadership, PingReplica, PlaceBatch, ReadLeadership, ReadLedger
 from bazaar.core.types import START, Entry, Position, ReplicaId, Stock, Term
+from bazaar.runtime.loops import Loop
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.storage import await_storage, find_failure
 from bazaar.runtime.verifier import Verifier
@@ -23,6 +24,7 @@ from catalog_app import models, selectors, services
 from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.recovery import LedgerRecovery, Timing
+from catalog_app.repair import LedgerRepair
 from catalog_app.wiring import Counts
 from tests.sim.calls import PeerCalls
 from tests.sim.disk import Disk
@@ -32,7 +34,8 @@ from tests.sim.process import Process
 from tests.sim.services import HolderCalls, Request
 from tests.sim.stored_checks import StoredChecks
 from tests.sim.tasks import TaskLock, Tasks
-from tests.sim.threaded import ThreadedProcess
+from tests.sim.threaded import RESTART_S, ThreadedProcess
+from tests.sim.waits import TaskWaits
 
 PAGE_ORDERS_MAX = 3
 _LEADERSHIP = "SELECT term, leader FROM catalog_app_leadership WHERE id = 1"
@@ -56,6 +59,10 @@ class StoredCatalog(ThreadedProcess):
         self.is_begun = False
         self.position = START.position
         """Where the ledger in the file ends."""
+        self.given_up = Position(0)
+        """Where the ledger ended that a repair has given up, until the next one decides."""
+        self.repaired = 0
+        """How often it has begun anew by itself."""
         self._store = SequenceStore(
             "catalog_app_entry", "catalog_app_stockchange", "term", "version", execute=disk.read
         )
@@ -67,6 +74,8 @@ class StoredCatalog(ThreadedProcess):
             "counts": lambda: self.counts,
             "lease_table": lambda: self.lease_table,
             "recovery": lambda: self.recovery,
+            "repair": lambda: self.repair,
+            "repairs": lambda: self.repairs,
             "replicas": lambda: self.clients,
             "incarnation": lambda: self.incarnation,
             "leader_protection": lambda: self.protection,
@@ -119,7 +128,10 @@ class StoredCatalog(ThreadedProcess):
     def answer(self, request: object) -> object:
         """Answer as the room's endpoints do. Raises Failure."""
         try:
-            catalog_app.wiring.check_deciding()
+            if isinstance(request, ReadLedger):
+                self.recovery.check()
+            else:
+                catalog_app.wiring.check_deciding()
             return self._answer(request)
         except DatabaseError as error:
             raise find_failure(error) or Unreachable(str(error)) from error
@@ -155,7 +167,7 @@ class StoredCatalog(ThreadedProcess):
     def _make_parts(self) -> None:
         """Make what a process makes once."""
         rng = self.network.rng
-        selectors.LEDGER._written = START
+        selectors.LEDGER.written = START
         self.writer, self.counts = TaskLock(self.tasks), Counts()
         holders_clock = Clock(lambda: self.now_s, self.tasks.wait)
         self.lease_table = LeaseTableShell(
@@ -167,19 +179,34 @@ class StoredCatalog(ThreadedProcess):
         }
         timing = Timing(lambda: self.now_s, self.tasks.wait)
         self.recovery = LedgerRecovery(self.clients, self.limits, timing)
+        self.repair = LedgerRepair(self.recovery, self.disk.path, self.writer, self._restart)
+        interval_s = catalog_app.wiring.REPAIR_INTERVAL_S
+        self.repairs = Loop("repair", self.repair.round, interval_s, TaskWaits(self.tasks))
         self.incarnation = UUID(int=rng.getrandbits(128))
         self.protection = LeaderProtection(self.clients, lambda: self.now_s)
 
     def _begin_recovery(self) -> None:
         self.recovery.begin()
         self.is_begun = True
-        self.tasks.spawn(self, Verifier(selectors.LEDGER)._repeat)
+        self.tasks.spawn(self, self.repairs._repeat)
+        self.tasks.spawn(self, Verifier(selectors.POINTS)._repeat)
         self.tasks.spawn(self, self._recover)
 
     def _recover(self) -> None:
         catalog_app.wiring._recover()
+        if self.recovery.reason:
+            return  # damage has ended it
+        assert self.position >= self.given_up, f"I3 a repair gave up {self.given_up}"
+        self.given_up = Position(0)
         self.checks.recovered(self.position, self.read_stocks())
         self.network.note(f"the catalog decides from entry {self.position} on")
+
+    def _restart(self) -> None:
+        """End this process, which is started again: a repair has put another file here."""
+        self.network.note(f"the catalog has repaired itself; its ledger ended at {self.position}")
+        self.given_up, self.repaired = self.position, self.repaired + 1
+        self.network.events.after(RESTART_S, self.start_if_dead)
+        self.tasks.die()
 
     def _answer(self, request: object) -> object:
         if isinstance(request, Request):

@@ -16,7 +16,7 @@ from bazaar.settings.env import Limits
 from tests.sim.catalog import SimCatalog
 from tests.sim.client import SimClient
 from tests.sim.cluster import Shape, SimCluster
-from tests.sim.disk import Disk, find_template, share_damage
+from tests.sim.disk import Disk, find_template, share_damage, share_models
 from tests.sim.frontend import SimFrontend
 from tests.sim.losses import LossStorm
 from tests.sim.replica import SimReplica
@@ -90,13 +90,13 @@ class StoredCluster(SimCluster):
     def _wire(self, catalog: StoredCatalog) -> None:
         patch = self.patch
         share_damage(patch)
+        share_models(patch)
         catalog.wire(patch)
         StoredReplica.wire(patch, self.tasks)
         StoredFrontend.wire(patch, self.tasks)
         patch.setattr("bazaar.runtime.verifier.TURN_S", VERIFY_TURN_S)
-        patch.setattr("order_app.repair.REPAIR_PAUSE_S", 0.0)
-        empty = find_template(self.template, "order")
-        patch.setattr("order_app.repair.call_command", partial(_copy_template, empty))
+        patch.setattr("bazaar.runtime.anew.PAUSE_S", 0.0)
+        patch.setattr("bazaar.runtime.anew.call_command", partial(_copy_template, self.template))
 
     def _make_disk(self, name: str) -> Disk:
         return Disk(self.folder / f"{name}.sqlite3", find_template(self.template, name))
@@ -122,9 +122,8 @@ class StoredCluster(SimCluster):
         return is_whole and super().is_settled
 
     def operate(self) -> None:
-        """Rebuild what says that it differs, and a catalog that is damaged."""
-        if self.stored.disk.damage_where:
-            self.losses.wipe_catalog()
+        """Rebuild what says that it differs, and a catalog that cannot begin anew by itself."""
+        self.losses.rebuild_hindered()
         for replica in cast(list[StoredReplica], self.replicas):
             is_out = replica.machine.state in (ReplicaState.CORRUPT, ReplicaState.AHEAD)
             if is_out and self.stored.is_deciding and not replica.is_damaged:
@@ -147,10 +146,11 @@ class StoredCluster(SimCluster):
         return f"{super().describe()} the catalog: {reason or 'decides'}"
 
 
-def _copy_template(template: Path, command: str, *, database: str, **_: Any) -> None:
+def _copy_template(folder: Path, command: str, *, database: str, **_: Any) -> None:
     """Make the tables of a new database, in the place of `manage.py migrate`."""
     assert command == "migrate", f"{command} makes no tables"
-    shutil.copyfile(template, connections.settings[database]["NAME"])
+    path = Path(connections.settings[database]["NAME"])
+    shutil.copyfile(find_template(folder, path.name.partition(".")[0]), path)
 
 
 def run_seed(seed: int, template: Path, *, trace: list[str] | None = None) -> StoredCluster:

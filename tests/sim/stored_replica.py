@@ -20,10 +20,8 @@ from tests.sim.log import SimLog
 from tests.sim.network import Call
 from tests.sim.replica import SimReplica
 from tests.sim.tasks import Tasks
+from tests.sim.threaded import RESTART_S
 from tests.sim.waits import TaskWaits
-
-RESTART_S = 0.1
-"""What a process takes to start again."""
 
 
 class StoredLog(OrderLog):
@@ -97,7 +95,7 @@ class StoredReplica(SimReplica):
         self.disk.damage_on_found = lambda where: repairs.poke()
         self.is_built = True
         self.tasks.spawn(self, repairs._repeat)
-        self.tasks.spawn(self, Verifier(self.shell.log)._repeat)
+        self.tasks.spawn(self, Verifier(cast(StoredLog, self.log).points)._repeat)
         self._run()
 
     def _build(self) -> None:

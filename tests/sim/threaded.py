@@ -9,6 +9,8 @@ from tests.sim.network import Call
 from tests.sim.process import Process
 from tests.sim.tasks import Tasks
 
+RESTART_S = 0.1
+"""What a process takes to start again."""
 GAP_S = 0.001
 """The longest that a thread is held up between two steps of a request."""
 
