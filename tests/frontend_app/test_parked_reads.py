@@ -4,6 +4,8 @@ import pytest
 
 from bazaar.core.failures import Unreachable
 from bazaar.core.types import ReplicaId
+from bazaar.protocol import tracing
+from bazaar.protocol.tracing import Span
 from bazaar.runtime.waits import Waits
 from bazaar.topology import Node
 from frontend_app import parked_reads
@@ -71,6 +73,23 @@ def test_a_read_waits_for_a_restart_that_was_announced(
     (read,) = taken
     assert isinstance(read, StockRead)
     assert read.entry.version == 1
+
+
+def test_a_read_that_is_tried_again_is_still_of_its_request(
+    away: StockReader, catalog: FakeCatalog
+) -> None:
+    away.parked.expect(10)
+    span = Span("GET /stocks", tracing.read_headers(None, "mine"))
+    with tracing.bind(span):
+        taken = begin(away)
+    wait_until(lambda: len(away.parked))
+    catalog.failure = None
+    away.keep_lease()
+    asked: list[Span | None] = []
+    catalog.on_ask = lambda: asked.append(tracing.current())
+    away.parked.resume()
+    wait_until(lambda: taken)
+    assert asked == [span]
 
 
 def test_it_fails_when_the_time_is_over(away: StockReader, waits: SetWaits) -> None:

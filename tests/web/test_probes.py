@@ -1,10 +1,15 @@
 """Health endpoints: for anybody, at every port, from memory, with reasons in words."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from bazaar.runtime.health import HealthCheck
+from bazaar.runtime.token_file import TokenWatch
+from bazaar.settings.env import Limits
+from bazaar.web import client_auth
+from bazaar.web.client_auth import ClientGate
 from bazaar.web.endpoint import Port
 from bazaar.web.probes import BOTH, make_health_endpoints
 from bazaar.web.router import Router
@@ -91,3 +96,13 @@ def test_another_failure_keeps_its_shape(checks: Checks) -> None:
     body = b"".join(router(environ, lambda status, headers: started.append(status)))
     assert started == ["405 Method Not Allowed"]
     assert json.loads(body)["error"]["code"] == 405
+
+
+def test_no_limit_counts_a_probe(
+    checks: Checks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever balances load asks from the same address as its clients."""
+    watch = TokenWatch(tmp_path / "tokens.json", is_expected=False)
+    gate = ClientGate(watch, Limits(address_requests_max=1))
+    monkeypatch.setattr(client_auth, "gate", lambda: gate)
+    assert [ask(checks, "/readyz")[0] for _ in range(3)] == [200] * 3
