@@ -136,10 +136,10 @@ def _try_one(cluster: LiveCluster, name: str, draw: random.Random) -> Flip:
             return Flip(name, page + 1, kind, at="written over by a newer page")
         return Flip(name, page + 1, kind, at="MISSED", is_missed=True)
     said = log.read_bytes()[logged:].decode(errors="replace")
-    where = re.findall(r"damaged at=(.*)", said)
+    where = re.findall(r'damaged at=("[^"]*"|\S*)', said)
     mended_s = _wait_s(lambda: _is_back(cluster, name), MENDED_TIMEOUT_S, clock.monotonic_s())
     assert mended_s is not None, f"{name} page {page + 1}: not mended in {MENDED_TIMEOUT_S:g} s"
-    return Flip(name, page + 1, kind, found_s, where[0] if where else "", mended_s)
+    return Flip(name, page + 1, kind, found_s, where[0].strip('"') if where else "", mended_s)
 
 
 def _write(path: Path, at: int, byte: int) -> None:
