@@ -49,7 +49,7 @@ def make_trace_id() -> str:
 
 
 def make_request_id() -> str:
-    """Return a new id of a request that has no trace, quickly: a count after a random prefix."""
+    """Return an id for a request without a trace: a count after a random prefix."""
     return f"{_process_id}-{next(_numbers)}"
 
 
