@@ -199,8 +199,8 @@ MUTANTS = (
     ),
     Mutant(
         "what was checked of one signed request counts for the next",
-        'frozenset(("HTTP_AUTHORIZATION", SIGNED_DIGEST))',
-        'frozenset(("HTTP_AUTHORIZATION",))',
+        '"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST))',
+        '"REMOTE_ADDR", CLIENT_NAME))',
     ),
     Mutant(
         "a name may be longer than its limit",
