@@ -86,8 +86,8 @@ def test_a_damaged_ledger_begins_anew(mending: Mending) -> None:
     assert aside == mending.path.parent / "aside" / "catalog.damaged" / "catalog.sqlite3"
     assert aside.read_bytes() == b"damaged"
     assert aside.with_name(f"{aside.name}-wal").read_bytes() == b"its wal"
-    newest = events.snapshot()[-1]
-    assert (newest.phrase, newest.fields["at"]) == ("ledger moved aside", "order 2")
+    moved = [event for event in events.snapshot() if event.phrase == "ledger moved aside"]
+    assert moved[-1].fields["at"] == "order 2"
 
 
 def test_the_new_one_knows_the_term_and_who_must_answer(mending: Mending) -> None:

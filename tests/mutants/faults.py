@@ -199,8 +199,8 @@ MUTANTS = (
     ),
     Mutant(
         "what was checked of one signed request counts for the next",
-        '"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST))',
-        '"REMOTE_ADDR", CLIENT_NAME))',
+        '{"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST, SPAN}',
+        '{"REMOTE_ADDR", CLIENT_NAME, SPAN}',
     ),
     Mutant(
         "a name may be longer than its limit",

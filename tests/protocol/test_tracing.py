@@ -46,7 +46,7 @@ def _subscribed(collector: Collector) -> object:
 
 
 def make_trade(number: int, context: str = "") -> Trade:
-    return Trade(UUID(int=number), "GameStart", TradeType.BUY, 1, context)
+    return Trade(UUID(int=number), "GameStart", TradeType.BUY, 1, context=context)
 
 
 def test_a_right_traceparent_and_id_are_taken() -> None:
