@@ -37,6 +37,7 @@ class Copies:
     """The logs that hold all that a damaged ledger has."""
 
     holders: tuple[ReplicaId, ...] = ()
+    """Of these replicas, all have to answer the new ledger before it decides."""
     term: int = 0
     """The highest that any replica knows."""
     hindrance: str = ""
@@ -102,6 +103,9 @@ class LedgerRepair:
             self._copy(end.position)
             reason = f"No replica that answers has all entries of the ledger, up to {end.position}."
             return Copies(hindrance=f"{reason} {_MEND}")
+        if self._recovery.reason:  # the ledger itself may lack what others had
+            wanted = _read_in_sync() or tuple(self._recovery.replicas)
+            holders = tuple(sorted({*holders, *wanted}))
         return Copies(holders, _highest(heads))
 
     def _find_unknown(self, heads: Mapping[ReplicaId, HeadBody]) -> Copies:

@@ -9,10 +9,11 @@ from bazaar.core.election import Leadership
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import ReplicaId, Term, Version, tidy
 from bazaar.protocol.cache_messages import NamesBody
-from bazaar.protocol.messages import StockBody
+from bazaar.protocol.messages import StockBody, StocksBody
 from bazaar.protocol.stored_rows import ListingBody
 from bazaar.runtime.damage import damage
 from bazaar.runtime.row_copies import find_wrong_row, sound
+from bazaar.runtime.sequence_rows import make_pattern
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.transactions import read
 from bazaar.runtime.verified_points import VerifiedPoints
@@ -33,6 +34,16 @@ _LEADERSHIP = (
 _NAMES = (
     f"SELECT id, name, {_IS_STOCK_SOUND} FROM catalog_app_stock"  # noqa: S608 - our own names
     " WHERE id > ? ORDER BY id LIMIT ?"
+)
+NAMES_SEARCHED_MAX = 20_000
+"""Names that one page of a search looks through."""
+_END = (
+    "SELECT MAX(name), COUNT(*) FROM (SELECT name FROM catalog_app_stock WHERE name > ?"
+    " ORDER BY name LIMIT ?)"
+)
+_SEARCH = (
+    _SELECT_STOCKS + " WHERE name > ? AND name <= ? AND name LIKE ? ESCAPE '\\'"
+    " ORDER BY name LIMIT ?"
 )
 _LISTED = "SELECT MAX(id) FROM catalog_app_stock"
 
@@ -104,6 +115,23 @@ def list_stocks(*, after: int, limit: int) -> ListingBody:
         for stock in stocks
     )
     return ListingBody(stocks=bodies, end=stocks[-1].pk, last=stocks[-1].last or 0)
+
+
+def search_stocks(*, text: str, after: str, limit: int) -> StocksBody:
+    """
+    Return stocks whose names contain a text, by name.
+
+    text: in any case of ASCII letters. after: a name, or nothing. NAMES_SEARCHED_MAX names are
+    looked through at most (I10), so a page may be short, or have none, and there are more.
+    """
+    ((end, count),) = read(_END, [after, NAMES_SEARCHED_MAX])
+    rows = read(_SEARCH, [after, end, make_pattern(text), limit]) if count else []
+    if len(rows) == limit:
+        end = rows[-1][0]
+    elif count < NAMES_SEARCHED_MAX:
+        end = None
+    stocks = tuple(make_stock(row) for row in rows)
+    return StocksBody(stocks=tuple(map(StockBody.from_core, stocks)), end=end)
 
 
 def list_names(*, after: int, limit: int) -> NamesBody:

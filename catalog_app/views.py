@@ -12,7 +12,7 @@ from bazaar.core.types import OrderNo, Position, ReplicaId, Term, TradeType
 from bazaar.protocol import cache_messages, examples, leadership_messages, messages
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
-from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
+from bazaar.web.endpoint import DescribedError, Endpoint, Environ, Port, get, post
 from bazaar.web.metrics_page import make_metrics_endpoint, make_targets_endpoint
 from bazaar.web.probes import make_health_endpoints
 from catalog_app import selectors, serializers, services, wiring
@@ -64,9 +64,10 @@ def trade_directly(body: DirectTrade) -> dict[str, str]:
     return {"message": "order had been trade successfully!"}
 
 
-def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, Any]:
+def shape_failed_trade(error: DescribedError, environ: Environ) -> dict[str, Any]:
     """Return a failed trade in the seed's two sentences, where they apply."""
-    if code == HTTPStatus.NOT_FOUND:
+    message = error.message
+    if error.code == HTTPStatus.NOT_FOUND:
         is_unknown = message == UnknownStock.default_message
         message = "Stock not found!" if is_unknown else "Trade failed!"
     return {"message": message}
@@ -94,6 +95,20 @@ def read_stocks(body: cache_messages.ReadBody) -> cache_messages.FoundStocksBody
     return cache_messages.FoundStocksBody(
         stocks=tuple(bodies[one.stock_name] for one in body.stocks)
     )
+
+
+@decided
+def search_stocks(query: examples.StockSearchQuery) -> messages.StocksBody:
+    """
+    Return stocks whose names contain a text, by name, as they are committed.
+
+    GET `?text=&after=&limit=` answers `{"stocks", "end"}`: at most 200 stocks whose names come
+    after `after`, and the last name that was looked at; null at the end of the listing. Without
+    `text`, all stocks; 20,000 names are looked through at most. Nothing is noted: no front end
+    keeps them.
+    """
+    text, after = query.text or "", query.after or ""
+    return selectors.search_stocks(text=text, after=after, limit=query.limit)
 
 
 @decided
@@ -260,6 +275,7 @@ ENDPOINTS = (
     ),
     Endpoint("/last", get(show_last, is_instant=True)),
     Endpoint("/read", post(read_stocks, cache_messages.ReadBody, examples.READ, is_instant=True)),
+    Endpoint("/search", get(search_stocks, examples.StockSearchQuery)),
     Endpoint("/batch", post(place_batch, messages.BatchBody, examples.BATCH)),
     Endpoint("/ledger", get(show_ledger, examples.PageQuery), ports=CONTROL),
     Endpoint(

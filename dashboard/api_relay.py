@@ -18,18 +18,18 @@ from bazaar.protocol.clients import decode
 from bazaar.protocol.endpoints import EndpointBody, IndexBody, MethodBody, fill
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import HttpTransport
-from bazaar.topology import Topology, role_of
+from bazaar.topology import Topology, format_address, role_of
 
 _HEALTH = {"/healthz", "/readyz"}
 READ_PATHS = {
     "catalog": frozenset(
         {"/changes", "/find", "/last", "/leadership", "/ledger", "/names", "/query", "/rows"}
-        | {"/status", "/stocks"}
+        | {"/search", "/status", "/stocks"}
         | _HEALTH
     ),
     "order": frozenset(
-        {"/changes", "/find", "/head", "/leader", "/log", "/order", "/ping", "/query", "/rows"}
-        | {"/status"}
+        {"/changes", "/find", "/head", "/leader", "/list", "/log", "/order", "/ping", "/query"}
+        | {"/rows", "/status"}
         | _HEALTH
     ),
     "frontend": frozenset({"/leader", "/orders", "/status", "/stocks"} | _HEALTH),
@@ -58,6 +58,11 @@ class ApiListener:
     def base(self) -> str:
         """The path of its endpoints at the dashboard."""
         return f"/api/{self.process}/{self.port_name}"
+
+    @property
+    def origin(self) -> str:
+        """Where a browser finds it itself, for paths that are not relayed."""
+        return f"http://{format_address(*self.address)}"
 
     @property
     def role(self) -> str:

@@ -22,8 +22,11 @@ HISTORY_S = 900.0
 POINTS_MAX = 900
 POINT_S_MIN = 0.75
 """From one point to the next: a shorter time is too little for a rate, and joins the next."""
-READS = frozenset({"GET /stocks", "GET /stocks hit", "GET /stocks miss"})
-TRADES = frozenset({"POST /orders", "POST /orders placed"})
+_STOCKS = ("/stocks", "/stocks/{name}", "/api/v1/stocks/{stock_name}")
+_ORDERS = ("/orders", "/api/v1/orders")
+"""Where a front end shows a stock, and takes trades, in all dialects."""
+READS = frozenset(f"GET {path}{way}" for path in _STOCKS for way in ("", " hit", " miss"))
+TRADES = frozenset(f"POST {path}{way}" for path in _ORDERS for way in ("", " placed"))
 """The operations of a front end that read a stock, and that trade."""
 
 

@@ -1,10 +1,10 @@
-"""What a front end has in memory of a stock, and what a reader of it gets."""
+"""What a front end has in memory of a stock or an order, and what a reader gets."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from bazaar.core.types import Stock, Version
+from bazaar.core.types import Order, Stock, Version
 
 
 @dataclass(slots=True)
@@ -32,6 +32,15 @@ class StockEntry:
     def version(self) -> Version:
         """The stock's version."""
         return self.stock.version
+
+
+@dataclass(slots=True)
+class OrderEntry:
+    """An order in memory; only `bodies` changes. There are many, so it is small."""
+
+    order: Order
+    bodies: dict[str, bytes] | None = None
+    """By dialect: the answer, encoded once, when the first reader wants it."""
 
 
 class Source(StrEnum):

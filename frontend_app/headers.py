@@ -1,15 +1,15 @@
 """Headers of requests and answers at the public port (RFC 9110, 9111, 9211)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
 from bazaar.protocol.endpoints import FieldBody
 from bazaar.web.decoding import bad_request
-from bazaar.web.endpoint import ANSWER_HEADERS, Environ
+from bazaar.web.endpoint import ANSWER_HEADERS, JSON, KEY_HEADER, OK, Environ, ReadyAnswer
+from bazaar.web.negotiation import has_tag
 from frontend_app.entries import Source, StockRead
 
-KEY_HEADER = "Idempotency-Key"
 KEY_FIELD = FieldBody(
     name=KEY_HEADER,
     part="header",
@@ -18,54 +18,67 @@ KEY_FIELD = FieldBody(
     is_fresh=True,
 )
 """How a form asks for it."""
+REPLAYED = ("Idempotency-Replayed", "true")
+"""What says that the order was there before the request."""
 CACHE_NAME = "bazaar"
 FRESH = "no-cache"
 """The `Cache-Control` of a request that wants the answer of the catalog or of a replica."""
 STALE_WARNING = '110 - "Response is Stale"'
 DIRECTIVES_MAX = 32
 """Directives of a `Cache-Control` that are looked at."""
+READ_ONLY, READ_AND_PLACE = "GET, HEAD, OPTIONS", "GET, POST, HEAD, OPTIONS"
+"""The methods of a path (`Allow`)."""
+NOT_MODIFIED = "304 Not Modified"
 _UUID_CHARS = 36
-_ALWAYS = (
-    ("Content-Type", "application/json"),
-    ("Vary", "Accept"),
-    ("Cache-Control", "no-cache"),  # nothing between us and a client answers by itself (I7)
-)
-STOCK_HEADERS = (*_ALWAYS, ("Allow", "GET, HEAD, OPTIONS"))
-ORDER_HEADERS = (*_ALWAYS, ("Allow", "GET, POST, HEAD, OPTIONS"))
-"""What every answer of the two paths has."""
+_QUOTE = '"'
+Headers = tuple[tuple[str, str], ...]
 
 
-def cache_status(source: Source) -> str:
-    """Return the value of `Cache-Status` (RFC 9211)."""
-    return f"{CACHE_NAME}; {source}"
+def standard_headers(allow: str) -> Headers:
+    """
+    Return what every answer of a path has, but refusals.
+
+    allow: its methods.
+    """
+    return (
+        ("Content-Type", JSON),
+        ("Vary", "Accept"),
+        ("Cache-Control", "no-cache"),  # nothing between us and a client answers by itself (I7)
+        ("Allow", allow),
+    )
 
 
-_HIT_STATUS = ("Cache-Status", cache_status(Source.HIT))
+def length(body: bytes) -> tuple[str, str]:
+    """Return the header that says how long a body is."""
+    return "Content-Length", str(len(body))
 
 
-def hit_headers(version: int, body: bytes) -> tuple[tuple[str, str], ...]:
-    """Return all headers of a stock from memory but its age."""
-    length = ("Content-Length", str(len(body)))
-    return (*STOCK_HEADERS, ("ETag", f'"{version}"'), _HIT_STATUS, length)
+def cache_status(source: Source) -> tuple[str, str]:
+    """Return the header that says where an answer came from (RFC 9211)."""
+    return "Cache-Status", f"{CACHE_NAME}; {source}"
 
 
-def read_headers(read: StockRead, body: bytes) -> list[tuple[str, str]]:
-    """Return all headers of a stock as one reader gets it."""
-    warning = [("Warning", STALE_WARNING)] if read.is_stale else []
-    return [
-        *STOCK_HEADERS,
-        ("ETag", f'"{read.entry.version}"'),
-        ("Age", str(read.age_s)),
-        ("Cache-Status", cache_status(read.source)),
-        *warning,
-        ("Content-Length", str(len(body))),
-    ]
+def read_headers(read: StockRead, tag: str) -> list[tuple[str, str]]:
+    """Return the headers of a stock as one reader gets it, beside the standard ones."""
+    headers = [("ETag", tag), ("Age", str(read.age_s)), cache_status(read.source)]
+    if read.is_stale:
+        headers[0] = ("ETag", f"W/{tag}")  # the same version, but it says that it may be old
+        headers.append(("Warning", STALE_WARNING))
+    return headers
 
 
-def order_headers(body: bytes, source: Source) -> list[tuple[str, str]]:
-    """Return all headers of an order that was looked up."""
-    length = ("Content-Length", str(len(body)))
-    return [*ORDER_HEADERS, ("Cache-Status", cache_status(source)), length]
+def answer_unless_known(
+    environ: Environ,
+    tag: str,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    count: Callable[[float], None] | None,
+) -> ReadyAnswer:
+    """Return an answer, or 304 to a client that names its tag in `If-None-Match`."""
+    if "HTTP_IF_NONE_MATCH" in environ and has_tag(environ["HTTP_IF_NONE_MATCH"], tag):
+        kept = [one for one in headers if not one[0].startswith("Content-")]
+        return NOT_MODIFIED, kept, b"", count
+    return OK, headers, body, count
 
 
 def wants_fresh(environ: Mapping[str, Any]) -> bool:
@@ -82,7 +95,8 @@ def read_key(environ: Environ) -> UUID:
     """
     Return the client's idempotency key, or a new one; the answer will name it.
 
-    Raises EndpointRefusedError (400).
+    It may come bare, or as a string of structured fields (RFC 9651), which is in quotes. Raises
+    EndpointRefusedError (400).
     """
     text = environ.get("HTTP_IDEMPOTENCY_KEY")
     key = uuid4() if text is None else _parse_key(text)
@@ -91,9 +105,11 @@ def read_key(environ: Environ) -> UUID:
 
 
 def _parse_key(text: str) -> UUID:
+    is_quoted = len(text) > 1 and text.startswith(_QUOTE) and text.endswith(_QUOTE)
+    bare = text[1:-1] if is_quoted else text
     try:
-        key = UUID(text[:_UUID_CHARS])
-        if str(key) != text.lower():  # UUID also takes braces, signs and hyphens anywhere
+        key = UUID(bare[:_UUID_CHARS])
+        if str(key) != bare.lower():  # UUID also takes braces, signs and hyphens anywhere
             raise ValueError
         return key
     except ValueError as error:

@@ -213,7 +213,7 @@ class LeaderWatch:
                 self.note_order(ping.last)
                 return ping
             case PingReplicas(replica_ids):
-                return self._ping_all(replica_ids)
+                return self.ping_all(replica_ids)
             case ClaimLeadership(term, leader):
                 wanted = Leadership(Term(term + 1), leader)
                 if wanted != self._claimed:  # not each time that the same claim is repeated
@@ -225,7 +225,9 @@ class LeaderWatch:
                 return None
         raise AssertionError(f"an election has no effect {effect}")
 
-    def _ping_all(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
+    def ping_all(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
+        """Return what those of some replicas say that answer in time, asked side by side."""
+
         def ping(replica_id: ReplicaId) -> Ping | None:
             try:
                 return self.replicas[replica_id].ping(self.limits.ping_timeout_s)

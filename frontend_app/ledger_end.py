@@ -51,6 +51,20 @@ class LedgerEnd:
         if order_no > last:
             raise UnknownOrder
 
+    def read(self) -> OrderNo:
+        """
+        Return the end of the ledger, at this moment or later.
+
+        While the catalog does not answer: the newest order that was heard of.
+        """
+        if self._now_s() >= self._away_until_s:
+            try:
+                (last,) = self._batcher.submit([OrderNo(0)])
+            except Unreachable:
+                return self._watch.newest
+            return last
+        return self._watch.newest
+
     def _ask(self, order_nos: Sequence[OrderNo]) -> Sequence[OrderNo]:
         """Ask the catalog once; return the end of the ledger for each. Raises Unreachable."""
         self._pause.wait(max(self._asked_s + PAUSE_S - self._now_s(), 0.0))

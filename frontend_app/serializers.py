@@ -1,154 +1,245 @@
-"""The seed's dialect: how a trade is read, and how answers look."""
+"""
+The shapes of public answers, in all dialects (docs/DESIGN.md 6).
 
-from http import HTTPStatus
-from typing import Any
+Each is a type, with what there is to say of its fields.
+"""
 
-import msgspec
+from decimal import Decimal
+from typing import Annotated, Self
 
-from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Order, Stock, Trade, TradeType
-from bazaar.protocol import tracing
-from bazaar.protocol.clients import encode
-from bazaar.protocol.messages import Name, Quantity
-from bazaar.web.decoding import EndpointRefusedError, bad_request, check_stock_name, decode_json
-from bazaar.web.endpoint import ANSWER_HEADERS, CLIENT_NAME, Environ
-from frontend_app.entries import StockEntry
-from frontend_app.headers import KEY_HEADER, hit_headers, read_key
+from msgspec import Meta, Struct
 
-SEED = "seed"
-"""The name of the dialect in `StockEntry.answers`."""
+from bazaar.core.types import Order, Stock, TradeType
+
+Name = Annotated[str, Meta(description="The name of a stock.", examples=["3M"])]
+Shares = Annotated[int, Meta(description="Shares that can be bought now.", ge=0, examples=[5])]
+Volume = Annotated[
+    int, Meta(description="Shares bought and sold since the stock was listed.", ge=0, examples=[10])
+]
+Ordered = Annotated[int, Meta(description="Shares bought or sold.", ge=1, examples=[5])]
+Type = Annotated[
+    TradeType,
+    Meta(description="`buy` takes shares out of the stock's quantity, `sell` puts them back."),
+]
+Number = Annotated[
+    int, Meta(description="The number of an order, from 1 without gaps.", ge=1, examples=[7])
+]
+Price = Annotated[
+    Decimal,
+    Meta(
+        description="The price of a share, in the stock's currency.",
+        examples=[63.08],
+        extra_json_schema={"type": "number", "format": None},
+    ),
+]
+Stale = Annotated[
+    bool,
+    Meta(description="Whether it may be old: the catalog is out of reach. Else it is left out."),
+]
 
 
-class TradeRequest(msgspec.Struct, frozen=True):
-    """The body of `POST /orders`."""
+class SeedStock(Struct, frozen=True, omit_defaults=True):
+    """A stock in the seed's dialect."""
 
     stock_name: Name
-    trade_type: TradeType
-    quantity: Quantity
+    price: Price
+    trade_volume: Volume
+    quantity: Shares
+    stale: Stale = False
+
+    @classmethod
+    def from_core(cls, stock: Stock, *, is_stale: bool = False) -> Self:
+        """Shape a stock."""
+        return cls(stock.name, stock.price, stock.trade_volume, stock.quantity, is_stale)
 
 
-_decode = msgspec.json.Decoder(TradeRequest).decode
+class SeedOrder(Struct, frozen=True):
+    """An order in the seed's dialect."""
+
+    order_no: Number
+    stock_name: Name
+    trade_type: Type
+    quantity: Ordered
 
 
-def read_trade(body: bytes, environ: Environ) -> Trade:
-    """
-    Return the trade that a request asks for, with its key.
+class SeedOrderAnswer(Struct, frozen=True):
+    """What a look-up answers in the seed's dialect."""
 
-    Raises EndpointRefusedError (400).
-    """
-    key = read_key(environ)
-    try:
-        wanted = _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise explain(body) from error
-    check_stock_name(wanted.stock_name)
-    tracing.note(key=str(key))
-    span = tracing.current()
-    return Trade(
-        key,
-        wanted.stock_name,
-        wanted.trade_type,
-        wanted.quantity,
-        placed_by=environ.get(CLIENT_NAME),
-        context=span.context.text if span else "",
-    )
+    data: SeedOrder
+
+    @classmethod
+    def from_core(cls, order: Order) -> Self:
+        """Shape an order."""
+        shown = SeedOrder(order.order_no, order.stock_name, order.trade_type, order.quantity)
+        return cls(shown)
 
 
-def explain(body: bytes) -> EndpointRefusedError:
-    """Return what is wrong with a body, with the name of each field that is."""
-    try:
-        fields = decode_json(body, Any) if body else {}
-    except EndpointRefusedError as refused:
-        return refused
-    if not isinstance(fields, dict):
-        return bad_request("A JSON object is required as the body.")
-    checks = (
-        ("stock_name", _find_name_fault),
-        ("trade_type", _find_type_fault),
-        ("quantity", _find_quantity_fault),
-    )
-    faults = ((name, _find_fault(fields, name) or find(fields[name])) for name, find in checks)
-    return bad_request(" ".join(f"{name}: {fault}" for name, fault in faults if fault))
+class SeedPlaced(Struct, frozen=True):
+    """What a trade answers in the seed's dialect."""
+
+    order_no: Number
+
+    @classmethod
+    def from_core(cls, order: Order) -> Self:
+        """Shape the answer to a trade."""
+        return cls(order.order_no)
 
 
-def _find_fault(fields: dict[str, Any], name: str) -> str:
-    if name not in fields:
-        return "This field is required."
-    return "This field may not be null." if fields[name] is None else ""
+class CourseStock(Struct, frozen=True):
+    """A stock in the course's dialect."""
+
+    name: Name
+    price: Price
+    quantity: Shares
 
 
-def _find_name_fault(value: Any) -> str:
-    if not isinstance(value, str):
-        return "This must be a string."
-    try:
-        check_stock_name(value)
-    except EndpointRefusedError as refused:
-        return refused.message.removeprefix("stock_name: ")
-    return ""
+class CourseStockAnswer(Struct, frozen=True):
+    """What a question for a stock answers in the course's dialect."""
+
+    data: CourseStock
+
+    @classmethod
+    def from_core(cls, stock: Stock, *, is_stale: bool = False) -> Self:
+        """Shape a stock; only a header says that it may be old."""
+        return cls(CourseStock(stock.name, stock.price, stock.quantity))
 
 
-def _find_type_fault(value: Any) -> str:
-    if not isinstance(value, str):
-        return "This must be a string."
-    return "" if value in tuple(TradeType) else f'"{value[:40]}" is not a valid choice.'
+class CourseOrder(Struct, frozen=True):
+    """An order in the course's dialect."""
+
+    number: Number
+    name: Name
+    type: Type
+    quantity: Ordered
 
 
-def _find_quantity_fault(value: Any) -> str:
-    if type(value) is not int:
-        return "This must be a whole number."
-    is_right = QUANTITY_MIN <= value <= QUANTITY_MAX
-    return "" if is_right else f"This must be from {QUANTITY_MIN} to {QUANTITY_MAX}."
+class CourseOrderAnswer(Struct, frozen=True):
+    """What a look-up answers in the course's dialect."""
+
+    data: CourseOrder
+
+    @classmethod
+    def from_core(cls, order: Order) -> Self:
+        """Shape an order."""
+        shown = CourseOrder(order.order_no, order.stock_name, order.trade_type, order.quantity)
+        return cls(shown)
 
 
-def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, Any]:
-    """Return a failed trade; with the key where it is worth repeating."""
-    key = (environ.get(ANSWER_HEADERS) or {}).get(KEY_HEADER)
-    if key and code == HTTPStatus.SERVICE_UNAVAILABLE:
-        message = f"{message} Repeat it with {KEY_HEADER}: {key}"
-    return {"order_no": -1, "message": message}
+class CourseTransaction(Struct, frozen=True):
+    """A trade that was placed, in the course's dialect."""
+
+    transaction_number: Number
 
 
-class EncodedStock:
-    """A stock in this dialect, encoded once."""
+class CoursePlaced(Struct, frozen=True):
+    """What a trade answers in the course's dialect."""
 
-    __slots__ = ("body", "hit_headers")
+    data: CourseTransaction
 
-    def __init__(self, stock: Stock) -> None:
-        self.body = encode(show_stock(stock))
-        self.hit_headers = hit_headers(stock.version, self.body)
-
-
-def stock_answer(entry: StockEntry) -> EncodedStock:
-    """Return the answer for a stock; encoded when it is wanted for the first time."""
-    answer: EncodedStock | None = entry.answers.get(SEED)
-    if answer is None:
-        answer = entry.answers[SEED] = EncodedStock(entry.stock)
-    return answer
+    @classmethod
+    def from_core(cls, order: Order) -> Self:
+        """Shape the answer to a trade."""
+        return cls(CourseTransaction(order.order_no))
 
 
-def show_stock(stock: Stock) -> dict[str, Any]:
-    """Return a stock as `GET /stocks` shows it."""
-    return {
-        "stock_name": stock.name,
-        "price": stock.price,
-        "trade_volume": stock.trade_volume,
-        "quantity": stock.quantity,
-    }
+class StockView(Struct, frozen=True, omit_defaults=True):
+    """A stock in v1."""
+
+    stock_name: Name
+    price: Annotated[
+        str,
+        Meta(
+            description="The price of a share, in the stock's currency, as a decimal number.",
+            pattern=r"^[0-9]+(\.[0-9]+)?$",
+            examples=["63.08"],
+        ),
+    ]
+    quantity: Shares
+    trade_volume: Volume
+    version: Annotated[
+        int, Meta(description="Counts the changes of the stock, from 1.", ge=1, examples=[4])
+    ]
+    stale: Stale = False
+
+    @classmethod
+    def from_core(cls, stock: Stock, *, is_stale: bool = False) -> Self:
+        """Shape a stock."""
+        price, shares, volume = f"{stock.price:f}", stock.quantity, stock.trade_volume
+        return cls(stock.name, price, shares, volume, stock.version, is_stale)
 
 
-def encode_stale(stock: Stock) -> bytes:
-    """Return the answer for a stock that may be old; it says so."""
-    return encode({**show_stock(stock), "stale": True})
+class OrderView(Struct, frozen=True):
+    """An order in v1."""
+
+    order_no: Number
+    stock_name: Name
+    trade_type: Type
+    quantity: Ordered
+    idempotency_key: Annotated[
+        str,
+        Meta(
+            description="The key that the trade was placed with; made by the bazaar without one.",
+            examples=["6f1c2e9a-8d34-4b0f-9a57-1e2d3c4b5a69"],
+            extra_json_schema={"format": "uuid"},
+        ),
+    ]
+    placed_by: Annotated[
+        str | None,
+        Meta(
+            description="The name of the access token that the trade was first placed with; null:"
+            " there was none.",
+            examples=["alice"],
+        ),
+    ]
+
+    @classmethod
+    def from_core(cls, order: Order) -> Self:
+        """Shape an order."""
+        key, name, by = str(order.key), order.stock_name, order.placed_by
+        return cls(order.order_no, name, order.trade_type, order.quantity, key, by)
 
 
-def encode_order(order: Order) -> bytes:
-    """Return an order as `GET /orders` shows it."""
-    return encode(
-        {
-            "data": {
-                "order_no": order.order_no,
-                "stock_name": order.stock_name,
-                "trade_type": order.trade_type,
-                "quantity": order.quantity,
-            }
-        }
-    )
+Cursor = Annotated[
+    str | None,
+    Meta(
+        description="The `cursor` of the next page; null: there are no more. A page may have fewer"
+        " than `limit`, even none, and there are more all the same."
+    ),
+]
+
+
+class StockList(Struct, frozen=True):
+    """A page of stocks in v1, by name."""
+
+    stocks: tuple[StockView, ...]
+    next_cursor: Cursor
+
+
+class OrderList(Struct, frozen=True):
+    """A page of orders in v1, the newest first."""
+
+    orders: tuple[OrderView, ...]
+    next_cursor: Cursor
+
+
+class ReplicaView(Struct, frozen=True):
+    """An order replica in v1."""
+
+    replica_id: Annotated[int, Meta(description="Its number.", ge=1)]
+    port: Annotated[int, Meta(description="Its port for members of the cluster.")]
+    is_alive: Annotated[bool, Meta(description="Whether it answers, and serves.")]
+    is_leader: Annotated[bool, Meta(description="Whether trades go to it.")]
+    in_sync: Annotated[
+        bool | None,
+        Meta(description="Whether every acknowledged order waits for it; null: nobody can tell."),
+    ]
+
+
+class PublicCluster(Struct, frozen=True):
+    """The order replicas in v1."""
+
+    leader: Annotated[
+        int | None, Meta(description="The replica that leads; null: there is none now.")
+    ]
+    term: Annotated[int, Meta(description="The number of the leadership; only grows.", ge=0)]
+    replicas: tuple[ReplicaView, ...]

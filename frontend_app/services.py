@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, NoLeader
-from bazaar.core.types import Order, OrderNo, Trade, Version
+from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
+from bazaar.protocol.messages import OrdersBody, StocksBody
 from bazaar.runtime.waits import EventLoop
 from frontend_app import wiring
-from frontend_app.entries import Source, StockRead
+from frontend_app.entries import OrderEntry, Source, StockRead
 from frontend_app.stocks import TakeRead
 
 
@@ -56,9 +57,31 @@ def place_order_later(
     wiring.orders().place_later(trade, began_s, done)
 
 
-def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[bytes, Source]:
+def list_stocks(*, text: str | None, after: str | None, limit: int) -> StocksBody:
     """
-    Return the seed's answer for an order, and where it came from.
+    Return a page of stocks, by name, no older than any acknowledged change (I7).
+
+    Raises Unreachable: the catalog is away.
+    """
+    return wiring.stocks().search(text, after, limit)
+
+
+def list_orders(
+    *, before: OrderNo, limit: int, stock_name: str | None, trade_type: TradeType | None
+) -> OrdersBody:
+    """
+    Return a page of orders, the newest first, as `OrderCache.list_newest` does.
+
+    Raises NotServing (definite), Unreachable: no replica could tell.
+    """
+    return wiring.orders().list_newest(
+        before=before, limit=limit, stock_name=stock_name, trade_type=trade_type
+    )
+
+
+def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[OrderEntry, Source]:
+    """
+    Return an order, and where it came from.
 
     is_fresh: ask a replica even when memory has it.
     Raises UnknownOrder (definite); NotServing, Unreachable: no replica could tell.
@@ -66,8 +89,8 @@ def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[bytes, Source]:
     orders = wiring.orders()
     if is_fresh:
         return orders.fetch(order_no), Source.REQUEST
-    if body := orders.hit(order_no):
-        return body, Source.HIT
+    if entry := orders.hit(order_no):
+        return entry, Source.HIT
     return orders.fetch(order_no), Source.STORED
 
 

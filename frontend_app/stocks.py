@@ -22,6 +22,7 @@ from bazaar.core.types import Version
 from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
 from bazaar.protocol.clients import CatalogClient
+from bazaar.protocol.messages import StocksBody
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
@@ -157,6 +158,21 @@ class StockReader:
         self.cache.touch(stock_name)
         entry.hits += 1
         return entry, int(now_s - entry.since_s)
+
+    def search(self, text: str | None, after: str | None, limit: int) -> StocksBody:
+        """
+        Return a page of stocks from the catalog, by name.
+
+        They are no older than any change acknowledged before. text: what their names contain; None:
+        all. after: a name; None: from the first. Raises Unreachable (indefinite).
+        """
+        self._reads.check_silence()
+        try:
+            return self.catalog.search(text, after, limit)
+        except Unreachable as failure:
+            if not failure.is_refused:
+                self._reads.note_silence()
+            raise
 
     def invalidate(self, changes: Sequence[tuple[str, Version]]) -> None:
         """Forget stocks below a version, before they change or are listed."""

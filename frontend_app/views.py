@@ -1,151 +1,24 @@
-"""The front end's endpoints in the seed's dialect, one table (docs/DESIGN.md 6)."""
+"""
+The front end's endpoints: three dialects, and what the cluster asks.
 
-from bazaar.clock import monotonic_s
-from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
-from bazaar.protocol import cache_messages, examples, messages, tracing
+What the dialects have in common is in `stock_views` and `order_views`, and how they differ in
+`dialects`.
+"""
+
+from bazaar.core.types import Version
+from bazaar.protocol import cache_messages, examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
-from bazaar.runtime.metrics import BEGAN, operations
-from bazaar.web.endpoint import (
-    ANSWER_HEADERS,
-    EVENT_LOOP,
-    Audience,
-    Endpoint,
-    Environ,
-    Lane,
-    Port,
-    ReadyAnswer,
-    TakeAnswer,
-    get,
-    post,
-)
+from bazaar.web.endpoint import Audience, Endpoint, Port, get, post
 from bazaar.web.metrics_page import make_metrics_endpoint
 from bazaar.web.probes import make_health_endpoints
-from frontend_app import serializers, services, wiring
-from frontend_app.entries import Source, StockRead
-from frontend_app.headers import (
-    KEY_FIELD,
-    ORDER_HEADERS,
-    order_headers,
-    read_headers,
-    wants_fresh,
-)
-from frontend_app.serializers import TradeRequest, stock_answer
+from frontend_app import list_views, services, wiring
+from frontend_app.dialects import COURSE, DIALECTS, SEED, V1, shape_failed_trade
+from frontend_app.headers import READ_AND_PLACE, READ_ONLY, standard_headers
+from frontend_app.order_views import OrderViews, TradeViews
+from frontend_app.stock_views import StockViews
+from frontend_app.trade_requests import read_strict_trade, read_trade
 
 CONTROL = (Port.CONTROL,)
-_STOCK_HIT = operations.meter("GET /stocks hit").histogram.add
-_STOCK_MISS = operations.meter("GET /stocks miss").histogram.add
-_STOCK_FRESH = operations.meter("GET /stocks fresh").histogram.add
-_ORDER_PLACED = operations.meter("POST /orders placed").histogram.add
-_ORDER_COUNTS = {
-    Source.HIT: operations.meter("GET /orders hit").histogram.add,
-    Source.STORED: operations.meter("GET /orders miss").histogram.add,
-    Source.REQUEST: operations.meter("GET /orders fresh").histogram.add,
-}
-
-
-def show_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer:
-    """
-    Return one stock: its price and quantity, and how much was traded.
-
-    GET `?stock_name=` answers `{"stock_name", "price", "trade_volume", "quantity"}`; 404 when there
-    is no such stock, 503 when neither memory nor the catalog can tell. An answer that may be old
-    has `"stale": true`. `ETag`, `Age` and `Cache-Status` say which version it is and where it came
-    from; `Cache-Control: no-cache` asks the catalog even when memory has the stock.
-    """
-    if answer := find_stock(query, environ):
-        return answer
-    is_fresh = wants_fresh(environ)
-    read = services.read_stock(stock_name=query.stock_name, is_fresh=is_fresh)
-    return _answer_read(read, is_fresh=is_fresh)
-
-
-def show_stock_later(query: examples.NameQuery, environ: Environ, done: TakeAnswer) -> None:
-    """Show a stock that memory has not, without a thread that waits for it."""
-    is_fresh = wants_fresh(environ)
-
-    def take(read: StockRead | Exception) -> None:
-        done(read if isinstance(read, Exception) else _answer_read(read, is_fresh=is_fresh))
-
-    services.read_stock_later(
-        stock_name=query.stock_name, is_fresh=is_fresh, loop=environ.get(EVENT_LOOP), done=take
-    )
-
-
-def _answer_read(read: StockRead, *, is_fresh: bool) -> ReadyAnswer:
-    if read.is_stale:
-        body = serializers.encode_stale(read.entry.stock)
-        return read_headers(read, body), body, None
-    body = stock_answer(read.entry).body
-    return read_headers(read, body), body, _STOCK_FRESH if is_fresh else _STOCK_MISS
-
-
-def find_stock(query: examples.NameQuery, environ: Environ) -> ReadyAnswer | None:
-    """Return the answer for a stock in memory, or not listed, without waiting."""
-    if "HTTP_CACHE_CONTROL" in environ and wants_fresh(environ):
-        wiring.stocks().check_listed(query.stock_name, monotonic_s())
-        return None
-    hit = wiring.stocks().hit(query.stock_name, monotonic_s())
-    if hit is None:
-        return None
-    entry, age_s = hit
-    answer = stock_answer(entry)
-    return [*answer.hit_headers, ("Age", str(age_s))], answer.body, _STOCK_HIT
-
-
-def place_order(trade: Trade, environ: Environ) -> ReadyAnswer:
-    """
-    Place an order.
-
-    POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}` buys shares of the stock or sells
-    them back, and answers `{"order_no"}`. With an `Idempotency-Key` (a UUID) a repeated request
-    returns the same order. What failed is `{"order_no": -1, "message"}`: 404 when there is no such
-    stock or not as many shares, 503 when it is to be repeated with its key.
-    """
-    return _answer_trade(services.place_order(trade=trade, began_s=environ.get(BEGAN)), environ)
-
-
-def place_order_later(trade: Trade, environ: Environ, done: TakeAnswer) -> None:
-    """Place an order without a thread that waits for it."""
-
-    def take(order: Order | Exception) -> None:
-        if isinstance(order, Exception):
-            done(order)
-            return
-        with tracing.bind(span):
-            done(_answer_trade(order, environ))
-
-    span = tracing.current()
-    services.place_order_later(trade=trade, began_s=environ[BEGAN], done=take)
-
-
-def _answer_trade(order: Order, environ: Environ) -> ReadyAnswer:
-    tracing.note(order_no=order.order_no)
-    body = b'{"order_no":%d}' % order.order_no
-    length = ("Content-Length", str(len(body)))
-    headers = [*ORDER_HEADERS, length, *environ[ANSWER_HEADERS].items()]
-    return headers, body, _ORDER_PLACED
-
-
-def show_order(query: examples.NumberQuery, environ: Environ) -> ReadyAnswer:
-    """
-    Look an order up.
-
-    GET `?order_no=` answers `{"data": {"order_no", "stock_name", "trade_type", "quantity"}}`; 404
-    when there is no such order. `Cache-Control: no-cache` asks a replica even when memory has it.
-    """
-    number = OrderNo(query.order_no)
-    body, source = services.look_up_order(order_no=number, is_fresh=wants_fresh(environ))
-    return order_headers(body, source), body, _ORDER_COUNTS[source]
-
-
-def find_order(query: examples.NumberQuery, environ: Environ) -> ReadyAnswer | None:
-    """Return the answer for an order in memory, without waiting."""
-    if wants_fresh(environ):
-        return None
-    body = wiring.orders().hit(OrderNo(query.order_no))
-    if body is None:
-        return None
-    return order_headers(body, Source.HIT), body, _ORDER_COUNTS[Source.HIT]
 
 
 def show_leader() -> dict[str, int]:
@@ -207,41 +80,46 @@ def status() -> FrontEndStatus:
     return wiring.status()
 
 
+_READ, _PLACE = standard_headers(READ_ONLY), standard_headers(READ_AND_PLACE)
+_TRADE_DOC = """Place an order.
+
+POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}` buys shares of the stock or sells them
+back, and answers `{"order_no"}`. With an `Idempotency-Key` (a UUID) a repeated request returns the
+same order. What failed is `{"order_no": -1, "message"}`: 404 when there is no such stock or not as
+many shares, 503 when it is to be repeated with its key. In the course's dialect, `{"name",
+"quantity", "type"}` answers `{"data": {"transaction_number"}}`, and what failed is `{"error":
+{"code", "message"}}`; the names of the fields decide."""
+_V1_TRADE_DOC = """Place an order.
+
+POST `{"stock_name", "trade_type": "buy"|"sell", "quantity"}` buys shares of the stock or sells them
+back. It answers 201 with the order and its `Location`. Send an `Idempotency-Key` (a UUID, bare or
+in quotes): a repeated request with it returns the same order, with `Idempotency-Replayed: true`.
+404 when there is no such stock, 409 when there are not as many shares, 422 when the key belongs to
+another trade, 503 when it is to be repeated with its key, which is in the answer."""
+
 ENDPOINTS = (
+    *(StockViews(dialect).endpoint for dialect in DIALECTS),
     Endpoint(
-        "/stocks",
-        get(
-            show_stock,
-            examples.NameQuery,
-            takes_environ=True,
-            lane=Lane.LOOK_UP,
-            ready=find_stock,
-            later=show_stock_later,
+        SEED.order_path,
+        OrderViews(SEED, _PLACE).action,
+        TradeViews(SEED.order_path, SEED, _PLACE).action(
+            _TRADE_DOC, read_trade, shape_failure=shape_failed_trade
         ),
         audience=Audience.PUBLIC,
     ),
+    *(
+        Endpoint(dialect.order_path, OrderViews(dialect, _READ).action, audience=Audience.PUBLIC)
+        for dialect in (COURSE, V1)
+    ),
     Endpoint(
-        "/orders",
-        get(
-            show_order,
-            examples.NumberQuery,
-            takes_environ=True,
-            lane=Lane.LOOK_UP,
-            ready=find_order,
-        ),
-        post(
-            place_order,
-            TradeRequest,
-            TradeRequest(examples.STOCK, TradeType.BUY, 1),
-            takes_environ=True,
-            lane=Lane.TRADE,
-            later=place_order_later,
-            read=serializers.read_trade,
-            headers=(KEY_FIELD,),
-            shape_failure=serializers.shape_failed_trade,
+        list_views.ORDERS_PATH,
+        list_views.LIST_ORDERS,
+        TradeViews(list_views.ORDERS_PATH, V1, _PLACE).action(
+            _V1_TRADE_DOC, read_strict_trade, **V1.errors
         ),
         audience=Audience.PUBLIC,
     ),
+    *list_views.ENDPOINTS,
     Endpoint("/leader", get(show_leader, is_instant=True), audience=Audience.PUBLIC),
     Endpoint(
         "/rm",

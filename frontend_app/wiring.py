@@ -19,9 +19,9 @@ from bazaar.runtime.prometheus import MetricPage, add_process, add_status
 from bazaar.topology import Node, process_name
 from bazaar.web import client_auth, control
 from bazaar.web.member_auth import refusals
+from frontend_app.cluster_reader import ClusterReader
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
-from frontend_app.serializers import encode_order
 from frontend_app.stocks import StockReader
 
 STOCK_TIMEOUT_S = 1.0
@@ -65,7 +65,14 @@ def forget() -> None:
 @cache
 def orders() -> OrderCache:
     """Return the orders in memory, and the way to all others."""
-    return OrderCache(watch(), settings.BAZAAR_LIMITS, encode_order)
+    return OrderCache(watch(), settings.BAZAAR_LIMITS)
+
+
+@cache
+def cluster() -> ClusterReader:
+    """Return what asks the replicas how they are."""
+    ports = {ReplicaId(node.id): node.port for node in settings.BAZAAR_TOPOLOGY.replicas}
+    return ClusterReader(watch(), ports, settings.BAZAAR_LIMITS.ping_timeout_s)
 
 
 def port_of(replica_id: ReplicaId) -> int:
@@ -160,7 +167,7 @@ def status() -> FrontEndStatus:
         misses=misses,
         hit_ratio=round(hits / (hits + misses), 4) if hits else 0.0,
         evictions=reader.cache.evictions,
-        orders_cached=len(orders().bodies),
+        orders_cached=len(orders().entries),
         order_hits=orders().hits,
         order_misses=orders().misses,
         elections=elector.elections,

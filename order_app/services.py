@@ -66,6 +66,19 @@ def look_up(*, order_no: OrderNo) -> Order:
     return wiring.replica().look_up(order_no)
 
 
+def list_orders(
+    *, upto: OrderNo, limit: int, stock_name: str | None, trade_type: TradeType | None
+) -> tuple[list[Order], OrderNo]:
+    """
+    Return orders up to one, the newest first, and the oldest that was looked at.
+
+    Raises UnknownOrder: there is none with that number; NotServing (definite), Unreachable.
+    """
+    shell = wiring.replica()
+    shell.look_up(upto)  # it is taken from the ledger if this log is behind
+    return shell.log.list_newest(upto, limit, stock_name, trade_type)
+
+
 def replicate(*, position: Position) -> None:
     """
     Have an entry of the ledger copied to all that are in sync.

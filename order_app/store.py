@@ -8,7 +8,18 @@ database.
 
 from collections.abc import Sequence
 
-from bazaar.core.types import START, Digest, Head, Linked, Position, ReplicaId, Term
+from bazaar.core.types import (
+    START,
+    Digest,
+    Head,
+    Linked,
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Term,
+    TradeType,
+)
 from bazaar.runtime.damage import damage
 from bazaar.runtime.row_copies import sound
 from bazaar.runtime.sequence_store import SequenceStore
@@ -17,6 +28,16 @@ from bazaar.runtime.transactions import read, write_transaction
 from bazaar.runtime.verified_points import VerifiedPoints
 from order_app.models import HeardTerm
 
+LOOKED_THROUGH_MAX = 10_000
+"""Orders that one page of a list looks through, for those of a stock or a type."""
+_TABLE = "order_app_logentry"
+_NEWEST = (
+    "SELECT order_no, key, stock_name, trade_type, quantity, placed_by, digest,"  # noqa: S608 - our own names
+    f" (SELECT before.digest FROM {_TABLE} before WHERE before.order_no = entry.order_no - 1)"
+    f" FROM {_TABLE} entry WHERE order_no BETWEEN ?1 AND ?2"
+    " AND (?3 = '' OR stock_name = ?3) AND (?4 = '' OR trade_type = ?4)"
+    " ORDER BY order_no DESC LIMIT ?5"
+)
 _TERM = f"SELECT term, leader, {sound('term', 'leader')} FROM order_app_heardterm"  # noqa: S608 - our own names
 
 
@@ -25,7 +46,7 @@ class OrderLog(SequenceStore):
 
     def __init__(self) -> None:
         """Read where the log ends; the beginning, when that cannot be read (`damage`)."""
-        super().__init__("order_app_logentry", "order_app_stockchange")
+        super().__init__(_TABLE, "order_app_stockchange")
         self.points = VerifiedPoints(self, "order_app_verifiedpoint")
         self._newest = START
         with damage:
@@ -46,6 +67,21 @@ class OrderLog(SequenceStore):
         """Return the digest up to an entry that the log has; GENESIS for 0."""
         newest = self._newest
         return newest.digest if position == newest.position else super().digest_at(position)
+
+    def list_newest(
+        self, upto: OrderNo, limit: int, stock_name: str | None, trade_type: TradeType | None
+    ) -> tuple[list[Order], OrderNo]:
+        """
+        Return orders up to one, the newest first, and the oldest that was looked at.
+
+        There is no index on stocks or types, because each trade would pay for it: a page reads
+        backwards through LOOKED_THROUGH_MAX orders at most (I10), and may have none. Raises
+        Unreachable (indefinite): one is damaged.
+        """
+        first = OrderNo(max(upto - LOOKED_THROUGH_MAX + 1, 1))
+        rows = self._read(_NEWEST, [first, upto, stock_name or "", trade_type or "", limit])
+        orders = [self._check(row) for row in rows]
+        return orders, orders[-1].order_no if len(orders) == limit else first
 
     def save_term(self, term: Term, leader: ReplicaId | None) -> None:
         """Store the highest term known; durable when this returns."""

@@ -9,7 +9,7 @@ from bazaar.protocol import examples, leadership_messages, messages
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, RowsBody
 from bazaar.web.decoding import check_stock_name
-from bazaar.web.endpoint import Endpoint, Environ, Port, get, post
+from bazaar.web.endpoint import DescribedError, Endpoint, Environ, Port, get, post
 from bazaar.web.metrics_page import make_metrics_endpoint
 from bazaar.web.probes import make_health_endpoints
 from order_app import serializers, services, wiring
@@ -48,6 +48,23 @@ def show_order(query: examples.NumberQuery) -> messages.OrderBody:
     return messages.OrderBody.from_core(_look_up(query))
 
 
+def list_orders(query: examples.NewestQuery) -> messages.OrdersBody:
+    """
+    Return orders, the newest first.
+
+    GET `?upto=&limit=&stock_name=&trade_type=` answers `{"orders", "first"}`: at most 200 orders
+    from `upto` backwards, of a stock and of a type if they are named, and the oldest order that was
+    looked at: 10,000 are looked through at most. 404 when there is no order `upto`.
+    """
+    orders, first = services.list_orders(
+        upto=OrderNo(query.upto),
+        limit=query.limit,
+        stock_name=query.stock_name,
+        trade_type=query.trade_type,
+    )
+    return messages.OrdersBody(orders=tuple(map(messages.OrderBody.from_core, orders)), first=first)
+
+
 def _look_up(query: examples.NumberQuery) -> Order:
     return services.look_up(order_no=OrderNo(query.order_no))
 
@@ -68,9 +85,9 @@ def place_directly(body: DirectTrade) -> dict[str, int]:
     return {"order_no": order.order_no}
 
 
-def shape_failed_trade(code: int, message: str, environ: Environ) -> dict[str, Any]:
+def shape_failed_trade(error: DescribedError, environ: Environ) -> dict[str, Any]:
     """Return a failed trade in the seed's shape."""
-    return {"order_no": -1, "message": message}
+    return {"order_no": -1, "message": error.message}
 
 
 def place_trades(body: messages.TradesBody) -> messages.AnswersBody:
@@ -233,6 +250,7 @@ ENDPOINTS = (
     ),
     Endpoint("/trades", post(place_trades, messages.TradesBody, examples.TRADES)),
     Endpoint("/order", get(show_order, examples.NumberQuery)),
+    Endpoint("/list", get(list_orders, examples.NewestQuery)),
     Endpoint("/ping", get(ping, is_instant=True), ports=BOTH),
     Endpoint(
         "/leader",

@@ -9,7 +9,7 @@ and after how long a ping counts as silent.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from bazaar.core.failures import (
@@ -137,6 +137,8 @@ class Elector:
                     raise NoLeader
                 placed: tuple[Answer, ...] = yield SendTrades(term, leadership.leader, waiting)
                 is_sure = doubtful is None or doubtful < term
+                if doubtful is not None:  # it may be this very request that was there before
+                    placed = tuple(map(_as_placed_now, placed))
                 answers.update(zip(waiting, _honest(placed, is_sure=is_sure), strict=True))
                 break
             except Failure as failure:
@@ -200,6 +202,11 @@ def _may_happen(failure: Failure) -> bool:
     if isinstance(failure, Unreachable):
         return failure.was_sent
     return not failure.is_definite
+
+
+def _as_placed_now(answer: Answer) -> Answer:
+    """Return an answer that does not say that its order was there before."""
+    return replace(answer, is_replayed=False) if isinstance(answer, Order) else answer
 
 
 def _honest(answers: tuple[Answer, ...], *, is_sure: bool) -> tuple[Answer, ...]:

@@ -138,6 +138,11 @@ class _Draft:
         return order
 
 
+def answer_again(trade: Trade, order: Order) -> Answer:
+    """Return what a trade gets whose key had an order before it came (I2)."""
+    return replace(order, is_replayed=True) if order.is_of(trade) else KeyReused()
+
+
 def decide(stock: Stock | None, trade: Trade) -> Stock:
     """
     Return the stock as it is after the trade.

@@ -21,7 +21,6 @@ from bazaar.core.failures import (
     Diverged,
     Failure,
     GapFound,
-    KeyReused,
     NotLeader,
     NotReplicated,
     NotServing,
@@ -41,7 +40,7 @@ from bazaar.core.flow import (
     ReadPeerLog,
     ShipEntries,
 )
-from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
+from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page, answer_again
 from bazaar.core.replication import Accepted, Append, DurableLog, Outbox, fresh_entries
 from bazaar.core.types import Digest, Head, Linked, Order, OrderNo, Position, ReplicaId, Term, Trade
 
@@ -204,7 +203,7 @@ class Replica:
         known = self.log.find(tuple(trade.key for trade in trades))
         for trade in trades:
             if order := known.get(trade.key):
-                answers[trade] = order if order.is_of(trade) else KeyReused()
+                answers[trade] = answer_again(trade, order)
         rest = tuple(dict.fromkeys(trade for trade in trades if trade not in answers))
         if rest:
             answers.update(zip(rest, (yield from self._trade(outbox, rest)), strict=True))

@@ -161,15 +161,34 @@ class Outbox:
         return self.head.position
 
     def offer(self, entries: tuple[Linked, ...]) -> None:
-        """Take new entries for all followers; those it has are skipped."""
+        """
+        Take new entries for all followers; those it has are skipped.
+
+        Others in their place were decided by a catalog that was lost, and not stored here.
+        """
         for entry, head in entries:
-            if head.position <= self.last:
+            if self._has(head):
                 continue
+            self._drop_from(head.position)
             assert head.position == self.last + 1, "I1: the outbox is dense"
             if len(self._tail) == self._tail.maxlen:
                 self._tail_start = self._tail[0][1]
             self._tail.append((entry, head))
             self.head = head
+
+    def _has(self, head: Head) -> bool:
+        at = head.position - self._tail_start.position - 1
+        return at < 0 or (at < len(self._tail) and self._tail[at][1] == head)
+
+    def _drop_from(self, position: Position) -> None:
+        """Have nothing any more from a position on; then no follower has it either."""
+        if self.last < position:
+            return
+        while self._tail and self.last >= position:
+            self._tail.pop()
+            self.head = self._tail[-1][1] if self._tail else self._tail_start
+        for progress in self.followers.values():
+            progress.position = min(progress.position, self.last)
 
     def next_append(self, follower: ReplicaId, limit: int) -> Append | None:
         """

@@ -77,6 +77,8 @@ class Order:
     quantity: int
     placed_by: str | None = None
     """As in the trade that came first."""
+    is_replayed: bool = field(default=False, compare=False)
+    """No part of it: whether it was there before the request that it answers."""
 
     def is_of(self, trade: Trade) -> bool:
         """

@@ -22,6 +22,7 @@ from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Stock, Term, Trade, Version
 from bazaar.protocol import cache_messages, leadership_messages, messages, statuses, stored_rows
 from bazaar.protocol.errors import failure_of
+from bazaar.protocol.examples import NewestQuery
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.stored_rows import ChangesBody, FoundBody, ListingBody, RowsBody
 from bazaar.protocol.transport import HttpTransport, PendingCall, Transport
@@ -72,8 +73,9 @@ def _message(reply: Reply) -> str:
 
 
 def query(path: str, **fields: object) -> str:
-    """Return a path with its query, encoded."""
-    return f"{path}?{urlencode(fields)}"
+    """Return a path with its query, encoded; what is None is left out."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return f"{path}?{urlencode(given)}"
 
 
 class MemberClient:
@@ -141,7 +143,24 @@ class MemberClient:
         return transport.begin("POST", path, encode(body), read)
 
 
-class CatalogClient(MemberClient):
+class SequenceClient(MemberClient):
+    """A role that has the decided sequence in its database."""
+
+    def rows(self, after: OrderNo, limit: int) -> RowsBody:
+        """Return the orders after an order, as they are stored, be they damaged."""
+        return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
+
+    def changes(self, after: Position, limit: int) -> ChangesBody:
+        """Return the stock changes after a position, as they are stored."""
+        return self._get(self.control, query("/changes", after=after, limit=limit), ChangesBody)
+
+    def find(self, text: str, before: OrderNo, limit: int) -> FoundBody:
+        """Return the newest orders before one with a text in key or stock."""
+        path = query("/find", text=text, before=before, limit=limit)
+        return self._get(self.control, path, FoundBody)
+
+
+class CatalogClient(SequenceClient):
     """The catalog."""
 
     role = Role.CATALOG
@@ -188,18 +207,10 @@ class CatalogClient(MemberClient):
         """Return the newest order of the ledger."""
         return OrderNo(self._get(self.served, "/last", messages.LastBody, timeout_s).last)
 
-    def rows(self, after: OrderNo, limit: int) -> RowsBody:
-        """Return the ledger after an order, as it is stored."""
-        return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
-
-    def changes(self, after: Position, limit: int) -> ChangesBody:
-        """Return the stock changes after a position, as they are stored."""
-        return self._get(self.control, query("/changes", after=after, limit=limit), ChangesBody)
-
-    def find(self, text: str, before: OrderNo, limit: int) -> FoundBody:
-        """Return the newest orders before one with a text in key or stock."""
-        path = query("/find", text=text, before=before, limit=limit)
-        return self._get(self.control, path, FoundBody)
+    def search(self, text: str | None, after: str | None, limit: int) -> messages.StocksBody:
+        """Return stocks after a name whose names contain a text, by name."""
+        path = query("/search", text=text, after=after, limit=limit)
+        return self._get(self.served, path, messages.StocksBody)
 
     def listing(self, after: int, limit: int) -> ListingBody:
         """Return the stocks after a place in the listing, as of one order of the ledger."""
@@ -248,7 +259,7 @@ class CatalogClient(MemberClient):
         return self._get(self.control, "/status", statuses.CatalogStatus)
 
 
-class ReplicaClient(MemberClient):
+class ReplicaClient(SequenceClient):
     """An order replica."""
 
     role = Role.ORDER
@@ -304,19 +315,6 @@ class ReplicaClient(MemberClient):
         path = query("/log", after=after, limit=limit)
         return self._get(self.control, path, messages.PageBody).to_core()
 
-    def rows(self, after: OrderNo, limit: int) -> RowsBody:
-        """Return the log after an order, as it is stored, be it damaged."""
-        return self._get(self.control, query("/rows", after=after, limit=limit), RowsBody)
-
-    def changes(self, after: Position, limit: int) -> ChangesBody:
-        """Return the stock changes after a position, as they are stored."""
-        return self._get(self.control, query("/changes", after=after, limit=limit), ChangesBody)
-
-    def find(self, text: str, before: OrderNo, limit: int) -> FoundBody:
-        """Return the newest orders before one with a text in key or stock."""
-        path = query("/find", text=text, before=before, limit=limit)
-        return self._get(self.control, path, FoundBody)
-
     def trade(self, term: Term, trades: Sequence[Trade], timeout_s: float) -> tuple[Answer, ...]:
         """
         Forward trades.
@@ -335,9 +333,14 @@ class ReplicaClient(MemberClient):
         path = query("/order", order_no=order_no)
         return self._get(self.served, path, messages.OrderBody, timeout_s).to_core()
 
-    def status(self) -> statuses.ReplicaStatus:
+    def list_orders(self, wanted: NewestQuery, timeout_s: float) -> messages.OrdersBody:
+        """Return a page of orders. Raises UnknownOrder, NotServing (definite)."""
+        path = query("/list", **msgspec.to_builtins(wanted))
+        return self._get(self.served, path, messages.OrdersBody, timeout_s)
+
+    def status(self, timeout_s: float | None = None) -> statuses.ReplicaStatus:
         """Return the status of the process."""
-        return self._get(self.control, "/status", statuses.ReplicaStatus)
+        return self._get(self.control, "/status", statuses.ReplicaStatus, timeout_s)
 
     def abort_trades(self) -> None:
         """Give up the trades under way: another replica leads now."""

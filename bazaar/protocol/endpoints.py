@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct, inspect
+from msgspec.structs import replace
 
 from bazaar.core.types import ORDER_NO_MAX
 from bazaar.protocol.messages import Message
@@ -26,7 +27,7 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,30})?")
 _UNFIT = re.compile(r"[^ -~]")
 
 Kind = Literal["text", "number", "choice", "json"]
-Part = Literal["query", "body", "header"]
+Part = Literal["path", "query", "body", "header"]
 
 
 class FieldBody(Message, frozen=True, kw_only=True):
@@ -60,10 +61,18 @@ class EndpointBody(Message, frozen=True, kw_only=True):
     """One path of a listener."""
 
     path: str
+    """It may end in a parameter: `/stocks/{name}`."""
+    link: str = ""
+    """The path with an example of the parameter."""
     description: str
     audience: str
     """Who may call it."""
     methods: tuple[MethodBody, ...]
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether its path has more than one segment; the dashboard relays no such path."""
+        return self.path.count("/") > 1
 
     def method(self, name: str) -> MethodBody | None:
         """Return one of its methods."""
@@ -95,12 +104,41 @@ def fields_of(example: Struct | None, part: Part) -> tuple[FieldBody, ...]:
         return ()
     told = inspect.type_info(type(example))
     assert isinstance(told, inspect.StructType), "an example is a struct"
-    kinds = [_kind(one.type) for one in told.fields]
+    kinds = [_kind(required_type(one.type)) for one in told.fields]
     if part == "body" and "json" in kinds:
         text = msgspec.json.format(_encode(example)).decode()
         return (FieldBody(name=BODY, part=part, kind="json", example=text, hint="JSON"),)
     values = msgspec.to_builtins(example, builtin_types=())
-    return tuple(_field(one, str(values[one.encode_name]), part) for one in told.fields)
+    texts = (
+        "" if (value := values.get(one.encode_name)) is None else str(value) for one in told.fields
+    )
+    return tuple(_field(one, text, part) for one, text in zip(told.fields, texts, strict=True))
+
+
+def required_type(kind: inspect.Type) -> inspect.Type:
+    """
+    Return the type of a field without its description and without None.
+
+    None says that the field may be left out.
+    """
+    if isinstance(kind, inspect.Metadata):
+        return required_type(kind.type)
+    if not isinstance(kind, inspect.UnionType):
+        return kind
+    (only,) = (one for one in kind.types if not isinstance(one, inspect.NoneType))
+    return required_type(only)
+
+
+def is_optional(kind: inspect.Type) -> bool:
+    """Tell whether a field may be None, which says that it may be left out."""
+    if isinstance(kind, inspect.Metadata):
+        return is_optional(kind.type)
+    return isinstance(kind, inspect.UnionType)
+
+
+def _describe(kind: inspect.Type) -> str:
+    schema = kind.extra_json_schema if isinstance(kind, inspect.Metadata) else None
+    return str((schema or {}).get("description", ""))
 
 
 def fill(method: MethodBody, texts: Mapping[str, str]) -> Filled:
@@ -147,37 +185,33 @@ def _kind(kind: inspect.Type) -> Kind:
 
 
 def _field(one: inspect.Field, example: str, part: Part) -> FieldBody:
-    kind, name = one.type, one.encode_name
-    match kind:
-        case inspect.IntType(ge=low, le=high):
-            hint = f"a whole number from {low}" + ("" if high == ORDER_NO_MAX else f" to {high}")
-            return FieldBody(
-                name=name,
-                part=part,
-                kind="number",
-                example=example,
-                hint=hint,
-                minimum=low,
-                maximum=high,
-            )
-        case inspect.EnumType(cls=choices):
-            assert issubclass(choices, Enum), "a choice is an enum"
-            values = tuple(str(choice.value) for choice in choices)
-            return FieldBody(name=name, part=part, kind="choice", example=example, choices=values)
-        case inspect.StrType(max_length=int(longest)):
-            hint = f"1 to {longest} characters"
-        case inspect.UUIDType():
-            hint = "a UUID"
-        case inspect.DecimalType():
-            hint = "a number"
-        case _:
-            hint = ""
-    is_required = bool(example)
-    return FieldBody(
-        name=name,
+    kind = required_type(one.type)
+    told = FieldBody(
+        name=one.encode_name,
         part=part,
         kind=_kind(kind),
         example=example,
-        hint=hint,
-        is_required=is_required,
+        hint=_describe(one.type) or _hint(kind),
+        is_required=bool(example) and not is_optional(one.type),
     )
+    match kind:
+        case inspect.IntType(ge=low, le=high):
+            return replace(told, minimum=low, maximum=high)
+        case inspect.EnumType(cls=choices):
+            assert issubclass(choices, Enum), "a choice is an enum"
+            values = tuple(str(choice.value) for choice in choices)
+            return replace(told, choices=values if told.is_required else ("", *values))
+    return told
+
+
+def _hint(kind: inspect.Type) -> str:
+    match kind:
+        case inspect.IntType(ge=low, le=high):
+            return f"a whole number from {low}" + ("" if high == ORDER_NO_MAX else f" to {high}")
+        case inspect.StrType(max_length=int(longest)):
+            return f"1 to {longest} characters"
+        case inspect.UUIDType():
+            return "a UUID"
+        case inspect.DecimalType():
+            return "a number"
+    return ""

@@ -14,6 +14,8 @@ from bazaar.core import failures
 from bazaar.core.failures import Failure, GapFound, RateLimited, StaleTerm, Unreachable
 from bazaar.core.types import Position, ReplicaId, Term
 
+FAILURE_HEADER = "Bazaar-Failure"
+"""Where an answer names the kind of its failure."""
 RETRY_AFTER_S = 1
 """The header Retry-After of 429 and 503."""
 
@@ -83,7 +85,7 @@ def status_of(failure: Failure) -> int:
 def headers_of(failure: Failure) -> dict[str, str]:
     """Return the headers that tell programs of a failure."""
     headers = {
-        "Bazaar-Failure": kind_of(failure),
+        FAILURE_HEADER: kind_of(failure),
         "Bazaar-Definite": str(failure.is_definite).lower(),
     }
     if isinstance(failure, StaleTerm):

@@ -6,11 +6,12 @@ enters the term that they mean.
 """
 
 from decimal import Decimal
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from bazaar.core.types import GENESIS, TradeType
+from bazaar.core.types import GENESIS, STOCK_NAME_CHARS_MAX, TradeType
 from bazaar.protocol import cache_messages, leadership_messages, messages
 
 STOCK = "3M"
@@ -50,6 +51,24 @@ class FindQuery(Struct, frozen=True):
     text: str = STOCK
     before: messages.Place = 0
     limit: messages.Number = 10
+
+
+class NewestQuery(Struct, frozen=True):
+    """A page of orders up to a number, the newest first; None: any stock, any type."""
+
+    upto: messages.Number = 1
+    limit: messages.PageSize = 10
+    stock_name: Annotated[str, Meta(max_length=STOCK_NAME_CHARS_MAX)] | None = None
+    trade_type: TradeType | None = None
+
+
+class StockSearchQuery(Struct, frozen=True):
+    """A page of stocks after a name, in the order of their names."""
+
+    text: Annotated[str, Meta(max_length=STOCK_NAME_CHARS_MAX)] | None = None
+    """What the names contain; None: all."""
+    after: Annotated[str, Meta(max_length=STOCK_NAME_CHARS_MAX)] | None = None
+    limit: messages.PageSize = 10
 
 
 _TRADE = messages.TradeBody(key=KEY, stock_name=STOCK, trade_type=TradeType.BUY, quantity=1)

@@ -5,6 +5,7 @@ A body is checked while it is decoded (`msgspec`), so past this module every num
 `from_core` and `to_core` are the only bridges to the core's values.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
@@ -44,7 +45,10 @@ ENTRIES_MAX = 5000
 """Entries in one message."""
 CONTEXT_CHARS_MAX = 192
 """A traceparent, a space and a request id."""
+PAGE_MAX = 200
+"""Stocks or orders in a page of a public list."""
 
+PageSize = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=STOCK_NAME_CHARS_MAX)]
 TokenName = Annotated[str, Meta(pattern=TOKEN_NAME_PATTERN)]
 Quantity = Annotated[int, Meta(ge=QUANTITY_MIN, le=QUANTITY_MAX)]
@@ -87,14 +91,8 @@ class TradeBody(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     def to_core(self) -> Trade:
         """Unpack a trade."""
-        return Trade(
-            self.key,
-            self.stock_name,
-            self.trade_type,
-            self.quantity,
-            placed_by=self.placed_by,
-            context=self.context,
-        )
+        wanted = (self.key, self.stock_name, self.trade_type, self.quantity)
+        return Trade(*wanted, placed_by=self.placed_by, context=self.context)
 
 
 class TradesBody(Message, frozen=True, kw_only=True):
@@ -164,23 +162,26 @@ class FailureBody(Message, frozen=True, kw_only=True):
         return errors.failure_of(self.kind, self.message)
 
 
-class AnswerBody(Message, frozen=True, kw_only=True):
+class AnswerBody(Message, frozen=True, kw_only=True, omit_defaults=True):
     """The answer to one trade: exactly one of the two."""
 
     order: OrderBody | None = None
     failure: FailureBody | None = None
+    is_replayed: bool = False
+    """Whether the order was there before the trade came."""
 
     @classmethod
     def from_core(cls, answer: Answer) -> Self:
         """Pack an answer."""
         if isinstance(answer, Order):
-            return cls(order=OrderBody.from_core(answer))
+            return cls(order=OrderBody.from_core(answer), is_replayed=answer.is_replayed)
         return cls(failure=FailureBody(kind=errors.kind_of(answer), message=answer.message))
 
     def to_core(self) -> Answer:
         """Unpack an answer."""
         if self.order is not None:
-            return self.order.to_core()
+            order = self.order.to_core()
+            return replace(order, is_replayed=True) if self.is_replayed else order
         if self.failure is None:
             return errors.failure_of("", "The answer is empty.")
         return self.failure.to_core()
@@ -321,6 +322,14 @@ class AcceptedBody(Message, frozen=True, kw_only=True):
         return Accepted(Position(self.last), Digest(self.digest))
 
 
+class OrdersBody(Message, frozen=True, kw_only=True):
+    """Replica to front end: a page of orders, the newest first."""
+
+    orders: Annotated[tuple[OrderBody, ...], Meta(max_length=PAGE_MAX)]
+    first: Place
+    """The oldest order that was looked at; at most 1: there are no more."""
+
+
 class ReplicateBody(Message, frozen=True, kw_only=True):
     """Catalog to leader: have the entry at a position copied to all that are in sync."""
 
@@ -363,15 +372,16 @@ class StockBody(Message, frozen=True, kw_only=True):
 
     def to_core(self) -> Stock:
         """Unpack a stock."""
-        return Stock(
-            self.name,
-            self.price,
-            self.quantity,
-            self.opening,
-            self.issued,
-            self.trade_volume,
-            Version(self.version),
-        )
+        shares = (self.quantity, self.opening, self.issued, self.trade_volume)
+        return Stock(self.name, self.price, *shares, Version(self.version))
+
+
+class StocksBody(Message, frozen=True, kw_only=True):
+    """Catalog to front end: a page of stocks, by name."""
+
+    stocks: Annotated[tuple[StockBody, ...], Meta(max_length=PAGE_MAX)]
+    end: str | None = None
+    """The last name that was looked at; None: there are no more."""
 
 
 class PriceBody(Message, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ sentence that names the field and what it must be.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -16,9 +16,9 @@ import msgspec
 from msgspec import Struct, inspect
 
 from bazaar.core.types import ORDER_NO_MAX, STOCK_NAME_CHARS_MAX
-from bazaar.web.endpoint import Environ
+from bazaar.protocol.endpoints import is_optional, required_type
+from bazaar.web.endpoint import FORM_BODY, JSON, Endpoint, EndpointMethod, Environ
 
-JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 UNKNOWN = "application/octet-stream"
 _CONTENT_TYPE = re.compile(
@@ -59,6 +59,7 @@ def read_body(environ: Environ, bytes_max: int) -> bytes:
 
     bytes_max: a longer one is refused before it is read.
     """
+    check_length(environ, bytes_max)
     length = environ.get("CONTENT_LENGTH") or "0"
     if length == "0":
         if "HTTP_TRANSFER_ENCODING" in environ:  # WSGI would read nothing: it would seem empty
@@ -67,14 +68,19 @@ def read_body(environ: Environ, bytes_max: int) -> bytes:
                 "Send a Content-Length; a chunked body is not read.",
             )
         return b""
+    body: bytes = environ["wsgi.input"].read(int(length))
+    return body
+
+
+def check_length(environ: Environ, bytes_max: int) -> None:
+    """Raise EndpointRefusedError (400, 413) for the announced length of a body."""
+    length = environ.get("CONTENT_LENGTH") or "0"
     if not _is_digits(length):
         raise bad_request("Content-Length: this is not a number of bytes.")
     if int(length) > bytes_max:
         raise EndpointRefusedError(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is longer than {bytes_max} bytes."
         )
-    body: bytes = environ["wsgi.input"].read(int(length))
-    return body
 
 
 def check_json(environ: Environ) -> None:
@@ -132,39 +138,136 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 Texts = Mapping[str, list[str]]
 
 
-def make_query_reader(kind: type[Struct]) -> Callable[[str], Any]:
-    """
-    Return a function that turns a query string into a message of a type.
+class _QueryReader:
+    """Turns the texts of a query into a message of a type."""
 
-    It raises EndpointRefusedError (400). Parameters that the type does not have are ignored.
-    """
-    told = inspect.type_info(kind)
-    assert isinstance(told, inspect.StructType), "a query is a struct"
-    checks = {one.encode_name: _make_check(one.encode_name, one.type) for one in told.fields}
+    def __init__(self, kind: type[Struct], parameter: str, *, is_strict: bool) -> None:
+        told = inspect.type_info(kind)
+        assert isinstance(told, inspect.StructType), "a query is a struct"
+        self.kind, self._parameter = kind, parameter
+        self.checks = {
+            one.encode_name: _make_check(one.encode_name, required_type(one.type))
+            for one in told.fields
+        }
+        self.optional = {one.encode_name for one in told.fields if is_optional(one.type)}
+        self._known = sorted(self.checks.keys() - {parameter}) if is_strict else None
 
-    def read(query: str) -> Any:
+    def read(self, query: str, in_path: str | None = None) -> Any:
+        """Return the message. Raises EndpointRefusedError (400)."""
         _check_length(query)
-        texts = _parse(query)
-        values = {name: check(_read_one(name, texts)) for name, check in checks.items()}
+        given = _parse(query)
+        if self._known is not None:
+            _refuse_unknown(given, self._known)
+        if in_path is not None:
+            given[self._parameter] = [in_path]
+        values = {
+            name: check(_read_one(name, given))
+            for name, check in self.checks.items()
+            if name not in self.optional or given.get(name, [""]) != [""]
+        }
         try:
-            return msgspec.convert(values, kind)
+            return msgspec.convert(values, self.kind)
         except msgspec.ValidationError as error:
             raise bad_request(f"The query is not right: {error}.") from error
 
-    if len(checks) > 1:
-        return read
-    ((only, check_only),) = checks.items()
+
+def make_query_reader(kind: type[Struct], *, is_strict: bool = False) -> Callable[[str], Any]:
+    """
+    Return a function that turns a query string into a message of a type.
+
+    It raises EndpointRefusedError (400). A field that may be None may be left out.
+
+    is_strict: whether parameters that the type does not have are refused by name; else they are
+    ignored.
+    """
+    reader = _QueryReader(kind, "", is_strict=is_strict)
+    if len(reader.checks) != 1 or reader.optional:
+        return reader.read
+    ((only, check_only),) = reader.checks.items()
 
     def read_single(query: str) -> Any:
-        """Read what nearly every request looks like, and leave the others to `read`."""
+        """Read what nearly every request looks like, and leave the others to `reader`."""
         _check_length(query)
         name, _, text = query.partition("=")
         if name != only or "&" in text:
-            return read(query)
+            return reader.read(query)
         return kind(check_only(unquote_plus(text) if "%" in text or "+" in text else text))
 
     read_cached = lru_cache(QUERIES_CACHED_MAX)(read_single)
     return lambda query: (read_cached if len(query) <= QUERY_CHARS_MAX else read_single)(query)
+
+
+def make_path_reader(
+    kind: type[Struct], parameter: str, *, is_strict: bool = False
+) -> Callable[[str, str], Any]:
+    """
+    Return a function of the text of a parameter in the path, and of the query.
+
+    It does what that of `make_query_reader` does. parameter: the field whose text is in the path.
+    """
+    reader = _QueryReader(kind, parameter, is_strict=is_strict)
+    assert reader.checks.keys() == {parameter}, "the path has all there is to say"
+    check = reader.checks[parameter]
+
+    @lru_cache(QUERIES_CACHED_MAX)
+    def read_cached(in_path: str) -> Any:
+        return kind(check(in_path))
+
+    def read(in_path: str, query: str) -> Any:
+        if query or len(in_path) > QUERY_CHARS_MAX:
+            return reader.read(query, in_path)
+        return read_cached(in_path)
+
+    return read
+
+
+def read_parameter(environ: Environ, prefix: str) -> str:
+    """Return what follows a prefix in the path, slashes and all: a parameter."""
+    text: str = environ["PATH_INFO"][len(prefix) :]
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
+
+
+def make_reader(
+    endpoint: Endpoint, action: EndpointMethod | None
+) -> Callable[[Environ], Any] | None:
+    """Return what reads path and query of a GET; None: it takes neither."""
+    if action is None or action.method != "GET" or action.request is None:
+        return None
+    prefix, kind, is_strict = endpoint.prefix, action.request, action.is_strict
+    if not endpoint.parameter:
+        read = make_query_reader(kind, is_strict=is_strict)
+        return lambda environ: read(environ.get("QUERY_STRING") or "")
+    read_path = make_path_reader(kind, endpoint.parameter, is_strict=is_strict)
+    return lambda environ: read_path(
+        read_parameter(environ, prefix), environ.get("QUERY_STRING") or ""
+    )
+
+
+def decode_message(action: EndpointMethod, body: bytes, environ: Environ) -> Any:
+    """Return the decoded body of a request, or of a form. Raises EndpointRefusedError."""
+    if action.method == "GET" or action.request is None:
+        return None
+    if FORM_BODY in environ:
+        body = environ[FORM_BODY]
+    elif body:
+        check_json(environ)
+    if action.read is not None:
+        return action.read(body, environ)
+    return decode_body(body, action.request)
+
+
+def refuse_query(query: str) -> None:
+    """Raise EndpointRefusedError (400) for any query parameter, by its name."""
+    _check_length(query)
+    _refuse_unknown(_parse(query), ())
+
+
+def _refuse_unknown(given: Iterable[str], known: Sequence[str]) -> None:
+    """Raise EndpointRefusedError (400) that names what is not known."""
+    for name in given:
+        if name not in known:
+            which = f"those here are {', '.join(known)}" if known else "there are none here"
+            raise bad_request(f"{name[:40]!r}: there is no such query parameter; {which}.")
 
 
 def _check_length(query: str) -> None:
@@ -175,7 +278,7 @@ def _check_length(query: str) -> None:
         )
 
 
-def _parse(query: str) -> Texts:
+def _parse(query: str) -> dict[str, list[str]]:
     try:
         pairs = parse_qsl(
             query, keep_blank_values=True, max_num_fields=PARAMETERS_MAX, errors="replace"

@@ -18,7 +18,7 @@ from bazaar.core.failures import Busy
 from bazaar.protocol.clients import encode
 from bazaar.protocol.http1 import RequestRefusedError
 from bazaar.runtime.log_lines import get_log
-from bazaar.web.endpoint import PUBLIC_BODY_BYTES_MAX, Environ, Lane, shape_error
+from bazaar.web.endpoint import JSON, PUBLIC_BODY_BYTES_MAX, Environ, Lane, shape_error
 from bazaar.web.errors import describe
 
 log = get_log("bazaar.web.server")
@@ -95,12 +95,11 @@ class LaneThreads:
 
 def shape_busy(environ: Environ, body: bytes) -> WholeAnswer:
     """Return the refusal of a request for which no thread is free."""
-    described = describe(Busy())
-    assert described is not None, "Busy is described"
-    code, message, headers = described
-    content = encode(shape_error(code, message, environ))
-    kind = ("Content-Type", "application/json")
-    return f"{code} {HTTPStatus(code).phrase}", [kind, *headers.items()], content
+    error = describe(Busy())
+    assert error is not None, "Busy is described"
+    content = encode(shape_error(error, environ))
+    status = f"{error.code} {HTTPStatus(error.code).phrase}"
+    return status, [("Content-Type", JSON), *error.headers.items()], content
 
 
 @dataclass(frozen=True, slots=True)

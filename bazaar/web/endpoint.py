@@ -5,12 +5,14 @@ A room lists its endpoints in one table. Everything that happens to a request fo
 table: the router's answer to programs, the page with forms for browsers, and the list at `GET /`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from inspect import getdoc
 from typing import Any
+from urllib.parse import quote
 
+import msgspec
 from msgspec import Struct
 
 from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody, fields_of
@@ -18,6 +20,8 @@ from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, Method
 Environ = dict[str, Any]
 """A request as WSGI has it (PEP 3333)."""
 Handler = Callable[..., Any]
+KEY_HEADER = "Idempotency-Key"
+"""The header of a trade that names it, in request and answer."""
 ANSWER_HEADERS = "bazaar.answer_headers"
 """Where a request carries headers that its answer gets, whether it fails or not."""
 
@@ -68,11 +72,13 @@ class Lane(StrEnum):
     """What may wait for the leader until a deadline."""
 
 
-ReadyAnswer = tuple[list[tuple[str, str]], bytes, Callable[[float], None] | None]
+JSON = "application/json"
+OK = "200 OK"
+ReadyAnswer = tuple[str, list[tuple[str, str]], bytes, Callable[[float], None] | None]
 """
-A successful answer that is encoded already: all its headers, Content-Length too, and its body.
+An answer that is encoded already: status line, all headers, Content-Length too, and body.
 
-The third counts it with its duration in seconds; None: the meter of method and path does. A plain
+The last counts it with its duration in seconds; None: the meter of method and path does. A plain
 tuple, because a hit is answered in three microseconds.
 """
 
@@ -81,9 +87,19 @@ TakeAnswer = Callable[[ReadyAnswer | Exception], None]
 """Takes the answer to a request, from any thread; an error is explained as one that was raised."""
 
 
-def shape_error(code: int, message: str, environ: Environ) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class DescribedError:
+    """An error as it is answered, before it has the shape of an endpoint."""
+
+    code: int
+    """The HTTP status."""
+    message: str
+    headers: dict[str, str]
+
+
+def shape_error(error: DescribedError, environ: Environ) -> dict[str, Any]:
     """Return the body of an error, as most endpoints have it."""
-    return {"error": {"code": code, "message": message}}
+    return {"error": {"code": error.code, "message": error.message}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +126,15 @@ class EndpointMethod:
     """Whether something is different afterwards; a GET may, in the seed's dialect."""
     headers: tuple[FieldBody, ...] = ()
     """Headers that the form asks for besides."""
-    shape_failure: Callable[[int, str, Environ], Any] = shape_error
+    shape_failure: Callable[[DescribedError, Environ], Any] = shape_error
+    error_type: str = JSON
+    """The content type of its errors."""
+    error_statuses: Mapping[str, int] = field(default_factory=dict)
+    """The statuses of failures that have another one here than in `protocol.errors`, by name."""
+    doc: str = ""
+    """What it does, takes and answers; empty: what the handler says."""
+    is_strict: bool = False
+    """Whether query parameters that it does not have are refused; else they are ignored."""
     lane: Lane = Lane.LOCAL
     """The threads that run the handler."""
     is_instant: bool = False
@@ -164,13 +188,25 @@ class Endpoint:
         ports: tuple[Port, ...] = (Port.SERVED,),
         audience: Audience = Audience.MEMBER,
     ) -> None:
-        """path: with a slash in front and none at the end. actions: one for each method."""
+        """
+        Take the path, and one action for each method.
+
+        path: with a slash in front and none at the end. It may end in a parameter, as in
+        `/stocks/{name}`: all that follows, slashes too. It is a field of the GET's request.
+        """
         self.path, self.actions, self.ports, self.audience = path, actions, ports, audience
+        prefix, _, rest = path.partition("{")
+        self.prefix, self.parameter = prefix, rest.removesuffix("}")
+        """What comes before the parameter, and its name; empty: there is none."""
+
+    def takes(self, path: str) -> bool:
+        """Tell whether a path is this one with a parameter."""
+        return len(path) > len(self.prefix) and path.startswith(self.prefix)
 
     @property
     def doc(self) -> str:
         """What it does, takes and answers: what its handlers say, shown on its page."""
-        docs = dict.fromkeys(getdoc(action.handler) or "" for action in self.actions)
+        docs = dict.fromkeys(one.doc or getdoc(one.handler) or "" for one in self.actions)
         return "\n\n".join(docs)
 
     @property
@@ -195,10 +231,30 @@ class Endpoint:
 
     def describe(self) -> EndpointBody:
         """Return what `GET /` lists of it."""
-        methods = tuple(action.describe() for action in self.actions)
         return EndpointBody(
-            path=self.path, description=self.doc, audience=self.audience, methods=methods
+            path=self.path,
+            link=self.link,
+            description=self.doc,
+            audience=self.audience,
+            methods=tuple(map(self._describe_action, self.actions)),
         )
+
+    @property
+    def link(self) -> str:
+        """Its path, with a valid example of the parameter."""
+        if not self.parameter:
+            return self.path
+        fields = (one for action in self.actions for one in action.describe().fields)
+        example = next(one.example for one in fields if one.name == self.parameter)
+        return self.prefix + quote(example, safe="")
+
+    def _describe_action(self, action: EndpointMethod) -> MethodBody:
+        told = action.describe()
+        fields = tuple(
+            msgspec.structs.replace(one, part="path") if one.name == self.parameter else one
+            for one in told.fields
+        )
+        return msgspec.structs.replace(told, fields=fields)
 
 
 def with_index(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, JsonResponse
@@ -38,12 +39,14 @@ from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.storage import find_failure
 from bazaar.web.decoding import EndpointRefusedError
+from bazaar.web.endpoint import DescribedError, shape_error
+from bazaar.web.problems import PROBLEM_JSON, shape_problem
 
 log = get_log("bazaar.web")
 
-Description = tuple[int, str, dict[str, str]]
-"""Status, sentence and headers of an error."""
-MISTAKE: Description = (
+API = "/api/"
+"""Where errors are problem documents."""
+MISTAKE = DescribedError(
     int(HTTPStatus.INTERNAL_SERVER_ERROR),
     "Something is wrong on our side; the log has the details.",
     {"Bazaar-Definite": "false"},
@@ -67,8 +70,8 @@ _DJANGO_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
-def describe(error: Exception) -> Description | None:
-    """Return status, sentence and headers of an error; None for a mistake of our own."""
+def describe(error: Exception) -> DescribedError | None:
+    """Return an error as it is answered; None for a mistake of our own."""
     if isinstance(error, DatabaseError):
         error = find_failure(error) or error
     if isinstance(error, Failure):
@@ -77,38 +80,36 @@ def describe(error: Exception) -> Description | None:
         elif isinstance(error, Unreachable) and not isinstance(error, StorageFailed):
             reason = error.message  # that of a disk is noted where it failed
             events.emit_refusal(log, errors.kind_of(error), level=logging.WARNING, reason=reason)
-        return errors.status_of(error), error.message, errors.headers_of(error)
+        return DescribedError(errors.status_of(error), error.message, errors.headers_of(error))
     if isinstance(error, EndpointRefusedError):
-        return error.status.value, error.message, {"Bazaar-Definite": "true", **error.headers}
+        headers = {"Bazaar-Definite": "true", **error.headers}
+        return DescribedError(error.status.value, error.message, headers)
     if isinstance(error, DatabaseError):
         log.error("database failed", reason=str(error))
         headers = {"Bazaar-Definite": "false", "Retry-After": str(errors.RETRY_AFTER_S)}
-        return int(HTTPStatus.SERVICE_UNAVAILABLE), f"The database failed: {error}", headers
+        code = int(HTTPStatus.SERVICE_UNAVAILABLE)
+        return DescribedError(code, f"The database failed: {error}", headers)
     return None
 
 
 def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Return DRF's answer to an error; None (a 500) for our own mistakes."""
-    code, message, headers = describe(error) or _describe_django(error)
-    if not code:
+    described = describe(error) or _describe_django(error)
+    if described is None:
         return None
-    body = {"error": {"code": code, "message": message}}
-    return Response(body, status=code, headers=headers)
+    body = shape_error(described, {})
+    return Response(body, status=described.code, headers=described.headers)
 
 
-def _describe_django(error: Exception) -> Description:
-    """
-    Return the same for an error of Django or DRF.
-
-    Status 0: it is a mistake of our own.
-    """
+def _describe_django(error: Exception) -> DescribedError | None:
+    """Return an error of Django or DRF as it is answered; None for a mistake of our own."""
     headers = {"Bazaar-Definite": "true"}
     if isinstance(error, APIException):
-        return error.status_code, _join(error.detail), headers
+        return DescribedError(error.status_code, _join(error.detail), headers)
     for kind, code, message in _DJANGO_ERRORS:
         if isinstance(error, kind):
-            return code, str(error) or message, headers
-    return 0, "", {}
+            return DescribedError(code, str(error) or message, headers)
+    return None
 
 
 def _join(detail: Any) -> str:
@@ -125,8 +126,12 @@ def _join(detail: Any) -> str:
 
 def answer_unknown_path(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer a path that no role serves, in JSON (handler404)."""
-    body = {"error": {"code": HTTPStatus.NOT_FOUND, "message": f"There is no {request.path} here."}}
-    return JsonResponse(body, status=HTTPStatus.NOT_FOUND, headers={"Bazaar-Definite": "true"})
+    message, headers = f"There is no {request.path} here.", {"Bazaar-Definite": "true"}
+    error = DescribedError(int(HTTPStatus.NOT_FOUND), message, headers)
+    if not request.path.startswith(API):
+        return JsonResponse(shape_error(error, {}), status=error.code, headers=headers)
+    body = msgspec.to_builtins(shape_problem(error, {}))
+    return JsonResponse(body, status=error.code, headers=headers, content_type=PROBLEM_JSON)
 
 
 def answer_malformed(request: HttpRequest, exception: Exception) -> JsonResponse:
@@ -139,6 +144,5 @@ def answer_malformed(request: HttpRequest, exception: Exception) -> JsonResponse
 def answer_mistake(request: HttpRequest) -> JsonResponse:
     """Answer a page's failing database, or our own mistake, in JSON (handler500)."""
     error = sys.exc_info()[1]  # Django calls this while it handles the error
-    described = describe(error) if isinstance(error, Exception) else None
-    code, message, headers = described or MISTAKE
-    return JsonResponse({"error": {"code": code, "message": message}}, status=code, headers=headers)
+    shown = (describe(error) if isinstance(error, Exception) else None) or MISTAKE
+    return JsonResponse(shape_error(shown, {}), status=shown.code, headers=shown.headers)

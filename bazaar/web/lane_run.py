@@ -75,9 +75,8 @@ def send_answer(
 def answer_mistake(connection: "ServerConnection", request: ParsedRequest) -> bytes:
     """Return the answer to a request whose call broke; the connection ends with it."""
     log.exception("call broke", method=request.method)
-    code, message, _ = MISTAKE
     connection.keeps_going = False
-    refused = RequestRefusedError(HTTPStatus(code), message, is_definite=False)
+    refused = RequestRefusedError(HTTPStatus(MISTAKE.code), MISTAKE.message, is_definite=False)
     return pack_reply(ParsedRequest(), *refusal_answer(refused), clock.wall_s())
 
 

@@ -16,7 +16,8 @@ from django.conf import settings
 
 from bazaar.runtime.prometheus import CONTENT_TYPE, ReadMetrics, encode_metrics
 from bazaar.web.decoding import EndpointRefusedError
-from bazaar.web.endpoint import Audience, Endpoint, Environ, Port, get
+from bazaar.web.endpoint import OK, Audience, Endpoint, Environ, Port, get
+from bazaar.web.negotiation import prefers_page
 from bazaar.web.wsgi_environ import UNSTORED
 
 TOKEN_FILE = "metrics.token"  # noqa: S105 - the name of a file
@@ -71,10 +72,10 @@ def make_metrics_endpoint(read: ReadMetrics, port: Port = Port.CONTROL) -> Endpo
         """
         check_token(environ)
         body = encode_metrics(read)
-        if "text/html" in environ.get("HTTP_ACCEPT", ""):
+        if prefers_page(environ.get("HTTP_ACCEPT", "")):
             return {"metrics": body.decode().splitlines()}
         length = ("Content-Length", str(len(body)))
-        return [("Content-Type", CONTENT_TYPE), UNSTORED, length], body, None
+        return OK, [("Content-Type", CONTENT_TYPE), UNSTORED, length], body, None
 
     return Endpoint(
         "/metrics", get(show_metrics, takes_environ=True), ports=(port,), audience=Audience.MONITOR

@@ -22,6 +22,7 @@ from rest_framework.response import Response
 
 from bazaar import topology
 from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody
+from bazaar.web.problems import ProblemPage
 
 ANSWER_CHARS_MAX = 200_000
 """Of an answer that is shown in a page; programs get all of it."""
@@ -116,6 +117,7 @@ def make_forms(
                     one, _value(one, entered if method.method == asked else {}, is_over=is_over)
                 )
                 for one in method.fields
+                if one.part != "path"
             ),
         )
         for method in endpoint.methods
@@ -167,6 +169,7 @@ class PageRenderer(BrowsableAPIRenderer):
             if is_bare
             else ShownAnswer(asked, response.status_code, headers, cut(text)),
             "index": data if isinstance(data, IndexBody) else None,
+            "problem": data if isinstance(data, ProblemPage) else None,
         }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from bazaar.protocol.errors import RETRY_AFTER_S
 from bazaar.runtime.health import HealthCheck, ListChecks
 from bazaar.web.decoding import EndpointRefusedError
-from bazaar.web.endpoint import Audience, Endpoint, Environ, Port, get, shape_error
+from bazaar.web.endpoint import Audience, DescribedError, Endpoint, Environ, Port, get, shape_error
 
 BOTH = (Port.SERVED, Port.CONTROL)
 _VERBOSE = "verbose"
@@ -43,9 +43,9 @@ def make_health_endpoints(
         _check_ready(checks)
         return _shape("ready", checks, environ)
 
-    def shape_failure(code: int, message: str, environ: Environ) -> dict[str, Any]:
-        if code != HTTPStatus.SERVICE_UNAVAILABLE:
-            return shape_error(code, message, environ)
+    def shape_failure(error: DescribedError, environ: Environ) -> dict[str, Any]:
+        if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            return shape_error(error, environ)
         return _shape("not ready", list_checks(), environ)
 
     health = get(show_health, takes_environ=True, is_instant=True)

@@ -9,7 +9,7 @@ own kind of error. Browsers and unknown paths go on to Django, where the same en
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -20,16 +20,16 @@ from bazaar.clock import monotonic_s
 from bazaar.core.failures import Busy, Failure
 from bazaar.protocol import tracing
 from bazaar.protocol.clients import encode
+from bazaar.protocol.errors import FAILURE_HEADER
 from bazaar.protocol.tracing import Span
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import operations
 from bazaar.web import client_auth
 from bazaar.web.decoding import (
-    JSON,
     EndpointRefusedError,
-    check_json,
-    decode_body,
-    make_query_reader,
+    check_length,
+    decode_message,
+    make_reader,
     read_body,
     tame_content_type,
 )
@@ -37,7 +37,7 @@ from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
     CLIENT_NAME,
-    FORM_BODY,
+    JSON,
     SIGNED_DIGEST,
     Audience,
     Endpoint,
@@ -49,6 +49,7 @@ from bazaar.web.endpoint import (
 )
 from bazaar.web.errors import MISTAKE, describe
 from bazaar.web.member_auth import check_body, check_head, check_member
+from bazaar.web.negotiation import prefers_page
 from bazaar.web.origin import HostCheck, check_sender
 from bazaar.web.request_span import end_span, id_headers, span_of
 from bazaar.web.wsgi_environ import UNSTORED
@@ -60,7 +61,6 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers = list[tuple[str, str]]
 COUNTED = ("GET", "POST")
 """Methods that have a meter for each path; all others share one."""
-_OK = "200 OK"
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -72,6 +72,7 @@ class PlainAnswer:
     content: Any
     """A message or a dict."""
     headers: dict[str, str]
+    content_type: str = JSON
 
 
 class Route:
@@ -83,14 +84,14 @@ class Route:
         self.meter = operations.meter(f"{method} {endpoint.path}" if method in COUNTED else "other")
         self._is_for_members, self._bytes_max = endpoint.is_for_members, endpoint.body_bytes_max
         self._is_for_clients = endpoint.audience is Audience.PUBLIC
-        self._read_query = _make_reader(self.action)
+        self._read_query = make_reader(endpoint, self.action)
         self._call = self.action.call if self.action else None
         self.is_public_change = (  # so no page of another site may send it
             not endpoint.is_for_members and self.action is not None and self.action.changes
         )
         self._gate = client_auth.gate()
         self._is_open = not (self.is_public_change or self._gate.counts_addresses)
-        self._headers: Headers = [("Content-Type", JSON), UNSTORED]
+        self._headers: Headers = [UNSTORED]
         if not endpoint.is_for_members:
             self._headers += [("Vary", "Accept"), ("Allow", endpoint.allow)]
 
@@ -129,8 +130,8 @@ class Route:
     def _read_message(self, action: EndpointMethod, body: bytes, environ: Environ) -> Any:
         """Return the decoded query or body. Raises EndpointRefusedError."""
         if self._read_query is not None:
-            return self._read_query(environ.get("QUERY_STRING") or "")
-        return self._decode(action, body, environ)
+            return self._read_query(environ)
+        return decode_message(action, body, environ)
 
     @property
     def admission(self) -> Admission:
@@ -165,8 +166,7 @@ class Route:
         assert self._read_query is not None, "only queries are answered from memory"
         try:
             self._check_client(environ)
-            message = self._read_query(environ.get("QUERY_STRING") or "")
-            answer = self.action.ready(message, environ)
+            answer = self.action.ready(self._read_query(environ), environ)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
             with tracing.bind(self.span_of(environ)):
                 return self.finish(self.explain(error, environ), began_s, environ)
@@ -198,7 +198,7 @@ class Route:
         with tracing.bind(self.span_of(environ)):
             try:
                 if self.action is not None:
-                    self._decode(self.action, body, environ)
+                    decode_message(self.action, body, environ)
             except EndpointRefusedError as refused:
                 error = refused
             return self.encode(self.explain(error, environ))
@@ -208,10 +208,10 @@ class Route:
     ) -> WholeAnswer:
         """Encode an answer, count it, and end the span of its request."""
         if isinstance(answer, tuple):
-            headers, body, count = answer
+            status, headers, body, count = answer
             (count or self.meter.add)(monotonic_s() - began_s)
-            end_span(environ, HTTPStatus.OK)
-            return _OK, headers, body
+            end_span(environ, int(status[:3]))
+            return status, headers, body
         self.meter.add(monotonic_s() - began_s, answer.status)
         end_span(environ, answer.status)
         return self.encode(answer)
@@ -222,6 +222,7 @@ class Route:
             if self._is_for_members:
                 environ[SIGNED_DIGEST] = check_head(environ)
             self._check_client(environ)
+            check_length(environ, self._bytes_max)
         except (EndpointRefusedError, Failure) as refused:
             raise self.refusal(refused, environ) from refused
 
@@ -260,22 +261,22 @@ class Route:
         described = describe(error)
         if described is None:
             log.error("call failed", exc_info=error)
-        code, message, headers = described or MISTAKE
+        described = described or MISTAKE
         if not isinstance(error, Failure | EndpointRefusedError):
             close_old_connections()
-        shape = (self.action or self.endpoint.actions[0]).shape_failure
-        headers = {**headers, **(environ.get(ANSWER_HEADERS) or {})}
-        return PlainAnswer(code, shape(code, message, environ), headers)
+        action = self.action or self.endpoint.actions[0]
+        code = action.error_statuses.get(described.headers.get(FAILURE_HEADER, ""), described.code)
+        described = replace(described, code=code)
+        headers = {**described.headers, **(environ.get(ANSWER_HEADERS) or {})}
+        content = action.shape_failure(described, environ)
+        return PlainAnswer(code, content, headers, action.error_type)
 
     def encode(self, outcome: PlainAnswer) -> tuple[str, Headers, bytes]:
         """Return status line, headers and body of an answer."""
         body = encode(outcome.content)
-        length = ("Content-Length", str(len(body)))
-        return (
-            _STATUS_LINES[outcome.status],
-            [*self._headers, *outcome.headers.items(), length],
-            body,
-        )
+        kind, length = ("Content-Type", outcome.content_type), ("Content-Length", str(len(body)))
+        headers = [kind, *self._headers, *outcome.headers.items(), length]
+        return _STATUS_LINES[outcome.status], headers, body
 
     def _answer_without_action(self, environ: Environ) -> PlainAnswer:
         """Answer OPTIONS; refuse any other method that the endpoint does not have."""
@@ -285,25 +286,6 @@ class Route:
         message = f'Method "{environ["REQUEST_METHOD"][:80]}" not allowed.'
         raise EndpointRefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers)
 
-    @staticmethod
-    def _decode(action: EndpointMethod, body: bytes, environ: Environ) -> Any:
-        """Return the decoded body. Raises EndpointRefusedError."""
-        if action.method == "GET" or action.request is None:
-            return None
-        if FORM_BODY in environ:
-            body = environ[FORM_BODY]
-        elif body:
-            check_json(environ)
-        if action.read is not None:
-            return action.read(body, environ)
-        return decode_body(body, action.request)
-
-
-def _make_reader(action: EndpointMethod | None) -> Callable[[str], Any] | None:
-    if action is None or action.method != "GET" or action.request is None:
-        return None
-    return make_query_reader(action.request)
-
 
 class Router:
     """A WSGI application that answers programs itself and passes everything else on."""
@@ -312,6 +294,7 @@ class Router:
         """application: Django, with the same endpoints. endpoints: those of one listener."""
         self._application = application
         self._endpoints = {one.path: one for one in endpoints}
+        self._with_parameter = [one for one in self._endpoints.values() if one.parameter]
         self._routes = {
             (method, path): Route(one, method)
             for path, one in self._endpoints.items()
@@ -338,7 +321,7 @@ class Router:
             return self._passed_on
         if has_body:
             route.refuse_head(environ)
-        if "text/html" in environ.get("HTTP_ACCEPT", ""):
+        if prefers_page(environ.get("HTTP_ACCEPT", "")):
             return self._page_admissions.get(route) or route.page_admission
         return self._admissions.get(route) or route.admission
 
@@ -356,7 +339,7 @@ class Router:
         route = self._routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if route is None:
             route = self._find(environ)
-        if route is None or "text/html" in environ.get("HTTP_ACCEPT", ""):
+        if route is None or prefers_page(environ.get("HTTP_ACCEPT", "")):
             return self._pass_on(environ, start_response, route, began_s)
         answer = route.perform(environ)
         status, headers, body = route.finish(answer, began_s, environ)
@@ -364,10 +347,15 @@ class Router:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _find(self, environ: Environ) -> Route | None:
-        """Return the route of an unusual request: a slash at the end, another method."""
+        """
+        Return the route of another request than the usual.
+
+        It has a parameter in its path, a slash at the end, or another method.
+        """
         path = environ["PATH_INFO"]
         bare = path.removesuffix("/")
         endpoint = self._endpoints.get(path) or (self._endpoints.get(bare) if bare != "/" else None)
+        endpoint = endpoint or next((one for one in self._with_parameter if one.takes(path)), None)
         method = environ["REQUEST_METHOD"].upper()
         if endpoint is None:
             return None

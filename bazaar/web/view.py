@@ -5,7 +5,6 @@ A page shows the answer of the same route that answers programs, with a form for
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from http import HTTPStatus
 from io import BytesIO
 from typing import Any, ClassVar
 
@@ -21,10 +20,14 @@ from rest_framework.views import APIView
 
 from bazaar.protocol.clients import encode
 from bazaar.protocol.endpoints import EndpointBody, fill
-from bazaar.web.decoding import FORM, JSON, EndpointRefusedError, media_type, read_body
-from bazaar.web.endpoint import FORM_BODY, Endpoint, Environ, Port
+from bazaar.web.decoding import FORM, EndpointRefusedError, media_type, read_body
+from bazaar.web.endpoint import FORM_BODY, JSON, Endpoint, Environ, Port
+from bazaar.web.negotiation import prefers_page
 from bazaar.web.pages import PageRenderer, process_name
 from bazaar.web.router import PlainAnswer, Route
+
+_NOT_OF_A_PAGE = ("Content-Type", "Content-Length", "ETag", "Vary", "Allow")
+"""Headers of an answer that its page has otherwise or not at all; DRF adds some of its own."""
 
 
 class JsonRenderer(BaseRenderer):
@@ -61,8 +64,8 @@ class Negotiation(BaseContentNegotiation):
         renderers: Sequence[Any],
         format_suffix: str | None = None,
     ) -> tuple[Any, str]:
-        """Return the renderer: the page only for a request that names text/html."""
-        is_page = "text/html" in request.META.get("HTTP_ACCEPT", "")
+        """Return the renderer: the page only for a request that prefers one."""
+        is_page = prefers_page(request.META.get("HTTP_ACCEPT", ""))
         renderer = renderers[1 if is_page else 0]
         return renderer, renderer.media_type
 
@@ -103,8 +106,13 @@ class EndpointView(JsonView):
     port: ClassVar[Port]
 
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Answer as the router does."""
+        """
+        Answer as the router does; only browsers get here.
+
+        A page is another representation than the JSON, and never the same twice: it has no tag.
+        """
         environ: Environ = request.META
+        environ.pop("HTTP_IF_NONE_MATCH", None)
         route = Route(self.endpoint, str(request.method))
         try:
             self._read_form(environ)
@@ -112,10 +120,9 @@ class EndpointView(JsonView):
         except EndpointRefusedError as refused:
             answer = route.explain(refused, environ)
         if isinstance(answer, tuple):
-            headers, body, _ = answer
-            names = ("Content-Type", "Content-Length", "Vary", "Allow")  # DRF adds its own
-            own = {name: value for name, value in headers if name not in names}
-            answer = PlainAnswer(HTTPStatus.OK, msgspec.Raw(body), own)
+            status, headers, body, _ = answer
+            own = {name: value for name, value in headers if name not in _NOT_OF_A_PAGE}
+            answer = PlainAnswer(int(status[:3]), msgspec.Raw(body), own)
         return Response(answer.content, status=answer.status, headers=answer.headers)
 
     options = answer  # type: ignore[assignment]
@@ -157,11 +164,18 @@ class EndpointView(JsonView):
 def make_patterns(endpoints: Iterable[Endpoint], port: Port) -> list[URLPattern]:
     """Return the URL patterns of one port; a slash at the end of a path is allowed."""
     return [
-        re_path(
-            rf"^{one.path.removeprefix('/')}/?$" if one.path != "/" else r"^$", _view(one, port)
-        )
-        for one in endpoints
+        re_path(_pattern(one), _view(one, port)) for one in sorted(endpoints, key=_has_parameter)
     ]
+
+
+def _has_parameter(endpoint: Endpoint) -> bool:
+    return bool(endpoint.parameter)
+
+
+def _pattern(endpoint: Endpoint) -> str:
+    if endpoint.parameter:
+        return rf"^{endpoint.prefix.removeprefix('/')}(?s:.)+$"
+    return rf"^{endpoint.path.removeprefix('/')}/?$" if endpoint.path != "/" else r"^$"
 
 
 def _view(endpoint: Endpoint, port: Port) -> Any:

@@ -21,8 +21,12 @@ _OWN_LINES = (
 """Headers that each request has of its own, as most senders write them."""
 UNSTORED = ("Cache-Control", "no-store")
 """Nothing between us and a client may keep an answer: it would be old (I7)."""
-PATH_DECODED_BYTES_MAX = 1024
-"""A longer path is of nothing that is served, and is not decoded: the reading thread would wait."""
+PATH_DECODED_BYTES_MAX = 2560
+"""
+A longer path is of nothing that is served, and is not decoded: the reading thread would wait.
+
+A name of 200 characters takes 2,400 at most.
+"""
 _PLAIN = ("content-type", "content-length")
 """Headers whose names have no HTTP_ in WSGI."""
 

@@ -45,7 +45,14 @@ def test_a_damaged_stock_is_not_read(copy: int) -> None:
             assert damage.where
 
 
-@pytest.mark.parametrize("read_them", [selectors.list_all_stocks, lambda: names(100)])
+@pytest.mark.parametrize(
+    "read_them",
+    [
+        selectors.list_all_stocks,
+        lambda: names(100),
+        lambda: selectors.search_stocks(text="", after="", limit=100),
+    ],
+)
 def test_a_damaged_stock_is_in_no_list(read_them: Callable[[], object]) -> None:
     with flipped(f"'{NAME}'"), pytest.raises(Unreachable):
         read_them()

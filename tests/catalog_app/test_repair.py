@@ -98,6 +98,16 @@ def test_the_new_one_knows_the_term_and_who_must_answer(mending: Mending) -> Non
     assert mending.read(query) == [(TERM, None, "1,2")]
 
 
+def test_one_that_has_not_recovered_keeps_whom_it_had_to_ask(mending: Mending) -> None:
+    """I3: the ledger may lack what one of them had."""
+    fill((), term=TERM, in_sync="1,3")
+    mending.replicas[0].is_away = True
+    mending.repair._recovery.begin()
+    damage.report("order 2")
+    mending.repair.round()
+    assert mending.read("SELECT in_sync FROM catalog_app_leadership") == [("1,2,3",)]
+
+
 def test_a_term_that_cannot_be_read_is_given_to_nobody_again(mending: Mending) -> None:
     """I6."""
     execute("ALTER TABLE catalog_app_leadership RENAME TO elsewhere")

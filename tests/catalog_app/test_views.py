@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -138,7 +139,7 @@ def test_batch_answers_each_trade_and_the_page_that_the_leader_lacks() -> None:
     failure = {"kind": "insufficient_quantity", "message": "Not enough shares in the catalog."}
     assert status == 200
     assert answer == {
-        "answers": [{"order": ORDER, "failure": None}, {"order": None, "failure": failure}],
+        "answers": [{"order": ORDER}, {"failure": failure}],
         "page": page(1),
     }
 
@@ -328,3 +329,26 @@ def test_status_tells_sizes_of_batches_requests_and_events(lease_table: LeaseTab
     assert {"POST /batch", "GET /status"} <= {one["name"] for one in status["operations"]}
     assert status["uptime_s"] > 0
     assert len(status["events"]) <= EVENTS_MAX
+
+
+def search(**query: object) -> tuple[list[str], str | None]:
+    status, body = get(f"/search?{urlencode({'limit': 10, **query})}")
+    assert status == 200
+    return [one["name"] for one in body["stocks"]], body["end"]
+
+
+def test_a_search_reads_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I10: it goes on where it ended, however few it has found."""
+    every, end = search()
+    assert (every, end) == (sorted(every), None)
+    monkeypatch.setattr(selectors, "NAMES_SEARCHED_MAX", 1)
+    found = list[str]()
+    after: str | None = ""
+    for _ in range(len(every) + 1):
+        page, after = search(text="Menhir", **({"after": after} if after else {}))
+        found += page
+        if after is None:
+            break
+        assert after in every
+    assert found == ["MenhirCo"]
+    assert after is None

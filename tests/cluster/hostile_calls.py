@@ -20,9 +20,9 @@ _LINGER_NONE = struct.pack("ii", 1, 0)
 _HEAD_END = b"\r\n\r\n"
 _VERSION = b"HTTP/1.1 "
 _BODYLESS = (204, 304)
-_OK, _INTERIM_MAX, _REDIRECT = 200, 199, 300
+_PLACED, _INTERIM_MAX, _REDIRECT = (200, 201), 199, 300
 _UNAVAILABLE, _MISTAKE = 503, 500
-GOOD = frozenset((200, 206, 302, 304))
+GOOD = frozenset((200, 201, 206, 302, 304))
 REFUSED = frozenset((400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 422, 429, 431))
 
 
@@ -110,7 +110,7 @@ class Outcome:
     @property
     def placed(self) -> list[UUID]:
         """The keys of trades that were acknowledged."""
-        return [key for one in self.answers if one.status == _OK and (key := _key_of(one))]
+        return [key for one in self.answers if one.status in _PLACED and (key := _key_of(one))]
 
     @property
     def uncertain(self) -> list[UUID]:

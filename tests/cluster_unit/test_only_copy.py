@@ -180,7 +180,7 @@ def test_what_a_ledger_has_just_decided_is_waited_for(
     asked: list[str] = []
 
     class Slow(ReplicaClient):
-        def status(self) -> ReplicaStatus:
+        def status(self, timeout_s: float | None = None) -> ReplicaStatus:
             asked.append("")
             if len(asked) == 2 * len(logs):
                 complete.replace(logs[1])

@@ -48,6 +48,11 @@ QUERY = {
     "query trade type": [*_WORDS, "hold", "BUY", "%FF"],
     "query number": [*_DIGITS, "0"],
     "query place": _DIGITS,
+    "query page size": [*_DIGITS, "0", "201"],
+    "optional text": ["%20", "x" * 201, "x" * 50_000, "a%00b"],
+    "optional trade type": ["%20", "hold", "BUY", "%FF", "x" * 50_000],
+    "optional number": [*filter(None, _DIGITS), "0"],
+    "optional page size": [*filter(None, _DIGITS), "0", "201"],
     "query quantity": [*_DIGITS, "0", str(10**9 + 1)],
 }
 

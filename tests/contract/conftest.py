@@ -20,9 +20,9 @@ from catalog_app import models
 from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.models import Stock
+from frontend_app.cluster_reader import ClusterReader
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
-from frontend_app.serializers import encode_order
 from frontend_app.stocks import StockReader
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
@@ -74,9 +74,11 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     monkeypatch.setattr(catalog_app.wiring, "leader_protection", lambda: protection)
     monkeypatch.setattr(order_app.wiring, "replica", lambda: shell)
     monkeypatch.setattr(frontend_app.wiring, "watch", lambda: watch)
-    orders = OrderCache(watch, limits, encode_order)
+    orders = OrderCache(watch, limits)
     monkeypatch.setattr(frontend_app.wiring, "orders", lambda: orders)
     monkeypatch.setattr(frontend_app.wiring, "stocks", lambda: reader)
+    shown = ClusterReader(watch, {ME: 20002}, 1)
+    monkeypatch.setattr(frontend_app.wiring, "cluster", lambda: shown)
     shell.start()
     shell.take_notice(TERM, ME)
     shell.trade(TERM, [make_trade(1), make_trade(2)])

@@ -20,6 +20,9 @@ from tests.support.histories import STOCK, TOKEN, make_page
 from tests.support.routes import HEALTH, METRICS, PUBLIC, URLCONFS
 
 _SPOT = "@spot@"
+PARAMETERS = {"name": STOCK.name, "stock_name": STOCK.name, "number": "1", "order_no": "1"}
+PARAMETERS |= {"kind": "busy"}
+"""What stands for the parameters of paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Example:
     urlconf: str
     method: str
     path: str
+    """As the endpoint has it; `link` fills a parameter in."""
     query: Mapping[str, object] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -43,7 +47,19 @@ class Example:
     @property
     def target(self) -> str:
         """The path with its query."""
-        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+        return f"{self.link}?{urlencode(self.query)}" if self.query else self.link
+
+    @property
+    def link(self) -> str:
+        """The path with what stands for its parameter."""
+        path = self.path
+        for name, text in PARAMETERS.items():
+            path = path.replace(f"{{{name}}}", text)
+        return path
+
+    def is_optional(self, name: str) -> bool:
+        """Tell whether a query parameter may be left out."""
+        return self.kinds[name].startswith("optional")
 
     @property
     def content(self) -> bytes:
@@ -137,12 +153,18 @@ _CHANGE_KINDS = {
 _CATALOG, _CATALOG_CONTROL = "bazaar.urls.catalog", "bazaar.urls.catalog_control"
 _ORDER, _ORDER_CONTROL = "bazaar.urls.order", "bazaar.urls.order_control"
 _FRONT, _FRONT_CONTROL = "bazaar.urls.frontend", "bazaar.urls.frontend_control"
+_FILTER_KINDS = {"stock_name": "optional text", "trade_type": "optional trade type"}
+_PAGE_OF_LIST = {"limit": 10, "cursor": 9}
 _ORDER_NO, _ORDER_NO_KIND = {"order_no": 1}, {"order_no": "query number"}
 
 EXAMPLES = (
     *(Example(urlconf, "GET", "/") for urlconf in URLCONFS),
     Example(_CATALOG, "GET", "/query", _NAME, None, _NAME_KIND),
     Example(_CATALOG, "GET", "/last"),
+    Example(
+        *(_CATALOG, "GET", "/search", {"text": STOCK.name, "after": "A", "limit": 10}, None),
+        {"text": "optional text", "after": "optional text", "limit": "query page size"},
+    ),
     Example(
         *(_CATALOG, "POST", "/read", {}),
         {"holder_id": _HOLDER["holder_id"], "stocks": [{**_NAME, "to_keep": True}]},
@@ -189,6 +211,10 @@ EXAMPLES = (
         {"term": "place", **_TRADE_KINDS},
     ),
     Example(_ORDER, "GET", "/order", _ORDER_NO, None, _ORDER_NO_KIND),
+    Example(
+        *(_ORDER, "GET", "/list", {"upto": 2, "limit": 10, **_NAME, "trade_type": "buy"}, None),
+        {"upto": "query number", "limit": "query page size", **_FILTER_KINDS},
+    ),
     Example(_ORDER, "GET", "/ping"),
     Example(_ORDER, "GET", "/leader"),
     Example(_ORDER, "POST", "/leader", {}, _LEADERSHIP, _LEADERSHIP_KINDS),
@@ -211,6 +237,21 @@ EXAMPLES = (
     Example(_FRONT, "GET", "/stocks", _NAME, None, _NAME_KIND),
     Example(_FRONT, "POST", "/orders", {}, _SEED_TRADE, _SEED_KINDS),
     Example(_FRONT, "GET", "/orders", _ORDER_NO, None, _ORDER_NO_KIND),
+    Example(_FRONT, "GET", "/stocks/{name}"),
+    Example(_FRONT, "GET", "/orders/{number}"),
+    Example(
+        *(_FRONT, "GET", "/api/v1/stocks", {"q": STOCK.name, "limit": 10, "cursor": "A"}, None),
+        {"q": "optional text", "limit": "optional page size", "cursor": "optional text"},
+    ),
+    Example(_FRONT, "GET", "/api/v1/stocks/{stock_name}"),
+    Example(
+        *(_FRONT, "GET", "/api/v1/orders", {**_PAGE_OF_LIST, **_NAME, "trade_type": "buy"}, None),
+        {"limit": "optional page size", "cursor": "optional number", **_FILTER_KINDS},
+    ),
+    Example(_FRONT, "POST", "/api/v1/orders", {}, _SEED_TRADE, _SEED_KINDS),
+    Example(_FRONT, "GET", "/api/v1/orders/{order_no}"),
+    Example(_FRONT, "GET", "/api/v1/cluster"),
+    Example(_FRONT, "GET", "/problems/{kind}"),
     Example(_FRONT, "GET", "/leader"),
     Example(_FRONT, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "POST", "/invalidate", {}, _CHANGES, _CHANGE_KINDS),

@@ -7,6 +7,7 @@ from typing import Any
 from django.apps import apps
 
 from bazaar.protocol.http1 import Reply
+from bazaar.web.problems import PROBLEM_JSON
 from tests.support.listeners import Headers, Listener, signature
 
 REFUSED = frozenset({400, 401, 403, 404, 405, 409, 413, 415, 422})
@@ -29,16 +30,16 @@ def complaints(urlconf: str, requests: Iterable[Sent], *, is_signed: bool) -> li
 def _fault(reply: Reply) -> str:
     if reply.status not in REFUSED:
         return f"status {reply.status} {reply.body[:200]!r}"
-    if reply.headers.get("content-type") != "application/json":
+    if reply.headers.get("content-type") not in ("application/json", PROBLEM_JSON):
         return f"content type {reply.headers.get('content-type')}"
     return "" if message_of(reply) else f"no message in {reply.body[:200]!r}"
 
 
 def message_of(reply: Reply) -> str:
-    """Return what an error says in either of its shapes; empty when it says nothing."""
+    """Return what an error says in any of its shapes; empty when it says nothing."""
     body: Any = json.loads(reply.body)
     inner = body.get("error", body)
-    message = inner.get("message", "")
+    message = inner.get("message", "") or inner.get("detail", "")
     return message if isinstance(message, str) else ""
 
 

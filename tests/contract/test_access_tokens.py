@@ -60,11 +60,16 @@ def bearer(token: str) -> Headers:
     return {"Authorization": f"Bearer {token}"}
 
 
-def trade(headers: Headers | None = None) -> Reply:
-    """Place TRADE under KEY."""
-    told = {**JSON, "Idempotency-Key": str(KEY), **(headers or {})}
-    body = json.dumps(TRADE).encode()
-    return Listener("bazaar.urls.frontend").call("POST", "/orders", body, told)
+def trade(
+    headers: Headers | None = None,
+    *,
+    path: str = "/orders",
+    body: object = TRADE,
+    key: UUID = KEY,
+) -> Reply:
+    """Place a trade."""
+    told = {**JSON, "Idempotency-Key": str(key), **(headers or {})}
+    return Listener("bazaar.urls.frontend").call("POST", path, json.dumps(body).encode(), told)
 
 
 def test_an_order_remembers_who_placed_it_everywhere(cluster: Cluster) -> None:
@@ -115,6 +120,50 @@ def test_a_trade_that_is_refused_says_what_to_do(headers: Headers, status: int, 
     assert models.Entry.objects.count() == 2
 
 
+@pytest.mark.parametrize(
+    ("token", "status", "kind", "challenge"),
+    [
+        (None, 401, "token_required", 'scope="trade"'),
+        ("guess", 401, "token_refused", 'error="invalid_token"'),
+        ("reads", 403, "access_denied", 'error="insufficient_scope"'),
+    ],
+)
+def test_in_v1_a_refusal_is_a_problem_that_names_the_key(
+    token: str | None, status: int, kind: str, challenge: str
+) -> None:
+    reply = trade(bearer(token) if token else {}, path="/api/v1/orders")
+    found = json.loads(reply.body)
+    assert (reply.status, found["status"]) == (status, status)
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert (found["type"], found["definite"]) == (f"/problems/{kind}", True)
+    assert found["idempotency_key"] == reply.headers["idempotency-key"] == str(KEY)
+    assert challenge in reply.headers["www-authenticate"]
+    assert models.Entry.objects.count() == 2
+
+
+@pytest.mark.parametrize("path", ["/stocks/MenhirCo", "/orders/1"])
+def test_in_the_courses_dialect_a_refusal_is_its_error(path: str) -> None:
+    reply = Listener("bazaar.urls.frontend").call("GET", path, headers=bearer("guess"))
+    error = json.loads(reply.body)["error"]
+    assert (reply.status, error["code"], set(error)) == (401, 401, {"code", "message"})
+    assert 'error="invalid_token"' in reply.headers["www-authenticate"]
+
+
+def test_every_dialect_notes_who_placed_an_order_and_v1_shows_it() -> None:
+    course = {"name": STOCK.name, "type": "buy", "quantity": 3}
+    by_course = trade(bearer("trades"), body=course, key=UUID(int=78))
+    assert json.loads(by_course.body) == {"data": {"transaction_number": 3}}
+    by_v1 = trade(bearer("newer"), path="/api/v1/orders", key=UUID(int=79))
+    assert (by_v1.status, json.loads(by_v1.body)["placed_by"]) == (201, "new")
+    listener = Listener("bazaar.urls.frontend")
+    listed = json.loads(listener.call("GET", "/api/v1/orders").body)["orders"]
+    assert [order["placed_by"] for order in listed] == ["new", "bob", None, None]
+    for order in listed:
+        shown = listener.call("GET", f"/api/v1/orders/{order['order_no']}")
+        assert json.loads(shown.body) == order
+    assert "placed_by" not in listener.call("GET", "/orders/3").body.decode()
+
+
 def test_reads_are_open_and_a_wrong_token_is_refused_there_too() -> None:
     listener = Listener("bazaar.urls.frontend")
     target = f"/stocks?{urlencode({'stock_name': STOCK.name})}"
@@ -132,6 +181,9 @@ def test_too_many_requests_are_429(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert reply.status == 429
     assert int(reply.headers["retry-after"]) > 3500
     assert reply.headers["ratelimit-policy"] == '"address";q=1;w=3600'
+    listed = Listener("bazaar.urls.frontend").call("GET", "/api/v1/stocks")
+    assert (listed.status, json.loads(listed.body)["type"]) == (429, "/problems/rate_limited")
+    assert {"retry-after", "ratelimit", "ratelimit-policy"} <= set(listed.headers)
     assert trade(bearer("trades")).status == 200
 
 

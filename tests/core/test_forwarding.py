@@ -1,5 +1,6 @@
 """A front end's way to the leader, as often as it takes: I2, I9 (docs/DESIGN.md 4.1)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from bazaar.core.failures import (
 )
 from bazaar.core.flow import AwaitLeader, SendTrades
 from bazaar.core.ledger import Answer
-from bazaar.core.types import ReplicaId, Term, Trade
+from bazaar.core.types import Order, ReplicaId, Term, Trade
 from tests.core.history import make_order, make_trade
 from tests.core.script import Script
 
@@ -100,6 +101,17 @@ def test_a_repeated_trade_in_one_batch_is_sent_once() -> None:
     forwarding = Forwarding(ONE, ONE)
     forwarding.attempt((make_order(1),))
     assert forwarding.script.result == (make_order(1), make_order(1))
+
+
+def test_a_replay_says_so_unless_an_earlier_attempt_may_be_what_is_replayed() -> None:
+    """The order of an attempt of our own was not there before the request."""
+    known = replace(make_order(1), is_replayed=True)
+    for failure, is_told in ((Busy(), True), (NOT_SENT, True), (Unreachable(), False)):
+        forwarding = Forwarding(ONE)
+        forwarding.fail(failure)
+        forwarding.attempt((known,))
+        assert isinstance(forwarding.only_answer, Order)
+        assert forwarding.only_answer.is_replayed is is_told, failure
 
 
 def test_a_trade_whose_time_is_up_gets_the_last_failure_and_the_others_go_on() -> None:

@@ -1,5 +1,7 @@
 """What a leader sends and whom it waits for: I3 (docs/DESIGN.md 4.2)."""
 
+from dataclasses import replace
+
 import pytest
 
 from bazaar.core.digest import chain, link
@@ -167,6 +169,18 @@ def test_orders_that_were_offered_before_are_skipped() -> None:
     outbox.offer(tuple(link(START, ORDERS[:6])))
     assert sent(outbox, FAR) == ORDERS[2:6]
     assert outbox.head == head_at(6)
+
+
+def test_what_a_lost_catalog_had_decided_is_replaced() -> None:
+    """I1: the leader did not store it, and the next catalog decided others in its place."""
+    outbox = Outbox(TERM, ME, (NEAR, FAR), START, TOKEN)
+    others = tuple(replace(one, quantity=one.quantity + 1) for one in ORDERS[2:5])
+    lost = tuple(link(head_at(2), others))
+    outbox.offer((*link(START, ORDERS[:2]), *lost))
+    outbox.accepted(NEAR, Accepted(Position(5), lost[-1][1].digest))
+    outbox.offer(tuple(link(head_at(2), ORDERS[2:4])))
+    assert (outbox.head, outbox.followers[NEAR].position) == (head_at(4), 2)
+    assert sent(outbox, FAR) == ORDERS[:4]
 
 
 def test_memory_is_bounded_and_what_fell_out_comes_from_the_log() -> None:

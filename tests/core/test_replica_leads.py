@@ -172,7 +172,9 @@ def test_known_and_new_trades_travel_together() -> None:
     assert sent(placing).trades == (ONE,)
     placing.answer(answer_of(sent(placing), ORDERS)).answer(None)
     order = make_order(5, ONE)
-    assert placing.answer(1).result == (order, ORDERS[1], order)
+    answers = placing.answer(1).result
+    assert answers == (order, ORDERS[1], order)
+    assert [one.is_replayed for one in answers if isinstance(one, Order)] == [False, True, False]
 
 
 def test_refusals_wait_for_nobody() -> None:

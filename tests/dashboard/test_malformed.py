@@ -49,5 +49,5 @@ def test_a_mistake_of_ours_is_in_the_log_with_its_traceback(
     monkeypatch.setattr(handler, "stream", printed)
     monkeypatch.setattr("dashboard.wiring.collector", break_)
     reply = superuser.get("/")
-    assert (reply.status_code, reply.json()["error"]["message"]) == (500, errors.MISTAKE[1])
+    assert (reply.status_code, reply.json()["error"]["message"]) == (500, errors.MISTAKE.message)
     assert "Traceback" in printed.getvalue()

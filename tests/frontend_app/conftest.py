@@ -12,7 +12,6 @@ from bazaar.topology import Node
 from frontend_app import wiring
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
-from frontend_app.serializers import encode_order
 from frontend_app.stocks import StockReader
 from tests.frontend_app.fakes import FakeCatalog, FakeReplica
 
@@ -52,7 +51,7 @@ def watch(
     for replica in replicas.values():
         replica.leadership = catalog.leadership
     monkeypatch.setattr(wiring, "watch", lambda: watch)
-    orders = OrderCache(watch, LIMITS, encode_order)
+    orders = OrderCache(watch, LIMITS)
     monkeypatch.setattr(wiring, "orders", lambda: orders)
     yield watch
     watch._loop._interval_s = NEVER_S  # its thread cannot be ended, but it can be quiet

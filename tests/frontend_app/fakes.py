@@ -18,6 +18,8 @@ from bazaar.core.ledger import Answer
 from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, Version
 from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
 from bazaar.protocol.clients import CatalogClient, FoundStocks, ReplicaClient
+from bazaar.protocol.examples import NewestQuery
+from bazaar.protocol.messages import OrderBody, OrdersBody
 from tests.order_app.fakes import NoNetwork
 from tests.support.histories import STOCK
 from tests.support.waits import WAIT_S
@@ -138,6 +140,7 @@ class FakeReplica(ReplicaClient):
         self.trades: list[tuple[Term, tuple[Trade, ...]]] = []
         self.timeouts_s: list[float] = []
         self.looked_up: list[OrderNo] = []
+        self.listed: list[NewestQuery] = []
         self.on_trade: Callable[[], None] = lambda: None
         self.arrived = threading.Semaphore(0)
         self.aborted = threading.Event()
@@ -182,6 +185,14 @@ class FakeReplica(ReplicaClient):
             if order.order_no == order_no:
                 return order
         raise UnknownOrder
+
+    def list_orders(self, wanted: NewestQuery, timeout_s: float) -> OrdersBody:
+        self.listed.append(wanted)
+        if self.down:
+            raise self.down
+        orders = sorted(self.ledger.orders.values(), key=lambda one: -one.order_no)
+        rows = [OrderBody.from_core(one) for one in orders if one.order_no <= wanted.upto]
+        return OrdersBody(orders=tuple(rows[: wanted.limit]), first=1)
 
     def abort_trades(self) -> None:
         self.aborted.set()

@@ -5,13 +5,13 @@ from uuid import UUID
 from bazaar.core.election import Leadership
 from bazaar.core.types import OrderNo, ReplicaId, Term
 from bazaar.topology import Node
+from frontend_app.entries import OrderEntry
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
-from frontend_app.serializers import encode_order
 from frontend_app.stocks import StockReader
 from tests.frontend_app.conftest import LIMITS
 from tests.frontend_app.fakes import FakeCatalog
-from tests.support.histories import STOCK
+from tests.support.histories import STOCK, make_order
 
 NODE = Node(id=1, port=30001, control_port=30002)
 
@@ -53,8 +53,8 @@ def test_the_same_incarnation_is_no_reason_to_forget(catalog: FakeCatalog) -> No
 
 
 def test_orders_and_leader_are_forgotten(watch: LeaderWatch) -> None:
-    orders = OrderCache(watch, LIMITS, encode_order)
-    orders.bodies[OrderNo(1)] = b"old"
+    orders = OrderCache(watch, LIMITS)
+    orders.entries[OrderNo(1)] = OrderEntry(make_order(1))
     watch.elector.leadership = Leadership(Term(9), ReplicaId(1))
     watch.newest = OrderNo(5)
     orders.forget()

@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.mutants.faults import MUTANTS, Mutant
+from tests.mutants.faults import MUTANTS
+from tests.mutants.mutant import Mutant
 from tests.mutants.planting import Misplaced, Planted, copy_tree, find_all
 from tests.mutants.suite import Suite, SuiteBroke
 

@@ -1,16 +1,7 @@
 """The planted faults: each changes one operator, constant or line that a promise rests on."""
 
-from typing import NamedTuple
-
-
-class Mutant(NamedTuple):
-    """One fault, planted where its text stands: exactly once in the searched folders."""
-
-    name: str
-    """What is wrong once it is planted."""
-    text: str
-    replacement: str
-
+from tests.mutants.dialect_faults import DIALECT_MUTANTS
+from tests.mutants.mutant import Mutant
 
 MUTANTS = (
     # The ledger's decisions
@@ -208,14 +199,9 @@ MUTANTS = (
         "if len(text) > STOCK_NAME_CHARS_MAX + 1:",
     ),
     Mutant(
-        "a stale stock passes for a current one",
-        "if read.is_stale:",
-        "if read.is_stale and read.age_s < 0:",
-    ),
-    Mutant(
         "every order stays in memory",
-        "if len(self.bodies) > self._limits.cache_orders_max:",
-        "if len(self.bodies) > 2 * self._limits.cache_orders_max:",
+        "if len(self.entries) > self._limits.cache_orders_max:",
+        "if len(self.entries) > 2 * self._limits.cache_orders_max:",
     ),
     Mutant(
         "a damaged order log is served",
@@ -383,4 +369,5 @@ MUTANTS = (
         "        self._fall_back(ReplicaState.LEADING)\n"
         "        self._fall_back(ReplicaState.TAKING_OVER)\n",
     ),
+    *DIALECT_MUTANTS,
 )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutants.faults import Mutant
+from tests.mutants.mutant import Mutant
 
 SEARCHED = (
     *("bazaar/core", "bazaar/protocol", "bazaar/runtime", "bazaar/web"),

@@ -1,11 +1,10 @@
 """A front end: the real watch over the leader; all it knows dies with it."""
 
-import pickle
 from collections.abc import Sequence
 
 from bazaar.core.failures import Failure
 from bazaar.core.ledger import Answer
-from bazaar.core.types import Order, ReplicaId
+from bazaar.core.types import ReplicaId
 from bazaar.settings.env import Limits
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
@@ -42,13 +41,12 @@ class SimFrontend(ThreadedProcess):
             for one, replica in self.replicas.items()
         }
         self.watch = LeaderWatch(catalog, replicas, self.limits, TaskWaits(self.tasks))
-        self.orders = OrderCache(self.watch, self.limits, pickle.dumps, TaskWaits(self.tasks))
+        self.orders = OrderCache(self.watch, self.limits, TaskWaits(self.tasks))
         self.tasks.spawn(self, self._keep_watch)
 
     def answer(self, request: object) -> Answer:
         if isinstance(request, LookUp):
-            order: Order = pickle.loads(self.orders.fetch(request.order_no))  # noqa: S301
-            return order
+            return self.orders.fetch(request.order_no).order
         assert isinstance(request, PlaceOrder)
         return self.watch.place(request.trade)
 

@@ -86,7 +86,7 @@ class LossStorm(Storm):
         source = self.rng.choice(self.backups)
         self.network.note(f"the catalog is put back from {source.name}")
         self.happened["restored"] += 1
-        self.stored.given_up = Position(0)
+        self._forget_lost()
         backup.put_back(self.data, source, [replica.id for replica in self.logs])
         self.events.after(self._between(DOWN_S), self.stored.start_if_dead)
 
@@ -100,7 +100,7 @@ class LossStorm(Storm):
         databases.move_aside(self.data, "catalog")
         self.stored.disk.renew()
         self.stored.disk.forget_damage()
-        self.stored.given_up = Position(0)
+        self._forget_lost()
         self.events.after(self._between(DOWN_S), self.stored.start_if_dead)
 
     def rebuild_hindered(self) -> None:
@@ -152,6 +152,11 @@ class LossStorm(Storm):
         sound = (one for one in self.logs if not one.is_damaged and not one.disk.damage_where)
         reached = max((one.log.last for one in sound), default=0)
         return reached >= max(self.stored.checks.newest, len(self.stored.checks.tallies))
+
+    def _forget_lost(self) -> None:
+        """Let nobody expect what the catalog alone knew."""
+        self.stored.given_up = Position(0)
+        self.stored.checks.lost(max(max(one.log.term, one.log.refused_term) for one in self.logs))
 
     def _do_unless_over(self, loss: Callable[[], None]) -> None:
         if not self.is_over:

@@ -56,6 +56,11 @@ class StoredChecks(Checks):
         known = self.leaderships.setdefault(after.term, after.leader)
         assert after.leader in (known, None), f"I6 {after}, which {known} led"
 
+    def lost(self, heard: Term) -> None:
+        """Forget elections after a term: the catalog is lost, and no replica has heard of them."""
+        for term in [one for one in self.leaderships if one > heard]:
+            del self.leaderships[term]
+
     def wrote(
         self,
         at: Position,

@@ -1,13 +1,12 @@
 """A front end with orders, stocks and a lease in memory, and a client that reads there."""
 
-import pickle
 from functools import partial
 from uuid import UUID
 
 import pytest
 
 from bazaar.core.failures import Failure
-from bazaar.core.types import Order, Version
+from bazaar.core.types import Version
 from bazaar.topology import Node
 from frontend_app.stocks import StockReader
 from tests.sim.client import LOOK_UP_TIMEOUT_S, SimClient
@@ -56,8 +55,8 @@ class StoredFrontend(SimFrontend):
                 return None
             case Request("/stocks", (stock_name, is_fresh)):
                 return self._read(stock_name, is_fresh=is_fresh)
-            case LookUp(order_no) if body := self.orders.hit(order_no):
-                return pickle.loads(body)  # noqa: S301
+            case LookUp(order_no) if entry := self.orders.hit(order_no):
+                return entry.order
         return super().answer(request)
 
     def check(self) -> None:
@@ -69,8 +68,8 @@ class StoredFrontend(SimFrontend):
 
     def check_end(self) -> None:
         """Check that nothing is remembered that the ledger does without: I1, I7."""
-        for order_no, body in self.orders.bodies.items():
-            order: Order = pickle.loads(body)  # noqa: S301
+        for order_no, remembered in self.orders.entries.items():
+            order = remembered.order
             assert order == self.checks.orders[order_no - 1], f"I1 {self.name} remembers {order}"
         for name, entry in self.reader.cache.entries.items():
             committed = self.checks.versions[name]

@@ -22,6 +22,14 @@ PUBLIC = frozenset(
         ("bazaar.urls.frontend", "/stocks"),
         ("bazaar.urls.frontend", "/orders"),
         ("bazaar.urls.frontend", "/leader"),
+        ("bazaar.urls.frontend", "/stocks/{name}"),
+        ("bazaar.urls.frontend", "/orders/{number}"),
+        ("bazaar.urls.frontend", "/api/v1/stocks"),
+        ("bazaar.urls.frontend", "/api/v1/stocks/{stock_name}"),
+        ("bazaar.urls.frontend", "/api/v1/orders"),
+        ("bazaar.urls.frontend", "/api/v1/orders/{order_no}"),
+        ("bazaar.urls.frontend", "/api/v1/cluster"),
+        ("bazaar.urls.frontend", "/problems/{kind}"),
     }
 )
 """Every path that anybody may call; the rest is for cluster members."""
@@ -40,6 +48,11 @@ class Route:
     @property
     def path(self) -> str:
         return self.endpoint.path
+
+    @property
+    def link(self) -> str:
+        """The path with a valid parameter."""
+        return self.endpoint.link
 
     @property
     def methods(self) -> tuple[str, ...]:

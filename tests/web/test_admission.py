@@ -13,7 +13,9 @@ from bazaar.core.failures import Busy, Unreachable
 from bazaar.web.dispatch import LaneLimits
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
+    OK,
     Audience,
+    DescribedError,
     Endpoint,
     Environ,
     Lane,
@@ -74,6 +76,7 @@ class Shop:
             return None
         body = json.dumps({"name": query.name, "from": "memory"}).encode()
         return (
+            OK,
             [("Content-Type", "application/json"), ("Content-Length", str(len(body)))],
             body,
             None,
@@ -84,8 +87,8 @@ class Shop:
             environ[ANSWER_HEADERS] = {KEY: environ["HTTP_IDEMPOTENCY_KEY"]}
             return msgspec.json.decode(body, type=TradeBody)
 
-        def shape(code: int, message: str, environ: Environ) -> dict[str, Any]:
-            return {"order_no": -1, "message": message}
+        def shape(error: DescribedError, environ: Environ) -> dict[str, Any]:
+            return {"order_no": -1, "message": error.message}
 
         trade = post(
             self.trade, TradeBody, TradeBody(1), lane=Lane.TRADE, read=read, shape_failure=shape
@@ -122,7 +125,7 @@ def trade_later(quantity: int) -> bytes:
 def number(order_no: int) -> ReadyAnswer:
     body = json.dumps({"order_no": order_no}).encode()
     kind = ("Content-Type", "application/json")
-    return [kind, ("Content-Length", str(len(body)))], body, None
+    return OK, [kind, ("Content-Length", str(len(body)))], body, None
 
 
 def stock(name: str) -> bytes:
