@@ -67,13 +67,13 @@ def probe_client() -> CatalogClient:
 
 def probe_catalog() -> None:
     """
-    Note whether the catalog is in reach.
+    Note whether the catalog is in reach, and whether it knows a newer term.
 
-    A leader needs it (docs/DESIGN.md 4.3).
+    A leader needs it (docs/DESIGN.md 4.3). A catalog that began anew may have raised its term.
     """
     machine = replica().machine
     try:
-        probe_client().get_leadership()
+        leadership = probe_client().get_leadership()
     except Failure as failure:
         if machine.reaches_catalog:
             events.emit(log, logging.WARNING, "catalog out of reach", reason=failure.message)
@@ -82,6 +82,8 @@ def probe_catalog() -> None:
         if not machine.reaches_catalog:
             events.emit(log, logging.INFO, "catalog in reach")
         replica().note_catalog(is_reached=True)
+        if machine.outbox is not None:
+            replica().step_down(leadership.term, leadership.leader)
 
 
 def start() -> None:

@@ -5,7 +5,7 @@ from django.db import connection
 
 from bazaar.core.failures import Unreachable
 from bazaar.core.replica import ReplicaState
-from bazaar.core.types import OrderNo
+from bazaar.core.types import OrderNo, Term
 from order_app import wiring
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
@@ -89,3 +89,16 @@ def test_a_replica_is_ready_when_it_serves(
     assert "The ledger ends before its log" in problems(again, monkeypatch)[0]
     again.drop_out("entry 2")
     assert problems(again, monkeypatch)[0].startswith("Its log is damaged")
+
+
+def test_a_leader_steps_down_for_a_catalog_that_began_anew(
+    leader: ReplicaShell, catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its trades would tell it, but perhaps nobody trades."""
+    monkeypatch.setattr(wiring, "probe_client", lambda: catalog)
+    wiring.probe_catalog()
+    assert leader.machine.state is ReplicaState.LEADING
+    catalog.term, catalog.leader = Term(4), None
+    wiring.probe_catalog()
+    assert leader.machine.state is ReplicaState.FOLLOWING
+    assert (leader.machine.term, leader.machine.leader) == (4, None)
