@@ -97,8 +97,8 @@ def test_a_leader_steps_down_for_a_catalog_that_began_anew(
     """Its trades would tell it, but perhaps nobody trades."""
     monkeypatch.setattr(wiring, "probe_client", lambda: catalog)
     wiring.probe_catalog()
-    assert leader.machine.state is ReplicaState.LEADING
+    before = leader.machine.state
     catalog.term, catalog.leader = Term(4), None
     wiring.probe_catalog()
-    assert leader.machine.state is ReplicaState.FOLLOWING
+    assert (before, leader.machine.state) == (ReplicaState.LEADING, ReplicaState.FOLLOWING)
     assert (leader.machine.term, leader.machine.leader) == (4, None)
