@@ -102,7 +102,7 @@ def test_one_trade_is_one_trace_through_every_process(
     assert status == 200
     assert headers["x-request-id"] == "mine"
     assert headers["traceparent"].startswith(f"00-{trace_id}-")
-    spans = await_spans(receiver, trace_id, 9)
+    spans = await_spans(receiver, trace_id, 10)
     (request,), (forward,) = spans["POST /orders"], spans["forward trades"]
     (place,), (decide,) = spans["place trades"], spans["decide trades"]
     (trades,), (batch,) = spans["POST /trades"], spans["POST /batch"]
