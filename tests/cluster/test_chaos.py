@@ -11,11 +11,11 @@ from bazaar.loadtest.faults import Fault
 from bazaar.proof.records import Mark
 from tests.cluster.conftest import LiveCluster
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
 FAULTS = (Fault.KILL_LEADER, Fault.PAUSE_LEADER, Fault.KILL_CATALOG, Fault.RESTART_ALL)
 INTERVAL_S = 1.0
-ALL_TIMEOUT_S = 90.0
+ALL_TIMEOUT_S = 180.0
 
 
 def test_every_fault_is_injected_and_healed(cluster: LiveCluster) -> None:
