@@ -36,7 +36,7 @@ def test_a_rolling_restart_fails_no_request(new_cluster: Callable[..., LiveClust
     assert before.keys() == after.keys()
     assert not any(before[name] & after[name] for name in before), "each has other workers"
     assert len(lines) == len(before) + 1, "one line for each, and one for the leader"
-    assert cluster.look().health is Health.HEALTHY
+    cluster.wait_for(lambda after: after.health is Health.HEALTHY)
     assert cluster.look().term == term + 1, "the leadership was handed over, once"
     front_end = cluster.view("frontend-1")
     assert front_end.status is not None
