@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import PROCESS_COLLECTOR, CollectorRegistry, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -141,7 +141,7 @@ def _list_buckets(histogram: Histogram) -> Iterator[tuple[str, float]]:
 
 def encode_metrics(read: ReadMetrics) -> bytes:
     """Return one scrape of this process."""
-    registry = CollectorRegistry()
-    registry.register(_PageCollector(read))
-    ProcessCollector(registry=registry)
-    return generate_latest(registry)
+    scrape = CollectorRegistry()
+    scrape.register(_PageCollector(read))
+    scrape.register(PROCESS_COLLECTOR)
+    return generate_latest(scrape)
