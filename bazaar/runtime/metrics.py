@@ -97,16 +97,13 @@ class Operations:
 
     def snapshot(self) -> tuple[OperationStatus, ...]:
         """Return the operations that were requested at all, by name."""
-        with self._lock:
-            meters = sorted(self._meters.items())
-        snapshots = (meter.snapshot() for _, meter in meters)
-        return tuple(operation for operation in snapshots if operation.count)
+        return tuple(meter.snapshot() for meter in self.list_meters())
 
     def list_meters(self) -> tuple[Meter, ...]:
         """Return the meters of what was requested at all, by name."""
         with self._lock:
             meters = sorted(self._meters.items())
-        return tuple(meter for _, meter in meters if any(meter.histogram.counts))
+        return tuple(meter for _, meter in meters if meter.count)
 
 
 @dataclass(slots=True)
