@@ -235,8 +235,8 @@ MUTANTS = (
     ),
     Mutant(
         "a repair gives up another history",
-        "if page.after.digest != self._shell.machine.digest and not self._is_end_damaged():",
-        "if not page.after.digest:",
+        "if page.after.digest != self._shell.machine.digest and not is_end_damaged(",
+        "if not page.after.digest and not is_end_damaged(",
     ),
     Mutant(
         "a repaired replica forgets its term",
