@@ -77,6 +77,13 @@ def make_formatter(
     return ProcessorFormatter(processors=[finish, render])
 
 
+def make_named_formatter(process: str) -> logging.Formatter:
+    """Return what makes JSON lines of a process by its name; it reads no settings."""
+    role, _, number = process.partition("-")
+    named = {"role": role, "id": int(number or 1)}
+    return make_formatter("json", lambda: named)
+
+
 def _order_fields(event: EventFields, process: Mapping[str, Any]) -> EventFields:
     """Return time, level, event, process, fields and ids, in this order."""
     record: logging.LogRecord = event.pop("_record")

@@ -14,7 +14,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -131,10 +130,8 @@ def resolve(host: str, port: int) -> str:
 
 def make_log_config(name: str) -> dict[str, Any]:
     """Return what makes granian's own log lines JSON; name: of this process."""
-    make_formatter = import_module("bazaar.runtime.log_lines").make_formatter
-    role, _, number = name.partition("-")
-    describe = partial(dict[str, Any], role=role, id=int(number or 1))
-    line = {"()": make_formatter, "style": "json", "describe": describe}
+    log_lines = import_module("bazaar.runtime.log_lines")
+    line = {"()": log_lines.make_named_formatter, "process": name}
     return {"formatters": {"generic": line, "access": line}}
 
 

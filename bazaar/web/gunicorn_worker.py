@@ -1,12 +1,11 @@
 """gunicorn as the manager of processes: the class of its workers (docs/adr/0027)."""
 
-from functools import partial
 from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
-from bazaar.runtime.log_lines import make_formatter
+from bazaar.runtime.log_lines import make_named_formatter
 from bazaar.web.serving import serve
 
 
@@ -25,7 +24,5 @@ class JsonLog(Logger):  # type: ignore[misc]
     def setup(self, cfg: Any) -> None:
         """Set up as gunicorn does, then change the form of the lines."""
         super().setup(cfg)
-        role, _, number = cfg.proc_name.partition("-")
-        describe = partial(dict[str, Any], role=role, id=int(number or 1))
         for handler in self.error_log.handlers:
-            handler.setFormatter(make_formatter("json", describe))
+            handler.setFormatter(make_named_formatter(cfg.proc_name))

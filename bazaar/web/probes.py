@@ -15,6 +15,8 @@ from bazaar.web.endpoint import Audience, DescribedError, Endpoint, Environ, Por
 
 BOTH = (Port.SERVED, Port.CONTROL)
 _VERBOSE = "verbose"
+_CHECKS = "bazaar.checks"
+"""Where a request carries the checks that it was refused for."""
 
 
 def show_health(_: None, environ: Environ) -> dict[str, Any]:
@@ -40,17 +42,18 @@ def make_health_endpoints(
         sentence for each thing that is wrong. `?verbose` adds `checks`: all that was looked at.
         """
         checks = list_checks()
-        _check_ready(checks)
+        if reasons := _list_reasons(checks):
+            environ[_CHECKS] = checks
+            raise EndpointRefusedError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                " ".join(reasons),
+                {"Retry-After": str(RETRY_AFTER_S)},
+            )
         return _shape("ready", checks, environ)
-
-    def shape_failure(error: DescribedError, environ: Environ) -> dict[str, Any]:
-        if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
-            return shape_error(error, environ)
-        return _shape("not ready", list_checks(), environ)
 
     health = get(show_health, takes_environ=True, is_instant=True)
     readiness = get(
-        show_readiness, takes_environ=True, is_instant=True, shape_failure=shape_failure
+        show_readiness, takes_environ=True, is_instant=True, shape_failure=_shape_failure
     )
     return (
         Endpoint("/healthz", health, ports=ports, audience=Audience.PROBE),
@@ -58,17 +61,19 @@ def make_health_endpoints(
     )
 
 
-def _check_ready(checks: tuple[HealthCheck, ...]) -> None:
-    """Raise EndpointRefusedError (503) when something is wrong."""
-    if reasons := [check.problem for check in checks if not check.is_ok]:
-        raise EndpointRefusedError(
-            HTTPStatus.SERVICE_UNAVAILABLE, " ".join(reasons), {"Retry-After": str(RETRY_AFTER_S)}
-        )
+def _list_reasons(checks: tuple[HealthCheck, ...]) -> list[str]:
+    return [check.problem for check in checks if not check.is_ok]
+
+
+def _shape_failure(error: DescribedError, environ: Environ) -> dict[str, Any]:
+    if (checks := environ.get(_CHECKS)) is None:
+        return shape_error(error, environ)
+    return _shape("not ready", checks, environ)
 
 
 def _shape(status: str, checks: tuple[HealthCheck, ...], environ: Environ) -> dict[str, Any]:
     body: dict[str, Any] = {"status": status}
-    if reasons := [check.problem for check in checks if not check.is_ok]:
+    if reasons := _list_reasons(checks):
         body["reasons"] = reasons
     if _is_verbose(environ.get("QUERY_STRING") or ""):
         body["checks"] = [

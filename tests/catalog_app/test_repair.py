@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from django.db import connection
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from bazaar.core.types import Position
 from bazaar.runtime.damage import damage
 from bazaar.runtime.metrics import events
 from catalog_app.repair import LedgerRepair
 from tests.catalog_app.test_recovery import HISTORY, Clock, FakeReplica, fill, prepare
+from tests.support.databases import allow_others, execute
 
 TERM = 7
 
@@ -42,13 +41,7 @@ class Mending:
 
 @pytest.fixture(autouse=True)
 def _other_databases(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test open the new database, which Django's test case forbids."""
-
-    def ensure(self: BaseDatabaseWrapper) -> None:
-        if self.connection is None:
-            self.connect()
-
-    monkeypatch.setattr(BaseDatabaseWrapper, "ensure_connection", ensure)
+    allow_others(monkeypatch)
 
 
 @pytest.fixture
@@ -63,13 +56,6 @@ def mending(tmp_path: Path) -> Mending:
     restarts: list[str] = []
     repair = LedgerRepair(recovery, path, threading.Lock(), lambda: restarts.append("now"))
     return Mending(repair, path, replicas, restarts)
-
-
-def execute(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA ignore_check_constraints = ON")
-        cursor.execute(statement)
-        cursor.execute("PRAGMA ignore_check_constraints = OFF")
 
 
 def test_a_sound_ledger_is_left_alone(mending: Mending) -> None:

@@ -15,8 +15,8 @@ from urllib.parse import urlencode, urlsplit
 
 from bazaar import clock
 from bazaar.clock import wait_until
+from tests.cluster.load import STOCKS
 
-STOCKS = ("GameStart", "BoarCo", "RottenFishCo", "MenhirCo", "CaesarTech", "Reneium")
 TIMEOUT_S = 30.0
 PROGRESS_TIMEOUT_S = 60.0
 

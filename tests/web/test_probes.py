@@ -77,6 +77,18 @@ def test_one_that_is_not_says_why_and_is_healthy_all_the_same(checks: Checks) ->
     assert ask(checks, "/healthz") == (200, {"status": "ok"})
 
 
+def test_the_reasons_are_those_that_it_was_refused_for(
+    checks: Checks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was wrong may be well again before the answer is shaped."""
+    looks = iter([(HealthCheck("disk", "The disk is full."),)])
+    monkeypatch.setattr(Checks, "__call__", lambda self: next(looks, (HealthCheck("disk"),)))
+    assert ask(checks, "/readyz") == (
+        503,
+        {"status": "not ready", "reasons": ["The disk is full."]},
+    )
+
+
 @pytest.mark.parametrize("query", ["verbose", "verbose=1", "a=b&verbose"])
 def test_verbose_lists_all_checks(checks: Checks, query: str) -> None:
     checks.found = (HealthCheck("disk", "The disk is full."), HealthCheck("leader"))
