@@ -12,6 +12,7 @@ from bazaar.protocol.errors import KINDS
 from bazaar.web.endpoint import JSON, KEY_HEADER, Endpoint, EndpointMethod
 from bazaar.web.problems import PROBLEM_JSON, REFUSED_KINDS, read_pages
 from frontend_app.api_operations import EVERYWHERE, OPERATIONS, ApiOperation, ErrorShape
+from frontend_app.api_parts import REQUEST_ID_HEADER
 
 Document = dict[str, Any]
 _STATUSES = {kind.name: kind.status for kind in KINDS}
@@ -85,7 +86,7 @@ def _has_key(operation: ApiOperation) -> bool:
 def _error(status: int, kinds: list[str], operation: ApiOperation) -> Document:
     pages = read_pages()
     lines = [f"- [`{kind}`]({pages[kind].type}): {pages[kind].title}" for kind in kinds]
-    names = ["Bazaar-Definite", "Bazaar-Failure"]
+    names = ["Bazaar-Definite", "Bazaar-Failure", REQUEST_ID_HEADER]
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         names.append("Retry-After")
     if status == HTTPStatus.TOO_MANY_REQUESTS:

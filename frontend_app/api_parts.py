@@ -8,6 +8,7 @@ from bazaar.web.endpoint import KEY_HEADER
 from frontend_app.headers import CACHE_NAME
 
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+REQUEST_ID_HEADER = "X-Request-ID"
 _KEY = "6f1c2e9a-8d34-4b0f-9a57-1e2d3c4b5a69"
 
 
@@ -78,6 +79,10 @@ HEADERS = {
     ),
     "Idempotency-Replayed": _header(
         "`true`: the order was there before the request.", {"const": "true"}
+    ),
+    REQUEST_ID_HEADER: _header(
+        "The id of the request, for logs and traces.",
+        _text("^[A-Za-z0-9._:/+=@~-]{1,128}$", "4bf92f3577b34da6a3ce929d0e0e4736"),
     ),
     "Bazaar-Definite": _header(
         "Whether the request surely had no effect.", {"enum": ["true", "false"]}

@@ -30,7 +30,13 @@ from frontend_app.api_errors import (
     show_errors,
 )
 from frontend_app.api_operations import EVERYWHERE, OPERATIONS, ApiOperation, ErrorShape
-from frontend_app.api_parts import HEADERS, REQUEST_HEADERS, ErrorAnswer, FailedTrade
+from frontend_app.api_parts import (
+    HEADERS,
+    REQUEST_HEADERS,
+    REQUEST_ID_HEADER,
+    ErrorAnswer,
+    FailedTrade,
+)
 from frontend_app.dialects import DIALECTS
 from frontend_app.trade_requests import SEED_NAMES, CourseTradeRequest, TradeRequest
 
@@ -38,7 +44,10 @@ VERSION = "1.0.0"
 """Of the description: greater when something is added."""
 _DESCRIPTION = """A bazaar of stocks, in three dialects. New programs use v1.
 
-Reads need no token. A trade needs one with the scope `trade` where the front end asks for it."""
+Reads need no token. A trade needs one with the scope `trade` where the front end asks for it.
+
+Every answer has `X-Request-ID`, that of the request or a new one, by which its way can be found in
+logs and traces; `traceparent` (W3C) is taken, too."""
 _TAGS = {
     "v1": "The dialect for new programs.",
     "seed": "The dialect of the first version.",
@@ -126,7 +135,7 @@ def _describe(endpoint: Endpoint, action: EndpointMethod, operation: ApiOperatio
         "tags": [operation.tag],
         "summary": summary.removesuffix("."),
         "description": rest,
-        "parameters": [*_parameters(endpoint, action), *_requestrefer_to_headers(operation)],
+        "parameters": [*_parameters(endpoint, action), *_refer_to_parameters(operation)],
         "security": [{}, {"token": []}],
     }
     if action.method == HTTPMethod.POST:
@@ -167,7 +176,7 @@ def _describe_options(endpoint: Endpoint) -> Document:
         "responses": {
             "200": {
                 "description": "The endpoint, as `GET /` lists it.",
-                "headers": refer_to_headers(("Allow", "Vary")),
+                "headers": refer_to_headers(("Allow", "Vary", REQUEST_ID_HEADER)),
                 "content": {JSON: {"schema": refer("EndpointBody")}},
             },
             **describe_errors(endpoint.actions[0], first, EVERYWHERE),
@@ -227,7 +236,7 @@ def _schema_of(kind: type[Struct]) -> Document:
     return found
 
 
-def _requestrefer_to_headers(operation: ApiOperation) -> list[Document]:
+def _refer_to_parameters(operation: ApiOperation) -> list[Document]:
     return [{"$ref": f"#/components/parameters/{name}"} for name in operation.request_headers]
 
 
@@ -256,7 +265,7 @@ def _plain(message: Any) -> Any:
 
 def _responses(endpoint: Endpoint, action: EndpointMethod, operation: ApiOperation) -> Document:
     good = HTTPStatus(operation.status)
-    always = ("Vary", "Allow", "Cache-Control")
+    always = ("Vary", "Allow", "Cache-Control", REQUEST_ID_HEADER)
     found: Document = {
         str(good.value): {
             "description": good.phrase,

@@ -35,3 +35,4 @@ def test_redoc_shows_every_dialect_and_error(front_end: Browsing) -> None:
     menu = page.locator(".menu-content").bounding_box()
     assert menu is not None
     assert 100 < menu["width"] < 600, "its styles are there"
+    expect(page.get_by_alt_text("redocly logo")).to_be_hidden()

@@ -45,7 +45,8 @@ def try_api(base_url: str, folder: Path, *, seed: int, examples: int = EXAMPLES)
     """
     answers = folder / f"answers-{seed}.json"
     command: list[str | Path] = [SCHEMATHESIS, "--config-file", CONFIG, "run", "--no-color"]
-    command += [f"{base_url}/api/schema", "--max-examples", str(examples), "--seed", str(seed)]
+    command += [f"{base_url}/api/schema", "--checks", "all"]
+    command += ["--max-examples", str(examples), "--seed", str(seed)]
     environ = {"SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command,

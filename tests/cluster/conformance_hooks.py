@@ -1,7 +1,7 @@
 """
-What the process of schemathesis counts while it tries the API; `conformance` starts it.
+What the process of schemathesis does besides while it tries the API; `conformance` starts it.
 
-CONFORMANCE_ANSWERS names the file that gets the counts at its end.
+It counts the answers. CONFORMANCE_ANSWERS names the file that gets the counts at its end.
 """
 
 import atexit
@@ -14,6 +14,15 @@ from typing import Any
 import schemathesis
 
 _answers: Counter[tuple[str, str]] = Counter()
+
+
+@schemathesis.hook
+def map_body(context: Any, body: Any) -> Any:
+    """Write a whole quantity with digits alone: 5.0 is an integer for JSON Schema, but not here."""
+    quantity = body.get("quantity") if isinstance(body, dict) else None
+    if isinstance(quantity, float) and quantity.is_integer():
+        return {**body, "quantity": int(quantity)}
+    return body
 
 
 @schemathesis.hook
