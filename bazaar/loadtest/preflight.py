@@ -14,9 +14,9 @@ LIMITS = Timeouts(deadline_s=5.0, silence_s=2.0)
 """How long a cluster may take to show that it is there."""
 
 
-def open_client(urls: tuple[str, ...]) -> Client:
-    """Return a client for what comes before the load."""
-    return Client(urls, LIMITS)
+def open_client(urls: tuple[str, ...], token: str | None = None) -> Client:
+    """Return a client for what comes before the load; it speaks v1, whatever the load does."""
+    return Client(urls, LIMITS, token)
 
 
 def find_profile(client: Client, options: str | None) -> str:
@@ -42,9 +42,8 @@ def read_openings(client: Client, stocks: Sequence[Weighted]) -> tuple[Opening, 
         stock = _ask(client, one.stock_name)
         if stock is None:
             raise CommandFailed(f"{client.urls[0]} does not have the stock {one.stock_name!r}.")
-        found.append(
-            Opening(stock.name, stock.version, stock.quantity, stock.trade_volume, str(stock.price))
-        )
+        numbers = stock.version, stock.quantity, stock.trade_volume or 0
+        found.append(Opening(stock.name, *numbers, str(stock.price)))
     return tuple(found)
 
 

@@ -1,11 +1,20 @@
-"""A front end in a thread, with stocks and orders in memory and no cluster behind it."""
+"""
+A front end in a thread, with stocks and orders in memory and no cluster behind it.
+
+It thinks in the seed's dialect, and translates what is asked and answered in the others.
+"""
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+VERSION = 3
+"""Of every stock, whatever happens."""
+CONFLICTS = ("insufficient_quantity", "overstock")
+"""Failures that are 404 but in v1."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -24,6 +33,8 @@ class FakeFrontEnd:
         """Failures of trades to come, by stock: 404 and definite."""
         self.authorizations: list[str | None] = []
         """Of the trades that came."""
+        self.dialects: set[str] = set()
+        """That it was spoken to in."""
         self.broken: set[int] = set()
         """Orders that nobody can tell about: 503."""
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -77,20 +88,30 @@ class FakeFrontEnd:
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
-                self.answer(*fake.get(self.path))
+                dialect, target = translate_target(self.path)
+                fake.dialects.add(dialect)
+                self.answer(dialect, *fake.get(target))
 
             def do_POST(self) -> None:
                 fake.authorizations.append(self.headers["Authorization"])
-                trade = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.answer(*fake.post(self.headers["Idempotency-Key"], trade))
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                dialect, trade = translate_trade(self.path, asked)
+                fake.dialects.add(dialect)
+                status, body, failure = fake.post(self.headers["Idempotency-Key"], trade)
+                if dialect == "v1" and status == 200:
+                    status, body = 201, fake.get(f"/orders?order_no={body['order_no']}")[1]
+                self.answer(dialect, status, body, failure)
 
-            def answer(self, status: int, body: Any, failure: str) -> None:
-                content = json.dumps(body).encode()
+            def answer(self, dialect: str, status: int, body: Any, failure: str) -> None:
+                if dialect == "v1" and failure in CONFLICTS:
+                    status = 409
+                content = json.dumps(SHAPES[dialect](body, failure, fake.keys)).encode()
                 self.send_response(status)
                 if failure:
                     self.send_header("Bazaar-Failure", failure)
                     self.send_header("Bazaar-Definite", str(status != 503).lower())
-                self.send_header("ETag", '"3"')
+                suffix = "" if dialect == "seed" else f"-{dialect}"
+                self.send_header("ETag", f'"{VERSION}{suffix}"')
                 self.send_header("Cache-Status", "bazaar; hit")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -100,3 +121,70 @@ class FakeFrontEnd:
                 pass
 
         return Handler
+
+
+def translate_target(target: str) -> tuple[str, str]:
+    """Return the dialect of a target, and what the seed's is for it."""
+    if target == "/api/v1/cluster":
+        return "v1", "/leader"
+    for dialect, prefix in (("v1", "/api/v1/"), ("course", "/")):
+        for noun, option in (("stocks", "stock_name"), ("orders", "order_no")):
+            if target.startswith(f"{prefix}{noun}/"):
+                return dialect, f"/{noun}?{option}={target.removeprefix(f'{prefix}{noun}/')}"
+    return "seed", target
+
+
+def translate_trade(path: str, asked: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the dialect of a trade, and its body in the seed's."""
+    if path == "/api/v1/orders":
+        return "v1", asked
+    if "name" not in asked:
+        return "seed", asked
+    names = {"name": "stock_name", "type": "trade_type", "quantity": "quantity"}
+    return "course", {names[name]: value for name, value in asked.items()}
+
+
+def _shape_v1(body: dict[str, Any], failure: str, keys: Mapping[str, int]) -> Any:
+    match body:
+        case {"data": order}:
+            (key,) = [key for key, number in keys.items() if number == order["order_no"]]
+            return {**order, "idempotency_key": key, "placed_by": None}
+        case {"stock_name": _}:
+            return {**body, "price": str(body["price"]), "version": VERSION}
+        case {"leader": port}:
+            replica = {"replica_id": body["id"], "port": port, "is_alive": True}
+            replicas = [{**replica, "is_leader": True, "in_sync": True}]
+            return {"leader": body["id"], "term": body["term"], "replicas": replicas}
+        case {"error": {"message": message}} | {"message": message}:
+            return {"type": f"/problems/{failure}", "detail": message}
+    raise AssertionError(body)
+
+
+def _shape_course(body: dict[str, Any], failure: str, keys: Mapping[str, int]) -> Any:
+    del failure, keys
+    match body:
+        case {"data": order}:
+            number, name, trade_type = order["order_no"], order["stock_name"], order["trade_type"]
+            return {
+                "data": {
+                    "number": number,
+                    "name": name,
+                    "type": trade_type,
+                    "quantity": order["quantity"],
+                }
+            }
+        case {"stock_name": name}:
+            shown = {"price": body["price"], "quantity": body["quantity"]}
+            return {"data": {"name": name, **shown}}
+        case {"message": message}:
+            return {"error": {"code": 404, "message": message}}
+        case {"order_no": number}:
+            return {"data": {"transaction_number": number}}
+    return body
+
+
+SHAPES: dict[str, Callable[[dict[str, Any], str, Mapping[str, int]], Any]] = {
+    "seed": lambda body, failure, keys: body,
+    "course": _shape_course,
+    "v1": _shape_v1,
+}

@@ -207,7 +207,8 @@ def _explain(error: ClientError) -> str:
     """Return an error as a sentence, with what to do if the trade may have happened."""
     status = f" ({error.status})" if error.status else ""
     again = f" Repeat it with --key {error.key}" if error.key and not error.is_definite else ""
-    return f"{error.message}{status}{again}"
+    more = f" See {error.problem}" if error.problem else ""
+    return f"{error.message}{status}{again}{more}"
 
 
 def format_order(order: OrderAnswer) -> str:
@@ -219,9 +220,10 @@ def _format_answer(answer: StockAnswer | OrderAnswer) -> str:
     if isinstance(answer, OrderAnswer):
         return f"order {answer.order_no}: {format_order(answer)}"
     old = ", may be old" if answer.is_stale else ""
+    volume = "" if answer.trade_volume is None else f"volume {answer.trade_volume}, "
     return (
         f"{answer.name}: {answer.quantity} shares at {answer.price}, "
-        f"volume {answer.trade_volume}, version {answer.version} ({answer.cache}{old})"
+        f"{volume}version {answer.version} ({answer.cache}{old})"
     )
 
 
@@ -232,6 +234,7 @@ def _error_facts(error: ClientError) -> dict[str, Any]:
         "message": error.message,
         "status": error.status,
         "failure": error.failure or None,
+        "problem": error.problem or None,
         "is_definite": error.is_definite,
         "key": error.key or None,
     }

@@ -15,8 +15,10 @@ from bazaar.client.client import Client
 from bazaar.client.exchange import Timeouts
 from bazaar.cluster import exits
 from bazaar.cluster.arguments import (
+    ACCESS_HELP,
     list_urls,
     read_choice,
+    read_dialect,
     read_environ,
     read_number,
     read_whole,
@@ -36,7 +38,15 @@ SEED_MAX = 2**63 - 1
 DEADLINE_S_MAX = 3600.0
 SILENCE_S = 5.0
 """Without a connection, after which no front end is taken to be there."""
-_DEFAULTS = {"data": None, "urls": None, "deadline": "30", "output": "text", "is_quiet": False}
+_DEFAULTS = {
+    "data": None,
+    "urls": None,
+    "token": None,
+    "dialect": "v1",
+    "deadline": "30",
+    "output": "text",
+    "is_quiet": False,
+}
 
 
 class Command(OneLineCommand):
@@ -60,8 +70,9 @@ class Command(OneLineCommand):
         deadline_s = read_number("--deadline", options["deadline"], 0.1, DEADLINE_S_MAX)
         environ = read_environ(os.environ, options)
         timeouts = Timeouts(deadline_s=deadline_s, silence_s=SILENCE_S)
-        urls, token = list_urls(environ, options["urls"] or ()), client_access.read_token(environ)
-        with Client(urls, timeouts, token) as client:
+        urls, dialect = list_urls(environ, options["urls"] or ()), read_dialect(options["dialect"])
+        token = client_access.read_token(environ, options["token"])
+        with Client(urls, timeouts, token, dialect) as client:
             options["orders_path"] = env.read_data_dir(environ) / FILE_NAME
             if options["mode"] is not None:
                 return self._run_mode(client, options)
@@ -155,6 +166,10 @@ def _add_shared(parser: CommandParser) -> None:
         "--url", metavar="URL", dest="urls", action="append", default=none, help=_URL
     )
     parser.add_argument("--data", metavar="DIR", default=none, help="data folder (var/)")
+    parser.add_argument("--token", metavar="TOKEN", default=none, help=ACCESS_HELP)
+    parser.add_argument(
+        "--dialect", metavar="NAME", default=none, help="seed, course or v1, which is the default"
+    )
     parser.add_argument("--deadline", metavar="S", default=none, help="seconds a question (30)")
     parser.add_argument("-o", "--output", metavar="FORM", default=none, help="text or json")
     parser.add_argument(
