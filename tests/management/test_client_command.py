@@ -66,6 +66,57 @@ def test_a_trade_is_sent_with_the_token_of_the_environment(
     assert run("trade", "BoarCo", "buy", "1")[0] == exits.USAGE
 
 
+def test_a_token_of_the_option_outweighs_the_environment(
+    run: Run, front_end: FakeFrontEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAZAAR_TOKEN", "bazaar_x")
+    status, said = run("trade", "BoarCo", "buy", "1", "--token", "bazaar_y", "-o", "json")
+    assert (status, front_end.authorizations) == (exits.OK, ["Bearer bazaar_y"])
+    assert "bazaar_y" not in said
+    status, said = run("trade", "BoarCo", "buy", "1", "--token", "no token")
+    assert (status, "--token has no token" in said) == (exits.USAGE, True)
+    assert "no token in it" in said
+    assert len(front_end.authorizations) == 1
+
+
+def test_v1_is_spoken_unless_another_dialect_is_wanted(run: Run, front_end: FakeFrontEnd) -> None:
+    assert run("trade", "BoarCo", "buy", "1")[0] == exits.OK
+    assert front_end.dialects == {"v1"}
+    assert run("--dialect", "seed", "order", "1")[1].startswith("order 1: buy 1 BoarCo  [")
+    said = run("query", "BoarCo", "--dialect", "course")[1]
+    assert said.startswith("BoarCo: 1000 shares at 1.5, version 3 (hit)  [")
+    assert front_end.dialects == {"v1", "seed", "course"}
+    assert run("query", "BoarCo", "--dialect", "latin")[0] == exits.USAGE
+
+
+def test_a_refusal_names_the_page_that_explains_it(run: Run, front_end: FakeFrontEnd) -> None:
+    front_end.refused = {"BoarCo": "overstock"}
+    page = f"{front_end.url}/problems/overstock"
+    status, said = run("trade", "BoarCo", "sell", "1")
+    assert status == exits.ERRORS
+    assert f"sell 1 BoarCo: No. (409) See {page}  [" in said
+    told = json.loads(run("trade", "BoarCo", "sell", "1", "-o", "json")[1])
+    assert told["answers"][0]["error"]["problem"] == page
+
+
+def test_orders_that_were_kept_without_a_key_are_checked_too(
+    run: Run, front_end: FakeFrontEnd, tmp_path: Path
+) -> None:
+    """By an earlier version, or in another dialect."""
+    shared = ("simulate", "--p", "1", "--requests", "5", "--seed", "1")
+    assert run(*shared, "--dialect", "seed")[0] == exits.OK
+    assert b"idempotency_key" not in kept_file(tmp_path).read_bytes()
+    assert run("check")[0] == exits.OK
+    assert run(*shared)[0] == exits.OK
+    assert kept_file(tmp_path).read_bytes().count(b"idempotency_key") == 5
+    assert run("check")[0] == run("check", "--dialect", "course")[0] == exits.OK
+    last = len(front_end.orders)
+    front_end.keys = {f"{number:032x}": number for number in range(1, last + 1)}
+    status, said = run("check")
+    assert status == exits.INCONSISTENT
+    assert f"order {last} differs" in said
+
+
 def test_query_shows_the_stock_and_the_time(run: Run) -> None:
     status, said = run("query", "BoarCo")
     assert status == exits.OK
