@@ -17,7 +17,8 @@ import msgspec
 import uvloop
 
 from bazaar import clock
-from bazaar.core.types import TradeType
+from bazaar.client.client_dialects import SEED
+from bazaar.core.types import Trade, TradeType
 from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Claim
@@ -87,7 +88,7 @@ class Trades:
             self._names[client] = self._chance.choice(self._stocks)
         self._counts[client] += 1
         side = TradeType.BUY if is_buying else TradeType.SELL
-        return now_s, trade(next(self._keys[client]), self._names[client], side, 1)
+        return now_s, trade(SEED, Trade(next(self._keys[client]), self._names[client], side, 1))
 
     def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
         """Nothing depends on what came of it."""

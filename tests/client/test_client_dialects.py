@@ -19,7 +19,7 @@ from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.http1 import Reply
 from frontend_app.dialects import DIALECTS
 from frontend_app.list_views import CLUSTER_PATH, ORDERS_PATH, STOCKS_PATH
-from tests.client.answers import KEY, Driver, lost, reply
+from tests.client.answers import KEY, Driver, Fate, lost, reply
 from tests.support.servers import ScriptedServer, answer
 
 TRADE = Trade(KEY, "3M", TradeType.BUY, 2)
@@ -171,7 +171,7 @@ def test_only_a_page_of_ours_is_named(type_: str) -> None:
 
 def test_too_few_shares_after_an_attempt_without_an_answer_settle_nothing() -> None:
     """I9: 409 in v1 is about the second request, as 404 is in the older dialects."""
-    fates = [lost(was_sent=True), problem(409, "insufficient_quantity")]
+    fates: list[Fate] = [lost(was_sent=True), problem(409, "insufficient_quantity")]
     with pytest.raises(ClientError) as caught:
         Driver(fates).ask(exchange.build_trade(V1, TRADE), urls=2)
     assert type(caught.value) is Indefinite

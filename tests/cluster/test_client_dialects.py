@@ -74,6 +74,20 @@ def load(cluster: LiveCluster, path: Path, *words: str) -> tuple[int, Summary, s
     return process.returncode, read_summary(path), said, lines
 
 
+def check_lists(client: Client, least: int) -> None:
+    """Hold the lists against each other; least: orders that are there at least."""
+    orders = list(client.orders())
+    assert [one.order_no for one in orders] == list(range(len(orders), 0, -1))
+    assert len(orders) >= least
+    assert {one.placed_by for one in orders} == {"ann"}
+    names = [stock.name for stock in client.stocks(limit=3)]
+    assert len(names) == 10
+    assert names == sorted(names)
+    boars = [one for one in orders if one.stock_name == "BoarCo"]
+    assert list(client.orders("BoarCo", limit=7)) == boars
+    assert len(client.cluster().replicas) == 3
+
+
 def test_each_dialect_is_loaded_with_a_token_and_proved(
     closed: LiveCluster, tmp_path: Path
 ) -> None:
@@ -107,17 +121,7 @@ def test_each_dialect_is_loaded_with_a_token_and_proved(
             assert any("bazaar.loadtest.worker" in line for line in lines)
             assert not any(token in line for line in lines)
             placed += summary.operations["trade"].ok
-        orders = list(client.orders())
-        assert [one.order_no for one in orders] == list(range(len(orders), 0, -1))
-        assert len(orders) >= placed
-        assert {one.placed_by for one in orders} == {"ann"}
-        names = [stock.name for stock in client.stocks(limit=3)]
-        assert len(names) == 10
-        assert names == sorted(names)
-        boars = [one for one in orders if one.stock_name == "BoarCo"]
-        assert list(client.orders("BoarCo", limit=7)) == boars
-        replicas = client.cluster().replicas
-        assert len(replicas) == 3
+        check_lists(client, placed)
     assert_proof(closed)
 
 

@@ -80,6 +80,12 @@ class FakeFrontEnd:
             self.keys[key] = len(self.orders)
         return 200, {"order_no": self.keys[key]}, ""
 
+    def complete(self, dialect: str, status: int, body: Any, failure: str) -> tuple[int, Any, str]:
+        """Return the answer to a trade; in v1 it has the whole order."""
+        if dialect == "v1" and status == 200:
+            return 201, self.get(f"/orders?order_no={body['order_no']}")[1], failure
+        return status, body, failure
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self
 
@@ -97,10 +103,8 @@ class FakeFrontEnd:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 dialect, trade = translate_trade(self.path, asked)
                 fake.dialects.add(dialect)
-                status, body, failure = fake.post(self.headers["Idempotency-Key"], trade)
-                if dialect == "v1" and status == 200:
-                    status, body = 201, fake.get(f"/orders?order_no={body['order_no']}")[1]
-                self.answer(dialect, status, body, failure)
+                answered = fake.post(self.headers["Idempotency-Key"], trade)
+                self.answer(dialect, *fake.complete(dialect, *answered))
 
             def answer(self, dialect: str, status: int, body: Any, failure: str) -> None:
                 if dialect == "v1" and failure in CONFLICTS:
