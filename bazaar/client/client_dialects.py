@@ -65,7 +65,11 @@ class _Data(Struct, Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ClientDialect:
-    """One way to ask and to read answers; `decode_*` raise MsgspecError, UnicodeDecodeError."""
+    """
+    One way to ask and to read answers.
+
+    Its functions to decode raise MsgspecError, UnicodeDecodeError: it is none of a front end.
+    """
 
     name: str
     stock_target: str

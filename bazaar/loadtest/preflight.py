@@ -15,7 +15,7 @@ LIMITS = Timeouts(deadline_s=5.0, silence_s=2.0)
 
 
 def open_client(urls: tuple[str, ...], token: str | None = None) -> Client:
-    """Return a client for what comes before the load; it speaks v1, whatever the load does."""
+    """Return a client for what comes before the load, in v1 whatever the load is in."""
     return Client(urls, LIMITS, token)
 
 
