@@ -15,6 +15,7 @@ up: $(READY)
 test: check
 	@sh .ci/install-tool chromium chromium
 	@sh .ci/install-tool libatomic.so.1 libatomic1
+	@sh .ci/install-tool promtool prometheus
 	@sh .ci/install-tool ip iproute2
 	$(COMPILED) $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
@@ -75,7 +76,7 @@ $(READY): requirements.lock
 
 # Names, versions and hashes only; no address of any registry.
 lock: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra otel --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --upgrade --quiet --output-file requirements.lock
 
 clean:

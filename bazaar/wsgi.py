@@ -25,6 +25,8 @@ from bazaar import clock
 from bazaar.cluster import ledger_guard
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
+from bazaar.protocol import tracing
+from bazaar.runtime import log_lines
 from bazaar.runtime.damage import damage
 from bazaar.runtime.database import find_missing_migrations
 from bazaar.runtime.settling import settle_identity
@@ -44,6 +46,11 @@ PARENT_CHECK_S = 0.2
 """How often a server's worker looks whether its main process is still there."""
 
 
+def is_managed() -> bool:
+    """Return whether this is a worker that another process started."""
+    return multiprocessing.parent_process() is not None or "gunicorn.arbiter" in sys.modules
+
+
 def tie_to_parent() -> None:
     """
     End this process when the server's main process is gone.
@@ -51,12 +58,7 @@ def tie_to_parent() -> None:
     granian's worker outlives a killed main process, goes on serving as an orphan and holds the
     port. A process that no server's main process started (runserver --noreload, say) is left alone.
     """
-    is_worker = (
-        multiprocessing.parent_process() is not None
-        or "gunicorn.arbiter" in sys.modules
-        or os.environ.get("RUN_MAIN") == "true"
-    )
-    if is_worker:
+    if is_managed() or os.environ.get("RUN_MAIN") == "true":
         parent = os.getppid()
         threading.Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
 
@@ -70,6 +72,7 @@ def _watch(parent: int) -> None:
 def build() -> Application:
     """Start the role that the settings name and return its served application."""
     tie_to_parent()
+    log_lines.catch_the_rest()
     application: Application = get_wsgi_application()
     if settings.BAZAAR_ROLE is None:
         raise SettingsError(
@@ -77,13 +80,16 @@ def build() -> Application:
             f"{', '.join(role.settings_module for role in Role)}."
         )
     _check_database()
+    _export_spans()
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
-        is_shared = settings.BAZAAR_ROLE is Role.FRONT_END and limits.workers > 1
+        # A worker of a front end begins while the one that it replaces, or others, still serve.
+        is_front_end = settings.BAZAAR_ROLE is Role.FRONT_END
+        is_shared = is_front_end and (limits.workers > 1 or is_managed())
         listener = control.open_listener(limits.control_connections_max, is_shared=is_shared)
         wiring.start()
-        control.serve(listener)
+        control.serve(listener, getattr(wiring, "move", lambda _: None))
     else:
         wiring.start()
     static = WhiteNoise(application)
@@ -116,9 +122,18 @@ def _check_database() -> None:
         await_storage(settle_identity)
 
 
+def _export_spans() -> None:
+    """Begin to export spans if that is wanted; without it OpenTelemetry is not imported."""
+    if endpoint := settings.BAZAAR_OTLP_ENDPOINT:
+        export = import_module("bazaar.runtime.span_export")
+        tracing.subscribe(export.SpanExport(endpoint), is_sampling=True)
+
+
 def _refuse(error: Exception) -> NoReturn:
     """End this process with a sentence; a server that started it does not try again."""
-    sys.stderr.write(f"{error}\n")
+    style = "json" if os.environ.get("BAZAAR_LOG") == "json" else "text"
+    role = str(os.environ.get("DJANGO_SETTINGS_MODULE", "")).rpartition(".")[2]
+    sys.stderr.write(f"{log_lines.make_line(style, str(error), role=role)}\n")
     sys.stderr.flush()
     # Not an exception: some servers print where it came from, and runserver loads us in a thread.
     os._exit(GUNICORN_BOOT_ERROR if "gunicorn.arbiter" in sys.modules else REFUSED)

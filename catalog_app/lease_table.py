@@ -18,9 +18,10 @@ from bazaar.core.failures import Failure
 from bazaar.core.types import VERSION_FIRST
 from bazaar.protocol import signing
 from bazaar.protocol.clients import Change
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 
-log = logging.getLogger("bazaar.catalog")
+log = get_log("bazaar.catalog")
 
 INVALIDATE_TIMEOUT_S = 0.5
 """How long one notification may take before its holder cannot renew any more."""

@@ -19,13 +19,14 @@ from bazaar.core.replication import fresh_entries
 from bazaar.core.types import Head, Position, ReplicaId, Term
 from bazaar.protocol.clients import ReplicaClient
 from bazaar.protocol.leadership_messages import HeadBody
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.storage import storage
 from bazaar.runtime.transactions import write_transaction
 from bazaar.settings.env import Limits
 from catalog_app import selectors, store
 
-log = logging.getLogger("bazaar.catalog")
+log = get_log("bazaar.catalog")
 
 RETRY_S = 0.2
 """Between two rounds of questions."""

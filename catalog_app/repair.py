@@ -18,13 +18,14 @@ from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure
 from bazaar.core.types import Head, Position, ReplicaId, Term
 from bazaar.protocol.leadership_messages import HeadBody
-from bazaar.runtime.anew import PAUSE_S, Aside
+from bazaar.runtime.anew import PAUSE_S, Aside, is_end_damaged
 from bazaar.runtime.damage import damage
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from catalog_app import models, selectors
 from catalog_app.recovery import LedgerRecovery, name_replicas
 
-log = logging.getLogger("bazaar.catalog")
+log = get_log("bazaar.catalog")
 _MEND = (
     "Start the replicas; or put a backup back by `manage.py cluster restore FILE`; or give up what "
     "no replica has by `manage.py cluster rebuild catalog`."
@@ -90,13 +91,13 @@ class LedgerRepair:
         heads = self._recovery.ask_all(end.position if end else Position(0))
         if end is None:
             return self._find_unknown(heads)
-        is_end_damaged = _is_end_damaged()
+        is_digest_unknown = is_end_damaged(selectors.LEDGER)
         holders = tuple(
             replica_id
             for replica_id, head in heads.items()
             if not head.is_damaged
             and head.position >= end.position
-            and (is_end_damaged or head.digest_at == end.digest)
+            and (is_digest_unknown or head.digest_at == end.digest)
         )
         if not holders:
             self._copy(end.position)
@@ -131,14 +132,6 @@ def _read_end() -> Head | None:
         head, written = selectors.LEDGER.read_head(), selectors.LEDGER.written
         return written if 0 < written.position < head.position else head
     return None
-
-
-def _is_end_damaged() -> bool:
-    """Tell whether the newest entry itself is damaged, so that its digest says nothing."""
-    try:
-        return bool(selectors.LEDGER.find_fault(1))
-    except (Failure, DatabaseError):
-        return True
 
 
 def _read_in_sync() -> tuple[ReplicaId, ...]:

@@ -12,7 +12,7 @@ from bazaar.protocol.cache_messages import NamesBody
 from bazaar.protocol.messages import StockBody, StocksBody
 from bazaar.protocol.stored_rows import ListingBody
 from bazaar.runtime.damage import damage
-from bazaar.runtime.row_copies import find_wrong_row, sound
+from bazaar.runtime.row_copies import sound
 from bazaar.runtime.sequence_rows import make_pattern
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.transactions import read
@@ -25,6 +25,7 @@ _STOCK_COLUMNS = ("name", "price", "quantity", "opening", "issued", "trade_volum
 _IS_STOCK_SOUND = sound(*_STOCK_COLUMNS)
 _SELECT_STOCKS = f"SELECT {', '.join(_STOCK_COLUMNS)}, {_IS_STOCK_SOUND} FROM catalog_app_stock"  # noqa: S608 - our own names
 STOCKS = _SELECT_STOCKS + " WHERE name IN ({})"
+_UNINDEXED = "SELECT name FROM catalog_app_stock NOT INDEXED WHERE name IN ({}) LIMIT 1"
 _ALL_STOCKS = _SELECT_STOCKS + " ORDER BY id"
 IS_LEADERSHIP_SOUND = sound("leadership.term", "leadership.leader", "leadership.in_sync")
 _LEADERSHIP = (
@@ -176,8 +177,9 @@ def make_stocks(
     Unreachable (indefinite): one is damaged.
     """
     stocks = {row[0]: make_stock(row, make_price) for row in rows}
-    if len(stocks) < len(stock_names) and (where := find_wrong_row(Stock)):
-        raise damage.refuse(where)  # it is there, and the index does not lead to it
+    missing = [name for name in stock_names if name not in stocks]
+    if missing and read(_UNINDEXED.format(", ".join("?" * len(missing))), missing):
+        raise damage.refuse("the table catalog_app_stock")  # its index does not lead to it
     return stocks
 
 

@@ -34,14 +34,16 @@ from bazaar.core.types import (
     Version,
     tidy,
 )
+from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import write_transaction
 from catalog_app import models, selectors, store, wiring
 from catalog_app.lease_table import REGISTRATION_WAIT_MAX_S
 from catalog_app.models import HolderRegistration, Stock
 
-log = logging.getLogger("bazaar.catalog")
+log = get_log("bazaar.catalog")
 
 STOCK_SETS = ("asterix", "sp500")
 HOLDERS_MAX = 500
@@ -61,12 +63,14 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
     Caches are invalidated before the commit (I7). Raises StaleTerm, GapFound (definite): nothing is
     changed.
     """
-    with wiring.writer():
+    with tracing.begin_batch("decide trades", batch.trades, term=batch.term), wiring.writer():
         with _settling(), write_transaction() as database:
             facts = store.read_facts(database, batch)
             decision = decide_batch(facts, batch)
             with _invalidating([(stock.name, stock.version) for stock in decision.stocks]):
                 store.write(database, batch, facts, decision)
+        if decision.orders:
+            tracing.note(order_no=decision.orders[0].order_no)
         wiring.counts().add(requested=len(batch.trades), placed=len(decision.orders))
         page = _page_for(batch, facts, decision)
     return BatchAnswer(decision.answers, page)
@@ -92,11 +96,13 @@ def _invalidating(changes: Sequence[tuple[str, Version]]) -> Iterator[None]:
         yield
         return
     lease_table = wiring.lease_table()
+    began_s = clock.monotonic_s()
     invalidation = lease_table.begin(changes)
     try:
         yield
     finally:
         dropped = lease_table.finish(invalidation)
+        wiring.counts().invalidations.add(clock.monotonic_s() - began_s)
     if dropped:
         store.end_leases(dropped)
 

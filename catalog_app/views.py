@@ -13,6 +13,8 @@ from bazaar.protocol import cache_messages, examples, leadership_messages, messa
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
 from bazaar.web.endpoint import DescribedError, Endpoint, Environ, Port, get, post
+from bazaar.web.metrics_page import make_metrics_endpoint, make_targets_endpoint
+from bazaar.web.probes import make_health_endpoints
 from catalog_app import selectors, serializers, services, wiring
 
 CONTROL = (Port.CONTROL,)
@@ -299,4 +301,7 @@ ENDPOINTS = (
     Endpoint("/changes", get(list_changes, examples.PageQuery), ports=CONTROL),
     Endpoint("/stocks", get(list_stocks, examples.PageQuery), ports=CONTROL),
     Endpoint("/status", get(status), ports=CONTROL),
+    *make_health_endpoints(wiring.list_checks),
+    make_metrics_endpoint(wiring.read_metrics),
+    make_targets_endpoint(wiring.list_targets),
 )

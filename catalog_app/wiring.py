@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -14,19 +15,23 @@ from django.db import DatabaseError, connection, connections
 from bazaar import clock
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, Unreachable
-from bazaar.core.histogram import SIZE_BOUNDS, Histogram
+from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram
 from bazaar.core.types import START, ReplicaId, Term
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.runtime.damage import damage
 from bazaar.runtime.database import database_bytes
+from bazaar.runtime.health import HealthCheck, are_ok, check_storage
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
+from bazaar.runtime.prometheus import MetricPage, add_process, add_status
 from bazaar.runtime.restart import restart
 from bazaar.runtime.storage import await_storage
+from bazaar.runtime.storage_probe import start_storage_probe
 from bazaar.runtime.verifier import Verifier
-from bazaar.topology import Node, format_address
+from bazaar.topology import Node, Role, format_address, role_of
 from bazaar.web.member_auth import refusals
 from catalog_app import models, selectors
 from catalog_app.leader_protection import LeaderProtection
@@ -34,7 +39,7 @@ from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.recovery import LedgerRecovery, Timing
 from catalog_app.repair import LedgerRepair
 
-log = logging.getLogger("bazaar.catalog")
+log = get_log("bazaar.catalog")
 
 START_VERIFY_ENTRIES = 20_000
 """The entries since the last verified point, at most, which are checked before it serves."""
@@ -53,6 +58,8 @@ class Counts:
     """Stocks that front ends have read."""
     sizes: Histogram = field(default_factory=lambda: Histogram(SIZE_BOUNDS))
     """Batches by the number of their trades."""
+    invalidations: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
+    """Changes by how long front ends took to forget them, in seconds."""
     _reads: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, *, requested: int, placed: int) -> None:
@@ -159,6 +166,7 @@ def begin_recovery() -> None:
     recovery().begin()
     repairs().start()
     Verifier(selectors.POINTS).start()
+    start_storage_probe()
     threading.Thread(target=_recover, name="recovery", daemon=True).start()
 
 
@@ -187,7 +195,7 @@ def _check_end() -> None:
         if fault := selectors.POINTS.find_fault(START_VERIFY_ENTRIES):
             damage.report(fault)
     except (Failure, DatabaseError) as error:  # damage is reported where it was read
-        log.warning("ledger not checked yet reason=%s", error)
+        log.warning("ledger not checked yet", reason=str(error))
 
 
 def damage_found(where: str) -> None:
@@ -210,6 +218,48 @@ def find_reason() -> str:
     return recovery().reason
 
 
+def list_checks() -> tuple[HealthCheck, ...]:
+    """Return what a catalog needs in order to write: a complete ledger, and its disk."""
+    return HealthCheck("ledger", find_reason()), check_storage()
+
+
+def read_metrics(page: MetricPage) -> None:
+    """Add what a scrape shows of the catalog; see `bazaar.runtime.metric_families`."""
+    now = status()
+    add_process(page, list_checks(), str(Role.CATALOG), str(Role.CATALOG))
+    add_status(page, now)
+    page.add("bazaar_batch_trades", counts().sizes)
+    page.add("bazaar_invalidation_duration_seconds", counts().invalidations)
+    page.add("bazaar_ledger_trades_total", now.trades)
+    page.add("bazaar_stock_reads_total", now.stock_reads)
+    page.add("bazaar_stocks", now.stocks)
+    page.add("bazaar_lease_holders", len(now.holders))
+
+
+def list_targets() -> list[dict[str, Any]]:
+    """Return where each process has its metrics, workers of front ends included."""
+    topology = settings.BAZAAR_TOPOLOGY
+    found = [
+        (format_address(*(node.control_address if node.control_port else node.address)), name)
+        for name, node in topology.nodes()
+    ]
+    known = {address for address, _ in found}
+    holders = selectors.list_addresses(holder_ids=lease_table().list_holders())
+    for host, port in holders:
+        address = format_address(host, port)
+        if address not in known:
+            found.append((address, f"worker-{port}"))
+    return [
+        {"targets": [address], "labels": {"role": _role_name(name), "process": name}}
+        for address, name in found
+    ]
+
+
+def _role_name(name: str) -> str:
+    """Return the role of a process, or of a worker of a front end, by its name."""
+    return str(Role.FRONT_END) if name.startswith("worker-") else str(role_of(name))
+
+
 def status() -> CatalogStatus:
     """Return the status."""
     leadership, head, stocks = Leadership(Term(0), None), START, 0
@@ -224,7 +274,7 @@ def status() -> CatalogStatus:
         database_bytes=database_bytes(),
         role="catalog",
         id=1,
-        is_ready=not find_reason(),
+        is_ready=are_ok(list_checks()),
         not_deciding=find_reason(),
         incarnation=str(incarnation()),
         term=leadership.term,

@@ -20,16 +20,19 @@ from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import Topology, format_address, role_of
 
+_HEALTH = {"/healthz", "/readyz"}
 READ_PATHS = {
     "catalog": frozenset(
         {"/changes", "/find", "/last", "/leadership", "/ledger", "/names", "/query", "/rows"}
         | {"/search", "/status", "/stocks"}
+        | _HEALTH
     ),
     "order": frozenset(
         {"/changes", "/find", "/head", "/leader", "/list", "/log", "/order", "/ping", "/query"}
         | {"/rows", "/status"}
+        | _HEALTH
     ),
-    "frontend": frozenset({"/leader", "/orders", "/status", "/stocks"}),
+    "frontend": frozenset({"/leader", "/orders", "/status", "/stocks"} | _HEALTH),
 }
 """By role, the paths whose `GET` changes nothing; no other path is ever signed, but the index."""
 READ_TIMEOUT_S = 2.0

@@ -6,7 +6,6 @@ like any other. In memory are the newest view, the last 15 minutes as a few numb
 merged by time: all bounded (I10).
 """
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from bazaar import clock
 from bazaar.core.failures import Failure
 from bazaar.protocol.statuses import CatalogStatus, Status
+from bazaar.runtime.log_lines import get_log
 from bazaar.topology import Node, Topology, role_of
 from dashboard.cluster_view import WORKER, ClusterView, PollResult
 from dashboard.event_feed import ClusterEvent, EventFeed
 from dashboard.traffic_history import TrafficHistory
 
-log = logging.getLogger("bazaar.dashboard")
+log = get_log("bazaar.dashboard")
 
 POLL_S = 1.0
 """From one poll to the next."""
@@ -88,6 +88,11 @@ class Collector:
         """Poll now and return the view, its results in the order of the topology."""
         with self._lock:
             return self._poll()
+
+    def age_s(self) -> float | None:
+        """Return the age of the newest view in seconds; None: there is none."""
+        view = self._view
+        return None if view is None else self._wall_s() - view.at_s
 
     def _fresh(self) -> ClusterView | None:
         view = self._view

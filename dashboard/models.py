@@ -1,15 +1,15 @@
 """What the dashboard stores besides users and sessions: audit and events."""
 
-import logging
 from collections.abc import Sequence
 
 from django.db import DatabaseError, models
 
 from bazaar import clock
 from bazaar.runtime.identity_row import IdentityRow
+from bazaar.runtime.log_lines import get_log
 from dashboard.event_feed import ClusterEvent
 
-log = logging.getLogger("bazaar.dashboard")
+log = get_log("bazaar.dashboard")
 
 TEXT_CHARS_MAX = 500
 EVENTS_STORED_MAX = 10_000
@@ -96,4 +96,4 @@ def store_events(events: Sequence[ClusterEvent]) -> None:
         newest = EventRecord.objects.aggregate(newest=models.Max("pk"))["newest"] or 0
         EventRecord.objects.filter(pk__lte=newest - EVENTS_STORED_MAX).delete()
     except DatabaseError as error:
-        log.warning("events lost count=%d reason=%s", len(records), error)
+        log.warning("events lost", count=len(records), reason=str(error))

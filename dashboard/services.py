@@ -1,6 +1,5 @@
 """What the dashboard changes: the cluster by actions, and its own database."""
 
-import logging
 import os
 import secrets
 from datetime import UTC, datetime
@@ -13,11 +12,12 @@ from django.db import DatabaseError, transaction
 from bazaar import clock
 from bazaar.client.answers import ClientError
 from bazaar.core.failures import Failure
+from bazaar.runtime.log_lines import get_log
 from dashboard import wiring
 from dashboard.actions import ActionForm, FaultRefused
 from dashboard.models import TEXT_CHARS_MAX, AuditEntry
 
-log = logging.getLogger("bazaar.dashboard")
+log = get_log("bazaar.dashboard")
 
 ADMIN_NAME = "admin"
 PASSWORD_BYTES = 18
@@ -61,8 +61,14 @@ def _note(action: ActionForm, username: str, text: str) -> str:
             result=text[:TEXT_CHARS_MAX],
         )
     except DatabaseError as error:  # it is done all the same: the log has it, and its page says so
-        fields = (username, action.audit_name, target, text, error)
-        log.error("audit entry lost username=%s action=%s target=%s result=%s reason=%s", *fields)
+        log.error(
+            "audit entry lost",
+            username=username,
+            action=action.audit_name,
+            target=target,
+            result=text,
+            reason=str(error),
+        )
         return f" The audit lacks it: {error}."
     return ""
 

@@ -8,7 +8,6 @@ and for names that nobody has all together, because none of those can get in (do
 """
 
 import ipaddress
-import logging
 import secrets
 import threading
 from collections import OrderedDict
@@ -23,9 +22,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from bazaar import clock
 from bazaar.core.failures import Busy
 from bazaar.core.rate_limiter import RateLimiter
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 
-log = logging.getLogger("bazaar.dashboard")
+log = get_log("bazaar.dashboard")
 
 CHECKS_MAX = 2
 """Passwords checked at the same time; as many again for known browsers."""
@@ -170,7 +170,9 @@ class SignInGuard:
             self.throttle.succeed(sign_in)
             _remember_device(request, answer, sign_in)
             return answer
-        log.warning("sign-in failed name=%r address=%s", sign_in.name, sign_in.address)
+        # A name that nobody has may be a password in the wrong field.
+        user = sign_in.name if sign_in.user_id is not None else ""
+        log.warning("sign-in failed", user=user, address=sign_in.address)
         if self.throttle.is_over(sign_in):
             return _refuse(TOO_MANY_FAILURES, LATER_S)
         return answer

@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from bazaar import clock
 from bazaar.client.client import Client
 from bazaar.client.exchange import Timeouts
+from bazaar.clock import Pause
 from bazaar.protocol.clients import (
     CLIENTS,
     CatalogClient,
@@ -19,7 +20,9 @@ from bazaar.protocol.clients import (
 )
 from bazaar.protocol.statuses import Status
 from bazaar.protocol.transport import HttpTransport
-from bazaar.topology import Node, Topology
+from bazaar.runtime.health import HealthCheck
+from bazaar.runtime.prometheus import MetricPage, add_process
+from bazaar.topology import Node, Role, Topology
 from dashboard import models
 from dashboard.api_relay import ApiRelay
 from dashboard.cluster_view import WORKER
@@ -31,6 +34,8 @@ CALL_TIMEOUT_S = 2.0
 """For a call that a person waits for."""
 CLIENTS_MAX = 256
 """Clients kept for polling: a worker has another port each time it starts."""
+VIEW_AGE_READY_S_MAX = 10.0
+"""Past this age of what pages show, the dashboard is not ready."""
 TRADE_TIMEOUT_S = 12.0
 """A front end itself tries for 10 s."""
 
@@ -135,6 +140,27 @@ def sign_in_guard() -> SignInGuard:
 def start() -> None:
     """Begin to poll, so that the first page that is opened is full."""
     collector().start()
+
+
+def retire(pause: Pause) -> None:
+    """Do nothing: no other process counts on this one."""
+    del pause
+
+
+def list_checks() -> tuple[HealthCheck, ...]:
+    """Return what the dashboard needs: what the cluster was like a moment ago."""
+    age_s, problem = collector().age_s(), ""
+    if age_s is None:
+        problem = "It has not polled the cluster yet."
+    elif age_s > VIEW_AGE_READY_S_MAX:
+        problem = f"It last polled the cluster {age_s:.0f} s ago."
+    return (HealthCheck("polling", problem),)
+
+
+def read_metrics(page: MetricPage) -> None:
+    """Add what a scrape shows of the dashboard; see `bazaar.runtime.metric_families`."""
+    add_process(page, list_checks(), str(Role.DASHBOARD), str(Role.DASHBOARD))
+    page.add("bazaar_poll_age_seconds", collector().age_s())
 
 
 def _fetch_status(role: str, node: Node, timeout_s: float) -> Status:

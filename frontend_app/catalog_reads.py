@@ -7,14 +7,16 @@ event loop of the server sends the message and takes the answer (docs/adr/0033).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from bazaar.core.failures import UnknownStock, Unreachable
+from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import READS_MAX
 from bazaar.protocol.clients import CatalogClient, FoundStocks
+from bazaar.protocol.tracing import Span
 from bazaar.protocol.transport import PendingCall
 from bazaar.runtime.group_commit import Batcher
 from bazaar.runtime.waits import EventLoop, Waits
@@ -35,6 +37,8 @@ class Wanted:
 
     stock_name: str
     to_keep: bool
+    span: Span | None = field(default_factory=tracing.current, compare=False, repr=False)
+    """Of the request that wants it; a message carries the ids of its first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,8 @@ class CatalogReads:
         self.check_silence()
         names, since_s = _merge(reads), self._now_s()
         try:
-            found = self._catalog.read(self._get_holder_id(), names)
+            with tracing.bind(reads[0].span):
+                found = self._catalog.read(self._get_holder_id(), names)
         except Unreachable as failure:
             if not failure.is_refused:
                 self.note_silence()
@@ -138,7 +143,8 @@ class CatalogReads:
         """Send a message; None without a kept connection. Raises Unreachable."""
         self.check_silence()
         names, since_s = _merge(reads), self._now_s()
-        call = self._catalog.begin_read(self._get_holder_id(), names)
+        with tracing.bind(reads[0].span):
+            call = self._catalog.begin_read(self._get_holder_id(), names)
         if call is None:
             return None
         until_s = since_s + self._catalog.timeout_s

@@ -26,15 +26,17 @@ from bazaar.core.flow import (
 )
 from bazaar.core.ledger import Answer
 from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
+from bazaar.protocol import tracing
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.runtime import loops
 from bazaar.runtime.backoff import Backoff
 from bazaar.runtime.group_commit import Batcher
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
 
-log = logging.getLogger("bazaar.frontend")
+log = get_log("bazaar.frontend")
 
 RECONSIDER_S = 0.05
 """How long an attempt that failed waits for a newer term before it is repeated."""
@@ -62,6 +64,8 @@ class LeaderWatch:
         self.catalog, self.replicas, self.limits = catalog, replicas, limits
         self.elector = Elector(tuple(replicas))
         self.retries = 0
+        self._away_until_s = 0.0
+        """Until when the catalog is away, as was announced."""
         self.newest = OrderNo(0)
         """An order that is in the ledger, the newest that was heard of."""
         self._now_s = waits.now_s
@@ -105,7 +109,7 @@ class LeaderWatch:
         began_s: when its request came; the deadline counts from there, by default from now.
         Raises Busy (definite): too many trades wait.
         """
-        pending = WaitingTrade(trade, (began_s or self._now_s()) + self.limits.deadline_s)
+        pending = WaitingTrade(trade, self._find_deadline(began_s or self._now_s()))
         (answer,) = self.batcher.submit([pending])
         return answer
 
@@ -121,7 +125,15 @@ class LeaderWatch:
         def take(answers: Sequence[Answer] | Exception) -> None:
             done(answers if isinstance(answers, Exception) else answers[0])
 
-        self.batcher.submit_later([WaitingTrade(trade, began_s + self.limits.deadline_s)], take)
+        self.batcher.submit_later([WaitingTrade(trade, self._find_deadline(began_s))], take)
+
+    def expect_restart(self, for_s: float) -> None:
+        """Have trades that come from now on wait while the catalog is restarted."""
+        self._away_until_s = self._now_s() + for_s
+
+    def _find_deadline(self, began_s: float) -> float:
+        """Return when a trade is given up that began at a time."""
+        return max(began_s, self._away_until_s) + self.limits.deadline_s
 
     def _watch(self) -> None:
         """
@@ -169,6 +181,7 @@ class LeaderWatch:
         def perform(effect: Effect) -> Any:
             match effect:
                 case SendTrades(term, leader, trades):
+                    tracing.note(term=term, replica=leader)
                     left_s = min(deadlines[trade.key] for trade in trades) - self._now_s()
                     return self.replicas[leader].trade(term, trades, max(left_s, RECONSIDER_S))
                 case AwaitLeader(keys, term, failure):
@@ -176,14 +189,15 @@ class LeaderWatch:
             raise AssertionError(f"forwarding has no effect {effect}")
 
         trades = [pending.trade for pending in batch]
-        return loops.run(self.elector.forward(trades), perform, nullcontext())
+        with tracing.begin_batch("forward trades", trades):
+            return loops.run(self.elector.forward(trades), perform, nullcontext())
 
     def _reconsider(
         self, keys: tuple[UUID, ...], term: Term, failure: Failure, deadlines: Mapping[UUID, float]
     ) -> frozenset[UUID]:
         """Check the leader, wait for a newer term, and return the expired keys."""
         self.retries += 1
-        log.debug("attempt failed trades=%d term=%d reason=%s", len(keys), term, failure.message)
+        log.debug("attempt failed", trades=len(keys), term=term, reason=failure.message)
         self._loop.poke()
         with self._changed:
             self._changed.wait_for(lambda: self.leadership.term > term, RECONSIDER_S)
@@ -232,7 +246,7 @@ class LeaderWatch:
             try:
                 tell(replica_id, self.limits.ping_timeout_s)
             except Failure as failure:
-                log.info("notice failed replica=%d reason=%s", replica_id, failure.message)
+                log.info("notice failed", replica=replica_id, reason=failure.message)
 
         for replica_id in replica_ids:
             if replica_id != leader:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from bazaar.core.types import Order, OrderNo, Trade
+from bazaar.protocol import tracing
 from bazaar.protocol.clients import encode
 from bazaar.protocol.examples import NumberQuery
 from bazaar.runtime.metrics import BEGAN, operations
@@ -121,11 +122,17 @@ class TradeViews:
         """Place an order without a thread that waits for it."""
 
         def take(order: Order | Exception) -> None:
-            done(order if isinstance(order, Exception) else self._answer(order, environ))
+            if isinstance(order, Exception):
+                done(order)
+                return
+            with tracing.bind(span):
+                done(self._answer(order, environ))
 
+        span = tracing.current()
         services.place_order_later(trade=trade, began_s=environ[BEGAN], done=take)
 
     def _answer(self, order: Order, environ: Environ) -> ReadyAnswer:
+        tracing.note(order_no=order.order_no)
         dialect = COURSE if environ.get(IS_COURSE) else self._dialect
         body = encode(dialect.placed.from_core(order))
         headers = [

@@ -111,6 +111,12 @@ def remove_stock(*, stock_name: str) -> bool:
     return wiring.stocks().remove(stock_name)
 
 
+def expect_restart(*, for_s: float) -> None:
+    """Have reads and trades wait for a catalog that is away for so long at most."""
+    wiring.stocks().parked.expect(for_s)
+    wiring.watch().expect_restart(for_s)
+
+
 def invalidate(*, changes: Sequence[tuple[str, Version]]) -> None:
     """Forget stocks below a version, before the catalog commits it."""
     wiring.stocks().invalidate(changes)

@@ -19,10 +19,12 @@ from bazaar.core.coherence import Lease
 from bazaar.core.failures import Busy, Failure, UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.listing import ListedNames
 from bazaar.core.types import Version
+from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
 from bazaar.protocol.clients import CatalogClient
 from bazaar.protocol.messages import StocksBody
 from bazaar.protocol.statuses import CACHED_SHOWN_MAX, CachedStock
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, EventLoop, Waits
@@ -30,8 +32,9 @@ from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from frontend_app.catalog_reads import CatalogReads, Found, TakeFound, Wanted
 from frontend_app.entries import Source, StockEntry, StockRead
+from frontend_app.parked_reads import ParkedReads
 
-log = logging.getLogger("bazaar.frontend")
+log = get_log("bazaar.frontend")
 
 TakeRead = Callable[[StockRead | Exception], None]
 TakeMaybe = Callable[[StockRead | Exception | None], None]
@@ -62,7 +65,7 @@ class StockReader:
         self.lease, self.listing = Lease(limits.lease_s), ListedNames()
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
         """Its id names one registration: each lease that begins has a new one."""
-        self._is_registered = False
+        self._is_registered = self._is_retired = False
         self._incarnation: UUID | None = None
         self._forget = forget
         self._is_over = False
@@ -70,7 +73,9 @@ class StockReader:
         """The fills under way, each with the readers that share it."""
         self._reads = CatalogReads(catalog, limits, lambda: self.holder.holder_id, waits)
         self._lock = threading.Lock()
-        self._loop = Loop("lease", self.keep_lease, limits.renewal_s)
+        self.parked = ParkedReads(waits.now_s)
+        """Reads that wait for a catalog which is being restarted."""
+        self._loop = Loop("lease", self._round, limits.renewal_s)
 
     def start(self) -> None:
         """Begin to keep a lease; the thread ends with the process."""
@@ -107,13 +112,24 @@ class StockReader:
         """
 
         def take(read: StockRead | Exception | None) -> None:
-            if read is None:
-                self._begin(stock_name, is_fresh, ask, take)
-            else:
-                done(self._or_stale(stock_name, read))
+            answer = None if read is None else self._or_stale(stock_name, read)
+            if answer is None:
+                begin()
+            elif not (isinstance(answer, Unreachable) and self.parked.park(again)):
+                done(answer)
 
-        ask = partial(self._reads.read_later, loop)
-        self._begin(stock_name, is_fresh, ask, take)
+        def again() -> None:
+            if loop is None:
+                begin()
+            else:
+                loop.call_soon(begin)
+
+        def begin() -> None:
+            with tracing.bind(span):  # another thread may begin it again
+                self._begin(stock_name, is_fresh, ask, take)
+
+        ask, span = partial(self._reads.read_later, loop), tracing.current()
+        begin()
 
     def check_listed(self, stock_name: str, now_s: float) -> None:
         """
@@ -170,8 +186,16 @@ class StockReader:
         with self._lock:
             return self.cache.remove(stock_name)
 
+    def _round(self) -> None:
+        try:
+            self.keep_lease()
+        finally:
+            self.parked.resume()
+
     def keep_lease(self) -> None:
         """Renew the lease, or begin one with an empty cache; then read what was listed."""
+        if self._is_retired:
+            return
         sent_s = self._now_s()
         if self._is_registered:
             try:
@@ -188,6 +212,19 @@ class StockReader:
                     self._read_listing(sent_s, answer.listed)
                     return
         self._begin_lease()
+
+    def move(self, node: Node) -> None:
+        """Register anew at another control address; see `keep_lease`."""
+        self.holder = msgspec.structs.replace(
+            self.holder, host=node.host, control_port=node.control_port
+        )
+        self._is_registered = False
+        self._loop.poke()
+
+    def end_lease(self) -> None:
+        """Keep the lease no more, for good."""
+        self._is_retired = True
+        self.lease.lost()
 
     def _begin_lease(self) -> None:
         """

@@ -7,11 +7,13 @@ wrong with a body is said with the name of each field that is.
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
 from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Trade, TradeType
+from bazaar.protocol import tracing
 from bazaar.protocol.messages import Name, Quantity
 from bazaar.web.decoding import (
     EndpointRefusedError,
@@ -88,7 +90,7 @@ def read_trade(body: bytes, environ: Environ) -> Trade:
     if isinstance(name, UnsetType) or isinstance(trade_type, UnsetType):
         raise _explain_any(body, environ)
     check_text(called, "a name", name)
-    return Trade(key, name, trade_type, wanted.quantity, environ.get(CLIENT_NAME))
+    return _make_trade(key, name, trade_type, wanted.quantity, environ)
 
 
 def read_strict_trade(body: bytes, environ: Environ) -> Trade:
@@ -104,8 +106,23 @@ def read_strict_trade(body: bytes, environ: Environ) -> Trade:
     except _UNREADABLE as error:
         raise _explain_strict(body) from error
     check_text(SEED_NAMES[0], "a name", wanted.stock_name)
-    placed_by = environ.get(CLIENT_NAME)
-    return Trade(key, wanted.stock_name, wanted.trade_type, wanted.quantity, placed_by)
+    return _make_trade(key, wanted.stock_name, wanted.trade_type, wanted.quantity, environ)
+
+
+def _make_trade(
+    key: UUID, stock_name: str, trade_type: TradeType, quantity: int, environ: Environ
+) -> Trade:
+    """Return a trade of a request, and have its span know the key."""
+    tracing.note(key=str(key))
+    span = tracing.current()
+    return Trade(
+        key,
+        stock_name,
+        trade_type,
+        quantity,
+        placed_by=environ.get(CLIENT_NAME),
+        context=span.context.text if span else "",
+    )
 
 
 def _explain_any(body: bytes, environ: Environ) -> EndpointRefusedError:

@@ -9,6 +9,8 @@ from bazaar.core.types import Version
 from bazaar.protocol import cache_messages, examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.web.endpoint import Audience, Endpoint, Port, get, post
+from bazaar.web.metrics_page import make_metrics_endpoint
+from bazaar.web.probes import make_health_endpoints
 from frontend_app import list_views, services, wiring
 from frontend_app.dialects import COURSE, DIALECTS, SEED, V1, shape_failed_trade
 from frontend_app.headers import READ_AND_PLACE, READ_ONLY, standard_headers
@@ -55,6 +57,17 @@ def invalidate(body: cache_messages.InvalidateBody) -> messages.DoneBody:
     services.invalidate(
         changes=[(change.stock_name, Version(change.version)) for change in body.changes]
     )
+    return messages.DoneBody()
+
+
+def expect_restart(body: cache_messages.ExpectBody) -> messages.DoneBody:
+    """
+    Expect the catalog to be away while it is restarted.
+
+    POST `{"for_s"}` answers `{"done": true}`: for so many seconds, 60 at most, reads that memory
+    cannot answer wait for it instead of failing, and trades wait so much longer. 0 ends it.
+    """
+    services.expect_restart(for_s=body.for_s)
     return messages.DoneBody()
 
 
@@ -118,5 +131,12 @@ ENDPOINTS = (
         post(invalidate, cache_messages.InvalidateBody, examples.INVALIDATE, is_instant=True),
         ports=CONTROL,
     ),
+    Endpoint(
+        "/expect",
+        post(expect_restart, cache_messages.ExpectBody, examples.EXPECT, is_instant=True),
+        ports=CONTROL,
+    ),
     Endpoint("/status", get(status), ports=CONTROL),
+    *make_health_endpoints(wiring.list_checks),
+    make_metrics_endpoint(wiring.read_metrics),
 )

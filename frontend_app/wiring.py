@@ -8,10 +8,15 @@ from functools import cache
 
 from django.conf import settings
 
+from bazaar.clock import Pause
+from bazaar.core.election import SILENCES_MAX
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.statuses import FrontEndStatus
-from bazaar.runtime.metrics import process_status, summarize_sizes
+from bazaar.runtime.health import HealthCheck, are_ok
+from bazaar.runtime.metrics import operations, process_status, summarize_sizes
+from bazaar.runtime.prometheus import MetricPage, add_process, add_status
+from bazaar.topology import Node, process_name
 from bazaar.web import client_auth, control
 from bazaar.web.member_auth import refusals
 from frontend_app.cluster_reader import ClusterReader
@@ -82,6 +87,66 @@ def start() -> None:
     stocks().start()
 
 
+def move(node: Node) -> None:
+    """Have the catalog reach this process at another control address."""
+    stocks().move(node)
+
+
+def retire(pause: Pause) -> None:
+    """
+    End the lease, and stay until the catalog has seen its end.
+
+    So no trade waits for the acknowledgement of a process that is gone.
+    """
+    stocks().end_lease()
+    pause(settings.BAZAAR_LIMITS.lease_s)
+
+
+def list_checks() -> tuple[HealthCheck, ...]:
+    """Return what a front end needs: a leader for trades, a lease for its memory."""
+    elector = watch().elector
+    leadership, silences = elector.leadership, elector.silences
+    no_leader = ""
+    if leadership.leader is None:
+        no_leader = "It knows no leader."
+    elif silences >= SILENCES_MAX:
+        no_leader = (
+            f"Replica {leadership.leader} leads term {leadership.term}, and has not answered the "
+            f"last {silences} pings."
+        )
+    has_lease = stocks().lease_left_s() > 0
+    no_lease = "" if has_lease else "It has no lease on its memory: the catalog gives it none."
+    return HealthCheck("leader", no_leader), HealthCheck("lease", no_lease)
+
+
+def read_metrics(page: MetricPage) -> None:
+    """Add what a scrape shows of a front end; see `bazaar.runtime.metric_families`."""
+    add_process(page, list_checks(), *name_process())
+    now, sizes = status(), watch().batcher.sizes
+    add_status(page, now)
+    tried = operations.meter("POST /orders")
+    page.add("bazaar_batch_trades", sizes)
+    page.add("bazaar_trades_total", operations.meter("POST /orders placed").count, "placed")
+    page.add("bazaar_trades_total", tried.refused, "refused")
+    page.add("bazaar_trades_total", tried.failed, "failed")
+    page.add("bazaar_trade_retries_total", now.retries)
+    page.add("bazaar_elections_total", now.elections)
+    page.add("bazaar_leader_silent_pings", now.silences)
+    page.add("bazaar_lease_remaining_seconds", now.lease_left_s)
+    page.add("bazaar_stock_cache_hits_total", now.hits)
+    page.add("bazaar_stock_cache_misses_total", now.misses)
+    page.add("bazaar_stock_cache_evictions_total", now.evictions)
+    page.add("bazaar_stock_cache_entries", now.cached_count)
+    page.add("bazaar_order_cache_hits_total", now.order_hits)
+    page.add("bazaar_order_cache_misses_total", now.order_misses)
+    page.add("bazaar_order_cache_entries", now.orders_cached)
+
+
+def name_process() -> tuple[str, str]:
+    """Return role and name of this process."""
+    return str(settings.BAZAAR_ROLE), process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)
+
+
 def status() -> FrontEndStatus:
     """Return the status of this front end, from memory only."""
     reader, elector, batcher = stocks(), watch().elector, watch().batcher
@@ -90,7 +155,7 @@ def status() -> FrontEndStatus:
         **process_status(),
         role="frontend",
         id=settings.BAZAAR_NODE.id,
-        is_ready=elector.leadership.leader is not None,
+        is_ready=are_ok(list_checks()),
         term=elector.leadership.term,
         leader=elector.leadership.leader,
         refused_callers=refusals.count,

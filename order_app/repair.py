@@ -11,17 +11,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from django.db import DatabaseError
-
 from bazaar.core.failures import Failure, GapFound
 from bazaar.core.replica import ReplicaState
-from bazaar.runtime.anew import PAUSE_S, Aside
+from bazaar.runtime.anew import PAUSE_S, Aside, is_end_damaged
 from bazaar.runtime.damage import damage
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from order_app.models import HeardTerm
 from order_app.replica import ReplicaShell
 
-log = logging.getLogger("bazaar.order")
+log = get_log("bazaar.order")
 
 
 class Repair:
@@ -71,7 +70,7 @@ class Repair:
         except Failure as failure:
             # The ledger may be damaged, too, and wait for this replica.
             return "" if self._has_peer() else f"The ledger cannot be asked. {failure.message}"
-        if page.after.digest != self._shell.machine.digest and not self._is_end_damaged():
+        if page.after.digest != self._shell.machine.digest and not is_end_damaged(self._shell.log):
             return f"The ledger has another history up to entry {last}."
         return ""
 
@@ -83,13 +82,6 @@ class Repair:
                 if peer.log(machine.last, 1).after.digest == machine.digest:
                     return True
         return False
-
-    def _is_end_damaged(self) -> bool:
-        """Tell whether the newest entry itself is damaged, so that its digest says nothing."""
-        try:
-            return bool(self._shell.log.find_fault(1))
-        except (Failure, DatabaseError):
-            return True
 
     def _save_term(self, database: str) -> None:
         """Let a new database have heard of this replica's term (I5, I6)."""

@@ -29,17 +29,19 @@ from bazaar.core.ledger import Answer
 from bazaar.core.replica import Replica, ReplicaState
 from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import Linked, Order, OrderNo, Position, ReplicaId, Term, Trade
+from bazaar.protocol import tracing
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.runtime import loops
 from bazaar.runtime.damage import damage
 from bazaar.runtime.group_commit import Batcher
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
 from order_app.fenced_ledger import FencedLedger
 from order_app.store import OrderLog
 
-log = logging.getLogger("bazaar.order")
+log = get_log("bazaar.order")
 
 START_VERIFY_ENTRIES = 20_000
 """
@@ -160,6 +162,7 @@ class ReplicaShell:
 
         Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated, Unreachable.
         """
+        tracing.note_trades(term, trades)
         self._check_leads(term)
         return self.batcher.submit([(term, trade) for trade in trades])
 
@@ -254,11 +257,14 @@ class ReplicaShell:
         term = requests[0][0]
         if any(other != term for other, _ in requests):
             raise NotLeader("The leader changed while the trades waited.")
-        flow = self.machine.place(term, [trade for _, trade in requests])
-        try:
-            answers: Sequence[Answer] = self.run(flow, self._perform_placing)
-        finally:
-            self._finish(self.now_s() + self.limits.replication_timeout_s)
+        trades = [trade for _, trade in requests]
+        with tracing.begin_batch("place trades", trades, term=term):
+            try:
+                answers: Sequence[Answer] = self.run(
+                    self.machine.place(term, trades), self._perform_placing
+                )
+            finally:
+                self._finish(self.now_s() + self.limits.replication_timeout_s)
         return answers
 
     def _perform_placing(self, effect: Effect) -> Any:

@@ -18,12 +18,15 @@ from functools import partial
 from bazaar.core.failures import Diverged, Failure, GapFound, StaleTerm, Unreachable
 from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import ReplicaId
+from bazaar.protocol import tracing
 from bazaar.protocol.clients import ReplicaClient
+from bazaar.protocol.tracing import Span
 from bazaar.protocol.transport import FINISH_WAIT_MIN_S, PendingCall
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from order_app.replica import PendingAppend, ReplicaShell
 
-log = logging.getLogger("bazaar.order")
+log = get_log("bazaar.order")
 
 
 @dataclass(slots=True)
@@ -50,7 +53,7 @@ class Replicator:
             try:
                 self.round()
             except Exception:
-                log.exception("replicator broke follower=%d", self.follower)
+                log.exception("replicator broke", follower=self.follower)
                 self.is_failing = True
 
     def round(self) -> None:
@@ -77,15 +80,18 @@ class Replicator:
             if append is None or not append.page.entries:
                 return None
             self._take_turn(outbox)
+        span = tracing.begin_child("append", replica=self.follower)
         call: PendingCall[Accepted] | None = None
         try:
-            call = self.client.begin_append(append)
+            with tracing.bind(span):
+                call = self.client.begin_append(append)
         finally:
             if call is None:
                 self._end_turn(outbox)
         if call is None:
             return None
-        return PendingAppend(outbox, partial(self._finish, outbox, append, call), call.abort)
+        finish = partial(self._finish, outbox, append, call)
+        return PendingAppend(outbox, partial(_end_with, span, finish), call.abort)
 
     def settle(self, outbox: Outbox, receive: Callable[[], Accepted]) -> None:
         """Note the result of an append. receive: returns the answer or raises Failure."""
@@ -191,3 +197,12 @@ class Replicator:
 
     def _emit(self, level: int, phrase: str, **fields: str | int) -> None:
         events.emit(log, level, phrase, replica=self.follower, **fields)
+
+
+def _end_with(span: Span | None, finish: Callable[[float], None], until_s: float) -> None:
+    """Take the answer to an append, and end its span."""
+    if span is None:
+        finish(until_s)
+        return
+    with span:
+        finish(until_s)

@@ -30,11 +30,8 @@ from order_app.models import HeardTerm
 
 LOOKED_THROUGH_MAX = 10_000
 """Orders that one page of a list looks through, for those of a stock or a type."""
-_TABLE = "order_app_logentry"
 _NEWEST = (
-    "SELECT order_no, key, stock_name, trade_type, quantity, placed_by, digest,"  # noqa: S608 - our own names
-    f" (SELECT before.digest FROM {_TABLE} before WHERE before.order_no = entry.order_no - 1)"
-    f" FROM {_TABLE} entry WHERE order_no BETWEEN ?1 AND ?2"
+    " WHERE order_no BETWEEN ?1 AND ?2"
     " AND (?3 = '' OR stock_name = ?3) AND (?4 = '' OR trade_type = ?4)"
     " ORDER BY order_no DESC LIMIT ?5"
 )
@@ -46,7 +43,7 @@ class OrderLog(SequenceStore):
 
     def __init__(self) -> None:
         """Read where the log ends; the beginning, when that cannot be read (`damage`)."""
-        super().__init__(_TABLE, "order_app_stockchange")
+        super().__init__("order_app_logentry", "order_app_stockchange")
         self.points = VerifiedPoints(self, "order_app_verifiedpoint")
         self._newest = START
         with damage:
@@ -79,7 +76,8 @@ class OrderLog(SequenceStore):
         Unreachable (indefinite): one is damaged.
         """
         first = OrderNo(max(upto - LOOKED_THROUGH_MAX + 1, 1))
-        rows = self._read(_NEWEST, [first, upto, stock_name or "", trade_type or "", limit])
+        wanted = stock_name or "", trade_type or ""
+        rows = self._read(self._orders + _NEWEST, [first, upto, *wanted, limit])
         orders = [self._check(row) for row in rows]
         return orders, orders[-1].order_no if len(orders) == limit else first
 

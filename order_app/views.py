@@ -10,6 +10,8 @@ from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, RowsBody
 from bazaar.web.decoding import check_stock_name
 from bazaar.web.endpoint import DescribedError, Endpoint, Environ, Port, get, post
+from bazaar.web.metrics_page import make_metrics_endpoint
+from bazaar.web.probes import make_health_endpoints
 from order_app import serializers, services, wiring
 
 BOTH = (Port.SERVED, Port.CONTROL)
@@ -269,4 +271,6 @@ ENDPOINTS = (
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),
     Endpoint("/changes", get(list_changes, examples.PageQuery), ports=CONTROL),
     Endpoint("/status", get(status), ports=CONTROL),
+    *make_health_endpoints(wiring.list_checks),
+    make_metrics_endpoint(wiring.read_metrics),
 )

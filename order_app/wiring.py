@@ -10,24 +10,30 @@ from django.db import DatabaseError, connection
 
 from bazaar import clock
 from bazaar.core.failures import Failure
+from bazaar.core.replica import ReplicaState
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.leadership_messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
 from bazaar.runtime.damage import damage, is_damage
 from bazaar.runtime.database import database_bytes
+from bazaar.runtime.health import HealthCheck, are_ok, check_storage
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events, process_status, summarize_sizes
+from bazaar.runtime.prometheus import MetricPage, add_process, add_replica, add_status
 from bazaar.runtime.restart import restart
 from bazaar.runtime.storage import await_storage
+from bazaar.runtime.storage_probe import start_storage_probe
 from bazaar.runtime.verifier import Verifier
+from bazaar.topology import process_name
 from bazaar.web.member_auth import refusals
 from order_app.repair import Repair
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
 
-log = logging.getLogger("bazaar.order")
+log = get_log("bazaar.order")
 START_RETRY_S = 1.0
 REPAIR_INTERVAL_S = 1.0
 """Between two looks at what is against a repair."""
@@ -95,6 +101,7 @@ def start() -> None:
     damage.on_found = lambda where: repairs.poke()
     repairs.start()
     Verifier(shell.log.points).start()
+    start_storage_probe()
     threading.Thread(target=_start, args=(shell,), name="start", daemon=True).start()
 
 
@@ -106,12 +113,12 @@ def _start(shell: ReplicaShell) -> None:
             if is_damage(error):
                 shell.drop_out(damage.where)
             else:
-                log.warning("not serving yet reason=%s", error)
+                log.warning("not serving yet", reason=str(error))
         except Failure as failure:
             if damage.where:
                 shell.drop_out(damage.where)
             else:
-                log.warning("not serving yet reason=%s", failure.message)
+                log.warning("not serving yet", reason=failure.message)
         if shell.machine.is_serving or shell.machine.state == "corrupt":
             return
         clock.wait(START_RETRY_S)
@@ -132,6 +139,32 @@ def ping() -> PingBody:
     )
 
 
+_NOT_SERVING = {
+    ReplicaState.STARTING: "It checks the end of its log and catches up.",
+    ReplicaState.AHEAD: "The ledger ends before its log; the catalog takes what it lacks.",
+}
+
+
+def list_checks() -> tuple[HealthCheck, ...]:
+    """Return what a replica needs: a sound log that it serves, and its disk."""
+    machine, problem = replica().machine, ""
+    if machine.state is ReplicaState.CORRUPT:
+        problem = f"Its log is damaged ({damage.where or 'it is not a prefix of the ledger'})."
+    elif not machine.is_serving:
+        problem = _NOT_SERVING[machine.state]
+    return HealthCheck("log", problem), check_storage()
+
+
+def read_metrics(page: MetricPage) -> None:
+    """Add what a scrape shows of a replica; see `bazaar.runtime.metric_families`."""
+    role, node = settings.BAZAAR_ROLE, settings.BAZAAR_NODE
+    now = status()
+    add_process(page, list_checks(), str(role), process_name(role, node.id))
+    add_status(page, now)
+    add_replica(page, now)
+    page.add("bazaar_batch_trades", replica().batcher.sizes)
+
+
 def status() -> ReplicaStatus:
     """Return the status; it reads memory and sizes of files only, so it never waits."""
     shell = replica()
@@ -141,7 +174,7 @@ def status() -> ReplicaStatus:
         database_bytes=database_bytes(),
         role="order",
         id=machine.me,
-        is_ready=machine.is_serving,
+        is_ready=are_ok(list_checks()),
         term=machine.term,
         leader=machine.leader,
         last=machine.head.order_no,

@@ -71,9 +71,15 @@ def _connections_stay_open() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_damaged() -> None:
-    """Forget what an earlier test damaged, and wrote into a ledger that is rolled back."""
-    from catalog_app.selectors import LEDGER  # noqa: PLC0415 - once Django is set up
+    """Forget what an earlier test damaged, was refused, and wrote where it is rolled back."""
+    from bazaar.runtime.log_lines import line_limiter  # noqa: PLC0415 - once Django is set up
+    from bazaar.runtime.metrics import events  # noqa: PLC0415 - once Django is set up
+    from bazaar.runtime.storage import storage  # noqa: PLC0415 - once Django is set up
+    from catalog_app.selectors import LEDGER  # noqa: PLC0415
 
     damage.clear()
+    line_limiter._kinds.clear()
+    events._refusals.clear()  # their number would be an event of a later test
+    storage.problem = ""
     damage.on_found = lambda where: None
     LEDGER.written = START

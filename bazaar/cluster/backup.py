@@ -25,8 +25,7 @@ from bazaar.settings.typed import FILE_ENDINGS, manage
 from bazaar.topology import Role, process_name
 
 _CATALOG = process_name(Role.CATALOG, 1)
-_HAS_IN_SYNC = "SELECT 1 FROM pragma_table_info('catalog_app_leadership') WHERE name = 'in_sync'"
-_IN_SYNC = "UPDATE catalog_app_leadership SET in_sync = ?"
+_LEADERSHIP, _IN_SYNC = "catalog_app_leadership", "in_sync"
 NOTICE_TIMEOUT_S = 2.0
 """For the supervisor to notice that the catalog has ended."""
 _MIB = 1024 * 1024
@@ -106,8 +105,9 @@ def _note_in_sync(part: Path, replica_ids: Sequence[int]) -> None:
     """Write into a copy which replicas its catalog has to hear of before it decides."""
     try:
         with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copy:
-            if copy.execute(_HAS_IN_SYNC).fetchall():  # else a migration adds it
-                copy.execute(_IN_SYNC, [",".join(map(str, replica_ids))])
+            if database_file.has_column(copy, _LEADERSHIP, _IN_SYNC):  # else a migration adds it
+                text = ",".join(map(str, replica_ids))
+                copy.execute(f"UPDATE {_LEADERSHIP} SET {_IN_SYNC} = ?", [text])  # noqa: S608
     except sqlite3.Error as error:
         raise ClusterError(f"{part} cannot be written ({error}).") from error
     _sync(part)

@@ -54,6 +54,11 @@ class DataDir:
         return self.root / "cluster.id"
 
     @property
+    def metrics_token_path(self) -> Path:
+        """What Prometheus shows to be given metrics."""
+        return self.root / "metrics.token"
+
+    @property
     def config_path(self) -> Path:
         """The supervisor's configuration."""
         return self.root / "supervisord.conf"
@@ -119,6 +124,7 @@ class DataDir:
         yield from (
             self.topology_path,
             self.identity_path,
+            self.metrics_token_path,
             self.config_path,
             self.pid_path,
             self.lock_path,

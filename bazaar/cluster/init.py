@@ -85,6 +85,7 @@ def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:
     secret_path = env.secret_path(variables)
     try:
         make_secret(secret_path)
+        make_secret(options.data.metrics_token_path)
     except OSError as error:
         raise ClusterError(
             f"BAZAAR_SECRET_FILE: {secret_path} cannot be written ({error.strerror})."

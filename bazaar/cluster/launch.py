@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 
 from bazaar import clock
 from bazaar.cluster import ports
@@ -32,17 +33,23 @@ STORAGE_RETRY_S = 0.5
 """Between two looks at a database whose disk fails."""
 
 
-def granian(node: Node, workers: int = 1) -> list[str]:
-    """Return the arguments that run the application with granian's processes."""
+def granian(node: Node, workers: int = 1, json_name: str = "") -> list[str]:
+    """
+    Return the arguments that run the application with granian's processes.
+
+    json_name: the process's, if log lines are JSON.
+    """
     return [
         *("bazaar.web.granian_main", "--host", node.host, "--port", str(node.port)),
         *("--workers", str(workers), "--kill-timeout", str(KILL_TIMEOUT_S)),
+        *(("--json-name", json_name) if json_name else ()),
         APPLICATION,
     ]
 
 
-def gunicorn(node: Node, workers: int = 1) -> list[str]:
-    """Return the arguments that run the application with gunicorn's processes."""
+def gunicorn(node: Node, workers: int = 1, json_name: str = "") -> list[str]:
+    """Return the arguments that run the application with gunicorn; see `granian`."""
+    json_log = ("--logger-class", "bazaar.web.gunicorn_worker.JsonLog", "--name", json_name)
     return [
         *("gunicorn", "--worker-class", "bazaar.web.gunicorn_worker.HttpWorker"),
         *("--no-control-socket", "--bind", format_address(node.host, node.port)),
@@ -50,6 +57,7 @@ def gunicorn(node: Node, workers: int = 1) -> list[str]:
         # No heartbeat: after a pause (SIGSTOP) it would take the worker for hung and kill it.
         *("--timeout", "0", "--graceful-timeout", str(KILL_TIMEOUT_S)),
         *("--log-level", "warning"),
+        *(json_log if json_name else ()),
         APPLICATION,
     ]
 
@@ -84,7 +92,9 @@ def command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
     limits = env.read_limits(environ)
     # Only a front end may be several processes: each has a lease of its own (docs/DESIGN.md 4.4).
     workers = limits.workers if role is Role.FRONT_END else 1
-    return [sys.executable, "-m", *SERVERS[server](node, workers)]
+    is_json = env.read_log_style(environ) == "json"
+    json_name = process_name(role, node.id) if is_json else ""
+    return [sys.executable, "-m", *SERVERS[server](node, workers, json_name)]
 
 
 def await_command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
@@ -99,9 +109,17 @@ def await_command(role: Role, server: str, environ: Mapping[str, str]) -> list[s
             return command(role, server, environ)
         except StorageAwayError as error:
             if not is_told:
-                sys.stderr.write(f"waiting: {error}\n")
+                _say(f"waiting: {error}", role)
             is_told = True
         clock.wait(STORAGE_RETRY_S)
+
+
+def _say(sentence: str, role: str) -> None:
+    """Write a sentence to the log of a process that does not run yet."""
+    if os.environ.get("BAZAAR_LOG") == "json":
+        make_line = import_module("bazaar.runtime.log_lines").make_line
+        sentence = make_line("json", sentence, role=role)
+    sys.stderr.write(f"{sentence}\n")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -124,7 +142,7 @@ def main(arguments: Sequence[str]) -> int:
         os.chdir(env.ROOT)
         os.execv(line[0], line)  # noqa: S606 - no shell is the point
     except (SettingsError, ClusterError, ParentGone, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+        _say(str(error), options.role)
         return 2
 
 

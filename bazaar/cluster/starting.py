@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from bazaar import clock
 from bazaar.clock import Pause, wait_until
-from bazaar.cluster import logs, ports
+from bazaar.cluster import logs
 from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.readiness import read_readiness
 from bazaar.cluster.snapshot import Observer, ProcessState
 from bazaar.topology import Role, Topology, role_of
 
@@ -78,9 +79,11 @@ class _StartWave:
                 continue
             if view.state in (ProcessState.EXITED, ProcessState.FATAL, ProcessState.STOPPED):
                 self._fail(view.name)
-            elif view.is_corrupt or (view.is_well and ports.is_open(view.node.address)):
+                continue
+            readiness = read_readiness(view.node)
+            if view.is_corrupt or (readiness.is_ready and view.state is ProcessState.RUNNING):
                 del self._log_sizes[view.name]
-            elif view.status:
+            elif readiness.has_answered or view.status:
                 self._answering.add(view.name)
         return not self._log_sizes
 

@@ -12,7 +12,9 @@ import io
 import os
 import sys
 from contextlib import suppress
+from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from supervisor import loggers
@@ -52,12 +54,20 @@ class ProcessLog(loggers.RotatingFileHandler):
         text = record.msg if isinstance(record.msg, bytes) else self._make_line(record)
         try:
             if self.lines_lost:
-                self._write(f"\n{self.lines_lost} lines are lost: the disk failed\n".encode())
+                self._write(f"\n{self._describe_loss()}\n".encode())
                 self.lines_lost = 0
             self._write(text)
         except OSError:
             self.lines_lost += max(text.count(b"\n"), 1)
             self.close()
+
+    def _describe_loss(self) -> str:
+        sentence = f"{self.lines_lost} lines are lost: the disk failed"
+        if os.environ.get("BAZAAR_LOG") != "json":
+            return sentence
+        make_line = import_module("bazaar.runtime.log_lines").make_line
+        line: str = make_line("json", sentence, role=Path(self.baseFilename).stem.partition("-")[0])
+        return line
 
     def _make_line(self, record: Any) -> bytes:
         line: str = self.fmt % record.asdict()

@@ -19,18 +19,21 @@ SIZE_BOUNDS = tuple(float(2**at) for at in range(14))
 class Histogram:
     """Counts by bucket; safe for many threads, without a lock."""
 
-    __slots__ = ("bounds", "counts")
+    __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         """bounds: growing, the upper end of each bucket but the last."""
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+        """The sum of all values."""
 
     def add(self, value: float) -> None:
         """Count one value."""
         # CPython changes threads at calls and jumps only, so nothing comes between reading the
         # count and writing it; where that does not hold, a race costs a count.
         self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
 
     def snapshot(self) -> tuple[int, ...]:
         """Return the counts, without the empty buckets at the end."""

@@ -62,6 +62,8 @@ class Trade:
     quantity: int
     placed_by: str | None = None
     """The name of the token that it was sent with (`access`); None: it came without one."""
+    context: str = field(default="", compare=False, repr=False, kw_only=True)
+    """The trace context of its request, as text; no part of what is wanted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ NAMES_MAX = 5000
 READS_MAX = 100
 """Stocks that are read by one message; the catalog's reading thread answers it."""
 
+EXPECT_S_MAX = 60
+"""The longest restart of a catalog that is announced, in seconds."""
+
 
 class WantedBody(Message, frozen=True, kw_only=True):
     """One stock that is wanted, and whether it is to be stored in memory."""
@@ -82,6 +85,12 @@ class ChangeBody(Message, frozen=True, kw_only=True):
 
     stock_name: Name
     version: Number
+
+
+class ExpectBody(Message, frozen=True, kw_only=True):
+    """Operator to front end: for how long the catalog is away, at most."""
+
+    for_s: Annotated[float, Meta(ge=0, le=EXPECT_S_MAX)]
 
 
 class InvalidateBody(Message, frozen=True, kw_only=True):

@@ -367,6 +367,11 @@ class FrontEndClient(MemberClient):
         """Make the front end forget a stock, whatever its version."""
         self._get(self.control, query("/rm", stock_name=stock_name), dict[str, str])
 
+    def expect_restart(self, for_s: float) -> None:
+        """Tell the front end that the catalog is away for so long at most."""
+        body = cache_messages.ExpectBody(for_s=for_s)
+        self._post(self.control, "/expect", body, messages.DoneBody)
+
     def status(self) -> statuses.FrontEndStatus:
         """Return the status of the process."""
         return self._get(self.control, "/status", statuses.FrontEndStatus)

@@ -110,7 +110,7 @@ def fields_of(example: Struct | None, part: Part) -> tuple[FieldBody, ...]:
         return (FieldBody(name=BODY, part=part, kind="json", example=text, hint="JSON"),)
     values = msgspec.to_builtins(example, builtin_types=())
     texts = (
-        "" if (value := values[one.encode_name]) is None else str(value) for one in told.fields
+        "" if (value := values.get(one.encode_name)) is None else str(value) for one in told.fields
     )
     return tuple(_field(one, text, part) for one, text in zip(told.fields, texts, strict=True))
 

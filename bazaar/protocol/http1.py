@@ -31,6 +31,8 @@ REPLY_BODY_BYTES_MAX = 64 * 1024 * 1024
 _HEADER_NAMES_MAX = 1000
 _INTERIM_STATUS_MAX = 199
 _TARGET = re.compile(r"[!-~]+")
+_CHECKED_CHARS = (len("date"), len("content-length"))
+"""Only headers of these lengths are looked at: a ready answer is packed each time it is sent."""
 _BODYLESS = ("1", "204", "304")
 """How the statuses begin whose answers have no body."""
 
@@ -308,14 +310,16 @@ def pack_reply(
     headers: Sequence[tuple[str, str]],
     body: bytes,
     now_s: float,
+    more_lines: str = "",
 ) -> bytes:
     """
     Return the answer to a request as it is sent.
 
-    status: code and phrase. now_s: seconds since 1970, for the header Date. Asserts that the next
-    answer on the connection cannot be taken for a part of this one.
+    status: code and phrase. now_s: seconds since 1970, for the header Date. more_lines: of the
+    head, each with its end. Asserts that the next answer on the connection cannot be taken for a
+    part of this one.
     """
-    given = {name.lower(): value for name, value in headers}
+    given = {name.lower(): value for name, value in headers if len(name) in _CHECKED_CHARS}
     more = [] if "date" in given else [("Date", _format_date(int(now_s)))]
     is_bodyless = status.startswith(_BODYLESS)
     if not is_bodyless:
@@ -328,5 +332,5 @@ def pack_reply(
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in [*headers, *more])]
     head = "\r\n".join(lines)
     assert head.count("\r") + head.count("\n") == 2 * (len(lines) - 1), "a header is one line"
-    packed = (head + "\r\n\r\n").encode("latin-1")
+    packed = f"{head}\r\n{more_lines}\r\n".encode("latin-1")
     return packed if is_bodyless or request.method == "HEAD" else packed + body

@@ -43,9 +43,11 @@ TRADES_MAX = 5000
 """Trades in one message, whatever the batch limit of a process is."""
 ENTRIES_MAX = 5000
 """Entries in one message."""
-
+CONTEXT_CHARS_MAX = 192
+"""A traceparent, a space and a request id."""
 PAGE_MAX = 200
 """Stocks or orders in a page of a public list."""
+
 PageSize = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=STOCK_NAME_CHARS_MAX)]
 TokenName = Annotated[str, Meta(pattern=TOKEN_NAME_PATTERN)]
@@ -72,6 +74,8 @@ class TradeBody(Message, frozen=True, kw_only=True, omit_defaults=True):
     trade_type: TradeType
     quantity: Quantity
     placed_by: TokenName | None = None
+    context: Annotated[str, Meta(max_length=CONTEXT_CHARS_MAX)] = ""
+    """The trace context of its request (`bazaar.protocol.tracing`)."""
 
     @classmethod
     def from_core(cls, trade: Trade) -> Self:
@@ -82,11 +86,13 @@ class TradeBody(Message, frozen=True, kw_only=True, omit_defaults=True):
             trade_type=trade.trade_type,
             quantity=trade.quantity,
             placed_by=trade.placed_by,
+            context=trade.context,
         )
 
     def to_core(self) -> Trade:
         """Unpack a trade."""
-        return Trade(self.key, self.stock_name, self.trade_type, self.quantity, self.placed_by)
+        wanted = (self.key, self.stock_name, self.trade_type, self.quantity)
+        return Trade(*wanted, placed_by=self.placed_by, context=self.context)
 
 
 class TradesBody(Message, frozen=True, kw_only=True):
@@ -366,15 +372,8 @@ class StockBody(Message, frozen=True, kw_only=True):
 
     def to_core(self) -> Stock:
         """Unpack a stock."""
-        return Stock(
-            self.name,
-            self.price,
-            self.quantity,
-            self.opening,
-            self.issued,
-            self.trade_volume,
-            Version(self.version),
-        )
+        shares = (self.quantity, self.opening, self.issued, self.trade_volume)
+        return Stock(self.name, self.price, *shares, Version(self.version))
 
 
 class StocksBody(Message, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bazaar import clock
 from bazaar.core.failures import Unreachable
-from bazaar.protocol import identity
+from bazaar.protocol import identity, tracing
 from bazaar.protocol.connection import ClientConnection, EndedError
 from bazaar.protocol.http1 import Reply, pack_request
 from bazaar.protocol.signing import sign
@@ -172,6 +172,8 @@ class HttpTransport:
         now_s = self._wall_s()
         signature = sign(self._secret, self._receiver, method, path, body, now_s)
         headers = {"Authorization": signature}
+        if span := tracing.current():
+            headers.update(span.context.headers)
         if cluster := identity.cluster():
             headers[identity.HEADER] = cluster
         if body:

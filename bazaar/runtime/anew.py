@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from django.core.management import call_command
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from bazaar import clock
+from bazaar.core.failures import Failure
+from bazaar.runtime.sequence_store import SequenceStore
 
 ANEW = "anew"
 """The name of the new database in Django, and the ending of its file."""
@@ -53,6 +55,14 @@ class Aside:
             with suppress(FileNotFoundError):
                 _beside(self._path, ending).replace(_beside(self.path, ending))
         anew.replace(self._path)
+
+
+def is_end_damaged(store: SequenceStore) -> bool:
+    """Tell whether the newest entry is damaged, so that its digest says nothing."""
+    try:
+        return bool(store.find_fault(1))
+    except (Failure, DatabaseError):
+        return True
 
 
 def _make(path: Path, fill: Callable[[str], None]) -> None:

@@ -1,6 +1,5 @@
 """The end of a process that has a database: one complete file is left behind."""
 
-import logging
 import sqlite3
 from pathlib import Path
 
@@ -8,8 +7,9 @@ from django.db import connection
 from django.db.utils import DatabaseError
 
 from bazaar.runtime.database import file_bytes, has_database
+from bazaar.runtime.log_lines import get_log
 
-log = logging.getLogger("bazaar.runtime.checkpoint")
+log = get_log("bazaar.runtime.checkpoint")
 BUSY_MS = 1000
 """To wait for other threads that read or write; then the process ends all the same."""
 TRIES = 3
@@ -29,10 +29,10 @@ def leave_whole_file() -> bool:
         connection.ensure_connection()
         is_whole = _checkpoint(connection.connection)
     except (DatabaseError, sqlite3.Error) as error:
-        log.warning("checkpoint failed reason=%s", error)
+        log.warning("checkpoint failed", reason=str(error))
         return False
     if not is_whole:
-        log.warning("checkpoint failed reason=busy")
+        log.warning("checkpoint failed", reason="busy")
     return is_whole
 
 

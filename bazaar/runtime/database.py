@@ -57,6 +57,11 @@ def database_bytes() -> int | None:
     return sum(file_bytes(Path(f"{name}{ending}")) for ending in _FILE_ENDINGS)
 
 
+def wal_bytes() -> int:
+    """Return the size of the write-ahead log in bytes; 0 when there is none."""
+    return file_bytes(Path(f"{connection.settings_dict['NAME']}-wal"))
+
+
 def file_bytes(path: Path) -> int:
     """Return the size of a file in bytes; 0 when it is not there."""
     try:

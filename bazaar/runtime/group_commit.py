@@ -9,7 +9,6 @@ any other thread. Left out: deadlines. A batch must end by itself, and a caller 
 for one batch besides its own.
 """
 
-import logging
 import socket
 import threading
 from collections import deque
@@ -20,9 +19,10 @@ from typing import Generic, Protocol, TypeVar
 
 from bazaar.core.failures import Busy, Unreachable
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.waits import REAL, EventLoop, Gate, Waits
 
-log = logging.getLogger("bazaar.runtime.group_commit")
+log = get_log("bazaar.runtime.group_commit")
 
 RUNNERS_MAX = 4
 """Threads for batches of callers that do not wait: one runs a batch, others hand results over."""

@@ -1,6 +1,5 @@
 """Run flows with real effects, and rounds that repeat in a thread."""
 
-import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,9 +7,10 @@ from typing import Any, TypeVar
 
 from bazaar.core.failures import Failure
 from bazaar.core.flow import Effect, Flow
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.waits import REAL, Waits
 
-log = logging.getLogger("bazaar.runtime.loops")
+log = get_log("bazaar.runtime.loops")
 T = TypeVar("T")
 
 
@@ -69,12 +69,12 @@ class Loop:
                 failed += 1
                 if failure.message != reason:
                     reason = failure.message
-                    log.info("round failed name=%s reason=%s", self._thread.name, reason)
+                    log.info("round failed", name=self._thread.name, reason=reason)
             except Exception:
-                log.exception("round broke name=%s", self._thread.name)
+                log.exception("round broke", name=self._thread.name)
             else:
                 if failed:
-                    log.info("round works again name=%s failed=%d", self._thread.name, failed)
+                    log.info("round works again", name=self._thread.name, failed=failed)
                 reason, failed = "", 0
             self._wake.wait(self._interval_s)
             self._wake.clear()

@@ -10,10 +10,13 @@ import logging
 import math
 import os
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+
+from structlog.stdlib import BoundLogger
 
 from bazaar import clock
 from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram, quantile
@@ -24,11 +27,12 @@ from bazaar.protocol.statuses import (
     Event,
     OperationStatus,
 )
+from bazaar.runtime.log_lines import line_limiter
 
 BEGAN = "bazaar.began_s"
 """The key of the WSGI environ for the time when the request came."""
-REFUSAL_S = 1.0
-"""Refusals of one kind make one event in this time."""
+REFUSAL_S, REFUSAL_MAX_S = 1.0, 30.0
+"""Refusals of one kind make one event in the first time; while more come, it doubles up to this."""
 Field = str | int | float | None
 
 
@@ -45,6 +49,11 @@ class Meter:
         """name: method and path, and for a stock read its cache status."""
         self.name, self.histogram = name, Histogram(LATENCY_BOUNDS_S)
         self.refused = self.failed = 0
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return sum(self.histogram.counts)
 
     def add(self, took_s: float, status: int = HTTPStatus.OK) -> None:
         """Count one answer."""
@@ -88,10 +97,35 @@ class Operations:
 
     def snapshot(self) -> tuple[OperationStatus, ...]:
         """Return the operations that were requested at all, by name."""
+        return tuple(meter.snapshot() for meter in self.list_meters())
+
+    def list_meters(self) -> tuple[Meter, ...]:
+        """Return the meters of what was requested at all, by name."""
         with self._lock:
             meters = sorted(self._meters.items())
-        snapshots = (meter.snapshot() for _, meter in meters)
-        return tuple(operation for operation in snapshots if operation.count)
+        return tuple(meter for _, meter in meters if meter.count)
+
+
+@dataclass(slots=True)
+class _Refusals:
+    """The refusals of one kind since the last event about them."""
+
+    log: BoundLogger
+    level: int
+    fields: Mapping[str, Field]
+    """Of the newest one."""
+    emitted_s: float = -math.inf
+    interval_s: float = REFUSAL_S
+    times: int = 0
+
+    def is_due(self, now_s: float) -> bool:
+        return not 0 <= now_s - self.emitted_s < self.interval_s
+
+    def take(self, now_s: float) -> int:
+        """Return how many there were, and begin anew."""
+        times, self.times, self.emitted_s = self.times, 0, now_s
+        self.interval_s = min(2 * self.interval_s, REFUSAL_MAX_S) if times else REFUSAL_S
+        return times
 
 
 class Events:
@@ -102,38 +136,63 @@ class Events:
         self._wall_s = wall_s
         self._ring: deque[Event] = deque(maxlen=EVENTS_MAX)
         self._count = 0
-        self._refusals: dict[str, tuple[float, int]] = {}
+        self._refusals: dict[str, _Refusals] = {}
+        self._refused: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def emit(self, log: logging.Logger, level: int, phrase: str, **fields: Field) -> None:
+    def emit(self, log: BoundLogger, level: int, phrase: str, **fields: Field) -> None:
         """
         Note an event, and log it as one line: the phrase, then the fields.
 
         phrase: one of a few. fields: values that differ; a text is cut after FIELD_CHARS_MAX.
         """
-        log.log(level, "%s", " ".join((phrase, *(f"{name}={fields[name]}" for name in fields))))
+        log.log(level, phrase, **fields)
         short = {name: _cut(value) for name, value in fields.items()}
         with self._lock:
             self._count += 1
             event = Event(no=self._count, at_s=self._wall_s(), phrase=phrase, fields=short)
             self._ring.append(event)
 
-    def emit_refusal(self, log: logging.Logger, kind: str, **fields: Field) -> None:
+    def emit_refusal(
+        self, log: BoundLogger, kind: str, *, level: int = logging.INFO, **fields: Field
+    ) -> None:
         """
-        Note a refusal; emit one event a second for each kind, with their number.
+        Note a refusal; emit one event for each kind in a while, with their number.
 
-        kind: one of a few. fields: of the one that makes the event.
+        kind: one of a few. fields: of the newest one.
         """
         now_s = self._wall_s()
         with self._lock:
-            emitted_s, times = self._refusals.get(kind, (-math.inf, 0))
-            is_due = not 0 <= now_s - emitted_s < REFUSAL_S
-            self._refusals[kind] = (now_s, 0) if is_due else (emitted_s, times + 1)
+            self._refused[kind] += 1
+            refusals = self._refusals.setdefault(kind, _Refusals(log, level, fields))
+            refusals.fields = fields
+            is_due = refusals.is_due(now_s)
+            times = refusals.take(now_s) if is_due else 0
+            refusals.times += not is_due
         if is_due:
-            self.emit(log, logging.INFO, "refused", kind=kind, times=times + 1, **fields)
+            self.emit(log, level, "refused", kind=kind, times=times + 1, **fields)
+
+    def _emit_rest(self) -> None:
+        """Emit the number of refusals that came soon after another one, when its time is over."""
+        now_s = self._wall_s()
+        with self._lock:
+            rest = [
+                (kind, refusals, refusals.take(now_s))
+                for kind, refusals in self._refusals.items()
+                if refusals.times and refusals.is_due(now_s)
+            ]
+        for kind, refusals, times in rest:
+            fields = {"kind": kind, "times": times, **refusals.fields}
+            self.emit(refusals.log, refusals.level, "refused", **fields)
+
+    def count_refusals(self) -> dict[str, int]:
+        """Return how many refusals of each kind there were."""
+        with self._lock:
+            return dict(self._refused)
 
     def snapshot(self) -> tuple[Event, ...]:
         """Return the newest events, the oldest of them first."""
+        self._emit_rest()
         with self._lock:
             return tuple(self._ring)
 
@@ -145,12 +204,17 @@ def _cut(value: Field) -> Field:
 
 operations = Operations()
 events = Events(clock.wall_s)
+commits = Histogram(LATENCY_BOUNDS_S)
+"""Commits of the database, by how long they took in seconds."""
+open_ports: dict[str, Callable[[], int]] = {}
+"""What counts the connections of each port that this process serves, by its name."""
 _up_since_s = clock.wall_s()
 _began_s = clock.monotonic_s()
 
 
 def process_status() -> dict[str, Any]:
     """Return the part of a status that every role gets from here."""
+    line_limiter.flush()  # whoever reads the status may read the log
     return {
         "pid": os.getpid(),
         "up_since_s": _up_since_s,

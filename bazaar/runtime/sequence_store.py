@@ -137,7 +137,7 @@ class SequenceStore:
         self._insert_change, self._changes_upto = map(complete, (_INSERT_CHANGE, _CHANGES_UPTO))
         self._change_digest, self._changes = map(complete, (_CHANGE_DIGEST, _CHANGES))
         self._change_count, self._change_place = map(complete, (_CHANGE_COUNT, _CHANGE_PLACE))
-        self.head_joins = complete(HEAD_JOINS)
+        self.head_joins, self._orders = complete(HEAD_JOINS), complete(_ORDERS)
         self.written = START
         """What this process wrote last, whether it was committed or not."""
 

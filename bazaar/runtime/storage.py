@@ -18,10 +18,11 @@ from django.db import DatabaseError
 from bazaar import clock
 from bazaar.clock import Pause
 from bazaar.core.failures import StorageFailed
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.topology import process_name
 
-log = logging.getLogger("bazaar.runtime.storage")
+log = get_log("bazaar.runtime.storage")
 RETRY_S = 0.5
 """Between two tries of a process that cannot begin without its database."""
 _PASSING = frozenset(
@@ -48,13 +49,17 @@ def find_failure(error: DatabaseError) -> StorageFailed | None:
     cause = error.__cause__
     if not isinstance(cause, sqlite3.Error) or not is_passing(cause):
         return None
-    events.emit_refusal(log, "storage_failed", reason=str(error))
+    storage.problem = str(error)
+    events.emit_refusal(log, "storage_failed", level=logging.WARNING, reason=str(error))
     name = process_name(settings.BAZAAR_ROLE, settings.BAZAAR_NODE.id)
     return StorageFailed(f"{name} cannot use its database now ({error}); try again.")
 
 
 class Storage:
     """A block whose passing errors are raised as StorageFailed."""
+
+    problem = ""
+    """The last error, until a write succeeds; empty: none."""
 
     def __enter__(self) -> None:
         """Do nothing."""
@@ -82,6 +87,6 @@ def await_storage(begin: Callable[[], T], pause: Pause = clock.wait) -> T:
                 return begin()
         except StorageFailed as failure:
             if not is_told:
-                log.warning("waiting reason=%s", failure.message)
+                log.warning("waiting", reason=failure.message)
             is_told = True
         pause(RETRY_S)

@@ -26,10 +26,11 @@ from bazaar.core.access import (
     Scope,
 )
 from bazaar.core.failures import TokensUnavailable
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.metrics import events
 
-log = logging.getLogger("bazaar.tokens")
+log = get_log("bazaar.tokens")
 
 LOOK_S = 0.5
 """Between two looks at the file."""

@@ -13,7 +13,9 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
+from bazaar import clock
 from bazaar.runtime.damage import damage
+from bazaar.runtime.metrics import commits
 from bazaar.runtime.storage import storage
 
 
@@ -59,7 +61,10 @@ def write_transaction() -> Iterator[sqlite3.Connection]:
             database.execute("BEGIN IMMEDIATE")
             try:
                 yield database
+                began_s = clock.monotonic_s()
                 database.execute("COMMIT")
+                commits.add(clock.monotonic_s() - began_s)
+                storage.problem = ""
             except BaseException:
                 if database.in_transaction:  # SQLite has ended it itself after some errors
                     database.execute("ROLLBACK")

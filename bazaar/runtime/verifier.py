@@ -10,7 +10,6 @@ a core. A short sequence takes less than that, because it is gone through every 
 only.
 """
 
-import logging
 import threading
 
 from django.db import DatabaseError, connections
@@ -20,10 +19,11 @@ from bazaar.core.failures import Failure
 from bazaar.core.types import START, Head
 from bazaar.runtime import row_copies
 from bazaar.runtime.damage import damage
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.transactions import read
 from bazaar.runtime.verified_points import POINT_ENTRIES, VerifiedPoints
 
-log = logging.getLogger("bazaar.runtime.verifier")
+log = get_log("bazaar.runtime.verifier")
 
 SLICE_ENTRIES = 200
 """Entries of which the chain is followed at a time: one or two milliseconds."""
@@ -132,7 +132,7 @@ class Verifier:
             try:
                 rest_s = self.round()
             except (Failure, DatabaseError) as error:  # damage is reported where it was read
-                log.debug("verification failed reason=%s", error)
+                log.debug("verification failed", reason=str(error))
                 connections.close_all()
             except Exception:
                 log.exception("verifier broke")

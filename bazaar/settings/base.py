@@ -20,6 +20,8 @@ BASE_DIR = env.ROOT
 BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
 BAZAAR_LIMITS = env.read_limits(os.environ)
 BAZAAR_TOPOLOGY = env.read_topology(os.environ)
+BAZAAR_LOG = env.read_log_style(os.environ)
+BAZAAR_OTLP_ENDPOINT = env.read_otlp_endpoint(os.environ)
 BAZAAR_CLUSTER_ID = env.read_cluster_id(os.environ)
 BAZAAR_TOKENS_FILE = client_access.tokens_path(os.environ)
 BAZAAR_TOKENS_EXPECTED = bool(os.environ.get("BAZAAR_TOKENS_FILE"))
@@ -60,8 +62,12 @@ REST_FRAMEWORK: dict[str, Any] = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"()": "bazaar.runtime.log_lines.make_formatter", "style": BAZAAR_LOG}},
+    "filters": {"limit": {"()": "bazaar.runtime.log_lines.get_limiter"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["limit"]}
+    },
+    "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "bazaar": {"handlers": ["console"], "level": "INFO", "propagate": False},
         # Our own mistakes, each with its traceback: who gets a 500 is told that the log has it.

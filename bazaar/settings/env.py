@@ -13,7 +13,9 @@ import math
 import os
 import re
 import stat
+import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -33,11 +35,14 @@ OTHERS = (
     *("BAZAAR_TOKENS_FILE", "BAZAAR_TOKEN", "BAZAAR_TOKEN_FILE"),
     *("BAZAAR_DATA_DIR", "BAZAAR_CLUSTER", "BAZAAR_SECRET_FILE"),
     *("BAZAAR_REPLICA_ID", "BAZAAR_FRONT_END_ID", "BAZAAR_ALLOWED_HOSTS"),
+    *("BAZAAR_LOG", "BAZAAR_OTLP_ENDPOINT"),
 )
 INTERNAL = ("BAZAAR_SOCKET", "BAZAAR_PYTHON", "BAZAAR_PARENT_PID")
 """What `cluster up` sets for the supervisor and for what that starts."""
 TESTS_PREFIX = "BAZAAR_TEST_"
+LOG_STYLES = ("text", "json")
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+_OTLP_ENDPOINT = re.compile(r"https?://[0-9A-Za-z._-]+(:[0-9]{1,5})?(/[!-~]*)?")
 _ALLOWED_HOST = re.compile(r"\.?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*|\[[0-9A-Fa-f:.]+\]|\*")
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
@@ -129,6 +134,8 @@ def check(environ: Mapping[str, str]) -> None:
             )
     read_limits(environ)
     read_allowed_hosts(environ)
+    read_log_style(environ)
+    read_otlp_endpoint(environ)
     for name in FLAGS:
         read_flag(environ, name)
 
@@ -204,6 +211,32 @@ def read_allowed_hosts(environ: Mapping[str, str]) -> set[str]:
             "port, with commas between: bazaar.example.com,10.0.0.5."
         )
     return found
+
+
+def read_log_style(environ: Mapping[str, str]) -> str:
+    """Return how log lines are written: text, the default, or json. Raises SettingsError."""
+    style = environ.get("BAZAAR_LOG") or "text"
+    if style not in LOG_STYLES:
+        raise SettingsError(f"BAZAAR_LOG={style!r} is neither {' nor '.join(LOG_STYLES)}.")
+    return style
+
+
+def read_otlp_endpoint(environ: Mapping[str, str]) -> str:
+    """Return the URL that spans are exported to; empty: to none. Raises SettingsError."""
+    endpoint = environ.get("BAZAAR_OTLP_ENDPOINT", "")
+    if not endpoint:
+        return ""
+    if not _OTLP_ENDPOINT.fullmatch(endpoint):
+        raise SettingsError(
+            f"BAZAAR_OTLP_ENDPOINT={endpoint!r} is not the URL of a collector that takes OTLP over "
+            "HTTP, such as http://127.0.0.1:4318."
+        )
+    if find_spec("opentelemetry") is None:
+        raise SettingsError(
+            "BAZAAR_OTLP_ENDPOINT needs OpenTelemetry, which is not installed: "
+            f"`{sys.executable} -m pip install '{ROOT}[otel]'`."
+        )
+    return endpoint
 
 
 def read_id(environ: Mapping[str, str], name: str, default: str | None = None) -> int:

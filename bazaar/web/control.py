@@ -6,9 +6,9 @@ see the same memory, because it is the same process. Every path is for cluster m
 """
 
 import errno
-import logging
 import os
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -16,14 +16,20 @@ import msgspec
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
+from bazaar import clock
+from bazaar.runtime.log_lines import get_log
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node, format_address
+from bazaar.web.listeners import open_port
 from bazaar.web.member_auth import add_holder_name
 from bazaar.web.router import Router
-from bazaar.web.server import HttpServer, open_port
+from bazaar.web.server import HttpServer
 from bazaar.web.serving import control_lanes, read_limits
 
-log = logging.getLogger("bazaar.web.control")
+log = get_log("bazaar.web.control")
+
+TAKE_OVER_S = 0.2
+"""How often a worker tries to take over the control port of its role."""
 
 
 class ControlRequest(WSGIRequest):
@@ -74,10 +80,35 @@ def open_listener(connections_max: int, *, is_shared: bool = False) -> HttpServe
     return server
 
 
-def serve(server: HttpServer) -> None:
-    """Answer on the control port until the process ends."""
+def serve(server: HttpServer, on_moved: Callable[[Node], None] = lambda _: None) -> None:
+    """
+    Answer on the control port until the process ends.
+
+    A worker that has a port of its own takes over that of the role when it is free. on_moved: gets
+    the new address, from another thread.
+    """
     threading.Thread(target=server.run, name="control", daemon=True).start()
-    log.info("control port open host=%s port=%d", node().host, node().control_port)
+    log.info("control port open", host=node().host, port=node().control_port)
+    if node() != settings.BAZAAR_NODE:
+        told = (server, settings.BAZAAR_NODE, on_moved)
+        threading.Thread(target=_take_over, args=told, name="take over", daemon=True).start()
+
+
+def _take_over(server: HttpServer, wanted: Node, on_moved: Callable[[Node], None]) -> None:
+    """Listen on the control port of the role, too, once the worker that had it has ended."""
+    global _node  # noqa: PLW0603 - one process listens once
+    while True:
+        clock.wait(TAKE_OVER_S)
+        try:
+            listener = open_port(wanted.host, wanted.control_port)
+        except OSError:
+            continue
+        server.add_listener(listener)
+        add_holder_name(format_address(*wanted.control_address))
+        _node = wanted
+        log.info("control port taken over", host=wanted.host, port=wanted.control_port)
+        on_moved(wanted)
+        return
 
 
 def _create(host: str, port: int, connections_max: int) -> HttpServer:

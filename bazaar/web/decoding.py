@@ -17,7 +17,7 @@ from msgspec import Struct, inspect
 
 from bazaar.core.types import ORDER_NO_MAX, STOCK_NAME_CHARS_MAX
 from bazaar.protocol.endpoints import is_optional, required_type
-from bazaar.web.endpoint import JSON, Environ
+from bazaar.web.endpoint import FORM_BODY, JSON, Endpoint, EndpointMethod, Environ
 
 FORM = "application/x-www-form-urlencoded"
 UNKNOWN = "application/octet-stream"
@@ -225,6 +225,35 @@ def read_parameter(environ: Environ, prefix: str) -> str:
     """Return what follows a prefix in the path, slashes and all: a parameter."""
     text: str = environ["PATH_INFO"][len(prefix) :]
     return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
+
+
+def make_reader(
+    endpoint: Endpoint, action: EndpointMethod | None
+) -> Callable[[Environ], Any] | None:
+    """Return what reads path and query of a GET; None: it takes neither."""
+    if action is None or action.method != "GET" or action.request is None:
+        return None
+    prefix, kind, is_strict = endpoint.prefix, action.request, action.is_strict
+    if not endpoint.parameter:
+        read = make_query_reader(kind, is_strict=is_strict)
+        return lambda environ: read(environ.get("QUERY_STRING") or "")
+    read_path = make_path_reader(kind, endpoint.parameter, is_strict=is_strict)
+    return lambda environ: read_path(
+        read_parameter(environ, prefix), environ.get("QUERY_STRING") or ""
+    )
+
+
+def decode_message(action: EndpointMethod, body: bytes, environ: Environ) -> Any:
+    """Return the decoded body of a request, or of a form. Raises EndpointRefusedError."""
+    if action.method == "GET" or action.request is None:
+        return None
+    if FORM_BODY in environ:
+        body = environ[FORM_BODY]
+    elif body:
+        check_json(environ)
+    if action.read is not None:
+        return action.read(body, environ)
+    return decode_body(body, action.request)
 
 
 def refuse_query(query: str) -> None:

@@ -5,7 +5,6 @@ A lane has threads of its own and a bounded queue, so waiting trades never hold 
 (I10). A thread that has nothing to do for a while ends, and closes its database connections.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,10 +17,11 @@ from django.db import connections
 from bazaar.core.failures import Busy
 from bazaar.protocol.clients import encode
 from bazaar.protocol.http1 import RequestRefusedError
+from bazaar.runtime.log_lines import get_log
 from bazaar.web.endpoint import JSON, PUBLIC_BODY_BYTES_MAX, Environ, Lane, shape_error
 from bazaar.web.errors import describe
 
-log = logging.getLogger("bazaar.web.server")
+log = get_log("bazaar.web.server")
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 Headers = list[tuple[str, str]]
@@ -65,7 +65,7 @@ class LaneThreads:
         try:
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
         except RuntimeError:  # the process may have no more of them
-            log.exception("thread could not be started lane=%s", self._name)
+            log.exception("thread could not be started", lane=self._name)
         else:
             self._count += 1
 
@@ -75,7 +75,7 @@ class LaneThreads:
                 try:
                     work()
                 except Exception:
-                    log.exception("work broke lane=%s", self._name)
+                    log.exception("work broke", lane=self._name)
                 with self._lock:
                     self._under_way -= 1
         finally:

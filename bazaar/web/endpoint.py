@@ -56,6 +56,8 @@ class Audience(StrEnum):
     """The callers of an endpoint, in the words that its page shows."""
 
     PUBLIC = "Anybody; no signature is asked for."
+    PROBE = "Anybody, as often as wanted: it says how the process is."
+    MONITOR = "Whoever has the metrics token; callers on this machine where there is none."
     MEMBER = "Members of the cluster, who sign each request; staff may read at the dashboard."
 
 

@@ -21,24 +21,28 @@ from bazaar.core.failures import (
     Deposed,
     Diverged,
     Failure,
+    NoLeader,
     NotLeader,
     NotReplicated,
     NotServing,
     RateLimited,
     StaleTerm,
+    StorageFailed,
     TokenRefused,
     TokenRequired,
     TokensUnavailable,
     TooFewInSync,
+    Unreachable,
 )
 from bazaar.protocol import errors
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.storage import find_failure
 from bazaar.web.decoding import EndpointRefusedError
 from bazaar.web.endpoint import DescribedError, shape_error
 from bazaar.web.problems import PROBLEM_JSON, shape_problem
 
-log = logging.getLogger("bazaar.web")
+log = get_log("bazaar.web")
 
 API = "/api/"
 """Where errors are problem documents."""
@@ -49,14 +53,14 @@ MISTAKE = DescribedError(
 )
 """A mistake of our own; it may have had an effect."""
 _REFUSALS = (
-    *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NotLeader, NotReplicated, NotServing),
-    *(StaleTerm, TooFewInSync),
+    *(Busy, Corrupt, DamagedPage, Deposed, Diverged, NoLeader, NotLeader, NotReplicated),
+    *(NotServing, StaleTerm, TooFewInSync),
     *(AccessDenied, RateLimited, TokenRefused, TokenRequired, TokensUnavailable),
 )
 """
 Failures that are events: what is refused for the cluster's sake, or to who may not have it.
 
-Of each kind there is one a second at most, with its number.
+`emit_refusal` bounds them by kind.
 """
 _DJANGO_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (Http404, 404, "There is nothing here."),
@@ -73,12 +77,15 @@ def describe(error: Exception) -> DescribedError | None:
     if isinstance(error, Failure):
         if isinstance(error, _REFUSALS):
             events.emit_refusal(log, errors.kind_of(error))
+        elif isinstance(error, Unreachable) and not isinstance(error, StorageFailed):
+            reason = error.message  # that of a disk is noted where it failed
+            events.emit_refusal(log, errors.kind_of(error), level=logging.WARNING, reason=reason)
         return DescribedError(errors.status_of(error), error.message, errors.headers_of(error))
     if isinstance(error, EndpointRefusedError):
         headers = {"Bazaar-Definite": "true", **error.headers}
         return DescribedError(error.status.value, error.message, headers)
     if isinstance(error, DatabaseError):
-        log.error("database failed reason=%s", error)
+        log.error("database failed", reason=str(error))
         headers = {"Bazaar-Definite": "false", "Retry-After": str(errors.RETRY_AFTER_S)}
         code = int(HTTPStatus.SERVICE_UNAVAILABLE)
         return DescribedError(code, f"The database failed: {error}", headers)

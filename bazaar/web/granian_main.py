@@ -2,58 +2,137 @@
 granian as a manager of processes: `python -m bazaar.web.granian_main`.
 
 It starts the workers, respawns them and passes signals on; each worker serves with our own server
-on a socket of granian's (docs/adr/0027). It begins again itself when its only worker asks for it
-(`bazaar.runtime.restart`).
+(docs/adr/0027). This process has the socket of the port, so the port outlives a worker: SIGHUP
+replaces the workers without a request that fails (docs/adr/0039). It begins again itself when its
+only worker asks for it (`bazaar.runtime.restart`).
 """
 
 import argparse
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from granian import Granian
 from granian.constants import Interfaces
-from granian.log import LogLevels
+from granian.log import LogLevels, logger
 from granian.server.mp import WorkerProcess
 
+from bazaar.clock import wait_until
 from bazaar.runtime.restart import STATUS
 
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
+START_TIMEOUT_S = 30.0
+"""How long a new worker may take until it serves; then the old one stays."""
+DRAIN_TIMEOUT_S = 30.0
+"""How long an old worker may take to end: longer than a trade, and than its own limit."""
+
+
+class SharedSocket:
+    """The socket of the port, which each worker duplicates."""
+
+    def __init__(self, address: str, port: int) -> None:
+        """Bind it; the first worker that is ready listens. Raises OSError."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._sock = socket.socket(family, socket.SOCK_STREAM)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._sock.bind((address, port))
+
+    def get_fd(self) -> int:
+        """Return its file descriptor."""
+        return self._sock.fileno()
 
 
 class RestartableServer(Granian):  # type: ignore[misc, valid-type]
-    """granian, which notes how its workers ended."""
+    """granian, which notes how its workers ended, and replaces them one by one."""
 
     is_restart_wanted = False
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Take what granian takes."""
+        super().__init__(*arguments, **options)
+        self._is_serving = threading.Event()
+        """Set when a worker has begun to serve."""
+
+    def note_serving(self, *_: object) -> None:
+        """Note that a worker serves; a signal handler."""
+        self._is_serving.set()
 
     def shutdown(self, exit_code: int = 0) -> None:
         """End what is left. Raises SystemExit when a worker has failed."""
         self.is_restart_wanted = any(worker.inner.exitcode == STATUS for worker in self.wrks)
         super().shutdown(exit_code)
 
+    def _init_shared_socket(self) -> None:
+        """Have one socket for all workers, not one for each: what it has queued is never lost."""
+        self._ssp, self._sso = None, None
+        self._shd = SharedSocket(self.bind_addr, self.bind_port)
+        self._sfd = self._shd.get_fd()
+
+    def _reload(self, spawn_target: Any, target_loader: Any) -> None:
+        """Replace the workers, one after another (SIGHUP)."""
+        self.reload_signal = False
+        self.main_loop_interrupt.clear()
+        for index in range(len(self.wrks)):
+            if self.interrupt_signal or not self._replace(index, spawn_target, target_loader):
+                return
+
+    def _replace(self, index: int, spawn_target: Any, target_loader: Any) -> bool:
+        """Replace a worker; return False, with the old one in its place, when it cannot be."""
+        old = self.wrks[index]
+        new = self._spawn_worker(idx=index, target=spawn_target, callback_loader=target_loader)
+        new.interrupt_by_parent = True  # if it fails, the old one goes on
+        self._is_serving.clear()
+        new.start()
+        wait_until(lambda: self._is_serving.is_set() or not new.is_alive(), START_TIMEOUT_S)
+        if not (self._is_serving.is_set() and new.is_alive()):
+            new.kill()
+            logger.error("the new worker does not serve; the old one goes on")
+            return False
+        new.interrupt_by_parent, old.interrupt_by_parent = False, True
+        self.wrks[index] = new
+        os.kill(old.inner.pid, signal.SIGUSR2)
+        wait_until(lambda: self.interrupt_signal or not old.is_alive(), DRAIN_TIMEOUT_S)
+        if old.is_alive():
+            old.terminate()
+            old.join(self.workers_kill_timeout)
+            old.kill()
+        return True
+
 
 def serve_worker(_id: int, application: Callable[..., Any], sock: Any, *_: object) -> None:
     """
     Serve in a worker process.
 
-    sock: granian's description of the socket, and one that all workers share.
+    sock: granian's description of a socket, which is None here, and the socket of the port. If
+    another worker listens there already, this one begins when it is ready.
     """
-    serve = import_module("bazaar.web.serving").serve  # Django is for the worker only
-    description, shared = sock
-    holder = description.build() if description is not None else shared
-    listener = socket.socket(fileno=os.dup(holder.get_fd()))
+    serving = import_module("bazaar.web.serving")  # Django is for the worker only
+    _, shared = sock
+    listener = socket.socket(fileno=os.dup(shared.get_fd()))
+    if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        serving.await_ready()
     listener.listen(BACKLOG)
-    serve(application, [listener])
+    os.kill(os.getppid(), signal.SIGUSR1)
+    serving.serve(application, [listener])
 
 
 def resolve(host: str, port: int) -> str:
     """Return the first address of a host: granian takes no names. Raises OSError."""
     _, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     return str(address[0])
+
+
+def make_log_config(name: str) -> dict[str, Any]:
+    """Return what makes granian's own log lines JSON; name: of this process."""
+    log_lines = import_module("bazaar.runtime.log_lines")
+    line = {"()": log_lines.make_named_formatter, "process": name}
+    return {"formatters": {"generic": line, "access": line}}
 
 
 def main() -> None:
@@ -63,6 +142,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--kill-timeout", type=int, required=True, help="seconds after SIGTERM")
+    parser.add_argument("--json-name", default="", help="of this process; log lines are JSON")
     parser.add_argument("application")
     options = parser.parse_args()
     server = RestartableServer(
@@ -77,8 +157,10 @@ def main() -> None:
         websockets=False,
         backlog=BACKLOG,
         log_level=LogLevels.error,
+        log_dictconfig=make_log_config(options.json_name) if options.json_name else None,
     )
     wrap: Callable[..., Any] = WorkerProcess.wrap_target
+    signal.signal(signal.SIGUSR1, server.note_serving)
     try:
         server.serve(spawn_target=wrap(serve_worker))
     except SystemExit:

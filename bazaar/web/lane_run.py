@@ -6,22 +6,23 @@ runs it without another change of threads, which is most of what a short call co
 (docs/adr/0027). Half of the threads at most wait like this.
 """
 
-import logging
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
+from bazaar.runtime.log_lines import get_log
 from bazaar.web.dispatch import WholeAnswer, call_application
 from bazaar.web.endpoint import Environ
 from bazaar.web.errors import MISTAKE
+from bazaar.web.request_span import id_lines
 from bazaar.web.wsgi_environ import refusal_answer
 
 if TYPE_CHECKING:
     from bazaar.web.server_connection import ServerConnection
 
-log = logging.getLogger("bazaar.web.server")
+log = get_log("bazaar.web.server")
 
 READ_BYTES = 64 * 1024
 """Bytes of one read."""
@@ -55,11 +56,14 @@ def run_in_lane(connection: "ServerConnection", request: ParsedRequest, environ:
 
 
 def send_answer(
-    connection: "ServerConnection", request: ParsedRequest, answer: WholeAnswer
+    connection: "ServerConnection",
+    request: ParsedRequest,
+    environ: Environ,
+    answer: WholeAnswer,
 ) -> None:
     """Send an answer from any thread; the server goes on with the connection."""
     connection.keeps_going = connection.keeps_going and request.is_kept
-    packed = pack_reply(request, *answer, clock.wall_s())
+    packed = pack_reply(request, *answer, clock.wall_s(), id_lines(environ))
     with connection.lock:
         rest = _send(connection, packed)
         if not rest and _leave_idle(connection):
@@ -70,7 +74,7 @@ def send_answer(
 
 def answer_mistake(connection: "ServerConnection", request: ParsedRequest) -> bytes:
     """Return the answer to a request whose call broke; the connection ends with it."""
-    log.exception("call broke method=%s", request.method)
+    log.exception("call broke", method=request.method)
     connection.keeps_going = False
     refused = RequestRefusedError(HTTPStatus(MISTAKE.code), MISTAKE.message, is_definite=False)
     return pack_reply(ParsedRequest(), *refusal_answer(refused), clock.wall_s())
@@ -82,7 +86,7 @@ def _answer(
     """Return the packed answer, and whether a member of the cluster gets it."""
     try:
         answer = call_application(connection.server.service, environ)
-        packed = pack_reply(request, *answer, clock.wall_s())
+        packed = pack_reply(request, *answer, clock.wall_s(), id_lines(environ))
     except Exception:  # noqa: BLE001 - it is logged there
         return answer_mistake(connection, request), False
     connection.keeps_going = connection.keeps_going and request.is_kept

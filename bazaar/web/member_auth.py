@@ -5,7 +5,6 @@ Others are counted.
 """
 
 import itertools
-import logging
 import threading
 from http import HTTPStatus
 
@@ -13,12 +12,13 @@ from django.conf import settings
 
 from bazaar import clock
 from bazaar.protocol import identity, signing
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.topology import process_name
 from bazaar.web.decoding import EndpointRefusedError
 from bazaar.web.endpoint import Environ
 
-log = logging.getLogger("bazaar.auth")
+log = get_log("bazaar.auth")
 
 
 class Refusals:

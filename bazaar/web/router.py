@@ -7,7 +7,6 @@ own kind of error. Browsers and unknown paths go on to Django, where the same en
 `view`.
 """
 
-import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,26 +18,25 @@ from django.db import close_old_connections
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Busy, Failure
+from bazaar.protocol import tracing
 from bazaar.protocol.clients import encode
 from bazaar.protocol.errors import FAILURE_HEADER
+from bazaar.protocol.tracing import Span
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import operations
 from bazaar.web import client_auth
 from bazaar.web.decoding import (
     EndpointRefusedError,
-    check_json,
     check_length,
-    decode_body,
-    make_path_reader,
-    make_query_reader,
+    decode_message,
+    make_reader,
     read_body,
-    read_parameter,
     tame_content_type,
 )
 from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
     CLIENT_NAME,
-    FORM_BODY,
     JSON,
     SIGNED_DIGEST,
     Audience,
@@ -53,9 +51,10 @@ from bazaar.web.errors import MISTAKE, describe
 from bazaar.web.member_auth import check_body, check_head, check_member
 from bazaar.web.negotiation import prefers_page
 from bazaar.web.origin import HostCheck, check_sender
+from bazaar.web.request_span import end_span, id_headers, span_of
 from bazaar.web.wsgi_environ import UNSTORED
 
-log = logging.getLogger("bazaar.web")
+log = get_log("bazaar.web")
 
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -84,7 +83,8 @@ class Route:
         self.endpoint, self.action = endpoint, endpoint.action(method)
         self.meter = operations.meter(f"{method} {endpoint.path}" if method in COUNTED else "other")
         self._is_for_members, self._bytes_max = endpoint.is_for_members, endpoint.body_bytes_max
-        self._read_query = _make_reader(endpoint, self.action)
+        self._is_for_clients = endpoint.audience is Audience.PUBLIC
+        self._read_query = make_reader(endpoint, self.action)
         self._call = self.action.call if self.action else None
         self.is_public_change = (  # so no page of another site may send it
             not endpoint.is_for_members and self.action is not None and self.action.changes
@@ -95,8 +95,16 @@ class Route:
         if not endpoint.is_for_members:
             self._headers += [("Vary", "Accept"), ("Allow", endpoint.allow)]
 
+    def span_of(self, environ: Environ) -> Span:
+        """Return the span of a request; it is begun now if it has none."""
+        return span_of(environ, self.meter.name, is_public=self._is_for_clients)
+
     def perform(self, environ: Environ) -> ReadyAnswer | PlainAnswer:
         """Do what a request asks for; never raises."""
+        with tracing.bind(self.span_of(environ)):
+            return self._perform(environ)
+
+    def _perform(self, environ: Environ) -> ReadyAnswer | PlainAnswer:
         action = self.action
         try:
             body = self._read_body(environ)
@@ -123,7 +131,7 @@ class Route:
         """Return the decoded query or body. Raises EndpointRefusedError."""
         if self._read_query is not None:
             return self._read_query(environ)
-        return self._decode(action, body, environ)
+        return decode_message(action, body, environ)
 
     @property
     def admission(self) -> Admission:
@@ -148,7 +156,7 @@ class Route:
     def _answer_instantly(self, environ: Environ) -> WholeAnswer:
         """Answer without waiting."""
         began_s = monotonic_s()
-        return self.finish(self.perform(environ), began_s)
+        return self.finish(self.perform(environ), began_s, environ)
 
     def _answer_when_ready(self, environ: Environ) -> WholeAnswer | None:
         """Answer from memory; None: not without waiting."""
@@ -160,42 +168,52 @@ class Route:
             self._check_client(environ)
             answer = self.action.ready(self._read_query(environ), environ)
         except Exception as error:  # noqa: BLE001 - nobody else would answer
-            return self.finish(self.explain(error, environ), began_s)
-        return answer and self.finish(answer, began_s)
+            with tracing.bind(self.span_of(environ)):
+                return self.finish(self.explain(error, environ), began_s, environ)
+        return answer and self.finish(answer, began_s, environ)
 
     def _answer_later(self, environ: Environ, done: Callable[[WholeAnswer], None]) -> None:
         """Begin a request whose answer `done` gets, now or from another thread."""
         began_s = monotonic_s()
         assert self.action is not None, "only an action is begun"
         assert self.action.later is not None, "only what can be begun is"
+        span = self.span_of(environ)
 
         def take(answer: ReadyAnswer | PlainAnswer | Exception) -> None:
-            if isinstance(answer, Exception):
-                answer = self.explain(answer, environ)
-            done(self.finish(answer, began_s))
+            with tracing.bind(span):
+                if isinstance(answer, Exception):
+                    answer = self.explain(answer, environ)
+                done(self.finish(answer, began_s, environ))
 
-        try:
-            body = self._read_body(environ)
-            self.action.later(self._read_message(self.action, body, environ), environ, take)
-        except Exception as error:  # noqa: BLE001 - nobody else would answer
-            take(error)
+        with tracing.bind(span):
+            try:
+                body = self._read_body(environ)
+                self.action.later(self._read_message(self.action, body, environ), environ, take)
+            except Exception as error:  # noqa: BLE001 - nobody else would answer
+                take(error)
 
     def _refuse_busy(self, environ: Environ, body: bytes) -> WholeAnswer:
         """Refuse a request for which no thread is free; a trade is told its key."""
-        try:
-            if self.action is not None:
-                self._decode(self.action, body, environ)
-        except EndpointRefusedError as refused:
-            return self.encode(self.explain(refused, environ))
-        return self.encode(self.explain(Busy(), environ))
+        error: Exception = Busy()
+        with tracing.bind(self.span_of(environ)):
+            try:
+                if self.action is not None:
+                    decode_message(self.action, body, environ)
+            except EndpointRefusedError as refused:
+                error = refused
+            return self.encode(self.explain(error, environ))
 
-    def finish(self, answer: ReadyAnswer | PlainAnswer, began_s: float) -> WholeAnswer:
-        """Encode an answer, and count it."""
+    def finish(
+        self, answer: ReadyAnswer | PlainAnswer, began_s: float, environ: Environ
+    ) -> WholeAnswer:
+        """Encode an answer, count it, and end the span of its request."""
         if isinstance(answer, tuple):
             status, headers, body, count = answer
             (count or self.meter.add)(monotonic_s() - began_s)
+            end_span(environ, int(status[:3]))
             return status, headers, body
         self.meter.add(monotonic_s() - began_s, answer.status)
+        end_span(environ, answer.status)
         return self.encode(answer)
 
     def refuse_head(self, environ: Environ) -> None:
@@ -206,14 +224,21 @@ class Route:
             self._check_client(environ)
             check_length(environ, self._bytes_max)
         except (EndpointRefusedError, Failure) as refused:
-            answer = self.encode(self.explain(refused, environ))
-            raise HeadRefusedError(answer) from refused
+            raise self.refusal(refused, environ) from refused
+
+    def refusal(
+        self, refused: EndpointRefusedError | Failure, environ: Environ
+    ) -> HeadRefusedError:
+        """Return the refusal of a request by its head."""
+        with tracing.bind(self.span_of(environ)):
+            status, headers, body = self.encode(self.explain(refused, environ))
+        return HeadRefusedError((status, [*headers, *id_headers(environ)], body))
 
     def _check_client(self, environ: Environ) -> None:
         """Find out which client calls, once a request. Raises Failure (definite)."""
         if self._is_open and "HTTP_AUTHORIZATION" not in environ:
             return  # nearly all
-        if self._is_for_members or CLIENT_NAME in environ:
+        if not self._is_for_clients or CLIENT_NAME in environ:
             return
         try:
             environ[CLIENT_NAME] = self._gate.check(environ, is_trade=self.is_public_change)
@@ -261,34 +286,6 @@ class Route:
         message = f'Method "{environ["REQUEST_METHOD"][:80]}" not allowed.'
         raise EndpointRefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message, headers)
 
-    @staticmethod
-    def _decode(action: EndpointMethod, body: bytes, environ: Environ) -> Any:
-        """Return the decoded body. Raises EndpointRefusedError."""
-        if action.method == "GET" or action.request is None:
-            return None
-        if FORM_BODY in environ:
-            body = environ[FORM_BODY]
-        elif body:
-            check_json(environ)
-        if action.read is not None:
-            return action.read(body, environ)
-        return decode_body(body, action.request)
-
-
-def _make_reader(
-    endpoint: Endpoint, action: EndpointMethod | None
-) -> Callable[[Environ], Any] | None:
-    if action is None or action.method != "GET" or action.request is None:
-        return None
-    prefix, kind, is_strict = endpoint.prefix, action.request, action.is_strict
-    if not endpoint.parameter:
-        read = make_query_reader(kind, is_strict=is_strict)
-        return lambda environ: read(environ.get("QUERY_STRING") or "")
-    read_path = make_path_reader(kind, endpoint.parameter, is_strict=is_strict)
-    return lambda environ: read_path(
-        read_parameter(environ, prefix), environ.get("QUERY_STRING") or ""
-    )
-
 
 class Router:
     """A WSGI application that answers programs itself and passes everything else on."""
@@ -334,8 +331,7 @@ class Router:
             if route is not None and route.is_public_change:
                 check_sender(environ)
         except EndpointRefusedError as refused:
-            shown = route or self._unknown
-            raise HeadRefusedError(shown.encode(shown.explain(refused, environ))) from refused
+            raise (route or self._unknown).refusal(refused, environ) from refused
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, and count it."""
@@ -346,7 +342,7 @@ class Router:
         if route is None or prefers_page(environ.get("HTTP_ACCEPT", "")):
             return self._pass_on(environ, start_response, route, began_s)
         answer = route.perform(environ)
-        status, headers, body = route.finish(answer, began_s)
+        status, headers, body = route.finish(answer, began_s, environ)
         start_response(status, headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
@@ -381,6 +377,8 @@ class Router:
 
         tame_content_type(environ)
         try:
-            return self._application(environ, begin)
+            with tracing.bind(span_of(environ, meter.name)):
+                return self._application(environ, begin)
         finally:
             meter.add(monotonic_s() - began_s, code)
+            end_span(environ, code)

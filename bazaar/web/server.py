@@ -15,14 +15,15 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from bazaar import clock
-from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
-from bazaar.runtime.metrics import events
+from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError
+from bazaar.runtime.log_lines import get_log
+from bazaar.runtime.metrics import events, open_ports
 from bazaar.web import wsgi_environ
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
+from bazaar.web.drain import Drain
 from bazaar.web.endpoint import (
     CLIENT_NAME,
     EVENT_LOOP,
@@ -30,65 +31,32 @@ from bazaar.web.endpoint import (
     SIGNED_DIGEST,
     Lane,
 )
+from bazaar.web.listeners import refuse_crowd
+from bazaar.web.request_span import REQUEST_ID, SPAN, TRACEPARENT
 from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
+from bazaar.web.server_limits import ServerLimits
 from bazaar.web.watches import Watches
 
-log = logging.getLogger("bazaar.web.server")
+log = get_log("bazaar.web.server")
 
-BACKLOG = 1024
-"""Connections that may wait to be accepted."""
 ACCEPT_PAUSE_S = 0.05
 """The pause after a failed accept: the process may have no file descriptor left."""
 ACCEPTS_A_TURN = 64
 HEADS_KEPT_MAX, HEADS_KEPT_BYTES_MAX = 4096, 1024 * 1024
 """Heads whose parsing is remembered; all are forgotten when there are more."""
-SWEEP_S = 0.5
-"""How often connections are looked at for time limits, at most."""
 VICTIMS_S = 0.1
 """How often idle connections are listed to make room."""
 TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
-_OWN = frozenset(("HTTP_AUTHORIZATION", "REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST))
+_OWN_HEADERS = frozenset(("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID))
+_OWN = _OWN_HEADERS | {"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST, SPAN}
 """What each request has of its own."""
 _UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"))
 """Requests that have one of these are parsed each time."""
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """Of glibc; without it, memory that was freed stays with the process."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerLimits:
-    """What the connections to one port may cost, in numbers, bytes and seconds."""
-
-    connections_max: int = 8192
-    held_bytes_max: int = 32 * 1024 * 1024
-    """Bytes of all requests that are not whole or not answered."""
-    head_s: float = 10.0
-    """From the first byte of a request to the end of its head."""
-    body_s: float = 30.0
-    """From there to the end of its body."""
-    idle_s: float = 75.0
-    """Until a connection without a request is ended."""
-    write_s: float = 30.0
-    """Until an answer must have been taken."""
-    linger_s: float = 1.0
-    """How long the rest of a refused request is read, so that its sender sees the answer."""
-    thread_idle_s: float = 30.0
-    """How long a thread without work stays."""
-    stay_s: float = 0.0
-    """How long a lane's thread waits for the next call of a member."""
-    stayers_max: int = 0
-    """How many threads wait like this."""
-    grace_s: float = 1.5
-    """How long requests may go on after `stop`."""
-
-    @property
-    def sweep_s(self) -> float:
-        """The time between two looks at the time limits."""
-        shortest_s = min(self.head_s, self.body_s, self.idle_s, self.write_s, self.linger_s)
-        return min(SWEEP_S, shortest_s / 4)
 
 
 class HttpServer:
@@ -108,7 +76,7 @@ class HttpServer:
         name: begins the names of the threads.
         """
         self.service, self.limits, self.listeners = service, limits, list(listeners)
-        self._sweep_s = limits.sweep_s
+        self._name, self._sweep_s = name, limits.sweep_s
         self.stayers = threading.BoundedSemaphore(max(1, limits.stayers_max))
         if not limits.stayers_max:
             self.stayers.acquire()
@@ -116,8 +84,7 @@ class HttpServer:
         self.body_bytes_max = MEMBER_BODY_BYTES_MAX
         self.heads: dict[bytes, tuple[ParsedRequest, int]] = {}
         """Heads by their bytes, and the length of the body: browsers and programs repeat them."""
-        self._heads_bytes = 0
-        self.held_bytes = self._held_peak = 0
+        self.held_bytes = self._held_peak = self._heads_bytes = 0
         host, self.port = wsgi_environ.choose_address(listeners)
         self.environ = {**wsgi_environ.shared_environ(host, self.port), EVENT_LOOP: self}
         """The part that all requests share."""
@@ -125,14 +92,16 @@ class HttpServer:
         self._connections: dict[int, ServerConnection] = {}
         self._victims: deque[tuple[float, ServerConnection]] = deque()
         self._victims_at_s = self._accept_at_s = 0.0
-        self._is_accepting, self._thread_id = False, 0
+        self._thread_id = 0
         self._soon: deque[Callable[[], None]] = deque()
         self._watches = Watches(self._epoll, self._soon.append)
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
         self._epoll.register(self._wake_in, select.EPOLLIN)
-        self._is_stopping = False
+        self._drain: Drain | None = None
+        self._is_accepting = self._is_stopping = self.is_draining = False
+        """Whether each connection ends with its next answer."""
 
     @property
     def is_empty(self) -> bool:
@@ -144,6 +113,7 @@ class HttpServer:
         for listener in self.listeners:
             listener.settimeout(0)
         self._accept_again()
+        open_ports[self._name] = lambda: len(self._connections)
         self._thread_id = threading.get_ident()
         swept_s, until_s = clock.monotonic_s(), 0.0
         while True:
@@ -152,6 +122,9 @@ class HttpServer:
             if now_s - swept_s >= self._sweep_s:
                 swept_s = now_s
                 self._sweep(now_s)
+            if self._drain is not None and not self._is_stopping:
+                self._accept_no_more()
+                self._is_stopping = self._drain.step(self._connections.values(), now_s)
             if self._is_stopping:
                 until_s = until_s or now_s + self.limits.grace_s
                 self._leave()
@@ -163,6 +136,23 @@ class HttpServer:
         """Have `run` return; any thread or signal handler may call it."""
         self._is_stopping = True
         self._wake()
+
+    def drain(self) -> None:
+        """Have `run` return once its connections have ended; see `bazaar.web.drain`."""
+        self._drain = self._drain or Drain(clock.monotonic_s(), self.limits)
+        self.is_draining = True
+        self._wake()
+
+    def add_listener(self, listener: socket.socket) -> None:
+        """Accept at one more port, from any thread."""
+
+        def accept() -> None:
+            listener.settimeout(0)
+            self.listeners.append(listener)
+            if self._is_accepting:
+                self._epoll.register(listener.fileno(), select.EPOLLIN)
+
+        self.call_soon(accept)
 
     def close(self) -> None:
         """Close the port and all connections."""
@@ -209,15 +199,17 @@ class HttpServer:
     def find_request(self, received: bytes) -> ParsedRequest | None:
         """Return the request that these bytes are, if it is whole and its head is known."""
         end = received.find(_HEAD_END) + len(_HEAD_END)
-        head, authorization = wsgi_environ.split_authorization(received[:end])
-        known = self.heads.get(head)
+        known, own = self.heads.get(received[:end]), None
+        if known is None:
+            head, own = wsgi_environ.split_own(received[:end])
+            known = self.heads.get(head) if own else None
         if known is None:
             return None
         request, length = known
         if end + length != len(received):  # I12: a known head alone is not a whole request
             return None
-        if authorization:
-            request = wsgi_environ.add_authorization(request, authorization)
+        if own:
+            request = wsgi_environ.add_own(request, own)
         if not length:
             return request
         return dataclasses.replace(request, body=bytearray(received[end:]))
@@ -233,8 +225,8 @@ class HttpServer:
             or not _UNKEPT.isdisjoint(environ)
         ):
             return
-        head, authorization = wsgi_environ.split_authorization(received[:end])
-        if environ.get("HTTP_AUTHORIZATION", "") != authorization:
+        head, own = wsgi_environ.split_own(received[:end])
+        if any(environ.get(name) != own.get(name) for name in _OWN_HEADERS):
             return
         # Each request is checked anew: nothing that was found out about this one is kept.
         environ = {name: text for name, text in environ.items() if name not in _OWN}
@@ -283,7 +275,7 @@ class HttpServer:
         try:
             connection.on_event(event)
         except Exception:
-            log.exception("connection broke client=%s", connection.address)
+            log.exception("connection broke", client=connection.address)
             connection.close()
 
     def _wake(self) -> None:
@@ -293,7 +285,8 @@ class HttpServer:
             return  # it is awake, or closed
 
     def _sweep(self, now_s: float) -> None:
-        if not self._is_accepting and not self._is_stopping and now_s >= self._accept_at_s:
+        is_ending = self._is_stopping or self.is_draining
+        if not self._is_accepting and not is_ending and now_s >= self._accept_at_s:
             self._accept_again()
         for connection in list(self._connections.values()):
             if now_s >= connection.deadline_s:
@@ -335,7 +328,7 @@ class HttpServer:
                 self._add(sock, address[0])
 
     def _pause_accepting(self) -> None:
-        events.emit_refusal(log, "no_descriptor_left")
+        events.emit_refusal(log, "no_descriptor_left", level=logging.WARNING)
         self._accept_no_more()
         self._accept_at_s = clock.monotonic_s() + ACCEPT_PAUSE_S
 
@@ -347,7 +340,7 @@ class HttpServer:
             sock.close()
             return
         if len(self._connections) >= self.limits.connections_max and not self._make_room():
-            _refuse_crowd(sock)
+            refuse_crowd(sock)
             return
         connection = ServerConnection(self, sock, address)
         self._connections[connection.fd] = connection
@@ -375,23 +368,3 @@ class HttpServer:
         for connection in list(self._connections.values()):
             if not connection.is_busy:
                 connection.close()
-
-
-def _refuse_crowd(sock: socket.socket) -> None:
-    """Refuse a connection beyond the limit, at once."""
-    events.emit_refusal(log, "too_many_connections")
-    refused = RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
-    answer = wsgi_environ.refusal_answer(refused)
-    try:
-        sock.send(pack_reply(ParsedRequest(), *answer, clock.wall_s()))
-        sock.shutdown(socket.SHUT_WR)
-        sock.recv(4096)  # what is unread would end it with a reset, and the answer with it
-    except OSError:
-        pass
-    sock.close()
-
-
-def open_port(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
-    """Return a socket that listens; port 0 is any. Raises OSError."""
-    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    return socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=is_shared)

@@ -6,7 +6,7 @@ its lane, which also sends the answer; meanwhile the connection is *busy*, and t
 only notes what happens to it. Nothing of a request runs before all of it is there (I12).
 """
 
-import logging
+import dataclasses
 import select
 import socket
 import threading
@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING
 
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestParser, RequestRefusedError, pack_reply
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import BEGAN, events
 from bazaar.web.dispatch import Admission, HeadRefusedError, WholeAnswer
 from bazaar.web.endpoint import Environ
 from bazaar.web.lane_run import answer_mistake, run_in_lane, send_answer
+from bazaar.web.request_span import id_lines
 from bazaar.web.wsgi_environ import read_environ, refusal_answer
 
 if TYPE_CHECKING:
     from bazaar.web.server import HttpServer
 
-log = logging.getLogger("bazaar.web.server")
+log = get_log("bazaar.web.server")
 
 READ_BYTES = 64 * 1024
 """Bytes of one read."""
@@ -248,6 +250,8 @@ class ServerConnection:
 
     def _start(self, request: ParsedRequest) -> None:
         """Answer a request now, or have a thread of its lane do so."""
+        if self.server.is_draining and not self.queue:
+            request = dataclasses.replace(request, is_kept=False)
         head, admission = request.context
         now_s = clock.monotonic_s()
         environ = self.environ_of(head, request.body, now_s)
@@ -260,13 +264,14 @@ class ServerConnection:
         self.deadline_s = _FOREVER
         is_full = self.server.held_bytes > self.server.limits.held_bytes_max
         if admission.answer_later is not None and not is_full:
-            admission.answer_later(environ, partial(send_answer, self, request))
+            admission.answer_later(environ, partial(send_answer, self, request, environ))
             return
         run = partial(run_in_lane, self, request, environ)
         if is_full or not self.server.dispatcher.submit(admission.lane, run):
             self.is_busy = self.is_running = False
             refusal: WholeAnswer = admission.refuse_busy(environ, bytes(request.body))
-            self._reply(request, pack_reply(request, *refusal, clock.wall_s()), now_s)
+            lines = id_lines(environ)
+            self._reply(request, pack_reply(request, *refusal, clock.wall_s(), lines), now_s)
 
     def environ_of(self, head: Environ, body: bytearray, now_s: float) -> Environ:
         """Return the environ of a whole request. head: what `read_environ` made of it."""
@@ -299,7 +304,7 @@ class ServerConnection:
         assert admission.answer_now is not None, "it is looked at before"
         try:
             answer = admission.answer_now(environ)
-            return answer and pack_reply(request, *answer, now_s=clock.wall_s())
+            return answer and pack_reply(request, *answer, clock.wall_s(), id_lines(environ))
         except Exception:  # noqa: BLE001 - it is logged there
             return answer_mistake(self, request)
 

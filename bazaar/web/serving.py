@@ -11,15 +11,21 @@ import signal
 import socket
 import threading
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 
+from bazaar.clock import wait_until
+from bazaar.protocol import tracing
 from bazaar.runtime.checkpoint import leave_whole_file
+from bazaar.runtime.health import are_ok
 from bazaar.topology import Role
 from bazaar.web.dispatch import Application, LaneLimits, PlainService, Service
 from bazaar.web.endpoint import Lane
-from bazaar.web.server import HttpServer, ServerLimits, open_port
+from bazaar.web.listeners import open_port
+from bazaar.web.server import HttpServer
+from bazaar.web.server_limits import ServerLimits
 
 CONNECTIONS_MAX = 8192
 """Connections to a served port, while the process may open as many files."""
@@ -30,6 +36,10 @@ LOCAL_THREADS_MAX, LOOK_UP_THREADS_MAX = 16, 32
 """Threads of a front end beside those that trade."""
 STAY_S = 0.1
 """How long a thread waits for the next call of a member on the same connection."""
+READY_TIMEOUT_S = 10.0
+"""How long a worker that replaces another one waits until it is ready."""
+DRAIN_SPARE_S = 2.0
+"""How much longer than the deadline of a trade a drain may take."""
 WAITING_MAX = 1024
 """Requests that may wait for a thread of a lane."""
 
@@ -57,6 +67,7 @@ def read_limits(connections_max: int, *, is_for_members: bool) -> ServerLimits:
         connections_max=min(connections_max, possible),
         head_s=limits.head_timeout_s,
         body_s=limits.body_timeout_s,
+        drain_s=limits.deadline_s + DRAIN_SPARE_S,
         stay_s=STAY_S,
         stayers_max=limits.served_threads // 2 if is_for_members else 0,
     )
@@ -93,16 +104,32 @@ def make_server(application: Application, listeners: Sequence[socket.socket]) ->
 
 
 def serve(application: Application, listeners: Sequence[socket.socket]) -> None:
-    """Serve until SIGTERM or SIGINT, then leave the database; from the main thread."""
+    """
+    Serve until SIGTERM or SIGINT, then leave the database; from the main thread.
+
+    SIGUSR2 drains the server: another worker has taken over, and no request may fail.
+    """
     server = make_server(application, listeners)
+    is_ending = threading.Event()
 
     def stop(*_: object) -> None:
+        is_ending.set()
         server.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    signal.signal(signal.SIGUSR2, lambda *_: server.drain())
     server.run()
+    if server.is_draining:
+        import_module(settings.BAZAAR_WIRING).retire(is_ending.wait)
     leave_whole_file()
+    tracing.unsubscribe_all()
+
+
+def await_ready() -> None:
+    """Wait until this process can do its job, or READY_TIMEOUT_S are over."""
+    wiring = import_module(settings.BAZAAR_WIRING)
+    wait_until(lambda: are_ok(wiring.list_checks()), READY_TIMEOUT_S)
 
 
 class DevelopmentServer:

@@ -13,7 +13,12 @@ from bazaar.web.client_auth import is_loopback
 from bazaar.web.dispatch import WholeAnswer
 from bazaar.web.endpoint import Environ
 
-_AUTHORIZATION = b"\r\nAuthorization: "
+_OWN_LINES = (
+    (b"\r\nAuthorization: ", "HTTP_AUTHORIZATION"),
+    (b"\r\ntraceparent: ", "HTTP_TRACEPARENT"),
+    (b"\r\nX-Request-ID: ", "HTTP_X_REQUEST_ID"),
+)
+"""Headers that each request has of its own, as most senders write them."""
 UNSTORED = ("Cache-Control", "no-store")
 """Nothing between us and a client may keep an answer: it would be old (I7)."""
 PATH_DECODED_BYTES_MAX = 2560
@@ -83,20 +88,20 @@ def refusal_answer(refused: RequestRefusedError) -> WholeAnswer:
     return f"{code} {phrase}", headers, body
 
 
-def split_authorization(head: bytes) -> tuple[bytes, str]:
-    """Return a head without its Authorization, and what that says."""
-    start = head.find(_AUTHORIZATION)
-    if start < 0:
-        return head, ""
-    end = head.find(b"\r\n", start + len(_AUTHORIZATION))
-    text = head[start + len(_AUTHORIZATION) : end].decode("latin-1")
-    return (
-        (head[:start] + head[end:], text) if text.isascii() and text.isprintable() else (head, "")
-    )
+def split_own(head: bytes) -> tuple[bytes, dict[str, str]]:
+    """Return a head without what only this request has, and that, as WSGI has it."""
+    own: dict[str, str] = {}
+    for line, name in _OWN_LINES:
+        start = head.find(line)
+        if start >= 0:
+            end = head.find(b"\r\n", start + len(line))
+            text = head[start + len(line) : end].decode("latin-1").strip(" \t")
+            if text.isascii() and text.isprintable():
+                head, own[name] = head[:start] + head[end:], text
+    return head, own
 
 
-def add_authorization(request: ParsedRequest, authorization: str) -> ParsedRequest:
-    """Return a known request as one that is signed like this."""
+def add_own(request: ParsedRequest, own: dict[str, str]) -> ParsedRequest:
+    """Return a known request as one that has these headers of its own."""
     environ, admission = request.context
-    signed = {**environ, "HTTP_AUTHORIZATION": authorization}
-    return dataclasses.replace(request, context=(signed, admission))
+    return dataclasses.replace(request, context=({**environ, **own}, admission))

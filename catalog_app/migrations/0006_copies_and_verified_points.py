@@ -5,10 +5,6 @@ from django.db import migrations, models
 from bazaar.runtime.row_copies import make_copy
 
 
-def _add_copy(model: str, *columns: str) -> migrations.AddField:
-    return migrations.AddField(model, "copy", make_copy(*columns))
-
-
 class Migration(migrations.Migration):
     dependencies = [("catalog_app", "0005_identity")]
     operations = [
@@ -23,10 +19,14 @@ class Migration(migrations.Migration):
             ],
             options={"abstract": False, "default_permissions": ()},
         ),
-        _add_copy(
-            "stock", "name", "price", "quantity", "opening", "issued", "trade_volume", "version"
+        migrations.AddField(
+            "stock",
+            "copy",
+            make_copy("name", "price", "quantity", "opening", "issued", "trade_volume", "version"),
         ),
-        _add_copy("leadership", "term", "leader", "in_sync"),
-        _add_copy("holderregistration", "holder_id", "host", "control_port", "is_over"),
-        _add_copy("identity", "cluster_id"),
+        migrations.AddField("leadership", "copy", make_copy("term", "leader", "in_sync")),
+        migrations.AddField(
+            "holderregistration", "copy", make_copy("holder_id", "host", "control_port", "is_over")
+        ),
+        migrations.AddField("identity", "copy", make_copy("cluster_id")),
     ]

@@ -5,10 +5,6 @@ from django.db import migrations, models
 from bazaar.runtime.row_copies import make_copy
 
 
-def _add_copy(model: str, *columns: str) -> migrations.AddField:
-    return migrations.AddField(model, "copy", make_copy(*columns))
-
-
 class Migration(migrations.Migration):
     dependencies = [("order_app", "0003_identity")]
     operations = [
@@ -23,6 +19,6 @@ class Migration(migrations.Migration):
             ],
             options={"abstract": False, "default_permissions": ()},
         ),
-        _add_copy("heardterm", "term", "leader"),
-        _add_copy("identity", "cluster_id"),
+        migrations.AddField("heardterm", "copy", make_copy("term", "leader")),
+        migrations.AddField("identity", "copy", make_copy("cluster_id")),
     ]

@@ -17,9 +17,14 @@ from catalog_app import models, selectors, services, views, wiring
 from catalog_app.lease_table import LeaseTableShell
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.support.histories import STOCK, make_trade
+from tests.support.routes import HEALTH, METRICS
 
-OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status"}
-"""The ledger checks its pages; an audit reads rows as they are stored, damaged ones too."""
+OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status", *HEALTH, *METRICS}
+"""
+What says how it is, and what an audit reads.
+
+The ledger checks its pages; rows are read as they are stored, damaged ones too.
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +61,9 @@ def test_nothing_is_answered_from_a_damaged_ledger(endpoint: Endpoint) -> None:
 def test_the_status_says_where_it_is_damaged() -> None:
     assert (wiring.status().is_ready, wiring.status().not_deciding) == (True, "")
     damage.report("order 1")
+    (ledger, disk) = wiring.list_checks()
+    assert "damaged at order 1" in ledger.problem
+    assert disk.is_ok
     status = wiring.status()
     assert not status.is_ready
     assert "damaged at order 1" in status.not_deciding

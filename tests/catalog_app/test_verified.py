@@ -1,7 +1,6 @@
 """What the hash chain does not cover is compared with what it was: terms, versions (I8)."""
 
 import pytest
-from django.db import connection
 
 from bazaar.core.ledger import Batch
 from bazaar.core.types import TradeType
@@ -12,6 +11,7 @@ from catalog_app import selectors, services
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.wiring import START_VERIFY_ENTRIES
 from tests.catalog_app.conftest import LEADER, TERM
+from tests.support.databases import execute
 from tests.support.histories import make_trade
 
 ROUNDS_MAX = 40
@@ -31,14 +31,6 @@ def place(count: int) -> None:
         trades = tuple(make_trade(one, trade_type=TYPES[one % 2]) for one in numbers)
         after = selectors.LEDGER.head.position
         services.place_batch(batch=Batch(TERM, LEADER, after, trades))
-
-
-def execute(statement: str) -> None:
-    """Change something as damage does: no copy follows."""
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA ignore_check_constraints = ON")
-        cursor.execute(statement)
-        cursor.execute("PRAGMA ignore_check_constraints = OFF")
 
 
 def run(verifier: Verifier) -> str:

@@ -21,6 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bazaar import clock
 from bazaar.cluster.ports import free_ports, free_topology
 from bazaar.cluster.temporary import TRIES
 from tests.cluster.apart import FrontEndApart, move_to
@@ -75,12 +76,12 @@ class Faults:
         names = [f"frontend-{node.id}" for node in self.cluster.topology.front_ends]
         if self.apart and self.chance.random() < 1 / (len(names) + 1):
             self.apart.signal(signal.SIGSTOP)
-            time.sleep(self.silent_s)
+            clock.wait(self.silent_s)
             self.apart.signal(signal.SIGCONT)
             return f"{self.apart.name} paused"
         name = self.chance.choice(names)
         self.cluster.pause(name)
-        time.sleep(self.silent_s)
+        clock.wait(self.silent_s)
         self.cluster.resume(name)
         return f"{name} paused"
 
@@ -88,7 +89,7 @@ class Faults:
         """Cut a front end off from the catalog."""
         assert self.apart, "only a front end on a network of its own can be cut off"
         self.apart.cut()
-        time.sleep(self.silent_s)
+        clock.wait(self.silent_s)
         self.apart.heal()
         return f"{self.apart.name} cut off from the catalog"
 
@@ -107,15 +108,15 @@ class Faults:
         end_s = time.monotonic() + seconds
         for left, fault in zip(range(len(faults), 0, -1), faults, strict=True):
             span_s = max(0.0, (end_s - time.monotonic()) / left)
-            time.sleep(span_s * self.chance.uniform(0.1, 0.4))
+            clock.wait(span_s * self.chance.uniform(0.1, 0.4))
             begin_s = time.monotonic()
             name = fault()
             self.incidents.append(Incident(name, begin_s, time.monotonic()))
-        time.sleep(max(0.0, end_s - time.monotonic()))
+        clock.wait(max(0.0, end_s - time.monotonic()))
 
     def _kill(self, name: str) -> str:
         self.cluster.kill(name)
-        time.sleep(DEAD_S)
+        clock.wait(DEAD_S)
         self.cluster.start(name)
         return f"{name} killed"
 

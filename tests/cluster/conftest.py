@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
@@ -22,6 +23,8 @@ from bazaar.topology import Topology
 HEAL_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
 PAUSE_TIMEOUT_S = 10.0
+REQUEST_TIMEOUT_S = 15.0
+TRADED, SHARES_MIN = "GameStart", 100
 
 
 class LiveCluster(TemporaryCluster):
@@ -210,4 +213,15 @@ def _shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterato
 @pytest.fixture
 def cluster(_shared: SharedCluster) -> LiveCluster:
     """Return the cluster of this folder, healthy; its orders stay from test to test."""
-    return _shared.healthy()
+    live = _shared.healthy()
+    _sell_back(live)
+    return live
+
+
+def _sell_back(live: LiveCluster) -> None:
+    """Let there be shares of the stock that tests buy: loads of the tests before may have them."""
+    query = {"stock_name": TRADED}
+    stock = requests.get(f"{live.base_url}/stocks", query, timeout=REQUEST_TIMEOUT_S).json()
+    if stock["quantity"] < SHARES_MIN:
+        trade = {**query, "trade_type": "sell", "quantity": SHARES_MIN}
+        requests.post(f"{live.base_url}/orders", json=trade, timeout=REQUEST_TIMEOUT_S)

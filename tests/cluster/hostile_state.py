@@ -52,7 +52,8 @@ def measure(cluster: LiveCluster) -> dict[str, Usage]:
 def _measure(cluster: LiveCluster, name: str, pid: int) -> Usage:
     main = psutil.Process(pid)
     whole = [main, *main.children(recursive=True)]
-    log = cluster.data.log_path(name).read_bytes()
+    path = cluster.data.log_path(name)
+    log = b"".join(one.read_bytes() for one in path.parent.glob(f"{path.name}*"))
     return Usage(
         threads=sum(one.num_threads() for one in whole),
         descriptors=sum(one.num_fds() for one in whole),

@@ -80,14 +80,15 @@ class Step:
 def read_steps(text: str) -> list[Step]:
     """Return the commands of a page: the lines that begin with `$ ` in its blocks of code."""
     steps: list[Step] = []
-    is_code, leader = False, ""
+    is_code, is_printed, leader = False, False, ""
     for place, line in enumerate(text.splitlines(), start=1):
         if line.startswith("```"):
-            is_code = not is_code
+            is_code, is_printed = not is_code, False
         elif is_code and line.startswith("$ "):
+            is_printed = True
             steps.append(Step(line.removeprefix("$ "), place, leader))
             leader = ""
-        elif is_code and steps:
+        elif is_printed:
             steps[-1].printed.append(line)
         elif found := _LEADS.match(line):
             leader = found[1]

@@ -2,7 +2,9 @@
 
 import http.client
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,12 +26,22 @@ def ask(
     cluster: LiveCluster, method: str, path: str, body: Any = None, key: str | None = None
 ) -> Answer:
     """Send one request to the first front end."""
-    host, port = cluster.topology.front_ends[0].address
-    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     headers = {"Content-Type": "application/json"} if body is not None else {}
     if key is not None:
         headers["Idempotency-Key"] = key
     content = None if body is None else json.dumps(body)
+    return ask_at(cluster.topology.front_ends[0].address, method, path, content, headers)
+
+
+def ask_at(
+    address: tuple[str, int],
+    method: str,
+    path: str,
+    content: str | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Answer:
+    """Send one request as it is to an address."""
+    connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_S)
     try:
         connection.request(method, path, content, headers)
         response = connection.getresponse()

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,7 +22,7 @@ from tests.cluster.apart import FrontEndApart, move_to
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.netns import Namespace
 from tests.cluster.proof import assert_proof
-from tests.cluster.requests import Answer
+from tests.cluster.requests import Answer, ask_at
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -58,11 +57,12 @@ class Apart:
         if token is not None:
             told["Authorization"] = f"Bearer {token}"
         trade = {"stock_name": "GameStart", "trade_type": next(SIDES), "quantity": 1}
-        return self._call("POST", "/orders", json.dumps(trade), told, address)
+        where = address or self.front_end.node.address
+        return ask_at(where, "POST", "/orders", json.dumps(trade), told)
 
     def read(self) -> Answer:
         """Read a stock without a token."""
-        return self._call("GET", "/stocks?stock_name=GameStart", None, {}, None)
+        return ask_at(self.front_end.node.address, "GET", "/stocks?stock_name=GameStart")
 
     def await_status(self, token: str, status: int) -> None:
         """Trade until the answer has a status, for as long as front ends have to take it up."""
@@ -73,23 +73,6 @@ class Apart:
             return found[-1] == status
 
         assert wait_until(is_there, TAKEN_UP_S), f"{status} not in {TAKEN_UP_S:g} s: {found}"
-
-    def _call(
-        self,
-        method: str,
-        target: str,
-        body: str | None,
-        headers: dict[str, str],
-        address: tuple[str, int] | None,
-    ) -> Answer:
-        connection = HTTPConnection(*(address or self.front_end.node.address), timeout=TIMEOUT_S)
-        try:
-            connection.request(method, target, body, headers)
-            reply = connection.getresponse()
-            answered = {name.lower(): value for name, value in reply.headers.items()}
-            return Answer(reply.status, answered, json.loads(reply.read()))
-        finally:
-            connection.close()
 
 
 @pytest.fixture(scope="module")

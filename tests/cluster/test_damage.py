@@ -87,10 +87,10 @@ def test_a_damaged_replica_mends_itself(
 
 
 def find_copy(path: Path) -> int:
-    """Return where the main file has the copy of a stock that nobody trades."""
+    """Return where the main file has the copy of a stock."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        query = "SELECT copy FROM catalog_app_stock WHERE version = 1 ORDER BY id DESC LIMIT 1"
+        query = "SELECT copy FROM catalog_app_stock ORDER BY id DESC LIMIT 1"
         ((copy,),) = database.execute(query)
     return path.read_bytes().index(copy.encode())
 

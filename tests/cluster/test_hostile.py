@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.hostile import HostileRun, hostile_cluster
+from tests.cluster.hostile import LOG_BYTES_MAX, HostileRun, hostile_cluster
 
 pytestmark = pytest.mark.cluster
 
@@ -25,3 +25,4 @@ def test_every_port_answers_hostile_requests_and_nothing_changes(
     assert not found, f"`python -m tests.cluster.hostile --seed {run.seed}`, {found}"
     assert sum(tally.requests for tally in run.tallies.values()) >= REQUESTS
     assert all(tally.answers for tally in run.tallies.values()), "every port has answered"
+    assert run.log_bytes < LOG_BYTES_MAX // 4, "most of it comes in the first seconds"

@@ -14,6 +14,7 @@ from bazaar.cluster.data_dir import SOCKET_PATH_BYTES_MAX, DataDir, make_secret,
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
 from bazaar.settings import env
+from tests.support.rights import WITHOUT_RIGHTS_UID, refusal_without_rights
 
 
 def mode(path: Path) -> int:
@@ -161,7 +162,6 @@ def test_a_data_folder_that_is_a_file_is_named(tmp_path: Path, verb: tuple[str, 
     assert str(caught.value).startswith(f"There is no cluster in {tmp_path / 'data'}: it is no")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("name", ["..", "", "logs", "cluster.toml"])
 def test_what_this_user_may_not_read_is_named(tmp_path: Path, name: str) -> None:
     data = DataDir(tmp_path / "above" / "data")
@@ -170,22 +170,11 @@ def test_what_this_user_may_not_read_is_named(tmp_path: Path, name: str) -> None
     above = (data.root.parent, tmp_path, *tmp_path.parents[:3])
     for folder in (*above, *((data.root, data.logs) if name else ())):
         folder.chmod(0o755)
-    (data.root / name).resolve().chmod(0o600)
-    reading, writing = os.pipe()
-    if (child := os.fork()) == 0:
-        os.setuid(65534)
-        try:
-            DataDir.of({"BAZAAR_DATA_DIR": str(data.root)})
-        except ClusterError as error:
-            os.write(writing, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading) as answer:
-        sentence = answer.read()
+    (data.root / name).resolve().chmod(0)
+    sentence = refusal_without_rights(lambda: DataDir.of({"BAZAAR_DATA_DIR": str(data.root)}))
+    (data.root / name).resolve().chmod(0o700)
     assert sentence.startswith(str(data.root / name).removesuffix("/.."))
-    assert "this user (uid 65534)" in sentence
+    assert f"this user (uid {WITHOUT_RIGHTS_UID})" in sentence
 
 
 def test_the_secret_is_made_once_and_private(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The launcher says what is wrong in one sentence, before any server starts."""
 
+import json
 import os
 import shutil
 import socket
@@ -199,3 +200,19 @@ def test_the_launcher_does_without_django() -> None:
     assert {"django.conf", "django.apps", "django.db", "rest_framework"}.isdisjoint(
         done.stdout.split()
     )
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_what_is_said_before_there_is_a_log_is_json_too(
+    environ: dict[str, str], server: str
+) -> None:
+    """By the launcher, then by the server's worker, then by what manages it."""
+    environ["BAZAAR_LOG"] = "json"
+    refused = launch(environ, "order", "--id", "77", "--server", server)
+    unmade = launch(environ, "order", "--id", "2", "--server", server)
+    for done, variable in ((refused, "BAZAAR_REPLICA_ID"), (unmade, "BAZAAR_DATA_DIR")):
+        assert done.returncode != 0
+        lines = [json.loads(line) for line in (done.stdout + done.stderr).splitlines()]
+        assert {line["role"] for line in lines} == {"order"}
+        assert any(line["event"].startswith(variable) for line in lines)
+        assert all({"time", "level", "event"} <= set(line) for line in lines)

@@ -1,7 +1,6 @@
 """What `tests.cluster.losses` reads after each loss finds what is wrong."""
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -11,11 +10,6 @@ from tests.proof.cluster_files import NAMES, ORDERS, ClusterFiles
 
 NUMBER = ORDERS - 2
 LISTED = (PriceChange(NAMES[0], 1, Decimal("12.5"), 0.0),)
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> ClusterFiles:
-    return ClusterFiles(tmp_path / "data")
 
 
 def find_wrong(files: ClusterFiles, checks: LossChecks) -> list[str]:

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from bazaar.cluster import only_copy
-from bazaar.cluster.data_dir import make_secret
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
-from bazaar.cluster.ports import free_topology
 from bazaar.cluster.sequence_file import SequenceFile
 from bazaar.core.failures import NotServing, Unreachable
 from bazaar.core.ledger import Page
@@ -22,20 +20,6 @@ from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus
 from tests.proof.cluster_files import ORDERS, ClusterFiles
 
 LOG = "order-2"
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> ClusterFiles:
-    return ClusterFiles(tmp_path / "data")
-
-
-@pytest.fixture
-def cluster(files: ClusterFiles) -> Cluster:
-    """Return a cluster of these files, of which no process runs."""
-    files.data.make()
-    files.data.write_topology(free_topology())
-    make_secret(files.data.root / "cluster.secret")
-    return Cluster(files.data, {})
 
 
 def cut(files: ClusterFiles, name: str, orders: int) -> None:

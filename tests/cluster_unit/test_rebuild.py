@@ -1,6 +1,5 @@
 """`cluster rebuild catalog` while nothing runs: what it refuses, and what it makes."""
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -8,28 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bazaar.cluster.data_dir import make_secret
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
-from bazaar.cluster.ports import free_topology
 from bazaar.cluster.sequence_file import SequenceFile
 from tests.proof.cluster_files import ORDERS, ClusterFiles
 
 LOG = "order-2"
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> ClusterFiles:
-    return ClusterFiles(tmp_path / "data")
-
-
-@pytest.fixture
-def cluster(files: ClusterFiles) -> Cluster:
-    """Return a cluster of these files, of which no process runs."""
-    files.data.make()
-    files.data.write_topology(free_topology())
-    make_secret(files.data.root / "cluster.secret")
-    return Cluster(files.data, {**os.environ, "BAZAAR_DATA_DIR": str(files.data.root)})
 
 
 def test_the_only_ledger_is_kept_and_a_new_one_lists_nothing_by_itself(

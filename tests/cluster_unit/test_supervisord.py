@@ -1,6 +1,7 @@
 """The logs that the supervisor writes: none of them can end it."""
 
 import contextlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,18 @@ def test_a_log_whose_folder_is_away_goes_on_when_it_is_back(tmp_path: Path) -> N
         path.parent.mkdir()
         log.info(b"kept\n")
     assert path.read_bytes() == b"\n1 lines are lost: the disk failed\nkept\n"
+
+
+def test_a_loss_is_json_where_lines_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAZAAR_LOG", "json")
+    path = tmp_path / "logs" / "order-2.log"
+    with open_log(path) as log:
+        log.info(b"lost\n")
+        path.parent.mkdir()
+        log.info(b'{"event": "kept"}\n')
+    loss, kept = map(json.loads, path.read_text().split("\n", 1)[1].splitlines())
+    assert (loss["event"], loss["role"]) == ("1 lines are lost: the disk failed", "order")
+    assert kept == {"event": "kept"}
 
 
 def test_a_log_is_rotated_and_two_backups_are_kept(tmp_path: Path) -> None:

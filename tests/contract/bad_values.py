@@ -32,6 +32,7 @@ JSON = {
     "host": [*_ANY, "[]", "1", '""', f'"{"x" * 254}"', '"a b"', '"x\\ny"', '"\\u0000"'],
     "list": [raw for raw in _ANY if raw] + ["[null]", "[[]]", "[{}]", "1", '""'],
     "filled list": [*_ANY, "[]", "[null]", "[[]]", "[{}]", "1", '""'],
+    "seconds": [*_ANY, "[]", '"1"', "-1", "61", "1e400"],
     "truth": ["", "null", "{}", "NaN", "1", "0", '"true"', "[]", SURROGATE],
     "object": [*_ANY, "[]", "1", '"x"'],
 }

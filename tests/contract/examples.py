@@ -17,7 +17,7 @@ from bazaar.core.replication import Append
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.messages import AppendBody
 from tests.support.histories import STOCK, TOKEN, make_page
-from tests.support.routes import PUBLIC, URLCONFS
+from tests.support.routes import HEALTH, METRICS, PUBLIC, URLCONFS
 
 _SPOT = "@spot@"
 PARAMETERS = {"name": STOCK.name, "stock_name": STOCK.name, "number": "1", "order_no": "1"}
@@ -255,8 +255,11 @@ EXAMPLES = (
     Example(_FRONT, "GET", "/leader"),
     Example(_FRONT, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "POST", "/invalidate", {}, _CHANGES, _CHANGE_KINDS),
+    Example(_FRONT_CONTROL, "POST", "/expect", {}, {"for_s": 0}, {"for_s": "seconds"}),
     Example(_FRONT_CONTROL, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "GET", "/status"),
+    *(Example(urlconf, "GET", path) for urlconf in URLCONFS for path in HEALTH),
+    *(Example(urlconf, "GET", path) for urlconf, path in sorted(PUBLIC) if path in METRICS),
 )
 POSTS = [example for example in EXAMPLES if example.method == "POST"]
 QUERIES = [example for example in EXAMPLES if example.query]

@@ -311,6 +311,14 @@ def test_an_invalidation_is_acknowledged(cluster: Cluster) -> None:
     assert cluster.front_end.status().cached == ()
 
 
+def test_a_restart_of_the_catalog_is_expected(cluster: Cluster) -> None:
+    assert not cluster.reader.parked.park(lambda: None)
+    cluster.front_end.expect_restart(30)
+    assert cluster.reader.parked.park(lambda: None)
+    cluster.front_end.expect_restart(0)
+    assert not cluster.reader.parked.park(lambda: None)
+
+
 def test_every_role_tells_its_status(cluster: Cluster) -> None:
     catalog, replica = cluster.catalog.status(), cluster.replica.status()
     assert (catalog.role, catalog.term, catalog.leader, catalog.last) == ("catalog", 3, 2, 2)

@@ -235,7 +235,7 @@ def answers_of(route: Route, environ: Environ) -> dict[str, WholeAnswer | None]:
     """Return the answer from memory, that of a thread, and that of none."""
     admission, taken = route.admission, list[WholeAnswer]()
     ready = admission.answer_now(dict(environ)) if admission.answer_now else None
-    waited = route.finish(route.perform(dict(environ)), monotonic_s())
+    waited = route.finish(route.perform(dict(environ)), monotonic_s(), environ)
     if admission.answer_later:
         admission.answer_later(dict(environ), taken.append)
     return {"ready": ready, "waited": waited, "later": taken[0] if taken else None}
@@ -269,7 +269,7 @@ def test_a_stock_that_memory_has_not_has_one_answer_with_and_without_a_thread(
     reads = cluster.reader._reads
     monkeypatch.setattr(reads, "read_later", lambda loop, wanted, done: reads.read(wanted, done))
     environ, route = environ_of("GET", stock_target(dialect)), route_of(dialect.stock_path)
-    waited = route.finish(route.perform(dict(environ)), monotonic_s())
+    waited = route.finish(route.perform(dict(environ)), monotonic_s(), environ)
     cluster.reader.remove(STOCK.name)
     taken: list[WholeAnswer] = []
     assert route.admission.answer_now, "a hit needs no thread"
@@ -306,7 +306,7 @@ def test_a_trade_has_one_answer_with_and_without_a_thread(
     taken: list[WholeAnswer] = []
     for _ in range(2):
         environ = environ_of("POST", path, body, HTTP_IDEMPOTENCY_KEY=KEY)
-        waited = route.finish(route.perform(environ), monotonic_s())
+        waited = route.finish(route.perform(environ), monotonic_s(), environ)
     assert route.admission.answer_later, "no thread waits for it"
     environ = environ_of("POST", path, body, HTTP_IDEMPOTENCY_KEY=KEY)
     route.admission.answer_later(environ, taken.append)

@@ -32,6 +32,7 @@ from dashboard.sign_in import (
     address_of,
 )
 from tests.dashboard.conftest import BACKEND, Show, check_policy
+from tests.support.routes import HEALTH, METRICS
 from tests.support.waits import WAIT_S, in_thread
 
 URLCONF = "bazaar.urls.dashboard"
@@ -65,7 +66,9 @@ def list_paths(patterns: list[Any] | None = None, before: str = "/") -> Iterator
             yield before + re.sub(r"\(\?P.*\).*|\(\?:.*", "1", text).strip("^$")
 
 
-PATHS = sorted({*list_paths(), "/nope"} - SIGN_IN_PATHS)
+OPEN_PATHS = {*HEALTH, *METRICS}
+"""What says how the process is: `tests/web/test_probes.py`, `test_metrics_page.py`."""
+PATHS = sorted({*list_paths(), "/nope"} - SIGN_IN_PATHS - OPEN_PATHS)
 
 
 def test_every_page_is_tested() -> None:

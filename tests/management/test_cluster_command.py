@@ -31,6 +31,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("start", "order-3"), "There is no cluster in"),
         (("rebuild", "3"), "There is no cluster in"),
         (("logs", "catalog"), "There is no cluster in"),
+        (("restart", "--all"), "There is no cluster in"),
     ],
 )
 def test_a_wrong_argument_is_one_sentence(

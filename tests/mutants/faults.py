@@ -190,8 +190,8 @@ MUTANTS = (
     ),
     Mutant(
         "what was checked of one signed request counts for the next",
-        '"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST))',
-        '"REMOTE_ADDR", CLIENT_NAME))',
+        '{"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST, SPAN}',
+        '{"REMOTE_ADDR", CLIENT_NAME, SPAN}',
     ),
     Mutant(
         "a name may be longer than its limit",
@@ -235,8 +235,8 @@ MUTANTS = (
     ),
     Mutant(
         "a repair gives up another history",
-        "if page.after.digest != self._shell.machine.digest and not self._is_end_damaged():",
-        "if not page.after.digest:",
+        "if page.after.digest != self._shell.machine.digest and not is_end_damaged(",
+        "if not page.after.digest and not is_end_damaged(",
     ),
     Mutant(
         "a repaired replica forgets its term",

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 import pytest
-from django.db import connection
 
 from bazaar.core.digest import link
 from bazaar.core.failures import Unreachable
@@ -11,6 +10,7 @@ from bazaar.core.types import START, Digest, Head, OrderNo, Position
 from bazaar.runtime.damage import damage
 from order_app.store import OrderLog
 from tests.order_app.test_sequence import make_entries
+from tests.support.databases import execute
 from tests.support.histories import make_linked, make_order
 
 COUNT = 20
@@ -24,13 +24,6 @@ CHANGES = [
     "digest = '0000000000000000000000000000000000000000000000000000000000000001'",
     "digest = X'00FF'",
 ]
-
-
-def execute(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA ignore_check_constraints = ON")
-        cursor.execute(statement)
-        cursor.execute("PRAGMA ignore_check_constraints = OFF")
 
 
 @pytest.fixture

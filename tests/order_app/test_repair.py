@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from bazaar.core.failures import Unreachable
 from bazaar.core.replica import ReplicaState
@@ -22,6 +21,7 @@ from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
 from tests.order_app.conftest import FAR, LIMITS, ME, TERM
 from tests.order_app.fakes import FakeCatalog
+from tests.support.databases import allow_others
 from tests.support.histories import make_linked, make_order, make_orders
 
 COUNT = 5
@@ -43,13 +43,7 @@ class Mending:
 
 @pytest.fixture(autouse=True)
 def _other_databases(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test open the new database, which Django's test case forbids."""
-
-    def ensure(self: BaseDatabaseWrapper) -> None:
-        if self.connection is None:
-            self.connect()
-
-    monkeypatch.setattr(BaseDatabaseWrapper, "ensure_connection", ensure)
+    allow_others(monkeypatch)
 
 
 @pytest.fixture

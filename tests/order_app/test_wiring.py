@@ -73,14 +73,32 @@ def test_a_log_that_is_damaged_or_cannot_be_read_stays_out(
     assert not again.machine.is_serving
 
 
+def problems(shell: ReplicaShell, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what keeps a replica from being ready."""
+    monkeypatch.setattr(wiring, "replica", lambda: shell)
+    return [check.problem for check in wiring.list_checks() if not check.is_ok]
+
+
+def test_a_replica_is_ready_when_it_serves(
+    again: ReplicaShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert problems(again, monkeypatch) == ["It checks the end of its log and catches up."]
+    wiring._start(again)
+    assert problems(again, monkeypatch) == []
+    again.machine.state = ReplicaState.AHEAD
+    assert "The ledger ends before its log" in problems(again, monkeypatch)[0]
+    again.drop_out("entry 2")
+    assert problems(again, monkeypatch)[0].startswith("Its log is damaged")
+
+
 def test_a_leader_steps_down_for_a_catalog_that_began_anew(
     leader: ReplicaShell, catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its trades would tell it, but perhaps nobody trades."""
     monkeypatch.setattr(wiring, "probe_client", lambda: catalog)
     wiring.probe_catalog()
-    assert leader.machine.state is ReplicaState.LEADING
+    before = leader.machine.state
     catalog.term, catalog.leader = Term(4), None
     wiring.probe_catalog()
-    assert leader.machine.state is ReplicaState.FOLLOWING
+    assert (before, leader.machine.state) == (ReplicaState.LEADING, ReplicaState.FOLLOWING)
     assert (leader.machine.term, leader.machine.leader) == (4, None)

@@ -1,5 +1,6 @@
 """Flows are driven step by step under a lock, and a failed round of a loop is not its last."""
 
+import logging
 import threading
 from contextlib import nullcontext
 from typing import Any
@@ -11,6 +12,7 @@ from bazaar.core.flow import Effect, Flow, ReadLedger
 from bazaar.core.types import Position
 from bazaar.runtime import loops
 from tests.support.waits import wait_until
+from tests.support.written import lines_of
 
 FIRST, SECOND = ReadLedger(Position(1)), ReadLedger(Position(2))
 
@@ -109,11 +111,11 @@ def test_a_loop_says_a_failure_once_and_that_it_is_over(
             raise failure
 
     caplog.set_level("INFO", "bazaar.runtime.loops")
-    monkeypatch.setattr(loops.log, "handlers", [caplog.handler])
-    monkeypatch.setattr(loops.log, "propagate", False)
+    monkeypatch.setattr(logging.getLogger("bazaar.runtime.loops"), "handlers", [caplog.handler])
+    monkeypatch.setattr(logging.getLogger("bazaar.runtime.loops"), "propagate", False)
     loops.Loop("test", round_, 0.001).start()
     wait_until(lambda: len(rounds) > len(ends))
-    assert [record.getMessage() for record in caplog.records] == [
+    assert lines_of(caplog.records) == [
         "round failed name=test reason=away",
         "round works again name=test failed=3",
         "round failed name=test reason=away",

@@ -6,7 +6,9 @@ import pytest
 
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 from bazaar.protocol.statuses import EVENTS_MAX, FIELD_CHARS_MAX, Event
+from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import (
+    REFUSAL_MAX_S,
     REFUSAL_S,
     Events,
     Meter,
@@ -14,8 +16,9 @@ from bazaar.runtime.metrics import (
     process_status,
     summarize_sizes,
 )
+from tests.support.written import lines_of
 
-LOG = logging.getLogger("tests.recorder")
+LOG = get_log("tests.recorder")
 
 
 class FakeClock:
@@ -38,7 +41,7 @@ def events(clock: FakeClock) -> Events:
 def test_an_event_is_told_and_logged_with_its_fields(
     events: Events, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, LOG.name)
+    caplog.set_level(logging.INFO, "tests.recorder")
     events.emit(LOG, logging.WARNING, "follower lost", replica=3, reason="it is silent")
     events.emit(LOG, logging.INFO, "catalog in reach")
     fields: dict[str, str | int | float | None] = {"replica": 3, "reason": "it is silent"}
@@ -46,7 +49,7 @@ def test_an_event_is_told_and_logged_with_its_fields(
         Event(no=1, at_s=1000.0, phrase="follower lost", fields=fields),
         Event(no=2, at_s=1000.0, phrase="catalog in reach"),
     )
-    assert [record.getMessage() for record in caplog.records] == [
+    assert lines_of(caplog.records) == [
         "follower lost replica=3 reason=it is silent",
         "catalog in reach",
     ]
@@ -77,6 +80,35 @@ def test_many_refusals_of_one_kind_are_one_event_a_second(events: Events, clock:
         {"kind": "stale_term", "times": 1},
         {"kind": "busy", "times": 500},
     ]
+
+
+def test_a_flood_of_refusals_is_said_less_and_less_often(events: Events, clock: FakeClock) -> None:
+    """A hundred thousand in 400 s are a few lines; a second flood begins like the first."""
+    for _ in range(100_000):
+        events.emit_refusal(LOG, "busy")
+        clock.now_s += 0.004
+    assert len(events.snapshot()) < 20
+    clock.now_s += REFUSAL_MAX_S
+    events.snapshot()
+    clock.now_s += REFUSAL_S
+    said = [int(event.fields["times"] or 0) for event in events.snapshot()]
+    assert sum(said) == 100_000, "none is forgotten"
+    clock.now_s += REFUSAL_MAX_S
+    for _ in range(2):
+        events.emit_refusal(LOG, "busy")
+        clock.now_s += REFUSAL_S
+    assert [event.fields["times"] for event in events.snapshot()][-2:] == [1, 1]
+
+
+def test_refusals_that_came_last_are_counted_when_their_second_is_over(
+    events: Events, clock: FakeClock
+) -> None:
+    for _ in range(500):
+        events.emit_refusal(LOG, "busy", level=logging.WARNING)
+    assert len(events.snapshot()) == 1
+    clock.now_s += REFUSAL_S
+    for _ in range(2):
+        assert [event.fields["times"] for event in events.snapshot()] == [1, 499]
 
 
 def test_a_clock_that_was_set_back_does_not_hide_refusals(events: Events, clock: FakeClock) -> None:

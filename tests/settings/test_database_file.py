@@ -13,9 +13,9 @@ import pytest
 from bazaar.settings import database_file, env, typed
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Role
+from tests.support.rights import WITHOUT_RIGHTS_UID, refusal_without_rights
 
 OURS = ("BAZAAR", "DJANGO")
-OTHERS_UID = 65534
 ENVIRON = {name: os.environ[name] for name in os.environ if name.partition("_")[0] not in OURS}
 
 
@@ -186,36 +186,21 @@ def test_a_locked_database_is_not_called_damaged(made: Path, tmp_path: Path) -> 
     assert "init" not in sentence
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-@pytest.mark.parametrize("mode", [0o700, 0o777])
-def test_what_another_user_owns_is_named(made: Path, tmp_path: Path, mode: int) -> None:
+@pytest.mark.parametrize("closed", ["", "catalog.sqlite3"])
+def test_what_this_user_may_not_use_is_named(made: Path, tmp_path: Path, closed: str) -> None:
     data = copy(made, tmp_path)
     for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
-    data.chmod(mode)
+    data.chmod(0o777)
     path = data / "catalog.sqlite3"
+    (data / closed).chmod(0)
 
     def check() -> None:
         env.check_folder(data)
         database_file.check(path, Role.CATALOG, 1)
 
-    wanted = f"the folder {data}" if mode == 0o700 else f"catalog: {path}"
-    sentence = run_as(OTHERS_UID, check)
-    assert f"{wanted} is not readable and writable for this user (uid 65534)" in sentence
-
-
-def run_as(uid: int, function: Callable[[], None]) -> str:
-    """Return the sentence with which a function refuses another user."""
-    reading, writing = os.pipe()
-    if (child := os.fork()) == 0:
-        os.setuid(uid)
-        try:
-            function()
-        except SettingsError as error:
-            os.write(writing, str(error).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading) as answer:
-        return answer.read()
+    sentence = refusal_without_rights(check)
+    (data / closed).chmod(0o700)
+    wanted = f"catalog: {path}" if closed else f"the folder {data}"
+    user = f"this user (uid {WITHOUT_RIGHTS_UID})"
+    assert f"{wanted} is not readable and writable for {user}" in sentence

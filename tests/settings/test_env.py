@@ -273,3 +273,15 @@ def test_allowed_hosts_are_read_with_spaces_between() -> None:
     text = "a.example, 10.0.0.5,[::1],.b.example,"
     found = env.read_allowed_hosts({"BAZAAR_ALLOWED_HOSTS": text})
     assert found == {"a.example", "10.0.0.5", "[::1]", ".b.example"}
+
+
+@pytest.mark.parametrize("wrong", ["JSON", "xml", "1", " json"])
+def test_a_wrong_form_of_log_lines_is_one_sentence(wrong: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        env.check({"BAZAAR_LOG": wrong})
+    assert str(caught.value) == f"BAZAAR_LOG={wrong!r} is neither text nor json."
+
+
+def test_log_lines_are_text_unless_json_is_wanted() -> None:
+    assert env.read_log_style({}) == env.read_log_style({"BAZAAR_LOG": ""}) == "text"
+    assert env.read_log_style({"BAZAAR_LOG": "json"}) == "json"

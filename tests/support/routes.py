@@ -9,8 +9,15 @@ from tests.support.listeners import CONTROL, SERVED
 
 URLCONFS = (*SERVED, *CONTROL)
 """All but the dashboard's, which are for who signs in: `tests/dashboard/test_permissions.py`."""
+HEALTH = ("/healthz", "/readyz")
+"""What anybody may ask at every port."""
+METRICS = ("/metrics", "/metrics/targets")
+"""What is at control ports, for whoever has the token; each test with a browser is on loopback."""
 PUBLIC = frozenset(
     {
+        *((urlconf, "/metrics") for urlconf in CONTROL),
+        ("bazaar.urls.catalog_control", "/metrics/targets"),
+        *((urlconf, path) for urlconf in URLCONFS for path in HEALTH),
         ("bazaar.urls.frontend", "/"),
         ("bazaar.urls.frontend", "/stocks"),
         ("bazaar.urls.frontend", "/orders"),
@@ -26,8 +33,9 @@ PUBLIC = frozenset(
     }
 )
 """Every path that anybody may call; the rest is for cluster members."""
-MEMBER_URLCONFS = tuple(one for one in URLCONFS if one not in dict(PUBLIC))
-"""URLconfs without a single public path."""
+_FOR_CLIENTS = {urlconf for urlconf, path in PUBLIC if path not in (*HEALTH, *METRICS)}
+MEMBER_URLCONFS = tuple(one for one in URLCONFS if one not in _FOR_CLIENTS)
+"""URLconfs without a single public path but those of HEALTH and METRICS."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ import pytest
 
 from bazaar.web.dispatch import Admission, Application, LaneLimits, PlainService
 from bazaar.web.endpoint import Lane
-from bazaar.web.server import HttpServer, ServerLimits, open_port
+from bazaar.web.listeners import open_port
+from bazaar.web.server import HttpServer
+from bazaar.web.server_limits import ServerLimits
 from tests.support.callers import BODY_BYTES_MAX, HOST, Caller, Connect, Listen, echo
 from tests.support.waits import WAIT_S, in_thread
 

@@ -18,8 +18,10 @@ from bazaar.web import client_auth
 from bazaar.web.client_auth import ClientGate
 from bazaar.web.dispatch import PlainService
 from bazaar.web.endpoint import CLIENT_NAME, Audience, Endpoint, Environ, get, post
+from bazaar.web.listeners import open_port
 from bazaar.web.router import Router
-from bazaar.web.server import HttpServer, ServerLimits, open_port
+from bazaar.web.server import HttpServer
+from bazaar.web.server_limits import ServerLimits
 from tests.support.callers import Caller, Connect, Listen, Start, echo
 from tests.web.conftest import LANES
 

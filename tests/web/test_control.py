@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from queue import Queue
 
 import pytest
 import requests
@@ -165,3 +166,32 @@ def test_one_of_several_workers_takes_another_port_and_says_which(taken: int) ->
     found = control.node()
     assert found.control_port == port != taken
     assert found.port == ANY_PORT
+
+
+def test_a_worker_takes_over_the_port_of_its_role_when_it_is_free(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """So operators and peers reach the process that serves, whichever worker it is."""
+    monkeypatch.setattr(control, "_node", None)
+    moved: Queue[Node] = Queue()
+    other = socket.create_server((HOST, 0))
+    wanted = Node(port=ANY_PORT, control_port=other.getsockname()[1])
+    settings.BAZAAR_NODE = wanted
+    server = control.open_listener(10, is_shared=True)
+    own = server.port
+    control.serve(server, moved.put)
+    try:
+        assert control.node().control_port == own
+        other.close()
+        assert moved.get(timeout=WAIT_S) == wanted == control.node()
+        for port in (own, wanted.control_port):
+            client = ClosedClient.at(
+                Node(port=ANY_PORT, control_port=port),
+                settings.BAZAAR_SECRET,
+                WAIT_S,
+                receiver=f"{HOST}:{port}",
+            )
+            with closing(client):
+                assert client.status().role == "frontend"
+    finally:
+        server.stop()

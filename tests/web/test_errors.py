@@ -95,11 +95,12 @@ def test_a_database_that_fails_is_an_indefinite_503(kind: type[Exception]) -> No
     assert (headers["Bazaar-Definite"], headers["Retry-After"]) == ("false", "1")
 
 
-def test_a_disk_that_fails_is_named_and_noted_once() -> None:
+def test_a_disk_that_fails_is_named_and_noted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """I9, I10: nobody calls it damage, and the log does not fill a disk that is full."""
     error = OperationalError("database or disk is full")
     error.__cause__ = cause = sqlite3.OperationalError("database or disk is full")
     cause.sqlite_errorcode = sqlite3.SQLITE_FULL
+    monkeypatch.setattr(events, "_wall_s", lambda: 0.0)  # however long it takes
     before = len([event for event in events.snapshot() if "storage_failed" in str(event.fields)])
     for _ in range(5):
         status, message, headers = answer_to(error)

@@ -17,6 +17,7 @@ from bazaar.cluster.init import InitOptions
 from bazaar.cluster.launch import SERVERS
 from bazaar.cluster.locks import hold, is_held
 from bazaar.cluster.operations import SIGNALS, Cluster
+from bazaar.cluster.rolling import RollingRestart
 from bazaar.cluster.snapshot import Health
 from bazaar.cluster.supervisor import Supervisor
 from bazaar.cluster.up import up
@@ -75,12 +76,14 @@ class Command(OneLineCommand):
             ("kill", "send a signal to a process and all it started"),
             ("start", "start a process"),
             ("stop", "stop a process"),
-            ("restart", "stop and start a process"),
+            ("restart", "stop and start a process; --all: each in turn, no request fails"),
             ("rebuild", "make a replica's or the catalog's database anew"),
             ("logs", "print the end of a process's log"),
         ):
             one = verbs.add_parser(verb, parents=[data], help=text)
-            one.add_argument("id", help=_ID)
+            one.add_argument("id", help=_ID, **({"nargs": "?"} if verb == "restart" else {}))
+            if verb == "restart":
+                one.add_argument("--all", action="store_true", help="all processes, one by one")
             if verb == "kill":
                 one.add_argument("--signal", default="KILL", help=", ".join(SIGNALS))
             if verb == "rebuild":
@@ -105,7 +108,7 @@ class Command(OneLineCommand):
             case "stop":
                 lines = [cluster.stop(wanted)]
             case "restart":
-                lines = cluster.restart(wanted)
+                lines = self._restart(cluster, options)
             case "rebuild":
                 lose = read_whole("--lose-orders", options["lose_orders"], 0, LOSE_MAX)
                 lines = cluster.rebuild(wanted, lose)
@@ -113,6 +116,12 @@ class Command(OneLineCommand):
                 return self.do_logs(cluster, options)
         self._print(lines)
         return exits.OK
+
+    @staticmethod
+    def _restart(cluster: Cluster, options: Mapping[str, Any]) -> Iterable[str]:
+        if bool(options["id"]) == options["all"]:
+            raise exits.ClusterError("Name one process, or give --all for a rolling restart.")
+        return RollingRestart(cluster).run() if options["all"] else cluster.restart(options["id"])
 
     def _print(self, lines: Iterable[str]) -> None:
         for line in lines:

@@ -1,0 +1,35 @@
+"""Sockets that listen, and the refusal of a connection without room."""
+
+import socket
+from http import HTTPStatus
+
+from bazaar import clock
+from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
+from bazaar.runtime.log_lines import get_log
+from bazaar.runtime.metrics import events
+from bazaar.web import wsgi_environ
+
+log = get_log("bazaar.web.server")
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
+
+def open_port(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 is any. Raises OSError."""
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def refuse_crowd(sock: socket.socket) -> None:
+    """Refuse a connection beyond the limit, at once."""
+    events.emit_refusal(log, "too_many_connections")
+    refused = RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
+    answer = wsgi_environ.refusal_answer(refused)
+    try:
+        sock.send(pack_reply(ParsedRequest(), *answer, clock.wall_s()))
+        sock.shutdown(socket.SHUT_WR)
+        sock.recv(4096)  # what is unread would end it with a reset, and the answer with it
+    except OSError:
+        pass
+    sock.close()

@@ -1,0 +1,68 @@
+"""`cluster restart --all`: every process is another one afterwards, and no request has failed."""
+
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from bazaar.cluster.readiness import read_readiness
+from bazaar.cluster.rolling import RollingRestart
+from bazaar.cluster.snapshot import Health
+from tests.cluster.conftest import LiveCluster
+from tests.cluster.plain_load import PlainLoad
+from tests.cluster.proof import assert_proof
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+
+def workers_of(cluster: LiveCluster) -> dict[str, set[int]]:
+    """Return the pids of the workers of each process, by its name."""
+    return {
+        view.name: {one.pid for one in psutil.Process(view.pid).children()}
+        for view in cluster.look().processes
+    }
+
+
+def test_a_rolling_restart_fails_no_request(new_cluster: Callable[..., LiveCluster]) -> None:
+    cluster = new_cluster()
+    cluster.up()
+    before, term = workers_of(cluster), cluster.look().term
+    with PlainLoad([cluster.base_url], clients=8) as load:
+        load.await_progress()
+        lines = list(RollingRestart(cluster.cluster).run())
+        load.await_progress()
+    assert load.failures == []
+    after = workers_of(cluster)
+    assert before.keys() == after.keys()
+    assert not any(before[name] & after[name] for name in before), "each has other workers"
+    assert len(lines) == len(before) + 1, "one line for each, and one for the leader"
+    cluster.wait_for(lambda after: after.health is Health.HEALTHY)
+    assert cluster.look().term == term + 1, "the leadership was handed over, once"
+    front_end = cluster.view("frontend-1")
+    assert front_end.status is not None
+    assert {front_end.status.pid} == after["frontend-1"], "the control port is the new worker's"
+    assert_proof(cluster)
+
+
+def test_a_cluster_that_is_not_healthy_is_not_restarted(cluster: LiveCluster) -> None:
+    cluster.kill("1")
+    done = cluster.run("restart", "--all")
+    assert done.returncode == 2
+    assert "order-1: it does not answer" in done.stderr
+    assert all(view.is_up for view in cluster.look().processes if view.name != "order-1")
+
+
+def test_ready_is_what_can_do_its_job(cluster: LiveCluster) -> None:
+    """A front end without any replica is alive and not ready, and says why."""
+    replicas = [view.name for view in cluster.look().replicas]
+    for name in replicas:
+        cluster.kill(name)
+    node = cluster.topology.front_ends[0]
+    cluster.wait_for(lambda _: not read_readiness(node).is_ready)
+    (reason,) = read_readiness(node).reasons
+    assert "has not answered the last" in reason
+    assert read_readiness(cluster.topology.catalog).is_ready
+    cluster.cluster.mend(replicas)
+    cluster.wait_for(
+        lambda _: all(read_readiness(node).is_ready for _, node in cluster.topology.nodes())
+    )
