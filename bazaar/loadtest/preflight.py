@@ -6,6 +6,7 @@ from bazaar.client.answers import ClientError, Refused, StockAnswer
 from bazaar.client.client import Client
 from bazaar.client.exchange import Timeouts
 from bazaar.cluster import exits
+from bazaar.cluster.arguments import REACH_HELP
 from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.profiles import FIXTURES, Weighted, read_profile
 from bazaar.proof.records import Opening
@@ -60,4 +61,5 @@ def _ask(client: Client, stock_name: str) -> StockAnswer | None:
             return None
         raise CommandFailed(f"{client.urls[0]}: {error.message}", exits.UNREACHABLE) from error
     except ClientError as error:
-        raise CommandFailed(error.message, exits.UNREACHABLE) from error
+        more = f" {REACH_HELP}" if error.status is None else ""
+        raise CommandFailed(error.message + more, exits.UNREACHABLE) from error

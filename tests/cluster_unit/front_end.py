@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 VERSION = 3
 """Of every stock, whatever happens."""
 CONFLICTS = ("insufficient_quantity", "overstock")
 """Failures that are 404 but in v1."""
+LISTS = ("/api/v1/stocks", "/api/v1/orders")
 
 
 class _Server(ThreadingHTTPServer):
@@ -30,11 +31,13 @@ class FakeFrontEnd:
         self.orders: list[dict[str, Any]] = []
         self.keys: dict[str, int] = {}
         self.refused: dict[str, str] = {}
-        """Failures of trades to come, by stock: 404 and definite."""
+        """Failures of trades to come, by stock: 404 (401: for a token) and definite."""
         self.authorizations: list[str | None] = []
         """Of the trades that came."""
         self.dialects: set[str] = set()
         """That it was spoken to in."""
+        self.pages: list[str] = []
+        """Paths of the lists that were asked for a page."""
         self.broken: set[int] = set()
         """Orders that nobody can tell about: 503."""
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -71,10 +74,33 @@ class FakeFrontEnd:
             return 404, {"error": {"message": "order not found"}}, "unknown_order"
         return 200, {"data": {"order_no": number, **self.orders[number - 1]}}, ""
 
+    def list_page(self, target: str) -> tuple[int, Any, str]:
+        """Return a page of v1's lists, as `get` does; a cursor is how many were shown before."""
+        url = urlsplit(target)
+        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        noun, begin = url.path.rpartition("/")[2], int(asked.get("cursor", 0))
+        items: list[dict[str, Any]]
+        if noun == "stocks":
+            text = asked.get("q", "").lower()
+            names = sorted(name for name in self.stocks if text in name.lower())
+            items = [self.get(f"/stocks?{urlencode({'stock_name': one})}")[1] for one in names]
+        else:
+            chosen = {name: asked[name] for name in ("stock_name", "trade_type") if name in asked}
+            items = [
+                self.get(f"/orders?order_no={number}")[1]
+                for number, order in reversed(list(enumerate(self.orders, start=1)))
+                if chosen.items() <= order.items()
+            ]
+        end = begin + int(asked["limit"])
+        shown = [_shape_v1(one, "", self.keys) for one in items[begin:end]]
+        self.pages.append(url.path)
+        return 200, {noun: shown, "next_cursor": str(end) if end < len(items) else None}, ""
+
     def post(self, key: str, trade: dict[str, Any]) -> tuple[int, Any, str]:
         """Place a trade; return status, body and failure."""
         if failure := self.refused.get(trade["stock_name"]):
-            return 404, {"order_no": -1, "message": "No."}, failure
+            status = 401 if failure == "token_required" else 404
+            return status, {"order_no": -1, "message": "No."}, failure
         if key not in self.keys:
             self.orders.append(trade)
             self.keys[key] = len(self.orders)
@@ -96,7 +122,8 @@ class FakeFrontEnd:
             def do_GET(self) -> None:
                 dialect, target = translate_target(self.path)
                 fake.dialects.add(dialect)
-                self.answer(dialect, *fake.get(target))
+                look_up = fake.list_page if urlsplit(target).path in LISTS else fake.get
+                self.answer(dialect, *look_up(target))
 
             def do_POST(self) -> None:
                 fake.authorizations.append(self.headers["Authorization"])
@@ -131,6 +158,8 @@ def translate_target(target: str) -> tuple[str, str]:
     """Return the dialect of a target, and what the seed's is for it."""
     if target == "/api/v1/cluster":
         return "v1", "/leader"
+    if urlsplit(target).path in LISTS:
+        return "v1", target
     for dialect, prefix in (("v1", "/api/v1/"), ("course", "/")):
         for noun, option in (("stocks", "stock_name"), ("orders", "order_no")):
             if target.startswith(f"{prefix}{noun}/"):
@@ -150,6 +179,8 @@ def translate_trade(path: str, asked: dict[str, Any]) -> tuple[str, dict[str, An
 
 def _shape_v1(body: dict[str, Any], failure: str, keys: Mapping[str, int]) -> Any:
     match body:
+        case {"next_cursor": _}:
+            return body
         case {"data": order}:
             (key,) = [key for key, number in keys.items() if number == order["order_no"]]
             return {**order, "idempotency_key": key, "placed_by": None}

@@ -135,6 +135,43 @@ def test_trade_and_order_show_the_same_order(run: Run) -> None:
     assert run("order", "1")[1].startswith("order 1: sell 4 BoarCo  [")
 
 
+def test_lists_are_read_page_by_page_up_to_a_limit(run: Run, front_end: FakeFrontEnd) -> None:
+    front_end.stocks = {f"Stock {number:03}": 1000 for number in range(250)}
+    status, said = run("stocks", "--limit", "230")
+    assert (status, len(front_end.pages)) == (exits.OK, 2)
+    lines = said.splitlines()
+    assert lines[229].startswith("Stock 229: 1000 shares at 1.5, volume 0, version 3 (")
+    assert lines[230].startswith("230 stocks; there may be more, see --limit  [")
+    assert run("stocks", "K 24", "-q")[1].startswith("10 stocks  [")
+    assert run("stocks", "nobody")[1].startswith("0 stocks  [")
+    told = json.loads(run("stocks", "-o", "json", "--limit", "1")[1])
+    assert [one["stock"]["name"] for one in told["answers"]] == ["Stock 000"]
+
+
+def test_orders_are_listed_the_newest_first(run: Run, front_end: FakeFrontEnd) -> None:
+    for stock, side in (("BoarCo", "buy"), ("Reneium", "buy"), ("BoarCo", "sell")):
+        run("trade", stock, side, "2")
+    lines = run("orders", "--dialect", "seed")[1].splitlines()
+    assert lines[:3] == [
+        "order 3: sell 2 BoarCo",
+        "order 2: buy 2 Reneium",
+        "order 1: buy 2 BoarCo",
+    ]
+    assert run("orders", "--stock", "BoarCo", "--type", "buy")[1].startswith(
+        "order 1: buy 2 BoarCo\n"
+    )
+    assert set(front_end.pages) == {"/api/v1/orders"}
+
+
+def test_a_trade_without_its_token_is_told_where_to_put_one(
+    run: Run, front_end: FakeFrontEnd
+) -> None:
+    front_end.refused = {"BoarCo": "token_required"}
+    for dialect in ("v1", "seed", "course"):
+        said = run("trade", "BoarCo", "buy", "1", "--dialect", dialect)[1]
+        assert "sends the token in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or --token." in said
+
+
 def test_a_repeated_key_is_one_trade_and_times_are_many(run: Run, front_end: FakeFrontEnd) -> None:
     key = "6c3b9d52-2b7e-4f61-8a3e-0f6f0f5f1a01"
     assert {run("trade", "BoarCo", "buy", "1", "--key", key)[0] for _ in range(2)} == {exits.OK}
@@ -258,6 +295,9 @@ def test_check_does_not_call_an_order_lost_that_no_replica_could_answer(
         (("query", "x", "--deadline", "nan"), "--deadline must be a number from 0.1 to 3600"),
         (("query", "x", "--url", "ftp://a"), "--url: 'ftp://a' is not the address"),
         (("query", "\udcff"), "STOCK must be text in UTF-8"),
+        (("stocks", "--limit", "0"), "--limit must be a whole number from 1 to 10000"),
+        (("stocks", "\udcff"), "TEXT must be text in UTF-8"),
+        (("orders", "--type", "by"), "A trade is buy or sell, not 'by'."),
         (("order", "0"), "NO must be a whole number"),
         (("order", "1e3"), "NO must be a whole number"),
         (("trade", "x", "by", "1"), "A trade is buy or sell, not 'by'."),
@@ -285,7 +325,9 @@ def test_a_wrong_argument_is_one_sentence_and_status_2(
 @pytest.mark.parametrize("mode", [("query", "x"), ("trade", "x", "buy", "1"), ("simulate",)])
 def test_nobody_there_is_one_sentence_and_status_4(tmp_path: Path, mode: tuple[str, ...]) -> None:
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    with pytest.raises(CommandError, match="Connection refused") as caught:
+    with pytest.raises(
+        CommandError, match=r"Connection refused\. `.* cluster up` starts"
+    ) as caught:
         call_command("client", *mode, "--url", url, "--data", str(tmp_path), "--deadline", "0.3")
     assert caught.value.returncode == exits.UNREACHABLE
 

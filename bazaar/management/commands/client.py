@@ -33,6 +33,7 @@ from bazaar.management.one_line import OneLineCommand, OneLineParser
 from bazaar.settings import client_access, env
 
 TIMES_MAX = 10_000
+LISTED_MAX = 10_000
 REQUESTS_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
 DEADLINE_S_MAX = 3600.0
@@ -121,6 +122,18 @@ class Command(OneLineCommand):
             session.order(order_no, is_fresh=options["is_fresh"])
         return _status(session)
 
+    def do_stocks(self, session: ClientSession, options: dict[str, Any]) -> int:
+        """List stocks."""
+        session.list_stocks(_read_name(options["text"] or "", "TEXT"), _read_limit(options))
+        return _status(session)
+
+    def do_orders(self, session: ClientSession, options: dict[str, Any]) -> int:
+        """List orders."""
+        trade_type = _read_type(options["trade_type"]) if options["trade_type"] else None
+        name = _read_name(options["stock"]) if options["stock"] else None
+        session.list_orders(name, trade_type, _read_limit(options))
+        return _status(session)
+
     def do_trade(self, session: ClientSession, options: dict[str, Any]) -> int:
         """Place trades."""
         name, key = _read_name(options["stock"]), _read_key(options["key"])
@@ -181,16 +194,22 @@ _URL = "a front end, for instance http://127.0.0.1:30001; repeat it for several"
 
 
 def _add_modes(parser: CommandParser) -> None:
-    shared, many, fresh, file = (CommandParser(add_help=False) for _ in range(4))
+    shared, many, fresh, file, page = (CommandParser(add_help=False) for _ in range(5))
     _add_shared(shared)
     many.add_argument("-n", "--times", metavar="N", default="1", help="how many times (1)")
     fresh.add_argument("--no-cache", dest="is_fresh", action="store_true", help="past memory")
     file.add_argument("--orders", metavar="FILE", help=f"kept orders (DIR/{FILE_NAME})")
+    page.add_argument("--limit", metavar="N", default="50", help="how many at most (50)")
     modes = parser.add_subparsers(dest="mode", metavar="MODE")
     one = modes.add_parser("query", parents=[shared, many, fresh], help="look a stock up")
     one.add_argument("stock", metavar="STOCK")
     one = modes.add_parser("order", parents=[shared, many, fresh], help="look an order up")
     one.add_argument("order_no", metavar="NO")
+    one = modes.add_parser("stocks", parents=[shared, page], help="list stocks by name")
+    one.add_argument("text", metavar="TEXT", nargs="?", help="what their names contain")
+    one = modes.add_parser("orders", parents=[shared, page], help="list orders, newest first")
+    one.add_argument("--stock", metavar="STOCK", help="of this stock")
+    one.add_argument("--type", dest="trade_type", metavar="buy|sell", help="of this type")
     one = modes.add_parser("trade", parents=[shared, many], help="buy or sell shares")
     one.add_argument("stock", metavar="STOCK")
     one.add_argument("trade_type", metavar="buy|sell")
@@ -226,11 +245,15 @@ def _read_times(options: dict[str, Any]) -> int:
     return read_whole("-n", options["times"], 1, TIMES_MAX)
 
 
-def _read_name(text: str) -> str:
+def _read_limit(options: dict[str, Any]) -> int:
+    return read_whole("--limit", options["limit"], 1, LISTED_MAX)
+
+
+def _read_name(text: str, option: str = "STOCK") -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise CommandFailed(f"STOCK must be text in UTF-8, not {text!r}.") from error
+        raise CommandFailed(f"{option} must be text in UTF-8, not {text!r}.") from error
     return text
 
 
