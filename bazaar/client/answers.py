@@ -92,7 +92,7 @@ class ClientError(Exception):
     status: of the last answer, None when none came. failure: its Bazaar-Failure, "" without one.
     key: the trade's idempotency key, "" for a read. is_definite: surely nothing happened.
     retry_s: seconds after which another attempt may help; None when none would. problem: the
-    address of a page that explains it, in v1; a `Client` makes it whole.
+    address of a page that explains it, "" without one; a `Client` makes it whole.
     """
 
     is_definite: ClassVar[bool] = True

@@ -48,6 +48,7 @@ _CACHE_WORDS = {
     "fwd=bypass": "bypass",
     "hit; detail=stale": "stale",
 }
+_KIND = re.compile(r"[a-z_]{1,40}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 T = TypeVar("T")
@@ -220,6 +221,8 @@ def _check_ok(reply: Reply, key: str = "", expected: HTTPStatus = HTTPStatus.OK)
     definite = reply.headers.get("bazaar-definite")
     failure = reply.headers.get("bazaar-failure", "")
     message, problem = _explanation(reply)
+    if not problem and _KIND.fullmatch(failure):
+        problem = f"{_PROBLEM_PAGES}{failure}"  # the older dialects name the kind, not its page
     is_server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     is_busy = status == HTTPStatus.TOO_MANY_REQUESTS
     kind: type[ClientError]

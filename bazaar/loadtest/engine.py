@@ -34,6 +34,9 @@ _REFUSALS: dict[str, Outcome] = {
     "overstock": "refused",
     "unknown_stock": "not_found",
     "unknown_order": "not_found",
+    "token_required": "denied",
+    "token_refused": "denied",
+    "access_denied": "denied",
 }
 """What a Bazaar-Failure means; any other refusal is no answer to a question as we ask them."""
 

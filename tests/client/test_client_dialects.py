@@ -155,17 +155,24 @@ def test_a_placed_order_of_the_course_is_its_number() -> None:
             read_placed(COURSE, TRADE, reply(body))
 
 
-def test_an_error_of_v1_names_the_page_that_explains_it() -> None:
+def test_an_error_names_the_page_that_explains_it() -> None:
     with pytest.raises(Refused, match=r"^No\.$") as caught:
         read_placed(V1, TRADE, problem(409, "overstock"))
     assert (caught.value.failure, caught.value.problem) == ("overstock", "/problems/overstock")
+    failed = {"order_no": -1, "message": "No."}
+    for dialect in (SEED, COURSE):
+        headers = {"bazaar_definite": "true", "bazaar_failure": "overstock"}
+        with pytest.raises(Refused) as caught:
+            read_placed(dialect, TRADE, reply(failed, 404, **headers))
+        assert caught.value.problem == "/problems/overstock"
 
 
 @pytest.mark.parametrize("type_", ["about:blank", "http://elsewhere/problems/overstock", ""])
 def test_only_a_page_of_ours_is_named(type_: str) -> None:
     body = {"type": type_, "detail": "No."}
+    headers = {"bazaar_definite": "true", "bazaar_failure": "../x"}
     with pytest.raises(Refused) as caught:
-        read_placed(V1, TRADE, reply(body, 409, bazaar_definite="true"))
+        read_placed(V1, TRADE, reply(body, 409, **headers))
     assert (caught.value.problem, caught.value.message) == ("", "No.")
 
 

@@ -216,6 +216,10 @@ def test_errors_over_the_limit_are_1_and_refused_trades_are_no_errors(
     status, said = run(*options)
     assert (status, "malformed" in said) == (exits.ERRORS, True)
     assert run(*options, "--error-limit", "50%")[0] == exits.OK
+    assert "denied" not in said
+    front_end.refused = dict.fromkeys(NAMES, "token_required")
+    status, said = run(*options)
+    assert (status, "denied: `manage.py token create NAME` makes" in said) == (exits.ERRORS, True)
 
 
 def test_nobody_there_is_4() -> None:

@@ -141,9 +141,9 @@ def test_lists_are_read_page_by_page_up_to_a_limit(run: Run, front_end: FakeFron
     assert (status, len(front_end.pages)) == (exits.OK, 2)
     lines = said.splitlines()
     assert lines[229].startswith("Stock 229: 1000 shares at 1.5, volume 0, version 3 (")
-    assert lines[230].startswith("230 stocks; there may be more, see --limit  [")
-    assert run("stocks", "K 24", "-q")[1].startswith("10 stocks  [")
-    assert run("stocks", "nobody")[1].startswith("0 stocks  [")
+    assert lines[230].startswith("stocks: 230 listed, and there may be more (--limit)  [")
+    assert run("stocks", "K 24", "-q")[1].startswith("stocks: 10 listed  [")
+    assert run("stocks", "nobody")[1].startswith("stocks: 0 listed  [")
     told = json.loads(run("stocks", "-o", "json", "--limit", "1")[1])
     assert [one["stock"]["name"] for one in told["answers"]] == ["Stock 000"]
 
@@ -169,7 +169,15 @@ def test_a_trade_without_its_token_is_told_where_to_put_one(
     front_end.refused = {"BoarCo": "token_required"}
     for dialect in ("v1", "seed", "course"):
         said = run("trade", "BoarCo", "buy", "1", "--dialect", dialect)[1]
-        assert "sends the token in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or --token." in said
+        assert "sends the token in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or of --token." in said
+
+
+def test_what_may_pass_says_when_to_try_again(run: Run, front_end: FakeFrontEnd) -> None:
+    run("trade", "BoarCo", "buy", "1")
+    front_end.broken = {1}
+    for dialect in ("v1", "seed", "course"):
+        said = run("order", "1", "--deadline", "0.3", "--dialect", dialect)[1]
+        assert said.startswith("order 1: Nobody knows. (503) Try again in 1 s. See http://")
 
 
 def test_a_repeated_key_is_one_trade_and_times_are_many(run: Run, front_end: FakeFrontEnd) -> None:

@@ -22,7 +22,7 @@ from bazaar.client.answers import (
 )
 from bazaar.client.client import PAGE_ITEMS_MAX, Client
 from bazaar.cluster import exits
-from bazaar.cluster.arguments import REACH_HELP
+from bazaar.cluster.arguments import DENIED_HELP, REACH_HELP
 from bazaar.cluster.exits import CommandFailed
 from bazaar.core.types import TradeType
 from bazaar.loadtest.summary import quantile
@@ -36,7 +36,6 @@ _ERROR_KINDS: Mapping[type[ClientError], str] = {
     BadAnswer: "malformed",
 }
 _TIMES = ("min_ms", "mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
-_ACCESS_HELP = "This command sends the token in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or --token."
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -153,8 +152,8 @@ class ClientSession:
             return
         for one in () if self._is_quiet else found:
             self._write(_format_answer(one))
-        more = "; there may be more, see --limit" if len(found) == most else ""
-        self.conclude(f"{len(found)} {kind}{more}  [{1000 * took_s:.1f} ms]")
+        more = ", and there may be more (--limit)" if len(found) == most else ""
+        self.conclude(f"{kind}: {len(found)} listed{more}  [{1000 * took_s:.1f} ms]")
 
     # Output
 
@@ -234,8 +233,10 @@ def _explain(error: ClientError) -> str:
     """Return an error as a sentence, with what to do if the trade may have happened."""
     status = f" ({error.status})" if error.status else ""
     again = f" Repeat it with --key {error.key}" if error.key and not error.is_definite else ""
+    if not again and error.retry_s is not None:
+        again = f" Try again in {error.retry_s:g} s."
     more = f" See {error.problem}" if error.problem else ""
-    token = f" {_ACCESS_HELP}" if error.status == HTTPStatus.UNAUTHORIZED else ""
+    token = f" {DENIED_HELP}" if error.status == HTTPStatus.UNAUTHORIZED else ""
     return f"{error.message}{status}{token}{again}{more}"
 
 
