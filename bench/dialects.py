@@ -117,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
         load = Load(cluster.base_url, options.seconds)
         trading.run(trading.Spec(url=load.url, clients=8, seconds=FIRST_ORDERS_S))
         for clients in options.clients:
-            for task in TASKS:
+            for task in options.only:
                 turns = [(task, name) for name in CLIENT_DIALECTS]
                 cells += take_turns(clients, options.rounds, turns, load.once)
     verdicts = list(judge(cells))
@@ -131,6 +131,7 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.dialects", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=TASKS, metavar="TASK")
     parser.add_argument("--clients", type=int, nargs="+", default=[MOST_CLIENTS])
     return parser.parse_args(arguments)
 

@@ -16,7 +16,7 @@ ACCESS_HELP = (
     "an access token; better in BAZAAR_TOKEN, or in the file that BAZAAR_TOKEN_FILE names: a "
     "command line is in the process list"
 )
-DENIED_HELP = "This command sends the token in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or of --token."
+DENIED_HELP = "Give this command one in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or by --token."
 """What to do when a front end wants a token, or another one."""
 REACH_HELP = "`manage.py cluster up` starts a cluster, and --url names another front end."
 """What to do when no front end answers."""

@@ -169,7 +169,7 @@ def test_a_trade_without_its_token_is_told_where_to_put_one(
     front_end.refused = {"BoarCo": "token_required"}
     for dialect in ("v1", "seed", "course"):
         said = run("trade", "BoarCo", "buy", "1", "--dialect", dialect)[1]
-        assert "sends the token in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or of --token." in said
+        assert "Give this command one in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or by --token." in said
 
 
 def test_what_may_pass_says_when_to_try_again(run: Run, front_end: FakeFrontEnd) -> None:
