@@ -7,7 +7,7 @@ import pytest
 from tests.cluster.conformance import try_api
 from tests.cluster.conftest import LiveCluster
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 def test_the_running_api_is_as_described(cluster: LiveCluster, tmp_path: Path) -> None:
