@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from bazaar.clock import wait_until
-from bazaar.cluster.snapshot import Health
+from bazaar.protocol.cluster_report import Health
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.damage import aside_of, forget_repairs
 from tests.cluster.load import Load

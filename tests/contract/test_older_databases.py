@@ -69,6 +69,6 @@ def test_a_ledger_goes_on() -> None:
             insert("catalog_app_entry", "digest, term, version", one)
     assert selectors.LEDGER.page(Position(0), 10) == make_page(2)
     with write_transaction() as database:
-        selectors.LEDGER.insert(database, with_names()[2:], [(1, 4)])
+        selectors.LEDGER.insert(database, with_names()[2:], [(1, 4, 7)])
     assert selectors.LEDGER.get(OrderNo(3)) == make_order(3, placed_by="bob")
     assert selectors.LEDGER.find_fault() == ""
