@@ -84,7 +84,7 @@ class DashboardPanel:
     def render(self, query: Query) -> str:
         """Return the part of the page that changes: it is made once for all, as by `show`."""
         live: str = self._cached("render", query, lambda: self._render(self.name, query))
-        return render_health() + live
+        return live
 
     def render_rest(self, query: Query) -> str:
         """Return the second part that changes; nothing for a page without one."""

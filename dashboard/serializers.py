@@ -29,6 +29,7 @@ def show_health(view: ClusterView) -> dict[str, Any]:
 
 def show_view(view: ClusterView) -> dict[str, Any]:
     """Return the cluster."""
+    links = list(_list_links(view))
     return {
         **show_health(view),
         "at_s": view.at_s,
@@ -39,7 +40,8 @@ def show_view(view: ClusterView) -> dict[str, Any]:
         "roles": [_show_role(result) for result in view.results],
         "replicas": [_show_replica(view, result) for result in view.replicas],
         "front_ends": view.front_ends,
-        "reach": list(_list_links(view)),
+        "reach": links,
+        "unreached": sum(not link["is_reachable"] for link in links),
     }
 
 

@@ -70,7 +70,11 @@ class PanelPage(AdminView):
     def get(self, request: HttpRequest) -> HttpResponse:
         next_ms = round(wiring.collector().due_s() * 1000)
         query = self.panel.select(request.GET)
-        parts = {"live": self.panel.render(query), "rest": self.panel.render_rest(query)}
+        parts = {
+            "live": self.panel.render(query),
+            "rest": self.panel.render_rest(query),
+            "health_line": panels.render_health(),
+        }
         if request.headers.get("HX-Request"):
             changed = render_to_string("dashboard/live/parts.html", parts)
             return HttpResponse(changed, headers={NEXT: str(next_ms)})

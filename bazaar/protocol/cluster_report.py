@@ -90,12 +90,12 @@ class ClusterReport:
     def _list_reasons(self) -> Iterator[str]:
         leader, in_sync = self.leader, self.in_sync
         if leader is None:
-            yield "No replica leads, so trades wait."
+            yield "Trades wait until a replica leads."
         for name, status in self.statuses.items():
             if status is None:
                 yield f"{name} does not answer."
             elif not status.is_ready:
-                yield f"{name} is not ready yet{_say_state(status)}."
+                yield f"{name} is not ready{_say_state(status)}."
             elif leader and role_of(name) is Role.ORDER and _read_number(name) not in in_sync:
                 yield f"{name} is not in sync: trades do not wait for its copy."
         if disagreement := self.disagreement:

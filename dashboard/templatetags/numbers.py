@@ -20,5 +20,5 @@ def rounded(value: float | None) -> str:
     """Return a measured number as short as it is still telling, or a dash for None."""
     if value is None:
         return NOTHING
-    places = 0 if abs(value) >= 100 else 1 if abs(value) >= 1 or value == 0 else 2  # noqa: PLR2004
+    places = 0 if value == 0 or abs(value) >= 100 else 1 if abs(value) >= 1 else 2  # noqa: PLR2004
     return f"{value:,.{places}f}"

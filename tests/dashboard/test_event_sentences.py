@@ -71,7 +71,7 @@ def test_a_sentence_says_only_what_its_event_has() -> None:
         ),
         (
             *("worker-40123", "refused", {"kind": "busy", "times": 1200}),
-            "Worker 40123 refused a request 1,200 times: busy.",
+            "Front-end worker 40123 refused a request 1,200 times: busy.",
         ),
         (
             *("order-1", "catalog out of reach", {"reason": "127.0.0.1:10002 did not answer."}),

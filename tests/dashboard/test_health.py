@@ -89,5 +89,5 @@ def test_with_all_replicas_dead_nobody_leads() -> None:
     reported: dict[str, Status | None] = {"catalog": catalog(), "frontend-1": front_end(), **dead}
     shown = show_health(poll(reported))
     assert (shown["health"], shown["leads"]) == ("no leader", "nobody leads, term 3")
-    assert shown["reasons"][0] == "No replica leads, so trades wait."
+    assert shown["reasons"][0] == "Trades wait until a replica leads."
     assert "order-1 does not answer." in shown["reasons"]

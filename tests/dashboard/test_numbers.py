@@ -23,7 +23,7 @@ def test_thousands_are_separated(value: float | Decimal | None, text: str) -> No
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1234.56, "1,235"), (99.44, "99.4"), (0.0312, "0.03"), (0.0, "0.0"), (None, "\N{EN DASH}")],
+    [(1234.56, "1,235"), (99.44, "99.4"), (0.0312, "0.03"), (0.0, "0"), (None, "\N{EN DASH}")],
 )
 def test_a_measured_number_is_rounded(value: float | None, text: str) -> None:
     assert rounded(value) == text

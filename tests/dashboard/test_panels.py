@@ -43,7 +43,10 @@ def test_a_page_is_whole_for_a_person_and_its_changing_part_for_htmx(
     assert (whole.status_code, part.status_code) == (200, 200)
     assert b"<html" in whole.content
     assert b"<html" not in part.content
-    assert part.content.strip() in whole.content or path == "/"
+    live, _, health = part.content.partition(b'<div id="bz-health" hx-swap-oob="innerHTML">')
+    assert live.strip() in whole.content or path == "/"
+    assert whole.content.index(b'id="health"') < whole.content.index(b"bz-panel")
+    assert b'id="health"' in health
 
 
 @pytest.mark.parametrize("path", PAGES)
