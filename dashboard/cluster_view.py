@@ -92,6 +92,12 @@ class ClusterView:
         return self.leader_status.in_sync if self.leader_status else ()
 
     def lag_of(self, result: PollResult) -> int | None:
-        """Return how many orders a replica lacks; None when it did not answer."""
-        status = result.status
-        return self.last - status.last if isinstance(status, ReplicaStatus) else None
+        """
+        Return how many orders a replica lacks; None when it did not answer.
+
+        Compared with the other replicas, which are asked at the same moment, or as it says itself.
+        """
+        if not isinstance(status := result.status, ReplicaStatus):
+            return None
+        newest = max(one.status.last for one in self.replicas if one.status)
+        return max(newest - status.last, status.lag_orders)

@@ -48,7 +48,7 @@ _REPLICATION = {
     "follower lost": "{replica} is out of sync: it did not answer the leader ({reason})",
     "follower dropped": "{replica} is out of sync: it was too slow, and trades go on without it",
     "follower differs": "{replica} has other orders than the leader: {reason}",
-    "caught up": "{source} has all orders again, up to {last}",
+    "caught up": "{source} has all orders again, up to order {last}",
     "catalog out of reach": "{source} does not reach the catalog: {reason}",
     "catalog in reach": "{source} reaches the catalog again",
     "verification ended": "{source} could not compare its log with the ledger: {reason}",

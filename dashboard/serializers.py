@@ -104,8 +104,9 @@ def _link(start: str, end: str, *, is_reachable: bool) -> dict[str, Any]:
 
 
 def show_caches(view: ClusterView) -> dict[str, Any]:
-    """Return what every front end has in its cache."""
-    return {"at_s": view.at_s, "caches": [_show_cache(status) for status in view.front_ends]}
+    """Return what each process of every front end has in its cache."""
+    front_ends = sorted(view.front_ends, key=lambda status: (status.id, status.pid))
+    return {"at_s": view.at_s, "caches": [_show_cache(status) for status in front_ends]}
 
 
 def _show_cache(status: FrontEndStatus) -> dict[str, Any]:

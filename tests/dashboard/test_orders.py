@@ -12,7 +12,7 @@ from tests.dashboard.conftest import Show, read_page
 from tests.dashboard.databases import ROW
 from tests.dashboard.statuses import catalog
 
-DASH = "<td>\N{EN DASH}</td>"
+DASH = '<td class="bz-none" data-label="at">\N{EN DASH}</td>'
 
 
 def test_one_order_is_seen_in_each_database(
