@@ -20,6 +20,7 @@ COUNT_UPDATES = """() => {
   const count = ({target}) => { updates += target.id === 'bz-live'; };
   document.addEventListener('htmx:afterSwap', count);
 }"""
+FIND_TOPS = """(all) => all.map((one) => document.querySelector(one).getBoundingClientRect().top)"""
 LONE_POINTS = """() => {
   const lines = [...document.querySelectorAll('#bz-charts canvas')].flatMap((canvas) => {
     const chart = Chart.getChart(canvas);
@@ -93,14 +94,8 @@ def test_the_fault_form_is_by_the_picture_asks_by_name_and_keeps_its_choice(
     page, asked = admin.page, list[str]()
     page.on("dialog", lambda dialog: asked.append(dialog.message))
     admin.go("/")
-    picture, form, table = (
-        page.locator(selector).bounding_box()
-        for selector in (".bz-picture", "#faults", "tr#order-1")
-    )
-    assert picture
-    assert form
-    assert table
-    assert picture["y"] < form["y"] < table["y"]
+    picture, form, table = page.evaluate(FIND_TOPS, [".bz-picture", "#faults", "tr#order-1"])
+    assert picture < form < table
     page.select_option("#faults [name=name]", "order-2")
     for verb, signal in (("pause", "SIGSTOP"), ("resume", "SIGCONT")):
         page.click(f"#faults [value={verb}]")
