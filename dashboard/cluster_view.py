@@ -46,7 +46,7 @@ class ClusterView:
 
     @property
     def report(self) -> ClusterReport:
-        """What leader, term and health are judged by: the processes that the topology names."""
+        """What leader, term and health are judged by: all processes of the topology."""
         return ClusterReport({one.name: one.status for one in self.results if one.role != WORKER})
 
     @property

@@ -72,7 +72,7 @@ _NUMBERED = {Role.ORDER: "replica", Role.FRONT_END: "front end", "worker": "fron
 
 
 def describe_event(source: str, event: Event) -> str:
-    """Return an event as a sentence; source: the name of the process that reported it."""
+    """Return an event as a sentence; source: the process that reported it."""
     sentence = SENTENCES.get(event.phrase, "{source}: " + event.phrase)
     fields: dict[str, str] = defaultdict(str, source=describe_process(source))
     fields["time"] = f"{datetime.fromtimestamp(event.at_s, UTC):%H:%M:%S}"

@@ -77,12 +77,12 @@ class DashboardPanel:
         return shown
 
     def select(self, query: Query) -> Query:
-        """Return what of a query it takes: all else would be cached once more for nothing."""
+        """Return what it takes of a query: the rest would be cached for nothing."""
         names = self.example.__struct_fields__ if self.example else ()
         return {name: query[name] for name in names if name in query}
 
     def render(self, query: Query) -> str:
-        """Return the part of the page that changes: it is made once for all, as by `show`."""
+        """Return the part of the page that changes, cached in the same way."""
         live: str = self._cached("render", query, lambda: self._render(self.name, query))
         return live
 

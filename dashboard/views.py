@@ -156,7 +156,7 @@ class ActionView(AdminView):
 
 
 class StockNames(AdminView):
-    """GET: names of stocks that complete what was typed so far, as the options of a field."""
+    """GET: names of stocks that complete a text, as the options of a field."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         text = request.GET.get("stock_name") or request.GET.get("q", "")

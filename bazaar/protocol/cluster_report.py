@@ -1,5 +1,5 @@
 """
-What the processes of a cluster report at one moment, and how well it is by that.
+What the processes of a cluster report at one moment, and how well it is.
 
 `manage.py cluster status` and the dashboard both judge by this, so they say the same.
 """
