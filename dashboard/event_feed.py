@@ -110,7 +110,11 @@ class EventFeed:
 
     def _notice(self, at_s: float, phrase: str, text: str, result: PollResult) -> ClusterEvent:
         self._count += 1
-        fields = {"name": result.name, "state": result.state}
-        event = Event(no=self._count, at_s=at_s, phrase=phrase, fields=fields)
+        event = Event(
+            no=self._count,
+            at_s=at_s,
+            phrase=phrase,
+            fields={"name": result.name, "state": result.state},
+        )
         sentence = describe_event(SOURCE, event)
         return ClusterEvent(at_s, SOURCE, 0.0, self._count, phrase, text, sentence)

@@ -67,8 +67,12 @@ _OTHERS = {
 }
 SENTENCES: Mapping[str, str] = {**_LEDGER, **_LEASES, **_LEADERSHIP, **_REPLICATION, **_OTHERS}
 """The sentence of each phrase. Its fields are those of the event, its source and the time (UTC)."""
-_NAMES = {Role.CATALOG: "the catalog", Role.DASHBOARD: "the dashboard"}
-_NUMBERED = {Role.ORDER: "replica", Role.FRONT_END: "front end", "worker": "front-end worker"}
+_NAMES: Mapping[str, str] = {Role.CATALOG: "the catalog", Role.DASHBOARD: "the dashboard"}
+_NUMBERED: Mapping[str, str] = {
+    Role.ORDER: "replica",
+    Role.FRONT_END: "front end",
+    "worker": "front-end worker",
+}
 
 
 def describe_event(source: str, event: Event) -> str:
