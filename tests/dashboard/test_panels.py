@@ -133,6 +133,15 @@ def test_a_replica_that_is_behind_shows_its_lag(show: Show, superuser: Client) -
     assert [one["lag_orders"] for one in read_cluster(superuser)["replicas"]] == [5, 0, 0]
 
 
+def test_orders_placed_while_all_are_asked_are_no_lag(show: Show, superuser: Client) -> None:
+    """The catalog is asked last, so under load it knows more than any replica did."""
+    alone = replace(replica(3), lag_orders=2)
+    show(**everybody(catalog=catalog(last=15), order_3=alone))
+    shown = read_cluster(superuser)
+    assert [one["lag_orders"] for one in shown["replicas"]] == [0, 0, 2]
+    assert shown["last"] == 15
+
+
 def test_the_newest_term_decides_who_leads(show: Show, superuser: Client) -> None:
     """A process that has not heard of the election yet must not confuse the page."""
     show(**everybody(order_1=replica(1, term=2, leader=1), frontend=front_end(term=2, leader=1)))
