@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django import forms
 
@@ -35,6 +36,10 @@ class ActionForm(forms.Form):
     def target(self) -> str:
         """Return what it acts on, for the audit."""
         return str(self.cleaned_data["stock_name"])
+
+    def find_way_back(self) -> str:
+        """Return the address of its page, once it was checked."""
+        return self.page
 
     def carry_out(self) -> str:
         """Do it and return one sentence. Raises Failure, ClientError, FaultRefused."""
@@ -120,6 +125,11 @@ class FaultAction(ActionForm):
     def target(self) -> str:
         """Return the verb and the process."""
         return f"{self.cleaned_data['verb']} {self.cleaned_data['name']}"
+
+    def find_way_back(self) -> str:
+        """Return the address of the page with the same process chosen."""
+        name = self.cleaned_data.get("name")
+        return f"{self.page}?{urlencode({'process': name})}" if name else self.page
 
     def carry_out(self) -> str:
         """Inject the fault."""

@@ -21,11 +21,12 @@ from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.readiness import read_readiness
-from bazaar.cluster.snapshot import Health, ProcessView, Snapshot
+from bazaar.cluster.snapshot import ProcessView, Snapshot
 from bazaar.cluster.starting import FIRST_ROLES
 from bazaar.core.failures import Failure, LeaderAlive
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
+from bazaar.protocol.cluster_report import Health
 from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus
 from bazaar.settings import env
 from bazaar.topology import Node, Role, format_address

@@ -1,4 +1,4 @@
-"""What the hash chain does not cover is compared with what it was: terms, versions (I8)."""
+"""What the hash chain does not cover is compared with what it was: terms, versions, times (I8)."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def run(verifier: Verifier) -> str:
     return damage.where
 
 
-@pytest.mark.parametrize("column", ["term", "version"])
+@pytest.mark.parametrize("column", ["term", "version", "decided_ms"])
 @pytest.mark.parametrize("order_no", [1, POINT_ENTRIES, POINT_ENTRIES + 5])
 def test_a_column_outside_the_chain_is_compared_with_what_it_was(
     column: str, order_no: int

@@ -15,8 +15,9 @@ import requests
 from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
-from bazaar.cluster.snapshot import Health, ProcessView, Snapshot
+from bazaar.cluster.snapshot import ProcessView, Snapshot
 from bazaar.cluster.temporary import TemporaryCluster
+from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
 from bazaar.topology import Topology
 

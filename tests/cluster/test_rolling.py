@@ -7,7 +7,7 @@ import pytest
 
 from bazaar.cluster.readiness import read_readiness
 from bazaar.cluster.rolling import RollingRestart
-from bazaar.cluster.snapshot import Health
+from bazaar.protocol.cluster_report import Health
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.plain_load import PlainLoad
 from tests.cluster.proof import assert_proof

@@ -18,8 +18,9 @@ from bazaar.clock import wait_until
 from bazaar.cluster import only_copy
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
-from bazaar.cluster.snapshot import Health, ProcessState
+from bazaar.cluster.snapshot import ProcessState
 from bazaar.cluster.stopping import is_alive
+from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
 from bazaar.settings.typed import make_anew
 from bazaar.topology import Role
