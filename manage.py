@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`manage.py COMMAND --settings bazaar.settings.ROLE`: any command, any role."""
 
+import gc
 import importlib
 import os
 import pathlib
@@ -61,8 +62,11 @@ def _execute(arguments: list[str]) -> None:
     if arguments[1:2] and arguments[1] in WITHOUT_APPS:
         from django.conf import settings  # noqa: PLC0415
 
+        gc.disable()  # what is loaded stays, so a collection would find nothing
         settings.BAZAAR_LIMITS  # noqa: B018 - wrong settings are refused before wrong arguments
         module = importlib.import_module(f"bazaar.management.commands.{arguments[1]}")
+        gc.freeze()
+        gc.enable()
         module.Command().run_from_argv(arguments)
         return
     from django.core.management import execute_from_command_line  # noqa: PLC0415

@@ -85,8 +85,8 @@ def build() -> Application:
         control.serve(listener, getattr(wiring, "move", lambda _: None))
     else:
         wiring.start()
-    gc.collect()
     gc.freeze()  # what is loaded now stays: no collection need look at it again
+    gc.enable()
     pages = LateApplication("bazaar.web.django_handlers", "make_served")
     return Router(pages, endpoints)
 
@@ -108,6 +108,7 @@ def _refuse(error: Exception) -> NoReturn:
     os._exit(GUNICORN_BOOT_ERROR if "gunicorn.arbiter" in sys.modules else REFUSED)
 
 
+gc.disable()  # what is loaded now stays, so a collection would find nothing
 try:
     application = build()
 except (SettingsError, ClusterError) as _error:

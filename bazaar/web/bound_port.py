@@ -1,4 +1,4 @@
-"""A port that is taken before anybody can serve there; it needs nothing but the library."""
+"""A port that is taken before anybody serves there."""
 
 import socket
 
