@@ -2,6 +2,7 @@
 
 import gc
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,15 @@ def pytest_configure() -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep clusters from running beside each other, and parse the project's files only once."""
+    """
+    Run two clusters beside each other at most, and parse the project's files only once.
+
+    Tests that share the cluster of `tests/cluster` stay together; clusters of their own are started
+    beside it.
+    """
     if _is_cluster_test(item.path):
-        item.add_marker(pytest.mark.xdist_group("clusters"))
+        is_sharing = item.path.is_relative_to(CLUSTERS) and "cluster" in _fixtures_of(item)
+        item.add_marker(pytest.mark.xdist_group("cluster" if is_sharing else "own clusters"))
     if item.path.is_relative_to(ARCHITECTURE):
         item.add_marker(pytest.mark.xdist_group("architecture"))
 
@@ -48,6 +55,10 @@ def pytest_collection_finish() -> None:
 
 def _is_cluster_test(path: Path) -> bool:
     return path.is_relative_to(CLUSTERS) or path.is_relative_to(BROWSER)
+
+
+def _fixtures_of(item: pytest.Item) -> Sequence[str]:
+    return getattr(item, "fixturenames", ())
 
 
 def _folder(path: Path) -> str:
