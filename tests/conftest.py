@@ -35,7 +35,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """
     Runs the tests of a group in one process, one after the other, and all others wherever.
 

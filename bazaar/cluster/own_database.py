@@ -21,13 +21,14 @@ def open_database() -> None:
     `django.setup` would also load what only pages need; that comes with the first of them
     (docs/adr/0045). Raises SettingsError, ClusterError: it cannot be served.
     """
+    role = settings.BAZAAR_ROLE
+    assert role is not None, "only a role has a database"
     apps.populate(settings.INSTALLED_APPS)
     missing: list[str] = []
     with damage:
         missing = await_storage(find_missing_migrations)
     if fault := find_database_fault():
         raise SettingsError(fault)
-    role = settings.BAZAAR_ROLE
     if role is Role.CATALOG:
         ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
     if missing:
