@@ -19,10 +19,10 @@ import psutil
 from bazaar import clock
 from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.launch import MANAGED_ROLES
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.readiness import read_readiness
 from bazaar.cluster.snapshot import ProcessView, Snapshot
-from bazaar.cluster.starting import FIRST_ROLES
 from bazaar.core.failures import Failure, LeaderAlive
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
@@ -72,7 +72,7 @@ class RollingRestart:
         for view in catalog:
             yield from self._restart_catalog(view)
         for view in snapshot.processes:
-            if view.role not in FIRST_ROLES:
+            if view.role in MANAGED_ROLES:
                 yield from self._replace(view)
 
     def _restart_replica(self, view: ProcessView) -> Iterator[str]:

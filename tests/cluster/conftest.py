@@ -25,6 +25,8 @@ HEAL_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
 PAUSE_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 15.0
+VERIFY_TURN_S = "2"
+"""Tests that damage a file wait for the check that goes through it."""
 TRADED, SHARES_MIN = "GameStart", 100
 
 
@@ -39,7 +41,8 @@ class LiveCluster(TemporaryCluster):
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         """folder: for everything it writes; options: of `cluster up`."""
-        super().__init__(folder, "--stocks", "asterix", *options, nodes=nodes, environ=environ)
+        quick = {"BAZAAR_VERIFY_TURN_S": VERIFY_TURN_S, **environ}
+        super().__init__(folder, "--stocks", "asterix", *options, nodes=nodes, environ=quick)
 
     @property
     def base_url(self) -> str:

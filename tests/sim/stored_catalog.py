@@ -193,7 +193,7 @@ class StoredCatalog(ThreadedProcess):
         self.recovery.begin()
         self.is_begun = True
         self.tasks.spawn(self, self.repairs._repeat)
-        self.tasks.spawn(self, Verifier(selectors.POINTS)._repeat)
+        self.tasks.spawn(self, Verifier(selectors.POINTS, self.limits.verify_turn_s)._repeat)
         self.tasks.spawn(self, self._recover)
 
     def _recover(self) -> None:
