@@ -3,10 +3,10 @@ The next operation of a client: pure decisions from a seed.
 
 A `SeedClient` does as the seed's client does: look a stock up; trade 1 to 10 shares of it with
 probability p, buy or sell; and after a trade sometimes look an order of its own up. Only where the
-bazaar has no shares left it sells: the seed's client then does nothing, and once all stocks are
-sold out, no client ever trades again. The same seed makes the same choices as long as the answers are the same. Only the keys of
-trades differ from run to run, or a second run on the same cluster would get the orders of the
-first.
+bazaar has no shares left it sells. There the seed's client does nothing, so once all stocks are
+sold out no client ever trades again. The same seed makes the same choices as long as the answers
+are the same. Only the keys of trades differ from run to run, or a second run on the same cluster
+would get the orders of the first.
 """
 
 import bisect
