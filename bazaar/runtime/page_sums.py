@@ -9,20 +9,22 @@ https://www.sqlite.org/fileformat2.html
 
 import os
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from struct import Struct
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 from zlib import crc32
 
+READ_PAGES = 64
+"""Pages that are read at a time: other threads may run at each read, and not at once give way."""
 _UNKNOWN = 0
 _POLYNOMIAL = 0xEDB88320
 """Of `crc32`."""
 _LOG_HEADER_BYTES = 32
 _SALTS = slice(16, 24)
 _FRAME = Struct(">II8s8s")
-"""Page, pages of the database after a commit (else 0), salts of the log, checksum."""
+"""Page, pages of the database after a commit (else 0), salts of the log, SQLite's checksum."""
 
 
 class PageSums:
@@ -51,15 +53,16 @@ class PageSums:
         Pages that are seen first are noted. Raises OSError.
         """
         wrong = dict[int, int]()
-        for page in pages:
-            if page > len(self._sums):
-                continue
-            data = os.pread(self._file, self.page_bytes, (page - 1) * self.page_bytes)
-            found, noted = make_sum(data), self._sums[page - 1]
-            if noted == _UNKNOWN and len(data) == self.page_bytes:
-                self._sums[page - 1] = found
-            elif noted not in (_UNKNOWN, found):
-                wrong[page] = found
+        for run in _list_runs(page for page in sorted(pages) if page <= len(self._sums)):
+            at, size = (run[0] - 1) * self.page_bytes, len(run) * self.page_bytes
+            data = memoryview(os.pread(self._file, size, at))
+            for page in run:
+                content, data = data[: self.page_bytes], data[self.page_bytes :]
+                found, noted = make_sum(content), self._sums[page - 1]
+                if noted == _UNKNOWN and len(content) == self.page_bytes:
+                    self._sums[page - 1] = found
+                elif noted not in (_UNKNOWN, found):
+                    wrong[page] = found
         return wrong
 
     def note(self, sums: Mapping[int, int]) -> None:
@@ -87,6 +90,15 @@ class PageSums:
         return [
             page for page, found in wrong.items() if self._sums[page - 1] ^ found in differences
         ]
+
+
+class Frame(NamedTuple):
+    """What a frame of a write-ahead log says."""
+
+    page: int
+    pages: int
+    """Of the database after a commit; 0: more frames of its transaction follow."""
+    sum: int
 
 
 class LogFrames:
@@ -120,33 +132,39 @@ class LogFrames:
 
     def has(self, frame: int) -> bool:
         """Tell whether a frame is there."""
-        return bool(self._read(frame, self.read_salts()))
+        return any(self._read(frame - 1, self.read_salts(), count=1))
 
-    def list_pages(self, after: int) -> list[tuple[int, int]]:
-        """Return page and database's size in pages of each frame after one; size 0: no commit."""
-        salts, frame, found = self.read_salts(), after + 1, list[tuple[int, int]]()
-        while read := self._read(frame, salts):
-            found.append(read)
-            frame += 1
+    def read(self, after: int) -> list[Frame]:
+        """Return the frames after one, up to the last that is there."""
+        salts, found = self.read_salts(), list[Frame]()
+        while more := list(self._read(after + len(found), salts)):
+            found += more
         return found
 
-    def read_sum(self, frame: int) -> int:
-        """Return the sum of the page in a frame."""
-        at = self._place(frame) + _FRAME.size
-        return make_sum(os.pread(self._file, self._page_bytes, at))
-
-    def _read(self, frame: int, salts: bytes) -> tuple[int, int] | None:
-        data = os.pread(self._file, _FRAME.size, self._place(frame))
-        if len(data) < _FRAME.size:
-            return None
-        page, pages, salts_then, _ = _FRAME.unpack(data)
-        return (page, pages) if salts_then == salts else None
-
-    def _place(self, frame: int) -> int:
-        return _LOG_HEADER_BYTES + (frame - 1) * (_FRAME.size + self._page_bytes)
+    def _read(self, after: int, salts: bytes, count: int = READ_PAGES) -> Iterator[Frame]:
+        """Yield so many of the next frames, at most."""
+        size = _FRAME.size + self._page_bytes
+        data = os.pread(self._file, count * size, _LOG_HEADER_BYTES + after * size)
+        for at in range(0, len(data) - size + 1, size):
+            page, pages, salts_then, _ = _FRAME.unpack_from(data, at)
+            if salts_then != salts:
+                return
+            yield Frame(page, pages, make_sum(memoryview(data)[at + _FRAME.size : at + size]))
 
 
-def make_sum(page: bytes) -> int:
+def _list_runs(pages: Iterable[int]) -> Iterator[list[int]]:
+    """Yield pages that follow each other, some of them at a time."""
+    run = list[int]()
+    for page in pages:
+        if run and (page != run[-1] + 1 or len(run) == READ_PAGES):
+            yield run
+            run = []
+        run.append(page)
+    if run:
+        yield run
+
+
+def make_sum(page: bytes | memoryview) -> int:
     """Return the checksum of a page; never that of an unknown one."""
     return crc32(page) or 1
 

@@ -16,7 +16,7 @@ all other cases all rows are looked at.
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
 from bazaar import clock
@@ -24,7 +24,7 @@ from bazaar.runtime import checkpoint
 from bazaar.runtime.damage import damage
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
-from bazaar.runtime.page_sums import LogFrames, PageSums
+from bazaar.runtime.page_sums import Frame, LogFrames, PageSums
 
 log = get_log("bazaar.runtime.page_verifier")
 
@@ -109,10 +109,12 @@ class PageVerifier:
 
     def _finish(self) -> Mapping[int, int]:
         """Move the rest of a long log, if it is a short one: others wait for it."""
-        if not self._has_more(1) or self._has_more(FRAMES):
-            return {}
         is_long = self._moved >= BEGIN_AGAIN_FRAMES
-        return self._move("BEGIN IMMEDIATE") if is_long else {}
+        if not is_long or not self._has_more(1) or self._has_more(FRAMES):
+            return {}
+        with LogFrames(self._path, self.sums.page_bytes) as frames:
+            pages = {frame.page for frame in frames.read(self._moved)}
+        return self.sums.find_wrong(pages) or self._move("BEGIN IMMEDIATE", compared=pages)
 
     def _has_more(self, count: int) -> bool:
         """Tell whether the log has as many frames more than the file."""
@@ -120,11 +122,12 @@ class PageVerifier:
             self._follow(frames)
             return frames.has(self._moved + count)
 
-    def _move(self, begin: str) -> Mapping[int, int]:
+    def _move(self, begin: str, compared: Set[int] = frozenset()) -> Mapping[int, int]:
         """
         Do a checkpoint while a transaction keeps the log from being begun again.
 
-        Returns pages that are wrong before it; then nothing is moved.
+        compared: pages that were right just now. Returns pages that are wrong before it; then
+        nothing is moved.
         """
         if not self._begin(begin):
             return {}
@@ -132,17 +135,18 @@ class PageVerifier:
             _read_nothing(self._holder)
             with LogFrames(self._path, self.sums.page_bytes) as frames:
                 self._follow(frames)
-                pages = {page for page, _ in frames.list_pages(self._moved)}
+                known = frames.read(self._moved)
+                pages = {frame.page for frame in known} - compared
                 if wrong := self.sums.find_wrong(pages):
                     return wrong
                 try:
                     done = self._mover.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 except sqlite3.Error:
-                    self.sums.forget(pages)  # any of them may be written, or a part of it
+                    self.sums.forget(pages | compared)  # any of them may be written, or half of it
                     raise
                 _, length, moved = done
                 if moved > self._moved:
-                    self._note(frames, length, moved)
+                    self._note(frames, known, length, moved)
         finally:
             if self._holder.in_transaction:
                 self._holder.execute("ROLLBACK")
@@ -161,24 +165,23 @@ class PageVerifier:
                 return True
         return False
 
-    def _note(self, frames: LogFrames, length: int, moved: int) -> None:
+    def _note(self, frames: LogFrames, known: Sequence[Frame], length: int, moved: int) -> None:
         """
         Note what a checkpoint has written: pages that have no newer frame than the last it moved.
 
-        length: frames that it knew. moved: how many of them are in the file. When somebody else
-        had moved all, the log may have begun again: then nothing is noted.
+        known: frames after those moved before. length: frames that SQLite knew. moved: how many
+        of them are in the file. When somebody else had moved all, the log may have begun again:
+        then nothing is noted.
         """
-        known = frames.list_pages(self._moved)[: length - self._moved]
-        newest = {page: frame for frame, (page, _) in enumerate(known, self._moved + 1)}
-        _, pages = known[-1] if known else (0, 0)
-        written = {
-            page: frames.read_sum(frame)
-            for page, frame in newest.items()
-            if frame <= moved and page <= pages
-        }
-        if len(known) < length - self._moved or frames.read_salts() != self._salts:
+        known = known[: moved - self._moved]
+        later = frames.read(moved)[: length - moved]
+        count = length - self._moved
+        if len(known) + len(later) < count or frames.read_salts() != self._salts:
             return
-        self.sums.note(written)
+        pages = (later or known)[-1].pages
+        newer = {frame.page for frame in later}
+        written = {frame.page: frame.sum for frame in known if frame.page <= pages}
+        self.sums.note({page: sum_ for page, sum_ in written.items() if page not in newer})
         if moved == length:
             self.sums.cut(pages)
         self._moved = moved
@@ -204,14 +207,10 @@ class PageVerifier:
         elif not damage.where:
             self._take(wrong)
 
-    def _find_logged(self, wrong: Mapping[int, int]) -> list[int]:
+    def _find_logged(self, wrong: Mapping[int, int]) -> set[int]:
         """Return the wrong pages that are in the log as they are in the file."""
-        found = set[int]()
         with LogFrames(self._path, self.sums.page_bytes) as frames:
-            for frame, (page, _) in enumerate(frames.list_pages(0), 1):
-                if page in wrong and frames.read_sum(frame) == wrong[page]:
-                    found.add(page)
-        return sorted(found)
+            return {frame.page for frame in frames.read(0) if wrong.get(frame.page) == frame.sum}
 
     def _take(self, wrong: Mapping[int, int]) -> None:
         """Note pages anew: all rows are as they have to be."""
