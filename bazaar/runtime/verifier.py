@@ -9,7 +9,7 @@ Two cursors go through the sequence: one compares what is between verified point
 digests; one follows the hash chain from the last point on, and makes the next. While that one is
 far behind, the first waits. Whenever the first has reached the end, the other tables are compared
 with their copies. All is read from the file again, not from memory, so damage is found that came
-later. After a slice of rows comes a rest of them, fifty times as long as the thread worked for
+later. After a slice of rows comes a rest of them, 55 times as long as the thread worked for
 rows and pages at least: less than 2 % of a core. A short sequence takes less than that, because it
 is gone through every fifteen seconds only.
 """
@@ -37,7 +37,7 @@ SLICE_ENTRIES = 200
 """Entries of which the chain is followed at a time: one or two milliseconds."""
 POINTS = 5
 """Up to the next of which all is compared at a time: ten milliseconds, nearly all in SQLite."""
-REST_FACTOR = 50
+REST_FACTOR = 55
 """Seconds of rest for each second of work, at least."""
 TURN_S = 15.0
 """For all entries, at least."""
