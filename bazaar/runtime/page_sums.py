@@ -1,5 +1,5 @@
 """
-Checksums of the pages of a database's file, and what its write-ahead log has for them.
+Checksums of a database's pages, in its file and in its write-ahead log.
 
 The main file of a database in WAL mode is written by checkpoints only. So a process that does them
 knows what each page has to be; to read a page and compare it takes four microseconds. Sums are in
@@ -37,7 +37,7 @@ class PageSums:
         self._sums = array("I")
 
     def close(self) -> None:
-        """Close the file: all locks that SQLite has on it in this process end by that, too."""
+        """Close the file; by that all locks end that SQLite has on it in this process."""
         os.close(self._file)
 
     def count(self) -> int:
@@ -48,7 +48,7 @@ class PageSums:
 
     def find_wrong(self, pages: Iterable[int]) -> dict[int, int]:
         """
-        Return those of some pages that are not what they have to be, with the sums they have.
+        Return which pages are not what they have to be, with the sums they have.
 
         Pages that are seen first are noted. Raises OSError.
         """

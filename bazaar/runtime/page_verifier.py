@@ -1,5 +1,5 @@
 """
-Compares all pages of a database's file with their checksums, and does its checkpoints.
+Compares the pages of a file with their checksums, and does its checkpoints.
 
 A page is compared in turn with all others, and before a checkpoint writes over it: else a flipped
 bit that SQLite has read, and written again with something else, would not be noticed. Which pages a

@@ -81,7 +81,7 @@ class Verifier:
 
         Raises Failure, DatabaseError: it could not be read.
         """
-        read("PRAGMA shrink_memory")  # what this connection has in memory may not be in the file
+        _forget_pages()
         self._begin_at_last()
         behind = self._points.store.read_head().position - self._last.position
         is_far = behind >= 2 * POINT_ENTRIES
@@ -103,7 +103,7 @@ class Verifier:
 
         Raises Failure, DatabaseError: it could not be read.
         """
-        read("PRAGMA shrink_memory")
+        _forget_pages()
         answer = str(read("PRAGMA integrity_check(1)")[0][0])
         fault, self._at = "" if answer == "ok" else answer, START
         self._reached = self._last
@@ -198,3 +198,8 @@ class Verifier:
         except Exception:
             log.exception("verifier broke")
         return RETRY_S
+
+
+def _forget_pages() -> None:
+    """Read all from the file again: what this connection has in memory may not be there."""
+    read("PRAGMA shrink_memory")
