@@ -251,7 +251,7 @@ def test_rows_answers_the_log_as_it_is_stored(shell: ReplicaShell) -> None:
     """Before the replica serves, and when its log is damaged."""
     shell.log.append(make_linked(3))
     key, digest = UUID(int=2).hex, make_page(2).digest
-    row = [2, key, "MenhirCo", "buy", 1, None, digest, None, None]
+    row = [2, key, "MenhirCo", "buy", 1, None, digest, None, None, None]
     assert get("/rows?after=1&limit=1", BOTH[1]) == (200, {"rows": [row], "last": 3})
     LogEntry.objects.filter(pk=2).update(quantity=9)
     shell.start()

@@ -12,5 +12,7 @@ def lines_of(records: Sequence[logging.LogRecord]) -> list[str]:
 def _line_of(record: logging.LogRecord) -> str:
     if not isinstance(record.msg, dict):
         return record.getMessage()
-    fields = {name: value for name, value in record.msg.items() if name != "event"}
+    fields = {
+        name: value for name, value in record.msg.items() if name not in ("event", "exc_info")
+    }
     return " ".join([record.msg["event"], *(f"{name}={value}" for name, value in fields.items())])

@@ -29,7 +29,7 @@ print(*sys.modules)
 """What `bazaar.wsgi` imports, without what it starts."""
 LATE = (
     *("rest_framework.views", "rest_framework.response", "django.core.handlers.wsgi", "whitenoise"),
-    *("prometheus_client", "rich", "django.db.migrations.executor", "opentelemetry", "granian"),
+    *("prometheus_client", "django.db.migrations.executor", "opentelemetry", "granian"),
 )
 """Loaded with the first page, scrape or command."""
 
