@@ -30,6 +30,7 @@ from bazaar.runtime import log_lines
 from bazaar.runtime.damage import damage
 from bazaar.runtime.database import find_missing_migrations
 from bazaar.runtime.settling import settle_identity
+from bazaar.runtime.span_ring import span_ring
 from bazaar.runtime.storage import await_storage
 from bazaar.settings.env import SettingsError
 from bazaar.settings.typed import make_ready
@@ -80,6 +81,7 @@ def build() -> Application:
             f"{', '.join(role.settings_module for role in Role)}."
         )
     _check_database()
+    _keep_spans()
     _export_spans()
     wiring = import_module(settings.BAZAAR_WIRING)
     limits = settings.BAZAAR_LIMITS
@@ -120,6 +122,13 @@ def _check_database() -> None:
         )
     with damage:
         await_storage(settle_identity)
+
+
+def _keep_spans() -> None:
+    """Have this process remember the spans of trades, so that they can be followed."""
+    if spans_max := settings.BAZAAR_LIMITS.spans_kept_max:
+        span_ring.limit(spans_max)
+        tracing.subscribe(span_ring)
 
 
 def _export_spans() -> None:

@@ -31,6 +31,7 @@ from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import Linked, Order, OrderNo, Position, ReplicaId, Term, Trade
 from bazaar.protocol import tracing
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.tracing import Span
 from bazaar.runtime import loops
 from bazaar.runtime.damage import damage
 from bazaar.runtime.group_commit import Batcher
@@ -101,6 +102,8 @@ class ReplicaShell:
         self.begin_appends: Sequence[BeginAppend] = ()
         """One for each follower; `wiring` sets them."""
         self._pending: list[PendingAppend] = []
+        self.left: Span | None = None
+        """The span of the newest batch that left entries to the replicators' threads."""
         self._lock = threading.RLock()
         self._caught_up_s = self.now_s()
         """When this replica last had every order that it knew of."""
@@ -167,9 +170,7 @@ class ReplicaShell:
         return self.batcher.submit([(term, trade) for trade in trades])
 
     def take_notice(self, term: Term, leader: ReplicaId) -> None:
-        """
-        Learn which replica leads; return once this one leads, if it is named.
-        """
+        """Learn which replica leads; return once this one leads, if it is named."""
         try:
             self.run(self.machine.take_notice(term, leader, self.make_token()))
         finally:
@@ -319,6 +320,7 @@ class ReplicaShell:
                 is_left = True
         if is_left:
             with self.shipping:
+                self.left = tracing.current()
                 self.shipping.notify_all()
 
     def _finish(self, until_s: float) -> None:

@@ -59,9 +59,18 @@ class Replicator:
     def round(self) -> None:
         """Wait until there is something to send, or a heartbeat is due, and send it."""
         outbox = self._await_work()
-        if outbox is not None:
-            timeout_s = self.shell.limits.replication_timeout_s
-            self.settle(outbox, lambda: self.client.append(self._next_append(outbox), timeout_s))
+        if outbox is None:
+            return
+        timeout_s = self.shell.limits.replication_timeout_s
+
+        def send() -> Accepted:
+            append = self._next_append(outbox)
+            if not append.page.entries or append.page.end < outbox.last:
+                return self.client.append(append, timeout_s)  # for no trade that waits
+            with tracing.bind(self.shell.left), tracing.child("append", replica=self.follower):
+                return self.client.append(append, timeout_s)
+
+        self.settle(outbox, send)
 
     def begin(self, outbox: Outbox) -> PendingAppend | None:
         """
@@ -185,6 +194,7 @@ class Replicator:
 
     def _fail(self, outbox: Outbox, failure: Failure) -> None:
         self.is_failing = True
+        tracing.note_error(failure.message)
         with self.shell.shipping:
             was_in_sync = outbox.lost(self.follower)
         if was_in_sync:

@@ -12,6 +12,7 @@ from bazaar.web.decoding import check_stock_name
 from bazaar.web.endpoint import DescribedError, Endpoint, Environ, Port, get, post
 from bazaar.web.metrics_page import make_metrics_endpoint
 from bazaar.web.probes import make_health_endpoints
+from bazaar.web.spans_endpoint import make_spans_endpoint
 from order_app import serializers, services, wiring
 
 BOTH = (Port.SERVED, Port.CONTROL)
@@ -273,4 +274,5 @@ ENDPOINTS = (
     Endpoint("/status", get(status), ports=CONTROL),
     *make_health_endpoints(wiring.list_checks),
     make_metrics_endpoint(wiring.read_metrics),
+    make_spans_endpoint(),
 )
