@@ -32,6 +32,7 @@ from bazaar.client.answers import (
 )
 from bazaar.core.types import TradeType
 from bazaar.protocol.http1 import Reply
+from bazaar.protocol.traces import TradeTrace
 
 QUERIES_MAX = 20_000
 """Calls for stocks that are cached ready-made."""
@@ -133,6 +134,12 @@ def build_trade(
 def build_leader_query() -> ApiCall[LeaderAnswer]:
     """Return the call for the leader."""
     return ApiCall(ApiRequest("GET", "/leader"), reading.read_leadership)
+
+
+def build_trace_query(wanted: int | UUID) -> ApiCall[TradeTrace]:
+    """Return the call for the trace of a trade, by its order's number or by its key; v1 only."""
+    path = f"traces/{wanted}" if isinstance(wanted, UUID) else f"orders/{wanted}/trace"
+    return ApiCall(ApiRequest("GET", f"/api/v1/{path}"), reading.read_trace)
 
 
 class _Retries:

@@ -25,6 +25,7 @@ from bazaar.client.answers import (
 )
 from bazaar.core.types import TradeType
 from bazaar.protocol.http1 import Reply
+from bazaar.protocol.traces import TradeTrace
 
 RETRY_AFTER_S = 1.0
 """Before another attempt, when the answer has no Retry-After."""
@@ -71,16 +72,18 @@ class _ErrorPart(msgspec.Struct):
 
 
 class _ErrorBody(msgspec.Struct):
-    """An error of a look-up, or of a trade."""
+    """An error of a look-up, of a trade, or a problem document."""
 
     error: _ErrorPart | None = None
     message: str = ""
+    detail: str = ""
 
 
 _STOCK = msgspec.json.Decoder(_StockBody)
 _FOUND = msgspec.json.Decoder(_FoundBody)
 _PLACED = msgspec.json.Decoder(_PlacedBody)
 _LEADERSHIP = msgspec.json.Decoder(LeaderAnswer)
+_TRACE = msgspec.json.Decoder(TradeTrace)
 _ERROR = msgspec.json.Decoder(_ErrorBody)
 
 
@@ -137,6 +140,12 @@ def read_leadership(reply: Reply) -> LeaderAnswer:
     return _decode(_LEADERSHIP, reply)
 
 
+def read_trace(reply: Reply) -> TradeTrace:
+    """Return the trace of a trade. Raises ClientError."""
+    _check_ok(reply)
+    return _decode(_TRACE, reply)
+
+
 @lru_cache(CACHE_WORDS_MAX)
 def cache_word(status: str) -> str:
     """Return where an answer came from, by its Cache-Status (RFC 9211)."""
@@ -183,7 +192,7 @@ def _message(reply: Reply) -> str:
     """Return the message of an error."""
     try:
         body = _ERROR.decode(reply.body)
-        text = body.error.message if body.error else body.message
+        text = body.error.message if body.error else body.message or body.detail
     except (msgspec.MsgspecError, UnicodeDecodeError):
         text = reply.body[: 4 * MESSAGE_CHARS_MAX].decode("utf-8", "replace")
     return one_line(text) or f"status {reply.status}"

@@ -23,14 +23,18 @@ from bazaar.cluster import exits
 from bazaar.cluster.exits import CommandFailed
 from bazaar.core.types import TradeType
 from bazaar.loadtest.summary import quantile
+from bazaar.management.client.trace_picture import draw_trace
+from bazaar.protocol.traces import TradeTrace
 
-A = TypeVar("A", StockAnswer, OrderAnswer)
+A = TypeVar("A", StockAnswer, OrderAnswer, TradeTrace)
 _ERROR_KINDS: Mapping[type[ClientError], str] = {
     Refused: "refused",
     Indefinite: "indefinite",
     NoAnswer: "unreachable",
     BadAnswer: "malformed",
 }
+_NAMES: Mapping[type, str] = {StockAnswer: "stock", OrderAnswer: "order", TradeTrace: "trace"}
+"""What the JSON calls an answer."""
 _TIMES = ("min_ms", "mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -98,6 +102,11 @@ class ClientSession:
             expected,
         )
 
+    def trace(self, wanted: int | UUID) -> TradeTrace | None:
+        """Follow a trade, by its order's number or by its key; return None when that failed."""
+        what = f"trace of {wanted}" if isinstance(wanted, UUID) else f"trace of order {wanted}"
+        return self._call("trace", what, lambda: self.client.trace(wanted))
+
     def measure(self, kind: str, send: Callable[[], A]) -> tuple[A | ClientError, float]:
         """
         Send a call of a kind; return its result and running time.
@@ -123,8 +132,7 @@ class ClientSession:
             self.report_failure(kind, what, result, took_s, expected)
             return None
         if self._is_json:
-            name = "stock" if isinstance(result, StockAnswer) else "order"
-            self._add_answer({name: result}, took_s)
+            self._add_answer({_NAMES[type(result)]: result}, took_s)
         else:
             self.report(_format_answer(result), took_s)
         return result
@@ -215,7 +223,9 @@ def format_order(order: OrderAnswer) -> str:
     return f"{order.trade_type} {order.quantity} {order.stock_name}"
 
 
-def _format_answer(answer: StockAnswer | OrderAnswer) -> str:
+def _format_answer(answer: StockAnswer | OrderAnswer | TradeTrace) -> str:
+    if isinstance(answer, TradeTrace):
+        return "\n".join(draw_trace(answer))
     if isinstance(answer, OrderAnswer):
         return f"order {answer.order_no}: {format_order(answer)}"
     old = ", may be old" if answer.is_stale else ""
