@@ -146,7 +146,7 @@ class ActionView(AdminView):
         action, username = self.action(request.POST), request.user.get_username()
         is_done, text = services.carry_out(action=action, username=username)
         messages.add_message(request, messages.SUCCESS if is_done else messages.ERROR, text)
-        return HttpResponseRedirect(self.action.page)
+        return HttpResponseRedirect(action.find_way_back())
 
 
 class ApiList(AdminView):

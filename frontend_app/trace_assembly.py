@@ -7,6 +7,7 @@ offsets between hosts are taken out. Nothing here asks anybody.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from uuid import UUID
 
 from msgspec import Struct, structs
@@ -152,7 +153,11 @@ def _say_outcome(requests: Sequence[PlacedSpan]) -> str:
     if not requests:
         return "nobody remembers its request"
     last = max(requests, key=lambda one: one.ended_s)
-    return f"status {last.span.attributes.get('status', 'unknown')}"
+    status = int(last.span.attributes.get("status", HTTPStatus.INTERNAL_SERVER_ERROR))
+    if status < HTTPStatus.BAD_REQUEST:
+        return f"placed, status {status}"
+    refused = status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return f"{'refused' if refused else 'failed'}, status {status}"
 
 
 def _list_processes(

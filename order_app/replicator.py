@@ -43,6 +43,9 @@ class Replicator:
     _announced: Outbox | None = field(default=None, init=False)
     """The leadership of the last append to the follower."""
 
+    _followed: Span | None = field(default=None, init=False)
+    """The batch that the replicator's own thread has sent last."""
+
     def start(self) -> None:
         """Begin; the thread ends with the process."""
         name = f"replicator-{self.follower}"
@@ -65,9 +68,10 @@ class Replicator:
 
         def send() -> Accepted:
             append = self._next_append(outbox)
-            if not append.page.entries or append.page.end < outbox.last:
-                return self.client.append(append, timeout_s)  # for no trade that waits
-            with tracing.bind(self.shell.left), tracing.child("append", replica=self.follower):
+            with (
+                tracing.bind(self._find_batch(append)),
+                tracing.child("append", replica=self.follower),
+            ):
                 return self.client.append(append, timeout_s)
 
         self.settle(outbox, send)
@@ -141,6 +145,14 @@ class Replicator:
                 return self.client.append(append, left_s)
 
         self.settle(outbox, receive)
+
+    def _find_batch(self, append: Append) -> Span | None:
+        """Return the span of the batch whose orders an append brings for the first time."""
+        batch, before = self.shell.left, self._followed
+        if not append.page.entries or batch is before:
+            return None
+        self._followed = batch
+        return batch
 
     def _await_work(self) -> Outbox | None:
         """Wait for work; take the turn and return the outbox, or None when there is none."""

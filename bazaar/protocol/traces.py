@@ -115,7 +115,8 @@ class TradeTrace(Message, frozen=True, kw_only=True):
         int | None, Meta(description="The number of its order; null: there is none yet.")
     ]
     outcome: Annotated[
-        str, Meta(description="What the client was told, in words.", examples=["status 201"])
+        str,
+        Meta(description="What the client was told, in words.", examples=["placed, status 201"]),
     ]
     began_s: Annotated[float, Meta(description="When it began, in seconds since 1970.")]
     took_ms: float

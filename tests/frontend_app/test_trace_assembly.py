@@ -100,7 +100,7 @@ def times_of(trace: TradeTrace) -> list[tuple[str, str, float]]:
 
 def test_a_trade_is_told_from_the_request_to_the_answer() -> None:
     trace = tell().assemble()
-    assert (trace.order_no, trace.outcome, trace.took_ms) == (7, "status 200", 20.0)
+    assert (trace.order_no, trace.outcome, trace.took_ms) == (7, "placed, status 200", 20.0)
     assert times_of(trace) == [
         ("frontend-1", "takes the trade: POST /orders", 0.0),
         ("frontend-1", "waits for the batch", 0.0),
