@@ -102,8 +102,8 @@ class ReplicaShell:
         self.begin_appends: Sequence[BeginAppend] = ()
         """One for each follower; `wiring` sets them."""
         self._pending: list[PendingAppend] = []
-        self.left: Span | None = None
-        """The span of the newest batch that left entries to the replicators' threads."""
+        self.shipped_for: Span | None = None
+        """The span of the batch that the newest entries are from."""
         self._lock = threading.RLock()
         self._caught_up_s = self.now_s()
         """When this replica last had every order that it knew of."""
@@ -312,6 +312,7 @@ class ReplicaShell:
             return
         with self.shipping:
             outbox.offer(entries)
+            self.shipped_for = tracing.current()
         is_left = not begin_appends
         for begin_append in begin_appends:
             if pending := begin_append(outbox):
@@ -320,7 +321,6 @@ class ReplicaShell:
                 is_left = True
         if is_left:
             with self.shipping:
-                self.left = tracing.current()
                 self.shipping.notify_all()
 
     def _finish(self, until_s: float) -> None:

@@ -148,7 +148,7 @@ class Replicator:
 
     def _find_batch(self, append: Append) -> Span | None:
         """Return the span of the batch whose orders an append brings for the first time."""
-        batch, before = self.shell.left, self._followed
+        batch, before = self.shell.shipped_for, self._followed
         if not append.page.entries or batch is before:
             return None
         self._followed = batch

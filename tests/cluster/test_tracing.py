@@ -148,7 +148,7 @@ def test_a_trade_without_ids_gets_them(traced: LiveCluster, receiver: OtlpReceiv
     answer = buy(traced, "GameStart")
     request_id = answer.headers["x-request-id"]
     assert "traceparent" not in answer.headers
-    assert "decide trades" in await_spans(receiver, request_id, 9)
+    assert "decide trades" in await_spans(receiver, request_id, 12)
 
 
 def test_every_log_line_is_json_and_a_refusal_has_its_request(traced: LiveCluster) -> None:
