@@ -34,8 +34,12 @@ WORKERS_MAX = 64
 ASK_THREADS_MAX = 16
 KEPT_MAX = 500
 """Slow or failed trades that are kept."""
-ROUND_S, ROUND_TRADES_MAX = 0.5, 2
-"""How often, and how many of them, are looked after."""
+ROUND_S, REST_FACTOR = 1.0, 20
+"""
+How often one of them is looked after, at most.
+
+Then there is a rest of so many times as it took: in a busy cluster many are slow.
+"""
 _encode, _decode = msgspec.msgpack.encode, msgspec.msgpack.Decoder(list[AskedProcess]).decode
 
 
@@ -60,7 +64,7 @@ class TraceReader:
         self._sources, self._ring, self._timeout_s = sources, ring, timeout_s
         self._turn = threading.BoundedSemaphore(READERS_MAX)
         self._lock = threading.Lock()
-        self._next_s = 0.0
+        self._next_s = self._rest_until_s = 0.0
         self._workers: dict[Node, MemberClient] = {}
         self._kept: OrderedDict[UUID, bytes] = OrderedDict()
         self._pool = ThreadPoolExecutor(ASK_THREADS_MAX, thread_name_prefix="trace")
@@ -87,16 +91,17 @@ class TraceReader:
 
     def look_after(self) -> None:
         """Collect and keep the newest of the trades that were slow or failed."""
-        for _ in range(ROUND_TRADES_MAX):
-            try:
-                key = UUID(self._ring.noted.pop())
-            except IndexError:
-                return
-            fresh = self._collect(key)
-            before = self._kept.pop(key, None)
-            self._kept[key] = _encode(merge(fresh, _decode(before)) if before else fresh)
-            while len(self._kept) > KEPT_MAX:
-                self._kept.popitem(last=False)
+        began_s = clock.monotonic_s()
+        if not self._ring.noted or began_s < self._rest_until_s:
+            return
+        key = UUID(self._ring.noted.pop())
+        fresh = self._collect(key)
+        before = self._kept.pop(key, None)
+        self._kept[key] = _encode(merge(fresh, _decode(before)) if before else fresh)
+        while len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
+        now_s = clock.monotonic_s()
+        self._rest_until_s = now_s + REST_FACTOR * (now_s - began_s)
 
     def _collect(self, key: UUID) -> list[AskedProcess]:
         """Return what every process knows of a trade; this one comes first."""

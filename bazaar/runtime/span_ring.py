@@ -6,8 +6,7 @@ asks for the trace of a trade. What is no part of a trade is not kept, so querie
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from bazaar.protocol.traces import (
@@ -27,25 +26,11 @@ NOTED_MAX = 1000
 """Slow or failed trades that wait to be looked after."""
 SLOW_S = 0.25
 """A trade that took longer is remembered for longer, as one that failed is."""
-KEY_BYTES = 16
 
-KeptSpan = tuple[
-    str,
-    str,
-    str,
-    str,
-    float,
-    float,
-    str,
-    dict[str, Attribute],
-    tuple[tuple[str, float], ...],
-    bytes,
-]
-"""Name, trace, span, parent, begin, end, error, attributes, marks, keys of the trades in a row."""
-_SPAN: Final = 2
-_PARENT: Final = 3
-_ATTRIBUTES: Final = 7
-_KEYS: Final = 9
+_Rest = tuple[str, str, float, float, str, dict[str, Attribute], tuple[tuple[str, float], ...]]
+"""Name, trace, begin, end, error, attributes, marks."""
+KeptSpan = tuple[str, str, str, bytes, _Rest]
+"""Its id, that of its parent, the key of its trade, the keys of its trades, and the rest."""
 
 
 class SpanRing:
@@ -86,10 +71,14 @@ class SpanRing:
     def _find_trade(self, key: UUID) -> list[SpanBody]:
         """Return the spans that a trade is in, with their parts, and all elections."""
         text, packed = str(key), key.bytes
-        spans = self._trades.copy()
-        ids = {span[_SPAN] for span in spans if _has_key(span, text, packed)}
-        found = [*_within(spans, ids), *self._elections.copy()]
-        return [_unpack(span, has_key=_has_key(span, text, packed)) for span in found]
+        spans = [*self._trades.copy()]
+        roots = {
+            span_id
+            for span_id, _, one, many, _ in spans
+            if one == text or (many and packed in many)
+        }
+        found = [*_within(spans, set(roots)), *self._elections.copy()]
+        return [_unpack(span, has_key=span[0] in roots) for span in found]
 
     def _find_parts(self, parents: Iterable[str]) -> list[SpanBody]:
         """Return what was done for some spans of other processes."""
@@ -97,38 +86,36 @@ class SpanRing:
         if not asked:
             return []
         spans = [*self._trades.copy(), *self._elections.copy()]
-        ids = {span[_SPAN] for span in spans if span[_PARENT] in asked}
+        ids = {span_id for span_id, parent_id, _, _, _ in spans if parent_id in asked}
         return [_unpack(span) for span in _within(spans, ids)]
 
 
 def _pack(span: Span) -> KeptSpan:
-    context, trades = span.context, span.trades
+    context, trades, attributes = span.context, span.trades, span.attributes
     keys = b"".join([trade.key.bytes for trade in trades]) if len(trades) > 1 else b""
-    return (
-        *(span.name, context.trace_id, context.span_id, span.parent_id),
-        *(span.began_s, span.ended_s, span.error[:ERROR_CHARS_MAX]),
-        *(span.attributes, span.marks, keys),
-    )
+    times, error = (span.began_s, span.ended_s), span.error[:ERROR_CHARS_MAX]
+    rest = (span.name, context.trace_id, *times, error, attributes, span.marks)
+    return context.span_id, span.parent_id, str(attributes.get("key", "")), keys, rest
 
 
-def _has_key(span: KeptSpan, text: str, packed: bytes) -> bool:
-    if span[_ATTRIBUTES].get("key") == text:
-        return True
-    at = span[_KEYS].find(packed)
-    return at >= 0 and at % KEY_BYTES == 0
+def _within(spans: Sequence[KeptSpan], ids: set[str]) -> list[KeptSpan]:
+    """
+    Return some spans and their parts, in their order.
 
-
-def _within(spans: Iterable[KeptSpan], ids: set[str]) -> Iterator[KeptSpan]:
-    """Yield some spans and their parts, in their order. ids: grows by those of the parts."""
-    before = -1
+    ids: grows by those of the parts. A part has ended before the whole as a rule, so one look from
+    the end finds nearly all.
+    """
+    before = 0
     while before != len(ids):
         before = len(ids)
-        ids.update(span[_SPAN] for span in spans if span[_PARENT] in ids)
-    return (span for span in spans if span[_SPAN] in ids)
+        for span_id, parent_id, _, _, _ in reversed(spans):
+            if parent_id in ids:
+                ids.add(span_id)
+    return [span for span in spans if span[0] in ids]
 
 
 def _unpack(span: KeptSpan, *, has_key: bool = False) -> SpanBody:
-    name, trace_id, span_id, parent_id, began_s, ended_s, error, attributes, marks, _ = span
+    span_id, parent_id, _, _, (name, trace_id, began_s, ended_s, error, attributes, marks) = span
     return SpanBody(
         name=name,
         trace_id=trace_id,

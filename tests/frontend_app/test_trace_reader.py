@@ -92,6 +92,7 @@ class Cluster:
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     monkeypatch.setattr(trace_reader, "PAUSE_S", 0.0)
+    monkeypatch.setattr(trace_reader, "REST_FACTOR", 0)
     return Cluster()
 
 
@@ -133,11 +134,20 @@ def test_what_is_kept_is_bounded(cluster: Cluster, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(trace_reader, "KEPT_MAX", 1)
     for number in (2, 1):
         cluster.ring.noted.append(str(UUID(int=number)))
-    cluster.reader.look_after()
+    for _ in range(3):
+        cluster.reader.look_after()
     cluster.me.own = ()
     assert cluster.reader.read(UUID(int=2)).steps, "the one that was noted first is looked at last"
     with pytest.raises(UnknownTrace):
         cluster.reader.read(KEY)
+
+
+def test_there_is_a_rest_after_each(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trace_reader, "REST_FACTOR", 1_000_000)
+    cluster.ring.noted.extend([str(KEY), str(UUID(int=2))])
+    for _ in range(2):
+        cluster.reader.look_after()
+    assert list(cluster.ring.noted) == [str(KEY)]
 
 
 def test_more_readers_than_a_few_are_refused(
