@@ -1,8 +1,9 @@
 """
-A trade as a space-time diagram: a line for each process, time downwards, arrows for messages.
+A trade as a space-time diagram.
 
-The order of all moments is kept and each has its place; long times in between are shortened, and
-say how long they were. Everything is in pixels.
+Each process is a line, time goes downwards, and messages are arrows. The order of all moments is
+kept and each has its place; long times in between are shortened, and say how long they were.
+Everything is in pixels.
 """
 
 from collections.abc import Iterable, Iterator

@@ -137,7 +137,7 @@ def build_leader_query() -> ApiCall[LeaderAnswer]:
 
 
 def build_trace_query(wanted: int | UUID) -> ApiCall[TradeTrace]:
-    """Return the call for the trace of a trade, by its order's number or by its key; v1 only."""
+    """Return the call for the trace of a trade, by order number or key; v1 only."""
     path = f"traces/{wanted}" if isinstance(wanted, UUID) else f"orders/{wanted}/trace"
     return ApiCall(ApiRequest("GET", f"/api/v1/{path}"), reading.read_trace)
 

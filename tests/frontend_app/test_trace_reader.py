@@ -161,7 +161,7 @@ def test_more_readers_than_a_few_are_refused(
     for thread in threads:
         thread.start()
     try:
-        while cluster.reader._turn._value:  # type: ignore[attr-defined]
+        while cluster.reader._turn._value:
             assert all(thread.is_alive() for thread in threads)
         with pytest.raises(Busy):
             cluster.reader.read(KEY)

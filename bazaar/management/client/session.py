@@ -103,7 +103,7 @@ class ClientSession:
         )
 
     def trace(self, wanted: int | UUID) -> TradeTrace | None:
-        """Follow a trade, by its order's number or by its key; return None when that failed."""
+        """Follow a trade by order number or key; return None when that failed."""
         what = f"trace of {wanted}" if isinstance(wanted, UUID) else f"trace of order {wanted}"
         return self._call("trace", what, lambda: self.client.trace(wanted))
 

@@ -1,7 +1,8 @@
 """
-The trace of a trade as a picture for a terminal: a column a process, time downwards.
+The trace of a trade as a picture for a terminal.
 
-A line of the picture is one moment; between two moments time is not to scale, the numbers are.
+A column is a process, and time goes downwards. A line of the picture is one moment; between two
+moments time is not to scale, the numbers are.
 """
 
 from collections.abc import Iterator, Mapping
