@@ -17,7 +17,8 @@ from bazaar.core.failures import UnknownTrace
 from bazaar.protocol.traces import REQUESTS, SpanBody, TraceProcess, TraceStep, TradeTrace
 from frontend_app.trace_steps import RECEIVED_AS, PlacedSpan, list_steps
 
-_BATCHES = frozenset({"forward trades", "place trades", "decide trades"})
+_OF_ONE_TRADE = REQUESTS | {"forward trades", "place trades", "decide trades"}
+"""Spans that know whether the trade is in them; whoever asked for them may be in any trace."""
 _MS = 1000.0
 
 
@@ -102,8 +103,8 @@ def _choose(spans: _Spans) -> _Spans:
     while waiting:
         one = waiting.pop()
         span = one[1]
-        if span.span_id in chosen or (span.name in _BATCHES and not span.has_key):
-            continue  # a batch of others, in the same trace
+        if span.span_id in chosen or (span.name in _OF_ONE_TRADE and not span.has_key):
+            continue  # of other trades, in the same trace
         chosen[span.span_id] = one
         waiting += parts[span.span_id]
     return list(chosen.values())

@@ -156,6 +156,7 @@ def test_a_batch_of_others_in_the_same_trace_is_left_out() -> None:
     story = tell()
     sent = story.spans["frontend-1"][2].span_id
     story.add("order-3", "place trades", (16, 17), sent)
+    story.add("frontend-1", "POST /orders", (1, 2), sent, attributes={"status": 200})
     assert len(story.assemble().steps) == len(tell().assemble().steps)
 
 
