@@ -17,7 +17,8 @@ import msgspec
 import uvloop
 
 from bazaar import clock
-from bazaar.core.types import TradeType
+from bazaar.client.client_dialects import CLIENT_DIALECTS, SEED
+from bazaar.core.types import Trade, TradeType
 from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Claim
@@ -43,6 +44,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     warmup_s: float = 0.5
     stocks: tuple[str, ...] = STOCKS
+    dialect: str = SEED.name
+    """Of `CLIENT_DIALECTS`."""
 
 
 class Traded(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +80,7 @@ class Trades:
         self._names = [chance.choice(spec.stocks) for _ in range(spec.clients)]
         self._counts = [0] * spec.clients
         self._stocks, self._chance = spec.stocks, chance
+        self._dialect = CLIENT_DIALECTS[spec.dialect]
 
     def claim(self, client: int, now_s: float) -> Claim | None:
         """Return the next trade of a free client."""
@@ -87,7 +91,8 @@ class Trades:
             self._names[client] = self._chance.choice(self._stocks)
         self._counts[client] += 1
         side = TradeType.BUY if is_buying else TradeType.SELL
-        return now_s, trade(next(self._keys[client]), self._names[client], side, 1)
+        wanted = Trade(next(self._keys[client]), self._names[client], side, 1)
+        return now_s, trade(self._dialect, wanted)
 
     def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
         """Nothing depends on what came of it."""

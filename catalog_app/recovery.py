@@ -187,15 +187,18 @@ class LedgerRecovery:
     def _take(self, ledger: Head, replica_id: ReplicaId, term: Term) -> None:
         """Take all that a replica has after the ledger, in one transaction."""
         client, head = self.replicas[replica_id], ledger
-        with write_transaction() as database:
+        with ThreadPoolExecutor(1) as pool, write_transaction() as database:
             replay = StockReplay.resume(selectors.list_all_stocks())
+            coming = pool.submit(client.log, head.position, PAGE_ENTRIES)
             while True:
-                page = client.log(head.position, PAGE_ENTRIES)
-                fresh = fresh_entries(page, head, selectors.LEDGER)
-                if fresh:
+                page = coming.result()
+                is_last = not page.entries or page.end >= page.last
+                if not is_last:  # the replica reads the next one while this one is stored
+                    coming = pool.submit(client.log, page.end, PAGE_ENTRIES)
+                if fresh := fresh_entries(page, head, selectors.LEDGER):
                     store.take(database, fresh, replay, term)
                     head = fresh[-1][1]
-                if not fresh or head.position >= page.last:
+                if is_last:
                     break
             store.save_stocks(database, replay.stocks.values())
         taken, last = head.position - ledger.position, head.order_no

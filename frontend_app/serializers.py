@@ -29,7 +29,6 @@ Price = Annotated[
     Meta(
         description="The price of a share, in the stock's currency.",
         examples=[63.08],
-        extra_json_schema={"type": "number", "format": None},
     ),
 ]
 Stale = Annotated[
@@ -83,6 +82,14 @@ class SeedPlaced(Struct, frozen=True):
     def from_core(cls, order: Order) -> Self:
         """Shape the answer to a trade."""
         return cls(order.order_no)
+
+
+class SeedLeader(Struct, frozen=True):
+    """The order replica that leads, in the seed's dialect."""
+
+    leader: Annotated[int, Meta(description="Its port for members of the cluster.", ge=0)]
+    id: Annotated[int, Meta(description="Its number.", ge=1)]
+    term: Annotated[int, Meta(description="The number of the leadership; only grows.", ge=0)]
 
 
 class CourseStock(Struct, frozen=True):

@@ -13,6 +13,8 @@ from bazaar.web.endpoint import Audience, Endpoint, EndpointMethod, Handler, Lan
 from frontend_app import services
 from frontend_app.dialects import V1
 
+ORDER_TRACE_PATH = f"{V1.order_path}/trace"
+KEY_TRACE_PATH = "/api/v1/traces/{idempotency_key}"
 KEY_CHARS = 36
 """Of a key in a path."""
 
@@ -60,12 +62,12 @@ def _trace(handler: Handler, request: type[Struct]) -> EndpointMethod:
 
 ENDPOINTS = (
     Endpoint(
-        f"{V1.order_path}/trace",
+        ORDER_TRACE_PATH,
         _trace(show_order_trace, examples.NumberQuery),
         audience=Audience.PUBLIC,
     ),
     Endpoint(
-        "/api/v1/traces/{idempotency_key}",
+        KEY_TRACE_PATH,
         _trace(show_key_trace, KeyQuery),
         audience=Audience.PUBLIC,
     ),

@@ -6,11 +6,11 @@ wrong with a body is said with the name of each field that is.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from bazaar.core.types import QUANTITY_MAX, QUANTITY_MIN, Trade, TradeType
 from bazaar.protocol import tracing
@@ -29,12 +29,15 @@ IS_COURSE = "bazaar.is_course_trade"
 """Where a request at `/orders` carries whether its body is in the course's dialect."""
 
 
+Shares = Annotated[Quantity, Meta(description="Digits alone: `5`, neither `5.0` nor `5e0`.")]
+
+
 class TradeRequest(Struct, frozen=True):
     """The body of a trade in the seed's dialect."""
 
     stock_name: Name
     trade_type: TradeType
-    quantity: Quantity
+    quantity: Shares
 
 
 class StrictTradeRequest(TradeRequest, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +49,7 @@ class CourseTradeRequest(Struct, frozen=True):
 
     stock_name: Name = field(name="name")
     trade_type: TradeType = field(name="type")
-    quantity: Quantity
+    quantity: Shares
 
 
 class _AnyTrade(Struct, frozen=True):

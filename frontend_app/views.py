@@ -16,13 +16,15 @@ from frontend_app import list_views, services, trace_views, wiring
 from frontend_app.dialects import COURSE, DIALECTS, SEED, V1, shape_failed_trade
 from frontend_app.headers import READ_AND_PLACE, READ_ONLY, standard_headers
 from frontend_app.order_views import OrderViews, TradeViews
+from frontend_app.schema_views import make_schema_endpoint
+from frontend_app.serializers import SeedLeader
 from frontend_app.stock_views import StockViews
 from frontend_app.trade_requests import read_strict_trade, read_trade
 
 CONTROL = (Port.CONTROL,)
 
 
-def show_leader() -> dict[str, int]:
+def show_leader() -> SeedLeader:
     """
     Return the order replica that leads, as this front end knows it.
 
@@ -31,7 +33,7 @@ def show_leader() -> dict[str, int]:
     leadership = services.get_leadership()
     assert leadership.leader is not None, "get_leadership returns a leader or raises"
     port = wiring.port_of(leadership.leader)
-    return {"leader": port, "id": leadership.leader, "term": leadership.term}
+    return SeedLeader(port, leadership.leader, leadership.term)
 
 
 def remove_stock(query: examples.NameQuery) -> dict[str, str]:
@@ -98,7 +100,7 @@ in quotes): a repeated request with it returns the same order, with `Idempotency
 404 when there is no such stock, 409 when there are not as many shares, 422 when the key belongs to
 another trade, 503 when it is to be repeated with its key, which is in the answer."""
 
-ENDPOINTS = (
+_DESCRIBED = (
     *(StockViews(dialect).endpoint for dialect in DIALECTS),
     Endpoint(
         SEED.order_path,
@@ -123,6 +125,11 @@ ENDPOINTS = (
     *list_views.ENDPOINTS,
     *trace_views.ENDPOINTS,
     Endpoint("/leader", get(show_leader, is_instant=True), audience=Audience.PUBLIC),
+)
+"""What anybody may call."""
+ENDPOINTS = (
+    *_DESCRIBED,
+    make_schema_endpoint(_DESCRIBED),
     Endpoint(
         "/rm",
         get(remove_stock, examples.NameQuery, changes=True),

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Annotated, ClassVar
+from uuid import UUID
 
 import msgspec
 
@@ -16,7 +17,8 @@ class StockAnswer(msgspec.Struct, frozen=True):
     name: str
     price: Decimal
     quantity: int
-    trade_volume: int
+    trade_volume: int | None
+    """None: the course's dialect does not show it."""
     version: int
     age_s: int
     """How long the front end has had it in its cache, in whole seconds."""
@@ -26,13 +28,33 @@ class StockAnswer(msgspec.Struct, frozen=True):
     """hit, miss, shared (one miss for several readers), request, bypass, stale; or unknown."""
 
 
-class OrderAnswer(msgspec.Struct, frozen=True):
+class OrderAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """An order: one that was placed, or one that was looked up."""
 
     order_no: Number
     stock_name: str
     trade_type: TradeType
     quantity: Number
+    idempotency_key: UUID | None = None
+    """Of the trade; only v1 shows it, and the next one."""
+    placed_by: str | None = None
+    """The name of the access token that the trade was placed with; None: there was none."""
+
+
+class StockPage(msgspec.Struct, frozen=True):
+    """A page of the list of stocks."""
+
+    stocks: tuple[StockAnswer, ...]
+    next_cursor: str | None
+    """Of the next page; None: there are no more."""
+
+
+class OrderPage(msgspec.Struct, frozen=True):
+    """A page of the list of orders, the newest first."""
+
+    orders: tuple[OrderAnswer, ...]
+    next_cursor: str | None
+    """Of the next page, which there may be even if this one is empty."""
 
 
 class LeaderAnswer(msgspec.Struct, frozen=True):
@@ -44,13 +66,33 @@ class LeaderAnswer(msgspec.Struct, frozen=True):
     term: Number
 
 
+class ReplicaAnswer(msgspec.Struct, frozen=True):
+    """An order replica as a front end shows it."""
+
+    replica_id: Number
+    port: Number
+    is_alive: bool
+    is_leader: bool
+    in_sync: bool | None
+    """Whether every acknowledged order waits for it; None: nobody can tell."""
+
+
+class ClusterAnswer(msgspec.Struct, frozen=True):
+    """The order replicas, and which of them leads; None: none does now."""
+
+    leader: Number | None
+    term: int
+    replicas: tuple[ReplicaAnswer, ...]
+
+
 class ClientError(Exception):
     """
     A call ended without an answer; the message is one sentence.
 
     status: of the last answer, None when none came. failure: its Bazaar-Failure, "" without one.
     key: the trade's idempotency key, "" for a read. is_definite: surely nothing happened.
-    retry_s: seconds after which another attempt may help; None when none would.
+    retry_s: seconds after which another attempt may help; None when none would. problem: the
+    address of a page that explains it, "" without one; a `Client` makes it whole.
     """
 
     is_definite: ClassVar[bool] = True
@@ -63,10 +105,11 @@ class ClientError(Exception):
         failure: str = "",
         key: str = "",
         retry_s: float | None = None,
+        problem: str = "",
     ) -> None:
         super().__init__(message)
         self.message, self.status, self.failure = message, status, failure
-        self.key, self.retry_s = key, retry_s
+        self.key, self.retry_s, self.problem = key, retry_s, problem
 
 
 class Refused(ClientError):  # noqa: N818 - these are answers, not accidents

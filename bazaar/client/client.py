@@ -6,7 +6,7 @@ the rules are in `bazaar.client.exchange`. Threads may share a client: a connect
 at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -22,10 +22,17 @@ from urllib3.exceptions import (
 
 from bazaar import clock
 from bazaar.client import exchange
-from bazaar.client.answers import LeaderAnswer, OrderAnswer, StockAnswer
+from bazaar.client.answers import (
+    ClientError,
+    ClusterAnswer,
+    LeaderAnswer,
+    OrderAnswer,
+    StockAnswer,
+)
+from bazaar.client.client_dialects import V1, ClientDialect
 from bazaar.client.exchange import ApiCall, Attempt, AttemptFailed, Timeouts
 from bazaar.client.reading import one_line
-from bazaar.core.types import TradeType
+from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.traces import TradeTrace
 
@@ -33,6 +40,8 @@ CONNECT_TIMEOUT_S = 3.0
 """For a front end to accept the connection; less when the deadline is near."""
 ANSWER_BYTES_MAX = 1024 * 1024
 CHUNK_BYTES = 64 * 1024
+PAGE_ITEMS_MAX = 200
+"""Stocks or orders that are asked for at once."""
 KEPT_CONNECTIONS_MAX = 64
 """To each front end, of all threads together."""
 _UNSENT = (NewConnectionError, ConnectTimeoutError, LocationValueError, UnicodeError)
@@ -68,20 +77,24 @@ class Client:
     """Calls one of several front ends, first the one that answered last; thread-safe."""
 
     def __init__(
-        self, urls: Sequence[str], timeouts: Timeouts | None = None, token: str | None = None
+        self,
+        urls: Sequence[str],
+        timeouts: Timeouts | None = None,
+        token: str | None = None,
+        dialect: ClientDialect = V1,
     ) -> None:
         """
         Call these front ends; connects when it is first used.
 
         urls: at least one, such as http://127.0.0.1:30001. token: of `manage.py token create`, sent
-        with each call. Raises BadUrl.
+        with each call. dialect: of all calls but the lists and the cluster. Raises BadUrl.
         """
         if not urls:
             raise BadUrl("The address of at least one front end is needed.")
         self.urls = tuple(check_url(url) for url in urls)
         self.timeouts = timeouts or Timeouts()
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._first = 0
+        self._dialect, self._first = dialect, 0
         self._pools = PoolManager(len(self.urls), retries=False, maxsize=KEPT_CONNECTIONS_MAX)
 
     def __enter__(self) -> Self:
@@ -100,7 +113,7 @@ class Client:
 
         Raises Refused (404: there is none), NoAnswer, BadAnswer.
         """
-        return self.send(exchange.build_query(stock_name, is_fresh=is_fresh))
+        return self.send(exchange.build_query(self._dialect, stock_name, is_fresh=is_fresh))
 
     def order(self, order_no: int, *, is_fresh: bool = False) -> OrderAnswer:
         """
@@ -108,7 +121,7 @@ class Client:
 
         Raises Refused (404: there is none), NoAnswer, BadAnswer.
         """
-        return self.send(exchange.build_order_query(order_no, is_fresh=is_fresh))
+        return self.send(exchange.build_order_query(self._dialect, order_no, is_fresh=is_fresh))
 
     def trade(
         self, stock_name: str, trade_type: TradeType, quantity: int, key: UUID | None = None
@@ -119,11 +132,49 @@ class Client:
         key: of a trade that is repeated; without it this is a new one. Raises Refused,
         NoAnswer (definite), Indefinite, BadAnswer (indefinite): both carry the key.
         """
-        return self.send(exchange.build_trade(key or uuid4(), stock_name, trade_type, quantity))
+        trade = Trade(key or uuid4(), stock_name, trade_type, quantity)
+        return self.send(exchange.build_trade(self._dialect, trade))
 
     def leader(self) -> LeaderAnswer:
         """Return the leader that a front end knows. Raises Refused, NoAnswer, BadAnswer."""
-        return self.send(exchange.build_leader_query())
+        return self.send(exchange.build_leader_query(self._dialect))
+
+    def cluster(self) -> ClusterAnswer:
+        """Return the order replicas, of v1. Raises Refused, NoAnswer, BadAnswer."""
+        return self.send(exchange.build_cluster_query())
+
+    def stocks(self, text: str | None = None, limit: int = PAGE_ITEMS_MAX) -> Iterator[StockAnswer]:
+        """
+        Yield all stocks by name, of v1, asking for a page when it is needed.
+
+        text: what their names contain, in any case of ASCII letters. limit: stocks in a page.
+        Raises Refused, NoAnswer, BadAnswer.
+        """
+        cursor: str | None = None
+        while True:
+            page = self.send(exchange.build_stock_list(text, cursor, limit))
+            yield from page.stocks
+            if (cursor := page.next_cursor) is None:
+                return
+
+    def orders(
+        self,
+        stock_name: str | None = None,
+        trade_type: TradeType | None = None,
+        limit: int = PAGE_ITEMS_MAX,
+    ) -> Iterator[OrderAnswer]:
+        """
+        Yield all orders, or those of a stock and of a type, the newest first, of v1.
+
+        Asks for a page of at most `limit` orders when it is needed. Raises Refused, NoAnswer,
+        BadAnswer.
+        """
+        cursor: str | None = None
+        while True:
+            page = self.send(exchange.build_order_list(stock_name, trade_type, cursor, limit))
+            yield from page.orders
+            if (cursor := page.next_cursor) is None:
+                return
 
     def trace(self, wanted: int | UUID) -> TradeTrace:
         """
@@ -139,7 +190,12 @@ class Client:
         steps = exchange.attempts(
             call, self.timeouts, clock.monotonic_s, urls=len(self.urls), first=self._first
         )
-        return exchange.run(steps, self._attempt, clock.wait)
+        try:
+            return exchange.run(steps, self._attempt, clock.wait)
+        except ClientError as error:
+            if error.problem:
+                error.problem = self.urls[self._first] + error.problem
+            raise
 
     def _attempt(self, attempt: Attempt) -> Reply:
         """Send one request. Raises AttemptFailed."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import msgspec
@@ -23,14 +23,18 @@ import msgspec
 from bazaar.client import reading
 from bazaar.client.answers import (
     ClientError,
+    ClusterAnswer,
     Indefinite,
     LeaderAnswer,
     NoAnswer,
     OrderAnswer,
+    OrderPage,
     Refused,
     StockAnswer,
+    StockPage,
 )
-from bazaar.core.types import TradeType
+from bazaar.client.client_dialects import V1, ClientDialect
+from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.traces import TradeTrace
 
@@ -106,34 +110,69 @@ Steps = Generator[Attempt | Pause, Reply | None, T]
 
 
 @lru_cache(QUERIES_MAX)
-def build_query(stock_name: str, *, is_fresh: bool = False) -> ApiCall[StockAnswer]:
+def build_query(
+    dialect: ClientDialect, stock_name: str, *, is_fresh: bool = False
+) -> ApiCall[StockAnswer]:
     """Return the call for one stock; is_fresh: past every cache."""
-    target = f"/stocks?stock_name={quote(stock_name, safe='')}"
+    target = dialect.stock_target + _quote(stock_name)
     request = ApiRequest("GET", target, _FRESH if is_fresh else ())
-    return ApiCall(request, partial(reading.read_stock, stock_name))
+    return ApiCall(request, partial(reading.read_stock, dialect, stock_name))
 
 
-def build_order_query(order_no: int, *, is_fresh: bool = False) -> ApiCall[OrderAnswer]:
-    """Return the call for one order; is_fresh: past every cache."""
-    request = ApiRequest("GET", f"/orders?order_no={order_no}", _FRESH if is_fresh else ())
-    return ApiCall(request, partial(reading.read_order, order_no))
-
-
-def build_trade(
-    key: UUID, stock_name: str, trade_type: TradeType, quantity: int
+def build_order_query(
+    dialect: ClientDialect, order_no: int, *, is_fresh: bool = False
 ) -> ApiCall[OrderAnswer]:
+    """Return the call for one order; is_fresh: past every cache."""
+    target = f"{dialect.order_target}{order_no}"
+    request = ApiRequest("GET", target, _FRESH if is_fresh else ())
+    return ApiCall(request, partial(reading.read_order, dialect, order_no))
+
+
+def build_trade(dialect: ClientDialect, trade: Trade) -> ApiCall[OrderAnswer]:
     """Return the call that places one trade, once, however often it is sent."""
-    trade = {"stock_name": stock_name, "trade_type": trade_type, "quantity": quantity}
-    named = str(key)
-    headers = (_JSON, ("Idempotency-Key", named))
-    request = ApiRequest("POST", "/orders", headers, msgspec.json.encode(trade))
-    read = partial(reading.read_placed, stock_name, trade_type, quantity, named)
-    return ApiCall(request, read, named)
+    values = trade.stock_name, trade.trade_type, trade.quantity
+    body = msgspec.json.encode(dict(zip(dialect.trade_fields, values, strict=True)))
+    key = str(trade.key)
+    request = ApiRequest("POST", dialect.trade_target, (_JSON, ("Idempotency-Key", key)), body)
+    return ApiCall(request, partial(reading.read_placed, dialect, trade), key)
 
 
-def build_leader_query() -> ApiCall[LeaderAnswer]:
+def build_leader_query(dialect: ClientDialect) -> ApiCall[LeaderAnswer]:
     """Return the call for the leader."""
-    return ApiCall(ApiRequest("GET", "/leader"), reading.read_leadership)
+    request = ApiRequest("GET", dialect.leader_target)
+    return ApiCall(request, partial(reading.read_leadership, dialect))
+
+
+def build_cluster_query() -> ApiCall[ClusterAnswer]:
+    """Return the call for all order replicas; v1 only."""
+    return ApiCall(ApiRequest("GET", V1.leader_target), reading.read_cluster)
+
+
+def build_stock_list(text: str | None, cursor: str | None, limit: int) -> ApiCall[StockPage]:
+    """Return the call for a page of stocks; v1 only. text: what their names contain."""
+    target = _list_target("/api/v1/stocks", q=text, limit=limit, cursor=cursor)
+    return ApiCall(ApiRequest("GET", target), partial(reading.read_stock_page, cursor))
+
+
+def build_order_list(
+    stock_name: str | None, trade_type: TradeType | None, cursor: str | None, limit: int
+) -> ApiCall[OrderPage]:
+    """Return the call for a page of orders, the newest first; v1 only."""
+    chosen = {"stock_name": stock_name, "trade_type": trade_type}
+    target = _list_target(V1.trade_target, **chosen, limit=limit, cursor=cursor)
+    return ApiCall(ApiRequest("GET", target), partial(reading.read_order_page, cursor))
+
+
+def _list_target(path: str, **options: object) -> str:
+    """Return a path with those options that are given."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return f"{path}?{urlencode(given)}"
+
+
+def _quote(stock_name: str) -> str:
+    """Encode a name; one of dots alone would be taken for a step in a path."""
+    quoted = quote(stock_name, safe="")
+    return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
 
 
 def build_trace_query(wanted: int | UUID) -> ApiCall[TradeTrace]:
@@ -188,6 +227,7 @@ class _Retries:
                 status=error.status,
                 failure=error.failure,
                 key=key,
+                problem=error.problem,
             )
         return error
 
@@ -196,6 +236,7 @@ _TEMPORARY_STATUSES = frozenset(
     {
         *(HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE),
         *(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),  # a token may have been good before
+        HTTPStatus.CONFLICT,  # too few shares now, in v1; 404 in the older dialects
     }
 )
 """Another request with the same body may succeed; other refusals are about the body."""

@@ -6,11 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from bazaar.client.client import BadUrl, check_url
+from bazaar.client.client_dialects import CLIENT_DIALECTS, ClientDialect
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import CommandFailed
 from bazaar.settings import env
 
 DIGITS_MAX = 20
+ACCESS_HELP = (
+    "an access token; better in BAZAAR_TOKEN, or in the file that BAZAAR_TOKEN_FILE names: a "
+    "command line is in the process list"
+)
+DENIED_HELP = "Give this command one in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or by --token."
+"""What to do when a front end wants a token, or another one."""
+REACH_HELP = "`manage.py cluster up` starts a cluster, and --url names another front end."
+"""What to do when no front end answers."""
 
 
 def read_whole(option: str, text: str, least: int, most: int) -> int:
@@ -39,6 +48,11 @@ def read_choice(option: str, text: str, choices: Iterable[str]) -> str:
     if text not in (choices := tuple(choices)):
         raise CommandFailed(f"{option} must be {' or '.join(choices)}, not {text!r}.")
     return text
+
+
+def read_dialect(text: str) -> ClientDialect:
+    """Return the dialect of this name. Raises CommandFailed (2)."""
+    return CLIENT_DIALECTS[read_choice("--dialect", text, CLIENT_DIALECTS)]
 
 
 def read_environ(environ: Mapping[str, str], options: Mapping[str, Any]) -> dict[str, str]:

@@ -170,11 +170,14 @@ class Address:
         return connection
 
 
-def make_encode(addresses: list[Address]) -> Callable[[int, ApiRequest], bytes]:
+def make_encode(
+    addresses: list[Address], token: str | None = None
+) -> Callable[[int, ApiRequest], bytes]:
     """Return what makes the bytes of a request to the front end of a number."""
-    heads = [
-        f" HTTP/1.1\r\nHost: {one.authority}\r\nAccept: application/json\r\n" for one in addresses
-    ]
+    shared = "Accept: application/json\r\n"
+    if token is not None:
+        shared += f"Authorization: Bearer {token}\r\n"
+    heads = [f" HTTP/1.1\r\nHost: {one.authority}\r\n{shared}" for one in addresses]
 
     def encode(url: int, request: ApiRequest) -> bytes:
         target = addresses[url].prefix + request.target

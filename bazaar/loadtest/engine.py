@@ -34,6 +34,9 @@ _REFUSALS: dict[str, Outcome] = {
     "overstock": "refused",
     "unknown_stock": "not_found",
     "unknown_order": "not_found",
+    "token_required": "denied",
+    "token_refused": "denied",
+    "access_denied": "denied",
 }
 """What a Bazaar-Failure means; any other refusal is no answer to a question as we ask them."""
 
@@ -46,7 +49,7 @@ class Engine:
         self.loop = asyncio.get_running_loop()
         self.loop.set_exception_handler(self._fail)
         self.addresses = [Address(url) for url in plan.urls]
-        self.encode = make_encode(self.addresses)
+        self.encode = make_encode(self.addresses, plan.token)
         self.limits = Timeouts(deadline_s=plan.deadline_s, silence_s=plan.deadline_s)
         self.is_closed, self.warmup_s = plan.is_closed, plan.warmup_s
         self.script, self.on_done = script, on_done

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bazaar.cluster.arguments import list_urls, read_number, read_whole
+from bazaar.cluster.arguments import list_urls, read_dialect, read_number, read_whole
 from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.chaos import ChaosPlan, read_plan
 from bazaar.loadtest.outputs import Outputs
@@ -16,6 +16,7 @@ from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.profiles import ZIPF_MAX, read_profile
 from bazaar.loadtest.thresholds import Threshold, read_threshold
 from bazaar.loadtest.workload import CLIENTS_MAX
+from bazaar.settings import client_access
 
 PROCESSES_MAX = 64
 RATE_MIN, RATE_MAX = 0.01, 1_000_000.0
@@ -95,6 +96,8 @@ def _read_plan(options: Mapping[str, Any], environ: Mapping[str, str]) -> Plan:
         raise CommandFailed(f"--processes {processes} are more than --clients {clients}.")
     return Plan(
         urls=_read_urls(options, environ),
+        dialect_name=read_dialect(options["dialect"]).name,
+        token=client_access.read_token(environ, options["token"]),
         clients=clients,
         processes=processes,
         rate=_optional(read_number, "--rate", options["rate"], RATE_MIN, RATE_MAX),
@@ -160,6 +163,8 @@ _OUTER = frozenset(
     }
 )
 """Options of every management command."""
+_UNSHOWN = _OUTER | {"token"}
+"""What no result may show."""
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,5 +172,5 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in sorted(options.items())
-        if name not in _OUTER and value not in (None, [], False)
+        if name not in _UNSHOWN and value not in (None, [], False)
     }

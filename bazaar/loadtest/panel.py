@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bazaar.cluster.arguments import DENIED_HELP
 from bazaar.loadtest.summary import TIMES, OperationSummary, Summary
 from bazaar.loadtest.totals import RunTotals, count_errors
 from bazaar.proof.records import OPERATION_KINDS, Mark, Sample
@@ -131,6 +132,8 @@ def describe(summary: Summary) -> Iterable[str]:
         if one.errors:
             told = ", ".join(f"{count:,} {outcome}" for outcome, count in one.errors.items())
             yield f"{kind}: {told}"
+    if any("denied" in one.errors for one in summary.operations.values()):
+        yield f"denied: `manage.py token create NAME` makes a token. {DENIED_HELP}"
     if summary.longest_gap_s is not None:
         yield f"longest time between two successful trades: {summary.longest_gap_s * 1000:,.0f} ms"
     yield f"failovers seen: {summary.failovers}"

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bazaar.client.client_dialects import CLIENT_DIALECTS, SEED, ClientDialect
 from bazaar.loadtest.profiles import Weighted
 
 
@@ -9,6 +10,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One load run, checked."""
 
     urls: tuple[str, ...]
+    dialect_name: str = SEED.name
+    token: str | None = None
+    """That all requests are sent with."""
     profile: str = ""
     stocks: tuple[Weighted, ...] = ()
     clients: int = 1
@@ -28,6 +32,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """For one operation with all its attempts."""
     replay: str | None = None
     """A history whose operations are sent again."""
+
+    @property
+    def dialect(self) -> ClientDialect:
+        """Return the dialect that is spoken."""
+        return CLIENT_DIALECTS[self.dialect_name]
 
     @property
     def is_closed(self) -> bool:

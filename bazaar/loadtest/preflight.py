@@ -6,6 +6,7 @@ from bazaar.client.answers import ClientError, Refused, StockAnswer
 from bazaar.client.client import Client
 from bazaar.client.exchange import Timeouts
 from bazaar.cluster import exits
+from bazaar.cluster.arguments import REACH_HELP
 from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.profiles import FIXTURES, Weighted, read_profile
 from bazaar.proof.records import Opening
@@ -14,9 +15,9 @@ LIMITS = Timeouts(deadline_s=5.0, silence_s=2.0)
 """How long a cluster may take to show that it is there."""
 
 
-def open_client(urls: tuple[str, ...]) -> Client:
-    """Return a client for what comes before the load."""
-    return Client(urls, LIMITS)
+def open_client(urls: tuple[str, ...], token: str | None = None) -> Client:
+    """Return a client for what comes before the load, in v1 whatever the load is in."""
+    return Client(urls, LIMITS, token)
 
 
 def find_profile(client: Client, options: str | None) -> str:
@@ -42,9 +43,8 @@ def read_openings(client: Client, stocks: Sequence[Weighted]) -> tuple[Opening, 
         stock = _ask(client, one.stock_name)
         if stock is None:
             raise CommandFailed(f"{client.urls[0]} does not have the stock {one.stock_name!r}.")
-        found.append(
-            Opening(stock.name, stock.version, stock.quantity, stock.trade_volume, str(stock.price))
-        )
+        numbers = stock.version, stock.quantity, stock.trade_volume or 0
+        found.append(Opening(stock.name, *numbers, str(stock.price)))
     return tuple(found)
 
 
@@ -61,4 +61,5 @@ def _ask(client: Client, stock_name: str) -> StockAnswer | None:
             return None
         raise CommandFailed(f"{client.urls[0]}: {error.message}", exits.UNREACHABLE) from error
     except ClientError as error:
-        raise CommandFailed(error.message, exits.UNREACHABLE) from error
+        more = f" {REACH_HELP}" if error.status is None else ""
+        raise CommandFailed(error.message + more, exits.UNREACHABLE) from error

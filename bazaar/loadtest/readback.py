@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import uvloop
 
 from bazaar import clock
+from bazaar.client.client_dialects import CLIENT_DIALECTS, SEED, ClientDialect
 from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
@@ -38,14 +39,26 @@ ORDER BY trade.order_no
 
 
 def read_back(
-    urls: Sequence[str], scratch: AuditDatabase, notes: AuditNotes, deadline_s: float = DEADLINE_S
+    urls: Sequence[str],
+    scratch: AuditDatabase,
+    notes: AuditNotes,
+    deadline_s: float = DEADLINE_S,
+    dialect_name: str = SEED.name,
+    token: str | None = None,
 ) -> None:
     """Note every acknowledged order that the front ends show differently (I3)."""
     for url in urls:
         if urlsplit(url).scheme != "http":
             raise CommandFailed(f"Orders are read back over http, not from {url}.")
-    reader = _Reader(scratch)
-    plan = Plan(urls=tuple(urls), clients=CLIENTS, is_fresh=True, deadline_s=deadline_s)
+    reader = _Reader(scratch, CLIENT_DIALECTS[dialect_name])
+    plan = Plan(
+        urls=tuple(urls),
+        dialect_name=dialect_name,
+        token=token,
+        clients=CLIENTS,
+        is_fresh=True,
+        deadline_s=deadline_s,
+    )
     uvloop.run(reader.run(plan))
     notes.counts["orders read back"] = reader.answered
     if reader.unanswered:
@@ -60,8 +73,8 @@ def read_back(
 class _Reader:
     """The script of the look-ups, and what they came to."""
 
-    def __init__(self, scratch: AuditDatabase) -> None:
-        self._scratch = scratch
+    def __init__(self, scratch: AuditDatabase, dialect: ClientDialect) -> None:
+        self._scratch, self._dialect = scratch, dialect
         self._coming = self._list_numbers()
         self._shown: list[tuple[object, ...]] = []
         self.answered = self.unanswered = 0
@@ -78,7 +91,9 @@ class _Reader:
         if self.unanswered >= UNANSWERED_MAX:
             return None
         order_no = next(self._coming, None)
-        return None if order_no is None else (now_s, look_up(order_no, is_fresh=True))
+        if order_no is None:
+            return None
+        return now_s, look_up(self._dialect, order_no, is_fresh=True)
 
     def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
         """Learn nothing: every order is looked up whatever the others were."""

@@ -98,7 +98,7 @@ class LoadRun:
 
     def _look_ahead(self) -> tuple[Opening, ...]:
         """Check that there is a cluster; choose the stocks; return their state."""
-        with open_client(self.plan.urls) as client:
+        with open_client(self.plan.urls, self.plan.token) as client:
             if self.plan.replay is None:
                 profile = find_profile(client, self.options.profile)
                 self.plan = self.options.plan_for(profile)
@@ -159,7 +159,7 @@ class LoadRun:
         panel = self._panel()
         try:
             self.origin_s = processes.begin()
-            probe = make_probe(data, self.environ, self.plan.urls)
+            probe = make_probe(data, self.environ, self.plan)
             on_mark = partial(self._mark, history)
             watcher = Watcher(probe, self.totals, self.now_s, on_mark)
             if chaos is not None:
@@ -234,7 +234,13 @@ class LoadRun:
         if not self.options.is_proving or self.is_interrupted or history.failure is not None:
             return None
         try:
-            return prove(history.path, data=data, urls=self.plan.urls)
+            return prove(
+                history.path,
+                data=data,
+                urls=self.plan.urls,
+                dialect_name=self.plan.dialect_name,
+                token=self.plan.token,
+            )
         except (ClusterError, SettingsError, HistoryError, OSError) as error:
             return Verdict(gaps=(f"The proof could not be made: {error}",))
         except KeyboardInterrupt:

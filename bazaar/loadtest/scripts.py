@@ -17,7 +17,8 @@ from typing import Protocol
 import msgspec
 
 from bazaar.client.answers import OrderAnswer
-from bazaar.core.types import TradeType
+from bazaar.client.client_dialects import SEED, ClientDialect
+from bazaar.core.types import Trade, TradeType
 from bazaar.loadtest.plan import Share
 from bazaar.loadtest.workload import (
     Answer,
@@ -90,7 +91,11 @@ class ClientMix:
     def __init__(self, share: Share) -> None:
         plan = share.plan
         behaviour = ClientBehaviour(
-            stocks=plan.stocks, p=plan.p, lookup=plan.lookup, is_fresh=plan.is_fresh
+            stocks=plan.stocks,
+            p=plan.p,
+            lookup=plan.lookup,
+            is_fresh=plan.is_fresh,
+            dialect=plan.dialect,
         )
         choice = StockChooser(plan.stocks)
         self._pace = Pace(share)
@@ -126,8 +131,15 @@ class Replay:
     the one that the same trade has become now.
     """
 
-    def __init__(self, records: Iterable[Done], make_key: KeyMaker, *, is_fresh: bool) -> None:
-        self._is_fresh, self._make_key = is_fresh, make_key
+    def __init__(
+        self,
+        records: Iterable[Done],
+        make_key: KeyMaker,
+        *,
+        is_fresh: bool,
+        dialect: ClientDialect = SEED,
+    ) -> None:
+        self._is_fresh, self._make_key, self._dialect = is_fresh, make_key, dialect
         self._waiting: dict[int, deque[Done]] = {}
         for done in sorted(records, key=attrgetter("intended_s")):
             self._waiting.setdefault(done.client, deque()).append(done)
@@ -155,11 +167,13 @@ class Replay:
     def _operation(self, done: Done) -> Operation:
         if done.kind == "order":
             number = done.order_no or 1
-            return look_up(self._numbers.get(number, number), is_fresh=self._is_fresh)
+            number = self._numbers.get(number, number)
+            return look_up(self._dialect, number, is_fresh=self._is_fresh)
         if done.kind == "query":
-            return query(done.stock_name or "", is_fresh=self._is_fresh)
+            return query(self._dialect, done.stock_name or "", is_fresh=self._is_fresh)
         side, name = TradeType(done.trade_type or ""), done.stock_name or ""
-        return trade(self._make_key(), name, side, done.shares or 1, done.order_no)
+        wanted = Trade(self._make_key(), name, side, done.shares or 1)
+        return trade(self._dialect, wanted, done.order_no)
 
 
 class ReplayPlan(msgspec.Struct, frozen=True):
@@ -199,4 +213,4 @@ def make_script(share: Share) -> Script:
     found = (one for one in read_history(Path(plan.replay)) if isinstance(one, Done))
     mine = (one for one in found if one.client % plan.processes == share.number)
     make_key = make_keys(share.key_prefix, share.number).__next__
-    return Replay(mine, make_key, is_fresh=plan.is_fresh)
+    return Replay(mine, make_key, is_fresh=plan.is_fresh, dialect=plan.dialect)

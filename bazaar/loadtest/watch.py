@@ -13,6 +13,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.loadtest.chaos import is_front_end
+from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.totals import RunTotals
 from bazaar.proof.records import ELECTED, Mark, Sample
 from bazaar.protocol.statuses import ReplicaStatus
@@ -60,14 +61,14 @@ def own_data(environ: Mapping[str, str], urls: tuple[str, ...]) -> DataDir | Non
     return data if is_it else None
 
 
-def make_probe(data: DataDir | None, environ: Mapping[str, str], urls: tuple[str, ...]) -> Probe:
+def make_probe(data: DataDir | None, environ: Mapping[str, str], plan: Plan) -> Probe:
     """Return the best way to sample the cluster."""
     if data is not None:
         cluster = Cluster(data, environ)
         if cluster.supervisor.is_running():
             return partial(sample_cluster, cluster)
     limits = Timeouts(deadline_s=LOOK_TIMEOUT_S, silence_s=LOOK_TIMEOUT_S, read_s=LOOK_TIMEOUT_S)
-    return partial(sample_front_end, Client(urls, limits))
+    return partial(sample_front_end, Client(plan.urls, limits, plan.token))
 
 
 class Watcher:

@@ -19,8 +19,9 @@ import msgspec
 
 from bazaar.client import exchange
 from bazaar.client.answers import OrderAnswer, StockAnswer
+from bazaar.client.client_dialects import SEED, ClientDialect
 from bazaar.client.exchange import ApiCall
-from bazaar.core.types import TradeType
+from bazaar.core.types import Trade, TradeType
 from bazaar.loadtest.profiles import Weighted
 from bazaar.proof.records import OperationKind
 
@@ -61,6 +62,7 @@ class ClientBehaviour(msgspec.Struct, frozen=True, kw_only=True):
     """The probability of a look at an order after a trade."""
     is_fresh: bool = False
     """Ask past every cache."""
+    dialect: ClientDialect = SEED
 
 
 class StockChooser:
@@ -94,7 +96,10 @@ class SeedClient:
     def next(self) -> Operation:
         """Return the next operation."""
         planned, self._next = self._next, None
-        return planned or query(self._choice.pick(self._chance), is_fresh=self._behaviour.is_fresh)
+        if planned is not None:
+            return planned
+        name, behaviour = self._choice.pick(self._chance), self._behaviour
+        return query(behaviour.dialect, name, is_fresh=behaviour.is_fresh)
 
     def learn(self, answer: Answer | None, operation: Operation) -> None:
         """Take in the result of an operation; None when it failed."""
@@ -105,11 +110,13 @@ class SeedClient:
             self._keep(answer.order_no)
             if self._chance.random() < self._behaviour.lookup:
                 order_no = self._chance.choice(self._orders)
-                self._next = look_up(order_no, is_fresh=self._behaviour.is_fresh)
+                behaviour = self._behaviour
+                self._next = look_up(behaviour.dialect, order_no, is_fresh=behaviour.is_fresh)
 
     def _trade(self, stock_name: str) -> Operation:
         side = self._chance.choice(_SIDES)
-        return trade(self._make_key(), stock_name, side, self._chance.randint(1, SHARES_MAX))
+        wanted = Trade(self._make_key(), stock_name, side, self._chance.randint(1, SHARES_MAX))
+        return trade(self._behaviour.dialect, wanted)
 
     def _keep(self, order_no: int) -> None:
         if len(self._orders) < KEPT_ORDERS_MAX:
@@ -118,25 +125,23 @@ class SeedClient:
             self._orders[self._chance.randrange(KEPT_ORDERS_MAX)] = order_no
 
 
-def query(stock_name: str, *, is_fresh: bool = False) -> Operation:
+def query(dialect: ClientDialect, stock_name: str, *, is_fresh: bool = False) -> Operation:
     """Return the operation of querying a stock."""
-    question = exchange.build_query(stock_name, is_fresh=is_fresh)
+    question = exchange.build_query(dialect, stock_name, is_fresh=is_fresh)
     return Operation("query", question, stock_name=stock_name)
 
 
-def trade(
-    key: UUID, stock_name: str, trade_type: TradeType, shares: int, origin_no: int | None = None
-) -> Operation:
+def trade(dialect: ClientDialect, wanted: Trade, origin_no: int | None = None) -> Operation:
     """Return the operation of trading; origin_no: see Operation."""
-    question = exchange.build_trade(key, stock_name, trade_type, shares)
-    return Operation("trade", question, stock_name, trade_type, shares, origin_no=origin_no)
+    question = exchange.build_trade(dialect, wanted)
+    what = wanted.stock_name, wanted.trade_type, wanted.quantity
+    return Operation("trade", question, *what, origin_no=origin_no)
 
 
-def look_up(order_no: int, *, is_fresh: bool = False) -> Operation:
+def look_up(dialect: ClientDialect, order_no: int, *, is_fresh: bool = False) -> Operation:
     """Return the operation of looking an order up."""
-    return Operation(
-        "order", exchange.build_order_query(order_no, is_fresh=is_fresh), order_no=order_no
-    )
+    question = exchange.build_order_query(dialect, order_no, is_fresh=is_fresh)
+    return Operation("order", question, order_no=order_no)
 
 
 def make_keys(prefix: int, client: int) -> Iterator[UUID]:

@@ -20,7 +20,9 @@ BUFFER_BYTES = 1 << 20
 
 OperationKind = Literal["query", "trade", "order"]
 OPERATION_KINDS: tuple[OperationKind, ...] = ("query", "trade", "order")
-Outcome = Literal["ok", "not_found", "refused", "indefinite", "unreachable", "malformed", "busy"]
+Outcome = Literal[
+    "ok", "not_found", "refused", "indefinite", "unreachable", "malformed", "busy", "denied"
+]
 """
 How an operation ended.
 
@@ -31,6 +33,7 @@ How an operation ended.
 - unreachable: no front end answered, or none could answer the question.
 - malformed: not an answer of a front end: not JSON, a missing field, an impossible status.
 - busy: too many requests (429); it definitely did not happen.
+- denied: a trade without a token that allows it (401, 403); it definitely did not happen.
 """
 
 

@@ -28,13 +28,15 @@ def read_anonymous_trades(environ: Mapping[str, str]) -> bool | None:
     return env.read_flag(environ, ANONYMOUS_TRADES) if environ.get(ANONYMOUS_TRADES) else None
 
 
-def read_token(environ: Mapping[str, str]) -> str | None:
+def read_token(environ: Mapping[str, str], given: str | None = None) -> str | None:
     """
     Return the token that our own programs send, if there is one.
 
-    It is in BAZAAR_TOKEN, or in the file that BAZAAR_TOKEN_FILE names. Raises SettingsError, which
-    does not repeat it.
+    given: of the option `--token`, which outweighs BAZAAR_TOKEN, and that the file which
+    BAZAAR_TOKEN_FILE names. Raises SettingsError, which does not repeat it.
     """
+    if given is not None:
+        return _check(given, "--token")
     if token := environ.get("BAZAAR_TOKEN"):
         return _check(token, "BAZAAR_TOKEN")
     path = environ.get("BAZAAR_TOKEN_FILE")

@@ -52,7 +52,7 @@ FOLDERS_BY_NAME = (
 """Their modules must be called what they are for: a role, a command, an older name."""
 _SENTENCE_END = re.compile(r"(?<=[.?!]) (?=[A-Z`'\"])")
 _SECTION = re.compile(r"(?<!docs/)\b(?:DESIGN|STYLE|ADRs?)(?:\.md)?,? ?\d")
-_DOCUMENT = re.compile(r"\bdocs/[\w./-]*\w")
+_DOCUMENT = re.compile(r"(?<!\bapi/)\bdocs/[\w./-]*\w")
 
 
 def test_docstrings_begin_with_one_short_sentence() -> None:

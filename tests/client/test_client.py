@@ -1,6 +1,7 @@
 """The client over real sockets: connections, silence, garbage, threads; nothing ever hangs."""
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import pytest
 
 from bazaar.client.answers import BadAnswer, ClientError, Indefinite, NoAnswer, OrderAnswer, Refused
 from bazaar.client.client import ANSWER_BYTES_MAX, BadUrl, Client
+from bazaar.client.client_dialects import SEED
 from bazaar.client.exchange import Timeouts
 from bazaar.clock import monotonic_s
 from bazaar.cluster.ports import free_ports
@@ -19,11 +21,18 @@ from tests.support.servers import Handler, ScriptedServer, answer, end, hang, ra
 from tests.support.waits import run_together
 
 SHORT = Timeouts(deadline_s=0.8, silence_s=0.8, read_s=0.3, trade_s=0.3)
-ORDER = OrderAnswer(8, "3M", TradeType.BUY, 2)
-PLACED = answer(b'{"order_no":8}', f"Idempotency-Key: {KEY}\r\n")
+ORDER = OrderAnswer(8, "3M", TradeType.BUY, 2, KEY)
+PLACED = answer(
+    json.dumps(
+        {"order_no": 8, "stock_name": "3M", "trade_type": "buy", "quantity": 2}
+        | {"idempotency_key": str(KEY), "placed_by": None}
+    ).encode(),
+    f"Idempotency-Key: {KEY}\r\n",
+    "201 Created",
+)
 STOCK = answer(
-    b'{"stock_name":"3M","price":1.50,"trade_volume":0,"quantity":9}',
-    'ETag: "7"\r\nCache-Status: bazaar; fwd=miss; stored\r\n',
+    b'{"stock_name":"3M","price":"1.50","trade_volume":0,"quantity":9,"version":7}',
+    'ETag: "7-v1"\r\nCache-Status: bazaar; fwd=miss; stored\r\n',
 )
 Serve = Callable[..., ScriptedServer]
 
@@ -76,7 +85,7 @@ def test_a_token_is_sent_with_each_call(serve: Serve) -> None:
 
 def test_a_trade_without_a_key_gets_one_that_it_keeps(serve: Serve) -> None:
     server = serve(end, end, answer(b'{"order_no":8}'))
-    with Client([url_of(server)]) as client:
+    with Client([url_of(server)], dialect=SEED) as client:
         client.trade("3M", TradeType.BUY, 2)
     keys = {
         line.partition(b": ")[2].decode()

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from bazaar.client.answers import BadAnswer, ClientError, Indefinite, NoAnswer, OrderAnswer, Refused
+from bazaar.client.client_dialects import SEED
 from bazaar.client.exchange import (
     PAUSE_S,
     PAUSE_S_MAX,
@@ -14,10 +15,10 @@ from bazaar.client.exchange import (
     build_query,
     build_trade,
 )
-from bazaar.core.types import TradeType
+from bazaar.core.types import Trade, TradeType
 from tests.client.answers import KEY, Driver, Fate, lost, placed, refusal, reply, shown_stock
 
-TRADE = build_trade(KEY, "3M", TradeType.BUY, 2)
+TRADE = build_trade(SEED, Trade(KEY, "3M", TradeType.BUY, 2))
 PLACED = placed(8)
 ORDER = OrderAnswer(8, "3M", TradeType.BUY, 2)
 UNSEEN, UNSENT = lost(was_sent=True), lost(was_sent=False)
@@ -51,17 +52,19 @@ def test_a_trade_is_sent_as_the_protocol_says() -> None:
     ],
 )
 def test_a_name_arrives_as_it_is_whatever_is_in_it(name: str, encoded: str) -> None:
-    assert build_query(name).request.target == f"/stocks?stock_name={encoded}"
+    assert build_query(SEED, name).request.target == f"/stocks?stock_name={encoded}"
 
 
 def test_only_a_fresh_question_goes_past_the_cache() -> None:
-    assert dict(build_query("3M", is_fresh=True).request.headers) == {"Cache-Control": "no-cache"}
-    assert build_query("3M").request.headers == ()
+    assert dict(build_query(SEED, "3M", is_fresh=True).request.headers) == {
+        "Cache-Control": "no-cache"
+    }
+    assert build_query(SEED, "3M").request.headers == ()
 
 
 def test_the_other_questions_are_sent_as_the_protocol_says() -> None:
-    assert build_order_query(12).request.target == "/orders?order_no=12"
-    assert build_leader_query().request.target == "/leader"
+    assert build_order_query(SEED, 12).request.target == "/orders?order_no=12"
+    assert build_leader_query(SEED).request.target == "/leader"
 
 
 @pytest.mark.parametrize("failed", [UNSEEN, UNSENT, MAYBE, refusal(429, "busy")])
@@ -167,7 +170,7 @@ def test_a_bad_answer_is_not_repeated_and_names_the_key() -> None:
 
 
 def test_a_read_is_repeated_and_has_nothing_indefinite() -> None:
-    stock = build_query("3M")
+    stock = build_query(SEED, "3M")
     assert Driver([UNSEEN, refusal(503, definite="false"), shown_stock()]).ask(stock).version == 7
     with pytest.raises(NoAnswer):
         Driver([UNSEEN]).ask(stock, Timeouts(deadline_s=2))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bazaar.client.answers import BadAnswer, ClientError, Indefinite, NoAnswer, OrderAnswer, Refused
+from bazaar.client.client_dialects import SEED
 from bazaar.client.reading import (
     MESSAGE_CHARS_MAX,
     RETRY_AFTER_S,
@@ -18,19 +19,20 @@ from bazaar.client.reading import (
     read_placed,
     read_stock,
 )
-from bazaar.core.types import TradeType
+from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.http1 import Reply
 from frontend_app.entries import Source
 from frontend_app.headers import CACHE_NAME, STALE_WARNING
 from tests.client.answers import KEY, placed, refusal, reply, shown_stock
 
 FOUND = {"order_no": 5, "stock_name": "3M", "trade_type": "buy", "quantity": 2}
+TRADE = Trade(KEY, "3M", TradeType.BUY, 2)
 TEXTS = st.text('a1"\\\n\u0661', max_size=5)
 READERS: list[Callable[[Reply], object]] = [
-    lambda answer: read_stock("3M", answer),
-    lambda answer: read_order(5, answer),
-    lambda answer: read_placed("3M", TradeType.BUY, 2, str(KEY), answer),
-    read_leadership,
+    lambda answer: read_stock(SEED, "3M", answer),
+    lambda answer: read_order(SEED, 5, answer),
+    lambda answer: read_placed(SEED, TRADE, answer),
+    lambda answer: read_leadership(SEED, answer),
 ]
 WORDS = {
     Source.HIT: "hit",
@@ -44,13 +46,13 @@ WORDS = {
 
 
 def place(answer: Reply) -> OrderAnswer:
-    return read_placed("3M", TradeType.BUY, 2, str(KEY), answer)
+    return read_placed(SEED, TRADE, answer)
 
 
 def test_a_stock_is_read_with_its_price_to_the_last_digit() -> None:
     body = b'{"stock_name":"3M","price":178.960,"trade_volume":4,"quantity":9,"more":[]}'
     headers = {"etag": '"12"', "age": "3", "cache-status": "bazaar; hit"}
-    stock = read_stock("3M", Reply(200, headers, body))
+    stock = read_stock(SEED, "3M", Reply(200, headers, body))
     assert (stock.name, str(stock.price), stock.quantity) == ("3M", "178.960", 9)
     assert (stock.trade_volume, stock.version, stock.age_s) == (4, 12, 3)
     assert (stock.is_stale, stock.cache) == (False, "hit")
@@ -60,7 +62,7 @@ def test_a_stock_is_read_with_its_price_to_the_last_digit() -> None:
 @pytest.mark.parametrize("source", Source)
 def test_every_source_of_a_front_end_has_a_word(source: Source) -> None:
     assert (
-        read_stock("3M", shown_stock(cache_status=f"{CACHE_NAME}; {source}")).cache
+        read_stock(SEED, "3M", shown_stock(cache_status=f"{CACHE_NAME}; {source}")).cache
         == (WORDS[source])
     )
 
@@ -75,12 +77,12 @@ def test_every_source_of_a_front_end_has_a_word(source: Source) -> None:
     ],
 )
 def test_another_cache_on_the_way_is_not_taken_for_ours(status: str | None, word: str) -> None:
-    assert read_stock("3M", shown_stock(cache_status=status)).cache == word
+    assert read_stock(SEED, "3M", shown_stock(cache_status=status)).cache == word
 
 
 @pytest.mark.parametrize("changes", [{"warning": STALE_WARNING}, {"stale": True}])
 def test_a_stale_answer_says_so(changes: dict[str, Any]) -> None:
-    assert read_stock("3M", shown_stock(**changes)).is_stale
+    assert read_stock(SEED, "3M", shown_stock(**changes)).is_stale
 
 
 @pytest.mark.parametrize(
@@ -100,18 +102,18 @@ def test_a_stale_answer_says_so(changes: dict[str, Any]) -> None:
 )
 def test_a_stock_that_is_none_is_a_bad_answer(changes: dict[str, Any]) -> None:
     with pytest.raises(BadAnswer) as caught:
-        read_stock("3M", shown_stock(**changes))
+        read_stock(SEED, "3M", shown_stock(**changes))
     assert caught.value.status == 200
 
 
 def test_a_weak_tag_names_the_version_too() -> None:
-    assert read_stock("3M", shown_stock(etag='W/"41"')).version == 41
+    assert read_stock(SEED, "3M", shown_stock(etag='W/"41"')).version == 41
 
 
 def test_an_order_is_read_and_held_against_its_number() -> None:
-    assert read_order(5, reply({"data": FOUND})) == OrderAnswer(5, "3M", TradeType.BUY, 2)
+    assert read_order(SEED, 5, reply({"data": FOUND})) == OrderAnswer(5, "3M", TradeType.BUY, 2)
     with pytest.raises(BadAnswer, match="order 5, asked was 6"):
-        read_order(6, reply({"data": FOUND}))
+        read_order(SEED, 6, reply({"data": FOUND}))
 
 
 def test_a_placed_order_is_held_against_its_key() -> None:
@@ -166,7 +168,7 @@ def test_a_retry_after_that_says_nothing_means_a_second(text: str) -> None:
 
 def test_a_read_that_nobody_could_answer_is_unreachable() -> None:
     with pytest.raises(NoAnswer) as caught:
-        read_stock("3M", refusal(503, "unreachable", definite="false"))
+        read_stock(SEED, "3M", refusal(503, "unreachable", definite="false"))
     assert (caught.value.status, caught.value.key) == (503, "")
 
 

@@ -56,7 +56,6 @@ QUERY = {
     "query quantity": [*_DIGITS, "0", str(10**9 + 1)],
 }
 
-JSON["span id"] = [raw for raw in JSON["digest"] if raw]
 JSON["uuid or null"] = [raw for raw in JSON["uuid"] if raw != "null"]
 
 BODIES = {

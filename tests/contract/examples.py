@@ -151,7 +151,7 @@ _CHANGE_KINDS = {
     "changes.0.version": "number",
 }
 _SPANS = {"key": str(UUID(int=1)), "parents": ["0123456789abcdef"]}
-_SPANS_KINDS = {"key": "uuid or null", "parents": "list", "parents.0": "span id"}
+_SPANS_KINDS = {"key": "uuid or null", "parents": "list"}
 _CATALOG, _CATALOG_CONTROL = "bazaar.urls.catalog", "bazaar.urls.catalog_control"
 _ORDER, _ORDER_CONTROL = "bazaar.urls.order", "bazaar.urls.order_control"
 _FRONT, _FRONT_CONTROL = "bazaar.urls.frontend", "bazaar.urls.frontend_control"
@@ -256,6 +256,7 @@ EXAMPLES = (
     Example(_FRONT, "GET", "/api/v1/traces/{idempotency_key}"),
     Example(_FRONT, "GET", "/api/v1/cluster"),
     Example(_FRONT, "GET", "/problems/{kind}"),
+    Example(_FRONT, "GET", "/api/schema"),
     Example(_FRONT, "GET", "/leader"),
     Example(_FRONT, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "POST", "/invalidate", {}, _CHANGES, _CHANGE_KINDS),

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
+from bazaar.client.client_dialects import CLIENT_DIALECTS
 from bazaar.clock import wait_until
 from bazaar.cluster import exits
 from bazaar.cluster.ports import free_ports
@@ -112,6 +114,88 @@ def test_a_front_end_that_shows_another_order_than_it_acknowledged_is_caught(
     assert "failed: a promise was broken" in said
 
 
+@pytest.mark.parametrize("dialect", CLIENT_DIALECTS)
+def test_a_load_is_sent_and_proved_in_each_dialect(
+    run: Run, front_end: FakeFrontEnd, tmp_path: Path, dialect: str
+) -> None:
+    """What comes before the load is asked in v1, whatever it speaks."""
+    history = tmp_path / "history"
+    status, said = run(
+        *("--requests", "200", "--dialect", dialect, "--quiet", "--history", str(history))
+    )
+    assert status == exits.OK, said
+    assert front_end.dialects == {dialect, "v1"}
+    header, *_ = read_history(history)
+    assert isinstance(header, Header)
+    assert header.options["dialect"] == dialect
+    assert len(header.openings) == len(NAMES)
+    assert f"{len(front_end.orders)} orders read back" in said
+
+
+@pytest.mark.parametrize("dialect", CLIENT_DIALECTS)
+def test_an_order_that_changes_afterwards_is_caught_in_each_dialect(
+    run: Run, front_end: FakeFrontEnd, monkeypatch: pytest.MonkeyPatch, dialect: str
+) -> None:
+    show = front_end.get
+
+    def alter(target: str) -> tuple[int, Any, str]:
+        status, body, failure = show(target)
+        if target.endswith("order_no=1") and len(front_end.orders) > 20:
+            body["data"] = {**body["data"], "quantity": 77}
+        return status, body, failure
+
+    monkeypatch.setattr(front_end, "get", alter)
+    status, said = run(
+        *("--requests", "300", "--lookup", "0", "--p", "1", "--dialect", dialect, "--quiet")
+    )
+    assert status == exits.INCONSISTENT, said
+    assert "77" in said
+
+
+def test_a_token_is_sent_and_shown_nowhere(
+    run: Run, front_end: FakeFrontEnd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in a result, and not in the command line of a load process."""
+    commands: list[str] = []
+    place = front_end.post
+
+    def note(key: str, options: dict[str, Any]) -> tuple[int, Any, str]:
+        children = psutil.Process().children(recursive=True)
+        commands.append(" ".join(word for child in children for word in child.cmdline()))
+        return place(key, options)
+
+    monkeypatch.setattr(front_end, "post", note)
+    monkeypatch.setenv("BAZAAR_TOKEN", "bazaar_of_the_variable")
+    files = {name: str(tmp_path / name) for name in ("json", "csv", "history", "report")}
+    options = [part for name, path in files.items() for part in (f"--{name}", path)]
+    status, said = run("--requests", "60", "--token", "bazaar_secret", "--no-proof", *options)
+    assert status == exits.OK, said
+    assert set(front_end.authorizations) == {"Bearer bazaar_secret"}
+    assert all("bazaar.loadtest.worker" in one for one in commands)
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) >= len(files)
+    for text in (said.encode(), *(one.encode() for one in commands), *written):
+        assert b"bazaar_secret" not in text
+    front_end.authorizations.clear()
+    assert run("--requests", "60", "--no-proof", "--quiet")[0] == exits.OK
+    assert set(front_end.authorizations) == {"Bearer bazaar_of_the_variable"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--dialect", "latin"), "--dialect must be seed or course or v1, not 'latin'."),
+        (("--token", "two words"), "--token has no token in it"),
+    ],
+)
+def test_a_dialect_or_a_token_that_is_none_is_refused(
+    run: Run, front_end: FakeFrontEnd, options: tuple[str, ...], words: str
+) -> None:
+    status, said = run(*options)
+    assert (status, words in said, "two words" in said) == (exits.USAGE, True, False)
+    assert front_end.dialects == set()
+
+
 def test_a_missed_threshold_is_99(run: Run) -> None:
     status, said = run(
         *("--requests", "50", "--no-proof", "--quiet"),
@@ -132,6 +216,10 @@ def test_errors_over_the_limit_are_1_and_refused_trades_are_no_errors(
     status, said = run(*options)
     assert (status, "malformed" in said) == (exits.ERRORS, True)
     assert run(*options, "--error-limit", "50%")[0] == exits.OK
+    assert "denied" not in said
+    front_end.refused = dict.fromkeys(NAMES, "token_required")
+    status, said = run(*options)
+    assert (status, "denied: `manage.py token create NAME` makes" in said) == (exits.ERRORS, True)
 
 
 def test_nobody_there_is_4() -> None:

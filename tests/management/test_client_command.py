@@ -66,6 +66,57 @@ def test_a_trade_is_sent_with_the_token_of_the_environment(
     assert run("trade", "BoarCo", "buy", "1")[0] == exits.USAGE
 
 
+def test_a_token_of_the_option_outweighs_the_environment(
+    run: Run, front_end: FakeFrontEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAZAAR_TOKEN", "bazaar_x")
+    status, said = run("trade", "BoarCo", "buy", "1", "--token", "bazaar_y", "-o", "json")
+    assert (status, front_end.authorizations) == (exits.OK, ["Bearer bazaar_y"])
+    assert "bazaar_y" not in said
+    status, said = run("trade", "BoarCo", "buy", "1", "--token", "no token")
+    assert (status, "--token has no token" in said) == (exits.USAGE, True)
+    assert "no token in it" in said
+    assert len(front_end.authorizations) == 1
+
+
+def test_v1_is_spoken_unless_another_dialect_is_wanted(run: Run, front_end: FakeFrontEnd) -> None:
+    assert run("trade", "BoarCo", "buy", "1")[0] == exits.OK
+    assert front_end.dialects == {"v1"}
+    assert run("--dialect", "seed", "order", "1")[1].startswith("order 1: buy 1 BoarCo  [")
+    said = run("query", "BoarCo", "--dialect", "course")[1]
+    assert said.startswith("BoarCo: 1000 shares at 1.5, version 3 (hit)  [")
+    assert front_end.dialects == {"v1", "seed", "course"}
+    assert run("query", "BoarCo", "--dialect", "latin")[0] == exits.USAGE
+
+
+def test_a_refusal_names_the_page_that_explains_it(run: Run, front_end: FakeFrontEnd) -> None:
+    front_end.refused = {"BoarCo": "overstock"}
+    page = f"{front_end.url}/problems/overstock"
+    status, said = run("trade", "BoarCo", "sell", "1")
+    assert status == exits.ERRORS
+    assert f"sell 1 BoarCo: No. (409) See {page}  [" in said
+    told = json.loads(run("trade", "BoarCo", "sell", "1", "-o", "json")[1])
+    assert told["answers"][0]["error"]["problem"] == page
+
+
+def test_orders_that_were_kept_without_a_key_are_checked_too(
+    run: Run, front_end: FakeFrontEnd, tmp_path: Path
+) -> None:
+    """By an earlier version, or in another dialect."""
+    shared = ("simulate", "--p", "1", "--requests", "5", "--seed", "1")
+    assert run(*shared, "--dialect", "seed")[0] == exits.OK
+    assert b"idempotency_key" not in kept_file(tmp_path).read_bytes()
+    assert run("check")[0] == exits.OK
+    assert run(*shared)[0] == exits.OK
+    assert kept_file(tmp_path).read_bytes().count(b"idempotency_key") == 5
+    assert run("check")[0] == run("check", "--dialect", "course")[0] == exits.OK
+    last = len(front_end.orders)
+    front_end.keys = {f"{number:032x}": number for number in range(1, last + 1)}
+    status, said = run("check")
+    assert status == exits.INCONSISTENT
+    assert f"order {last} differs" in said
+
+
 def test_query_shows_the_stock_and_the_time(run: Run) -> None:
     status, said = run("query", "BoarCo")
     assert status == exits.OK
@@ -82,6 +133,51 @@ def test_many_times_end_in_a_line_of_running_times(run: Run) -> None:
 def test_trade_and_order_show_the_same_order(run: Run) -> None:
     assert run("trade", "BoarCo", "sell", "4")[1].startswith("order 1: sell 4 BoarCo  [")
     assert run("order", "1")[1].startswith("order 1: sell 4 BoarCo  [")
+
+
+def test_lists_are_read_page_by_page_up_to_a_limit(run: Run, front_end: FakeFrontEnd) -> None:
+    front_end.stocks = {f"Stock {number:03}": 1000 for number in range(250)}
+    status, said = run("stocks", "--limit", "230")
+    assert (status, len(front_end.pages)) == (exits.OK, 2)
+    lines = said.splitlines()
+    assert lines[229].startswith("Stock 229: 1000 shares at 1.5, volume 0, version 3 (")
+    assert lines[230].startswith("stocks: 230 listed, and there may be more (--limit)  [")
+    assert run("stocks", "K 24", "-q")[1].startswith("stocks: 10 listed  [")
+    assert run("stocks", "nobody")[1].startswith("stocks: 0 listed  [")
+    told = json.loads(run("stocks", "-o", "json", "--limit", "1")[1])
+    assert [one["stock"]["name"] for one in told["answers"]] == ["Stock 000"]
+
+
+def test_orders_are_listed_the_newest_first(run: Run, front_end: FakeFrontEnd) -> None:
+    for stock, side in (("BoarCo", "buy"), ("Reneium", "buy"), ("BoarCo", "sell")):
+        run("trade", stock, side, "2")
+    lines = run("orders", "--dialect", "seed")[1].splitlines()
+    assert lines[:3] == [
+        "order 3: sell 2 BoarCo",
+        "order 2: buy 2 Reneium",
+        "order 1: buy 2 BoarCo",
+    ]
+    assert run("orders", "--stock", "BoarCo", "--type", "buy")[1].startswith(
+        "order 1: buy 2 BoarCo\n"
+    )
+    assert set(front_end.pages) == {"/api/v1/orders"}
+
+
+def test_a_trade_without_its_token_is_told_where_to_put_one(
+    run: Run, front_end: FakeFrontEnd
+) -> None:
+    front_end.refused = {"BoarCo": "token_required"}
+    for dialect in ("v1", "seed", "course"):
+        said = run("trade", "BoarCo", "buy", "1", "--dialect", dialect)[1]
+        assert "Give this command one in BAZAAR_TOKEN or BAZAAR_TOKEN_FILE, or by --token." in said
+
+
+def test_what_may_pass_says_when_to_try_again(run: Run, front_end: FakeFrontEnd) -> None:
+    run("trade", "BoarCo", "buy", "1")
+    front_end.broken = {1}
+    for dialect in ("v1", "seed", "course"):
+        said = run("order", "1", "--deadline", "0.3", "--dialect", dialect)[1]
+        assert said.startswith("order 1: Nobody knows. (503) Try again in 1 s. See http://")
 
 
 def test_a_repeated_key_is_one_trade_and_times_are_many(run: Run, front_end: FakeFrontEnd) -> None:
@@ -207,6 +303,9 @@ def test_check_does_not_call_an_order_lost_that_no_replica_could_answer(
         (("query", "x", "--deadline", "nan"), "--deadline must be a number from 0.1 to 3600"),
         (("query", "x", "--url", "ftp://a"), "--url: 'ftp://a' is not the address"),
         (("query", "\udcff"), "STOCK must be text in UTF-8"),
+        (("stocks", "--limit", "0"), "--limit must be a whole number from 1 to 10000"),
+        (("stocks", "\udcff"), "TEXT must be text in UTF-8"),
+        (("orders", "--type", "by"), "A trade is buy or sell, not 'by'."),
         (("order", "0"), "NO must be a whole number"),
         (("order", "1e3"), "NO must be a whole number"),
         (("trade", "x", "by", "1"), "A trade is buy or sell, not 'by'."),
@@ -234,7 +333,9 @@ def test_a_wrong_argument_is_one_sentence_and_status_2(
 @pytest.mark.parametrize("mode", [("query", "x"), ("trade", "x", "buy", "1"), ("simulate",)])
 def test_nobody_there_is_one_sentence_and_status_4(tmp_path: Path, mode: tuple[str, ...]) -> None:
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
-    with pytest.raises(CommandError, match="Connection refused") as caught:
+    with pytest.raises(
+        CommandError, match=r"Connection refused\. `.* cluster up` starts"
+    ) as caught:
         call_command("client", *mode, "--url", url, "--data", str(tmp_path), "--deadline", "0.3")
     assert caught.value.returncode == exits.UNREACHABLE
 

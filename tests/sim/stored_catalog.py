@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 from uuid import UUID
 
@@ -295,3 +295,7 @@ class SidePool:
     def map(self, function: Any, items: Any) -> list[Any]:
         """Call a function for each item at the same time."""
         return self._tasks.side_by_side(function, tuple(items))
+
+    def submit(self, function: Any, *values: Any) -> Any:
+        """Return a call that is made when its result is asked for."""
+        return SimpleNamespace(result=partial(function, *values))

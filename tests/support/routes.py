@@ -32,6 +32,7 @@ PUBLIC = frozenset(
         ("bazaar.urls.frontend", "/api/v1/traces/{idempotency_key}"),
         ("bazaar.urls.frontend", "/api/v1/cluster"),
         ("bazaar.urls.frontend", "/problems/{kind}"),
+        ("bazaar.urls.frontend", "/api/schema"),
     }
 )
 """Every path that anybody may call; the rest is for cluster members."""

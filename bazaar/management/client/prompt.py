@@ -10,6 +10,8 @@ from bazaar.cluster.exits import CommandFailed
 HELP = """\
 query STOCK [-n N]                  look a stock up; quote a name with spaces in it
 order NO [-n N]                     look an order up
+stocks [TEXT] [--limit N]           list stocks, those with TEXT in their names
+orders [--stock S] [--type T]       list orders, the newest first
 trade STOCK buy|sell QTY [-n N]     place a trade
 simulate [--requests N] [--p P]     look stocks up and trade, at random
 check                               hold the simulation's orders against the server's

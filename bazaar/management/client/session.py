@@ -2,7 +2,9 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from http import HTTPStatus
+from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -18,8 +20,9 @@ from bazaar.client.answers import (
     Refused,
     StockAnswer,
 )
-from bazaar.client.client import Client
+from bazaar.client.client import PAGE_ITEMS_MAX, Client
 from bazaar.cluster import exits
+from bazaar.cluster.arguments import DENIED_HELP, REACH_HELP
 from bazaar.cluster.exits import CommandFailed
 from bazaar.core.types import TradeType
 from bazaar.loadtest.summary import quantile
@@ -27,6 +30,7 @@ from bazaar.management.client.trace_picture import draw_trace
 from bazaar.protocol.traces import TradeTrace
 
 A = TypeVar("A", StockAnswer, OrderAnswer, TradeTrace)
+T = TypeVar("T")
 _ERROR_KINDS: Mapping[type[ClientError], str] = {
     Refused: "refused",
     Indefinite: "indefinite",
@@ -107,14 +111,24 @@ class ClientSession:
         what = f"trace of {wanted}" if isinstance(wanted, UUID) else f"trace of order {wanted}"
         return self._call("trace", what, lambda: self.client.trace(wanted))
 
-    def measure(self, kind: str, send: Callable[[], A]) -> tuple[A | ClientError, float]:
+    def list_stocks(self, text: str, most: int) -> None:
+        """List stocks by name, `most` at most. text: in their names."""
+        limit = min(most, PAGE_ITEMS_MAX)
+        self._list("stocks", self.client.stocks(text or None, limit), most)
+
+    def list_orders(self, stock_name: str | None, trade_type: TradeType | None, most: int) -> None:
+        """List orders, the newest first, `most` at most; of a stock, of a type."""
+        limit = min(most, PAGE_ITEMS_MAX)
+        self._list("orders", self.client.orders(stock_name, trade_type, limit), most)
+
+    def measure(self, kind: str, send: Callable[[], T]) -> tuple[T | ClientError, float]:
         """
         Send a call of a kind; return its result and running time.
 
         Raises CommandFailed (4): no front end can be reached.
         """
         begin_s = clock.monotonic_s()
-        result: A | ClientError
+        result: T | ClientError
         try:
             result = send()
         except ClientError as error:
@@ -132,10 +146,23 @@ class ClientSession:
             self.report_failure(kind, what, result, took_s, expected)
             return None
         if self._is_json:
-            self._add_answer({_NAMES[type(result)]: result}, took_s)
+            self._add_answer(_name_answer(result), took_s)
         else:
             self.report(_format_answer(result), took_s)
         return result
+
+    def _list(self, kind: str, items: Iterator[A], most: int) -> None:
+        found, took_s = self.measure(kind, lambda: tuple(islice(items, most)))
+        if isinstance(found, ClientError):
+            self.report_failure(kind, kind, found, took_s)
+            return
+        if self._is_json:
+            self._answers += [] if self._is_quiet else map(_name_answer, found)
+            return
+        for one in () if self._is_quiet else found:
+            self._write(_format_answer(one))
+        more = ", and there may be more (--limit)" if len(found) == most else ""
+        self.conclude(f"{kind}: {len(found)} listed{more}  [{1000 * took_s:.1f} ms]")
 
     # Output
 
@@ -208,14 +235,18 @@ class ClientSession:
 def _check_reached(error: ClientError) -> None:
     """Raise CommandFailed (4) when an error means that no front end can be reached."""
     if isinstance(error, NoAnswer) and error.status is None:
-        raise CommandFailed(error.message, exits.UNREACHABLE) from error
+        raise CommandFailed(f"{error.message} {REACH_HELP}", exits.UNREACHABLE) from error
 
 
 def _explain(error: ClientError) -> str:
     """Return an error as a sentence, with what to do if the trade may have happened."""
     status = f" ({error.status})" if error.status else ""
     again = f" Repeat it with --key {error.key}" if error.key and not error.is_definite else ""
-    return f"{error.message}{status}{again}"
+    if not again and error.retry_s is not None:
+        again = f" Try again in {error.retry_s:g} s."
+    more = f" See {error.problem}" if error.problem else ""
+    token = f" {DENIED_HELP}" if error.status == HTTPStatus.UNAUTHORIZED else ""
+    return f"{error.message}{status}{token}{again}{more}"
 
 
 def format_order(order: OrderAnswer) -> str:
@@ -227,12 +258,19 @@ def _format_answer(answer: StockAnswer | OrderAnswer | TradeTrace) -> str:
     if isinstance(answer, TradeTrace):
         return "\n".join(draw_trace(answer))
     if isinstance(answer, OrderAnswer):
-        return f"order {answer.order_no}: {format_order(answer)}"
+        by = f", placed by {answer.placed_by}" if answer.placed_by else ""
+        return f"order {answer.order_no}: {format_order(answer)}{by}"
     old = ", may be old" if answer.is_stale else ""
+    volume = "" if answer.trade_volume is None else f"volume {answer.trade_volume}, "
     return (
         f"{answer.name}: {answer.quantity} shares at {answer.price}, "
-        f"volume {answer.trade_volume}, version {answer.version} ({answer.cache}{old})"
+        f"{volume}version {answer.version} ({answer.cache}{old})"
     )
+
+
+def _name_answer(answer: StockAnswer | OrderAnswer | TradeTrace) -> dict[str, Any]:
+    """Return an answer as the JSON has it."""
+    return {_NAMES[type(answer)]: answer}
 
 
 def _error_facts(error: ClientError) -> dict[str, Any]:
@@ -242,6 +280,7 @@ def _error_facts(error: ClientError) -> dict[str, Any]:
         "message": error.message,
         "status": error.status,
         "failure": error.failure or None,
+        "problem": error.problem or None,
         "is_definite": error.is_definite,
         "key": error.key or None,
     }

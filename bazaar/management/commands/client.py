@@ -15,8 +15,10 @@ from bazaar.client.client import Client
 from bazaar.client.exchange import Timeouts
 from bazaar.cluster import exits
 from bazaar.cluster.arguments import (
+    ACCESS_HELP,
     list_urls,
     read_choice,
+    read_dialect,
     read_environ,
     read_number,
     read_whole,
@@ -31,12 +33,21 @@ from bazaar.management.one_line import OneLineCommand, OneLineParser
 from bazaar.settings import client_access, env
 
 TIMES_MAX = 10_000
+LISTED_MAX = 10_000
 REQUESTS_MAX = 1_000_000
 SEED_MAX = 2**63 - 1
 DEADLINE_S_MAX = 3600.0
 SILENCE_S = 5.0
 """Without a connection, after which no front end is taken to be there."""
-_DEFAULTS = {"data": None, "urls": None, "deadline": "30", "output": "text", "is_quiet": False}
+_DEFAULTS = {
+    "data": None,
+    "urls": None,
+    "token": None,
+    "dialect": "v1",
+    "deadline": "30",
+    "output": "text",
+    "is_quiet": False,
+}
 
 
 class Command(OneLineCommand):
@@ -60,8 +71,9 @@ class Command(OneLineCommand):
         deadline_s = read_number("--deadline", options["deadline"], 0.1, DEADLINE_S_MAX)
         environ = read_environ(os.environ, options)
         timeouts = Timeouts(deadline_s=deadline_s, silence_s=SILENCE_S)
-        urls, token = list_urls(environ, options["urls"] or ()), client_access.read_token(environ)
-        with Client(urls, timeouts, token) as client:
+        urls, dialect = list_urls(environ, options["urls"] or ()), read_dialect(options["dialect"])
+        token = client_access.read_token(environ, options["token"])
+        with Client(urls, timeouts, token, dialect) as client:
             options["orders_path"] = env.read_data_dir(environ) / FILE_NAME
             if options["mode"] is not None:
                 return self._run_mode(client, options)
@@ -118,6 +130,18 @@ class Command(OneLineCommand):
         session.trace(key or read_whole("NO", number, 1, ORDER_NO_MAX))
         return _status(session)
 
+    def do_stocks(self, session: ClientSession, options: dict[str, Any]) -> int:
+        """List stocks."""
+        session.list_stocks(_read_name(options["text"] or "", "TEXT"), _read_limit(options))
+        return _status(session)
+
+    def do_orders(self, session: ClientSession, options: dict[str, Any]) -> int:
+        """List orders."""
+        trade_type = _read_type(options["trade_type"]) if options["trade_type"] else None
+        name = _read_name(options["stock"]) if options["stock"] else None
+        session.list_orders(name, trade_type, _read_limit(options))
+        return _status(session)
+
     def do_trade(self, session: ClientSession, options: dict[str, Any]) -> int:
         """Place trades."""
         name, key = _read_name(options["stock"]), _read_key(options["key"])
@@ -163,6 +187,10 @@ def _add_shared(parser: CommandParser) -> None:
         "--url", metavar="URL", dest="urls", action="append", default=none, help=_URL
     )
     parser.add_argument("--data", metavar="DIR", default=none, help="data folder (var/)")
+    parser.add_argument("--token", metavar="TOKEN", default=none, help=ACCESS_HELP)
+    parser.add_argument(
+        "--dialect", metavar="NAME", default=none, help="seed, course or v1, which is the default"
+    )
     parser.add_argument("--deadline", metavar="S", default=none, help="seconds a question (30)")
     parser.add_argument("-o", "--output", metavar="FORM", default=none, help="text or json")
     parser.add_argument(
@@ -174,11 +202,12 @@ _URL = "a front end, for instance http://127.0.0.1:30001; repeat it for several"
 
 
 def _add_modes(parser: CommandParser) -> None:
-    shared, many, fresh, file = (CommandParser(add_help=False) for _ in range(4))
+    shared, many, fresh, file, page = (CommandParser(add_help=False) for _ in range(5))
     _add_shared(shared)
     many.add_argument("-n", "--times", metavar="N", default="1", help="how many times (1)")
     fresh.add_argument("--no-cache", dest="is_fresh", action="store_true", help="past memory")
     file.add_argument("--orders", metavar="FILE", help=f"kept orders (DIR/{FILE_NAME})")
+    page.add_argument("--limit", metavar="N", default="50", help="how many at most (50)")
     modes = parser.add_subparsers(dest="mode", metavar="MODE")
     one = modes.add_parser("query", parents=[shared, many, fresh], help="look a stock up")
     one.add_argument("stock", metavar="STOCK")
@@ -187,6 +216,11 @@ def _add_modes(parser: CommandParser) -> None:
     one = modes.add_parser("trace", parents=[shared], help="follow a trade through every process")
     one.add_argument("order_no", metavar="NO", nargs="?", help="the number of its order")
     one.add_argument("--key", metavar="UUID", help="its key, be it placed or not")
+    one = modes.add_parser("stocks", parents=[shared, page], help="list stocks by name")
+    one.add_argument("text", metavar="TEXT", nargs="?", help="what their names contain")
+    one = modes.add_parser("orders", parents=[shared, page], help="list orders, newest first")
+    one.add_argument("--stock", metavar="STOCK", help="of this stock")
+    one.add_argument("--type", dest="trade_type", metavar="buy|sell", help="of this type")
     one = modes.add_parser("trade", parents=[shared, many], help="buy or sell shares")
     one.add_argument("stock", metavar="STOCK")
     one.add_argument("trade_type", metavar="buy|sell")
@@ -222,11 +256,15 @@ def _read_times(options: dict[str, Any]) -> int:
     return read_whole("-n", options["times"], 1, TIMES_MAX)
 
 
-def _read_name(text: str) -> str:
+def _read_limit(options: dict[str, Any]) -> int:
+    return read_whole("--limit", options["limit"], 1, LISTED_MAX)
+
+
+def _read_name(text: str, option: str = "STOCK") -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise CommandFailed(f"STOCK must be text in UTF-8, not {text!r}.") from error
+        raise CommandFailed(f"{option} must be text in UTF-8, not {text!r}.") from error
     return text
 
 

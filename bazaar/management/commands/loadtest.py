@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser, DjangoHelpFormatter
 
 from bazaar.cluster import tables
-from bazaar.cluster.arguments import read_environ
+from bazaar.cluster.arguments import ACCESS_HELP, read_environ
 from bazaar.loadtest.evaluate import command as evaluation
 from bazaar.loadtest.options import read_options
 from bazaar.loadtest.run import run_load
@@ -107,6 +107,8 @@ def _add_rest(parser: CommandParser) -> None:
     add = parser.add_argument
     add("--url", action="append", default=[], help="a front end; repeatable (the local cluster's)")
     add("--data", metavar="DIR", help="data folder of the local cluster (BAZAAR_DATA_DIR, var/)")
+    add("--dialect", default="seed", metavar="NAME", help="seed, course or v1 (seed)")
+    add("--token", metavar="TOKEN", help=ACCESS_HELP)
     add("--processes", default="1", metavar="N", help="processes that send (1)")
     add("--no-cache", action="store_true", help="ask past every cache")
     add("--deadline", default="30s", metavar="TIME", help="of an operation with its retries (30s)")
