@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 """`manage.py COMMAND --settings bazaar.settings.ROLE`: any command, any role."""
 
+import gc
+import importlib
 import os
 import pathlib
 import signal
 import sys
 import tomllib
+
+WITHOUT_APPS = ("audit", "client", "cluster", "token")
+"""Commands that use neither models nor pages."""
 
 
 def main() -> int:
@@ -32,21 +37,41 @@ def _read_version() -> str:
 def _run() -> int:
     """Run the command; a wrong setting is one sentence and exit status 2."""
     # Loading these takes longer than a hand needs to find Ctrl-C.
-    from django.core.management import execute_from_command_line  # noqa: PLC0415
-    from django.db.migrations.exceptions import MigrationSchemaMissing  # noqa: PLC0415
-    from django.db.utils import OperationalError  # noqa: PLC0415
+    from django.db.utils import DatabaseError, OperationalError  # noqa: PLC0415
 
     from bazaar.settings.env import SettingsError  # noqa: PLC0415
 
     try:
-        execute_from_command_line(sys.argv)
+        _execute(sys.argv)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except (MigrationSchemaMissing, OperationalError) as error:  # locked, or on a full disk
+    except DatabaseError as error:
+        from django.db.migrations.exceptions import MigrationSchemaMissing  # noqa: PLC0415
+
+        if not isinstance(error, MigrationSchemaMissing | OperationalError):
+            raise
+        # It is locked, or on a full disk.
         sys.stderr.write(f"BAZAAR_DATA_DIR: the database cannot be used now: {error}.\n")
         return 1
     return 0
+
+
+def _execute(arguments: list[str]) -> None:
+    """Run the command; for one of our own that uses no app, none is loaded (docs/adr/0045)."""
+    if arguments[1:2] and arguments[1] in WITHOUT_APPS:
+        from django.conf import settings  # noqa: PLC0415
+
+        gc.disable()  # what is loaded stays, so a collection would find nothing
+        settings.BAZAAR_LIMITS  # noqa: B018 - wrong settings are refused before wrong arguments
+        module = importlib.import_module(f"bazaar.management.commands.{arguments[1]}")
+        gc.freeze()
+        gc.enable()
+        module.Command().run_from_argv(arguments)
+        return
+    from django.core.management import execute_from_command_line  # noqa: PLC0415
+
+    execute_from_command_line(arguments)
 
 
 if __name__ == "__main__":

@@ -10,4 +10,4 @@ class BazaarConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks of `manage.py check`."""
-        from bazaar.runtime import database  # noqa: F401, PLC0415 - registers by being imported
+        from bazaar.runtime import database_check  # noqa: F401, PLC0415 - registers by being imported

@@ -6,36 +6,27 @@ port and starts the role's loops. Commands, checks and tests never import it.
 """
 
 import gc
+import logging.config
 import multiprocessing
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NoReturn
 
-from django.apps import apps
 from django.conf import settings
-from django.core import checks
-from django.core.wsgi import get_wsgi_application
-from whitenoise import WhiteNoise
 
 from bazaar import clock
-from bazaar.cluster import ledger_guard
-from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.protocol import tracing
 from bazaar.runtime import log_lines
-from bazaar.runtime.damage import damage
-from bazaar.runtime.database import find_missing_migrations
-from bazaar.runtime.settling import settle_identity
+from bazaar.runtime.database import has_database
 from bazaar.runtime.span_ring import span_ring
-from bazaar.runtime.storage import await_storage
 from bazaar.settings.env import SettingsError
-from bazaar.settings.typed import make_ready
 from bazaar.topology import Role
 from bazaar.web import control
+from bazaar.web.late import LateApplication
 from bazaar.web.router import Router
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -74,16 +65,18 @@ def build() -> Application:
     """Start the role that the settings name and return its served application."""
     tie_to_parent()
     log_lines.catch_the_rest()
-    application: Application = get_wsgi_application()
     if settings.BAZAAR_ROLE is None:
         raise SettingsError(
             "DJANGO_SETTINGS_MODULE names no role; use one of "
             f"{', '.join(role.settings_module for role in Role)}."
         )
-    _check_database()
+    logging.config.dictConfig(settings.LOGGING)
+    if has_database():
+        import_module("bazaar.cluster.own_database").open_database()
     _keep_spans()
     _export_spans()
     wiring = import_module(settings.BAZAAR_WIRING)
+    endpoints = import_module(settings.BAZAAR_ENDPOINTS).SERVED_ENDPOINTS
     limits = settings.BAZAAR_LIMITS
     if settings.BAZAAR_NODE.control_port:
         # A worker of a front end begins while the one that it replaces, or others, still serve.
@@ -94,34 +87,10 @@ def build() -> Application:
         control.serve(listener, getattr(wiring, "move", lambda _: None))
     else:
         wiring.start()
-    static = WhiteNoise(application)
-    for app in reversed(list(apps.get_app_configs())):  # the first one wins, as for templates
-        if (folder := Path(app.path) / "static").is_dir():
-            static.add_files(str(folder), prefix="static/")
-    gc.collect()
     gc.freeze()  # what is loaded now stays: no collection need look at it again
-    endpoints = getattr(import_module(settings.ROOT_URLCONF), "ENDPOINTS", ())
-    return Router(static, endpoints)
-
-
-def _check_database() -> None:
-    """Check the database and what else the role needs; what is damaged, the room mends."""
-    role = settings.BAZAAR_ROLE
-    assert role is not None, "the settings name one"
-    missing: list[str] = []
-    with damage:
-        missing = await_storage(find_missing_migrations)
-    if faults := [fault for fault in checks.run_checks() if fault.is_serious()]:
-        raise SettingsError(" ".join(str(fault.msg) for fault in faults))
-    if role is Role.CATALOG:
-        ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
-    if missing:
-        ready = make_ready(role, settings.BAZAAR_NODE.id, settings.BAZAAR_DATA_DIR)
-        raise SettingsError(
-            f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; `{ready}` makes it ready."
-        )
-    with damage:
-        await_storage(settle_identity)
+    gc.enable()
+    pages = LateApplication("bazaar.web.django_handlers", "make_served")
+    return Router(pages, endpoints)
 
 
 def _keep_spans() -> None:
@@ -148,6 +117,7 @@ def _refuse(error: Exception) -> NoReturn:
     os._exit(GUNICORN_BOOT_ERROR if "gunicorn.arbiter" in sys.modules else REFUSED)
 
 
+gc.disable()  # what is loaded now stays, so a collection would find nothing
 try:
     application = build()
 except (SettingsError, ClusterError) as _error:

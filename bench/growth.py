@@ -9,8 +9,9 @@ from bazaar import clock
 from bazaar.client.client import Client
 from bazaar.clock import wait_until
 from bazaar.cluster import databases
-from bazaar.cluster.snapshot import Health, ProcessView
+from bazaar.cluster.snapshot import ProcessView
 from bazaar.core.types import TradeType
+from bazaar.protocol.cluster_report import Health
 from bench import prefill, trading
 from bench.clusters import OwnCluster, prepared, running
 from bench.effort import Effort

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bazaar import clock
-from bazaar.cluster.snapshot import Health
 from bazaar.loadtest.summary import quantile
+from bazaar.protocol.cluster_report import Health
 from bench import trading
 from bench.clusters import OwnCluster, prepared, running
 from bench.effort import Effort

@@ -20,7 +20,7 @@ from statistics import median
 
 from bazaar import clock
 from bazaar.clock import wait_until
-from bazaar.cluster.snapshot import Health
+from bazaar.protocol.cluster_report import Health
 from bench import prefill, trading
 from bench.cache import cpu_s
 from bench.clusters import OwnCluster, prepared, running

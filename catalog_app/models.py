@@ -72,6 +72,8 @@ class Entry(models.Model):
     """The version that the stock has from this entry on; the audit checks reads with it."""
     placed_by = models.CharField(max_length=TOKEN_NAME_CHARS_MAX, null=True)
     """The name of the token that it was sent with."""
+    decided_ms = models.BigIntegerField(null=True)
+    """When it was decided, in ms since 1970; no log has it, so one taken from there has none."""
 
     class Meta:
         """Every entry is an order."""

@@ -19,7 +19,9 @@ from bazaar.runtime.transactions import read
 from bazaar.runtime.verified_points import VerifiedPoints
 from catalog_app.models import Entry, HolderRegistration, Stock
 
-LEDGER = SequenceStore("catalog_app_entry", "catalog_app_stockchange", "term", "version")
+LEDGER = SequenceStore(
+    "catalog_app_entry", "catalog_app_stockchange", "term", "version", "decided_ms"
+)
 POINTS = VerifiedPoints(LEDGER, "catalog_app_verifiedpoint")
 _STOCK_COLUMNS = ("name", "price", "quantity", "opening", "issued", "trade_volume", "version")
 _IS_STOCK_SOUND = sound(*_STOCK_COLUMNS)

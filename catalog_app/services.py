@@ -70,7 +70,8 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
             decision = decide_batch(facts, batch)
             tracing.mark(DECIDED)
             with _invalidating([(stock.name, stock.version) for stock in decision.stocks]):
-                store.write(database, batch, facts, decision)
+                decided_ms = round(clock.wall_s() * 1000)
+                store.write(database, batch, facts, decision, decided_ms)
         if decision.orders:
             tracing.note(order_no=decision.orders[0].order_no, placed=len(decision.orders))
         wiring.counts().add(requested=len(batch.trades), placed=len(decision.orders))

@@ -66,13 +66,19 @@ def read_facts(database: Connection, batch: Batch) -> LedgerFacts:
     )
 
 
-def write(database: Connection, batch: Batch, facts: LedgerFacts, decision: Decision) -> None:
-    """Append the orders to the ledger and change their stocks; note who is in sync."""
+def write(
+    database: Connection, batch: Batch, facts: LedgerFacts, decision: Decision, decided_ms: int
+) -> None:
+    """
+    Append the orders to the ledger and change their stocks; note who is in sync.
+
+    decided_ms: since 1970.
+    """
     if batch.in_sync != facts.in_sync:
         database.execute(_IN_SYNC, (",".join(map(str, batch.in_sync)),))
     if not decision.orders:
         return
-    more = [(facts.term, version) for version in decision.versions]
+    more = [(facts.term, version, decided_ms) for version in decision.versions]
     LEDGER.insert(database, link(facts.head, decision.orders), more)
     for stock in decision.stocks:
         before = facts.stocks[stock.name]
@@ -114,13 +120,13 @@ def take(database: Connection, entries: Sequence[Linked], replay: StockReplay, t
     Append entries that a replica had; `save_stocks` follows.
 
     database: in a transaction. replay: of all before. term: it stands for the terms of the orders,
-    which no log has.
+    which no log has, as no log has their times.
     """
     more = []
     for entry, _ in entries:
         version = replay.take(entry)
         if isinstance(entry, Order):
-            more.append((term, version))
+            more.append((term, version, None))
     LEDGER.insert(database, entries, more)
 
 

@@ -12,7 +12,16 @@ from bazaar.core.types import OrderNo, Position, ReplicaId, Term, TradeType
 from bazaar.protocol import cache_messages, examples, leadership_messages, messages
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
-from bazaar.web.endpoint import DescribedError, Endpoint, Environ, Port, get, post
+from bazaar.web.endpoint import (
+    Audience,
+    DescribedError,
+    Endpoint,
+    Environ,
+    Port,
+    get,
+    post,
+    with_index,
+)
 from bazaar.web.metrics_page import make_metrics_endpoint, make_targets_endpoint
 from bazaar.web.probes import make_health_endpoints
 from bazaar.web.spans_endpoint import make_spans_endpoint
@@ -307,3 +316,6 @@ ENDPOINTS = (
     make_metrics_endpoint(wiring.read_metrics),
     make_targets_endpoint(wiring.list_targets),
 )
+SERVED_ENDPOINTS = with_index(ENDPOINTS, Port.SERVED, Audience.MEMBER)
+CONTROL_ENDPOINTS = with_index(ENDPOINTS, Port.CONTROL, Audience.MEMBER)
+"""Those of each port, with the list of them."""

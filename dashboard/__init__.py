@@ -10,5 +10,5 @@ For others: `bazaar.urls.dashboard` imports the views; the settings name `dashbo
 `dashboard.actions` has what the fault injector raises, which the settings name as well.
 May import `bazaar.web` and all below it, but no other role.
 Inside: site > views > panels > serializers | services > actions | selectors > wiring > collector,
-api_relay, render_cache, models > event_feed, traffic_history > cluster_view.
+api_relay, render_cache, models > event_feed, traffic_history > event_sentences, cluster_view.
 """

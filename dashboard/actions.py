@@ -149,6 +149,11 @@ class FaultAction(ActionForm):
         """Return the verb and the process."""
         return f"{self.cleaned_data['verb']} {self.cleaned_data['name']}"
 
+    def find_way_back(self) -> str:
+        """Return the address of the page with the same process chosen."""
+        name = self.cleaned_data.get("name")
+        return f"{self.page}?{urlencode({'process': name})}" if name else self.page
+
     def carry_out(self) -> str:
         """Inject the fault."""
         try:

@@ -8,17 +8,18 @@ its own.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from itertools import chain
 
 from bazaar.core.failures import Failure
 from bazaar.protocol.clients import decode
 from bazaar.protocol.endpoints import EndpointBody, IndexBody, MethodBody, fill
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import HttpTransport
-from bazaar.topology import Topology, format_address, role_of
+from bazaar.topology import Node, Role, Topology, format_address, role_of
 
 _HEALTH = {"/healthz", "/readyz"}
 READ_PATHS = {
@@ -42,7 +43,7 @@ WAITS_MAX = 2
 TARGET_CHARS_MAX = 4 * 1024
 _THREADS_MAX = 32
 Connect = Callable[[tuple[str, int], str], HttpTransport]
-"""Returns a new transport to an address, which signs for the process with a name."""
+"""Returns a new transport to an address, which signs for a receiver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,12 @@ class ApiListener:
     """One listener of one process."""
 
     process: str
+    role: str
     port_name: str
     """`served` or `control`."""
     address: tuple[str, int]
+    receiver: str
+    """The name that requests are signed for."""
 
     @property
     def base(self) -> str:
@@ -63,11 +67,6 @@ class ApiListener:
     def origin(self) -> str:
         """Where a browser finds it itself, for paths that are not relayed."""
         return f"http://{format_address(*self.address)}"
-
-    @property
-    def role(self) -> str:
-        """The role of its process."""
-        return role_of(self.process)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +97,16 @@ class EndpointReading:
 class ApiRelay:
     """Sends signed reads to the listeners of one cluster; safe for many threads."""
 
-    def __init__(self, topology: Topology, connect: Connect) -> None:
-        self._connect = connect
-        self.listeners = tuple(
-            ApiListener(name, port_name, address)
+    def __init__(
+        self,
+        topology: Topology,
+        connect: Connect,
+        list_workers: Callable[[], Iterable[tuple[str, Node]]] = tuple,
+    ) -> None:
+        """list_workers: the further processes of front ends, whose served port all share."""
+        self._connect, self._list_workers = connect, list_workers
+        self._listeners = tuple(
+            ApiListener(name, role_of(name), port_name, address, name)
             for name, node in topology.nodes()
             if node.control_port  # all but the dashboard itself
             for port_name, address in (
@@ -110,15 +115,28 @@ class ApiRelay:
             )
         )
 
+    @property
+    def listeners(self) -> tuple[ApiListener, ...]:
+        """Every port of every process, as far as they are known now."""
+        return *self._listeners, *self._list_worker_ports()
+
     def find_listener(self, process: str, port_name: str) -> ApiListener | None:
         """Return the listener with these names."""
+        listeners = chain(self._listeners, self._list_worker_ports())
         named = (process, port_name)
-        return next((one for one in self.listeners if (one.process, one.port_name) == named), None)
+        return next((one for one in listeners if (one.process, one.port_name) == named), None)
+
+    def _list_worker_ports(self) -> Iterator[ApiListener]:
+        for name, node in self._list_workers():
+            address = node.control_address
+            receiver = format_address(*address)
+            yield ApiListener(name, Role.FRONT_END, "control", address, receiver)
 
     def list_indexes(self) -> list[ListenerIndex]:
         """Return the index of every listener, fetched side by side."""
-        with ThreadPoolExecutor(min(len(self.listeners), _THREADS_MAX)) as pool:
-            return list(pool.map(self._try_index, self.listeners))
+        listeners = self.listeners
+        with ThreadPoolExecutor(min(len(listeners), _THREADS_MAX)) as pool:
+            return list(pool.map(self._try_index, listeners))
 
     def read_endpoint(
         self, listener: ApiListener, path: str, texts: Mapping[str, str]
@@ -164,7 +182,7 @@ class ApiRelay:
 
     def _get(self, listener: ApiListener, target: str) -> Reply:
         """Send one request. Raises Unreachable."""
-        transport = self._connect(listener.address, listener.process)
+        transport = self._connect(listener.address, listener.receiver)
         limit = threading.Timer(READ_TIMEOUT_S * WAITS_MAX, transport.abort)
         limit.daemon = True
         limit.start()

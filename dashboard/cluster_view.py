@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bazaar.protocol.cluster_report import ClusterReport
 from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
 from bazaar.topology import Node
 
 WORKER = "worker"
 """The role of a front end's further processes: only the catalog knows their addresses."""
+READY, NOT_READY = "ready", "not ready"
+STOPPED, SILENT = "not running", "paused or cut off"
+"""Nothing listens there; or there is neither an answer nor a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,17 @@ class PollResult:
     node: Node
     status: Status | None
     reason: str = ""
+    is_refused: bool = False
+    """Whether its machine said that nothing listens at its port."""
+
+    @property
+    def state(self) -> str:
+        """What it does, in one or two words."""
+        if self.status is None:
+            return STOPPED if self.is_refused else SILENT
+        if isinstance(self.status, ReplicaStatus):
+            return self.status.state
+        return READY if self.status.is_ready else NOT_READY
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +45,20 @@ class ClusterView:
     """When all had answered, in seconds since 1970."""
 
     @property
+    def report(self) -> ClusterReport:
+        """What leader, term and health are judged by: all processes of the topology."""
+        return ClusterReport({one.name: one.status for one in self.results if one.role != WORKER})
+
+    @property
     def term(self) -> int:
-        """The highest term that any process knows."""
-        return max((one.status.term for one in self.results if one.status), default=0)
+        """The newest term that any process knows."""
+        return self.report.term
 
     @property
     def leader(self) -> int | None:
-        """The leader of that term, from the first process that knows the term."""
-        for one in self.results:
-            if one.status and one.status.term == self.term:
-                return one.status.leader
-        return None
+        """The id of the replica that leads in that term."""
+        name = self.report.leader
+        return next((one.node.id for one in self.results if one.name == name), None)
 
     @property
     def last(self) -> int:
@@ -51,6 +69,11 @@ class ClusterView:
     def replicas(self) -> list[PollResult]:
         """The order replicas, dead ones too."""
         return [one for one in self.results if one.role == "order"]
+
+    @property
+    def workers(self) -> list[PollResult]:
+        """The further processes of front ends."""
+        return [one for one in self.results if one.role == WORKER]
 
     @property
     def front_ends(self) -> list[FrontEndStatus]:
@@ -69,6 +92,12 @@ class ClusterView:
         return self.leader_status.in_sync if self.leader_status else ()
 
     def lag_of(self, result: PollResult) -> int | None:
-        """Return how many orders a replica lacks; None when it did not answer."""
-        status = result.status
-        return self.last - status.last if isinstance(status, ReplicaStatus) else None
+        """
+        Return how many orders a replica lacks; None when it did not answer.
+
+        Compared with the other replicas, which are asked at the same moment, or as it says itself.
+        """
+        if not isinstance(status := result.status, ReplicaStatus):
+            return None
+        newest = max(one.status.last for one in self.replicas if one.status)
+        return max(newest - status.last, status.lag_orders)

@@ -1,9 +1,10 @@
 """
 Polls every process of the cluster once a second, however many pages are open.
 
-All processes are polled side by side, each with a timeout; one that does not answer is a result
-like any other. In memory are the newest view, the last 15 minutes as a few numbers, and the events
-merged by time: all bounded (I10).
+All processes are polled side by side, each with a timeout, and the catalog after the others, so
+that at one moment no log is ahead of the ledger. One that does not answer is a result like any
+other. In memory are the newest view, the last 15 minutes as a few numbers, and the events merged by
+time: all bounded (I10).
 """
 
 import threading
@@ -11,10 +12,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bazaar import clock
-from bazaar.core.failures import Failure
+from bazaar.core.failures import Failure, Unreachable
+from bazaar.protocol.cluster_report import STATUS_TIMEOUT_S
 from bazaar.protocol.statuses import CatalogStatus, Status
 from bazaar.runtime.log_lines import get_log
-from bazaar.topology import Node, Topology, role_of
+from bazaar.topology import Node, Role, Topology, role_of
 from dashboard.cluster_view import WORKER, ClusterView, PollResult
 from dashboard.event_feed import ClusterEvent, EventFeed
 from dashboard.traffic_history import TrafficHistory
@@ -23,7 +25,6 @@ log = get_log("bazaar.dashboard")
 
 POLL_S = 1.0
 """From one poll to the next."""
-POLL_TIMEOUT_S = 0.5
 VIEW_AGE_S_MAX = 2.0
 """An older view is not shown while a new one can be had."""
 FAST_POLL_S, FAST_PERIOD_S = 0.25, 3.0
@@ -32,6 +33,8 @@ DUE_S_MIN = 0.1
 WORKERS_MAX = 64
 """Workers polled besides the processes that the topology names."""
 
+Target = tuple[str, str, Node]
+"""Name, role and address of a process; the role of a further process of a front end is WORKER."""
 FetchStatus = Callable[[str, Node, float], Status]
 """Fetches the status of one process: role, node, timeout in seconds; raises Failure."""
 StoreEvents = Callable[[Sequence[ClusterEvent]], None]
@@ -52,7 +55,7 @@ class Collector:
         self._targets = [
             (name, role_of(name), node) for name, node in topology.nodes() if node.control_port
         ]
-        self._workers: list[tuple[str, str, Node]] = []
+        self._workers: list[Target] = []
         """Further processes of front ends, from the catalog's newest status."""
         self._fetch_status, self._store_events = fetch_status, store_events
         self._wall_s = wall_s
@@ -104,7 +107,7 @@ class Collector:
             return self._fresh() or self._poll()  # another thread may have polled meanwhile
 
     def _poll(self) -> ClusterView:
-        results = list(self._pool.map(self._fetch, [*self._targets, *self._workers]))
+        results = self._fetch_all([*self._targets, *self._workers])
         self._workers = self._list_workers(results)
         view = self._view = ClusterView(results, self._wall_s())
         self.history.add(view)
@@ -112,7 +115,7 @@ class Collector:
             self._store_events(fresh)
         return view
 
-    def _list_workers(self, results: Sequence[PollResult]) -> list[tuple[str, str, Node]]:
+    def _list_workers(self, results: Sequence[PollResult]) -> list[Target]:
         """Return the lease holders at addresses that the topology does not name."""
         catalog = next((r.status for r in results if isinstance(r.status, CatalogStatus)), None)
         if catalog is None:  # no other process knows; the known ones may still be there
@@ -124,13 +127,21 @@ class Collector:
             for host, port in others[:WORKERS_MAX]
         ]
 
-    def _fetch(self, target: tuple[str, str, Node]) -> PollResult:
+    def _fetch_all(self, targets: Sequence[Target]) -> list[PollResult]:
+        """Return the result of each target, in their order."""
+        catalog = [target for target in targets if target[1] == Role.CATALOG]
+        others = [target for target in targets if target[1] != Role.CATALOG]
+        taken = {result.name: result for result in self._pool.map(self._fetch, others)}
+        taken.update((result.name, result) for result in map(self._fetch, catalog))
+        return [taken[name] for name, _, _ in targets]
+
+    def _fetch(self, target: Target) -> PollResult:
         name, role, node = target
-        client_role = "frontend" if role == WORKER else role
         try:
-            status = self._fetch_status(client_role, node, POLL_TIMEOUT_S)
+            status = self._fetch_status(role, node, STATUS_TIMEOUT_S)
         except Failure as failure:
-            return PollResult(name, role, node, None, failure.message)
+            is_refused = isinstance(failure, Unreachable) and failure.is_refused
+            return PollResult(name, role, node, None, failure.message, is_refused)
         return PollResult(name, role, node, status)
 
     def _repeat(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dashboard.cluster_view import ClusterView, PollResult
+from dashboard.cluster_view import SILENT, ClusterView, PollResult
 
 STEP = 160
 TOP, MIDDLE, BOTTOM, HEIGHT = 40, 150, 260, 300
@@ -17,6 +17,7 @@ class DiagramBox:
     name: str
     note: str
     state: str
+    """leader, good, warn (not ready), silent or bad (not running)."""
     x: int
     y: int
 
@@ -71,12 +72,15 @@ def _leads(view: ClusterView, result: PollResult) -> bool:
 def _describe(view: ClusterView, result: PollResult) -> tuple[str, str]:
     """Return note and state of a box."""
     if result.status is None:
-        return "no answer", "bad"
+        return result.state, "silent" if result.state == SILENT else "bad"
     if _leads(view, result):
         return f"leader, term {view.term}", "leader"
     status = result.status
-    note = f"knows term {status.term}" if result.role == "frontend" else f"order {status.last}"
-    return note, "good" if status.is_ready else "warn"
+    if not status.is_ready:
+        return result.state, "warn"
+    if result.role == "frontend":
+        return f"follows term {status.term}", "good"
+    return f"order {status.last:,}", "good"
 
 
 def _lines(view: ClusterView, boxes: dict[str, DiagramBox]) -> Iterator[DiagramLine]:
@@ -85,7 +89,7 @@ def _lines(view: ClusterView, boxes: dict[str, DiagramBox]) -> Iterator[DiagramL
             continue
         one, other = boxes[start], boxes[end]
         state = "warn" if label == NOT_IN_SYNC else "good"
-        if "bad" in (one.state, other.state):
+        if {"bad", "silent"} & {one.state, other.state}:
             state = "bad"
         yield DiagramLine(one.x, one.y, other.x, other.y, state, label)
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bazaar.protocol.statuses import Status
+from bazaar.protocol.statuses import Event, Status
 from dashboard.cluster_view import PollResult
+from dashboard.event_sentences import describe_event
 
 FEED_EVENTS_MAX = 2000
 SOURCE = "dashboard"
@@ -35,6 +36,13 @@ class ClusterEvent:
     phrase: str = field(compare=False)
     text: str = field(compare=False)
     """The fields, as in the log."""
+    sentence: str = field(compare=False, default="")
+    """The same for people."""
+
+    @property
+    def key(self) -> str:
+        """What identifies it, as the id of an element in a page."""
+        return f"event-{self.source}-{self.began_s:.0f}-{self.no}"
 
     @property
     def at(self) -> datetime:
@@ -73,13 +81,16 @@ class EventFeed:
         self._answered[name] = status is not None
         if status is None:
             if answered:
-                yield self._notice(at_s, "lost", f"{name} does not answer: {result.reason}")
+                text = f"{name} does not answer: {result.reason}"
+                yield self._notice(at_s, "lost", text, result)
             return
         began_s, _ = self._taken.get(name, (status.up_since_s, 0))
         if began_s != status.up_since_s:
-            yield self._notice(at_s, "restarted", f"{name} was restarted (pid {status.pid})")
+            yield self._notice(
+                at_s, "restarted", f"{name} was restarted (pid {status.pid})", result
+            )
         elif answered is False:
-            yield self._notice(at_s, "back", f"{name} answers (pid {status.pid})")
+            yield self._notice(at_s, "back", f"{name} answers (pid {status.pid})", result)
         yield from self._take_new(name, status)
 
     def _take_new(self, name: str, status: Status) -> Iterator[ClusterEvent]:
@@ -90,12 +101,20 @@ class EventFeed:
         for event in status.events:
             if event.no > newest:
                 text = " ".join(f"{key}={value}" for key, value in event.fields.items())
+                sentence = describe_event(name, event)
                 yield ClusterEvent(
-                    event.at_s, name, status.up_since_s, event.no, event.phrase, text
+                    event.at_s, name, status.up_since_s, event.no, event.phrase, text, sentence
                 )
                 newest = event.no
         self._taken[name] = status.up_since_s, newest
 
-    def _notice(self, at_s: float, phrase: str, text: str) -> ClusterEvent:
+    def _notice(self, at_s: float, phrase: str, text: str, result: PollResult) -> ClusterEvent:
         self._count += 1
-        return ClusterEvent(at_s, SOURCE, 0.0, self._count, phrase, text)
+        event = Event(
+            no=self._count,
+            at_s=at_s,
+            phrase=phrase,
+            fields={"name": result.name, "state": result.state},
+        )
+        sentence = describe_event(SOURCE, event)
+        return ClusterEvent(at_s, SOURCE, 0.0, self._count, phrase, text, sentence)

@@ -65,6 +65,8 @@ class EventRecord(models.Model):
     """Counts the events of that process."""
     phrase = models.CharField(max_length=80)
     text = models.CharField(max_length=TEXT_CHARS_MAX)
+    sentence = models.CharField(max_length=TEXT_CHARS_MAX, default="")
+    """The same for people; empty for events of earlier versions."""
 
     class Meta:
         """The newest first; each is stored once, however often it is reported."""
@@ -88,6 +90,7 @@ def store_events(events: Sequence[ClusterEvent]) -> None:
             no=event.no,
             phrase=event.phrase,
             text=event.text[:TEXT_CHARS_MAX],
+            sentence=event.sentence[:TEXT_CHARS_MAX],
         )
         for event in events
     ]

@@ -39,6 +39,8 @@ class DashboardPanel:
     """What its page gets each second, where that is less than everything."""
     hold_s: Callable[[Query], float] = lambda _: 0.0
     """For how long it is not read again, where that is longer than from poll to poll."""
+    has_rest: bool = False
+    """Whether its page has a form in the middle, and a second part that changes below it."""
 
     @property
     def title(self) -> str:
@@ -75,14 +77,27 @@ class DashboardPanel:
         shown: dict[str, Any] = self._cached("show", query, lambda: self.read(query))
         return shown
 
+    def select(self, query: Query) -> Query:
+        """Return what it takes of a query: the rest would be cached for nothing."""
+        names = self.example.__struct_fields__ if self.example else ()
+        return {name: query[name] for name in names if name in query}
+
     def render(self, query: Query) -> str:
         """Return the part of the page that changes, cached in the same way."""
-        text: str = self._cached("render", query, lambda: self._render(query))
-        return text
+        live: str = self._cached("render", query, lambda: self._render(self.name, query))
+        return live
 
-    def _render(self, query: Query) -> str:
+    def render_rest(self, query: Query) -> str:
+        """Return the second part that changes; nothing for a page without one."""
+        if not self.has_rest:
+            return ""
+        name = f"{self.name}_rest"
+        rest: str = self._cached("rest", query, lambda: self._render(name, query))
+        return rest
+
+    def _render(self, name: str, query: Query) -> str:
         shown = self.read_newest(query) if self.read_newest else self.show(query)
-        template = f"dashboard/live/{self.name}.html"
+        template = f"dashboard/live/{name}.html"
         return render_to_string(template, {**shown, "json": self.json_path(query)})
 
     def _cached(self, kind: str, query: Query, make: Callable[[], Any]) -> Any:
@@ -91,10 +106,25 @@ class DashboardPanel:
         return wiring.render_cache().get(key, at_s // hold_s if hold_s else at_s, make)
 
 
-def _cluster(query: Query) -> dict[str, Any]:
+def render_health() -> str:
+    """Return the line above every page: health, leader, term, and what is not well."""
     view = wiring.collector().view()
-    latest = serializers.show_events(_list_latest(LATEST_SHOWN))
-    return {**serializers.show_view(view), "latest": latest, "picture": diagram.draw(view)}
+    shown = serializers.show_health(view)
+    line: str = wiring.render_cache().get(
+        "health", view.at_s, lambda: render_to_string("dashboard/live/health.html", shown)
+    )
+    return line
+
+
+def _cluster(query: Query) -> dict[str, Any]:
+    collector = wiring.collector()
+    view, points = collector.view(), collector.history.points()
+    return {
+        **serializers.show_view(view),
+        "traffic": serializers.show_points(points[-1:])[0] if points else None,
+        "latest": serializers.show_events(_list_latest(LATEST_SHOWN)),
+        "picture": diagram.draw(view),
+    }
 
 
 def _cache(query: Query) -> dict[str, Any]:
@@ -115,8 +145,8 @@ def _stocks(query: Query) -> dict[str, Any]:
 def _orders(query: Query) -> dict[str, Any]:
     text, before = _text(query), _number(query.get("before", ""))
     shown: dict[str, Any] = {"q": text, "before": before, "copies": [], "rows": [], "fault": ""}
-    if _number(text):
-        return {**shown, "copies": selectors.list_order_copies(_number(text))}
+    if order_no := _number(text):
+        return {**shown, "copies": selectors.list_order_copies(order_no)}
     try:
         if text:
             page = selectors.search_orders(text=text, before=before)
@@ -166,7 +196,8 @@ def _list_latest(limit: int) -> Sequence[ClusterEvent]:
 
 
 def _number(text: str) -> int:
-    """Return the whole number in a text; 0 when there is none, or an absurd one."""
+    """Return the whole number in a text, as pages write it; 0: there is none, or an absurd one."""
+    text = text.replace(",", "")
     if not (text.isascii() and text.isdigit() and len(text) <= NUMBER_CHARS_MAX):
         return 0
     return min(int(text), ORDER_NO_MAX)
@@ -209,7 +240,12 @@ class TraceQuery(Struct, frozen=True):
 
 
 PANELS = (
-    DashboardPanel("cluster", _cluster, "Leader, term, replicas, and which process reaches which."),
+    DashboardPanel(
+        "cluster",
+        _cluster,
+        "Health, leader, term, replicas, traffic, and which process reaches which.",
+        has_rest=True,
+    ),
     DashboardPanel("cache", _cache, "The cache of every front end, and how often it was hit."),
     DashboardPanel(
         "stocks", _stocks, "The stocks of the catalog after one of them.", StocksQuery()

@@ -1,16 +1,19 @@
 """What pages show of databases: orders, events and audit entries."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 from msgspec import structs
 
 from bazaar.client.answers import Refused
 from bazaar.core.failures import Failure, Unreachable
-from bazaar.core.types import OrderNo
+from bazaar.core.types import STOCK_NAME_CHARS_MAX, OrderNo
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.stored_rows import StoredRow
 from bazaar.protocol.traces import TradeTrace
@@ -21,6 +24,10 @@ EVENTS_SHOWN_MAX = 200
 ORDERS_SHOWN_MAX = 100
 """Orders on one page."""
 DIGEST_CHARS = 12
+TIME_MS_MAX = 4_102_444_800_000
+"""The year 2100."""
+NAMES_LOOKED_AT, NAMES_SUGGESTED = 200, 20
+"""Of stocks, for one text that is being typed."""
 T = TypeVar("T")
 OrdersClient = CatalogClient | ReplicaClient
 
@@ -29,8 +36,11 @@ def list_events(*, text: str = "") -> Sequence[Mapping[str, Any]]:
     """Return the newest events, those with a text in them if one is given."""
     events = EventRecord.objects.order_by("-at", "-id")
     if text:
-        events = events.filter(text__icontains=text) | events.filter(phrase__icontains=text)
-    return list(events.values("at", "source", "phrase", "text")[:EVENTS_SHOWN_MAX])
+        columns = ("text", "phrase", "source", "sentence")
+        wanted = [Q(**{f"{column}__icontains": text}) for column in columns]
+        events = events.filter(reduce(or_, wanted))
+    shown = events.values("at", "source", "phrase", "text", "sentence", "id")[:EVENTS_SHOWN_MAX]
+    return [_show_event("event", one) for one in shown]
 
 
 def list_audit_entries(*, text: str = "") -> Sequence[Mapping[str, Any]]:
@@ -40,11 +50,39 @@ def list_audit_entries(*, text: str = "") -> Sequence[Mapping[str, Any]]:
         entries = entries.filter(target__icontains=text) | entries.filter(action__icontains=text)
     shown = entries.values(
         "at",
+        "id",
         source=F("username"),
         phrase=F("action"),
         text=Concat("target", Value(": "), "result"),
+        sentence=Concat(
+            *("username", Value(", "), "action", Value(": "), "target", Value(". "), "result")
+        ),
     )
-    return list(shown[:EVENTS_SHOWN_MAX])
+    return [_show_event("audit", one) for one in shown[:EVENTS_SHOWN_MAX]]
+
+
+def _show_event(kind: str, event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an event with the id of its element in a page."""
+    return {**event, "id": f"{kind}-{event['id']}"}
+
+
+def suggest_names(*, text: str) -> list[str]:
+    """
+    Return names of stocks with a text in them, those that begin with it first.
+
+    None for an empty text, or while the catalog does not answer.
+    """
+    wanted = text.replace("\0", "").strip()[:STOCK_NAME_CHARS_MAX]
+    try:
+        found = wiring.catalog().search(wanted, None, NAMES_LOOKED_AT) if wanted else None
+    except Failure:
+        return []
+    names = [stock.name for stock in found.stocks] if found else []
+    return sorted(names, key=lambda name: not _begins(name, wanted))[:NAMES_SUGGESTED]
+
+
+def _begins(name: str, text: str) -> bool:
+    return name.casefold().startswith(text.casefold())
 
 
 def list_order_copies(order_no: int) -> list[dict[str, Any]]:
@@ -97,7 +135,15 @@ def _page(source: str, rows: Iterable[StoredRow], first: int) -> dict[str, Any]:
 
 
 def _show(row: StoredRow) -> dict[str, Any]:
-    return {**structs.asdict(row), "digest": row.digest[:DIGEST_CHARS]}
+    digest = row.digest[:DIGEST_CHARS]
+    return {**structs.asdict(row), "digest": digest, "decided_at": _read_time(row.decided_ms)}
+
+
+def _read_time(decided_ms: int | None) -> datetime | None:
+    """Return a time in ms as a date; None, too, for a number that a damaged row may have."""
+    if decided_ms is None or not 0 < decided_ms < TIME_MS_MAX:
+        return None
+    return datetime.fromtimestamp(decided_ms / 1000, UTC)
 
 
 def _ask_any(question: Callable[[OrdersClient], T]) -> tuple[str, T]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bazaar.protocol.cluster_report import describe_leader
 from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
 from bazaar.protocol.traces import TradeTrace
 from bazaar.web.pages import ShownAnswer, cut, make_forms
@@ -19,9 +20,21 @@ from dashboard.selectors import DIGEST_CHARS
 from dashboard.traffic_history import TrafficPoint
 
 
+def show_health(view: ClusterView) -> dict[str, Any]:
+    """Return how well the cluster is, as `manage.py cluster status` has it, and why."""
+    report = view.report
+    return {
+        "health": report.health.value,
+        "leads": describe_leader(report),
+        "reasons": report.reasons,
+    }
+
+
 def show_view(view: ClusterView) -> dict[str, Any]:
     """Return the cluster."""
+    links = list(_list_links(view))
     return {
+        **show_health(view),
         "at_s": view.at_s,
         "leader": view.leader,
         "term": view.term,
@@ -30,7 +43,8 @@ def show_view(view: ClusterView) -> dict[str, Any]:
         "roles": [_show_role(result) for result in view.results],
         "replicas": [_show_replica(view, result) for result in view.replicas],
         "front_ends": view.front_ends,
-        "reach": list(_list_links(view)),
+        "reach": links,
+        "unreached": sum(not link["is_reachable"] for link in links),
     }
 
 
@@ -40,6 +54,7 @@ def _show_role(result: PollResult) -> dict[str, Any]:
         "role": result.role,
         "address": f"{result.node.host}:{result.node.port}",
         "is_up": result.status is not None,
+        "state": result.state,
         "reason": result.reason,
         **_fields(result.status, "pid", "term", "database_bytes"),
     }
@@ -54,8 +69,8 @@ def _show_replica(view: ClusterView, result: PollResult) -> dict[str, Any]:
         "id": result.node.id,
         "is_leader": result.node.id == view.leader,
         "is_in_sync": result.node.id in view.in_sync,
-        "state": status.state if status else "no answer",
-        **_fields(status, "term", "last", "lag_ms", "database_bytes"),
+        "state": result.state,
+        **_fields(status, "is_ready", "term", "last", "lag_ms", "database_bytes"),
         "lag_orders": view.lag_of(result),
         "digest": status.digest[:DIGEST_CHARS] if status else "",
         # Digests can be compared at one length only (I8).
@@ -92,8 +107,9 @@ def _link(start: str, end: str, *, is_reachable: bool) -> dict[str, Any]:
 
 
 def show_caches(view: ClusterView) -> dict[str, Any]:
-    """Return what every front end has in its cache."""
-    return {"at_s": view.at_s, "caches": [_show_cache(status) for status in view.front_ends]}
+    """Return what each process of every front end has in its cache."""
+    front_ends = sorted(view.front_ends, key=lambda status: (status.id, status.pid))
+    return {"at_s": view.at_s, "caches": [_show_cache(status) for status in front_ends]}
 
 
 def _show_cache(status: FrontEndStatus) -> dict[str, Any]:
@@ -110,7 +126,14 @@ def _show_cache(status: FrontEndStatus) -> dict[str, Any]:
 def show_events(events: Sequence[ClusterEvent]) -> list[dict[str, Any]]:
     """Return events."""
     return [
-        {"at": one.at, "source": one.source, "phrase": one.phrase, "text": one.text}
+        {
+            "at": one.at,
+            "source": one.source,
+            "phrase": one.phrase,
+            "text": one.text,
+            "sentence": one.sentence,
+            "id": one.key,
+        }
         for one in events
     ]
 
@@ -145,7 +168,7 @@ def show_marks(
     """Return the events since the first of these points."""
     begin_s = points[0].at_s if points else 0.0
     return [
-        {"at_s": one.at_s, "at": one.at, "text": f"{one.source}: {one.phrase} {one.text}"}
+        {"at_s": one.at_s, "at": one.at, "text": one.sentence}
         for one in latest
         if one.at_s >= begin_s and one.phrase != "refused"
     ]
@@ -155,10 +178,12 @@ def show_reading(reading: EndpointReading, texts: Mapping[str, str]) -> dict[str
     """Return an endpoint of another process with forms and answer."""
     endpoint, reply = reading.endpoint, reading.reply
     forms = make_forms(endpoint, texts, asked="GET") if endpoint else []
+    others = [form.method for form in forms if form.method != reading.method]
     return {
         "endpoint": endpoint,
         "forms": [form for form in forms if form.method == reading.method],
-        "refused": [form.method.method for form in forms if form.method != reading.method],
+        "refused": [one for one in others if one.changes],
+        "unsigned": [one for one in others if not one.changes],
         "own_form": FORMS_BY_ENDPOINT.get(endpoint.path) if endpoint else None,
         "fault": reading.fault,
         "answer": reply

@@ -40,9 +40,10 @@ class DashboardSite(UnfoldAdminSite):
         return [
             *(self._page_route(panel) for panel in PANELS),
             *(self._action_route(action) for action in (*ACTIONS, *faults)),
+            re_path(r"^stocks/names/?$", self._admit(views.StockNames), name="names"),
             re_path(r"^api/?$", self._admit(views.ApiList), name="api"),
             re_path(  # only the names of processes and ports and plain words fit
-                r"^api/(?P<process>[a-z]+(?:-[0-9]{1,2})?)/(?P<port_name>served|control)/"
+                r"^api/(?P<process>[a-z]+(?:-[0-9]{1,5})?)/(?P<port_name>served|control)/"
                 r"(?P<word>[a-z]{1,20})/?\Z",
                 self._admit(views.ApiEndpoint),
             ),

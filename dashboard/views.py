@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views import View
 from rest_framework.authentication import SessionAuthentication
@@ -18,7 +19,7 @@ from rest_framework.response import Response
 from bazaar.protocol.endpoints import EndpointBody, MethodBody, fields_of
 from bazaar.web.pages import PageRenderer
 from bazaar.web.view import JsonRenderer, JsonView
-from dashboard import actions, panels, serializers, services, wiring
+from dashboard import actions, panels, selectors, serializers, services, wiring
 from dashboard.models import PERMISSIONS
 
 NEXT = "Bazaar-Next-Ms"
@@ -68,12 +69,17 @@ class PanelPage(AdminView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         next_ms = round(wiring.collector().due_s() * 1000)
-        live = self.panel.render(request.GET)
+        query = self.panel.select(request.GET)
+        parts = {
+            "live": self.panel.render(query),
+            "rest": self.panel.render_rest(query),
+            "health_line": panels.render_health(),
+        }
         if request.headers.get("HX-Request"):
-            return HttpResponse(live, headers={NEXT: str(next_ms)})
-        parts = {"title": self.panel.title, "live": live, "path": request.get_full_path()}
-        shown = {**self.panel.show(request.GET), **parts, "next_ms": next_ms}
-        return self.show(request, self.panel.name, shown)
+            changed = render_to_string("dashboard/live/parts.html", parts)
+            return HttpResponse(changed, headers={NEXT: str(next_ms)})
+        shown = {"title": self.panel.title, "path": request.get_full_path(), "next_ms": next_ms}
+        return self.show(request, self.panel.name, {**self.panel.show(query), **shown, **parts})
 
 
 class PanelRenderer(PageRenderer):
@@ -134,7 +140,7 @@ class PanelDetail(JsonView):
         return f"{reverse('admin:login')}?{urlencode({'next': path})}"
 
     def get(self, request: Request) -> Response:
-        return Response(self.panel.show(request.query_params))
+        return Response(self.panel.show(self.panel.select(request.query_params)))
 
 
 class ActionView(AdminView):
@@ -147,6 +153,15 @@ class ActionView(AdminView):
         is_done, text = services.carry_out(action=action, username=username)
         messages.add_message(request, messages.SUCCESS if is_done else messages.ERROR, text)
         return HttpResponseRedirect(action.find_way_back())
+
+
+class StockNames(AdminView):
+    """GET: names of stocks that complete a text, as the options of a field."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        text = request.GET.get("stock_name") or request.GET.get("q", "")
+        names = selectors.suggest_names(text=text)
+        return HttpResponse(render_to_string("dashboard/live/names.html", {"names": names}))
 
 
 class ApiList(AdminView):

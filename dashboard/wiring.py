@@ -22,7 +22,7 @@ from bazaar.protocol.statuses import Status
 from bazaar.protocol.transport import HttpTransport
 from bazaar.runtime.health import HealthCheck
 from bazaar.runtime.prometheus import MetricPage, add_process
-from bazaar.topology import Node, Role, Topology
+from bazaar.topology import Node, Role, Topology, format_address
 from dashboard import models
 from dashboard.api_relay import ApiRelay
 from dashboard.cluster_view import WORKER
@@ -85,9 +85,9 @@ def front_ends() -> dict[int, FrontEndClient]:
 def list_processes(number: int) -> list[FrontEndClient]:
     """Return a client for each known process of one front end."""
     workers = (
-        _client("frontend", one.node, CALL_TIMEOUT_S)
-        for one in collector().view().results
-        if one.role == WORKER and one.status and one.status.id == number
+        _client(WORKER, one.node, CALL_TIMEOUT_S)
+        for one in collector().view().workers
+        if one.status and one.status.id == number
     )
     return [front_ends()[number], *(one for one in workers if isinstance(one, FrontEndClient))]
 
@@ -97,7 +97,9 @@ def api_relay() -> ApiRelay:
     """Return the relay that reads the endpoints of other processes."""
     secret = settings.BAZAAR_SECRET
     return ApiRelay(
-        topology(), lambda address, name: HttpTransport(address, name, secret, clock.wall_s)
+        topology(),
+        lambda address, receiver: HttpTransport(address, receiver, secret, clock.wall_s),
+        lambda: ((one.name, one.node) for one in collector().view().workers),
     )
 
 
@@ -170,4 +172,8 @@ def _fetch_status(role: str, node: Node, timeout_s: float) -> Status:
 @lru_cache(maxsize=CLIENTS_MAX)
 def _client(role: str, node: Node, timeout_s: float) -> RoleClient:
     """Return a client whose connection stays open from poll to poll."""
-    return CLIENTS[role].at(node, settings.BAZAAR_SECRET, timeout_s)
+    secret = settings.BAZAAR_SECRET
+    if role == WORKER:  # its address names it, whichever front end it works for
+        receiver = format_address(*node.control_address)
+        return FrontEndClient.at(node, secret, timeout_s, receiver=receiver)
+    return CLIENTS[role].at(node, secret, timeout_s)

@@ -9,7 +9,16 @@ from bazaar.protocol import examples, leadership_messages, messages
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, RowsBody
 from bazaar.web.decoding import check_stock_name
-from bazaar.web.endpoint import DescribedError, Endpoint, Environ, Port, get, post
+from bazaar.web.endpoint import (
+    Audience,
+    DescribedError,
+    Endpoint,
+    Environ,
+    Port,
+    get,
+    post,
+    with_index,
+)
 from bazaar.web.metrics_page import make_metrics_endpoint
 from bazaar.web.probes import make_health_endpoints
 from bazaar.web.spans_endpoint import make_spans_endpoint
@@ -276,3 +285,6 @@ ENDPOINTS = (
     make_metrics_endpoint(wiring.read_metrics),
     make_spans_endpoint(),
 )
+SERVED_ENDPOINTS = with_index(ENDPOINTS, Port.SERVED, Audience.MEMBER)
+CONTROL_ENDPOINTS = with_index(ENDPOINTS, Port.CONTROL, Audience.MEMBER)
+"""Those of each port, with the list of them."""

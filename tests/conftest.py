@@ -3,18 +3,26 @@
 import gc
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core import signals
 from django.db import close_old_connections, connection
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from bazaar.core.types import START
 from bazaar.runtime.damage import damage
 
-ARCHITECTURE, BROWSER, CLUSTERS = (
-    Path(__file__).parent / name for name in ("architecture", "browser", "cluster")
-)
+BROWSER, CLUSTERS = (Path(__file__).parent / name for name in ("browser", "cluster"))
+OWN_CLUSTERS = {
+    f"test_{name}.py"
+    for name in (
+        *("access_tokens", "backup", "coherence", "disks", "evaluate", "hostile", "losses"),
+        *("operating", "prometheus", "recovery", "tracing"),
+    )
+}
+"""Files of `tests/cluster` whose tests have clusters of their own; the others share one."""
 
 
 settings.register_profile("patient", deadline=None)  # a busy machine breaks no promise
@@ -27,12 +35,31 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep clusters from running beside each other, and parse the project's files only once."""
-    if _is_cluster_test(item.path):
-        item.add_marker(pytest.mark.xdist_group("clusters"))
-    if item.path.is_relative_to(ARCHITECTURE):
-        item.add_marker(pytest.mark.xdist_group("architecture"))
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """
+    Runs the tests of a group in one process, one after the other, and all others wherever.
+
+    There are two groups of clusters, so two run beside each other; the project's files are parsed
+    once. xdist's own groups are marks that it writes into ids of tests, which pytest 9.2 ignores.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the group of a test, or its id."""
+        return group_of(nodeid.partition("::")[0]) or nodeid
+
+
+def group_of(path: str) -> str:
+    """Return the group of a test's file, as pytest writes its path; empty: it has none."""
+    folder, name = Path(path).parent.name, Path(path).name
+    if folder == "cluster":
+        return "own clusters" if name in OWN_CLUSTERS else "shared cluster"
+    return {"architecture": "architecture", "browser": "own clusters"}.get(folder, "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    """Share the tests out; called in the process that starts those that run them."""
+    return GroupScheduling(config, log)
 
 
 @pytest.hookimpl(trylast=True)

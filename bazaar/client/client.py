@@ -8,7 +8,6 @@ at a time.
 
 from collections.abc import Iterator, Sequence
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
@@ -31,6 +30,7 @@ from bazaar.client.answers import (
 )
 from bazaar.client.client_dialects import V1, ClientDialect
 from bazaar.client.exchange import ApiCall, Attempt, AttemptFailed, Timeouts
+from bazaar.client.front_end_url import BadUrl, check_url
 from bazaar.client.reading import one_line
 from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.http1 import Reply
@@ -49,28 +49,6 @@ _UNSENT = (NewConnectionError, ConnectTimeoutError, LocationValueError, UnicodeE
 _NO_HANDSHAKE = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 """Reasons of an SSLError before a request is sent; with another one it may have been."""
 T = TypeVar("T")
-
-
-class BadUrl(ValueError):  # noqa: N818 - it is a fact about the argument
-    """The address of a front end is not usable; the message is one sentence."""
-
-
-def check_url(url: str) -> str:
-    """Return the address of a front end without the slash at its end. Raises BadUrl."""
-    try:
-        parts = urlsplit(url)
-        is_right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_right = False
-    if (
-        not is_right
-        or parts.query
-        or parts.fragment
-        or "@" in parts.netloc
-        or not url.isprintable()
-    ):
-        raise BadUrl(f"{url!r} is not the address of a front end, such as http://127.0.0.1:30001.")
-    return url.rstrip("/")
 
 
 class Client:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bazaar.client.client import BadUrl, check_url
 from bazaar.client.client_dialects import CLIENT_DIALECTS, ClientDialect
+from bazaar.client.front_end_url import BadUrl, check_url
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import CommandFailed
 from bazaar.settings import env

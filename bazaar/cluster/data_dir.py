@@ -190,7 +190,7 @@ def _check_folder(path: Path, what: str) -> None:
         raise ClusterError(f"{path} is {what}, but this user (uid {os.geteuid()}) may not read it.")
 
 
-def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
+def write_whole(path: Path, content: str | bytes, mode: int = 0o666) -> None:
     """
     Write a file so that no reader ever sees half of it.
 
@@ -201,8 +201,8 @@ def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
     try:
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

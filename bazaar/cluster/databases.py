@@ -2,24 +2,26 @@
 The databases of a cluster: made, migrated and filled before it serves.
 
 Each takes a process of its own in the settings of its role, side by side, and only when something
-is to be done: reading the file is a hundred times cheaper than starting Django.
+is to be done: reading the file is a hundred times cheaper than starting Django. So is a copy: the
+empty databases of all replicas are the same.
 """
 
 import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from bazaar.cluster import ledger_guard
-from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.data_dir import DataDir, write_whole
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import role_environment
-from bazaar.settings import database_file, env
+from bazaar.settings import database_file, env, private
 from bazaar.settings.env import DamagedDatabaseError, SettingsError
 from bazaar.settings.typed import FILE_ENDINGS
 from bazaar.topology import Node, Role, Topology, role_of
@@ -40,19 +42,49 @@ def prepare_all(
     catalog lacks orders that a replica has.
     """
     ledger_guard.check_files(data, topology)
+    nodes = {name: node for name, node in topology.nodes() if role_of(name).has_database}
+    unmade = [name for name in nodes if _is_unmade_replica(data, name)]
+    jobs: dict[str, Future[list[str]]] = {}
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
-        jobs = [
-            (name, pool.submit(prepare, data, name, node, environ, stocks))
-            for name, node in topology.nodes()
-            if role_of(name).has_database
-        ]
-        for name, job in jobs:
+        for name, node in nodes.items():
+            job = partial(prepare, data, name, node, environ, stocks)
+            if name in unmade[1:]:
+                job = partial(_copy_empty, data, name, unmade[0], jobs[unmade[0]], job)
+            jobs[name] = pool.submit(job)
+        for name, done in jobs.items():
             try:
-                yield from job.result()
+                yield from done.result()
             except (ClusterError, SettingsError) as error:
                 if role_of(name) is not Role.ORDER:
                     raise
                 yield str(error)
+
+
+def _is_unmade_replica(data: DataDir, name: str) -> bool:
+    path = data.database(name)
+    return role_of(name) is Role.ORDER and path is not None and not os.path.lexists(path)
+
+
+def _copy_empty(
+    data: DataDir,
+    name: str,
+    other: str,
+    made: Future[list[str]],
+    prepare_it: Callable[[], list[str]],
+) -> list[str]:
+    """Copy the empty database of another replica once it is made; make it anew if that fails."""
+    source, path = data.database(other), data.database(name)
+    assert source is not None, f"{other} has a database"
+    assert path is not None, f"{name} has a database"
+    journal = source.with_name(f"{source.name}-wal")
+    try:
+        made.result()
+        if journal.exists() and journal.stat().st_size:
+            return prepare_it()
+        write_whole(path, source.read_bytes(), private.FILE_MODE)
+    except (ClusterError, SettingsError, OSError):
+        return prepare_it()
+    return [f"{name}: {path} is ready", *prepare_it()]
 
 
 def prepare(
@@ -91,22 +123,27 @@ def _prepare(
     path, role = data.database(name), role_of(name)
     assert path is not None, f"{name} has no database"
     variables = role_environment(data, name, node, environ)
+    table, command = {
+        Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks or STOCKS_DEFAULT)),
+        Role.DASHBOARD: ("auth_user", ("make_admin",)),
+    }.get(role, ("", ()))
+    is_taking = role is Role.CATALOG and (is_taking or ledger_guard.has_entries(data))
     lines, is_new = list[str](), not path.exists()
     if not database_file.check(path, role, node.id):
+        fills = bool(command) and is_new and not is_taking  # in one process: each loads Django
+        migrate = (*command, "--migrate") if fills else ("migrate", "--verbosity", "0")
         try:
-            _manage(name, ("migrate", "--verbosity", "0"), variables)
+            said = _manage(name, migrate, variables)
         except ClusterError:
             if is_new:  # an empty file, on a full disk: the next try would call it damaged
                 for ending in FILE_ENDINGS:
                     path.with_name(path.name + ending).unlink(missing_ok=True)
             raise
         lines.append(f"{name}: {path} is ready")
-    table, command = {
-        Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks or STOCKS_DEFAULT)),
-        Role.DASHBOARD: ("auth_user", ("make_admin",)),
-    }.get(role, ("", ()))
+        if fills:
+            return [*lines, f"{name}: {said}"]
     if command and not database_file.read(path, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
-        if role is Role.CATALOG and (is_taking or ledger_guard.has_entries(data)):
+        if is_taking:
             return [*lines, f"{name}: it takes stocks and orders from the replicas when it starts"]
         lines.append(f"{name}: {_manage(name, command, variables)}")
     elif stocks and role is Role.CATALOG:

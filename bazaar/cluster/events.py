@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bazaar.cluster.snapshot import ProcessState, ProcessView, Snapshot
 from bazaar.protocol.statuses import ReplicaStatus
+from bazaar.topology import Role, process_name
 
 LAGGING_MS = 1000.0
 """A replica that is further behind than this is called lagging."""
@@ -55,8 +56,8 @@ def _leader_events(before: Snapshot, after: Snapshot) -> Iterator[str]:
 
 def _in_sync_events(before: Snapshot, after: Snapshot) -> Iterator[str]:
     if after.in_sync and set(after.in_sync) != set(before.in_sync):
-        ids = ", ".join(map(str, after.in_sync))
-        yield f"in sync: {ids} of {len(after.replicas)} order replicas"
+        names = ", ".join(process_name(Role.ORDER, one) for one in after.in_sync)
+        yield f"in sync: {len(after.in_sync)} of {len(after.replicas)} order replicas ({names})"
 
 
 def _log_events(old: ProcessView, new: ProcessView) -> Iterator[str]:

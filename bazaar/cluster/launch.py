@@ -2,8 +2,9 @@
 Become the server of a role: `python -m bazaar.cluster.launch ROLE [--id N]`.
 
 The supervisor runs it, or a person does. A mistake is reported in one sentence before any server
-starts. The server replaces this process, so the supervised pid is the server's own. Nothing here
-imports Django's machinery: the server's worker does that, once.
+starts. This process becomes the server, so the supervised pid is the server's own. A role of one
+process goes on in this one, which has loaded a part of it (docs/adr/0045); else the server's main
+process replaces it. Nothing here imports Django's machinery: whoever serves does that, once.
 """
 
 import argparse
@@ -22,10 +23,12 @@ from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_dea
 from bazaar.settings import database_file, env, private
 from bazaar.settings.env import DamagedDatabaseError, SettingsError, StorageAwayError
 from bazaar.topology import Node, Role, format_address, process_name
+from bazaar.web import lone_process
+from bazaar.web.bound_port import BACKLOG
 
 APPLICATION = "bazaar.wsgi:application"
-BACKLOG = 1024
-"""Connections that may wait to be accepted."""
+MANAGED_ROLES = (Role.FRONT_END, Role.DASHBOARD)
+"""Those whose processes are replaced while they serve; gunicorn manages any role's."""
 KILL_TIMEOUT_S = 3
 """How long a worker may take to end after SIGTERM: for requests, then for its database."""
 
@@ -63,6 +66,7 @@ def gunicorn(node: Node, workers: int = 1, json_name: str = "") -> list[str]:
 
 
 SERVERS: Mapping[str, Callable[..., list[str]]] = {"granian": granian, "gunicorn": gunicorn}
+SERVER_DEFAULT = "granian"
 
 
 def check(role: Role, environ: Mapping[str, str]) -> Node:
@@ -94,6 +98,9 @@ def command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
     workers = limits.workers if role is Role.FRONT_END else 1
     is_json = env.read_log_style(environ) == "json"
     json_name = process_name(role, node.id) if is_json else ""
+    if server == SERVER_DEFAULT and role not in MANAGED_ROLES:
+        alone = ("--host", node.host, "--port", str(node.port))
+        return [sys.executable, "-m", lone_process.MODULE, *alone]
     return [sys.executable, "-m", *SERVERS[server](node, workers, json_name)]
 
 
@@ -127,7 +134,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="launch", description=(__doc__ or "").splitlines()[1])
     parser.add_argument("role", help=", ".join(Role))
     parser.add_argument("--id", help="which replica or front end, from 1")
-    parser.add_argument("--server", default="granian", help=" or ".join(SERVERS))
+    parser.add_argument("--server", default=SERVER_DEFAULT, help=" or ".join(SERVERS))
     options = parser.parse_args(arguments)
     parent_pid = int(os.environ.pop(PARENT_VARIABLE, os.getppid()))
     os.umask(private.OWNER_ONLY)
@@ -140,6 +147,8 @@ def main(arguments: Sequence[str]) -> int:
         request_death_signal(parent_pid, signal.SIGKILL)
         line = await_command(role, options.server, os.environ)
         os.chdir(env.ROOT)
+        if line[2] == lone_process.MODULE:
+            lone_process.main(line[3:])
         os.execv(line[0], line)  # noqa: S606 - no shell is the point
     except (SettingsError, ClusterError, ParentGone, OSError) as error:
         _say(str(error), options.role)

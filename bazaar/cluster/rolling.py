@@ -19,13 +19,14 @@ import psutil
 from bazaar import clock
 from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.launch import MANAGED_ROLES
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.readiness import read_readiness
-from bazaar.cluster.snapshot import Health, ProcessView, Snapshot
-from bazaar.cluster.starting import FIRST_ROLES
+from bazaar.cluster.snapshot import ProcessView, Snapshot
 from bazaar.core.failures import Failure, LeaderAlive
 from bazaar.core.types import ReplicaId, Term
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
+from bazaar.protocol.cluster_report import Health
 from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus
 from bazaar.settings import env
 from bazaar.topology import Node, Role, format_address
@@ -71,7 +72,7 @@ class RollingRestart:
         for view in catalog:
             yield from self._restart_catalog(view)
         for view in snapshot.processes:
-            if view.role not in FIRST_ROLES:
+            if view.role in MANAGED_ROLES:
                 yield from self._replace(view)
 
     def _restart_replica(self, view: ProcessView) -> Iterator[str]:

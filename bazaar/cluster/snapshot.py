@@ -19,12 +19,11 @@ from bazaar.cluster.supervisor_config import cluster_environment
 from bazaar.core.failures import Failure
 from bazaar.core.replica import ReplicaState
 from bazaar.protocol.clients import CLIENTS, RoleClient
-from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus, Status
+from bazaar.protocol.cluster_report import STATUS_TIMEOUT_S, ClusterReport, Health
+from bazaar.protocol.statuses import ReplicaStatus, Status
 from bazaar.settings import env
 from bazaar.topology import Node, Role, role_of
 
-STATUS_TIMEOUT_S = 0.4
-"""For a process to send its status; a paused one gets no request."""
 THREADS_MAX = 16
 _STATES = {"STOPPED": "stopped", "STOPPING": "stopping", "FATAL": "fatal", "UNKNOWN": "fatal"}
 
@@ -39,16 +38,6 @@ class ProcessState(StrEnum):
     EXITED = "exited"
     FATAL = "fatal"
     UNKNOWN = "unknown"
-
-
-class Health(StrEnum):
-    """How well a cluster is."""
-
-    HEALTHY = "healthy"
-    DEGRADED = "degraded"
-    NO_LEADER = "no leader"
-    DOWN = "down"
-    SILENT = "running, cannot be asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,51 +98,37 @@ class Snapshot:
         return tuple(process for process in self.processes if process.role is Role.ORDER)
 
     @property
+    def report(self) -> ClusterReport:
+        """What the processes report; the dashboard sends no status."""
+        return ClusterReport(
+            {one.name: one.status for one in self.processes if one.role is not Role.DASHBOARD}
+        )
+
+    @property
     def leader(self) -> ProcessView | None:
         """The replica that leads in the newest term; None while a newer term is known."""
-        leading = [one for one in self.replicas if one.is_leading and one.status]
-        newest = max(leading, key=lambda one: one.status.term if one.status else 0, default=None)
-        if newest is None or newest.status is None or newest.status.term < self.term:
-            return None
-        return newest
+        name = self.report.leader
+        return next((one for one in self.replicas if one.name == name), None)
 
     @property
     def term(self) -> int:
         """The newest term that any process knows."""
-        return max((one.status.term for one in self.processes if one.status), default=0)
+        return self.report.term
 
     @property
     def in_sync(self) -> tuple[int, ...]:
         """The ids of the replicas that are in sync with the leader, itself among them."""
-        status = self.leader.status if self.leader else None
-        return status.in_sync if isinstance(status, ReplicaStatus) else ()
-
-    @property
-    def disagreement(self) -> str:
-        """What a replica knows and the catalog does not, or why that decides nothing yet."""
-        catalog = next((one.status for one in self.processes if one.role is Role.CATALOG), None)
-        if not isinstance(catalog, CatalogStatus):
-            return ""
-        if catalog.not_deciding:
-            return catalog.not_deciding
-        for one in self.replicas:
-            if one.status and one.status.position > catalog.position:
-                return f"{one.name} has entries that the ledger lacks; restart the catalog"
-            if one.status and one.status.term > catalog.term:
-                return f"{one.name} knows term {one.status.term}, the catalog {catalog.term}"
-        return ""
+        return self.report.in_sync
 
     @property
     def health(self) -> Health:
         """The health: healthy only when every process is well and every replica in sync."""
         if not self.is_supervised:
             return Health.SILENT if self.silence else Health.DOWN
-        if self.leader is None:
-            return Health.NO_LEADER
-        is_whole = len(self.in_sync) == len(self.replicas) and not self.disagreement
-        if is_whole and all(process.is_well for process in self.processes):
-            return Health.HEALTHY
-        return Health.DEGRADED
+        health = self.report.health
+        if health is Health.HEALTHY and not all(process.is_well for process in self.processes):
+            return Health.DEGRADED  # the dashboard is down, or paused
+        return health
 
 
 class Observer:

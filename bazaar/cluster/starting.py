@@ -16,8 +16,10 @@ READY_TIMEOUT_S = 10.0
 """For a process that answers to be ready; a replica that catches up for longer is left alone."""
 SIDE_BY_SIDE_MAX = 8
 """Processes started at once; each needs a processor for a second, and all have a timeout."""
-FIRST_ROLES = (Role.CATALOG, Role.ORDER)
-"""Started before all others, which ask them."""
+STAGES = ((Role.CATALOG, Role.ORDER), (Role.FRONT_END,), (Role.DASHBOARD,))
+"""The roles that start together, once all before them serve; nobody waits for the last."""
+LOOK_S = 0.25
+"""Between two looks at processes of which none has begun to answer."""
 TAIL_LINES = 8
 
 
@@ -36,8 +38,8 @@ def stages(topology: Topology) -> Iterator[tuple[str, ...]]:
     Catalog and replicas start together: before it decides, it asks them how far their logs go.
     """
     names = [name for name, _ in topology.nodes()]
-    for is_first in (True, False):
-        yield tuple(name for name in names if (role_of(name) in FIRST_ROLES) is is_first)
+    for roles in STAGES:
+        yield tuple(name for name in names if role_of(name) in roles)
 
 
 def start(observer: Observer, names: Iterable[str], pause: Pause = clock.wait) -> list[StartFailed]:
@@ -65,6 +67,8 @@ class _StartWave:
         self._log_sizes = {name: logs.size(self._data.log_path(name)) for name in names}
         self._answering: set[str] = set()
         self._failures: list[StartFailed] = []
+        self._look_s = 0.0
+        """When to look at the processes themselves again."""
         for name in self._log_sizes:
             observer.supervisor.start(name)
 
@@ -74,18 +78,26 @@ class _StartWave:
 
     def is_settled(self) -> bool:
         """Drop what serves or has ended; return whether nothing is left."""
+        found = {name: read_readiness(self._observer.nodes[name]) for name in self._log_sizes}
+        self._answering |= {name for name, readiness in found.items() if readiness.has_answered}
+        is_due = clock.monotonic_s() >= self._look_s
+        if is_due or any(readiness.is_ready for readiness in found.values()):
+            self._look({name for name, readiness in found.items() if readiness.is_ready})
+            self._look_s = clock.monotonic_s() + LOOK_S
+        return not self._log_sizes
+
+    def _look(self, ready: set[str]) -> None:
+        """Ask the supervisor, and the processes for their status, which costs all of them time."""
         for view in self._observer.take_snapshot().processes:
             if view.name not in self._log_sizes:
                 continue
             if view.state in (ProcessState.EXITED, ProcessState.FATAL, ProcessState.STOPPED):
                 self._fail(view.name)
                 continue
-            readiness = read_readiness(view.node)
-            if view.is_corrupt or (readiness.is_ready and view.state is ProcessState.RUNNING):
+            if view.is_corrupt or (view.name in ready and view.state is ProcessState.RUNNING):
                 del self._log_sizes[view.name]
-            elif readiness.has_answered or view.status:
+            elif view.status:
                 self._answering.add(view.name)
-        return not self._log_sizes
 
     def end(self) -> list[StartFailed]:
         """Return the failures; a process that never answered is one."""

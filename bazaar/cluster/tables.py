@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.snapshot import ProcessView, Snapshot
+from bazaar.protocol import cluster_report
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.topology import Role, format_address
 
@@ -65,9 +66,9 @@ def describe_health(snapshot: Snapshot) -> str:
     """Return health, leader and term in one line, or why they are not known."""
     if snapshot.silence:
         return snapshot.silence
-    leader = snapshot.leader.name if snapshot.leader else "nobody"
-    line = f"{snapshot.health.value}: {leader} leads, term {snapshot.term}"
-    return f"{line}. {snapshot.disagreement}" if snapshot.disagreement else line
+    report = snapshot.report
+    line = cluster_report.describe_health(snapshot.health, report)
+    return f"{line}. {report.disagreement}" if report.disagreement else line
 
 
 def as_json(snapshot: Snapshot) -> str:

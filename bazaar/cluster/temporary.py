@@ -23,8 +23,8 @@ from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.parent_death import wrap_command
 from bazaar.cluster.ports import free_topology
-from bazaar.cluster.snapshot import Health
 from bazaar.cluster.stopping import stop_cluster
+from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
 from bazaar.topology import Topology
 

@@ -18,7 +18,7 @@ from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
-from bazaar.cluster.snapshot import Health, Snapshot
+from bazaar.cluster.snapshot import Snapshot
 from bazaar.cluster.starting import READY_TIMEOUT_S, START_TIMEOUT_S, StartFailed
 from bazaar.loadtest.faults import (
     Fault,
@@ -28,6 +28,7 @@ from bazaar.loadtest.faults import (
     parse_faults,
 )
 from bazaar.proof.records import ELECTED, Mark
+from bazaar.protocol.cluster_report import Health
 from bazaar.topology import Topology
 
 INTERVAL_S_MIN = 1.0

@@ -31,6 +31,8 @@ class StoredRow(Struct, frozen=True, array_like=True):
     """The term it was decided in; None in a replica's log, as is the version."""
     version: int | None = None
     """The version that the stock has from this order on."""
+    decided_ms: int | None = None
+    """When the catalog decided it, in ms since 1970; None in a log, and if taken from one."""
 
 
 class StoredChange(Struct, frozen=True, array_like=True):

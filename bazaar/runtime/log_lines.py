@@ -17,9 +17,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-import structlog
 from django.conf import settings
-from structlog.stdlib import BoundLogger, ProcessorFormatter
 
 from bazaar import clock
 from bazaar.protocol import tracing
@@ -37,22 +35,53 @@ _REQUEST_FIELDS = ("key", "term", "order_no", "trades")
 
 EventFields = MutableMapping[str, Any]
 
-structlog.configure(
-    processors=[structlog.stdlib.filter_by_level, ProcessorFormatter.wrap_for_formatter],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    wrapper_class=BoundLogger,
-    cache_logger_on_first_use=True,
-)
 
-
-def get_log(name: str) -> BoundLogger:
+class Log:
     """
-    Return the log of a part of the bazaar.
+    The log of a part of the bazaar.
 
-    It is used as in `log.warning("a constant phrase", field=value)`.
+    It is used as in `log.warning("a constant phrase", field=value)`. `exc_info` is no field: it is
+    an exception, what `sys.exc_info` returns, or True for the one that is being handled.
     """
-    log: BoundLogger = structlog.stdlib.get_logger(name)
-    return log
+
+    __slots__ = ("_logger",)
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def log(self, level: int, phrase: str, /, *, exc_info: Any = None, **fields: Any) -> None:
+        """Write a line of a level."""
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, {"event": phrase, **fields}, exc_info=exc_info)
+
+    def debug(self, phrase: str, /, **fields: Any) -> None:
+        """Write a line for those who look for a mistake."""
+        self.log(logging.DEBUG, phrase, **fields)
+
+    def info(self, phrase: str, /, **fields: Any) -> None:
+        """Write a line about what is as it should be."""
+        self.log(logging.INFO, phrase, **fields)
+
+    def warning(self, phrase: str, /, **fields: Any) -> None:
+        """Write a line about what is not, and passes."""
+        self.log(logging.WARNING, phrase, **fields)
+
+    def error(self, phrase: str, /, **fields: Any) -> None:
+        """Write a line about what failed."""
+        self.log(logging.ERROR, phrase, **fields)
+
+    def exception(self, phrase: str, /, **fields: Any) -> None:
+        """Write a line about what failed, with the exception that is being handled."""
+        self.log(logging.ERROR, phrase, exc_info=True, **fields)
+
+    def critical(self, phrase: str, /, **fields: Any) -> None:
+        """Write a line about what somebody has to see to."""
+        self.log(logging.CRITICAL, phrase, **fields)
+
+
+def get_log(name: str) -> Log:
+    """Return the log of a part of the bazaar."""
+    return Log(name)
 
 
 def describe_process() -> Mapping[str, Any]:
@@ -69,12 +98,7 @@ def make_formatter(
 
     style: text or json. describe: returns `role`, and what else names the process.
     """
-
-    def finish(_log: Any, _method: str, event: EventFields) -> EventFields:
-        return _order_fields(event, describe())
-
-    render = _render_json if style == "json" else _render_text
-    return ProcessorFormatter(processors=[finish, render])
+    return _LineFormatter(_render_json if style == "json" else _render_text, describe)
 
 
 def make_named_formatter(process: str) -> logging.Formatter:
@@ -84,11 +108,23 @@ def make_named_formatter(process: str) -> logging.Formatter:
     return make_formatter("json", lambda: named)
 
 
-def _order_fields(event: EventFields, process: Mapping[str, Any]) -> EventFields:
+class _LineFormatter(logging.Formatter):
+    """Makes a line of each record."""
+
+    def __init__(
+        self, render: Callable[[EventFields], str], describe: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        super().__init__()
+        self._render, self._describe = render, describe
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._render(_order_fields(record, self._describe()))
+
+
+def _order_fields(record: logging.LogRecord, process: Mapping[str, Any]) -> EventFields:
     """Return time, level, event, process, fields and ids, in this order."""
-    record: logging.LogRecord = event.pop("_record")
-    event.pop("_from_structlog", None)
-    exc_info, phrase = event.pop("exc_info", None), event.pop("event", "")
+    event = dict(record.msg) if isinstance(record.msg, dict) else {"event": record.getMessage()}
+    phrase = event.pop("event", "")
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     found: EventFields = {
         "time": at.replace("+00:00", "Z"),
@@ -107,8 +143,10 @@ def _order_fields(event: EventFields, process: Mapping[str, Any]) -> EventFields
                 found.setdefault(name, span.attributes[name])
     if left_out := getattr(record, "left_out", 0):
         found["left_out"] = left_out
-    if exc_info:
-        found["exception"] = _format_traceback(exc_info)
+    if record.exc_info:
+        found["exception"] = logging.Formatter().formatException(record.exc_info)[
+            -TRACEBACK_CHARS_MAX:
+        ]
     return found
 
 
@@ -123,20 +161,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= TEXT_CHARS_MAX else text[:TEXT_CHARS_MAX] + "..."
 
 
-def _format_traceback(exc_info: Any) -> str:
-    """Return a traceback as text; True stands for the exception that is being handled."""
-    if isinstance(exc_info, BaseException):
-        exc_info = (type(exc_info), exc_info, exc_info.__traceback__)
-    elif not isinstance(exc_info, tuple):
-        exc_info = sys.exc_info()
-    return logging.Formatter().formatException(exc_info)[-TRACEBACK_CHARS_MAX:]
-
-
-def _render_json(_log: Any, _method: str, event: EventFields) -> str:
+def _render_json(event: EventFields) -> str:
     return json.dumps(event, default=str)
 
 
-def _render_text(_log: Any, _method: str, event: EventFields) -> str:
+def _render_text(event: EventFields) -> str:
     """Return time, level, logger, phrase, fields; a traceback is in lines of its own."""
     rest = {name: value for name, value in event.items() if name not in ("role", "id", "logger")}
     exception = rest.pop("exception", "")
@@ -213,9 +242,8 @@ class LineLimiter(logging.Filter):
 
 def _phrase_of(record: logging.LogRecord) -> tuple[str, bool]:
     """Return the constant part of a line, and whether it has a traceback."""
-    if isinstance(record.msg, dict):  # of structlog
-        return str(record.msg.get("event")), bool(record.msg.get("exc_info"))
-    return str(record.msg)[:TEXT_CHARS_MAX], bool(record.exc_info)
+    phrase = record.msg.get("event") if isinstance(record.msg, dict) else record.msg
+    return str(phrase)[:TEXT_CHARS_MAX], bool(record.exc_info)
 
 
 line_limiter = LineLimiter()

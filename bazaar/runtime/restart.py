@@ -1,8 +1,9 @@
 """
 A process that begins again as it was started.
 
-Only a new process is sure to have nothing open of a database that was moved aside. The server that
-manages this worker starts it again (`bazaar.web.granian_main`; gunicorn does by itself).
+Only a new process is sure to have nothing open of a database that was moved aside. What manages
+this worker starts it again (`bazaar.web.granian_main`; gunicorn does by itself); a process that
+nobody manages becomes a new one itself (`bazaar.web.lone_process`).
 """
 
 import os
@@ -10,8 +11,12 @@ from typing import NoReturn
 
 STATUS = os.EX_TEMPFAIL
 """The exit status of a worker that wants to be started again."""
+command_line: list[str] = []
+"""What this process was started with, if nobody manages it."""
 
 
 def restart() -> NoReturn:
     """End this worker at once, and close no connection in an orderly way."""
+    if command_line:
+        os.execv(command_line[0], command_line)  # noqa: S606 - no shell is the point
     os._exit(STATUS)

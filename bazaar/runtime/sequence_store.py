@@ -145,7 +145,7 @@ class SequenceStore:
         self,
         database: Connection,
         entries: Iterable[Linked],
-        more: Sequence[tuple[int, ...]] = (),
+        more: Sequence[tuple[int | None, ...]] = (),
     ) -> None:
         """
         Store entries.

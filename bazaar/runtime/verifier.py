@@ -6,8 +6,8 @@ digests; one follows the hash chain from the last point on, and makes the next. 
 far behind, the first waits. Whenever the first has reached the end, the other tables are compared
 with their copies. All is read from the file again, not from memory, so damage is found that came
 later. After a slice the thread rests, fifty times as long as it worked at least: less than 2 % of
-a core. A short sequence takes less than that, because it is gone through every fifteen seconds
-only.
+a core. A short sequence takes less than that, because it is gone through once in a turn only, which
+is fifteen seconds by default.
 """
 
 import threading
@@ -31,8 +31,6 @@ POINTS = 5
 """Up to the next of which all is compared at a time: ten milliseconds, nearly all in SQLite."""
 REST_FACTOR = 50
 """Seconds of rest for each second of work, at least."""
-TURN_S = 15.0
-"""For all entries, at least."""
 RETRY_S = 1.0
 """The rest after the database could not be read."""
 
@@ -40,9 +38,9 @@ RETRY_S = 1.0
 class Verifier:
     """Goes through one database again and again."""
 
-    def __init__(self, points: VerifiedPoints) -> None:
-        """points: of the sequence that is checked."""
-        self._points = points
+    def __init__(self, points: VerifiedPoints, turn_s: float) -> None:
+        """points: of the sequence that is checked. turn_s: for all entries, at least."""
+        self._points, self._turn_s = points, turn_s
         self._at: Head = START
         """The point up to which this turn has come."""
         self._last: Head = START
@@ -77,7 +75,7 @@ class Verifier:
         if is_far:
             return rest_s
         rounds = max(self._last.position // POINT_ENTRIES // POINTS, behind // SLICE_ENTRIES) + 1
-        return max(rest_s, TURN_S / rounds)
+        return max(rest_s, self._turn_s / rounds)
 
     def _check_points(self) -> str:
         """Compare up to the next points; after the last one, the other tables."""

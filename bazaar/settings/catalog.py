@@ -15,4 +15,5 @@ INSTALLED_APPS = [*INSTALLED_APPS, "catalog_app"]
 DATABASES = sqlite(BAZAAR_ROLE, BAZAAR_NODE)
 ROOT_URLCONF = "bazaar.urls.catalog"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.catalog_control"
+BAZAAR_ENDPOINTS = "catalog_app.views"
 BAZAAR_WIRING = "catalog_app.wiring"

@@ -22,6 +22,7 @@ MIDDLEWARE = ADMIN_MIDDLEWARE
 TEMPLATES = ADMIN_TEMPLATES
 DATABASES = sqlite(BAZAAR_ROLE, BAZAAR_NODE)
 ROOT_URLCONF = "bazaar.urls.dashboard"
+BAZAAR_ENDPOINTS = "dashboard.own_endpoints"
 BAZAAR_WIRING = "dashboard.wiring"
 BAZAAR_TOKEN = client_access.read_token(os.environ)
 BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")

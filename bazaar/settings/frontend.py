@@ -14,4 +14,5 @@ SECRET_KEY = env.derive(BAZAAR_SECRET, f"{BAZAAR_ROLE}-{BAZAAR_NODE.id}")
 INSTALLED_APPS = [*INSTALLED_APPS, "frontend_app", "drf_spectacular_sidecar"]
 ROOT_URLCONF = "bazaar.urls.frontend"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
+BAZAAR_ENDPOINTS = "frontend_app.views"
 BAZAAR_WIRING = "frontend_app.wiring"

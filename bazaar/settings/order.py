@@ -15,4 +15,5 @@ INSTALLED_APPS = [*INSTALLED_APPS, "order_app"]
 DATABASES = sqlite(BAZAAR_ROLE, BAZAAR_NODE)
 ROOT_URLCONF = "bazaar.urls.order"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.order_control"
+BAZAAR_ENDPOINTS = "order_app.views"
 BAZAAR_WIRING = "order_app.wiring"

@@ -26,6 +26,7 @@ INSTALLED_APPS = [*ADMIN_APPS, *INSTALLED_APPS, *ROOMS]
 TEMPLATES = ADMIN_TEMPLATES
 ROOT_URLCONF = "bazaar.urls.frontend"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.frontend_control"
+BAZAAR_ENDPOINTS = "frontend_app.views"
 BAZAAR_WIRING = "frontend_app.wiring"
 BAZAAR_TOKEN: str | None = None
 BAZAAR_FAULT_BUTTONS = True

@@ -10,16 +10,15 @@ import os
 import threading
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from bazaar import clock
 from bazaar.runtime.log_lines import get_log
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Node, format_address
+from bazaar.web.late import LateApplication
 from bazaar.web.listeners import open_port
 from bazaar.web.member_auth import add_holder_name
 from bazaar.web.router import Router
@@ -30,20 +29,6 @@ log = get_log("bazaar.web.control")
 
 TAKE_OVER_S = 0.2
 """How often a worker tries to take over the control port of its role."""
-
-
-class ControlRequest(WSGIRequest):
-    """A request at the control port, which has a URLconf of its own."""
-
-    def __init__(self, environ: dict[str, Any]) -> None:
-        super().__init__(environ)
-        self.urlconf = settings.BAZAAR_CONTROL_URLCONF
-
-
-class ControlHandler(WSGIHandler):
-    """Django for the control port."""
-
-    request_class = ControlRequest
 
 
 _node: Node | None = None
@@ -112,6 +97,7 @@ def _take_over(server: HttpServer, wanted: Node, on_moved: Callable[[Node], None
 
 
 def _create(host: str, port: int, connections_max: int) -> HttpServer:
-    router = Router(ControlHandler(), import_module(settings.BAZAAR_CONTROL_URLCONF).ENDPOINTS)
+    pages = LateApplication("bazaar.web.django_handlers", "make_control")
+    router = Router(pages, import_module(settings.BAZAAR_ENDPOINTS).CONTROL_ENDPOINTS)
     limits = read_limits(connections_max, is_for_members=True)
     return HttpServer(router, [open_port(host, port)], limits, control_lanes(), "control")

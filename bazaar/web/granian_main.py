@@ -24,9 +24,8 @@ from granian.server.mp import WorkerProcess
 
 from bazaar.clock import wait_until
 from bazaar.runtime.restart import STATUS
+from bazaar.web.bound_port import BACKLOG, bind_port
 
-BACKLOG = 1024
-"""Connections that may wait to be accepted."""
 START_TIMEOUT_S = 30.0
 """How long a new worker may take until it serves; then the old one stays."""
 DRAIN_TIMEOUT_S = 30.0
@@ -38,10 +37,7 @@ class SharedSocket:
 
     def __init__(self, address: str, port: int) -> None:
         """Bind it; the first worker that is ready listens. Raises OSError."""
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._sock = socket.socket(family, socket.SOCK_STREAM)
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._sock.bind((address, port))
+        self._sock = bind_port(address, port)
 
     def get_fd(self) -> int:
         """Return its file descriptor."""

@@ -9,12 +9,13 @@ proxy stands before.
 import secrets
 from collections.abc import Callable
 from http import HTTPStatus
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-from bazaar.runtime.prometheus import CONTENT_TYPE, ReadMetrics, encode_metrics
+from bazaar.runtime.prometheus import CONTENT_TYPE, ReadMetrics
 from bazaar.web.decoding import EndpointRefusedError
 from bazaar.web.endpoint import OK, Audience, Endpoint, Environ, Port, get
 from bazaar.web.negotiation import prefers_page
@@ -71,7 +72,7 @@ def make_metrics_endpoint(read: ReadMetrics, port: Port = Port.CONTROL) -> Endpo
         bearer token of `metrics.token` in the data folder. In a browser the lines are a list.
         """
         check_token(environ)
-        body = encode_metrics(read)
+        body = import_module("bazaar.runtime.prometheus_text").encode_metrics(read)
         if prefers_page(environ.get("HTTP_ACCEPT", "")):
             return {"metrics": body.decode().splitlines()}
         length = ("Content-Length", str(len(body)))

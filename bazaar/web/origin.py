@@ -6,11 +6,11 @@ host that is not ours is refused. A page of another site can send forms, so what
 comes from our own pages, or from programs, which name no origin.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from django.conf import settings
-from django.http.request import split_domain_port, validate_host
 
 from bazaar.web.decoding import EndpointRefusedError, bad_request
 from bazaar.web.endpoint import Environ
@@ -18,15 +18,17 @@ from bazaar.web.endpoint import Environ
 HOSTS_KEPT_MAX, HOST_CHARS_MAX = 1000, 300
 """Hosts that are remembered, and the longest that is looked at: a name of 255 bytes and a port."""
 _FOREIGN_SITES = ("cross-site", "same-site")
+_HOST = re.compile(r"([0-9a-z.-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
+"""A name or an address, and a port."""
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 
 
 class HostCheck:
     """The hosts that a listener answers for."""
 
-    def __init__(self, allowed: Sequence[str]) -> None:
+    def __init__(self, allowed: Iterable[str]) -> None:
         """Take the allowed hosts as Django's ALLOWED_HOSTS; ports are not compared."""
-        self._allowed = allowed
+        self._allowed = [one.lower() for one in allowed]
         self._known = set[str]()
 
     def check(self, environ: Environ) -> None:
@@ -34,8 +36,7 @@ class HostCheck:
         host = environ.get("HTTP_HOST", "")
         if host in self._known:
             return
-        domain, _ = split_domain_port(host) if len(host) <= HOST_CHARS_MAX else ("", "")
-        if not domain or not validate_host(domain, self._allowed):
+        if len(host) > HOST_CHARS_MAX or not self._is_allowed(host):
             raise bad_request(
                 f"Host: {host[:80]!r} is not a name of this server. "
                 "BAZAAR_ALLOWED_HOSTS names further ones, separated by commas."
@@ -43,6 +44,16 @@ class HostCheck:
         if len(self._known) >= HOSTS_KEPT_MAX:
             self._known.clear()
         self._known.add(host)
+
+    def _is_allowed(self, host: str) -> bool:
+        """Match as Django does, which is not loaded before the first page (docs/adr/0045)."""
+        if not (found := _HOST.fullmatch(host.lower())):
+            return False
+        name = found[1].removesuffix(".")
+        return bool(name) and any(
+            allowed in ("*", name) or (allowed[0] == "." and f".{name}".endswith(allowed))
+            for allowed in self._allowed
+        )
 
 
 def check_sender(environ: Environ) -> None:

@@ -26,7 +26,7 @@ NOTE_CLICKS = (
 ALL_SHOWN = """([leader, term]) => {
   const text = (selector) => (document.querySelector(selector) || {textContent: ""}).textContent;
   const isShown = Number(text("#term")) > term && ![leader, "none"].includes(text("#leader"))
-    && text(`tr#${leader}`).includes("no answer")
+    && text(`tr#${leader}`).includes("not running")
     && text("#latest").includes(`${leader} does not answer`);
   return isShown && Date.now();
 }"""

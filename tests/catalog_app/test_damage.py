@@ -19,6 +19,7 @@ from tests.catalog_app.conftest import LEADER, TERM
 from tests.support.histories import STOCK, make_trade
 from tests.support.routes import HEALTH, METRICS
 
+TURN_S = 15.0
 OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status"}
 OPEN |= {"/spans", *HEALTH, *METRICS}
 """
@@ -74,7 +75,7 @@ def test_the_status_says_where_it_is_damaged() -> None:
 
 def test_the_check_in_the_background_finds_it() -> None:
     execute("UPDATE catalog_app_entry SET quantity = 7 WHERE order_no = 1")
-    Verifier(selectors.POINTS).round()
+    Verifier(selectors.POINTS, TURN_S).round()
     assert damage.where == "order 1"
 
 

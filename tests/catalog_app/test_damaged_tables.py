@@ -15,13 +15,14 @@ from tests.support.bits import flipped
 
 NAME = "Ünï & Co."
 COPIES = 3
+TURN_S = 15.0
 """Of a name: in its row, in the copy of the row, in the index."""
 
 pytestmark = pytest.mark.usefixtures("committed_catalog")
 
 
 def find() -> str:
-    verifier = Verifier(selectors.POINTS)
+    verifier = Verifier(selectors.POINTS, TURN_S)
     for _ in range(2):
         verifier.round()
     return damage.where
@@ -73,7 +74,7 @@ def test_a_damaged_leadership_is_not_read(read_it: Callable[[], object]) -> None
 
 
 def test_a_table_that_is_renamed_behind_the_process_is_found() -> None:
-    verifier = Verifier(selectors.POINTS)
+    verifier = Verifier(selectors.POINTS, TURN_S)
     for _ in range(3):
         verifier.round()
     with connection.cursor() as cursor:

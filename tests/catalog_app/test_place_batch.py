@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from django.db import DatabaseError, connection
 
+from bazaar import clock
 from bazaar.core.failures import (
     GapFound,
     InsufficientQuantity,
@@ -19,6 +20,7 @@ from bazaar.core.ledger import Answer, Batch
 from bazaar.core.types import (
     START,
     Order,
+    OrderNo,
     Position,
     ReplicaId,
     Term,
@@ -54,6 +56,13 @@ def check_conservation() -> None:
         assert stock.quantity == stock.opening - bought + sold
         assert stock.trade_volume == bought + sold
         assert 0 <= stock.quantity <= stock.issued
+
+
+def test_the_ledger_notes_when_it_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "wall_s", lambda: 1_700_000_000.1234)
+    place(make_trade(1, 10), make_trade(2, 10))
+    rows = selectors.LEDGER.list_rows(OrderNo(0), 9).rows
+    assert [row.decided_ms for row in rows] == [1_700_000_000_123] * 2
 
 
 def test_a_trade_moves_shares_and_enters_the_ledger() -> None:

@@ -1,4 +1,4 @@
-"""What the hash chain does not cover is compared with what it was: terms, versions (I8)."""
+"""What the hash chain does not cover is compared with what it was: terms, versions, times (I8)."""
 
 import pytest
 
@@ -16,6 +16,7 @@ from tests.support.histories import make_trade
 
 ROUNDS_MAX = 40
 TRADES = 100
+TURN_S = 15.0
 TYPES = (TradeType.SELL, TradeType.BUY)
 
 
@@ -41,13 +42,13 @@ def run(verifier: Verifier) -> str:
     return damage.where
 
 
-@pytest.mark.parametrize("column", ["term", "version"])
+@pytest.mark.parametrize("column", ["term", "version", "decided_ms"])
 @pytest.mark.parametrize("order_no", [1, POINT_ENTRIES, POINT_ENTRIES + 5])
 def test_a_column_outside_the_chain_is_compared_with_what_it_was(
     column: str, order_no: int
 ) -> None:
     place(POINT_ENTRIES + 50)
-    verifier = Verifier(selectors.POINTS)
+    verifier = Verifier(selectors.POINTS, TURN_S)
     assert run(verifier) == ""
     assert selectors.POINTS.last().position == POINT_ENTRIES
     execute(f"UPDATE catalog_app_entry SET {column} = {column} + 8 WHERE order_no = {order_no}")
@@ -56,7 +57,7 @@ def test_a_column_outside_the_chain_is_compared_with_what_it_was(
 
 def test_a_start_checks_what_is_after_the_last_point() -> None:
     place(POINT_ENTRIES + 50)
-    assert run(Verifier(selectors.POINTS)) == ""
+    assert run(Verifier(selectors.POINTS, TURN_S)) == ""
     execute("UPDATE catalog_app_entry SET quantity = 7 WHERE order_no = 5")
     assert selectors.POINTS.find_fault(START_VERIFY_ENTRIES) == ""
     number = POINT_ENTRIES + 5
@@ -66,6 +67,6 @@ def test_a_start_checks_what_is_after_the_last_point() -> None:
 
 def test_a_point_that_is_not_on_the_chain_is_damage() -> None:
     place(POINT_ENTRIES)
-    assert run(Verifier(selectors.POINTS)) == ""
+    assert run(Verifier(selectors.POINTS, TURN_S)) == ""
     execute("UPDATE catalog_app_verifiedpoint SET digest = 'f'")
     assert selectors.POINTS.find_fault(START_VERIFY_ENTRIES) == f"entry {POINT_ENTRIES}"

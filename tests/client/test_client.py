@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 
 from bazaar.client.answers import BadAnswer, ClientError, Indefinite, NoAnswer, OrderAnswer, Refused
-from bazaar.client.client import ANSWER_BYTES_MAX, BadUrl, Client
+from bazaar.client.client import ANSWER_BYTES_MAX, Client
 from bazaar.client.client_dialects import SEED
 from bazaar.client.exchange import Timeouts
+from bazaar.client.front_end_url import BadUrl
 from bazaar.clock import monotonic_s
 from bazaar.cluster.ports import free_ports
 from bazaar.core.types import TradeType

@@ -15,8 +15,9 @@ import requests
 from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
-from bazaar.cluster.snapshot import Health, ProcessView, Snapshot
+from bazaar.cluster.snapshot import ProcessView, Snapshot
 from bazaar.cluster.temporary import TemporaryCluster
+from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
 from bazaar.topology import Topology
 
@@ -24,6 +25,8 @@ HEAL_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
 PAUSE_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 15.0
+VERIFY_TURN_S = "2"
+"""Tests that damage a file wait for the check that goes through it."""
 TRADED, SHARES_MIN = "GameStart", 100
 
 
@@ -38,7 +41,8 @@ class LiveCluster(TemporaryCluster):
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         """folder: for everything it writes; options: of `cluster up`."""
-        super().__init__(folder, "--stocks", "asterix", *options, nodes=nodes, environ=environ)
+        quick = {"BAZAAR_VERIFY_TURN_S": VERIFY_TURN_S, **environ}
+        super().__init__(folder, "--stocks", "asterix", *options, nodes=nodes, environ=quick)
 
     @property
     def base_url(self) -> str:

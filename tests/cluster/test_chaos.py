@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from bazaar import clock
-from bazaar.cluster.snapshot import Health
 from bazaar.loadtest.chaos import ChaosPlan, open_chaos
 from bazaar.loadtest.faults import Fault
 from bazaar.proof.records import Mark
+from bazaar.protocol.cluster_report import Health
 from tests.cluster.conftest import LiveCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from bazaar.clock import wait_until
-from bazaar.cluster.snapshot import Health
+from bazaar.protocol.cluster_report import Health
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.damage import aside_of, forget_repairs
 from tests.cluster.load import Load
@@ -182,7 +182,7 @@ def test_the_dashboard_outlives_everybody_else_and_says_so(cluster: LiveCluster)
     for path in PATHS:
         assert "bz-live" in user.call("GET", path)
     page = user.call("GET", "/")
-    assert "There is no leader." in page
+    assert '<strong id="health">no leader</strong>: nobody leads' in page
     for name in others:
         assert f"{name} does not answer" in page
     assert cluster.cluster.mend(others) == []

@@ -12,7 +12,8 @@ import pytest
 from bazaar import clock
 from bazaar.clock import wait_until
 from bazaar.cluster.logs import tail
-from bazaar.cluster.snapshot import Health, ProcessState
+from bazaar.cluster.snapshot import ProcessState
+from bazaar.protocol.cluster_report import Health
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.load import Load
 from tests.cluster.proof import assert_proof

@@ -18,8 +18,9 @@ from bazaar.clock import wait_until
 from bazaar.cluster import only_copy
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
-from bazaar.cluster.snapshot import Health, ProcessState
+from bazaar.cluster.snapshot import ProcessState
 from bazaar.cluster.stopping import is_alive
+from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
 from bazaar.settings.typed import make_anew
 from bazaar.topology import Role
@@ -99,12 +100,12 @@ def test_a_paused_process_is_shown_as_paused_and_can_be_stopped(cluster: LiveClu
 
 
 def test_a_signal_reaches_all_that_a_process_started(cluster: LiveCluster) -> None:
-    main = psutil.Process(cluster.view("1").pid)
+    main = psutil.Process(cluster.view("frontend-1").pid)
     started = main.children(recursive=True)
     assert started, "a server has a worker"
-    cluster.pause("1")
+    cluster.pause("frontend-1")
     assert {one.status() for one in (main, *started)} == {psutil.STATUS_STOPPED}
-    cluster.kill("1")
+    cluster.kill("frontend-1")
     assert wait_until(lambda: not any(is_alive(one.pid) for one in started), GONE_TIMEOUT_S)
 
 
@@ -197,11 +198,11 @@ def test_a_failed_command_prints_one_line_and_ends_with_its_status(cluster: Live
 
 
 def test_a_worker_whose_main_process_was_killed_frees_its_ports(cluster: LiveCluster) -> None:
-    view = cluster.view("order-1")
+    view = cluster.view("frontend-1")
     os.kill(view.pid, signal.SIGKILL)  # the main process alone, not its group
     for address in (view.node.address, view.node.control_address):
         assert wait_until(lambda at=address: not is_open(at), ORPHAN_TIMEOUT_S)  # type: ignore[misc]
-    cluster.start("order-1")
+    cluster.start("frontend-1")
 
 
 def test_up_ends_cleanly_when_asked_to(small: LiveCluster) -> None:

@@ -19,6 +19,7 @@ from bazaar.cluster.ports import free_topology
 from bazaar.settings import database_file, env
 from bazaar.settings.env import SettingsError, StorageAwayError
 from bazaar.topology import Node, Role, Topology
+from bazaar.web import lone_process
 from tests.support.disks import SmallDisk
 from tests.support.waits import in_thread
 
@@ -128,7 +129,7 @@ def test_the_launcher_waits_for_a_database_that_is_locked(
         waiting = in_thread(lambda: await_command(Role.ORDER, "granian", environ))
         assert wait_until(is_told, TIMEOUT_S)
         assert not waiting.done()
-    assert waiting.result(TIMEOUT_S)[-1] == "bazaar.wsgi:application"
+    assert waiting.result(TIMEOUT_S)[2] == lone_process.MODULE
     assert "database is locked" in "".join(errors)
 
 
@@ -180,11 +181,22 @@ def test_a_catalog_made_anew_beside_a_full_replica_does_not_start(
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_server_gets_its_address(environ: dict[str, str], found: Topology, server: str) -> None:
-    line = command(Role.CATALOG, server, environ)
+    line = command(Role.FRONT_END, server, {**environ, "BAZAAR_FRONT_END_ID": "1"})
     assert line[:2] == [sys.executable, "-m"]
     assert server in line[2]
     assert line[-1] == "bazaar.wsgi:application"
-    assert str(found.catalog.port) in " ".join(line)
+    assert str(found.front_end(1).port) in " ".join(line)
+
+
+@pytest.mark.parametrize("role", [Role.CATALOG, Role.ORDER])
+def test_a_role_of_one_process_has_nothing_that_manages_it(
+    environ: dict[str, str], found: Topology, role: Role
+) -> None:
+    environ |= {"BAZAAR_REPLICA_ID": "1"}
+    node = found.catalog if role is Role.CATALOG else found.replica(1)
+    address = ["--host", node.host, "--port", str(node.port)]
+    assert command(role, "granian", environ)[2:] == [lone_process.MODULE, *address]
+    assert command(role, "gunicorn", environ)[2] == "gunicorn"
 
 
 def test_gunicorn_understands_ipv6() -> None:
@@ -192,7 +204,7 @@ def test_gunicorn_understands_ipv6() -> None:
 
 
 def test_the_launcher_does_without_django() -> None:
-    """Every role starts twice as slowly otherwise: once here, once in the server's worker."""
+    """Every role starts twice as slowly otherwise: once here, once where it is served."""
     script = "import sys, bazaar.cluster.launch; print(*[n for n in sys.modules if 'django' in n])"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from bazaar.cluster.events import list_events
-from bazaar.cluster.snapshot import Health, ProcessState, ProcessView, Snapshot
+from bazaar.cluster.snapshot import ProcessState, ProcessView, Snapshot
 from bazaar.cluster.tables import as_json, describe
 from bazaar.core.replica import ReplicaState
+from bazaar.protocol.cluster_report import Health
 from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
 from bazaar.topology import local
 
@@ -136,7 +137,11 @@ def test_pause_resume_and_restart_are_reported() -> None:
 
 def test_the_in_sync_set_is_reported_when_it_changes() -> None:
     behind = tell(healthy(), "order-3", in_sync=(2, 3))
-    assert list(list_events(healthy(), behind)) == ["in sync: 2, 3 of 3 order replicas"]
+    assert list(list_events(healthy(), behind)) == [
+        "in sync: 2 of 3 order replicas (order-2, order-3)"
+    ]
+    alone = tell(healthy(), "order-3", in_sync=(3,))
+    assert list(list_events(healthy(), alone)) == ["in sync: 1 of 3 order replicas (order-3)"]
 
 
 def test_lagging_and_catching_up_are_reported() -> None:

@@ -16,7 +16,7 @@ from bazaar.cluster.data_dir import DataDir, make_secret
 from bazaar.cluster.exits import ClusterDown
 from bazaar.cluster.logs import tail
 from bazaar.cluster.ports import free_topology
-from bazaar.cluster.snapshot import Health, Observer, ProcessState
+from bazaar.cluster.snapshot import Observer, ProcessState
 from bazaar.cluster.starting import stages, start
 from bazaar.cluster.stopping import stop_cluster
 from bazaar.cluster.supervisor import Supervisor
@@ -25,6 +25,7 @@ from bazaar.cluster.supervisor_config import (
     supervisor_environment,
     write_config,
 )
+from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
 from tests.support.disks import SmallDisk
 

@@ -131,7 +131,7 @@ def test_the_ledger_is_read_in_pages(cluster: Cluster) -> None:
 
 
 def test_rows_are_read_as_they_are_stored(cluster: Cluster) -> None:
-    """With what an audit needs beside the order: digest, term and version."""
+    """With what stands beside the order: digest, term, version and time."""
     first, second = make_order(1), make_order(2)
     digests = [head.digest for _, head in make_linked(2)]
     ledger = cluster.catalog.rows(OrderNo(0), LIMIT)
@@ -142,7 +142,7 @@ def test_rows_are_read_as_they_are_stored(cluster: Cluster) -> None:
     ]
     assert [(row.digest, row.term) for row in ledger.rows] == [(one, TERM) for one in digests]
     log = cluster.replica.rows(OrderNo(1), LIMIT)
-    row = msgspec.structs.replace(ledger.rows[1], term=None, version=None)
+    row = msgspec.structs.replace(ledger.rows[1], term=None, version=None, decided_ms=None)
     assert (log.rows, log.last) == ((row,), 2)
     assert cluster.catalog.rows(OrderNo(0), 1).rows == ledger.rows[:1]
     assert cluster.replica.rows(OrderNo(9), LIMIT).rows == ()

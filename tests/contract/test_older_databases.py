@@ -69,6 +69,17 @@ def test_a_ledger_goes_on() -> None:
             insert("catalog_app_entry", "digest, term, version", one)
     assert selectors.LEDGER.page(Position(0), 10) == make_page(2)
     with write_transaction() as database:
-        selectors.LEDGER.insert(database, with_names()[2:], [(1, 4)])
+        selectors.LEDGER.insert(database, with_names()[2:], [(1, 4, 7)])
     assert selectors.LEDGER.get(OrderNo(3)) == make_order(3, placed_by="bob")
     assert selectors.LEDGER.find_fault() == ""
+
+
+def test_a_point_of_a_ledger_without_times_is_made_anew() -> None:
+    """I8: its digest of all columns would be another one, and a sound ledger count as damaged."""
+    before = version_before("catalog_app", "0007_orders_remember_who_placed_them")
+    with before, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO catalog_app_verifiedpoint (position, order_no, digest, content)"
+            " VALUES (1000, 1000, 'd', 'of fewer columns')"
+        )
+    assert selectors.POINTS.last() == START

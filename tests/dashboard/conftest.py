@@ -17,6 +17,8 @@ from bazaar.protocol.statuses import Status
 from bazaar.settings.admin import ADMIN_MIDDLEWARE
 from bazaar.topology import Node, local
 from dashboard.collector import Collector
+from tests.dashboard.databases import Database
+from tests.dashboard.statuses import catalog
 
 Show = Callable[..., None]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -64,6 +66,12 @@ def sign_in(anonymous: Client) -> Callable[..., Client]:
     return sign_in
 
 
+def read_page(client: Client, path: str = "/") -> str:
+    reply = client.get(path)
+    assert (reply.status_code, reply["content-type"]) == (200, "text/html; charset=utf-8")
+    return reply.content.decode()
+
+
 def check_policy(reply: Any) -> None:
     """Fail if a page holds what its policy would stop, or its policy would allow too much."""
     policy, html = reply["content-security-policy"], reply.content.decode()
@@ -84,12 +92,26 @@ def show(monkeypatch: pytest.MonkeyPatch) -> Show:
     def given(**statuses: Status) -> None:
         def fetch_status(role: str, node: Node, timeout_s: float) -> Status:
             assert timeout_s > 0
-            name = f"{role}_{node.id}" if role == "order" else role
+            name = f"{role}_{node.id}" if role == "order" else role.replace("worker", "frontend")
             if name not in statuses:
-                raise Unreachable(f"{node.host}:{node.control_port} did not answer: refused")
+                address = f"{node.host}:{node.control_port}"
+                raise Unreachable(f"{address} did not answer: refused", is_refused=True)
             return statuses[name]
 
         collector = Collector(local(3), fetch_status)
         monkeypatch.setattr(dashboard.wiring, "collector", lambda: collector)
+
+    return given
+
+
+@pytest.fixture
+def databases(monkeypatch: pytest.MonkeyPatch, show: Show) -> Callable[..., None]:
+    """Give the ledger and two replicas their rows; None: it does not answer."""
+
+    def given(ledger: Any, first: Any, second: Any) -> None:
+        show(catalog=catalog(last=7))
+        found = {"order-1": Database(first), "order-2": Database(second)}
+        monkeypatch.setattr(dashboard.wiring, "catalog", lambda: Database(ledger))
+        monkeypatch.setattr(dashboard.wiring, "replicas", lambda: found)
 
     return given

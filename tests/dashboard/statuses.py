@@ -82,7 +82,9 @@ def reporting(*events: Event, began_s: float = 0.0) -> Status:
     return msgspec.structs.replace(catalog(), events=events, up_since_s=began_s)
 
 
-def result(name: str, status: Status | None) -> PollResult:
+def result(name: str, status: Status | None, *, is_refused: bool = True) -> PollResult:
     role, _, number = name.partition("-")
     node = Node(id=int(number or 1), port=30001, control_port=30002)
-    return PollResult(name, role, node, status, "" if status else "refused")
+    if status:
+        return PollResult(name, role, node, status)
+    return PollResult(name, role, node, None, "refused", is_refused)

@@ -1,5 +1,6 @@
 """The forms that change something: what they do, what they refuse, and the audit."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from pytest_django import Settings
 
 import dashboard.wiring
 from bazaar.core.failures import UnknownStock
-from dashboard.actions import FaultRefused
+from dashboard.actions import FAULT_VERBS, FaultRefused
 from dashboard.models import AuditEntry
 from dashboard.site import site
 from tests.dashboard.conftest import Show
@@ -58,7 +59,7 @@ def test_a_fault_is_injected_shown_once_and_audited(
     admin: Client, injector: Injector, show: Show
 ) -> None:
     reply = admin.post("/faults", FAULT)
-    assert (reply.status_code, reply["location"]) == (302, "/")
+    assert (reply.status_code, reply["location"]) == (302, "/?process=order-3")
     assert injector.injected == [("kill", "order-3")]
     entry = AuditEntry.objects.get()
     assert (entry.username, entry.action, entry.target) == ("admin", "fault", "kill order-3")
@@ -171,6 +172,17 @@ def test_the_buttons_are_shown_where_they_work(
     show()
     settings.BAZAAR_FAULT_BUTTONS = has_buttons
     assert ('action="/faults"' in superuser.get("/").content.decode()) is has_buttons
+
+
+def test_the_form_keeps_its_choice_and_asks_by_name(superuser: Client, show: Show) -> None:
+    show(catalog=catalog())
+    html = superuser.get("/?process=order-2").content.decode()
+    assert re.findall(r"<option selected>([^<]*)", html) == ["order-2"]
+    assert "selected" not in superuser.get("/").content.decode()
+    asked = re.findall(r'value="(\w+)" data-confirm="([^"]*)"', html)
+    assert asked == [(verb, f"{verb.capitalize()} {{name}}?") for verb in FAULT_VERBS]
+    picture, form, tables = (html.index(text) for text in ("bz-picture", "/faults", "bz-rest"))
+    assert picture < form < tables
 
 
 def test_a_stock_is_evicted_from_every_worker_of_a_front_end(show: Show) -> None:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import msgspec
+import pytest
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Unreachable
+from bazaar.protocol.cluster_report import STATUS_TIMEOUT_S
 from bazaar.protocol.statuses import Status
 from bazaar.topology import Node, local
-from dashboard.collector import FAST_POLL_S, POLL_S, POLL_TIMEOUT_S, VIEW_AGE_S_MAX, Collector
+from dashboard.collector import FAST_POLL_S, POLL_S, VIEW_AGE_S_MAX, Collector
 from dashboard.event_feed import ClusterEvent
 from tests.dashboard.statuses import catalog, event, reporting
 from tests.support.waits import WAIT_S, run_together, wait_until
@@ -27,15 +29,18 @@ class FakeCluster:
         self.timeouts_s: set[float] = set()
         self.status: Status = catalog()
         self.on_call: Callable[[], object] = lambda: None
+        self.roles: list[str] = []
+        self.failure = Unreachable("refused")
         self._lock = threading.Lock()
 
     def fetch_status(self, role: str, node: Node, timeout_s: float) -> Status:
         with self._lock:
             self.calls += 1
             self.timeouts_s.add(timeout_s)
+            self.roles.append(role)
         self.on_call()
         if role == "order" and node.id == 3:
-            raise Unreachable("refused")
+            raise self.failure
         return self.status
 
     def collector(self, stored: list[ClusterEvent] | None = None) -> Collector:
@@ -49,14 +54,29 @@ def test_a_dead_process_is_a_result_beside_the_others() -> None:
     assert [one.name for one in view.results if one.status is None] == ["order-3"]
     assert [one.role for one in view.results] == ["catalog", *["order"] * 3, "frontend"]
     assert view.at_s == cluster.now_s
-    assert cluster.timeouts_s == {POLL_TIMEOUT_S}
+    assert cluster.timeouts_s == {STATUS_TIMEOUT_S}
 
 
-def test_all_processes_are_polled_side_by_side() -> None:
-    """A silent one costs the page its timeout once, however many there are."""
-    cluster, together = FakeCluster(), threading.Barrier(PROCESSES)
-    cluster.on_call = lambda: together.wait(WAIT_S)
+def test_all_processes_are_polled_side_by_side_and_then_the_catalog() -> None:
+    """
+    A silent one costs the page its timeout once, however many there are.
+
+    The catalog's answer is the newest, so no log seems to have what the ledger lacks.
+    """
+    cluster, together = FakeCluster(), threading.Barrier(PROCESSES - 1)
+    cluster.on_call = lambda: cluster.roles[-1] == "catalog" or together.wait(WAIT_S)
     assert len(cluster.collector().poll().results) == PROCESSES
+    assert sorted(cluster.roles[:-1]) == ["frontend", *["order"] * 3]
+    assert cluster.roles[-1] == "catalog"
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_what_is_killed_and_what_is_paused_are_told_apart(*, is_refused: bool) -> None:
+    """The machine of a killed process refuses; that of a paused one says nothing."""
+    cluster = FakeCluster()
+    cluster.failure = Unreachable("no answer", is_refused=is_refused)
+    (dead,) = (one for one in cluster.collector().poll().results if one.name == "order-3")
+    assert dead.state == ("not running" if is_refused else "paused or cut off")
 
 
 def test_many_callers_at_once_share_one_poll() -> None:

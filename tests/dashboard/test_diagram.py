@@ -26,11 +26,11 @@ def draw_cluster(**changes: Any) -> Diagram:
 def test_each_process_has_a_box_and_the_leader_is_beside_the_catalog() -> None:
     diagram = draw_cluster(order_3=None)
     assert {box.name: (box.state, box.note) for box in diagram.boxes} == {
-        "frontend-1": ("good", "knows term 3"),
+        "frontend-1": ("good", "follows term 3"),
         "order-2": ("leader", "leader, term 3"),
         "catalog": ("good", "order 9"),
         "order-1": ("good", "order 9"),
-        "order-3": ("bad", "no answer"),
+        "order-3": ("bad", "not running"),
     }
     places = {box.name: (box.x, box.y) for box in diagram.boxes}
     assert places["order-2"][1] == places["catalog"][1] < places["order-1"][1]
@@ -47,6 +47,20 @@ def test_each_link_has_a_line_with_its_state() -> None:
         ("leases, stocks", "good"),
         ("trades", "good"),
     ]
+
+
+def test_a_killed_and_a_paused_process_look_different() -> None:
+    results = [result("order-1", None), result("order-2", None, is_refused=False)]
+    killed, paused = draw(ClusterView(results, 1.0)).boxes
+    assert (killed.state, paused.state) == ("bad", "silent")
+    assert (killed.note, paused.note) == ("not running", "paused or cut off")
+
+
+def test_with_all_replicas_dead_nobody_leads_and_no_line_leads_to_one() -> None:
+    """The catalog still remembers the last leader."""
+    diagram = draw_cluster(order_1=None, order_2=None, order_3=None)
+    assert [line.label for line in diagram.lines] == ["leases, stocks"]
+    assert "leader" not in {box.state for box in diagram.boxes}
 
 
 def test_without_a_leader_there_are_lines_to_the_catalog_only() -> None:

@@ -28,9 +28,10 @@ def test_a_point_has_leader_term_and_the_largest_lag() -> None:
             result("catalog", catalog(term=4, leader=3, last=12)),
             result("order-1", msgspec.structs.replace(replica(1, term=3), lag_orders=3)),
             result("order-2", None),
+            result("order-3", replica(3, term=4, leader=3, last=12)),
         ]
     )
-    assert (point.at_s, point.term, point.leader, point.up, point.lag) == (100.0, 4, 3, 2, 3)
+    assert (point.at_s, point.term, point.leader, point.up, point.lag) == (100.0, 4, 3, 3, 3)
     assert (point.reads, point.hit_percent) == (TrafficRate(), None)
 
 

@@ -10,7 +10,8 @@ from django.conf import settings
 
 from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram
 from bazaar.runtime.metric_families import FAMILIES, MetricKind
-from bazaar.runtime.prometheus import MetricPage, encode_metrics
+from bazaar.runtime.prometheus import MetricPage
+from bazaar.runtime.prometheus_text import encode_metrics
 
 FOLDER = Path(settings.BASE_DIR) / "docs" / "operations"
 TOKEN_PATH = "/srv/bazaar/var/metrics.token"

@@ -8,13 +8,14 @@ from django.db import OperationalError
 from bazaar.core.types import OrderNo
 from bazaar.runtime.damage import damage, is_damage
 from bazaar.runtime.verified_points import POINT_ENTRIES
-from bazaar.runtime.verifier import REST_FACTOR, SLICE_ENTRIES, TURN_S, Verifier
+from bazaar.runtime.verifier import REST_FACTOR, SLICE_ENTRIES, Verifier
 from order_app.store import OrderLog
 from tests.support.bits import flipped
 from tests.support.histories import make_linked, make_order
 
 COUNT = 2 * POINT_ENTRIES + 2 * SLICE_ENTRIES + 50
 ROUNDS_MAX = 40
+TURN_S = 15.0
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def find(verifier: Verifier) -> str:
 
 
 def test_a_sound_log_is_gone_through_for_ever(log: OrderLog) -> None:
-    verifier = Verifier(log.points)
+    verifier = Verifier(log.points, TURN_S)
     for _ in range(ROUNDS_MAX):
         assert 0 < verifier.round() <= TURN_S
     assert log.points.last() == make_linked(2 * POINT_ENTRIES)[-1][1]
@@ -43,7 +44,7 @@ def test_a_sound_log_is_gone_through_for_ever(log: OrderLog) -> None:
 
 @pytest.mark.parametrize("number", [1, POINT_ENTRIES - 1, POINT_ENTRIES + 1, COUNT])
 def test_a_bit_that_flips_behind_memory_is_found(log: OrderLog, number: int) -> None:
-    verifier = Verifier(log.points)
+    verifier = Verifier(log.points, TURN_S)
     for _ in range(ROUNDS_MAX):
         verifier.round()
     with flipped(make_linked(number)[-1][1].digest):
@@ -54,11 +55,11 @@ def test_a_bit_that_flips_behind_memory_is_found(log: OrderLog, number: int) -> 
 def test_a_bit_that_flips_in_table_or_index_is_found(log: OrderLog, copy: int) -> None:
     """I2: with a damaged index a key would not be found, and its trade be placed again."""
     with flipped(make_order(450).key.hex, copy=copy):
-        assert find(Verifier(log.points)) in ("order 450", "entries 1 to 1000")
+        assert find(Verifier(log.points, TURN_S)) in ("order 450", "entries 1 to 1000")
 
 
 def test_what_comes_while_it_goes_on_is_no_damage(log: OrderLog) -> None:
-    verifier = Verifier(log.points)
+    verifier = Verifier(log.points, TURN_S)
     count = log.head.position
     for number in range(count + 1, count + 6):
         verifier.round()

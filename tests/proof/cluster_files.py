@@ -138,7 +138,11 @@ class ClusterFiles:
         ]
         with closing(sqlite3.connect(self.path("catalog"))) as database:
             make_tables(database, _CATALOG)
-            fill(database, "catalog_app_entry", [(*r[:5], r[6], r[5], *r[7:]) for r in self.rows])
+            fill(
+                database,
+                "catalog_app_entry",
+                [(*r[:5], r[6], r[5], *r[7:], None) for r in self.rows],
+            )
             fill(database, "catalog_app_stockchange", self.changes)
             fill(database, "catalog_app_stock", stocks)
             fill(database, "catalog_app_leadership", [(1, TERM, 3, "1,2,3")])

@@ -153,7 +153,7 @@ CATALOG_CASES = {
     "an order doubled": case(
         "catalog",
         f"INSERT INTO {LEDGER} SELECT {ORDERS + 1}, key, stock_name, trade_type, quantity, term,"
-        f" digest, version, placed_by FROM {LEDGER} WHERE order_no = 17",
+        f" digest, version, placed_by, NULL FROM {LEDGER} WHERE order_no = 17",
         told=rf"I2: key .+ was executed 2 times, as order 17 and order {ORDERS + 1}",
         order_no=ORDERS + 1,
         others=frozenset({"I4", "I7", "I8"}),

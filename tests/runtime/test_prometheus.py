@@ -7,7 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram
 from bazaar.runtime.metric_families import FAMILIES, MetricKind
-from bazaar.runtime.prometheus import MetricPage, encode_metrics
+from bazaar.runtime.prometheus import MetricPage
+from bazaar.runtime.prometheus_text import encode_metrics
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "METRICS.md"
 

@@ -64,7 +64,10 @@ class StoredCatalog(ThreadedProcess):
         self.repaired = 0
         """How often it has begun anew by itself."""
         self._store = SequenceStore(
-            "catalog_app_entry", "catalog_app_stockchange", "term", "version", execute=disk.read
+            "catalog_app_entry",
+            "catalog_app_stockchange",
+            *selectors.LEDGER.more,
+            execute=disk.read,
         )
 
     def wire(self, patch: pytest.MonkeyPatch) -> None:
@@ -88,6 +91,7 @@ class StoredCatalog(ThreadedProcess):
             patch.setattr(catalog_app.wiring, name, part)
         patch.setattr("catalog_app.recovery.ThreadPoolExecutor", partial(SidePool, self.tasks))
         patch.setattr(clock, "monotonic_s", lambda: self.now_s)
+        patch.setattr(clock, "wall_s", lambda: self.now_s)
         patch.setattr(clock, "thread_s", lambda: 0.0)
         patch.setattr(clock, "wait", self.tasks.wait)
 
@@ -189,7 +193,7 @@ class StoredCatalog(ThreadedProcess):
         self.recovery.begin()
         self.is_begun = True
         self.tasks.spawn(self, self.repairs._repeat)
-        self.tasks.spawn(self, Verifier(selectors.POINTS)._repeat)
+        self.tasks.spawn(self, Verifier(selectors.POINTS, self.limits.verify_turn_s)._repeat)
         self.tasks.spawn(self, self._recover)
 
     def _recover(self) -> None:

@@ -27,9 +27,7 @@ from tests.sim.stored_replica import StoredReplica
 from tests.sim.storm import Storm
 
 STORM_S = 6.0
-LIMITS = Limits(recovery_wait_s=1.0)
-VERIFY_TURN_S = 0.5
-"""For the check in the background to go through a short sequence."""
+LIMITS = Limits(recovery_wait_s=1.0, verify_turn_s=0.5)
 
 
 def draw_shape(rng: Random) -> Shape:
@@ -94,7 +92,6 @@ class StoredCluster(SimCluster):
         catalog.wire(patch)
         StoredReplica.wire(patch, self.tasks)
         StoredFrontend.wire(patch, self.tasks)
-        patch.setattr("bazaar.runtime.verifier.TURN_S", VERIFY_TURN_S)
         patch.setattr("bazaar.runtime.anew.PAUSE_S", 0.0)
         patch.setattr("bazaar.runtime.anew.call_command", partial(_copy_template, self.template))
 

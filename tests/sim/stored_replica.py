@@ -95,7 +95,8 @@ class StoredReplica(SimReplica):
         self.disk.damage_on_found = lambda where: repairs.poke()
         self.is_built = True
         self.tasks.spawn(self, repairs._repeat)
-        self.tasks.spawn(self, Verifier(cast(StoredLog, self.log).points)._repeat)
+        points = cast(StoredLog, self.log).points
+        self.tasks.spawn(self, Verifier(points, self.shell.limits.verify_turn_s)._repeat)
         self._run()
 
     def _build(self) -> None:

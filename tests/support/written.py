@@ -12,7 +12,5 @@ def lines_of(records: Sequence[logging.LogRecord]) -> list[str]:
 def _line_of(record: logging.LogRecord) -> str:
     if not isinstance(record.msg, dict):
         return record.getMessage()
-    fields = {
-        name: value for name, value in record.msg.items() if name not in ("event", "exc_info")
-    }
+    fields = {name: value for name, value in record.msg.items() if name != "event"}
     return " ".join([record.msg["event"], *(f"{name}={value}" for name, value in fields.items())])

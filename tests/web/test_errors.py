@@ -25,7 +25,7 @@ from bazaar.core.types import Position, ReplicaId, Term
 from bazaar.protocol.errors import KINDS
 from bazaar.protocol.http1 import Reply
 from bazaar.runtime.metrics import events
-from bazaar.web.errors import answer_failure
+from bazaar.web.page_errors import answer_failure
 from frontend_app import wiring
 from tests.support.listeners import Listener
 

@@ -4,10 +4,10 @@ import threading
 from typing import Self
 
 from bazaar import clock
-from bazaar.cluster.snapshot import STATUS_TIMEOUT_S
 from bazaar.core.failures import Failure
 from bazaar.loadtest.evaluate.results import Look
 from bazaar.protocol.clients import FrontEndClient
+from bazaar.protocol.cluster_report import STATUS_TIMEOUT_S
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.topology import Node
 

@@ -18,10 +18,10 @@ from bazaar.cluster.launch import SERVERS
 from bazaar.cluster.locks import hold, is_held
 from bazaar.cluster.operations import SIGNALS, Cluster
 from bazaar.cluster.rolling import RollingRestart
-from bazaar.cluster.snapshot import Health
 from bazaar.cluster.supervisor import Supervisor
 from bazaar.cluster.up import up
 from bazaar.management.one_line import OneLineCommand
+from bazaar.protocol.cluster_report import Health
 from bazaar.settings import private
 from bazaar.topology import REPLICAS_MAX
 

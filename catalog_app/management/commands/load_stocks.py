@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from catalog_app import selectors, services
@@ -15,9 +16,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the name of the set."""
         parser.add_argument("name", choices=services.STOCK_SETS)
+        parser.add_argument("--migrate", action="store_true", help="make the tables first")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load it and say what was done."""
+        if options["migrate"]:
+            call_command("migrate", verbosity=0)
         loaded = services.load_stocks(name=options["name"])
         if loaded:
             self.stdout.write(f"{loaded} stocks listed from {options['name']}.")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
 
 from dashboard import services, wiring
 
@@ -12,8 +13,14 @@ class Command(BaseCommand):
 
     help = "Make a dashboard's first user; where there are users, nothing is done."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take whether there may be no tables yet."""
+        parser.add_argument("--migrate", action="store_true", help="make the tables first")
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the user and print the result."""
+        if options["migrate"]:
+            call_command("migrate", verbosity=0)
         path = wiring.password_path()
         password = services.make_admin(password_path=path)
         if password is None:

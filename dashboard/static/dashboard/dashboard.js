@@ -9,9 +9,11 @@ htmx.config.timeout = 4000; // then the dashboard counts as not answering
   let updatedAt = Date.now();
   let isPaused = false;
   let scrolled = [];
+  let opened = [];
 
+  // A page changes in #bz-live; the first one has a form below it, and changes in #bz-rest, too.
   const live = () => document.getElementById("bz-live");
-  const scrollAreas = () => [...live().querySelectorAll(".bz-scroll")];
+  const changing = (selector) => [...document.querySelectorAll(`:is(#bz-live, #bz-rest) ${selector}`)];
 
   // The server says when there will be something new; pages ask a little later, spread in time.
   const RETRY_MS = 1000;
@@ -31,12 +33,14 @@ htmx.config.timeout = 4000; // then the dashboard counts as not answering
       window.location.reload();
       return;
     }
-    scrolled = scrollAreas().map((area) => area.scrollLeft);
+    scrolled = changing(".bz-scroll").map((area) => area.scrollLeft);
+    opened = changing("details[open]").map((details) => details.id);
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.target !== live()) return;
     updatedAt = Date.now();
-    scrollAreas().forEach((area, index) => { area.scrollLeft = scrolled[index] || 0; });
+    changing(".bz-scroll").forEach((area, index) => { area.scrollLeft = scrolled[index] || 0; });
+    changing("details").forEach((details) => { details.open = opened.includes(details.id); });
     if (charts.length) takeNewest();
   });
 
@@ -58,7 +62,9 @@ htmx.config.timeout = 4000; // then the dashboard counts as not answering
   });
   document.addEventListener("submit", (event) => {
     const question = event.submitter && event.submitter.dataset.confirm;
-    if (question && !window.confirm(question)) event.preventDefault();
+    if (!question) return;
+    const chosen = event.target.elements.namedItem("name");
+    if (!window.confirm(question.replace("{name}", chosen.value))) event.preventDefault();
   });
 
   // Charts: one line for each series, events as vertical marks.
@@ -121,7 +127,10 @@ htmx.config.timeout = 4000; // then the dashboard counts as not answering
       chart.data.datasets = chart.canvas.dataset.of.split("|").map((pair, index) => {
         const [of, label] = pair.split(":");
         const data = points.map((point) => ({ x: point.at_s, y: point[of] }));
-        return { data, label, borderColor: colour(["--good", "--warn", "--bad"][index]) };
+        const ink = colour(["--good", "--warn", "--bad"][index]);
+        const isMissing = (at) => (data[at]?.y ?? null) === null;
+        const isAlone = ({ dataIndex: at }) => isMissing(at - 1) && isMissing(at + 1); // a line needs two
+        return { data, label, borderColor: ink, backgroundColor: ink, pointRadius: (point) => (isAlone(point) ? 2.5 : 0) };
       });
       chart.update();
     }

@@ -1,0 +1,79 @@
+"""The databases of a new cluster: made once where they are the same."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bazaar.cluster import databases
+from bazaar.cluster.data_dir import DataDir
+from bazaar.cluster.exits import ClusterError
+from bazaar.cluster.init import InitOptions, make_files
+from bazaar.topology import Topology
+
+FAILED = "no room"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataDir:
+    made = DataDir(tmp_path / "data")
+    made.make()
+    return made
+
+
+@pytest.fixture
+def found(data: DataDir) -> Topology:
+    return make_files(InitOptions(data), {})
+
+
+@pytest.fixture
+def commands(data: DataDir, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what is run; each command makes a file with its name in it."""
+    run: list[str] = []
+
+    def manage(name: str, arguments: tuple[str, ...], _: object) -> str:
+        run.append(f"{name}: {' '.join(arguments)}")
+        path = data.database(name)
+        assert path is not None
+        if name == "order-1" and FAILED in os.environ.get("BAZAAR_TEST_FAILED", ""):
+            raise ClusterError(FAILED)
+        path.write_text(name)
+        return "done"
+
+    monkeypatch.setattr(databases, "_manage", manage)
+    monkeypatch.setattr("bazaar.settings.database_file.check", lambda path, *_: path.exists())
+    return run
+
+
+def test_one_empty_log_is_made_and_copied(
+    data: DataDir, found: Topology, commands: list[str]
+) -> None:
+    lines = list(databases.prepare_all(data, found, "asterix", {}))
+    assert sorted(commands) == [
+        "catalog: load_stocks asterix --migrate",
+        "dashboard: make_admin --migrate",
+        "order-1: migrate --verbosity 0",
+    ]
+    for number in (1, 2, 3):
+        path = data.root / f"order-{number}.sqlite3"
+        assert path.read_text() == "order-1"
+        assert f"order-{number}: {path} is ready" in lines
+        assert path.stat().st_mode & 0o077 == 0 or number == 1
+
+
+def test_a_log_that_is_there_is_no_pattern(
+    data: DataDir, found: Topology, commands: list[str]
+) -> None:
+    (data.root / "order-2.sqlite3").write_text("full")
+    list(databases.prepare_all(data, found, "asterix", {}))
+    kept = [(data.root / f"order-{number}.sqlite3").read_text() for number in (1, 2, 3)]
+    assert kept == ["order-1", "full", "order-1"]
+
+
+def test_where_the_first_log_cannot_be_made_each_is_made_by_itself(
+    data: DataDir, found: Topology, commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAZAAR_TEST_FAILED", FAILED)
+    lines = list(databases.prepare_all(data, found, "asterix", {}))
+    assert FAILED in lines
+    assert {"order-2: migrate --verbosity 0", "order-3: migrate --verbosity 0"} <= set(commands)

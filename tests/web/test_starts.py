@@ -1,0 +1,90 @@
+"""What a role loads before it serves, and what comes with the first request that needs it."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bazaar.cluster.data_dir import make_secret
+from bazaar.settings import env
+from bazaar.topology import Role
+from bazaar.web.late import LateApplication
+
+SCRIPT = """
+import sys
+from importlib import import_module
+from django.apps import apps
+from django.conf import settings
+if settings.DATABASES:
+    apps.populate(settings.INSTALLED_APPS)
+import bazaar.web.control, bazaar.web.serving
+import_module(settings.BAZAAR_WIRING)
+import_module(settings.BAZAAR_ENDPOINTS)
+print(*sys.modules)
+"""
+"""What `bazaar.wsgi` imports, without what it starts."""
+LATE = (
+    *("rest_framework.views", "rest_framework.response", "django.core.handlers.wsgi", "whitenoise"),
+    *("prometheus_client", "rich", "django.db.migrations.executor", "opentelemetry", "granian"),
+)
+"""Loaded with the first page, scrape or command."""
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_starts_without_what_only_pages_scrapes_and_commands_need(
+    role: Role, tmp_path: Path
+) -> None:
+    make_secret(tmp_path / "cluster.secret")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={
+            "DJANGO_SETTINGS_MODULE": role.settings_module,
+            "BAZAAR_DATA_DIR": str(tmp_path),
+            "BAZAAR_REPLICA_ID": "1",
+            "PATH": "",
+        },
+        cwd=env.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert f"{role.app}.wiring" in loaded
+    assert loaded.isdisjoint(LATE), sorted(loaded & set(LATE))
+    if role is Role.FRONT_END:
+        assert loaded.isdisjoint(("django.db.models", "django.http")), "it has no database"
+
+
+made: list[Callable[..., Iterable[bytes]]] = []
+"""The applications that `make` has made."""
+
+
+def make() -> Callable[..., Iterable[bytes]]:
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return [environ["PATH_INFO"].encode()]
+
+    made.append(application)
+    return application
+
+
+def test_an_application_is_made_once_with_its_first_request() -> None:
+    made.clear()
+    late = LateApplication(__name__, "make")
+    assert made == []
+    answers: list[Iterable[bytes]] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(late({"PATH_INFO": "/x"}, None)))  # type: ignore[arg-type]
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert answers == [[b"/x"]] * 8
+    assert len(made) == 1
