@@ -165,7 +165,8 @@ def begin_recovery() -> None:
     """Decide nothing until the ledger is complete; check and mend it all the time."""
     recovery().begin()
     repairs().start()
-    Verifier(selectors.POINTS, settings.BAZAAR_LIMITS.verify_turn_s).start()
+    path = Path(connection.settings_dict["NAME"])
+    Verifier(selectors.POINTS, settings.BAZAAR_LIMITS.verify_turn_s, path).start()
     start_storage_probe()
     threading.Thread(target=_recover, name="recovery", daemon=True).start()
 

@@ -100,7 +100,8 @@ def start() -> None:
     repairs = Loop("repair", repair.round, REPAIR_INTERVAL_S)
     damage.on_found = lambda where: repairs.poke()
     repairs.start()
-    Verifier(shell.log.points, shell.limits.verify_turn_s).start()
+    path = Path(connection.settings_dict["NAME"])
+    Verifier(shell.log.points, shell.limits.verify_turn_s, path).start()
     start_storage_probe()
     threading.Thread(target=_start, args=(shell,), name="start", daemon=True).start()
 

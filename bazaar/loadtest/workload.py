@@ -1,11 +1,12 @@
 """
 The next operation of a client: pure decisions from a seed.
 
-A `Visitor` does as the seed's client does: look a stock up; if the bazaar has shares of it, trade 1
-to 10 of them with probability p, buy or sell; and after a trade sometimes look an order of its own
-up. The same seed makes the same choices as long as the answers are the same. Only the keys of
-trades differ from run to run, or a second run on the same cluster would get the orders of the
-first.
+A `SeedClient` does as the seed's client does: look a stock up; trade 1 to 10 shares of it with
+probability p, buy or sell; and after a trade sometimes look an order of its own up. Only where the
+bazaar has no shares left it sells. There the seed's client does nothing, so once all stocks are
+sold out no client ever trades again. The same seed makes the same choices as long as the answers
+are the same. Only the keys of trades differ from run to run, or a second run on the same cluster
+would get the orders of the first.
 """
 
 import bisect
@@ -104,8 +105,8 @@ class SeedClient:
     def learn(self, answer: Answer | None, operation: Operation) -> None:
         """Take in the result of an operation; None when it failed."""
         if isinstance(answer, StockAnswer):
-            if answer.quantity > 0 and self._chance.random() < self._behaviour.p:
-                self._next = self._trade(answer.name)
+            if self._chance.random() < self._behaviour.p:
+                self._next = self._trade(answer.name, is_sold_out=answer.quantity == 0)
         elif operation.kind == "trade" and isinstance(answer, OrderAnswer):
             self._keep(answer.order_no)
             if self._chance.random() < self._behaviour.lookup:
@@ -113,8 +114,8 @@ class SeedClient:
                 behaviour = self._behaviour
                 self._next = look_up(behaviour.dialect, order_no, is_fresh=behaviour.is_fresh)
 
-    def _trade(self, stock_name: str) -> Operation:
-        side = self._chance.choice(_SIDES)
+    def _trade(self, stock_name: str, *, is_sold_out: bool) -> Operation:
+        side = TradeType.SELL if is_sold_out else self._chance.choice(_SIDES)
         wanted = Trade(self._make_key(), stock_name, side, self._chance.randint(1, SHARES_MAX))
         return trade(self._behaviour.dialect, wanted)
 

@@ -1,6 +1,7 @@
 """The end of a process that has a database: one complete file is left behind."""
 
 import sqlite3
+import threading
 from pathlib import Path
 
 from django.db import connection
@@ -13,6 +14,8 @@ log = get_log("bazaar.runtime.checkpoint")
 BUSY_MS = 1000
 """To wait for other threads that read or write; then the process ends all the same."""
 TRIES = 3
+lock = threading.Lock()
+"""Held by whoever does a checkpoint in this process, and by the last one to the end."""
 
 
 def leave_whole_file() -> bool:
@@ -25,6 +28,7 @@ def leave_whole_file() -> bool:
     """
     if not has_database():
         return True
+    lock.acquire(timeout=BUSY_MS / 1000)
     try:
         connection.ensure_connection()
         is_whole = _checkpoint(connection.connection)

@@ -1,16 +1,23 @@
 """
 Checks a database in the background, for ever, at a bounded cost (I8).
 
+Its pages are compared with their checksums every few seconds (`bazaar.runtime.page_verifier`): that
+finds what changes in the file while the process runs. For the rest, which was changed while nobody
+ran, or in memory, all rows are looked at.
+
 Two cursors go through the sequence: one compares what is between verified points with their
 digests; one follows the hash chain from the last point on, and makes the next. While that one is
 far behind, the first waits. Whenever the first has reached the end, the other tables are compared
 with their copies. All is read from the file again, not from memory, so damage is found that came
-later. After a slice the thread rests, fifty times as long as it worked at least: less than 2 % of
-a core. A short sequence takes less than that, because it is gone through once in a turn only, which
-is fifteen seconds by default.
+later. After a slice of rows comes a rest of them, 55 times as long as the thread worked for
+rows and pages at least: less than 2 % of a core. A short sequence takes less than that, because it
+is gone through once in a turn only, which is fifteen seconds by default.
 """
 
+import sqlite3
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 from django.db import DatabaseError, connections
 
@@ -20,6 +27,7 @@ from bazaar.core.types import START, Head
 from bazaar.runtime import row_copies
 from bazaar.runtime.damage import damage
 from bazaar.runtime.log_lines import get_log
+from bazaar.runtime.page_verifier import PageVerifier
 from bazaar.runtime.transactions import read
 from bazaar.runtime.verified_points import POINT_ENTRIES, VerifiedPoints
 
@@ -29,8 +37,10 @@ SLICE_ENTRIES = 200
 """Entries of which the chain is followed at a time: one or two milliseconds."""
 POINTS = 5
 """Up to the next of which all is compared at a time: ten milliseconds, nearly all in SQLite."""
-REST_FACTOR = 50
+REST_FACTOR = 55
 """Seconds of rest for each second of work, at least."""
+STEP_S = 0.1
+"""Between two looks at pages."""
 RETRY_S = 1.0
 """The rest after the database could not be read."""
 
@@ -38,9 +48,17 @@ RETRY_S = 1.0
 class Verifier:
     """Goes through one database again and again."""
 
-    def __init__(self, points: VerifiedPoints, turn_s: float) -> None:
-        """points: of the sequence that is checked. turn_s: for all entries, at least."""
-        self._points, self._turn_s = points, turn_s
+    def __init__(self, points: VerifiedPoints, turn_s: float, path: Path | None = None) -> None:
+        """
+        Note what is checked.
+
+        points: of the sequence. turn_s: for all entries, at least. path: of the database whose
+        pages are compared, and whose checkpoints are done here; None: rows only.
+        """
+        self._points, self._turn_s, self._path = points, turn_s, path
+        self._pages: PageVerifier | None = None
+        self._worked_s = clock.thread_s()
+        """Processor time of this thread at its last rest."""
         self._at: Head = START
         """The point up to which this turn has come."""
         self._last: Head = START
@@ -61,8 +79,7 @@ class Verifier:
 
         Raises Failure, DatabaseError: it could not be read.
         """
-        began_s = clock.thread_s()
-        read("PRAGMA shrink_memory")  # what this connection has in memory may not be in the file
+        _forget_pages()
         self._begin_at_last()
         behind = self._points.store.read_head().position - self._last.position
         is_far = behind >= 2 * POINT_ENTRIES
@@ -71,11 +88,33 @@ class Verifier:
             fault = fault or self._check_points()
         if fault:
             damage.report(fault)
-        rest_s = (clock.thread_s() - began_s) * REST_FACTOR
+        worked_s, self._worked_s = self._worked_s, clock.thread_s()
+        rest_s = (self._worked_s - worked_s) * REST_FACTOR
         if is_far:
             return rest_s
         rounds = max(self._last.position // POINT_ENTRIES // POINTS, behind // SLICE_ENTRIES) + 1
         return max(rest_s, self._turn_s / rounds)
+
+    def check_all(self) -> str:
+        """
+        Check everything once, without a rest; return what is wrong in words.
+
+        Raises Failure, DatabaseError: it could not be read.
+        """
+        _forget_pages()
+        answer = str(read("PRAGMA integrity_check(1)")[0][0])
+        fault, self._at = "" if answer == "ok" else answer, START
+        self._reached = self._last
+        while not fault:
+            fault = self._check_points()
+            if self._at == START:
+                break
+        while not fault:
+            self._begin_at_last()
+            last, fault = self._last, self._follow_chain(POINT_ENTRIES)
+            if self._points.last() == last:
+                break
+        return fault
 
     def _check_points(self) -> str:
         """Compare up to the next points; after the last one, the other tables."""
@@ -125,13 +164,40 @@ class Verifier:
             self._last = self._reached = last
 
     def _repeat(self) -> None:
+        self._worked_s = clock.thread_s()
         while True:
-            rest_s = RETRY_S
-            try:
-                rest_s = self.round()
-            except (Failure, DatabaseError) as error:  # damage is reported where it was read
-                log.debug("verification failed", reason=str(error))
-                connections.close_all()
-            except Exception:
-                log.exception("verifier broke")
+            self._rest(self._try(self.round))
+
+    def _rest(self, rest_s: float) -> None:
+        """Wait until rows are looked at again; look at pages meanwhile."""
+        end_s = clock.monotonic_s() + rest_s
+        while self._path and (left_s := end_s - clock.monotonic_s()) > 0:
+            clock.wait(min(left_s, self._try(self._check_pages)))
+        if not self._path:
             clock.wait(rest_s)
+
+    def _check_pages(self) -> float:
+        """Do the next step of the pages; return for how many seconds to rest."""
+        assert self._path is not None, "asked for"
+        if self._pages is None:
+            self._pages = PageVerifier(self._path, self.check_all)
+        self._pages.step()
+        return STEP_S
+
+    def _try(self, act: Callable[[], float]) -> float:
+        """Return what a function returns; RETRY_S when it fails."""
+        try:
+            return act()
+        except (Failure, DatabaseError) as error:  # damage is reported where it was read
+            log.debug("verification failed", reason=str(error))
+            connections.close_all()
+        except (sqlite3.Error, OSError) as error:
+            log.warning("pages not checked", reason=str(error))
+        except Exception:
+            log.exception("verifier broke")
+        return RETRY_S
+
+
+def _forget_pages() -> None:
+    """Read all from the file again: what this connection has in memory may not be there."""
+    read("PRAGMA shrink_memory")

@@ -14,6 +14,12 @@ from bazaar.topology import Node, Role, format_host, process_name
 
 JOURNAL_BYTES_MAX = 16 * 1024 * 1024
 """What a write-ahead log keeps on disk; it is longer only while a long read goes on."""
+CHECKPOINT_PAGES = 16_384
+"""
+As many pages in a write-ahead log (64 MiB) make SQLite do a checkpoint by itself.
+
+Catalog and replicas do theirs before that (`bazaar.runtime.page_verifier`), if nothing is wrong.
+"""
 
 env.check(os.environ)
 BASE_DIR = env.ROOT
@@ -82,6 +88,8 @@ def sqlite(role: Role, node: Node) -> dict[str, dict[str, Any]]:
     """Return the default database of a role: SQLite that survives a power cut."""
     os.umask(private.OWNER_ONLY)
     path = BAZAAR_DATA_DIR / f"{process_name(role, node.id)}.sqlite3"
+    does_checkpoints = role in (Role.CATALOG, Role.ORDER)
+    more = f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};" if does_checkpoints else ""
     env.check_folder(path.parent)
     env.keep_private(path.parent)
     with suppress(DamagedDatabaseError):  # catalog and replicas mend themselves
@@ -97,7 +105,7 @@ def sqlite(role: Role, node: Node) -> dict[str, dict[str, Any]]:
                 "timeout": 5.0,
                 "init_command": (
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                    f"PRAGMA journal_size_limit={JOURNAL_BYTES_MAX};"
+                    f"PRAGMA journal_size_limit={JOURNAL_BYTES_MAX};{more}"
                 ),
             },
         }

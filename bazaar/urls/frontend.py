@@ -4,14 +4,14 @@ from django.urls import re_path
 
 from bazaar.web.endpoint import Port
 from bazaar.web.view import make_patterns
-from frontend_app import schema_views, views
+from frontend_app import schema_pages, views
 
 ENDPOINTS = views.SERVED_ENDPOINTS
 
 urlpatterns = [
     *make_patterns(ENDPOINTS, Port.SERVED),
-    re_path(r"^api/docs/?$", schema_views.show_swagger),
-    re_path(r"^api/docs/redoc/?$", schema_views.show_redoc),
+    re_path(r"^api/docs/?$", schema_pages.show_swagger),
+    re_path(r"^api/docs/redoc/?$", schema_pages.show_redoc),
 ]
 handler404 = "bazaar.web.page_errors.answer_unknown_path"
 handler500 = "bazaar.web.page_errors.answer_mistake"

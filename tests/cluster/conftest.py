@@ -225,7 +225,15 @@ def cluster(_shared: SharedCluster) -> LiveCluster:
 def _sell_back(live: LiveCluster) -> None:
     """Let there be shares of the stock that tests buy: loads of the tests before may have them."""
     query = {"stock_name": TRADED}
-    stock = requests.get(f"{live.base_url}/stocks", query, timeout=REQUEST_TIMEOUT_S).json()
+    stock: dict[str, Any] = {}
+
+    def is_answered() -> bool:
+        """Ask; a front end may not have heard yet that the catalog is back."""
+        answer = requests.get(f"{live.base_url}/stocks", query, timeout=REQUEST_TIMEOUT_S)
+        stock.update(answer.json())
+        return answer.ok
+
+    assert wait_until(is_answered, HEAL_TIMEOUT_S), stock
     if stock["quantity"] < SHARES_MIN:
         trade = {**query, "trade_type": "sell", "quantity": SHARES_MIN}
         requests.post(f"{live.base_url}/orders", json=trade, timeout=REQUEST_TIMEOUT_S)

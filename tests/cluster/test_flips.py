@@ -10,5 +10,5 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 def test_flipped_bits_are_found_and_mended(cluster: LiveCluster) -> None:
     done = flips.run(cluster, replica=1, catalog=1, seed=5)
-    assert [one for one in done if one.is_missed] == []
+    assert [one for one in done if one.is_late] == []
     assert sum(one.mended_s is not None for one in done) == 2

@@ -71,8 +71,15 @@ def test_p_is_the_share_of_queries_that_a_trade_follows() -> None:
     assert 0.45 < counts["order"] / counts["trade"] < 0.55
 
 
-def test_without_shares_or_with_p_0_there_is_no_trade() -> None:
-    assert {one.kind for one in play(make_client(p=1.0), 200, quantity=0)} == {"query"}
+def test_a_stock_that_is_sold_out_is_sold_to_the_bazaar() -> None:
+    """Else trades stand still for ever once every stock is sold out."""
+    done = Counter(one.kind for one in play(make_client(p=0.5), 2000, quantity=0))
+    assert 0.4 < done["trade"] / done["query"] < 0.6
+    sides = {one.trade_type for one in play(make_client(p=0.5), 200, quantity=0)}
+    assert sides == {TradeType.SELL, None}
+
+
+def test_with_p_0_there_is_no_trade() -> None:
     assert {one.kind for one in play(make_client(p=0.0), 200)} == {"query"}
 
 

@@ -53,6 +53,32 @@ MUTANTS = (
         "*(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY),",
         "*(sqlite3.SQLITE_PERM,),",
     ),
+    # Pages of a database's file
+    Mutant(
+        "a page is written over before it is compared",
+        "if wrong := self.sums.find_wrong(pages):",
+        "if wrong := self.sums.find_wrong(()):",
+    ),
+    Mutant(
+        "what a checkpoint writes is not noted",
+        "self.sums.note({page: sum_ for",
+        "({page: sum_ for",
+    ),
+    Mutant(
+        "a page that a newer frame keeps from the file is noted",
+        "if page not in newer})",
+        "if page})",
+    ),
+    Mutant(
+        "what another process writes is called damage",
+        "if len(wrong) == 1 and flipped == list(wrong) and not logged:",
+        "if wrong:",
+    ),
+    Mutant(
+        "what a failed checkpoint may have written is called damage",
+        "self.sums.forget(pages | compared)",
+        "self.sums.forget(())",
+    ),
     # Replication
     Mutant(
         "a follower takes orders that its leader has not sent",

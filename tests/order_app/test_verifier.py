@@ -1,9 +1,11 @@
 """The check in the background: it reads the file itself, all of it, again and again (I8)."""
 
+import re
 import sqlite3
+from pathlib import Path
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from bazaar.core.types import OrderNo
 from bazaar.runtime.damage import damage, is_damage
@@ -49,6 +51,32 @@ def test_a_bit_that_flips_behind_memory_is_found(log: OrderLog, number: int) -> 
         verifier.round()
     with flipped(make_linked(number)[-1][1].digest):
         assert find(verifier) == f"order {number}"
+
+
+@pytest.mark.parametrize("number", [1, POINT_ENTRIES + 1, COUNT])
+def test_all_is_looked_at_at_once(log: OrderLog, number: int) -> None:
+    """Whatever was looked at before is looked at again."""
+    verifier = Verifier(log.points, TURN_S)
+    assert verifier.check_all() == ""
+    assert log.points.last() == make_linked(2 * POINT_ENTRIES)[-1][1]
+    verifier.round()
+    with flipped(make_linked(number)[-1][1].digest):
+        assert verifier.check_all() == f"order {number}"
+    assert verifier.check_all() == ""
+
+
+def test_a_row_that_flips_beside_a_checkpoint_of_another_process_is_found(log: OrderLog) -> None:
+    """A wrong page whose change is not understood makes it look at all rows at once."""
+    verifier = Verifier(log.points, TURN_S, Path(connection.settings_dict["NAME"]))
+    try:
+        verifier._check_pages()
+        log.append(make_linked(COUNT + 5)[COUNT:])
+        with flipped(make_linked(COUNT)[-1][1].digest):
+            verifier._check_pages()
+            assert re.fullmatch(rf"page \d+ of the file: order {COUNT}", damage.where)
+    finally:
+        if verifier._pages:
+            verifier._pages.close()
 
 
 @pytest.mark.parametrize("copy", [0, 1])

@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         database.executemany("INSERT INTO one VALUES (?)", [(number,) for number in range(100)])
         monkeypatch.setattr(checkpoint, "connection", OpenConnection(database, {"NAME": path}))
         monkeypatch.setattr(checkpoint, "BUSY_MS", 50)
+        monkeypatch.setattr(checkpoint, "lock", threading.Lock())
         other.execute(ROWS).fetchall()
         yield path
 
@@ -72,6 +74,12 @@ def test_a_database_that_another_thread_keeps_busy_is_left_as_it_is(path: Path) 
         assert not leave_whole_file()
         busy.execute("COMMIT")
         assert busy.execute(ROWS).fetchone() == (101,)
+
+
+def test_no_checkpoint_comes_after_the_last(path: Path) -> None:
+    """Pages that it writes are noted nowhere, and would pass for damaged ones."""
+    assert leave_whole_file()
+    assert not checkpoint.lock.acquire(timeout=0.05)
 
 
 def test_a_role_without_a_database_has_nothing_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,7 +141,7 @@ def role_database(
     ("pragma", "value"),
     [
         *(("synchronous", 2), ("journal_mode", "wal"), ("foreign_keys", 1)),
-        ("journal_size_limit", 16 * 1024 * 1024),
+        *(("journal_size_limit", 16 * 1024 * 1024), ("wal_autocheckpoint", 16 * 1024)),
     ],
 )
 def test_a_roles_database_survives_a_power_cut(

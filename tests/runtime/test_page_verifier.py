@@ -1,0 +1,266 @@
+"""Pages of a real file: what a checkpoint writes is known, what is flipped is found (I8)."""
+
+import resource
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from bazaar.runtime.damage import damage
+from bazaar.runtime.page_verifier import BEGIN_AGAIN_FRAMES, FRAMES
+from tests.support.page_bench import (
+    CHANGE,
+    KINDS,
+    PAGE_BYTES,
+    ROWS,
+    PageBench,
+    checkpoint,
+    connect,
+    read_file,
+)
+
+
+@pytest.mark.parametrize("kind", ["first", *KINDS.values()])
+def test_a_flipped_bit_of_any_page_is_found(bench: PageBench, kind: str) -> None:
+    whole = bench.path.read_bytes()
+    kinds = [KINDS.get(whole[at], "free") for at in range(0, len(whole), PAGE_BYTES)]
+    page = 1 if kind == "first" else kinds.index(kind, 1) + 1
+    assert bench.turn() == ""
+    bench.flip(page, at=3000)
+    assert bench.turn() == f"page {page} of the file"
+    assert bench.looks == 0
+
+
+def test_a_flipped_bit_that_is_written_again_with_something_else_is_found(bench: PageBench) -> None:
+    """A page that changes every second never waits for its turn."""
+    page = bench.find_page(7)
+    bench.flip(page, at=PAGE_BYTES - 3)
+    bench.change(7)
+    whole = bench.path.read_bytes()
+    bench.step()
+    assert damage.where == f"page {page} of the file"
+    assert bench.path.read_bytes() == whole, "nothing is written over it"
+
+
+def test_what_a_checkpoint_writes_is_known(bench: PageBench) -> None:
+    before = bench.path.read_bytes()
+    bench.change(*range(1, ROWS, 50))
+    bench.add(ROWS + 1, 3000)
+    bench.step()
+    after = bench.path.read_bytes()
+    assert len(after) > len(before)
+    assert after[: len(before)] != before
+    assert bench.turn() == ""
+    assert bench.looks == 0
+    bench.flip(bench.count_pages())
+    assert bench.turn() == f"page {bench.count_pages()} of the file"
+
+
+def test_a_page_is_compared_with_what_was_meant_not_with_what_was_written(bench: PageBench) -> None:
+    bench.change(7)
+    bench.step()
+    page = bench.find_page(7)
+    bench.flip(page)
+    assert bench.turn() == f"page {page} of the file"
+
+
+def test_a_checkpoint_that_an_old_reader_stops_is_gone_on_with(bench: PageBench) -> None:
+    bench.change(1, 3000)
+    with closing(connect(bench.path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM one").fetchone()
+        for number in range(1, ROWS, 100):
+            bench.change(1, number)
+            bench.step()
+        assert bench.turn() == ""
+        assert read_file(bench.path, 3000) == 3, "up to the reader's frame"
+        assert read_file(bench.path, 5901) == 0
+        reader.execute("COMMIT")
+    bench.change(2)
+    assert bench.turn() == ""
+    assert (read_file(bench.path, 5901), bench.looks) == (3, 0)
+
+
+def test_the_log_begins_again_while_others_write_all_the_time(bench: PageBench) -> None:
+    written, is_over = [0], threading.Event()
+
+    def write() -> None:
+        with closing(connect(bench.path)) as writer:
+            writer.execute("PRAGMA busy_timeout = 5000")
+            while not is_over.is_set():
+                number = written[0] * 61 % ROWS + 1
+                writer.execute(CHANGE, [number])
+                written[0] += 1
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        while written[0] < 4 * BEGIN_AGAIN_FRAMES:
+            bench.step()
+            assert damage.where == ""
+    finally:
+        is_over.set()
+        thread.join()
+    assert bench.turn() == ""
+    assert bench.looks == 0
+    log_bytes = Path(f"{bench.path}-wal").stat().st_size
+    assert log_bytes < written[0] * PAGE_BYTES / 2, "it has begun again"
+
+
+def test_a_log_that_grows_fast_does_not_wait_for_a_second(bench: PageBench) -> None:
+    bench.change(1)
+    bench.step()
+    bench.change(2)
+    bench.step(0.01)
+    assert read_file(bench.path, 2) == 0
+    bench.writer.execute("PRAGMA cache_size = 10")
+    for number in range(FRAMES):
+        bench.change(number + 1)
+    bench.step(0.01)
+    assert read_file(bench.path, FRAMES) > 0
+
+
+def test_a_checkpoint_of_another_process_is_no_damage(bench: PageBench) -> None:
+    bench.change(*range(1, ROWS, 100))
+    checkpoint(bench.path)
+    assert bench.turn() == ""
+    bench.change(1)
+    assert bench.turn() == ""
+    assert bench.looks == 0, "the log explains all"
+    page = bench.find_page(7)
+    bench.flip(page)
+    assert bench.turn() == f"page {page} of the file"
+
+
+@pytest.mark.parametrize("mode", ["PASSIVE", "RESTART", "TRUNCATE"])
+def test_a_log_that_began_again_behind_our_back_is_no_damage(bench: PageBench, mode: str) -> None:
+    for round_no in range(1, 3):
+        bench.change(*range(1, ROWS, 100))
+        checkpoint(bench.path, mode)
+        bench.change(5000)
+        assert bench.turn() == ""
+        assert bench.looks == round_no, "all rows are looked at, once"
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_file_that_was_packed_is_no_damage(bench: PageBench, *, is_new: bool) -> None:
+    bench.writer.execute("DELETE FROM one WHERE no % 3 = 0")
+    bench.step()
+    before = bench.count_pages()
+    with closing(connect(bench.path)) as other:
+        other.execute("VACUUM")
+        if is_new:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert bench.turn() == ""
+    assert bench.count_pages() < before
+    assert bench.looks == is_new
+    bench.add(ROWS + 1, 4000)
+    assert bench.turn() == ""
+    assert bench.looks == is_new
+
+
+def test_a_flipped_bit_beside_a_checkpoint_of_another_process_is_looked_for(
+    bench: PageBench,
+) -> None:
+    bench.flip(bench.find_page(7))
+    bench.change(*range(3000, ROWS, 100))
+    checkpoint(bench.path, "TRUNCATE")
+    bench.fault = "order 7"
+    assert bench.turn().endswith("of the file: order 7")
+
+
+def test_a_flipped_bit_that_is_written_again_as_it_is_is_looked_for(bench: PageBench) -> None:
+    """The log has the page with the flipped bit, so it would pass for another's checkpoint."""
+    bench.change(7)
+    bench.step()
+    page = bench.find_page(7)
+    bench.flip(page)
+    bench.writer.execute("BEGIN IMMEDIATE")
+    bench.writer.execute(CHANGE, [7])
+    bench.writer.execute("UPDATE one SET count = 3 WHERE no = 7")
+    bench.writer.execute("COMMIT")
+    bench.fault = "order 7"
+    bench.step()
+    assert damage.where == f"page {page} of the file: order 7"
+
+
+def test_a_page_of_zeros_is_looked_at(bench: PageBench) -> None:
+    bench.fault = "order 7"
+    page = bench.find_page(7)
+    with bench.path.open("r+b") as file:
+        file.seek((page - 1) * PAGE_BYTES)
+        file.write(bytes(PAGE_BYTES))
+    assert bench.turn() == f"page {page} of the file: order 7"
+
+
+def test_a_lost_end_is_looked_at(bench: PageBench) -> None:
+    bench.fault = "the file is too short"
+    with bench.path.open("r+b") as file:
+        file.truncate(20 * PAGE_BYTES)
+    assert bench.turn() == "page 21 of the file: the file is too short"
+
+
+@contextmanager
+def file_size_max(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size: writing there fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_fails_in_the_middle_of_a_checkpoint_is_no_damage(bench: PageBench) -> None:
+    before = bench.path.read_bytes()
+    bench.change(*range(1, ROWS, 10))
+    with file_size_max(40 * PAGE_BYTES + PAGE_BYTES // 2):  # the last page is written by half
+        bench.step()
+    assert bench.path.read_bytes() != before, "some pages were written"
+    assert read_file(bench.path, 5991) == 0, "others were not"
+    bench.change(1)
+    assert bench.turn() == ""
+    assert (read_file(bench.path, 5991), bench.looks) == (3, 0)
+
+
+def test_a_start_after_a_crash_in_a_checkpoint_is_no_damage(
+    bench: PageBench, tmp_path: Path
+) -> None:
+    """The log has what a page ought to be; the file may have half of it."""
+    bench.change(*range(1, ROWS, 10))
+    copy = tmp_path / "copy.sqlite3"
+    shutil.copyfile(bench.path, copy)
+    shutil.copyfile(f"{bench.path}-wal", f"{copy}-wal")
+    with copy.open("r+b") as file:
+        file.seek((bench.find_page(7) - 1) * PAGE_BYTES)
+        file.write(bytes(PAGE_BYTES // 2))
+    again = PageBench(copy, bench.now)
+    try:
+        for _ in range(5):
+            again.step()
+        assert (damage.where, again.looks) == ("", 0)
+        assert again.writer.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert read_file(copy, 11) == 3
+    finally:
+        again.writer.close()
+        again.pages.close()
+
+
+def test_a_checkpoint_of_another_process_at_the_same_time_is_waited_for(bench: PageBench) -> None:
+    """It holds the lock on checkpoints: ours does nothing, and is done later."""
+    bench.change(1)
+    with closing(connect(bench.path)) as other, closing(connect(bench.path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM one").fetchone()
+        bench.change(2)
+        other.execute("PRAGMA busy_timeout = 2000")
+        thread = threading.Thread(target=other.execute, args=["PRAGMA wal_checkpoint(RESTART)"])
+        thread.start()
+        for _ in range(5):
+            bench.step()
+        reader.execute("COMMIT")
+        thread.join()
+    assert bench.turn() == ""
