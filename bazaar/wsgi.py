@@ -22,6 +22,7 @@ from bazaar.cluster.exits import ClusterError
 from bazaar.protocol import tracing
 from bazaar.runtime import log_lines
 from bazaar.runtime.database import has_database
+from bazaar.runtime.span_ring import span_ring
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Role
 from bazaar.web import control
@@ -72,6 +73,7 @@ def build() -> Application:
     logging.config.dictConfig(settings.LOGGING)
     if has_database():
         import_module("bazaar.cluster.own_database").open_database()
+    _keep_spans()
     _export_spans()
     wiring = import_module(settings.BAZAAR_WIRING)
     endpoints = import_module(settings.BAZAAR_ENDPOINTS).SERVED_ENDPOINTS
@@ -89,6 +91,13 @@ def build() -> Application:
     gc.enable()
     pages = LateApplication("bazaar.web.django_handlers", "make_served")
     return Router(pages, endpoints)
+
+
+def _keep_spans() -> None:
+    """Have this process remember the spans of trades, so that they can be followed."""
+    if spans_max := settings.BAZAAR_LIMITS.spans_kept_max:
+        span_ring.limit(spans_max)
+        tracing.subscribe(span_ring)
 
 
 def _export_spans() -> None:

@@ -16,8 +16,9 @@ from typing import Protocol
 from bazaar.core.coherence import LeaseTable
 from bazaar.core.failures import Failure
 from bazaar.core.types import VERSION_FIRST
-from bazaar.protocol import signing
+from bazaar.protocol import signing, tracing
 from bazaar.protocol.clients import Change
+from bazaar.protocol.tracing import Span
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 
@@ -69,12 +70,21 @@ SideBySide = Callable[[Callable[[str], bool], Sequence[str]], Iterable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
+class _Notification:
+    """What was sent to one holder."""
+
+    holder_id: str
+    pending: PendingInvalidation | None
+    """The notification under way; None: it could not be begun."""
+    span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
 class Invalidation:
     """Holders that are being notified of a change."""
 
     changes: Sequence[Change]
-    pending: Sequence[tuple[str, PendingInvalidation | None]]
-    """The notification under way to each holder; None: it could not be begun."""
+    notifications: Sequence[_Notification]
 
 
 class LeaseTableShell:
@@ -169,9 +179,7 @@ class LeaseTableShell:
             names = [stock_name for stock_name, _ in changes]
             notified = self.table.begin_change(names, is_listing=is_listing)
             clients = [(holder_id, self._clients[holder_id]) for holder_id in notified]
-        return Invalidation(
-            changes, [(one, client.begin_invalidate(changes)) for one, client in clients]
-        )
+        return Invalidation(changes, [_notify(changes, *holder) for holder in clients])
 
     def finish(self, invalidation: Invalidation) -> tuple[str, ...]:
         """
@@ -181,15 +189,20 @@ class LeaseTableShell:
         """
         changes = invalidation.changes
         until_s = self._clock.now_s() + INVALIDATE_TIMEOUT_S
+        spans = {one.holder_id: one.span for one in invalidation.notifications}
         left = [
-            holder_id
-            for holder_id, pending in invalidation.pending
-            if pending is None or not self._has_acknowledged(holder_id, changes, pending, until_s)
+            one.holder_id
+            for one in invalidation.notifications
+            if one.pending is None or not self._has_acknowledged(one, changes, until_s)
         ]
-        if len(left) <= 1:
-            is_done = [self._insist(holder_id, changes) for holder_id in left]
-        else:
-            is_done = list(self._side_by_side(lambda one: self._insist(one, changes), left))
+
+        def insist(holder_id: str) -> bool:
+            with tracing.bind(spans[holder_id]):  # it may be another thread's
+                is_done = self._insist(holder_id, changes)
+            _end(spans[holder_id], "" if is_done else "It did not answer: its lease is over.")
+            return is_done
+
+        is_done = map(insist, left) if len(left) <= 1 else self._side_by_side(insist, left)
         return tuple(holder_id for holder_id, done in zip(left, is_done, strict=True) if not done)
 
     def settle(self) -> None:
@@ -198,24 +211,22 @@ class LeaseTableShell:
             self.table.end_change()
 
     def _has_acknowledged(
-        self,
-        holder_id: str,
-        changes: Sequence[Change],
-        pending: PendingInvalidation,
-        until_s: float,
+        self, notification: _Notification, changes: Sequence[Change], until_s: float
     ) -> bool:
         """
-        Take the answer to a notification.
+        Take the answer to a notification that is under way.
 
         Tell whether the holder has forgotten the stocks.
         """
+        assert notification.pending is not None, "it was begun"
         try:
-            pending.finish(until_s)
+            notification.pending.finish(until_s)
         except Failure:
             with self._lock:
-                self.table.not_acknowledged(holder_id, self._clock.now_s())
+                self.table.not_acknowledged(notification.holder_id, self._clock.now_s())
             return False
-        self._acknowledged(holder_id, changes)
+        _end(notification.span)
+        self._acknowledged(notification.holder_id, changes)
         return True
 
     def _insist(self, holder_id: str, changes: Sequence[Change]) -> bool:
@@ -251,3 +262,15 @@ class LeaseTableShell:
             self._clients.pop(holder_id, None)
         reason = failure.message
         events.emit(log, logging.WARNING, "holder dropped", holder=holder_id, reason=reason)
+
+
+def _notify(changes: Sequence[Change], holder_id: str, client: HolderClient) -> _Notification:
+    """Notify one holder, and begin the span of that."""
+    span = tracing.begin_child("invalidate", holder=holder_id)
+    with tracing.bind(span):
+        return _Notification(holder_id, client.begin_invalidate(changes), span)
+
+
+def _end(span: Span | None, error: str = "") -> None:
+    if span is not None:
+        span.end(error)

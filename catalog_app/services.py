@@ -36,6 +36,7 @@ from bazaar.core.types import (
 )
 from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
+from bazaar.protocol.traces import DECIDED
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import write_transaction
@@ -67,11 +68,12 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
         with _settling(), write_transaction() as database:
             facts = store.read_facts(database, batch)
             decision = decide_batch(facts, batch)
+            tracing.mark(DECIDED)
             with _invalidating([(stock.name, stock.version) for stock in decision.stocks]):
                 decided_ms = round(clock.wall_s() * 1000)
                 store.write(database, batch, facts, decision, decided_ms)
         if decision.orders:
-            tracing.note(order_no=decision.orders[0].order_no)
+            tracing.note(order_no=decision.orders[0].order_no, placed=len(decision.orders))
         wiring.counts().add(requested=len(batch.trades), placed=len(decision.orders))
         page = _page_for(batch, facts, decision)
     return BatchAnswer(decision.answers, page)

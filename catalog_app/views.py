@@ -24,6 +24,7 @@ from bazaar.web.endpoint import (
 )
 from bazaar.web.metrics_page import make_metrics_endpoint, make_targets_endpoint
 from bazaar.web.probes import make_health_endpoints
+from bazaar.web.spans_endpoint import make_spans_endpoint
 from catalog_app import selectors, serializers, services, wiring
 
 CONTROL = (Port.CONTROL,)
@@ -311,6 +312,7 @@ ENDPOINTS = (
     Endpoint("/stocks", get(list_stocks, examples.PageQuery), ports=CONTROL),
     Endpoint("/status", get(status), ports=CONTROL),
     *make_health_endpoints(wiring.list_checks),
+    make_spans_endpoint(wiring.list_addresses),
     make_metrics_endpoint(wiring.read_metrics),
     make_targets_endpoint(wiring.list_targets),
 )

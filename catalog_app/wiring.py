@@ -245,8 +245,7 @@ def list_targets() -> list[dict[str, Any]]:
         for name, node in topology.nodes()
     ]
     known = {address for address, _ in found}
-    holders = selectors.list_addresses(holder_ids=lease_table().list_holders())
-    for host, port in holders:
+    for host, port in list_addresses():
         address = format_address(host, port)
         if address not in known:
             found.append((address, f"worker-{port}"))
@@ -254,6 +253,14 @@ def list_targets() -> list[dict[str, Any]]:
         {"targets": [address], "labels": {"role": _role_name(name), "process": name}}
         for address, name in found
     ]
+
+
+def list_addresses() -> tuple[tuple[str, int], ...]:
+    """Return host and control port of each lease holder that can be read."""
+    addresses: tuple[tuple[str, int], ...] = ()
+    with damage, suppress(Unreachable):
+        addresses = selectors.list_addresses(holder_ids=lease_table().list_holders())
+    return addresses
 
 
 def _role_name(name: str) -> str:
@@ -264,12 +271,9 @@ def _role_name(name: str) -> str:
 def status() -> CatalogStatus:
     """Return the status."""
     leadership, head, stocks = Leadership(Term(0), None), START, 0
-    holders = lease_table().list_holders()
-    addresses: tuple[tuple[str, int], ...] = ()
     with damage, suppress(Unreachable):  # what cannot be read says nothing
         leadership, head = selectors.get_leadership(), selectors.LEDGER.read_head()
         stocks = selectors.count_stocks()
-        addresses = selectors.list_addresses(holder_ids=holders)
     return CatalogStatus(
         **process_status(),
         database_bytes=database_bytes(),
@@ -285,8 +289,8 @@ def status() -> CatalogStatus:
         digest=head.digest,
         refused_callers=refusals.count,
         stocks=stocks,
-        holders=holders,
-        holder_addresses=addresses,
+        holders=lease_table().list_holders(),
+        holder_addresses=list_addresses(),
         batches=counts().batches,
         trades=counts().trades,
         batch_sizes=summarize_sizes(counts().sizes),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, ClassVar
 from urllib.parse import urlencode
+from uuid import UUID, uuid4
 
 from django import forms
 
@@ -62,10 +63,32 @@ class TradeAction(ActionForm):
 
     def carry_out(self) -> str:
         """Place the order."""
+        return self.place(uuid4())
+
+    def place(self, key: UUID) -> str:
+        """Place the order with a key."""
         data = self.cleaned_data
         kind = TradeType(data["trade_type"])
-        order = wiring.public_client().trade(data["stock_name"], kind, data["quantity"])
+        order = wiring.public_client().trade(data["stock_name"], kind, data["quantity"], key)
         return f"Order {order.order_no} is placed."
+
+
+class WatchedTradeAction(TradeAction):
+    """Buy or sell, and go to the trace of the trade."""
+
+    path, page = r"^trace/trade/?$", "/trace"
+    followed = ""
+    """The trade that was sent: the number of its order, or its key."""
+
+    def find_way_back(self) -> str:
+        """Return the address of the trade's trace."""
+        return f"{self.page}?{urlencode({'q': self.followed})}" if self.followed else self.page
+
+    def carry_out(self) -> str:
+        """Place the order."""
+        key = uuid4()
+        self.followed = str(key)
+        return self.place(key)
 
 
 class PriceAction(ActionForm):
@@ -139,7 +162,12 @@ class FaultAction(ActionForm):
             wiring.collector().poll_faster()
 
 
-ACTIONS: tuple[type[ActionForm], ...] = (EvictAction, PriceAction, TradeAction)
+ACTIONS: tuple[type[ActionForm], ...] = (
+    EvictAction,
+    PriceAction,
+    TradeAction,
+    WatchedTradeAction,
+)
 FORMS_BY_ENDPOINT = {
     "/orders": "dashboard/forms/trade.html",
     "/price": "dashboard/forms/price.html",

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.template.loader import render_to_string
 from msgspec import Struct
 
+from bazaar.client.answers import ClientError
 from bazaar.core.failures import Failure
 from bazaar.core.types import ORDER_NO_MAX, STOCK_NAME_CHARS_MAX
 from bazaar.protocol.messages import Place
@@ -20,7 +21,7 @@ from dashboard.traffic_history import TrafficPoint
 STOCKS_A_PAGE = 50
 LATEST_SHOWN, MARKS_MAX = 8, 200
 NEWEST_POINTS = 5
-SEARCH_HOLD_S = 10.0
+SEARCH_HOLD_S, TRACE_HOLD_S = 10.0, 2.0
 Query = Mapping[str, str]
 NUMBER_CHARS_MAX = 18
 
@@ -202,6 +203,18 @@ def _number(text: str) -> int:
     return min(int(text), ORDER_NO_MAX)
 
 
+def _trace(query: Query) -> dict[str, Any]:
+    text = _text(query)
+    shown: dict[str, Any] = {"q": text, "trace": None, "picture": None, "fault": ""}
+    if not text:
+        return shown
+    try:
+        trace = selectors.get_trace(text=text, order_no=_number(text))
+    except ClientError as error:
+        return {**shown, "fault": str(error)}
+    return {**shown, **serializers.show_trace(trace)}
+
+
 class StocksQuery(Struct, frozen=True):
     """The place in the listing to begin after."""
 
@@ -218,6 +231,12 @@ class OrdersQuery(EventsQuery, frozen=True):
     """The text to search for, and the order to search before; 0: among all."""
 
     before: Place = 0
+
+
+class TraceQuery(Struct, frozen=True):
+    """The trade to follow: the number of its order, or its key."""
+
+    q: str = ""
 
 
 PANELS = (
@@ -249,5 +268,13 @@ PANELS = (
         _traffic,
         "The last 15 minutes, one point a second.",
         read_newest=_newest_traffic,
+    ),
+    DashboardPanel(
+        "trace",
+        _trace,
+        "One trade followed through every process: who did what when.",
+        TraceQuery(),
+        read_newest=lambda _: {},
+        hold_s=lambda _: TRACE_HOLD_S,
     ),
 )

@@ -5,15 +5,18 @@ from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 from msgspec import structs
 
+from bazaar.client.answers import Refused
 from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.types import STOCK_NAME_CHARS_MAX, OrderNo
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.stored_rows import StoredRow
+from bazaar.protocol.traces import TradeTrace
 from dashboard import wiring
 from dashboard.models import AuditEntry, EventRecord
 
@@ -109,6 +112,20 @@ def search_orders(*, text: str, before: int) -> dict[str, Any]:
     """
     name, body = _ask_any(lambda client: client.find(text, OrderNo(before), ORDERS_SHOWN_MAX))
     return _page(name, body.rows, body.first)
+
+
+def get_trace(*, text: str, order_no: int) -> TradeTrace:
+    """
+    Return the trace of a trade, as a front end tells it.
+
+    text: its key, unless there is an order_no. Raises ClientError: nobody remembers it, or no front
+    end answers, or the text is no key.
+    """
+    try:
+        wanted = order_no or UUID(text)
+    except ValueError as error:
+        raise Refused("Enter the number of an order, or its key, a UUID.") from error
+    return wiring.public_client().trace(wanted)
 
 
 def _page(source: str, rows: Iterable[StoredRow], first: int) -> dict[str, Any]:

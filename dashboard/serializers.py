@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from bazaar.protocol.cluster_report import describe_leader
 from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
+from bazaar.protocol.traces import TradeTrace
 from bazaar.web.pages import ShownAnswer, cut, make_forms
+from dashboard import trace_diagram
 from dashboard.actions import FORMS_BY_ENDPOINT
 from dashboard.api_relay import EndpointReading
 from dashboard.cluster_view import ClusterView, PollResult
@@ -133,6 +136,16 @@ def show_events(events: Sequence[ClusterEvent]) -> list[dict[str, Any]]:
         }
         for one in events
     ]
+
+
+def show_trace(trace: TradeTrace) -> dict[str, Any]:
+    """Return a trade with its picture, and the processes that could not be asked."""
+    return {
+        "trace": trace,
+        "picture": trace_diagram.draw(trace),
+        "began": datetime.fromtimestamp(trace.began_s, UTC),
+        "unasked": [process for process in trace.processes if process.reason],
+    }
 
 
 def show_points(points: Sequence[TrafficPoint]) -> list[dict[str, Any]]:

@@ -17,10 +17,12 @@ from msgspec import Struct
 from bazaar.core.types import Order, OrderNo, Stock, TradeType, Version
 from bazaar.protocol import examples
 from bazaar.protocol.endpoints import IndexBody
+from bazaar.protocol.traces import TraceProcess, TraceStep, TradeTrace
 from bazaar.web.problems import ProblemPage
 from frontend_app import serializers
 from frontend_app.dialects import COURSE, DIALECTS, SEED, V1, Dialect
 from frontend_app.list_views import CLUSTER_PATH, ORDERS_PATH, STOCKS_PATH
+from frontend_app.trace_views import KEY_TRACE_PATH, ORDER_TRACE_PATH
 
 SCHEMA_PATH = "/api/schema"
 
@@ -78,6 +80,27 @@ _STOCK = Stock(
 _ORDER = Order(OrderNo(7), examples.KEY, examples.STOCK, TradeType.BUY, 5, "alice")
 _STOCK_VIEW, _ORDER_VIEW = V1.stock.from_core(_STOCK), V1.order.from_core(_ORDER)
 _REPLICA = serializers.ReplicaView(2, 20002, is_alive=True, is_leader=True, in_sync=True)
+_SENT = TraceStep(
+    no=1,
+    kind="message",
+    process="frontend-1",
+    to="order-2",
+    text="sends the trade to the leader of term 3",
+    at_ms=0.4,
+    end_ms=7.9,
+    received_ms=0.6,
+    answered_ms=7.7,
+)
+_TRACE = TradeTrace(
+    idempotency_key=str(examples.KEY),
+    order_no=7,
+    outcome="placed, status 201",
+    began_s=1_790_000_000.25,
+    took_ms=8.1,
+    trace_ids=("0af7651916cd43dd8448eb211c80319c",),
+    processes=(TraceProcess(name="frontend-1"), TraceProcess(name="order-2")),
+    steps=(_SENT,),
+)
 _FRESH = ("If-None-Match", "Cache-Control")
 
 
@@ -180,6 +203,20 @@ OPERATIONS: Mapping[tuple[str, str], ApiOperation] = {
         V1.name,
         serializers.PublicCluster(2, 3, (_REPLICA,)),
         kinds=_REPLICAS,
+        errors=ErrorShape.PROBLEM,
+    ),
+    ("GET", ORDER_TRACE_PATH): _plain(
+        "v1_order_trace",
+        V1.name,
+        _TRACE,
+        kinds=_REPLICAS | {"unknown_order", "unknown_trace"},
+        errors=ErrorShape.PROBLEM,
+    ),
+    ("GET", KEY_TRACE_PATH): _plain(
+        "v1_trace",
+        V1.name,
+        _TRACE,
+        kinds=frozenset({"unknown_trace"}),
         errors=ErrorShape.PROBLEM,
     ),
     ("GET", "/problems/{kind}"): _plain(

@@ -28,6 +28,7 @@ from bazaar.core.ledger import Answer
 from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
 from bazaar.protocol import tracing
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.tracing import Span
 from bazaar.runtime import loops
 from bazaar.runtime.backoff import Backoff
 from bazaar.runtime.group_commit import Batcher
@@ -71,6 +72,8 @@ class LeaderWatch:
         self._now_s = waits.now_s
         self._backoff = Backoff(waits)
         self._claimed: Leadership | None = None
+        self._election: Span | None = None
+        """The span of the election under way."""
         (self._changed,) = waits.make_conditions(1)
         self._pool = waits.make_pool(2 * len(replicas), "ping")
         self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s, waits)
@@ -146,10 +149,12 @@ class LeaderWatch:
             try:
                 loops.run(self.elector.watch(), self._perform, nullcontext())
             except Failure as failure:
+                self._end_election(failure.message)
                 if self._backoff.fail(failure.message):
                     events.emit(log, logging.WARNING, "election failed", reason=failure.message)
                 return
             finally:
+                self._end_election()
                 if self.leadership != before:
                     self._announce(before)
             if not self.elector.silences:
@@ -183,9 +188,11 @@ class LeaderWatch:
                 case SendTrades(term, leader, trades):
                     tracing.note(term=term, replica=leader)
                     left_s = min(deadlines[trade.key] for trade in trades) - self._now_s()
-                    return self.replicas[leader].trade(term, trades, max(left_s, RECONSIDER_S))
+                    with tracing.child("send trades", trades=len(trades)):
+                        return self.replicas[leader].trade(term, trades, max(left_s, RECONSIDER_S))
                 case AwaitLeader(keys, term, failure):
-                    return self._reconsider(keys, term, failure, deadlines)
+                    with tracing.child("await leader"):
+                        return self._reconsider(keys, term, failure, deadlines)
             raise AssertionError(f"forwarding has no effect {effect}")
 
         trades = [pending.trade for pending in batch]
@@ -213,17 +220,33 @@ class LeaderWatch:
                 self.note_order(ping.last)
                 return ping
             case PingReplicas(replica_ids):
-                return self.ping_all(replica_ids)
+                return self._begin_election(replica_ids)
             case ClaimLeadership(term, leader):
                 wanted = Leadership(Term(term + 1), leader)
                 if wanted != self._claimed:  # not each time that the same claim is repeated
                     events.emit(log, logging.INFO, "claiming", term=wanted.term, leader=leader)
                 self._claimed = wanted
-                return self.catalog.claim(term, leader)
+                with tracing.bind(self._election), tracing.child("claim", replica=leader):
+                    return self.catalog.claim(term, leader)
             case NotifyReplicas(term, leader, replica_ids):
                 self._notify(term, leader, replica_ids)
                 return None
         raise AssertionError(f"an election has no effect {effect}")
+
+    def _begin_election(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
+        """Ping the replicas that may lead; it is a trace of its own, whatever trades wait."""
+        self._election = Span("election", tracing.read_headers(None, None))
+        with tracing.bind(self._election), tracing.child("ping replicas"):
+            pings = self.ping_all(replica_ids)
+            tracing.note(answered=", ".join(str(ping.replica_id) for ping in pings))
+        return pings
+
+    def _end_election(self, error: str = "") -> None:
+        election, self._election = self._election, None
+        if election is not None:
+            leadership = self.leadership
+            election.attributes.update(term=leadership.term, replica=leadership.leader or 0)
+            election.end(error)
 
     def ping_all(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
         """Return what those of some replicas say that answer in time, asked side by side."""
@@ -238,9 +261,11 @@ class LeaderWatch:
 
     def _notify(self, term: Term, leader: ReplicaId, replica_ids: tuple[ReplicaId, ...]) -> None:
         """Tell the leader and wait until it leads; tell the others meanwhile."""
+        election = self._election
 
         def tell(replica_id: ReplicaId, timeout_s: float) -> None:
-            self.replicas[replica_id].notice(term, leader, timeout_s)
+            with tracing.bind(election), tracing.child("notice", replica=replica_id):
+                self.replicas[replica_id].notice(term, leader, timeout_s)
 
         def tell_quietly(replica_id: ReplicaId) -> None:
             try:

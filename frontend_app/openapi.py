@@ -40,7 +40,7 @@ from frontend_app.api_parts import (
 from frontend_app.dialects import DIALECTS
 from frontend_app.trade_requests import SEED_NAMES, CourseTradeRequest, TradeRequest
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 """Of the description: greater when something is added."""
 _DESCRIPTION = """A bazaar of stocks, in three dialects. New programs use v1.
 

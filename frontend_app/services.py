@@ -1,11 +1,15 @@
 """What the front end does for clients, and for the catalog."""
 
 from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from msgspec.structs import replace
 
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, NoLeader
 from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
 from bazaar.protocol.messages import OrdersBody, StocksBody
+from bazaar.protocol.traces import TradeTrace
 from bazaar.runtime.waits import EventLoop
 from frontend_app import wiring
 from frontend_app.entries import OrderEntry, Source, StockRead
@@ -92,6 +96,27 @@ def look_up_order(*, order_no: OrderNo, is_fresh: bool) -> tuple[OrderEntry, Sou
     if entry := orders.hit(order_no):
         return entry, Source.HIT
     return orders.fetch(order_no), Source.STORED
+
+
+def read_trace(*, key: UUID) -> TradeTrace:
+    """
+    Return the trace of the trade with a key.
+
+    Raises UnknownTrace, Busy (definite).
+    """
+    return wiring.traces().read(key)
+
+
+def read_order_trace(*, order_no: OrderNo) -> TradeTrace:
+    """
+    Return the trace of the trade that became an order.
+
+    Raises UnknownOrder, UnknownTrace, Busy (definite); NotServing, Unreachable: no replica could
+    tell the order's key.
+    """
+    entry, _ = look_up_order(order_no=order_no, is_fresh=False)
+    trace = read_trace(key=entry.order.key)
+    return trace if trace.order_no else replace(trace, order_no=order_no)
 
 
 def get_leadership() -> Leadership:

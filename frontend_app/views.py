@@ -11,7 +11,8 @@ from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.web.endpoint import Audience, Endpoint, Port, get, post, with_index
 from bazaar.web.metrics_page import make_metrics_endpoint
 from bazaar.web.probes import make_health_endpoints
-from frontend_app import list_views, services, wiring
+from bazaar.web.spans_endpoint import make_spans_endpoint
+from frontend_app import list_views, services, trace_views, wiring
 from frontend_app.dialects import COURSE, DIALECTS, SEED, V1, shape_failed_trade
 from frontend_app.headers import READ_AND_PLACE, READ_ONLY, standard_headers
 from frontend_app.order_views import OrderViews, TradeViews
@@ -122,6 +123,7 @@ _DESCRIBED = (
         audience=Audience.PUBLIC,
     ),
     *list_views.ENDPOINTS,
+    *trace_views.ENDPOINTS,
     Endpoint("/leader", get(show_leader, is_instant=True), audience=Audience.PUBLIC),
 )
 """What anybody may call."""
@@ -146,6 +148,7 @@ ENDPOINTS = (
     Endpoint("/status", get(status), ports=CONTROL),
     *make_health_endpoints(wiring.list_checks),
     make_metrics_endpoint(wiring.read_metrics),
+    make_spans_endpoint(),
 )
 SERVED_ENDPOINTS = with_index(ENDPOINTS, Port.SERVED, Audience.PUBLIC)
 CONTROL_ENDPOINTS = with_index(ENDPOINTS, Port.CONTROL, Audience.MEMBER)

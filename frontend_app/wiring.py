@@ -11,18 +11,21 @@ from django.conf import settings
 from bazaar.clock import Pause
 from bazaar.core.election import SILENCES_MAX
 from bazaar.core.types import ReplicaId
-from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.clients import CLIENTS, CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.runtime.health import HealthCheck, are_ok
 from bazaar.runtime.metrics import operations, process_status, summarize_sizes
 from bazaar.runtime.prometheus import MetricPage, add_process, add_status
-from bazaar.topology import Node, process_name
+from bazaar.runtime.span_ring import span_ring
+from bazaar.topology import Node, process_name, role_of
 from bazaar.web import client_auth, control
 from bazaar.web.member_auth import refusals
+from bazaar.web.spans_endpoint import read_spans
 from frontend_app.cluster_reader import ClusterReader
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
 from frontend_app.stocks import StockReader
+from frontend_app.trace_reader import TraceReader, TraceSources
 
 STOCK_TIMEOUT_S = 1.0
 """How long a reader waits for the catalog before old memory, marked as stale, is better."""
@@ -75,6 +78,24 @@ def cluster() -> ClusterReader:
     return ClusterReader(watch(), ports, settings.BAZAAR_LIMITS.ping_timeout_s)
 
 
+@cache
+def traces() -> TraceReader:
+    """Return what collects the spans of a trade."""
+    timeout_s, secret = settings.BAZAAR_LIMITS.ping_timeout_s, settings.BAZAAR_SECRET
+    members = {
+        name: (node, CLIENTS[role_of(name)].at(node, secret, timeout_s))
+        for name, node in settings.BAZAAR_TOPOLOGY.nodes()
+        if node.control_port
+    }
+    sources = TraceSources(
+        read_node=control.node,
+        read_own=read_spans,
+        members=members,
+        connect_worker=lambda node, name: FrontEndClient.at(node, secret, timeout_s, receiver=name),
+    )
+    return TraceReader(sources, span_ring, timeout_s)
+
+
 def port_of(replica_id: ReplicaId) -> int:
     """Return the served port of a replica."""
     return int(settings.BAZAAR_TOPOLOGY.replica(replica_id).port)
@@ -85,6 +106,7 @@ def start() -> None:
     client_auth.gate().watch.start()
     watch().start()
     stocks().start()
+    traces().start()
 
 
 def move(node: Node) -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Batch, BatchAnswer, Page
 from bazaar.core.types import Position
+from bazaar.protocol import tracing
 from bazaar.protocol.clients import CatalogClient
 
 T = TypeVar("T")
@@ -31,7 +32,8 @@ class FencedLedger:
 
     def place(self, batch: Batch) -> BatchAnswer:
         """Have a batch decided. Raises StaleTerm, GapFound (definite), Unreachable."""
-        return self._ask(lambda: self._catalog.place(batch))
+        with tracing.child("send batch"):
+            return self._ask(lambda: self._catalog.place(batch))
 
     def page(self, after: Position, limit: int) -> Page:
         """Return entries after one. Raises GapFound (definite), Unreachable."""

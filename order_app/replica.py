@@ -31,6 +31,7 @@ from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import Linked, Order, OrderNo, Position, ReplicaId, Term, Trade
 from bazaar.protocol import tracing
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
+from bazaar.protocol.tracing import Span
 from bazaar.runtime import loops
 from bazaar.runtime.damage import damage
 from bazaar.runtime.group_commit import Batcher
@@ -101,6 +102,8 @@ class ReplicaShell:
         self.begin_appends: Sequence[BeginAppend] = ()
         """One for each follower; `wiring` sets them."""
         self._pending: list[PendingAppend] = []
+        self.shipped_for: Span | None = None
+        """The span of the batch that the newest entries are from."""
         self._lock = threading.RLock()
         self._caught_up_s = self.now_s()
         """When this replica last had every order that it knew of."""
@@ -167,9 +170,7 @@ class ReplicaShell:
         return self.batcher.submit([(term, trade) for trade in trades])
 
     def take_notice(self, term: Term, leader: ReplicaId) -> None:
-        """
-        Learn which replica leads; return once this one leads, if it is named.
-        """
+        """Learn which replica leads; return once this one leads, if it is named."""
         try:
             self.run(self.machine.take_notice(term, leader, self.make_token()))
         finally:
@@ -311,6 +312,7 @@ class ReplicaShell:
             return
         with self.shipping:
             outbox.offer(entries)
+            self.shipped_for = tracing.current()
         is_left = not begin_appends
         for begin_append in begin_appends:
             if pending := begin_append(outbox):

@@ -43,6 +43,9 @@ class Replicator:
     _announced: Outbox | None = field(default=None, init=False)
     """The leadership of the last append to the follower."""
 
+    _followed: Span | None = field(default=None, init=False)
+    """The batch that the replicator's own thread has sent last."""
+
     def start(self) -> None:
         """Begin; the thread ends with the process."""
         name = f"replicator-{self.follower}"
@@ -59,9 +62,19 @@ class Replicator:
     def round(self) -> None:
         """Wait until there is something to send, or a heartbeat is due, and send it."""
         outbox = self._await_work()
-        if outbox is not None:
-            timeout_s = self.shell.limits.replication_timeout_s
-            self.settle(outbox, lambda: self.client.append(self._next_append(outbox), timeout_s))
+        if outbox is None:
+            return
+        timeout_s = self.shell.limits.replication_timeout_s
+
+        def send() -> Accepted:
+            append = self._next_append(outbox)
+            with (
+                tracing.bind(self._find_batch(append)),
+                tracing.child("append", replica=self.follower),
+            ):
+                return self.client.append(append, timeout_s)
+
+        self.settle(outbox, send)
 
     def begin(self, outbox: Outbox) -> PendingAppend | None:
         """
@@ -133,6 +146,14 @@ class Replicator:
 
         self.settle(outbox, receive)
 
+    def _find_batch(self, append: Append) -> Span | None:
+        """Return the span of the batch whose orders an append brings for the first time."""
+        batch, before = self.shell.shipped_for, self._followed
+        if not append.page.entries or batch is before:
+            return None
+        self._followed = batch
+        return batch
+
     def _await_work(self) -> Outbox | None:
         """Wait for work; take the turn and return the outbox, or None when there is none."""
         machine, shipping = self.shell.machine, self.shell.shipping
@@ -185,6 +206,7 @@ class Replicator:
 
     def _fail(self, outbox: Outbox, failure: Failure) -> None:
         self.is_failing = True
+        tracing.note_error(failure.message)
         with self.shell.shipping:
             was_in_sync = outbox.lost(self.follower)
         if was_in_sync:

@@ -21,6 +21,7 @@ from bazaar.web.endpoint import (
 )
 from bazaar.web.metrics_page import make_metrics_endpoint
 from bazaar.web.probes import make_health_endpoints
+from bazaar.web.spans_endpoint import make_spans_endpoint
 from order_app import serializers, services, wiring
 
 BOTH = (Port.SERVED, Port.CONTROL)
@@ -282,6 +283,7 @@ ENDPOINTS = (
     Endpoint("/status", get(status), ports=CONTROL),
     *make_health_endpoints(wiring.list_checks),
     make_metrics_endpoint(wiring.read_metrics),
+    make_spans_endpoint(),
 )
 SERVED_ENDPOINTS = with_index(ENDPOINTS, Port.SERVED, Audience.MEMBER)
 CONTROL_ENDPOINTS = with_index(ENDPOINTS, Port.CONTROL, Audience.MEMBER)

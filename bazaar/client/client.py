@@ -34,6 +34,7 @@ from bazaar.client.front_end_url import BadUrl, check_url
 from bazaar.client.reading import one_line
 from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.http1 import Reply
+from bazaar.protocol.traces import TradeTrace
 
 CONNECT_TIMEOUT_S = 3.0
 """For a front end to accept the connection; less when the deadline is near."""
@@ -152,6 +153,15 @@ class Client:
             yield from page.orders
             if (cursor := page.next_cursor) is None:
                 return
+
+    def trace(self, wanted: int | UUID) -> TradeTrace:
+        """
+        Return who did what when for a trade: by its order's number, or by its key.
+
+        Raises Refused (404: there is no such order, or nobody remembers the trade), NoAnswer,
+        BadAnswer.
+        """
+        return self.send(exchange.build_trace_query(wanted))
 
     def send(self, call: ApiCall[T]) -> T:
         """Send a call until there is an answer or no time. Raises ClientError."""

@@ -16,6 +16,7 @@ from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 import msgspec
 
@@ -35,6 +36,7 @@ from bazaar.client.answers import (
 from bazaar.client.client_dialects import V1, ClientDialect
 from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.http1 import Reply
+from bazaar.protocol.traces import TradeTrace
 
 QUERIES_MAX = 20_000
 """Calls for stocks that are cached ready-made."""
@@ -171,6 +173,12 @@ def _quote(stock_name: str) -> str:
     """Encode a name; one of dots alone would be taken for a step in a path."""
     quoted = quote(stock_name, safe="")
     return quoted if quoted.strip(".") else quoted.replace(".", "%2E")
+
+
+def build_trace_query(wanted: int | UUID) -> ApiCall[TradeTrace]:
+    """Return the call for the trace of a trade, by order number or key; v1 only."""
+    path = f"traces/{wanted}" if isinstance(wanted, UUID) else f"orders/{wanted}/trace"
+    return ApiCall(ApiRequest("GET", f"/api/v1/{path}"), reading.read_trace)
 
 
 class _Retries:

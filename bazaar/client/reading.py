@@ -29,6 +29,7 @@ from bazaar.client.answers import (
 from bazaar.client.client_dialects import V1, ClientDialect, ShownStock, decode_cluster
 from bazaar.core.types import Trade
 from bazaar.protocol.http1 import Reply
+from bazaar.protocol.traces import TradeTrace
 
 RETRY_AFTER_S = 1.0
 """Before another attempt, when the answer has no Retry-After."""
@@ -73,6 +74,7 @@ class _ErrorBody(msgspec.Struct):
 
 
 _STOCKS = msgspec.json.Decoder(_StockList)
+_TRACE = msgspec.json.Decoder(TradeTrace)
 _ORDERS = msgspec.json.Decoder(OrderPage)
 _ERROR = msgspec.json.Decoder(_ErrorBody)
 
@@ -192,6 +194,12 @@ def _check_whole(dialect: ClientDialect, body: ShownStock, reply: Reply) -> None
 def _check_goes_on(cursor: str | None, next_cursor: str | None, reply: Reply) -> None:
     if next_cursor is not None and next_cursor == cursor:
         raise BadAnswer(f"The page after {cursor!r} is that page again.", status=reply.status)
+
+
+def read_trace(reply: Reply) -> TradeTrace:
+    """Return the trace of a trade. Raises ClientError."""
+    _check_ok(reply)
+    return _decode(_TRACE.decode, reply)
 
 
 @lru_cache(CACHE_WORDS_MAX)

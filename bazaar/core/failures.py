@@ -56,6 +56,14 @@ class UnknownOrder(Failure):
     default_message = "order not found"
 
 
+class UnknownTrace(Failure):
+    """No process remembers a trade any more, or none with this key came."""
+
+    default_message = (
+        "Nobody remembers this trade: it never came, or so many came after it that it is forgotten."
+    )
+
+
 class UnknownHolder(Failure):
     """The holder has no lease: it must empty its cache and register."""
 

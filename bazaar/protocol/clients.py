@@ -21,10 +21,12 @@ from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Stock, Term, Trade, Version
 from bazaar.protocol import cache_messages, leadership_messages, messages, statuses, stored_rows
+from bazaar.protocol import traces as trace_messages
 from bazaar.protocol.errors import failure_of
 from bazaar.protocol.examples import NewestQuery
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.stored_rows import ChangesBody, FoundBody, ListingBody, RowsBody
+from bazaar.protocol.traces import SpansBody, SpansWantedBody
 from bazaar.protocol.transport import HttpTransport, PendingCall, Transport
 from bazaar.topology import Node, Role, process_name
 
@@ -42,7 +44,8 @@ def _prepare_decoders() -> None:
 
     It inspects a type at its first use; many threads at once seem to have crashed it.
     """
-    for module in (messages, cache_messages, leadership_messages, statuses, stored_rows):
+    modules = (messages, cache_messages, leadership_messages, statuses, stored_rows, trace_messages)
+    for module in modules:
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, messages.Message):
                 msgspec.json.Decoder(kind)
@@ -110,6 +113,10 @@ class MemberClient:
             if isinstance(transport, HttpTransport):
                 transport.close()
 
+    def spans(self, wanted: SpansWantedBody, timeout_s: float) -> SpansBody:
+        """Return the spans of a trade, or the parts of other spans."""
+        return self._post(self.control, "/spans", wanted, SpansBody, timeout_s)
+
     def _get(
         self, transport: Transport, path: str, kind: type[T], timeout_s: float | None = None
     ) -> T:
@@ -133,11 +140,7 @@ class MemberClient:
         body: messages.Message,
         read: Callable[[Reply], T],
     ) -> PendingCall[T] | None:
-        """
-        Send a request whose answer is waited for later.
-
-        None without a kept connection.
-        """
+        """Send a request whose answer is waited for later; None without a kept connection."""
         if not isinstance(transport, HttpTransport):
             return None
         return transport.begin("POST", path, encode(body), read)
@@ -269,11 +272,7 @@ class ReplicaClient(SequenceClient):
         return self._get(self.control, "/ping", leadership_messages.PingBody, timeout_s).to_core()
 
     def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:
-        """
-        Notify of the leader.
-
-        Raises StaleTerm, NotServing (definite).
-        """
+        """Notify of the leader. Raises StaleTerm, NotServing (definite)."""
         body = leadership_messages.NoticeBody(term=term, leader=leader)
         self._post(self.control, "/leader", body, leadership_messages.LeadershipBody, timeout_s)
 

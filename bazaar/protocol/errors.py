@@ -34,6 +34,7 @@ KINDS = (
     FailureKind("insufficient_quantity", 404, failures.InsufficientQuantity),
     FailureKind("overstock", 404, failures.Overstock),
     FailureKind("unknown_order", 404, failures.UnknownOrder),
+    FailureKind("unknown_trace", 404, failures.UnknownTrace),
     FailureKind("key_reused", 422, failures.KeyReused),
     FailureKind("stale_term", 409, failures.StaleTerm),
     FailureKind("gap_found", 409, failures.GapFound),

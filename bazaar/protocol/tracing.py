@@ -14,6 +14,7 @@ import os
 import random
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from functools import cached_property
@@ -135,7 +136,7 @@ class Span:
 
     __slots__ = (
         *("attributes", "began_s", "context", "ended_s", "error", "is_recorded", "is_server"),
-        *("links", "name", "parent_id", "_token"),
+        *("marks", "name", "parent_id", "trades", "_token"),
     )
 
     def __init__(
@@ -143,17 +144,17 @@ class Span:
         name: str,
         asked: TraceContext,
         *,
-        links: Sequence[TraceContext] = (),
+        trades: Sequence[Trade] = (),
         is_server: bool = False,
         is_recorded: bool = True,
     ) -> None:
         """
         Begin now.
 
-        asked: the context of who asked for it. links: other requests that it works for.
+        asked: the context of who asked for it. trades: those that a batch is about.
         is_recorded: whether subscribers get it.
         """
-        self.name, self.parent_id, self.links = name, asked.span_id, links
+        self.name, self.parent_id, self.trades = name, asked.span_id, trades
         self.context = TraceContext(asked.trace_id, make_span_id(), asked.flags, asked.request_id)
         self.is_server, self.is_recorded = is_server, is_recorded
         self.attributes: dict[str, Attribute] = {}
@@ -161,14 +162,21 @@ class Span:
         self.began_s, self.ended_s = clock.wall_s(), 0.0
         self.error = ""
         """Why it failed; empty: it did not."""
+        self.marks: tuple[tuple[str, float], ...] = ()
+        """Moments in it, each with its time in seconds since 1970."""
         self._token: Token[Span | None] | None = None
+
+    @property
+    def links(self) -> list[TraceContext]:
+        """The requests that it works for."""
+        return [read_text(trade.context) for trade in self.trades if trade.context]
 
     def end(self, error: BaseException | str | None = None) -> None:
         """End now; the first end counts."""
         if self.ended_s:
             return
         self.ended_s = clock.wall_s()
-        if error is not None:
+        if error:
             self.error = str(error) or type(error).__name__
         if self.is_recorded:
             _subscribers.take(self)
@@ -266,6 +274,18 @@ def note(**attributes: Attribute) -> None:
         span.attributes.update(attributes)
 
 
+def note_error(message: str) -> None:
+    """Note why the current span failed, if there is one."""
+    if span := _current.get():
+        span.error = message
+
+
+def mark(name: str) -> None:
+    """Note the time of a moment in the current span, if there is one."""
+    if span := _current.get():
+        span.marks = (*span.marks, (name, clock.wall_s()))
+
+
 def note_trades(term: int, trades: Sequence[Trade]) -> None:
     """Note which trades the current span is about."""
     if span := _current.get():
@@ -287,9 +307,7 @@ def begin_batch(name: str, trades: Sequence[Trade], **attributes: Attribute) -> 
     """
     within = _current.get()
     asked = within.context if within else read_text(trades[0].context)
-    linked = trades if _subscribers.all else ()
-    links = [read_text(trade.context) for trade in linked if trade.context]
-    span = Span(name, asked, links=links, is_recorded=within is None or within.is_recorded)
+    span = Span(name, asked, trades=trades, is_recorded=within is None or within.is_recorded)
     span.attributes.update(_describe(trades), **attributes)
     return span
 
@@ -302,3 +320,8 @@ def begin_child(name: str, **attributes: Attribute) -> Span | None:
     span = Span(name, within.context, is_recorded=within.is_recorded)
     span.attributes.update(within.attributes, **attributes)
     return span
+
+
+def child(name: str, **attributes: Attribute) -> Span | nullcontext[None]:
+    """Return a block that is a span within the current one, if there is one."""
+    return begin_child(name, **attributes) or nullcontext()

@@ -14,6 +14,8 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 
 from bazaar import clock
+from bazaar.protocol import tracing
+from bazaar.protocol.traces import DURABLE
 from bazaar.runtime.damage import damage
 from bazaar.runtime.metrics import commits
 from bazaar.runtime.storage import storage
@@ -64,6 +66,7 @@ def write_transaction() -> Iterator[sqlite3.Connection]:
                 began_s = clock.monotonic_s()
                 database.execute("COMMIT")
                 commits.add(clock.monotonic_s() - began_s)
+                tracing.mark(DURABLE)
                 storage.problem = ""
             except BaseException:
                 if database.in_transaction:  # SQLite has ended it itself after some errors

@@ -96,7 +96,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [
         *("/static/dashboard/colours.css", "/static/dashboard/dashboard.css"),
-        "/static/dashboard/endpoints.css",
+        *("/static/dashboard/endpoints.css", "/static/dashboard/trace.css"),
     ],
     "SCRIPTS": ["/static/dashboard/dashboard.js"],
     "SIDEBAR": {
@@ -107,6 +107,7 @@ UNFOLD = {
                     _page("Cache", "memory", "cache"),
                     _page("Stocks", "sell", "stocks"),
                     _page("Orders", "receipt_long", "orders"),
+                    _page("Trace", "timeline", "trace"),
                     _page("Events", "notifications", "events"),
                     _page("Traffic", "monitoring", "traffic"),
                     _page("API", "api", "api", "dashboard.browse_api"),

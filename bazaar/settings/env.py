@@ -93,6 +93,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     address_requests_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     """The same for requests without a good token, of one address."""
     rate_window_s: Seconds = 10.0
+    spans_kept_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10_000
+    """Newest spans of trades in the memory of each process; 0: no trade can be followed."""
     served_threads: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 64
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     """Processes that serve one front end, each with a cache of its own."""

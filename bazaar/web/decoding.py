@@ -221,9 +221,9 @@ def make_path_reader(
     return read
 
 
-def read_parameter(environ: Environ, prefix: str) -> str:
-    """Return what follows a prefix in the path, slashes and all: a parameter."""
-    text: str = environ["PATH_INFO"][len(prefix) :]
+def read_parameter(environ: Environ, endpoint: Endpoint) -> str:
+    """Return what the path has in the place of the parameter of an endpoint."""
+    text = endpoint.read_parameter(environ["PATH_INFO"])
     return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
@@ -233,13 +233,13 @@ def make_reader(
     """Return what reads path and query of a GET; None: it takes neither."""
     if action is None or action.method != "GET" or action.request is None:
         return None
-    prefix, kind, is_strict = endpoint.prefix, action.request, action.is_strict
+    kind, is_strict = action.request, action.is_strict
     if not endpoint.parameter:
         read = make_query_reader(kind, is_strict=is_strict)
         return lambda environ: read(environ.get("QUERY_STRING") or "")
     read_path = make_path_reader(kind, endpoint.parameter, is_strict=is_strict)
     return lambda environ: read_path(
-        read_parameter(environ, prefix), environ.get("QUERY_STRING") or ""
+        read_parameter(environ, endpoint), environ.get("QUERY_STRING") or ""
     )
 
 

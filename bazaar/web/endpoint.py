@@ -191,17 +191,26 @@ class Endpoint:
         """
         Take the path, and one action for each method.
 
-        path: with a slash in front and none at the end. It may end in a parameter, as in
-        `/stocks/{name}`: all that follows, slashes too. It is a field of the GET's request.
+        path: with a slash in front and none at the end. It may have a parameter, as in
+        `/stocks/{name}`: all that follows, slashes too, up to what the path has behind it. It is a
+        field of the GET's request.
         """
         self.path, self.actions, self.ports, self.audience = path, actions, ports, audience
-        prefix, _, rest = path.partition("{")
-        self.prefix, self.parameter = prefix, rest.removesuffix("}")
-        """What comes before the parameter, and its name; empty: there is none."""
+        self.prefix, _, rest = path.partition("{")
+        self.parameter, _, self.suffix = rest.partition("}")
+        """The parameter's name, and what comes behind it; empty: there is none."""
 
     def takes(self, path: str) -> bool:
         """Tell whether a path is this one with a parameter."""
-        return len(path) > len(self.prefix) and path.startswith(self.prefix)
+        return path.startswith(self.prefix) and len(self.read_parameter(path)) > 0
+
+    def read_parameter(self, path: str) -> str:
+        """Return a path's text in the place of the parameter; empty: it is another path."""
+        text = path[len(self.prefix) :]
+        if not self.suffix:
+            return text
+        bare = text.removesuffix("/")
+        return bare.removesuffix(self.suffix) if bare.endswith(self.suffix) else ""
 
     @property
     def doc(self) -> str:
@@ -246,7 +255,7 @@ class Endpoint:
             return self.path
         fields = (one for action in self.actions for one in action.describe().fields)
         example = next(one.example for one in fields if one.name == self.parameter)
-        return self.prefix + quote(example, safe="")
+        return self.prefix + quote(example, safe="") + self.suffix
 
     def _describe_action(self, action: EndpointMethod) -> MethodBody:
         told = action.describe()

@@ -294,7 +294,8 @@ class Router:
         """application: Django, with the same endpoints. endpoints: those of one listener."""
         self._application = application
         self._endpoints = {one.path: one for one in endpoints}
-        self._with_parameter = [one for one in self._endpoints.values() if one.parameter]
+        with_parameter = [one for one in self._endpoints.values() if one.parameter]
+        self._with_parameter = sorted(with_parameter, key=lambda one: not one.suffix)
         self._routes = {
             (method, path): Route(one, method)
             for path, one in self._endpoints.items()

@@ -163,18 +163,18 @@ class EndpointView(JsonView):
 
 def make_patterns(endpoints: Iterable[Endpoint], port: Port) -> list[URLPattern]:
     """Return the URL patterns of one port; a slash at the end of a path is allowed."""
-    return [
-        re_path(_pattern(one), _view(one, port)) for one in sorted(endpoints, key=_has_parameter)
-    ]
+    return [re_path(_pattern(one), _view(one, port)) for one in sorted(endpoints, key=_rank)]
 
 
-def _has_parameter(endpoint: Endpoint) -> bool:
-    return bool(endpoint.parameter)
+def _rank(endpoint: Endpoint) -> int:
+    """Return how late a path is compared: the more it takes, the later."""
+    return (2 - bool(endpoint.suffix)) if endpoint.parameter else 0
 
 
 def _pattern(endpoint: Endpoint) -> str:
     if endpoint.parameter:
-        return rf"^{endpoint.prefix.removeprefix('/')}(?s:.)+$"
+        end = f"{endpoint.suffix}/?" if endpoint.suffix else ""
+        return rf"^{endpoint.prefix.removeprefix('/')}(?s:.)+{end}$"
     return rf"^{endpoint.path.removeprefix('/')}/?$" if endpoint.path != "/" else r"^$"
 
 

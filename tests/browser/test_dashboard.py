@@ -36,7 +36,7 @@ COUNTED = ("GET /status", "GET /stocks", "GET /rows")
 CALLS_PER_S_MAX = 8
 """The dashboard makes three calls a second, `cluster up` another two; a page would add one."""
 PAGES = (
-    *("/", "/cache", "/stocks", "/orders", "/events", "/traffic", "/api"),
+    *("/", "/cache", "/stocks", "/orders", "/events", "/traffic", "/trace", "/api"),
     *("/auth/user/", "/auth/user/1/change/", "/dashboard/auditentry/"),
     *("/api/catalog/served/query", "/api/order-1/control/sync", "/api/cluster"),
     *("/api/frontend-1/served/orders", "/api/catalog/control/status"),

@@ -20,7 +20,8 @@ from tests.support.histories import STOCK, make_trade
 from tests.support.routes import HEALTH, METRICS
 
 TURN_S = 15.0
-OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status", *HEALTH, *METRICS}
+OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status"}
+OPEN |= {"/spans", *HEALTH, *METRICS}
 """
 What says how it is, and what an audit reads.
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from tests.cluster.conftest import LiveCluster
 
-PATHS = ("/", "/cache", "/stocks", "/orders", "/events", "/traffic")
+PATHS = ("/", "/cache", "/stocks", "/orders", "/events", "/traffic", "/trace")
 TIMEOUT_S = 10.0
 NEXT = "Bazaar-Next-Ms"
 RETRY_MS = 1000

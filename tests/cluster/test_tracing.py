@@ -102,17 +102,20 @@ def test_one_trade_is_one_trace_through_every_process(
     assert status == 200
     assert headers["x-request-id"] == "mine"
     assert headers["traceparent"].startswith(f"00-{trace_id}-")
-    spans = await_spans(receiver, trace_id, 10)
+    spans = await_spans(receiver, trace_id, 12)
     (request,), (forward,) = spans["POST /orders"], spans["forward trades"]
+    (attempt,), (ask,) = spans["send trades"], spans["send batch"]
     (place,), (decide,) = spans["place trades"], spans["decide trades"]
     (trades,), (batch,) = spans["POST /trades"], spans["POST /batch"]
     leader = traced.leader()
     assert (request.process, request.parent_id) == ("frontend-1", PARENT_SPAN)
     assert headers["traceparent"].split("-")[2] == request.span_id
     assert (forward.process, forward.parent_id) == ("frontend-1", request.span_id)
-    assert (trades.process, trades.parent_id) == (leader, forward.span_id)
+    assert (attempt.process, attempt.parent_id) == ("frontend-1", forward.span_id)
+    assert (trades.process, trades.parent_id) == (leader, attempt.span_id)
     assert (place.process, place.parent_id) == (leader, trades.span_id)
-    assert (batch.process, batch.parent_id) == ("catalog", place.span_id)
+    assert (ask.process, ask.parent_id) == (leader, place.span_id)
+    assert (batch.process, batch.parent_id) == ("catalog", ask.span_id)
     assert (decide.process, decide.parent_id) == ("catalog", batch.span_id)
     appends = {span.attributes["bazaar.replica"]: span for span in spans["append"]}
     followers = {view.node.id for view in traced.look().replicas if view.name != leader}
@@ -145,7 +148,7 @@ def test_a_trade_without_ids_gets_them(traced: LiveCluster, receiver: OtlpReceiv
     answer = buy(traced, "GameStart")
     request_id = answer.headers["x-request-id"]
     assert "traceparent" not in answer.headers
-    assert "decide trades" in await_spans(receiver, request_id, 9)
+    assert "decide trades" in await_spans(receiver, request_id, 12)
 
 
 def test_every_log_line_is_json_and_a_refusal_has_its_request(traced: LiveCluster) -> None:

@@ -56,6 +56,8 @@ QUERY = {
     "query quantity": [*_DIGITS, "0", str(10**9 + 1)],
 }
 
+JSON["uuid or null"] = [raw for raw in JSON["uuid"] if raw != "null"]
+
 BODIES = {
     "empty": b"",
     "blank": b"  ",

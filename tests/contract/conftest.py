@@ -1,5 +1,6 @@
 """Every role in one process: real rooms, real URLs, one database, no network."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,11 +10,14 @@ from pytest_django import Settings
 import catalog_app.wiring
 import frontend_app.wiring
 import order_app.wiring
-from bazaar.clock import monotonic_s, wait
+from bazaar.clock import monotonic_s, wait, wall_s
 from bazaar.core.election import Leadership
 from bazaar.core.types import ReplicaId, Term
+from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
+from bazaar.protocol.traces import SpansBody, SpansWantedBody
+from bazaar.runtime.span_ring import SpanRing
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import models
@@ -24,6 +28,7 @@ from frontend_app.cluster_reader import ClusterReader
 from frontend_app.leader import LeaderWatch
 from frontend_app.orders import OrderCache
 from frontend_app.stocks import StockReader
+from frontend_app.trace_reader import TraceReader, TraceSources
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
 from tests.order_app.fakes import FakePeer
@@ -53,7 +58,28 @@ def transport(urlconf: str) -> HandlerTransport:
 
 
 @pytest.fixture
-def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cluster:
+def ring() -> Iterator[SpanRing]:
+    """Remember the spans of trades, as every process does."""
+    made = SpanRing(100)
+    tracing.subscribe(made)
+    yield made
+    tracing.unsubscribe_all()
+
+
+def read_traces(ring: SpanRing, node: Node) -> TraceReader:
+    """Return a reader that asks nobody else."""
+
+    def read_own(wanted: SpansWantedBody) -> SpansBody:
+        return SpansBody(process="order-2", now_s=wall_s(), spans=tuple(ring.find(wanted)))
+
+    sources = TraceSources(lambda: node, read_own, {}, lambda *_: FrontEndClient.at(node, b"", 1))
+    return TraceReader(sources, ring, 1)
+
+
+@pytest.fixture
+def cluster(
+    ring: SpanRing, db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> Cluster:
     """Replica 2 leads term 3, there are two orders, and the front end holds a lease."""
     limits = Limits(lease_s=3600)
     settings.BAZAAR_LIMITS, settings.BAZAAR_NODE = limits, settings.BAZAAR_TOPOLOGY.replica(ME)
@@ -79,6 +105,8 @@ def cluster(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Cl
     monkeypatch.setattr(frontend_app.wiring, "stocks", lambda: reader)
     shown = ClusterReader(watch, {ME: 20002}, 1)
     monkeypatch.setattr(frontend_app.wiring, "cluster", lambda: shown)
+    traces = read_traces(ring, settings.BAZAAR_NODE)
+    monkeypatch.setattr(frontend_app.wiring, "traces", lambda: traces)
     shell.start()
     shell.take_notice(TERM, ME)
     shell.trade(TERM, [make_trade(1), make_trade(2)])

@@ -21,7 +21,7 @@ from tests.support.routes import HEALTH, METRICS, PUBLIC, URLCONFS
 
 _SPOT = "@spot@"
 PARAMETERS = {"name": STOCK.name, "stock_name": STOCK.name, "number": "1", "order_no": "1"}
-PARAMETERS |= {"kind": "busy"}
+PARAMETERS |= {"kind": "busy", "idempotency_key": str(UUID(int=1))}
 """What stands for the parameters of paths."""
 
 
@@ -150,6 +150,8 @@ _CHANGE_KINDS = {
     "changes.0.stock_name": "name",
     "changes.0.version": "number",
 }
+_SPANS = {"key": str(UUID(int=1)), "parents": ["0123456789abcdef"]}
+_SPANS_KINDS = {"key": "uuid or null", "parents": "list"}
 _CATALOG, _CATALOG_CONTROL = "bazaar.urls.catalog", "bazaar.urls.catalog_control"
 _ORDER, _ORDER_CONTROL = "bazaar.urls.order", "bazaar.urls.order_control"
 _FRONT, _FRONT_CONTROL = "bazaar.urls.frontend", "bazaar.urls.frontend_control"
@@ -250,6 +252,8 @@ EXAMPLES = (
     ),
     Example(_FRONT, "POST", "/api/v1/orders", {}, _SEED_TRADE, _SEED_KINDS),
     Example(_FRONT, "GET", "/api/v1/orders/{order_no}"),
+    Example(_FRONT, "GET", "/api/v1/orders/{order_no}/trace"),
+    Example(_FRONT, "GET", "/api/v1/traces/{idempotency_key}"),
     Example(_FRONT, "GET", "/api/v1/cluster"),
     Example(_FRONT, "GET", "/problems/{kind}"),
     Example(_FRONT, "GET", "/api/schema"),
@@ -259,6 +263,10 @@ EXAMPLES = (
     Example(_FRONT_CONTROL, "POST", "/expect", {}, {"for_s": 0}, {"for_s": "seconds"}),
     Example(_FRONT_CONTROL, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "GET", "/status"),
+    *(
+        Example(urlconf, "POST", "/spans", {}, _SPANS, _SPANS_KINDS)
+        for urlconf in (_CATALOG_CONTROL, _ORDER_CONTROL, _FRONT_CONTROL)
+    ),
     *(Example(urlconf, "GET", path) for urlconf in URLCONFS for path in HEALTH),
     *(Example(urlconf, "GET", path) for urlconf, path in sorted(PUBLIC) if path in METRICS),
 )

@@ -38,6 +38,7 @@ DEFINITE: set[type[Failure]] = {
     failures.Unconfirmed,
     failures.UnknownOrder,
     failures.UnknownStock,
+    failures.UnknownTrace,
     failures.UnknownHolder,
 }
 

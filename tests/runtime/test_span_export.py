@@ -4,9 +4,11 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 
+from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.tracing import Span, read_headers
 from bazaar.runtime import span_export
 from bazaar.runtime.span_export import SPANS_WAITING_MAX, SpanExport
@@ -42,8 +44,9 @@ def ended(name: str, parent: str = PARENT, error: str | None = None) -> Span:
 
 
 def test_a_span_arrives_as_it_was(export: SpanExport, receiver: OtlpReceiver) -> None:
-    asked = [read_headers(PARENT, None), read_headers(PARENT, None)]
-    batch = Span("place trades", asked[0], links=asked)
+    asked = read_headers(PARENT, None)
+    trade = Trade(UUID(int=1), "GameStart", TradeType.BUY, 1, context=PARENT)
+    batch = Span("place trades", asked, trades=[trade, trade])
     batch.end()
     request = ended("POST /orders", error="status 503")
     for span in (batch, request):

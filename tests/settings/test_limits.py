@@ -9,7 +9,10 @@ FIELDS = msgspec.structs.fields(Limits)
 TIMES = [field.name for field in FIELDS if field.name.endswith("_s")]
 COUNTS = [field.name for field in FIELDS if not field.name.endswith("_s")]
 NAMES = [field.name for field in FIELDS]
-MAY_BE_NOTHING = ("address_requests_max", "min_recovery_replicas", "token_requests_max")
+MAY_BE_NOTHING = (
+    *("address_requests_max", "min_recovery_replicas"),
+    *("spans_kept_max", "token_requests_max"),
+)
 
 
 def refusal(**environ: str) -> str:

@@ -28,6 +28,8 @@ PUBLIC = frozenset(
         ("bazaar.urls.frontend", "/api/v1/stocks/{stock_name}"),
         ("bazaar.urls.frontend", "/api/v1/orders"),
         ("bazaar.urls.frontend", "/api/v1/orders/{order_no}"),
+        ("bazaar.urls.frontend", "/api/v1/orders/{order_no}/trace"),
+        ("bazaar.urls.frontend", "/api/v1/traces/{idempotency_key}"),
         ("bazaar.urls.frontend", "/api/v1/cluster"),
         ("bazaar.urls.frontend", "/problems/{kind}"),
         ("bazaar.urls.frontend", "/api/schema"),

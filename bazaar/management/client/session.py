@@ -26,8 +26,10 @@ from bazaar.cluster.arguments import DENIED_HELP, REACH_HELP
 from bazaar.cluster.exits import CommandFailed
 from bazaar.core.types import TradeType
 from bazaar.loadtest.summary import quantile
+from bazaar.management.client.trace_picture import draw_trace
+from bazaar.protocol.traces import TradeTrace
 
-A = TypeVar("A", StockAnswer, OrderAnswer)
+A = TypeVar("A", StockAnswer, OrderAnswer, TradeTrace)
 T = TypeVar("T")
 _ERROR_KINDS: Mapping[type[ClientError], str] = {
     Refused: "refused",
@@ -35,6 +37,8 @@ _ERROR_KINDS: Mapping[type[ClientError], str] = {
     NoAnswer: "unreachable",
     BadAnswer: "malformed",
 }
+_NAMES: Mapping[type, str] = {StockAnswer: "stock", OrderAnswer: "order", TradeTrace: "trace"}
+"""What the JSON calls an answer."""
 _TIMES = ("min_ms", "mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -101,6 +105,11 @@ class ClientSession:
             lambda: self.client.trade(stock_name, trade_type, quantity, key),
             expected,
         )
+
+    def trace(self, wanted: int | UUID) -> TradeTrace | None:
+        """Follow a trade by order number or key; return None when that failed."""
+        what = f"trace of {wanted}" if isinstance(wanted, UUID) else f"trace of order {wanted}"
+        return self._call("trace", what, lambda: self.client.trace(wanted))
 
     def list_stocks(self, text: str, most: int) -> None:
         """List stocks by name, `most` at most. text: in their names."""
@@ -245,7 +254,9 @@ def format_order(order: OrderAnswer) -> str:
     return f"{order.trade_type} {order.quantity} {order.stock_name}"
 
 
-def _format_answer(answer: StockAnswer | OrderAnswer) -> str:
+def _format_answer(answer: StockAnswer | OrderAnswer | TradeTrace) -> str:
+    if isinstance(answer, TradeTrace):
+        return "\n".join(draw_trace(answer))
     if isinstance(answer, OrderAnswer):
         by = f", placed by {answer.placed_by}" if answer.placed_by else ""
         return f"order {answer.order_no}: {format_order(answer)}{by}"
@@ -257,9 +268,9 @@ def _format_answer(answer: StockAnswer | OrderAnswer) -> str:
     )
 
 
-def _name_answer(answer: StockAnswer | OrderAnswer) -> dict[str, Any]:
+def _name_answer(answer: StockAnswer | OrderAnswer | TradeTrace) -> dict[str, Any]:
     """Return an answer as the JSON has it."""
-    return {"stock" if isinstance(answer, StockAnswer) else "order": answer}
+    return {_NAMES[type(answer)]: answer}
 
 
 def _error_facts(error: ClientError) -> dict[str, Any]:

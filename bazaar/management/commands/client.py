@@ -122,6 +122,14 @@ class Command(OneLineCommand):
             session.order(order_no, is_fresh=options["is_fresh"])
         return _status(session)
 
+    def do_trace(self, session: ClientSession, options: dict[str, Any]) -> int:
+        """Follow one trade through every process."""
+        key, number = _read_key(options["key"]), options["order_no"]
+        if (key is None) == (number is None):
+            raise CommandFailed("trace takes the number of an order, or --key UUID.")
+        session.trace(key or read_whole("NO", number, 1, ORDER_NO_MAX))
+        return _status(session)
+
     def do_stocks(self, session: ClientSession, options: dict[str, Any]) -> int:
         """List stocks."""
         session.list_stocks(_read_name(options["text"] or "", "TEXT"), _read_limit(options))
@@ -205,6 +213,9 @@ def _add_modes(parser: CommandParser) -> None:
     one.add_argument("stock", metavar="STOCK")
     one = modes.add_parser("order", parents=[shared, many, fresh], help="look an order up")
     one.add_argument("order_no", metavar="NO")
+    one = modes.add_parser("trace", parents=[shared], help="follow a trade through every process")
+    one.add_argument("order_no", metavar="NO", nargs="?", help="the number of its order")
+    one.add_argument("--key", metavar="UUID", help="its key, be it placed or not")
     one = modes.add_parser("stocks", parents=[shared, page], help="list stocks by name")
     one.add_argument("text", metavar="TEXT", nargs="?", help="what their names contain")
     one = modes.add_parser("orders", parents=[shared, page], help="list orders, newest first")

@@ -1,0 +1,193 @@
+"""
+The spans of many processes as one trade's trace (docs/adr/0043).
+
+Which spans belong to the trade, which process had a part in it, and what their clocks say once the
+offsets between hosts are taken out. Nothing here asks anybody.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from uuid import UUID
+
+from msgspec import Struct, structs
+
+from bazaar.core.clock_offsets import Exchange, find_offsets
+from bazaar.core.failures import UnknownTrace
+from bazaar.protocol.traces import REQUESTS, SpanBody, TraceProcess, TraceStep, TradeTrace
+from frontend_app.trace_steps import RECEIVED_AS, PlacedSpan, list_steps
+
+_OF_ONE_TRADE = REQUESTS | {"forward trades", "place trades", "decide trades"}
+"""Spans that know whether the trade is in them; whoever asked for them may be in any trace."""
+_MS = 1000.0
+
+
+class AskedProcess(Struct, frozen=True):
+    """What came of asking one process for its spans."""
+
+    name: str
+    host: str
+    """Whose clock it has."""
+    reason: str = ""
+    """Why it did not answer; empty: it did."""
+    spans: tuple[SpanBody, ...] = ()
+    sent_s: float = 0.0
+    answered_s: float = 0.0
+    """By its own clock; the other two by the clock of who asked."""
+    returned_s: float = 0.0
+
+
+def assemble(key: UUID, asked: Sequence[AskedProcess]) -> TradeTrace:
+    """
+    Return the trace of a trade.
+
+    asked: who asked first, and its own clock with it. Raises UnknownTrace (definite): none of the
+    spans is of the trade.
+    """
+    chosen = _choose(_list_spans(asked))
+    if not chosen:
+        raise UnknownTrace
+    placed = _take_offsets_out(chosen, asked)
+    requests = [one for one in placed if one.span.name in REQUESTS and one.span.has_key]
+    began_s = min(one.began_s for one in requests or placed)
+    ended_s = max(one.ended_s for one in requests or placed)
+    numbers = [one.span.attributes.get("order_no") for one in requests]
+    order_no = next((int(number) for number in numbers if number), None)
+    steps = list_steps(_with_elections(placed, began_s, ended_s), order_no, began_s)
+    return TradeTrace(
+        idempotency_key=str(key),
+        order_no=order_no,
+        outcome=_say_outcome(requests),
+        began_s=round(began_s, 6),
+        took_ms=round((ended_s - began_s) * _MS, 3),
+        trace_ids=tuple(dict.fromkeys(one.span.trace_id for one in requests)),
+        processes=tuple(_list_processes(steps, asked, _find_offsets(chosen, asked))),
+        steps=steps,
+    )
+
+
+def list_parents(asked: Iterable[AskedProcess]) -> list[str]:
+    """Return the ids of the messages of the trade, and of elections."""
+    chosen = _choose(_list_spans(asked))
+    return [span.span_id for _, span in chosen if span.name in RECEIVED_AS]
+
+
+_Spans = list[tuple[AskedProcess, SpanBody]]
+
+
+def _list_spans(asked: Iterable[AskedProcess]) -> _Spans:
+    """Return every span once, with the process that it was in."""
+    found: dict[str, tuple[AskedProcess, SpanBody]] = {}
+    for process in asked:
+        for span in process.spans:
+            known = found.get(span.span_id)
+            if known is None or not known[1].has_key:
+                found[span.span_id] = (process, span)
+    return list(found.values())
+
+
+def _choose(spans: _Spans) -> _Spans:
+    """
+    Return the spans that have the trade, their parts in all processes, and elections.
+
+    None without the trade.
+    """
+    parts = defaultdict(list)
+    for one in spans:
+        parts[one[1].parent_id].append(one)
+    roots = [one for one in spans if one[1].has_key]
+    if not roots:
+        return []
+    chosen: dict[str, tuple[AskedProcess, SpanBody]] = {}
+    waiting = [*roots, *(one for one in spans if one[1].name == "election")]
+    while waiting:
+        one = waiting.pop()
+        span = one[1]
+        if span.span_id in chosen or (span.name in _OF_ONE_TRADE and not span.has_key):
+            continue  # of other trades, in the same trace
+        chosen[span.span_id] = one
+        waiting += parts[span.span_id]
+    return list(chosen.values())
+
+
+def _with_elections(
+    placed: Sequence[PlacedSpan], began_s: float, ended_s: float
+) -> list[PlacedSpan]:
+    """Return the spans without elections that were over before the trade, or began after it."""
+    others = {
+        one.span.trace_id
+        for one in placed
+        if one.span.name == "election" and not (one.began_s < ended_s and one.ended_s > began_s)
+    }
+    return [one for one in placed if one.span.trace_id not in others]
+
+
+def _take_offsets_out(spans: _Spans, asked: Sequence[AskedProcess]) -> list[PlacedSpan]:
+    """Return spans with their times by the first process's clock."""
+    offsets = _find_offsets(spans, asked)
+    return [PlacedSpan(process.name, span, offsets.get(process.host, 0)) for process, span in spans]
+
+
+def _find_offsets(spans: _Spans, asked: Sequence[AskedProcess]) -> dict[str, float]:
+    """Return how far the clock of each host is ahead of the first one's, in seconds."""
+    first = asked[0].host
+    links: dict[tuple[str, str], list[Exchange]] = defaultdict(list)
+    for process in asked:
+        if process.host != first and not process.reason:
+            at_s = process.answered_s
+            exchange = Exchange(process.sent_s, at_s, at_s, process.returned_s)
+            links[first, process.host].append(exchange)
+    senders = {span.span_id: (process, span) for process, span in spans}
+    for process, received in spans:
+        sender = senders.get(received.parent_id)
+        if sender is None or RECEIVED_AS.get(sender[1].name) != received.name:
+            continue
+        if sender[0].host != process.host and not sender[1].error:
+            sent = sender[1]
+            exchange = Exchange(sent.began_s, received.began_s, received.ended_s, sent.ended_s)
+            links[sender[0].host, process.host].append(exchange)
+    return find_offsets(first, links)
+
+
+def _say_outcome(requests: Sequence[PlacedSpan]) -> str:
+    """Return what the client was told the last time that it sent the trade."""
+    if not requests:
+        return "nobody remembers its request"
+    last = max(requests, key=lambda one: one.ended_s)
+    status = int(last.span.attributes.get("status", HTTPStatus.INTERNAL_SERVER_ERROR))
+    if status < HTTPStatus.BAD_REQUEST:
+        return f"placed, status {status}"
+    refused = status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return f"{'refused' if refused else 'failed'}, status {status}"
+
+
+def _list_processes(
+    steps: Sequence[TraceStep], asked: Sequence[AskedProcess], offsets: dict[str, float]
+) -> Iterable[TraceProcess]:
+    """
+    Yield who had a part, and who could not be asked.
+
+    Front ends come first, then the catalog and the replicas, each as it comes into it.
+    """
+    names = dict.fromkeys(name for step in steps for name in (step.process, step.to) if name)
+    known = {process.name: process for process in reversed(asked)}
+    names |= dict.fromkeys(name for name, process in known.items() if process.reason)
+    ranks = ("frontend", "catalog", "order")
+    for name in sorted(names, key=lambda name: ranks.index(name.partition("-")[0])):
+        process = known.get(name)
+        if process is None:
+            yield TraceProcess(name=name)
+            continue
+        offset_ms = round(offsets.get(process.host, 0.0) * _MS, 3)
+        yield TraceProcess(name=name, offset_ms=offset_ms, reason=process.reason)
+
+
+def merge(fresh: Sequence[AskedProcess], kept: Sequence[AskedProcess]) -> list[AskedProcess]:
+    """Return what is known now with what was kept of a slow or failed trade."""
+    names = {process.name for process in fresh}
+    old = [
+        structs.replace(process, reason="") if process.name in names else process
+        for process in kept
+        if process.spans or process.name not in names
+    ]
+    return [*fresh, *old]

@@ -1,0 +1,208 @@
+"""The steps of a trade in words: what was done, what was sent, and what waited."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from msgspec.structs import replace
+
+from bazaar.protocol.traces import (
+    DECIDED,
+    DURABLE,
+    REQUESTS,
+    SpanBody,
+    StepKind,
+    TraceStep,
+)
+
+RECEIVED_AS = {
+    "send trades": "POST /trades",
+    "send batch": "POST /batch",
+    "append": "POST /sync",
+    "invalidate": "POST /invalidate",
+    "claim": "POST /leadership",
+    "notice": "POST /leader",
+}
+"""What is sent, and what its receiver calls it."""
+_MS = 1000.0
+_LEAST_WAIT_MS = 0.01
+_MOMENTS = {
+    ("decide trades", DECIDED): "has decided; it commits when the front ends have forgotten",
+    ("decide trades", DURABLE): "has committed it to the ledger",
+    ("place trades", DURABLE): "has it in its order log",
+    ("POST /sync", DURABLE): "has it in its order log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedSpan:
+    """A span of one process, by the clock of the first one."""
+
+    process: str
+    span: SpanBody
+    offset_s: float
+    """How far its clock is ahead."""
+
+    @property
+    def began_s(self) -> float:
+        """When it began."""
+        return self.span.began_s - self.offset_s
+
+    @property
+    def ended_s(self) -> float:
+        """When it ended."""
+        return self.span.ended_s - self.offset_s
+
+
+def list_steps(
+    spans: Sequence[PlacedSpan], order_no: int | None, began_s: float
+) -> tuple[TraceStep, ...]:
+    """
+    Return the steps, numbered by when they began, the longest first.
+
+    began_s: when the trade began.
+    """
+    writer = _StepWriter(spans, order_no, began_s)
+    steps = sorted(writer.write(), key=lambda step: (step.at_ms, -step.end_ms))
+    return tuple(replace(step, no=no) for no, step in enumerate(steps, start=1))
+
+
+class _StepWriter:
+    """Writes the steps of one trade."""
+
+    def __init__(self, spans: Sequence[PlacedSpan], order_no: int | None, began_s: float) -> None:
+        self._spans, self._order_no, self._began_s = spans, order_no, began_s
+        self._received: dict[str, list[PlacedSpan]] = {}
+        for one in spans:
+            self._received.setdefault(one.span.parent_id, []).append(one)
+
+    def write(self) -> Iterator[TraceStep]:
+        """Yield the steps, in no order."""
+        for one in self._spans:
+            name = one.span.name
+            if name in RECEIVED_AS:
+                yield self._message(one)
+            elif name in _WORK:
+                kind, say = _WORK[name]
+                yield self._step(one, kind, say(one.span.attributes, self._order_no))
+            elif name in REQUESTS:
+                yield from self._request(one)
+            for mark, at_s in one.span.marks:
+                if text := _MOMENTS.get((name, mark)):
+                    yield self._moment(one, at_s - one.offset_s, text, is_durable=mark == DURABLE)
+        yield from self._waits(REQUESTS, "forward trades", "waits for the batch")
+        yield from self._waits(("POST /trades",), "place trades", "waits for the batch before")
+
+    def _ms(self, at_s: float) -> float:
+        return round((at_s - self._began_s) * _MS, 3)
+
+    def _step(self, one: PlacedSpan, kind: StepKind, text: str) -> TraceStep:
+        at_ms, end_ms = self._ms(one.began_s), self._ms(one.ended_s)
+        return TraceStep(
+            no=1,
+            kind=kind,
+            process=one.process,
+            text=text,
+            at_ms=at_ms,
+            end_ms=end_ms,
+            error=one.span.error,
+        )
+
+    def _moment(
+        self, one: PlacedSpan, at_s: float, text: str, *, is_durable: bool = False
+    ) -> TraceStep:
+        step = self._step(one, "moment", text)
+        at_ms = self._ms(at_s)
+        return replace(step, at_ms=at_ms, end_ms=at_ms, is_durable=is_durable, error="")
+
+    def _request(self, one: PlacedSpan) -> Iterator[TraceStep]:
+        yield replace(self._step(one, "request", f"takes the trade: {one.span.name}"), error="")
+        status = one.span.attributes.get("status", "unknown")
+        answer = self._moment(one, one.ended_s, f"answers with status {status}")
+        yield replace(answer, error=one.span.error)
+
+    def _message(self, one: PlacedSpan) -> TraceStep:
+        """Return what was sent, with its times at the receiver if that is known."""
+        name, attributes = one.span.name, one.span.attributes
+        found = [
+            other
+            for other in self._received.get(one.span.span_id, ())
+            if other.span.name == RECEIVED_AS[name]
+        ]
+        step = replace(self._step(one, "message", _MESSAGES[name](attributes)), to=_guess(one.span))
+        if not found:
+            return step
+        return replace(
+            step,
+            to=found[0].process,
+            received_ms=self._ms(min(other.began_s for other in found)),
+            answered_ms=self._ms(max(other.ended_s for other in found)),
+        )
+
+    def _waits(self, names: Iterable[str], until: str, text: str) -> Iterator[TraceStep]:
+        """Yield for how long something waited that came, until a batch began with it."""
+        for batch in (one for one in self._spans if one.span.name == until):
+            came = [
+                one
+                for one in self._spans
+                if one.span.name in names
+                and one.process == batch.process
+                and one.began_s <= batch.began_s <= one.ended_s
+            ]
+            if not came:
+                continue
+            last = max(came, key=attrgetter("began_s"))
+            step = replace(self._step(last, "wait", text), end_ms=self._ms(batch.began_s), error="")
+            if step.end_ms - step.at_ms >= _LEAST_WAIT_MS:
+                yield step
+
+
+_Attributes = Mapping[str, str | int]
+
+
+def _count(attributes: _Attributes) -> str:
+    count = attributes.get("trades", 1)
+    return "the trade" if count == 1 else f"{count} trades together"
+
+
+def _say_decision(attributes: _Attributes, order_no: int | None) -> str:
+    """Return whether the catalog decided the trade, or had decided it before."""
+    first, placed = int(attributes.get("order_no", 0)), int(attributes.get("placed", 0))
+    if order_no is None:
+        return f"decides {_count(attributes)}"
+    if first <= order_no < first + placed:
+        return f"decides {_count(attributes)}: this one is order {order_no}"
+    return f"knows the key: it is order {order_no}, which was decided before"
+
+
+def _say_election(attributes: _Attributes, _: int | None) -> str:
+    if not attributes.get("replica"):
+        return "election, without a leader"
+    return f"election: order-{attributes['replica']} leads term {attributes.get('term', 0)}"
+
+
+_WORK: Mapping[str, tuple[StepKind, Callable[[_Attributes, int | None], str]]] = {
+    "await leader": ("wait", lambda _, __: "waits for another leader"),
+    "place trades": ("work", lambda told, _: f"places {_count(told)}"),
+    "decide trades": ("work", _say_decision),
+    "election": ("election", _say_election),
+    "ping replicas": (
+        "work",
+        lambda told, _: f"asks the replicas who lives: {told.get('answered') or 'none'} answered",
+    ),
+}
+_MESSAGES: Mapping[str, Callable[[_Attributes], str]] = {
+    "send trades": lambda told: f"sends {_count(told)} to the leader of term {told.get('term', 0)}",
+    "send batch": lambda told: f"has the catalog decide {_count(told)}",
+    "append": lambda _: "has the follower store the orders",
+    "invalidate": lambda _: "has a front end forget the stocks",
+    "claim": lambda told: f"claims the next term for order-{told.get('replica')}",
+    "notice": lambda _: "says who leads",
+}
+
+
+def _guess(span: SpanBody) -> str:
+    """Return for which process a message was, when that does not say so itself."""
+    if span.name in ("send batch", "claim"):
+        return "catalog"
+    return f"order-{span.attributes['replica']}" if "replica" in span.attributes else ""

@@ -1,0 +1,205 @@
+"""Spans of many processes become one trace: who had a part, when, by one clock."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+
+from bazaar.core.failures import UnknownTrace
+from bazaar.protocol.traces import SpanBody, TradeTrace
+from frontend_app.trace_assembly import AskedProcess, assemble, list_parents, merge
+
+KEY = UUID(int=1)
+REASON = "127.0.0.1:21003 did not answer: refused"
+
+
+@dataclass
+class Story:
+    """What each process remembers; times in milliseconds after the trade began."""
+
+    ahead_ms: dict[str, float] = field(default_factory=dict)
+    """How far clocks are ahead."""
+    spans: dict[str, list[SpanBody]] = field(default_factory=dict)
+    count: int = 0
+
+    def add(
+        self, process: str, name: str, span: tuple[float, float], parent: str = "", **more: object
+    ) -> str:
+        """Add a span; return its id. Each election is a trace of its own."""
+        self.count += 1
+        trace_id = f"election {self.count}" if name == "election" else "t"
+        ahead_ms = self.ahead_ms.get(process, 0)
+        began_s, ended_s = (1000 + (at_ms + ahead_ms) / 1000 for at_ms in span)
+        made = SpanBody(
+            name=name,
+            trace_id=trace_id,
+            span_id=f"{self.count:016x}",
+            parent_id=parent,
+            began_s=began_s,
+            ended_s=ended_s,
+            **more,  # type: ignore[arg-type]
+        )
+        self.spans.setdefault(process, []).append(made)
+        return made.span_id
+
+    def asked(self, **reasons: str) -> list[AskedProcess]:
+        """Return what the processes answer; reasons: of those that do not."""
+        gone = {name.replace("_", "-"): reason for name, reason in reasons.items()}
+        answers = [
+            AskedProcess(
+                *(name, f"host of {name}", gone.get(name, "")),
+                spans=() if name in gone else tuple(spans),
+                sent_s=2000.0,
+                answered_s=2000.001 + self.ahead_ms.get(name, 0) / 1000,
+                returned_s=2000.002,
+            )
+            for name, spans in self.spans.items()
+        ]
+        others = gone.keys() - self.spans.keys()
+        return answers + [AskedProcess(name, "far", gone[name]) for name in others]
+
+    def assemble(self, **reasons: str) -> TradeTrace:
+        return assemble(KEY, self.asked(**reasons))
+
+
+def tell(**ahead_ms: float) -> Story:
+    """Tell of a trade that order-3 takes, the catalog decides and order-2 copies."""
+    story = Story({name.replace("_", "-"): value for name, value in ahead_ms.items()})
+    told = {"order_no": 7, "status": 200}
+    request = story.add("frontend-1", "POST /orders", (0, 20), attributes=told, has_key=True)
+    forward = story.add("frontend-1", "forward trades", (2, 19), request, has_key=True)
+    attempt = {"replica": 3, "term": 4, "trades": 5}
+    sent = story.add("frontend-1", "send trades", (3, 18), forward, attributes=attempt)
+    came = story.add("order-3", "POST /trades", (4, 17), sent)
+    place = story.add(
+        *("order-3", "place trades", (5, 16), came),
+        has_key=True,
+        attributes={"trades": 5},
+        marks=(("durable", mark("order-3", 14, story)),),
+    )
+    batch = story.add("order-3", "send batch", (6, 11), place, attributes={"trades": 5})
+    taken = story.add("catalog", "POST /batch", (7, 10), batch)
+    story.add(
+        *("catalog", "decide trades", (7, 10), taken),
+        has_key=True,
+        attributes={"order_no": 5, "placed": 5, "trades": 5},
+        marks=(("decided", mark("catalog", 8, story)), ("durable", mark("catalog", 9, story))),
+    )
+    append = story.add("order-3", "append", (12, 15), place, attributes={"replica": 2})
+    story.add("order-2", "POST /sync", (13, 14), append)
+    return story
+
+
+def mark(process: str, at_ms: float, story: Story) -> float:
+    return 1000 + (at_ms + story.ahead_ms.get(process, 0)) / 1000
+
+
+def times_of(trace: TradeTrace) -> list[tuple[str, str, float]]:
+    return [(step.process, step.text, step.at_ms) for step in trace.steps]
+
+
+def test_a_trade_is_told_from_the_request_to_the_answer() -> None:
+    trace = tell().assemble()
+    assert (trace.order_no, trace.outcome, trace.took_ms) == (7, "placed, status 200", 20.0)
+    assert times_of(trace) == [
+        ("frontend-1", "takes the trade: POST /orders", 0.0),
+        ("frontend-1", "waits for the batch", 0.0),
+        ("frontend-1", "sends 5 trades together to the leader of term 4", 3.0),
+        ("order-3", "waits for the batch before", 4.0),
+        ("order-3", "places 5 trades together", 5.0),
+        ("order-3", "has the catalog decide 5 trades together", 6.0),
+        ("catalog", "decides 5 trades together: this one is order 7", 7.0),
+        ("catalog", "has decided; it commits when the front ends have forgotten", 8.0),
+        ("catalog", "has committed it to the ledger", 9.0),
+        ("order-3", "has the follower store the orders", 12.0),
+        ("order-3", "has it in its order log", 14.0),
+        ("frontend-1", "answers with status 200", 20.0),
+    ]
+    assert [step.no for step in trace.steps] == list(range(1, 13))
+    assert [step.process for step in trace.steps if step.is_durable] == ["catalog", "order-3"]
+    (append,) = [step for step in trace.steps if step.to == "order-2"]
+    assert (append.received_ms, append.answered_ms, append.end_ms) == (13.0, 14.0, 15.0)
+    assert [process.name for process in trace.processes] == [
+        *("frontend-1", "catalog", "order-3", "order-2")
+    ]
+
+
+def test_clocks_that_differ_change_nothing() -> None:
+    """Hours apart; the exchanges of this trade are even, so the estimate is right."""
+    plain, skewed = (
+        tell().assemble(),
+        tell(order_3=5_000_000, catalog=-7_000, order_2=40).assemble(),
+    )
+    for (_, text, at_ms), (_, other, other_ms) in zip(
+        times_of(plain), times_of(skewed), strict=True
+    ):
+        assert text == other
+        assert at_ms == pytest.approx(other_ms, abs=1.0)
+    offsets = {process.name: process.offset_ms for process in skewed.processes}
+    assert offsets["order-3"] == pytest.approx(5_000_000, abs=1.0)
+    assert offsets["catalog"] == pytest.approx(-7_000, abs=1.0)
+    for step in skewed.steps:
+        if step.received_ms is not None and step.answered_ms is not None:
+            assert step.at_ms <= step.received_ms <= step.answered_ms <= step.end_ms
+
+
+def test_a_process_that_is_gone_is_named_and_its_message_has_no_end() -> None:
+    trace = tell().assemble(order_3=REASON)
+    reasons = {process.name: process.reason for process in trace.processes}
+    assert reasons["order-3"] == REASON
+    (sent,) = [step for step in trace.steps if step.kind == "message"]
+    assert (sent.to, sent.received_ms, sent.answered_ms) == ("order-3", None, None)
+    assert "decides 5 trades together: this one is order 7" in [step.text for step in trace.steps]
+
+
+def test_a_batch_of_others_in_the_same_trace_is_left_out() -> None:
+    story = tell()
+    sent = story.spans["frontend-1"][2].span_id
+    story.add("order-3", "place trades", (16, 17), sent)
+    story.add("frontend-1", "POST /orders", (1, 2), sent, attributes={"status": 200})
+    assert len(story.assemble().steps) == len(tell().assemble().steps)
+
+
+def test_an_election_counts_while_the_trade_waits() -> None:
+    story = tell()
+    for begin_ms in (-50, 5, 300):
+        election = story.add(
+            *("frontend-1", "election", (begin_ms, begin_ms + 3)),
+            attributes={"term": 5, "replica": 2},
+        )
+        claim = story.add("frontend-1", "claim", (begin_ms + 1, begin_ms + 2), election)
+        story.add("catalog", "POST /leadership", (begin_ms + 1, begin_ms + 2), claim)
+    steps = [step for step in story.assemble().steps if step.kind == "election"]
+    assert [(step.text, step.at_ms) for step in steps] == [("election: order-2 leads term 5", 5.0)]
+
+
+def test_a_repeated_decision_says_that_the_order_was_there() -> None:
+    story = tell()
+    story.add("catalog", "decide trades", (12, 13), has_key=True, attributes={"term": 5})
+    texts = [step.text for step in story.assemble().steps]
+    assert "knows the key: it is order 7, which was decided before" in texts
+
+
+def test_a_trade_that_nobody_remembers_has_no_trace() -> None:
+    story = Story()
+    story.add("frontend-1", "election", (0, 1))
+    with pytest.raises(UnknownTrace):
+        story.assemble()
+
+
+def test_the_messages_are_what_others_are_asked_for() -> None:
+    story = tell()
+    names = {span.span_id: span.name for spans in story.spans.values() for span in spans}
+    assert sorted(names[one] for one in list_parents(story.asked())) == [
+        *("append", "send batch", "send trades")
+    ]
+
+
+def test_what_was_kept_completes_what_is_known_now() -> None:
+    """The leader was asked when the trade was slow; now it is gone."""
+    kept = tell().asked()
+    gone = tell().asked(order_3=REASON)
+    trace = assemble(KEY, merge(gone, kept))
+    assert len(trace.steps) == len(tell().assemble().steps)
+    reasons = {process.name: process.reason for process in trace.processes}
+    assert reasons["order-3"] == REASON
