@@ -18,6 +18,7 @@ _LEDGER = {
     "ledger recovered": "{source} took {entries} missing entries of its ledger from {replica}",
     "ledger damaged": "{source} found damage in its ledger, and decides nothing: {at}",
     "ledger moved aside": "{source} moved its damaged ledger aside, and makes a new one",
+    "pages written by others": "{source} found {count} pages that somebody else wrote, all sound",
     "repair waits": "{source} cannot repair its database yet: {reason}",
 }
 _LEASES = {

@@ -2,12 +2,11 @@
 
 import sqlite3
 import threading
-from pathlib import Path
 
 from django.db import connection
 from django.db.utils import DatabaseError
 
-from bazaar.runtime.database import file_bytes, has_database
+from bazaar.runtime.database import has_database, wal_bytes
 from bazaar.runtime.log_lines import get_log
 
 log = get_log("bazaar.runtime.checkpoint")
@@ -41,14 +40,13 @@ def leave_whole_file() -> bool:
 
 
 def _checkpoint(database: sqlite3.Connection) -> bool:
-    path = Path(f"{connection.settings_dict['NAME']}-wal")
     database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     for _ in range(TRIES):
         ((is_busy, *_),) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if is_busy:
             return False
         database.execute("BEGIN IMMEDIATE")
-        if not file_bytes(path):
+        if not wal_bytes():
             return True
         database.execute("ROLLBACK")  # another thread has written in between
     return False

@@ -9,8 +9,6 @@ from django.db.utils import DatabaseError
 
 from bazaar.runtime.damage import is_damage
 
-_FILE_ENDINGS = ("", "-wal")
-"""Of the database's file and its write-ahead log."""
 _APPLIED_TABLE = "django_migrations"
 
 
@@ -61,15 +59,20 @@ def _list_migrations() -> list[tuple[str, str]]:
 
 def database_bytes() -> int | None:
     """Return the size of the database in bytes; None where there is no file."""
-    name = connection.settings_dict["NAME"]
-    if not has_database() or not Path(name).is_file():
+    if not has_database() or not Path(connection.settings_dict["NAME"]).is_file():
         return None
-    return sum(file_bytes(Path(f"{name}{ending}")) for ending in _FILE_ENDINGS)
+    return sum(file_bytes(path) for path in _paths())
 
 
 def wal_bytes() -> int:
     """Return the size of the write-ahead log in bytes; 0 when there is none."""
-    return file_bytes(Path(f"{connection.settings_dict['NAME']}-wal"))
+    return file_bytes(_paths()[1])
+
+
+def _paths() -> tuple[Path, Path]:
+    """Return the database's file and its write-ahead log, beside the file that a link leads to."""
+    path = Path(connection.settings_dict["NAME"]).resolve()
+    return path, path.with_name(f"{path.name}-wal")
 
 
 def file_bytes(path: Path) -> int:

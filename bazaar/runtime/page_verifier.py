@@ -55,6 +55,7 @@ class PageVerifier:
 
         look: checks all rows and returns what is wrong, in words. Raises sqlite3.Error, OSError.
         """
+        path = path.resolve()  # the write-ahead log is beside the file that a link leads to
         self._path, self._look = path, look
         self._holder, self._mover = _connect(path), _connect(path)
         ((page_bytes,),) = self._holder.execute("PRAGMA page_size")

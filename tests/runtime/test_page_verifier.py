@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bazaar.runtime.damage import damage
-from bazaar.runtime.page_verifier import BEGIN_AGAIN_FRAMES, FRAMES
+from bazaar.runtime.page_verifier import BEGIN_AGAIN_FRAMES, FRAMES, PageVerifier
 from tests.support.page_bench import (
     CHANGE,
     KINDS,
@@ -121,6 +121,18 @@ def test_a_log_that_grows_fast_does_not_wait_for_a_second(bench: PageBench) -> N
         bench.change(number + 1)
     bench.step(0.01)
     assert read_file(bench.path, FRAMES) > 0
+
+
+def test_the_log_of_a_database_behind_a_link_is_found(bench: PageBench, tmp_path: Path) -> None:
+    """It is beside the file, not beside the link."""
+    link = tmp_path / "link.sqlite3"
+    link.symlink_to(bench.path)
+    pages = PageVerifier(link, bench.look)
+    bench.change(2)
+    bench.now.s += 1.5
+    pages.step()
+    pages.close()
+    assert read_file(bench.path, 2) > 0
 
 
 def test_a_checkpoint_of_another_process_is_no_damage(bench: PageBench) -> None:
