@@ -119,8 +119,7 @@ def _try_one(cluster: LiveCluster, name: str, draw: random.Random) -> Flip:
     forget_repairs(cluster)
     path, log = cluster.data.root / f"{name}.sqlite3", cluster.data.log_path(name)
     aside, logged = aside_of(cluster, name), log.stat().st_size
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA wal_checkpoint(PASSIVE)")  # as SQLite does from time to time
+    _checkpoint(path)
     at = draw.randrange(path.stat().st_size // PAGE_BYTES * PAGE_BYTES)
     whole, mask = path.read_bytes(), 1 << draw.randrange(8)
     flipped = whole[at] ^ mask
@@ -132,6 +131,7 @@ def _try_one(cluster: LiveCluster, name: str, draw: random.Random) -> Flip:
     began_s = clock.monotonic_s()
     found_s = _wait_s(aside.exists, FOUND_TIMEOUT_S, began_s)
     if found_s is None:
+        _checkpoint(path)  # a newer page in the write-ahead log hides the bit until then
         if path.read_bytes()[at] != flipped:
             return Flip(name, page + 1, kind, at="written over by a newer page")
         return Flip(name, page + 1, kind, at="MISSED", is_missed=True)
@@ -140,6 +140,12 @@ def _try_one(cluster: LiveCluster, name: str, draw: random.Random) -> Flip:
     mended_s = _wait_s(lambda: _is_back(cluster, name), MENDED_TIMEOUT_S, clock.monotonic_s())
     assert mended_s is not None, f"{name} page {page + 1}: not mended in {MENDED_TIMEOUT_S:g} s"
     return Flip(name, page + 1, kind, found_s, where[0].strip('"') if where else "", mended_s)
+
+
+def _checkpoint(path: Path) -> None:
+    """Write newer pages into the file, as SQLite does from time to time."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _write(path: Path, at: int, byte: int) -> None:
