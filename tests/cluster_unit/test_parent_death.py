@@ -16,14 +16,14 @@ from tests.support.make import environment_without_make
 TIMEOUT_S = 10.0
 # A parent that starts a tied child, says its pid and then waits for ever.
 PARENT = f"""
-import os, subprocess, sys, time
+import os, signal, subprocess, sys
 tied = [sys.executable, "-m", "bazaar.cluster.parent_death", str(os.getpid())]
 child = subprocess.Popen([*tied, sys.executable, "-c", '''
-import os, time
+import os, signal
 print(os.environ["{PARENT_VARIABLE}"], flush=True)
-time.sleep(600)
+signal.pause()
 '''])
-time.sleep(600)
+signal.pause()
 """
 
 
