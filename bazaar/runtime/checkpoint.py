@@ -1,7 +1,13 @@
-"""The end of a process that has a database: one complete file is left behind."""
+"""
+Checkpoints of the write-ahead log: who does them, and the last one.
+
+At the end of a process one complete file is left behind.
+"""
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import connection
 from django.db.utils import DatabaseError
@@ -13,8 +19,35 @@ log = get_log("bazaar.runtime.checkpoint")
 BUSY_MS = 1000
 """To wait for other threads that read or write; then the process ends all the same."""
 TRIES = 3
+GATE_S = 0.5
+"""That a writer waits for a checkpoint, at most."""
 lock = threading.Lock()
 """Held by whoever does a checkpoint in this process, and by the last one to the end."""
+
+
+class WriteGate:
+    """Has this process's writers wait while it is closed: SQLite's lock on writing has no queue."""
+
+    def __init__(self) -> None:
+        self._is_open = threading.Event()
+        self._is_open.set()
+
+    def wait(self) -> None:
+        """Go on as soon as it is open, or after GATE_S."""
+        if not self._is_open.is_set():
+            self._is_open.wait(GATE_S)
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Close it for a while; whoever writes already goes on."""
+        self._is_open.clear()
+        try:
+            yield
+        finally:
+            self._is_open.set()
+
+
+gate = WriteGate()
 
 
 def leave_whole_file() -> bool:

@@ -5,8 +5,8 @@ A page is compared in turn with all others, and before a checkpoint writes over 
 bit that SQLite has read, and written again with something else, would not be noticed. Which pages a
 checkpoint writes follows from the write-ahead log, which can only grow meanwhile: a read keeps it
 from being begun again. That checkpoint ends where the read began, and nobody waits for it. It never
-reaches the end while others write, so a long log is finished by one more, a short one, that holds
-the lock on writing.
+reaches the end while others write, so a long log is begun again by one more, a short one, that
+holds the lock on writing; writers of this process wait at a gate meanwhile.
 
 Another process may do a checkpoint, too: an operator's tool; SQLite itself, when this one has done
 none for long. Pages that the write-ahead log explains are noted anew. If a single page is left, and
@@ -39,9 +39,9 @@ CHECKPOINT_S = 1.0
 FRAMES = 500
 """As many of them make a checkpoint due at once."""
 BEGIN_AGAIN_FRAMES = 1000
-"""A write-ahead log as long as this is finished, so that it begins again."""
-REST_FACTOR = 50
-"""Seconds until the next checkpoint for each second of work on the last one, at least."""
+"""A write-ahead log as long as this begins again."""
+READERS_MS = 100
+"""To wait for those who read what is in the log, before it begins again."""
 LOCK_TRIES, LOCK_RETRY_S = 400, 0.0005
 """To get the lock on writing: others may take it again at once, so it is asked for often."""
 
@@ -58,11 +58,12 @@ class PageVerifier:
         path = path.resolve()  # the write-ahead log is beside the file that a link leads to
         self._path, self._look = path, look
         self._holder, self._mover = _connect(path), _connect(path)
+        self._mover.execute(f"PRAGMA busy_timeout = {READERS_MS}")
         ((page_bytes,),) = self._holder.execute("PRAGMA page_size")
         self._salts, self._moved = b"", 0
         """Of the write-ahead log, up to which frame it is in the main file."""
         self._next, self._is_first = 1, True
-        self._stepped_s = self._moved_s = self._rested_s = clock.monotonic_s()
+        self._stepped_s = self._moved_s = clock.monotonic_s()
         self.sums = PageSums(path, page_bytes)
 
     def close(self) -> None:
@@ -98,24 +99,32 @@ class PageVerifier:
 
     def _check_log(self) -> Mapping[int, int]:
         """Do a checkpoint if it is due; return wrong pages, because of which it was not done."""
-        now_s, began_s = clock.monotonic_s(), clock.thread_s()
+        now_s = clock.monotonic_s()
         is_late = now_s >= self._moved_s + CHECKPOINT_S
-        if now_s < self._rested_s or not self._has_more(1 if is_late else FRAMES):
+        if not self._has_more(1 if is_late else FRAMES):
             return {}
-        try:
-            return self._move("BEGIN") or self._finish()
-        finally:
-            self._moved_s = now_s
-            self._rested_s = now_s + (clock.thread_s() - began_s) * REST_FACTOR
+        self._moved_s = now_s
+        wrong = self._move("BEGIN")
+        return wrong if wrong or self._moved < BEGIN_AGAIN_FRAMES else self._finish()
 
     def _finish(self) -> Mapping[int, int]:
-        """Move the rest of a long log, if it is a short one: others wait for it."""
-        is_long = self._moved >= BEGIN_AGAIN_FRAMES
-        if not is_long or not self._has_more(1) or self._has_more(FRAMES):
-            return {}
+        """Move the rest of a long log, and have it begin again; return wrong pages."""
         with LogFrames(self._path, self.sums.page_bytes) as frames:
             pages = {frame.page for frame in frames.read(self._moved)}
-        return self.sums.find_wrong(pages) or self._move("BEGIN IMMEDIATE", compared=pages)
+        if wrong := self.sums.find_wrong(pages):  # before others have to wait
+            return wrong
+        with checkpoint.gate.closed():
+            wrong = self._move("BEGIN IMMEDIATE", compared=pages)
+            if not wrong:
+                self._begin_again()
+        return wrong
+
+    def _begin_again(self) -> None:
+        """Wait for readers, so that the next writer writes at the log's beginning."""
+        with LogFrames(self._path, self.sums.page_bytes) as frames:
+            _, length, moved = self._mover.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            if moved > self._moved:  # somebody who is not at the gate has written in between
+                self._note(frames, frames.read(self._moved), length, moved)
 
     def _has_more(self, count: int) -> bool:
         """Tell whether the log has as many frames more than the file."""

@@ -16,6 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from bazaar import clock
 from bazaar.protocol import tracing
 from bazaar.protocol.traces import DURABLE
+from bazaar.runtime import checkpoint
 from bazaar.runtime.damage import damage
 from bazaar.runtime.metrics import commits
 from bazaar.runtime.storage import storage
@@ -60,6 +61,7 @@ def write_transaction() -> Iterator[sqlite3.Connection]:
         with storage, django.wrap_database_errors:
             django.ensure_connection()
             database: sqlite3.Connection = django.connection
+            checkpoint.gate.wait()
             database.execute("BEGIN IMMEDIATE")
             try:
                 yield database

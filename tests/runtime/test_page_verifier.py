@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bazaar.runtime.checkpoint import gate
 from bazaar.runtime.damage import damage
 from bazaar.runtime.page_verifier import BEGIN_AGAIN_FRAMES, FRAMES, PageVerifier
 from tests.support.page_bench import (
@@ -108,6 +109,40 @@ def test_the_log_begins_again_while_others_write_all_the_time(bench: PageBench) 
     assert bench.looks == 0
     log_bytes = Path(f"{bench.path}-wal").stat().st_size
     assert log_bytes < written[0] * PAGE_BYTES / 2, "it has begun again"
+
+
+def test_the_log_stays_short_whoever_writes_and_reads(bench: PageBench) -> None:
+    """Writers at the gate let a checkpoint through, and readers are waited for."""
+    is_over, written = threading.Event(), [0]
+
+    def write() -> None:
+        with closing(connect(bench.path)) as writer:
+            writer.execute("PRAGMA busy_timeout = 5000")
+            while not is_over.is_set():
+                gate.wait()
+                writer.execute(CHANGE, [written[0] * 61 % ROWS + 1])
+                written[0] += 1
+
+    def read() -> None:
+        with closing(connect(bench.path)) as reader:
+            while not is_over.is_set():
+                reader.execute("SELECT SUM(count) FROM one").fetchall()
+
+    threads = [threading.Thread(target=one) for one in (write, read, read)]
+    for thread in threads:
+        thread.start()
+    try:
+        while written[0] < 8 * BEGIN_AGAIN_FRAMES:
+            bench.step()
+            assert damage.where == ""
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    assert bench.turn() == ""
+    assert bench.looks == 0
+    log_bytes = Path(f"{bench.path}-wal").stat().st_size
+    assert log_bytes < 4 * BEGIN_AGAIN_FRAMES * PAGE_BYTES
 
 
 def test_a_log_that_grows_fast_does_not_wait_for_a_second(bench: PageBench) -> None:
