@@ -111,12 +111,12 @@ class PageVerifier:
         """Move the rest of a long log, and have it begin again; return wrong pages."""
         with LogFrames(self._path, self.sums.page_bytes) as frames:
             pages = {frame.page for frame in frames.read(self._moved)}
-        if wrong := self.sums.find_wrong(pages):  # before others have to wait
-            return wrong
-        with checkpoint.gate.closed():
-            wrong = self._move("BEGIN IMMEDIATE", compared=pages)
-            if not wrong:
-                self._begin_again()
+        wrong: Mapping[int, int] = self.sums.find_wrong(pages)  # before others have to wait
+        if not wrong:
+            with checkpoint.gate.closed():
+                wrong = self._move("BEGIN IMMEDIATE", compared=pages)
+                if not wrong:
+                    self._begin_again()
         return wrong
 
     def _begin_again(self) -> None:
