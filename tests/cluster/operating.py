@@ -33,7 +33,7 @@ from bazaar.topology import Topology, format_address
 PAGE = env.ROOT / "docs" / "OPERATING.md"
 CHECKOUT = "srv/bazaar"
 """Where the page has the checkout, below `/`."""
-COPIED = ("bazaar", "catalog_app", "dashboard", "fixtures", "frontend_app", "order_app")
+COPIED = ("bazaar", "docs", "catalog_app", "dashboard", "fixtures", "frontend_app", "order_app")
 COMMAND_TIMEOUT_S = 90.0
 UP_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 20.0
