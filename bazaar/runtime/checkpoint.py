@@ -26,7 +26,11 @@ lock = threading.Lock()
 
 
 class WriteGate:
-    """Has this process's writers wait while it is closed: SQLite's lock on writing has no queue."""
+    """
+    Has this process's writers wait while it is closed.
+
+    SQLite's lock on writing has no queue: a busy writer would get it again and again.
+    """
 
     def __init__(self) -> None:
         self._is_open = threading.Event()
