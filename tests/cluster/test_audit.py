@@ -62,8 +62,9 @@ def test_a_load_with_a_killed_leader_is_proved(cluster: LiveCluster) -> None:
 
 
 def test_damage_in_a_running_cluster_is_named(
-    new_cluster: Callable[..., LiveCluster],
+    new_cluster: Callable[..., LiveCluster], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("BAZAAR_VERIFY_TURN_S", "3600")  # else it would be found and mended first
     cluster = new_cluster(nodes=free_topology(replicas=2))
     cluster.up()
     with Load([cluster.base_url], 2) as load:
