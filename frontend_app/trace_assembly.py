@@ -15,9 +15,9 @@ from msgspec import Struct, structs
 from bazaar.core.clock_offsets import Exchange, find_offsets
 from bazaar.core.failures import UnknownTrace
 from bazaar.protocol.traces import REQUESTS, SpanBody, TraceProcess, TraceStep, TradeTrace
-from frontend_app.trace_steps import RECEIVED_AS, PlacedSpan, list_steps
+from frontend_app.trace_steps import DECISION, RECEIVED_AS, PlacedSpan, list_steps
 
-_OF_ONE_TRADE = REQUESTS | {"forward trades", "place trades", "decide trades"}
+_OF_ONE_TRADE = REQUESTS | {"forward trades", "place trades", DECISION}
 """Spans that know whether the trade is in them; whoever asked for them may be in any trace."""
 _MS = 1000.0
 
@@ -51,8 +51,7 @@ def assemble(key: UUID, asked: Sequence[AskedProcess]) -> TradeTrace:
     requests = [one for one in placed if one.span.name in REQUESTS and one.span.has_key]
     began_s = min(one.began_s for one in requests or placed)
     ended_s = max(one.ended_s for one in requests or placed)
-    numbers = [one.span.attributes.get("order_no") for one in requests]
-    order_no = next((int(number) for number in numbers if number), None)
+    order_no = _find_order_no(requests, placed)
     steps = list_steps(_with_elections(placed, began_s, ended_s), order_no, began_s)
     return TradeTrace(
         idempotency_key=str(key),
@@ -64,6 +63,17 @@ def assemble(key: UUID, asked: Sequence[AskedProcess]) -> TradeTrace:
         processes=tuple(_list_processes(steps, asked, _find_offsets(chosen, asked))),
         steps=steps,
     )
+
+
+def _find_order_no(requests: Sequence[PlacedSpan], spans: Iterable[PlacedSpan]) -> int | None:
+    """Return the number that a client was told, or that the catalog gave to the trade alone."""
+    alone = [
+        one
+        for one in spans
+        if one.span.name == DECISION and one.span.has_key and "key" in one.span.attributes
+    ]
+    numbers = [one.span.attributes.get("order_no") for one in (*requests, *alone)]
+    return next((int(number) for number in numbers if number), None)
 
 
 def list_parents(asked: Iterable[AskedProcess]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -24,14 +25,16 @@ RECEIVED_AS = {
     "notice": "POST /leader",
 }
 """What is sent, and what its receiver calls it."""
+DECISION = "decide trades"
 _MS = 1000.0
 _LEAST_WAIT_MS = 0.01
 _MOMENTS = {
-    ("decide trades", DECIDED): "has decided; it commits when the front ends have forgotten",
-    ("decide trades", DURABLE): "has committed it to the ledger",
+    (DECISION, DECIDED): "has decided; it commits when the front ends have forgotten",
+    (DECISION, DURABLE): "has committed it to the ledger",
     ("place trades", DURABLE): "has it in its order log",
     ("POST /sync", DURABLE): "has it in its order log",
 }
+"""What is said of a moment of a span that wrote the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,9 @@ class _StepWriter:
         self._received: dict[str, list[PlacedSpan]] = {}
         for one in spans:
             self._received.setdefault(one.span.parent_id, []).append(one)
+        decided = [one for one in spans if one.span.name == DECISION and self._wrote(one)]
+        self._decided_s = min((one.began_s for one in decided), default=0.0)
+        self._is_refused = order_no is None and any(map(_is_told_no, spans))
 
     def write(self) -> Iterator[TraceStep]:
         """Yield the steps, in no order."""
@@ -84,17 +90,43 @@ class _StepWriter:
                 yield self._message(one)
             elif name in _WORK:
                 kind, say = _WORK[name]
-                yield self._step(one, kind, say(one.span.attributes, self._order_no))
+                yield self._step(one, kind, say(one.span.attributes))
+            elif name == DECISION:
+                yield self._step(one, "work", self._say_decision(one))
             elif name in REQUESTS:
                 yield from self._request(one)
-            for mark, at_s in one.span.marks:
-                if text := _MOMENTS.get((name, mark)):
-                    yield self._moment(one, at_s - one.offset_s, text, is_durable=mark == DURABLE)
+            if self._wrote(one):
+                yield from self._moments(one)
         yield from self._waits(REQUESTS, "forward trades", "waits for the batch")
         yield from self._waits(("POST /trades",), "place trades", "waits for the batch before")
 
     def _ms(self, at_s: float) -> float:
         return round((at_s - self._began_s) * _MS, 3)
+
+    def _wrote(self, one: PlacedSpan) -> bool:
+        """Tell whether the order is among those that a span wrote; refused trades are none."""
+        told = one.span.attributes
+        first = int(told.get("stored_from", told.get("order_no", 0)))
+        count = int(told.get("stored", told.get("placed", 0)))
+        return self._order_no is not None and first <= self._order_no < first + count
+
+    def _moments(self, one: PlacedSpan) -> Iterator[TraceStep]:
+        for mark, at_s in one.span.marks:
+            if text := _MOMENTS.get((one.span.name, mark)):
+                yield self._moment(one, at_s - one.offset_s, text, is_durable=mark == DURABLE)
+
+    def _say_decision(self, one: PlacedSpan) -> str:
+        """Return what became of the trade in a batch of the catalog, as far as it is known."""
+        text = f"decides {_count(one.span.attributes)}"
+        if self._wrote(one):
+            return f"{text}: this one is order {self._order_no}"
+        if one.span.error:
+            return text
+        if self._is_refused or one.began_s < self._decided_s:
+            return f"{text}: this one is refused"
+        if self._order_no is None:
+            return text
+        return f"knows the key: it is order {self._order_no}, which was decided before"
 
     def _step(self, one: PlacedSpan, kind: StepKind, text: str) -> TraceStep:
         at_ms, end_ms = self._ms(one.began_s), self._ms(one.ended_s)
@@ -165,30 +197,26 @@ def _count(attributes: _Attributes) -> str:
     return "the trade" if count == 1 else f"{count} trades together"
 
 
-def _say_decision(attributes: _Attributes, order_no: int | None) -> str:
-    """Return whether the catalog decided the trade, or had decided it before."""
-    first, placed = int(attributes.get("order_no", 0)), int(attributes.get("placed", 0))
-    if order_no is None:
-        return f"decides {_count(attributes)}"
-    if first <= order_no < first + placed:
-        return f"decides {_count(attributes)}: this one is order {order_no}"
-    return f"knows the key: it is order {order_no}, which was decided before"
+def _is_told_no(one: PlacedSpan) -> bool:
+    """Tell whether a span is a request whose trade was refused."""
+    status = int(one.span.attributes.get("status", 0))
+    is_refusal = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return one.span.name in REQUESTS and is_refusal
 
 
-def _say_election(attributes: _Attributes, _: int | None) -> str:
+def _say_election(attributes: _Attributes) -> str:
     if not attributes.get("replica"):
         return "election, without a leader"
     return f"election: order-{attributes['replica']} leads term {attributes.get('term', 0)}"
 
 
-_WORK: Mapping[str, tuple[StepKind, Callable[[_Attributes, int | None], str]]] = {
-    "await leader": ("wait", lambda _, __: "waits for another leader"),
-    "place trades": ("work", lambda told, _: f"places {_count(told)}"),
-    "decide trades": ("work", _say_decision),
+_WORK: Mapping[str, tuple[StepKind, Callable[[_Attributes], str]]] = {
+    "await leader": ("wait", lambda _: "waits for another leader"),
+    "place trades": ("work", lambda told: f"places {_count(told)}"),
     "election": ("election", _say_election),
     "ping replicas": (
         "work",
-        lambda told, _: f"asks the replicas who lives: {told.get('answered') or 'none'} answered",
+        lambda told: f"asks the replicas who lives: {told.get('answered') or 'none'} answered",
     ),
 }
 _MESSAGES: Mapping[str, Callable[[_Attributes], str]] = {

@@ -10,6 +10,7 @@ from bazaar.protocol.traces import SpanBody, TradeTrace
 from frontend_app.trace_assembly import AskedProcess, assemble, list_parents, merge
 
 KEY = UUID(int=1)
+STORED = {"stored_from": 5, "stored": 5}
 REASON = "127.0.0.1:21003 did not answer: refused"
 
 
@@ -74,7 +75,7 @@ def tell(**ahead_ms: float) -> Story:
     place = story.add(
         *("order-3", "place trades", (5, 16), came),
         has_key=True,
-        attributes={"trades": 5},
+        attributes={"trades": 5, **STORED},
         marks=(("durable", mark("order-3", 14, story)),),
     )
     batch = story.add("order-3", "send batch", (6, 11), place, attributes={"trades": 5})
@@ -86,8 +87,29 @@ def tell(**ahead_ms: float) -> Story:
         marks=(("decided", mark("catalog", 8, story)), ("durable", mark("catalog", 9, story))),
     )
     append = story.add("order-3", "append", (12, 15), place, attributes={"replica": 2})
-    story.add("order-2", "POST /sync", (13, 14), append)
+    story.add(
+        *("order-2", "POST /sync", (13, 14), append),
+        attributes=STORED,
+        marks=(("durable", mark("order-2", 13.5, story)),),
+    )
     return story
+
+
+def decide_again(story: Story, at_ms: float, **attributes: str | int) -> None:
+    """Add a batch of the catalog that has the trade, and is committed."""
+    story.add(
+        *("catalog", "decide trades", (at_ms, at_ms + 3)),
+        has_key=True,
+        attributes=attributes,
+        marks=(
+            ("decided", mark("catalog", at_ms + 1, story)),
+            ("durable", mark("catalog", at_ms + 2, story)),
+        ),
+    )
+
+
+def of_catalog(story: Story) -> list[str]:
+    return [step.text for step in story.assemble().steps if step.process == "catalog"]
 
 
 def mark(process: str, at_ms: float, story: Story) -> float:
@@ -112,11 +134,14 @@ def test_a_trade_is_told_from_the_request_to_the_answer() -> None:
         ("catalog", "has decided; it commits when the front ends have forgotten", 8.0),
         ("catalog", "has committed it to the ledger", 9.0),
         ("order-3", "has the follower store the orders", 12.0),
+        ("order-2", "has it in its order log", 13.5),
         ("order-3", "has it in its order log", 14.0),
         ("frontend-1", "answers with status 200", 20.0),
     ]
-    assert [step.no for step in trace.steps] == list(range(1, 13))
-    assert [step.process for step in trace.steps if step.is_durable] == ["catalog", "order-3"]
+    assert [step.no for step in trace.steps] == list(range(1, 14))
+    assert [step.process for step in trace.steps if step.is_durable] == [
+        *("catalog", "order-2", "order-3")
+    ]
     (append,) = [step for step in trace.steps if step.to == "order-2"]
     assert (append.received_ms, append.answered_ms, append.end_ms) == (13.0, 14.0, 15.0)
     assert [process.name for process in trace.processes] == [
@@ -174,10 +199,76 @@ def test_an_election_counts_while_the_trade_waits() -> None:
 
 
 def test_a_repeated_decision_says_that_the_order_was_there() -> None:
+    """Others in its batch are committed; this one was, before."""
     story = tell()
-    story.add("catalog", "decide trades", (12, 13), has_key=True, attributes={"term": 5})
-    texts = [step.text for step in story.assemble().steps]
-    assert "knows the key: it is order 7, which was decided before" in texts
+    before = of_catalog(story)
+    decide_again(story, 12, order_no=10, placed=2, trades=3)
+    assert of_catalog(story) == [
+        *before,
+        "knows the key: it is order 7, which was decided before",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("batch", "text"),
+    [
+        ({"key": str(KEY)}, "decides the trade: this one is refused"),
+        (
+            {"order_no": 5, "placed": 2, "trades": 3},
+            "decides 3 trades together: this one is refused",
+        ),
+    ],
+)
+def test_a_refused_trade_is_not_committed(batch: dict[str, str | int], text: str) -> None:
+    """Neither alone, nor in a batch whose other trades are."""
+    story = Story()
+    request = story.add(
+        *("frontend-1", "POST /orders", (0, 9)), has_key=True, attributes={"status": 404}
+    )
+    stored = {"stored_from": 5, "stored": 2}
+    place = story.add(
+        *("order-3", "place trades", (1, 8), request),
+        has_key=True,
+        attributes=stored,
+        marks=(("durable", mark("order-3", 7, story)),),
+    )
+    decide_again(story, 2, **batch)
+    append = story.add("order-3", "append", (5, 7), place)
+    story.add(
+        *("order-2", "POST /sync", (5, 6), append),
+        attributes=stored,
+        marks=(("durable", mark("order-2", 6, story)),),
+    )
+    trace = story.assemble()
+    assert (trace.order_no, trace.outcome) == (None, "refused, status 404")
+    assert of_catalog(story) == [text]
+    assert not [step for step in trace.steps if step.is_durable]
+    assert {step.process for step in trace.steps if step.kind == "moment"} == {"frontend-1"}
+
+
+def test_a_trade_that_was_refused_before_it_was_placed_was_no_order_then() -> None:
+    story = tell()
+    decide_again(story, -9, key=str(KEY))
+    assert of_catalog(story)[0] == "decides the trade: this one is refused"
+
+
+def test_a_decision_that_failed_says_nothing_about_the_trade() -> None:
+    story = tell()
+    story.add("catalog", "decide trades", (12, 13), has_key=True, error="The term is 5")
+    (step,) = [step for step in story.assemble().steps if step.error]
+    assert (step.text, step.error) == ("decides the trade", "The term is 5")
+
+
+def test_a_trade_that_is_placed_and_never_answered_has_its_number() -> None:
+    """It was alone in its batch; of others in a batch nobody could tell."""
+    for batch, order_no in (({"key": str(KEY)}, 5), ({"trades": 3}, None)):
+        story = Story()
+        attributes = {"status": 503}
+        story.add("frontend-1", "POST /orders", (0, 9), has_key=True, attributes=attributes)
+        decide_again(story, 2, order_no=5, placed=1, **batch)
+        trace = story.assemble()
+        durable = [step.text for step in trace.steps if step.is_durable]
+        assert (trace.order_no, len(durable)) == (order_no, 1 if order_no else 0)
 
 
 def test_a_trade_that_nobody_remembers_has_no_trace() -> None:
