@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 
 from bazaar.core.clock_offsets import Exchange, find_offsets
 from bazaar.core.failures import UnknownTrace
+from bazaar.core.types import OrderNo
 from bazaar.protocol.traces import REQUESTS, SpanBody, TraceProcess, TraceStep, TradeTrace
 from frontend_app.trace_steps import DECISION, RECEIVED_AS, PlacedSpan, list_steps
 
@@ -37,12 +38,14 @@ class AskedProcess(Struct, frozen=True):
     returned_s: float = 0.0
 
 
-def assemble(key: UUID, asked: Sequence[AskedProcess]) -> TradeTrace:
+def assemble(
+    key: UUID, asked: Sequence[AskedProcess], order_no: OrderNo | None = None
+) -> TradeTrace:
     """
     Return the trace of a trade.
 
-    asked: who asked first, and its own clock with it. Raises UnknownTrace (definite): none of the
-    spans is of the trade.
+    asked: who asked first, and its own clock with it. order_no: of its order; None: what the spans
+    say of it counts. Raises UnknownTrace (definite): none of the spans is of the trade.
     """
     chosen = _choose(_list_spans(asked))
     if not chosen:
@@ -51,7 +54,7 @@ def assemble(key: UUID, asked: Sequence[AskedProcess]) -> TradeTrace:
     requests = [one for one in placed if one.span.name in REQUESTS and one.span.has_key]
     began_s = min(one.began_s for one in requests or placed)
     ended_s = max(one.ended_s for one in requests or placed)
-    order_no = _find_order_no(requests, placed)
+    order_no = order_no or _find_order_no(requests, placed)
     steps = list_steps(_with_elections(placed, began_s, ended_s), order_no, began_s)
     return TradeTrace(
         idempotency_key=str(key),
@@ -65,7 +68,7 @@ def assemble(key: UUID, asked: Sequence[AskedProcess]) -> TradeTrace:
     )
 
 
-def _find_order_no(requests: Sequence[PlacedSpan], spans: Iterable[PlacedSpan]) -> int | None:
+def _find_order_no(requests: Sequence[PlacedSpan], spans: Iterable[PlacedSpan]) -> OrderNo | None:
     """Return the number that a client was told, or that the catalog gave to the trade alone."""
     alone = [
         one
@@ -73,7 +76,7 @@ def _find_order_no(requests: Sequence[PlacedSpan], spans: Iterable[PlacedSpan]) 
         if one.span.name == DECISION and one.span.has_key and "key" in one.span.attributes
     ]
     numbers = [one.span.attributes.get("order_no") for one in (*requests, *alone)]
-    return next((int(number) for number in numbers if number), None)
+    return next((OrderNo(int(number)) for number in numbers if number), None)
 
 
 def list_parents(asked: Iterable[AskedProcess]) -> list[str]:

@@ -7,6 +7,7 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
+from bazaar.core.types import OrderNo
 from bazaar.protocol.traces import (
     DECIDED,
     DURABLE,
@@ -58,7 +59,7 @@ class PlacedSpan:
 
 
 def list_steps(
-    spans: Sequence[PlacedSpan], order_no: int | None, began_s: float
+    spans: Sequence[PlacedSpan], order_no: OrderNo | None, began_s: float
 ) -> tuple[TraceStep, ...]:
     """
     Return the steps, numbered by when they began, the longest first.
@@ -73,7 +74,9 @@ def list_steps(
 class _StepWriter:
     """Writes the steps of one trade."""
 
-    def __init__(self, spans: Sequence[PlacedSpan], order_no: int | None, began_s: float) -> None:
+    def __init__(
+        self, spans: Sequence[PlacedSpan], order_no: OrderNo | None, began_s: float
+    ) -> None:
         self._spans, self._order_no, self._began_s = spans, order_no, began_s
         self._received: dict[str, list[PlacedSpan]] = {}
         for one in spans:
