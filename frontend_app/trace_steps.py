@@ -210,7 +210,9 @@ def _is_told_no(one: PlacedSpan) -> bool:
 def _say_election(attributes: _Attributes) -> str:
     if not attributes.get("replica"):
         return "election, without a leader"
-    return f"election: order-{attributes['replica']} leads term {attributes.get('term', 0)}"
+    term = attributes.get("term", 0)
+    leads = "goes on leading" if attributes.get("term_before") == term else "leads"
+    return f"election: order-{attributes['replica']} {leads} term {term}"
 
 
 _WORK: Mapping[str, tuple[StepKind, Callable[[_Attributes], str]]] = {
