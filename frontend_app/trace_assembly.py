@@ -50,7 +50,10 @@ def assemble(
     chosen = _choose(_list_spans(asked))
     if not chosen:
         raise UnknownTrace
-    placed = _take_offsets_out(chosen, asked)
+    offsets = _find_offsets(chosen, asked)
+    placed = [
+        PlacedSpan(process.name, span, offsets.get(process.host, 0)) for process, span in chosen
+    ]
     requests = [one for one in placed if one.span.name in REQUESTS and one.span.has_key]
     began_s = min(one.began_s for one in requests or placed)
     ended_s = max(one.ended_s for one in requests or placed)
@@ -63,7 +66,7 @@ def assemble(
         began_s=round(began_s, 6),
         took_ms=round((ended_s - began_s) * _MS, 3),
         trace_ids=tuple(dict.fromkeys(one.span.trace_id for one in requests)),
-        processes=tuple(_list_processes(steps, asked, _find_offsets(chosen, asked))),
+        processes=tuple(_list_processes(steps, asked, offsets)),
         steps=steps,
     )
 
@@ -133,12 +136,6 @@ def _with_elections(
         if one.span.name == "election" and not (one.began_s < ended_s and one.ended_s > began_s)
     }
     return [one for one in placed if one.span.trace_id not in others]
-
-
-def _take_offsets_out(spans: _Spans, asked: Sequence[AskedProcess]) -> list[PlacedSpan]:
-    """Return spans with their times by the first process's clock."""
-    offsets = _find_offsets(spans, asked)
-    return [PlacedSpan(process.name, span, offsets.get(process.host, 0)) for process, span in spans]
 
 
 def _find_offsets(spans: _Spans, asked: Sequence[AskedProcess]) -> dict[str, float]:

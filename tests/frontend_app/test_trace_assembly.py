@@ -5,8 +5,10 @@ from uuid import UUID
 
 import pytest
 
+from bazaar.core.clock_offsets import Links, find_offsets
 from bazaar.core.failures import UnknownTrace
 from bazaar.protocol.traces import SpanBody, TradeTrace
+from frontend_app import trace_assembly
 from frontend_app.trace_assembly import AskedProcess, assemble, list_parents, merge
 
 KEY = UUID(int=1)
@@ -166,6 +168,18 @@ def test_clocks_that_differ_change_nothing() -> None:
     for step in skewed.steps:
         if step.received_ms is not None and step.answered_ms is not None:
             assert step.at_ms <= step.received_ms <= step.answered_ms <= step.end_ms
+
+
+def test_the_offsets_of_clocks_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def find(first: str, links: Links) -> dict[str, float]:
+        calls.append(first)
+        return find_offsets(first, links)
+
+    monkeypatch.setattr(trace_assembly, "find_offsets", find)
+    tell(catalog=-7_000).assemble()
+    assert len(calls) == 1
 
 
 def test_a_process_that_is_gone_is_named_and_its_message_has_no_end() -> None:
