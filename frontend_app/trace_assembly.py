@@ -34,7 +34,7 @@ class AskedProcess(Struct, frozen=True):
     spans: tuple[SpanBody, ...] = ()
     sent_s: float = 0.0
     answered_s: float = 0.0
-    """By its own clock; the other two by the clock of who asked."""
+    """By its own clock; the other two by the clock of who asked. All 0: nobody knows them."""
     returned_s: float = 0.0
 
 
@@ -143,7 +143,7 @@ def _find_offsets(spans: _Spans, asked: Sequence[AskedProcess]) -> dict[str, flo
     first = asked[0].host
     links: dict[tuple[str, str], list[Exchange]] = defaultdict(list)
     for process in asked:
-        if process.host != first and not process.reason:
+        if process.host != first and process.answered_s and not process.reason:
             at_s = process.answered_s
             exchange = Exchange(process.sent_s, at_s, at_s, process.returned_s)
             links[first, process.host].append(exchange)
@@ -193,11 +193,23 @@ def _list_processes(
 
 
 def merge(fresh: Sequence[AskedProcess], kept: Sequence[AskedProcess]) -> list[AskedProcess]:
-    """Return what is known now with what was kept of a slow or failed trade."""
+    """
+    Return what is known now with what was kept of a slow or failed trade.
+
+    A host's clock counts as it was when its spans were kept: it may have been set since.
+    """
+    hosts = {process.host for process in kept if process.answered_s}
     names = {process.name for process in fresh}
-    old = [
-        structs.replace(process, reason="") if process.name in names else process
-        for process in kept
-        if process.spans or process.name not in names
+    known = {span.span_id for process in fresh for span in process.spans}
+    merged = [
+        structs.replace(process, sent_s=0.0, answered_s=0.0, returned_s=0.0)
+        if process.host in hosts
+        else process
+        for process in fresh
     ]
-    return [*fresh, *old]
+    for process in kept:
+        spans = tuple(span for span in process.spans if span.span_id not in known)
+        if spans or process.answered_s or process.name not in names:
+            reason = "" if process.name in names else process.reason
+            merged.append(structs.replace(process, spans=spans, reason=reason))
+    return merged

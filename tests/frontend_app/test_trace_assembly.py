@@ -308,3 +308,18 @@ def test_what_was_kept_completes_what_is_known_now() -> None:
     assert len(trace.steps) == len(tell().assemble().steps)
     reasons = {process.name: process.reason for process in trace.processes}
     assert reasons["order-3"] == REASON
+
+
+def test_what_was_kept_has_the_clocks_of_its_own_time() -> None:
+    """The clock of order-3 was set after the trade; order-2 was not asked at that time."""
+    story = tell(order_3=5_000, order_2=40)
+    kept = [process for process in story.asked() if process.name != "order-2"]
+    story.ahead_ms["order-3"] = 0
+    merged = merge(story.asked(), kept)
+    trace = assemble(KEY, merged)
+    offsets = {process.name: process.offset_ms for process in trace.processes}
+    assert offsets["order-3"] == pytest.approx(5_000, abs=1.0)
+    assert offsets["order-2"] == pytest.approx(40, abs=1.0)
+    assert times_of(trace) == times_of(assemble(KEY, tell(order_3=5_000, order_2=40).asked()))
+    again = merge(story.asked(), merged)
+    assert len(merge(story.asked(), again)) == len(again), "it does not grow each time"
