@@ -98,8 +98,9 @@ class TraceReader:
             return
         key = UUID(self._ring.noted.pop())
         fresh = self._collect(key)
-        before = self._kept.pop(key, None)
+        before = self._kept.get(key)  # it stays there for whoever reads meanwhile
         self._kept[key] = _encode(merge(fresh, _decode(before)) if before else fresh)
+        self._kept.move_to_end(key)
         while len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
         now_s = clock.monotonic_s()

@@ -1,6 +1,7 @@
 """Spans are collected from all processes, side by side, a bounded number of times a second."""
 
 import threading
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from bazaar.core.failures import Busy, UnknownTrace, Unreachable
 from bazaar.core.types import Order
 from bazaar.protocol.clients import MemberClient
-from bazaar.protocol.traces import SpanBody, SpansBody, SpansWantedBody
+from bazaar.protocol.traces import SpanBody, SpansBody, SpansWantedBody, TradeTrace
 from bazaar.runtime.span_ring import SpanRing
 from bazaar.topology import Node
 from frontend_app import services, trace_reader, wiring
+from frontend_app.trace_assembly import AskedProcess, merge
 from frontend_app.trace_reader import TraceReader, TraceSources
 from tests.frontend_app.fakes import FakeCatalog
 from tests.support.histories import make_trade
@@ -161,6 +163,27 @@ def test_an_order_is_told_of_when_its_request_is_forgotten(
         "has committed it to the ledger",
     ]
     assert cluster.reader.read(order.key).order_no is None
+
+
+def test_a_kept_trade_can_be_read_while_it_is_kept_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_meanwhile: list[TradeTrace] = []
+
+    def merge_slowly(
+        fresh: Sequence[AskedProcess], kept: Sequence[AskedProcess]
+    ) -> list[AskedProcess]:
+        monkeypatch.setattr(trace_reader, "merge", merge)
+        read_meanwhile.append(cluster.reader.read(KEY))
+        return merge(fresh, kept)
+
+    cluster.ring.noted.append(str(KEY))
+    cluster.reader.look_after()
+    cluster.me.own = cluster.leader.parts = ()
+    monkeypatch.setattr(trace_reader, "merge", merge_slowly)
+    cluster.ring.noted.append(str(KEY))
+    cluster.reader.look_after()
+    assert [len(trace.steps) for trace in read_meanwhile] == [1]
 
 
 def test_what_is_kept_is_bounded(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
