@@ -108,12 +108,13 @@ class FakeFrontEnd:
     trace_of: int | UUID | None = None
     fails: bool = False
     key: UUID | None = None
+    known: TradeTrace = TRACE
 
     def trace(self, wanted: int | UUID) -> TradeTrace:
         self.trace_of = wanted
         if self.fails:
             raise Refused("Nobody remembers this trade.")
-        return TRACE
+        return self.known
 
     def trade(
         self, stock_name: str, trade_type: TradeType, quantity: int, key: UUID
@@ -156,6 +157,13 @@ def test_what_cannot_be_shown_is_said(
     front_end.fails = True
     html = superuser.get("/trace", {"q": text}).content.decode()
     assert says in html
+    assert "bz-space-time" not in html
+
+
+def test_a_trace_without_steps_has_no_picture(superuser: Client, front_end: FakeFrontEnd) -> None:
+    front_end.known = replace(TRACE, processes=(), steps=())
+    html = superuser.get("/trace", {"q": "7"}).content.decode()
+    assert "Nobody remembers any of its steps." in html
     assert "bz-space-time" not in html
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from msgspec.structs import replace
 
 from bazaar.management.client.trace_picture import draw_trace
 from bazaar.protocol.traces import TraceProcess, TraceStep, TradeTrace
@@ -64,6 +65,11 @@ def test_the_picture_of_a_trade_that_was_sent_twice() -> None:
         "    58.00  ┃           │           ■             has it (on disk)",
         "    60.00  ◀───────────────────────┤             answered after 10.00 ms",
     ]
+
+
+def test_a_trace_without_steps_says_so() -> None:
+    lines = draw_trace(replace(TRACE, processes=(), steps=()))
+    assert lines[1:] == ["", "Nobody remembers any of its steps."]
 
 
 @pytest.mark.parametrize("arguments", [(), ("7", "--key", TRACE.idempotency_key), ("0",), ("x",)])

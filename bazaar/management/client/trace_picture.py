@@ -14,6 +14,7 @@ from bazaar.protocol.traces import TraceStep, TradeTrace
 GAP_MS = 10.0
 """A longer time in which nothing begins or ends is said in a line of its own."""
 _LANE_MIN = 12
+_NO_STEPS = "Nobody remembers any of its steps."
 _BEGIN = "┏"
 _UNANSWERED, _FORGOTTEN = "did not answer", "answered, and has forgotten when it came"
 _IDLE, _BUSY, _DURABLE, _MOMENT, _LOST = "│", "┃", "■", "●", "✗"
@@ -32,7 +33,8 @@ class _Line:
 
 def draw_trace(trace: TradeTrace) -> list[str]:
     """Return the lines of the picture, with what there is to say above it."""
-    return [*_describe(trace), "", *_Picture(trace).draw()]
+    picture = _Picture(trace).draw() if trace.steps else [_NO_STEPS]
+    return [*_describe(trace), "", *picture]
 
 
 def _describe(trace: TradeTrace) -> Iterator[str]:
@@ -56,7 +58,7 @@ class _Picture:
         self._steps = trace.steps
         drawn = {name for step in trace.steps for name in (step.process, step.to)}
         self._names = [one.name for one in trace.processes if one.name in drawn]
-        self._lane = max(_LANE_MIN, *(len(name) + 2 for name in self._names))
+        self._lane = max([_LANE_MIN, *(len(name) + 2 for name in self._names)])
 
     def draw(self) -> Iterator[str]:
         """Yield its lines."""
