@@ -16,9 +16,9 @@ from bazaar.core.clock_offsets import Exchange, find_offsets
 from bazaar.core.failures import UnknownTrace
 from bazaar.core.types import OrderNo
 from bazaar.protocol.traces import REQUESTS, SpanBody, TraceProcess, TraceStep, TradeTrace
-from frontend_app.trace_steps import DECISION, RECEIVED_AS, PlacedSpan, list_steps
+from frontend_app.trace_steps import DECISION, PLACING, RECEIVED_AS, PlacedSpan, list_steps
 
-_OF_ONE_TRADE = REQUESTS | {"forward trades", "place trades", DECISION}
+_OF_ONE_TRADE = REQUESTS | {"forward trades", PLACING, DECISION}
 """Spans that know whether the trade is in them; whoever asked for them may be in any trace."""
 _MS = 1000.0
 
@@ -165,10 +165,11 @@ def _say_outcome(requests: Sequence[PlacedSpan]) -> str:
         return "nobody remembers its request"
     last = max(requests, key=lambda one: one.ended_s)
     status = int(last.span.attributes.get("status", HTTPStatus.INTERNAL_SERVER_ERROR))
+    many = f" (the last of {len(requests)} requests)" if len(requests) > 1 else ""
     if status < HTTPStatus.BAD_REQUEST:
-        return f"placed, status {status}"
+        return f"placed, status {status}{many}"
     refused = status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return f"{'refused' if refused else 'failed'}, status {status}"
+    return f"{'refused' if refused else 'failed'}, status {status}{many}"
 
 
 def _list_processes(

@@ -26,13 +26,15 @@ RECEIVED_AS = {
     "notice": "POST /leader",
 }
 """What is sent, and what its receiver calls it."""
-DECISION = "decide trades"
+DECISION, PLACING = "decide trades", "place trades"
+_BATCHES = (DECISION, PLACING)
+"""What is done with all trades of a batch, and may have another end for each."""
 _MS = 1000.0
 _LEAST_WAIT_MS = 0.01
 _MOMENTS = {
     (DECISION, DECIDED): "has decided; it commits when the front ends have forgotten",
     (DECISION, DURABLE): "has committed it to the ledger",
-    ("place trades", DURABLE): "has it in its order log",
+    (PLACING, DURABLE): "has it in its order log",
     ("POST /sync", DURABLE): "has it in its order log",
 }
 """What is said of a moment of a span that wrote the order."""
@@ -94,14 +96,15 @@ class _StepWriter:
             elif name in _WORK:
                 kind, say = _WORK[name]
                 yield self._step(one, kind, say(one.span.attributes))
-            elif name == DECISION:
-                yield self._step(one, "work", self._say_decision(one))
+            elif name in _BATCHES:
+                say_batch = self._say_decision if name == DECISION else self._say_placing
+                yield self._step(one, "work", say_batch(one))
             elif name in REQUESTS:
                 yield from self._request(one)
             if self._wrote(one):
                 yield from self._moments(one)
         yield from self._waits(REQUESTS, "forward trades", "waits for the batch")
-        yield from self._waits(("POST /trades",), "place trades", "waits for the batch before")
+        yield from self._waits(("POST /trades",), PLACING, "waits for the batch before")
 
     def _ms(self, at_s: float) -> float:
         return round((at_s - self._began_s) * _MS, 3)
@@ -125,11 +128,26 @@ class _StepWriter:
             return f"{text}: this one is order {self._order_no}"
         if one.span.error:
             return text
-        if self._is_refused or one.began_s < self._decided_s:
+        if self._is_refused_in(one):
             return f"{text}: this one is refused"
         if self._order_no is None:
             return text
         return f"knows the key: it is order {self._order_no}, which was decided before"
+
+    def _say_placing(self, one: PlacedSpan) -> str:
+        """Return what a leader did with the trade, as far as it is known."""
+        count = _count(one.span.attributes)
+        if one.span.error or self._wrote(one):
+            return f"places {count}"
+        if self._is_refused_in(one):
+            return f"tries to place {count}"
+        if self._order_no is None:
+            return f"places {count}"
+        return f"knows the key: order {self._order_no} is in its log"
+
+    def _is_refused_in(self, one: PlacedSpan) -> bool:
+        """Tell whether the trade was refused in a batch that did not fail and did not write it."""
+        return self._is_refused or one.began_s < self._decided_s
 
     def _step(self, one: PlacedSpan, kind: StepKind, text: str) -> TraceStep:
         at_ms, end_ms = self._ms(one.began_s), self._ms(one.ended_s)
@@ -153,8 +171,8 @@ class _StepWriter:
     def _request(self, one: PlacedSpan) -> Iterator[TraceStep]:
         yield replace(self._step(one, "request", f"takes the trade: {one.span.name}"), error="")
         status = one.span.attributes.get("status", "unknown")
-        answer = self._moment(one, one.ended_s, f"answers with status {status}")
-        yield replace(answer, error=one.span.error)
+        text = "answers that it failed" if one.span.error else f"answers with status {status}"
+        yield replace(self._moment(one, one.ended_s, text), error=one.span.error)
 
     def _message(self, one: PlacedSpan) -> TraceStep:
         """Return what was sent, with its times at the receiver if that is known."""
@@ -217,7 +235,6 @@ def _say_election(attributes: _Attributes) -> str:
 
 _WORK: Mapping[str, tuple[StepKind, Callable[[_Attributes], str]]] = {
     "await leader": ("wait", lambda _: "waits for another leader"),
-    "place trades": ("work", lambda told: f"places {_count(told)}"),
     "election": ("election", _say_election),
     "ping replicas": (
         "work",

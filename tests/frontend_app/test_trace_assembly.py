@@ -256,6 +256,7 @@ def test_a_refused_trade_is_not_committed(batch: dict[str, str | int], text: str
     trace = story.assemble()
     assert (trace.order_no, trace.outcome) == (None, "refused, status 404")
     assert of_catalog(story) == [text]
+    assert ("order-3", "tries to place the trade", 1.0) in times_of(trace)
     assert not [step for step in trace.steps if step.is_durable]
     assert {step.process for step in trace.steps if step.kind == "moment"} == {"frontend-1"}
 
@@ -264,6 +265,31 @@ def test_a_trade_that_was_refused_before_it_was_placed_was_no_order_then() -> No
     story = tell()
     decide_again(story, -9, key=str(KEY))
     assert of_catalog(story)[0] == "decides the trade: this one is refused"
+
+
+def test_a_client_that_repeats_its_key_is_told_twice() -> None:
+    """The leader has the order in its log; the times are those of both requests together."""
+    story = tell()
+    told = {"order_no": 7, "status": 200}
+    request = story.add("frontend-1", "POST /orders", (50, 55), attributes=told, has_key=True)
+    story.add("order-3", "place trades", (52, 53), request, attributes={"key": "k"}, has_key=True)
+    trace = story.assemble()
+    assert (trace.outcome, trace.took_ms) == ("placed, status 200 (the last of 2 requests)", 55.0)
+    assert ("order-3", "knows the key: order 7 is in its log", 52.0) in times_of(trace)
+
+
+def test_a_trade_that_failed_says_its_status_once() -> None:
+    story, told = Story(), {"status": 503}
+    request = story.add(
+        "frontend-1", "POST /orders", (0, 9), attributes=told, has_key=True, error="status 503"
+    )
+    story.add("order-3", "place trades", (2, 3), request, has_key=True, error="refused")
+    steps = [(step.text, step.error) for step in story.assemble().steps]
+    assert steps == [
+        ("takes the trade: POST /orders", ""),
+        ("places the trade", "refused"),
+        ("answers that it failed", "status 503"),
+    ]
 
 
 def test_a_decision_that_failed_says_nothing_about_the_trade() -> None:
