@@ -31,8 +31,10 @@ _BATCHES = (DECISION, PLACING)
 """What is done with all trades of a batch, and may have another end for each."""
 _MS = 1000.0
 _LEAST_WAIT_MS = 0.01
+REPEATS_MAX = 4
+"""Of more steps that say the same, the first two and the last are told."""
 _MOMENTS = {
-    (DECISION, DECIDED): "has decided; it commits when the front ends have forgotten",
+    (DECISION, DECIDED): "has decided; it commits when the front ends have forgotten the stocks",
     (DECISION, DURABLE): "has committed it to the ledger",
     (PLACING, DURABLE): "has it in its order log",
     ("POST /sync", DURABLE): "has it in its order log",
@@ -66,11 +68,31 @@ def list_steps(
     """
     Return the steps, numbered by when they began, the longest first.
 
+    A trade without a leader is sent again every 50 ms: most of what is repeated is left out.
     began_s: when the trade began.
     """
-    writer = _StepWriter(spans, order_no, began_s)
-    steps = sorted(writer.write(), key=lambda step: (step.at_ms, -step.end_ms))
-    return tuple(replace(step, no=no) for no, step in enumerate(steps, start=1))
+    steps = _sort(_StepWriter(spans, order_no, began_s).write())
+    told = _sort(_leave_out_repeats(steps))
+    return tuple(replace(step, no=no) for no, step in enumerate(told, start=1))
+
+
+def _sort(steps: Iterable[TraceStep]) -> list[TraceStep]:
+    return sorted(steps, key=lambda step: (step.at_ms, -step.end_ms))
+
+
+def _leave_out_repeats(steps: Iterable[TraceStep]) -> Iterator[TraceStep]:
+    """Yield the steps without those in the midst of many alike; the last says how many."""
+    alike: dict[tuple[str, ...], list[TraceStep]] = {}
+    for step in steps:
+        said = (step.kind, step.process, step.to, step.text, step.error)
+        alike.setdefault(said, []).append(step)
+    for same in alike.values():
+        if len(same) <= REPEATS_MAX:
+            yield from same
+            continue
+        first, second, *others, last = same
+        yield from (first, second)
+        yield replace(last, text=f"{last.text} (after {len(others)} more like it, not shown)")
 
 
 class _StepWriter:
@@ -103,8 +125,8 @@ class _StepWriter:
                 yield from self._request(one)
             if self._wrote(one):
                 yield from self._moments(one)
-        yield from self._waits(REQUESTS, "forward trades", "waits for the batch")
-        yield from self._waits(("POST /trades",), PLACING, "waits for the batch before")
+        yield from self._waits(REQUESTS, "forward trades", "waits for its batch to be sent")
+        yield from self._waits(("POST /trades",), PLACING, "waits for its batch to begin")
 
     def _ms(self, at_s: float) -> float:
         return round((at_s - self._began_s) * _MS, 3)

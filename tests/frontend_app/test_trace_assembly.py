@@ -127,13 +127,13 @@ def test_a_trade_is_told_from_the_request_to_the_answer() -> None:
     assert (trace.order_no, trace.outcome, trace.took_ms) == (7, "placed, status 200", 20.0)
     assert times_of(trace) == [
         ("frontend-1", "takes the trade: POST /orders", 0.0),
-        ("frontend-1", "waits for the batch", 0.0),
+        ("frontend-1", "waits for its batch to be sent", 0.0),
         ("frontend-1", "sends 5 trades together to the leader of term 4", 3.0),
-        ("order-3", "waits for the batch before", 4.0),
+        ("order-3", "waits for its batch to begin", 4.0),
         ("order-3", "places 5 trades together", 5.0),
         ("order-3", "has the catalog decide 5 trades together", 6.0),
         ("catalog", "decides 5 trades together: this one is order 7", 7.0),
-        ("catalog", "has decided; it commits when the front ends have forgotten", 8.0),
+        ("catalog", "has decided; it commits when the front ends have forgotten the stocks", 8.0),
         ("catalog", "has committed it to the ledger", 9.0),
         ("order-3", "has the follower store the orders", 12.0),
         ("order-2", "has it in its order log", 13.5),
@@ -290,6 +290,31 @@ def test_a_trade_that_failed_says_its_status_once() -> None:
         ("places the trade", "refused"),
         ("answers that it failed", "status 503"),
     ]
+
+
+def test_many_attempts_alike_are_told_in_few_steps() -> None:
+    """A trade without a leader is sent two hundred times before it fails."""
+    story = Story()
+    request = story.add("frontend-1", "POST /orders", (0, 900), has_key=True, error="status 503")
+    forward = story.add("frontend-1", "forward trades", (0, 900), request, has_key=True)
+    sent = {"replica": 3, "term": 4, "trades": 1}
+    for at_ms in range(100, 900, 100):
+        story.add(
+            *("frontend-1", "send trades", (at_ms, at_ms + 1), forward),
+            attributes=sent,
+            error=REASON,
+        )
+    for at_ms in range(150, 550, 100):
+        story.add("frontend-1", "await leader", (at_ms, at_ms + 50), forward)
+    trace = story.assemble()
+    text = "sends the trade to the leader of term 4"
+    assert [(step.at_ms, step.text) for step in trace.steps if step.to] == [
+        (100.0, text),
+        (200.0, text),
+        (800.0, f"{text} (after 5 more like it, not shown)"),
+    ]
+    assert len([step for step in trace.steps if "another leader" in step.text]) == 4
+    assert [step.no for step in trace.steps] == list(range(1, len(trace.steps) + 1))
 
 
 def test_a_decision_that_failed_says_nothing_about_the_trade() -> None:
