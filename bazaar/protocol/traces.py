@@ -125,3 +125,8 @@ class TradeTrace(Message, frozen=True, kw_only=True):
     processes: tuple[TraceProcess, ...]
     """In the order in which they are drawn."""
     steps: tuple[TraceStep, ...]
+
+    def list_drawn(self) -> list[TraceProcess]:
+        """Return the processes that some step names, in their order."""
+        named = {name for step in self.steps for name in (step.process, step.to)}
+        return [process for process in self.processes if process.name in named]

@@ -54,8 +54,7 @@ class _Picture:
 
     def __init__(self, trace: TradeTrace) -> None:
         self._steps = trace.steps
-        drawn = {name for step in trace.steps for name in (step.process, step.to)}
-        self._names = [one.name for one in trace.processes if one.name in drawn]
+        self._names = [process.name for process in trace.list_drawn()]
         self._lane = max(_LANE_MIN, *(len(name) + 2 for name in self._names))
 
     def draw(self) -> Iterator[str]:
