@@ -79,6 +79,14 @@ class TraceProcess(Message, frozen=True, kw_only=True):
     ] = 0.0
     reason: Annotated[str, Meta(description="Why it could not be asked; empty: it was.")] = ""
 
+    @property
+    def clock_note(self) -> str:
+        """How far its clock is off, in words; empty: it is not."""
+        if not self.offset_ms:
+            return ""
+        off = f"{abs(self.offset_ms):.3f} ms {'ahead of' if self.offset_ms > 0 else 'behind'}"
+        return f"The clock of {self.name} is {off} the first one; that is taken out."
+
 
 StepKind = Literal["request", "wait", "work", "message", "moment", "election"]
 Moment = Annotated[float, Meta(description="Milliseconds after the trade began.")]

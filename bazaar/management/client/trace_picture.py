@@ -41,12 +41,8 @@ def _describe(trace: TradeTrace) -> Iterator[str]:
     for process in trace.processes:
         if process.reason:
             yield f"{process.name} could not be asked: {one_line(process.reason)}"
-        if process.offset_ms:
-            how = "ahead of" if process.offset_ms > 0 else "behind"
-            yield (
-                f"{process.name}: its clock is {abs(process.offset_ms):.3f} ms {how} the first one;"
-                " that is taken out"
-            )
+        if process.clock_note:
+            yield process.clock_note
 
 
 class _Picture:
