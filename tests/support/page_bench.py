@@ -11,7 +11,7 @@ PAGE_BYTES = 4096
 ROWS = 6000
 TABLE = 13
 KINDS = {2: "inner index", 5: "inner table", 10: "index", TABLE: "table", 0: "free"}
-"""What a page is, by its first byte."""
+"""What a page is, by its first byte (SQLite's file format)."""
 ADD = "INSERT INTO one (no, key, count) VALUES (?, ?, 0)"
 CHANGE = "UPDATE one SET count = count + 3 WHERE no = ?"
 
