@@ -17,7 +17,8 @@ test: check
 	@sh .ci/install-tool libatomic.so.1 libatomic1
 	@sh .ci/install-tool promtool prometheus
 	@sh .ci/install-tool ip iproute2
-	$(COMPILED) $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@# Which tests stay together: pytest_xdist_make_scheduler in tests/conftest.py, not loadscope's.
+	$(COMPILED) $(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -65,8 +65,8 @@ Queries are sent by wrk (one thread), trades by the load generator's engine: eac
 again as soon as its last trade has ended.
 """
 _MEMORY = """\
-Of the process that serves a role. The server's main process, which only watches it, takes 31 MB
-more, two thirds of them shared with it."""
+Of the process that serves a role. At front ends and the dashboard a main process, which only
+watches it, takes 31 MB more, two thirds of them shared with it."""
 _GROWTH = """\
 ## Growth: orders
 

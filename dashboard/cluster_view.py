@@ -89,7 +89,7 @@ class ClusterView:
     @property
     def in_sync(self) -> tuple[int, ...]:
         """The leader and the replicas that a trade waits for; none without a leader."""
-        return self.leader_status.in_sync if self.leader_status else ()
+        return self.report.in_sync
 
     def lag_of(self, result: PollResult) -> int | None:
         """

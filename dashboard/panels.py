@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from bazaar.client.answers import ClientError
 from bazaar.core.failures import Failure
-from bazaar.core.types import ORDER_NO_MAX, STOCK_NAME_CHARS_MAX
+from bazaar.core.types import ORDER_NO_MAX
 from bazaar.protocol.messages import Place
 from dashboard import diagram, selectors, serializers, wiring
+from dashboard.cluster_view import ClusterView
 from dashboard.event_feed import ClusterEvent
 from dashboard.traffic_history import TrafficPoint
 
@@ -109,11 +110,12 @@ class DashboardPanel:
 def render_health() -> str:
     """Return the line above every page: health, leader, term, and what is not well."""
     view = wiring.collector().view()
-    shown = serializers.show_health(view)
-    line: str = wiring.render_cache().get(
-        "health", view.at_s, lambda: render_to_string("dashboard/live/health.html", shown)
-    )
+    line: str = wiring.render_cache().get("health", view.at_s, lambda: _render_health(view))
     return line
+
+
+def _render_health(view: ClusterView) -> str:
+    return render_to_string("dashboard/live/health.html", serializers.show_health(view))
 
 
 def _cluster(query: Query) -> dict[str, Any]:
@@ -165,7 +167,7 @@ def _hold_search_s(query: Query) -> float:
 
 def _text(query: Query) -> str:
     """Return the text to search for."""
-    return query.get("q", "").replace("\0", "").strip()[:STOCK_NAME_CHARS_MAX]
+    return selectors.clean_text(query.get("q", ""))
 
 
 def _events(query: Query) -> dict[str, Any]:

@@ -72,13 +72,18 @@ def suggest_names(*, text: str) -> list[str]:
 
     None for an empty text, or while the catalog does not answer.
     """
-    wanted = text.replace("\0", "").strip()[:STOCK_NAME_CHARS_MAX]
+    wanted = clean_text(text)
     try:
         found = wiring.catalog().search(wanted, None, NAMES_LOOKED_AT) if wanted else None
     except Failure:
         return []
     names = [stock.name for stock in found.stocks] if found else []
     return sorted(names, key=lambda name: not _begins(name, wanted))[:NAMES_SUGGESTED]
+
+
+def clean_text(text: str) -> str:
+    """Return what is searched for when this was typed: no longer than a name."""
+    return text.replace("\0", "").strip()[:STOCK_NAME_CHARS_MAX]
 
 
 def _begins(name: str, text: str) -> bool:

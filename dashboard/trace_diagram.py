@@ -112,10 +112,9 @@ class TraceDiagram:
 
 def draw(trace: TradeTrace) -> TraceDiagram:
     """Return the diagram of a trace."""
-    drawn = {name for step in trace.steps for name in (step.process, step.to) if name}
     lanes = [
         TraceLane(process.name, AXIS + LANE * place + LANE // 2, process.reason)
-        for place, process in enumerate(one for one in trace.processes if one.name in drawn)
+        for place, process in enumerate(trace.list_drawn())
     ]
     scale = _Scale(trace.steps)
     pen = _Pen({lane.name: lane.x for lane in lanes}, scale)

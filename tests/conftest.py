@@ -22,7 +22,11 @@ OWN_CLUSTERS = {
         *("operating", "prometheus", "recovery", "tracing"),
     )
 }
-"""Files of `tests/cluster` whose tests have clusters of their own; the others share one."""
+"""
+Files of `tests/cluster` that run beside those with the shared cluster: none of them uses it.
+
+Some tests of the others have clusters of their own, too.
+"""
 
 
 settings.register_profile("patient", deadline=None)  # a busy machine breaks no promise

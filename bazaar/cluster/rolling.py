@@ -67,8 +67,8 @@ class RollingRestart:
         snapshot = self._cluster.take_snapshot()
         if snapshot.health is not Health.HEALTHY:
             raise ClusterError(
-                f"The cluster is {snapshot.health}: {self._find_reasons(snapshot)}. A rolling "
-                "restart begins with a healthy one; `cluster restart ID` restarts a single process."
+                f"The cluster is {self._describe(snapshot)}. A rolling restart begins with a "
+                "healthy one; `cluster restart ID` restarts a single process."
             )
         try:
             for view in sorted(snapshot.processes, key=_place):
@@ -171,11 +171,13 @@ class RollingRestart:
             return snapshot.health is Health.HEALTHY and not self._find_reasons(snapshot)
 
         if not wait_until(is_healthy, READY_TIMEOUT_S):
-            snapshot = self._cluster.take_snapshot()
-            raise ClusterError(
-                f"After the restart of {name} the cluster is {snapshot.health}: "
-                f"{self._find_reasons(snapshot) or 'a replica is not in sync'}."
-            )
+            described = self._describe(self._cluster.take_snapshot())
+            raise ClusterError(f"After the restart of {name} the cluster is {described}.")
+
+    def _describe(self, snapshot: Snapshot) -> str:
+        """Return how well the cluster is, and why it is not healthy, without the last dot."""
+        reasons = self._find_reasons(snapshot) or " ".join(snapshot.report.reasons)
+        return f"{snapshot.health}: {reasons}".rstrip(":. ")
 
     def _find_reasons(self, snapshot: Snapshot) -> str:
         """Return what processes say against being ready."""

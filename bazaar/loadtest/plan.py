@@ -6,13 +6,23 @@ from bazaar.client.client_dialects import CLIENT_DIALECTS, SEED, ClientDialect
 from bazaar.loadtest.profiles import Weighted
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """One load run, checked."""
+class FrontEndAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """Front ends, and how they are asked."""
 
     urls: tuple[str, ...]
     dialect_name: str = SEED.name
     token: str | None = None
     """That all requests are sent with."""
+
+    @property
+    def dialect(self) -> ClientDialect:
+        """Return the dialect that is spoken."""
+        return CLIENT_DIALECTS[self.dialect_name]
+
+
+class Plan(FrontEndAccess, frozen=True, kw_only=True):
+    """One load run, checked."""
+
     profile: str = ""
     stocks: tuple[Weighted, ...] = ()
     clients: int = 1
@@ -32,11 +42,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """For one operation with all its attempts."""
     replay: str | None = None
     """A history whose operations are sent again."""
-
-    @property
-    def dialect(self) -> ClientDialect:
-        """Return the dialect that is spoken."""
-        return CLIENT_DIALECTS[self.dialect_name]
 
     @property
     def is_closed(self) -> bool:

@@ -5,12 +5,12 @@ A verdict is a value; how to show it, and what a finding means for an exit statu
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from bazaar.client.client_dialects import SEED
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.supervisor_config import cluster_environment
+from bazaar.loadtest.plan import FrontEndAccess
 from bazaar.loadtest.readback import read_back
 from bazaar.proof.audit_database import AuditDatabase
 from bazaar.proof.cluster_audit import audit_cluster, audit_files
@@ -32,17 +32,15 @@ def audit(
     *,
     data: DataDir | None = None,
     is_offline: bool = False,
-    urls: Sequence[str] = (),
-    dialect_name: str = SEED.name,
-    token: str | None = None,
+    access: FrontEndAccess | None = None,
 ) -> Verdict:
     """
     Return what is wrong with the servers, and with a history if there is one.
 
     data: the cluster's folder, with its description, its secret and its databases. is_offline: read
-    the database files; otherwise ask the running roles. urls: front ends from which acknowledged
-    orders are read back, in a dialect, and with a token if there is one. Raises ClusterError,
-    SettingsError: there is no such cluster. Raises HistoryError, OSError.
+    the database files; otherwise ask the running roles. access: to front ends from which
+    acknowledged orders are read back. Raises ClusterError, SettingsError: there is no such cluster.
+    Raises HistoryError, OSError.
     """
     with AuditDatabase() as scratch:
         notes = AuditNotes()
@@ -52,8 +50,8 @@ def audit(
         has_ledger = _audit_servers(data, scratch, notes, is_offline=is_offline)
         if history is not None:
             check_history(scratch, notes, has_ledger=has_ledger)
-            if urls:
-                read_back(urls, scratch, notes, dialect_name=dialect_name, token=token)
+            if access:
+                read_back(access, scratch, notes)
             check_reads(scratch, notes, has_ledger=has_ledger)
         return notes.verdict()
 
@@ -62,23 +60,21 @@ def prove(
     history: History,
     *,
     data: DataDir | None = None,
-    urls: Sequence[str] = (),
+    access: FrontEndAccess | None = None,
     level_timeout_s: float = LEVEL_TIMEOUT_S,
-    dialect_name: str = SEED.name,
-    token: str | None = None,
 ) -> Verdict:
     """
     Return whether a cluster kept its promises to a run that has just ended.
 
     data: of the cluster, when it is one that we may ask; without it only what clients can see is
-    held against each other. urls, dialect_name, token: as `audit`. Waits level_timeout_s at most
-    for the replicas to be level. Raises as `audit`.
+    held against each other. access: as `audit`. Waits level_timeout_s at most for the replicas to
+    be level. Raises as `audit`.
     """
     late: tuple[str, ...] = ()
     if data:
         with _parties(data, STATUS_TIMEOUT_S) as parties:
             late = wait_until_level(parties, level_timeout_s)
-    verdict = audit(history, data=data, urls=urls, dialect_name=dialect_name, token=token)
+    verdict = audit(history, data=data, access=access)
     gaps = dict.fromkeys((*late, *verdict.gaps))
     return Verdict(verdict.findings, tuple(gaps), verdict.counts)
 

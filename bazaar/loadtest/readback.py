@@ -1,15 +1,14 @@
 """Read every acknowledged order back through the front ends, and compare."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import uvloop
 
 from bazaar import clock
-from bazaar.client.client_dialects import CLIENT_DIALECTS, SEED, ClientDialect
 from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.engine import Engine
-from bazaar.loadtest.plan import Plan
+from bazaar.loadtest.plan import FrontEndAccess, Plan
 from bazaar.loadtest.scripts import Claim
 from bazaar.loadtest.workload import Answer, Operation, look_up
 from bazaar.proof.audit_database import AuditDatabase
@@ -39,33 +38,31 @@ ORDER BY trade.order_no
 
 
 def read_back(
-    urls: Sequence[str],
+    access: FrontEndAccess,
     scratch: AuditDatabase,
     notes: AuditNotes,
     deadline_s: float = DEADLINE_S,
-    dialect_name: str = SEED.name,
-    token: str | None = None,
 ) -> None:
     """Note every acknowledged order that the front ends show differently (I3)."""
-    for url in urls:
+    for url in access.urls:
         if urlsplit(url).scheme != "http":
             raise CommandFailed(f"Orders are read back over http, not from {url}.")
-    reader = _Reader(scratch, CLIENT_DIALECTS[dialect_name])
     plan = Plan(
-        urls=tuple(urls),
-        dialect_name=dialect_name,
-        token=token,
+        urls=access.urls,
+        dialect_name=access.dialect_name,
+        token=access.token,
         clients=CLIENTS,
         is_fresh=True,
         deadline_s=deadline_s,
     )
-    uvloop.run(reader.run(plan))
+    reader = _Reader(scratch, plan)
+    uvloop.run(reader.run())
     notes.counts["orders read back"] = reader.answered
     if reader.unanswered:
         (wanted,) = scratch.one("SELECT COUNT(DISTINCT order_no) FROM trade WHERE outcome = 'ok'")
         notes.gaps.append(
             f"{wanted - reader.answered:,} of {wanted:,} acknowledged orders could not be read "
-            f"back: no front end of {', '.join(urls)} tells."
+            f"back: no front end of {', '.join(plan.urls)} tells."
         )
     notes.extend(_differences(scratch))
 
@@ -73,16 +70,16 @@ def read_back(
 class _Reader:
     """The script of the look-ups, and what they came to."""
 
-    def __init__(self, scratch: AuditDatabase, dialect: ClientDialect) -> None:
-        self._scratch, self._dialect = scratch, dialect
+    def __init__(self, scratch: AuditDatabase, plan: Plan) -> None:
+        self._scratch, self._plan = scratch, plan
         self._coming = self._list_numbers()
         self._shown: list[tuple[object, ...]] = []
         self.answered = self.unanswered = 0
 
-    async def run(self, plan: Plan) -> None:
+    async def run(self) -> None:
         """Look all orders up."""
-        engine = Engine(plan, self, self._note)
-        await engine.run(range(CLIENTS), clock.monotonic_s())
+        engine = Engine(self._plan, self, self._note)
+        await engine.run(range(self._plan.clients), clock.monotonic_s())
         self._save()
 
     def claim(self, client: int, now_s: float) -> Claim | None:
@@ -93,7 +90,7 @@ class _Reader:
         order_no = next(self._coming, None)
         if order_no is None:
             return None
-        return now_s, look_up(self._dialect, order_no, is_fresh=True)
+        return now_s, look_up(self._plan.dialect, order_no, is_fresh=True)
 
     def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
         """Learn nothing: every order is looked up whatever the others were."""

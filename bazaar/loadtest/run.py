@@ -234,13 +234,7 @@ class LoadRun:
         if not self.options.is_proving or self.is_interrupted or history.failure is not None:
             return None
         try:
-            return prove(
-                history.path,
-                data=data,
-                urls=self.plan.urls,
-                dialect_name=self.plan.dialect_name,
-                token=self.plan.token,
-            )
+            return prove(history.path, data=data, access=self.plan)
         except (ClusterError, SettingsError, HistoryError, OSError) as error:
             return Verdict(gaps=(f"The proof could not be made: {error}",))
         except KeyboardInterrupt:

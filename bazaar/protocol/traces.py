@@ -79,6 +79,14 @@ class TraceProcess(Message, frozen=True, kw_only=True):
     ] = 0.0
     reason: Annotated[str, Meta(description="Why it could not be asked; empty: it was.")] = ""
 
+    @property
+    def clock_note(self) -> str:
+        """How far its clock is off, in words; empty: it is not."""
+        if not self.offset_ms:
+            return ""
+        off = f"{abs(self.offset_ms):.3f} ms {'ahead of' if self.offset_ms > 0 else 'behind'}"
+        return f"The clock of {self.name} is {off} the first one; that is taken out."
+
 
 StepKind = Literal["request", "wait", "work", "message", "moment", "election"]
 Moment = Annotated[float, Meta(description="Milliseconds after the trade began.")]
@@ -125,3 +133,8 @@ class TradeTrace(Message, frozen=True, kw_only=True):
     processes: tuple[TraceProcess, ...]
     """In the order in which they are drawn."""
     steps: tuple[TraceStep, ...]
+
+    def list_drawn(self) -> list[TraceProcess]:
+        """Return the processes that some step names, in their order."""
+        named = {name for step in self.steps for name in (step.process, step.to)}
+        return [process for process in self.processes if process.name in named]

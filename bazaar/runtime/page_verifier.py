@@ -9,9 +9,9 @@ reaches the end while others write, so a long log is begun again by one more, a 
 holds the lock on writing; writers of this process wait at a gate meanwhile.
 
 Another process may do a checkpoint, too: an operator's tool; SQLite itself, when this one has done
-none for long. Pages that the write-ahead log explains are noted anew. If a single page is left, and
-a single bit of it is another, it is damaged: no transaction of ours changes as little as that. In
-all other cases all rows are looked at.
+none for long. Pages that the write-ahead log explains are noted anew. If it explains none, and a
+single page has a single other bit, that page is damaged: no transaction of ours changes as little
+as that. In all other cases all rows are looked at.
 """
 
 import logging

@@ -1,9 +1,9 @@
 """
 A process that begins again as it was started.
 
-Only a new process is sure to have nothing open of a database that was moved aside. What manages
-this worker starts it again (`bazaar.web.granian_main`; gunicorn does by itself); a process that
-nobody manages becomes a new one itself (`bazaar.web.lone_process`).
+Only a new process is sure to have nothing open of a database that was moved aside. gunicorn starts
+its worker again; a process that nobody manages becomes a new one itself
+(`bazaar.web.lone_process`).
 """
 
 import os

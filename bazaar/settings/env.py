@@ -86,7 +86,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     recovery_wait_s: Seconds = 3.0
     """How long it waits for those that do not answer, before it says so or goes on without."""
     verify_turn_s: Seconds = 15.0
-    """For the background check to go through a whole database, at least."""
+    """For the background check to go through all rows of a database, at least."""
     min_in_sync: Annotated[int, msgspec.Meta(ge=1, le=topology.REPLICAS_MAX)] = 1
     token_requests_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     """Requests of one access token at once, and in `rate_window_s`; 0: any number."""

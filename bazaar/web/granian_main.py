@@ -3,15 +3,13 @@ granian as a manager of processes: `python -m bazaar.web.granian_main`.
 
 It starts the workers, respawns them and passes signals on; each worker serves with our own server
 (docs/adr/0027). This process has the socket of the port, so the port outlives a worker: SIGHUP
-replaces the workers without a request that fails (docs/adr/0039). It begins again itself when its
-only worker asks for it (`bazaar.runtime.restart`).
+replaces the workers without a request that fails (docs/adr/0039).
 """
 
 import argparse
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
@@ -23,7 +21,6 @@ from granian.log import LogLevels, logger
 from granian.server.mp import WorkerProcess
 
 from bazaar.clock import wait_until
-from bazaar.runtime.restart import STATUS
 from bazaar.web.bound_port import BACKLOG, bind_port
 
 START_TIMEOUT_S = 30.0
@@ -45,9 +42,7 @@ class SharedSocket:
 
 
 class RestartableServer(Granian):  # type: ignore[misc, valid-type]
-    """granian, which notes how its workers ended, and replaces them one by one."""
-
-    is_restart_wanted = False
+    """granian, which replaces its workers one by one."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         """Take what granian takes."""
@@ -58,11 +53,6 @@ class RestartableServer(Granian):  # type: ignore[misc, valid-type]
     def note_serving(self, *_: object) -> None:
         """Note that a worker serves; a signal handler."""
         self._is_serving.set()
-
-    def shutdown(self, exit_code: int = 0) -> None:
-        """End what is left. Raises SystemExit when a worker has failed."""
-        self.is_restart_wanted = any(worker.inner.exitcode == STATUS for worker in self.wrks)
-        super().shutdown(exit_code)
 
     def _init_shared_socket(self) -> None:
         """Have one socket for all workers, not one for each: what it has queued is never lost."""
@@ -157,13 +147,7 @@ def main() -> None:
     )
     wrap: Callable[..., Any] = WorkerProcess.wrap_target
     signal.signal(signal.SIGUSR1, server.note_serving)
-    try:
-        server.serve(spawn_target=wrap(serve_worker))
-    except SystemExit:
-        if not server.is_restart_wanted:
-            raise
-        line = [sys.executable, "-m", "bazaar.web.granian_main", *sys.argv[1:]]
-        os.execv(line[0], line)  # noqa: S606 - no shell is the point
+    server.serve(spawn_target=wrap(serve_worker))
 
 
 if __name__ == "__main__":

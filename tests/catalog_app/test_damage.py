@@ -16,10 +16,10 @@ from bazaar.web.endpoint import Endpoint
 from catalog_app import models, selectors, services, views, wiring
 from catalog_app.lease_table import LeaseTableShell
 from tests.catalog_app.conftest import LEADER, TERM
+from tests.support.databases import TURN_S
 from tests.support.histories import STOCK, make_trade
 from tests.support.routes import HEALTH, METRICS
 
-TURN_S = 15.0
 OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status"}
 OPEN |= {"/spans", *HEALTH, *METRICS}
 """

@@ -12,10 +12,10 @@ from bazaar.runtime.transactions import read
 from bazaar.runtime.verifier import Verifier
 from catalog_app import models, selectors
 from tests.support.bits import flipped
+from tests.support.databases import TURN_S
 
 NAME = "Ünï & Co."
 COPIES = 3
-TURN_S = 15.0
 """Of a name: in its row, in the copy of the row, in the index."""
 
 pytestmark = pytest.mark.usefixtures("committed_catalog")

@@ -11,12 +11,11 @@ from catalog_app import selectors, services
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.wiring import START_VERIFY_ENTRIES
 from tests.catalog_app.conftest import LEADER, TERM
-from tests.support.databases import execute
+from tests.support.databases import TURN_S, execute
 from tests.support.histories import make_trade
 
 ROUNDS_MAX = 40
 TRADES = 100
-TURN_S = 15.0
 TYPES = (TradeType.SELL, TradeType.BUY)
 
 

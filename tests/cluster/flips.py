@@ -24,10 +24,8 @@ from tests.cluster.conftest import LiveCluster
 from tests.cluster.damage import aside_of, forget_repairs
 from tests.cluster.load import Load
 from tests.cluster.proof import assert_proof
+from tests.support.page_bench import KINDS, PAGE_BYTES
 
-PAGE_BYTES = 4096
-KIND_BYTES = {2: "inner index", 5: "inner table", 10: "index", 13: "table"}
-"""What a page is, by its first byte (SQLite's file format)."""
 FOUND_S = 30.0
 """How soon each is to be found."""
 FOUND_TIMEOUT_S = 60.0
@@ -129,7 +127,7 @@ def _try_one(cluster: LiveCluster, load: Load, name: str, draw: random.Random) -
     flipped, orders = whole[at] ^ mask, len(load.acknowledged)
     _write(path, at, flipped)
     page = at // PAGE_BYTES
-    kind = KIND_BYTES.get(whole[page * PAGE_BYTES], "free") if page else "first"
+    kind = KINDS.get(whole[page * PAGE_BYTES], "free") if page else "first"
     found_s = _wait_s(aside.exists, FOUND_TIMEOUT_S, clock.monotonic_s())
     if found_s is None:
         is_there = path.read_bytes()[at] == flipped

@@ -13,6 +13,7 @@ import pytest
 from bazaar.cluster import exits
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.temporary import COMMAND_TIMEOUT_S
+from bazaar.loadtest.plan import FrontEndAccess
 from bazaar.loadtest.prove import prove
 from bazaar.settings import env
 from tests.cluster.conftest import LiveCluster
@@ -54,7 +55,8 @@ def test_a_load_with_a_killed_leader_is_proved(cluster: LiveCluster) -> None:
         load.await_progress(20)
         status, report = run_audit(cluster)
         assert (sentences(report), status) == ([], exits.OK), "while trades go on"
-    verdict = prove(load.records, data=cluster.data, urls=[cluster.base_url])
+    access = FrontEndAccess(urls=(cluster.base_url,))
+    verdict = prove(load.records, data=cluster.data, access=access)
     assert (verdict.sentences, verdict.gaps) == ((), ())
     assert verdict.counts["orders read back"] == len(load.acknowledged)
     assert verdict.counts["reads judged"] > 100

@@ -18,7 +18,7 @@ from bazaar.loadtest.summary import Summary
 from bazaar.settings.env import ROOT
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.proof import assert_proof
-from tests.loadtest.test_command import read_summary
+from tests.support.summaries import read_summary
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 

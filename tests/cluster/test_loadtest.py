@@ -13,7 +13,7 @@ from bazaar.loadtest.summary import Summary
 from bazaar.proof.records import Done, Mark, Sample, read_history
 from bazaar.settings.env import ROOT
 from tests.cluster.conftest import LiveCluster
-from tests.loadtest.test_command import read_summary
+from tests.support.summaries import read_summary
 
 pytestmark = pytest.mark.cluster
 

@@ -44,9 +44,12 @@ def test_a_rolling_restart_fails_no_request(new_cluster: Callable[..., LiveClust
     )
     handed_over = [line for line in lines if " restarted (" not in line]
     assert len(lines) - len(handed_over) == len(before), "one line for each"
+    assert len(handed_over) == 1, "the leadership was handed over, once"
+    old, new = handed_over[0].split(" hands over to ")
+    assert old != new
+    assert {old, new} < {view.name for view in cluster.look().replicas}
     cluster.wait_for(lambda after: after.health is Health.HEALTHY)
     if claims == count_claims(cluster):  # on a busy machine a front end may suspect a leader
-        assert len(handed_over) == 1, "the leadership was handed over, once"
         assert cluster.look().term == term + 1
     front_end = cluster.view("frontend-1")
     assert front_end.status is not None

@@ -12,53 +12,14 @@ from msgspec.structs import replace
 import dashboard.wiring
 from bazaar.client.answers import Indefinite, OrderAnswer, Refused
 from bazaar.core.types import TradeType
-from bazaar.protocol.traces import TraceProcess, TraceStep, TradeTrace
+from bazaar.protocol.traces import TradeTrace
 from dashboard.models import AuditEntry
 from dashboard.trace_diagram import TOP, TraceDiagram, draw
 from tests.dashboard.conftest import check_policy
+from tests.support.traces import TRACE, step
 
-KEY = UUID("6f1c2e9a-8d34-4b0f-9a57-1e2d3c4b5a69")
+KEY = UUID(TRACE.idempotency_key)
 TRADE = {"stock_name": "3M", "trade_type": "buy", "quantity": 2}
-
-
-def step(
-    no: int, kind: str, process: str, at_ms: float, end_ms: float, **more: object
-) -> TraceStep:
-    return TraceStep(
-        no=no,
-        kind=kind,  # type: ignore[arg-type]
-        process=process,
-        text=f"text {no}",
-        at_ms=at_ms,
-        end_ms=end_ms,
-        **more,  # type: ignore[arg-type]
-    )
-
-
-TRACE = TradeTrace(
-    idempotency_key=str(KEY),
-    order_no=7,
-    outcome="placed, status 200",
-    began_s=1_700_000_000.0,
-    took_ms=161.0,
-    trace_ids=("t",),
-    processes=(
-        TraceProcess(name="frontend-1"),
-        TraceProcess(name="order-3", reason="<refused>"),
-        TraceProcess(name="order-2", offset_ms=12.5),
-        TraceProcess(name="order-1", reason="away"),
-    ),
-    steps=(
-        step(1, "request", "frontend-1", 0, 161),
-        step(2, "wait", "frontend-1", 0, 0.5),
-        step(3, "message", "frontend-1", 1, 100, to="order-3", error="reset <by> peer"),
-        step(
-            4, "message", "frontend-1", 150, 160, to="order-2", received_ms=151.0, answered_ms=159.0
-        ),
-        step(5, "moment", "order-2", 158, 158, is_durable=True),
-        step(6, "moment", "frontend-1", 161, 161),
-    ),
-)
 
 
 @pytest.fixture
@@ -149,7 +110,8 @@ def test_a_trade_is_shown_by_number_and_by_key(
     for one in TRACE.steps:
         assert f'href="#step-{one.no}"' in html
         assert f'<tr id="step-{one.no}">' in html
-    assert "reset &lt;by&gt; peer" in html
+    assert "reset\n&lt;by&gt; peer" in html
+    assert "The clock of order-2 is 12.500 ms behind the first one" in html
     assert "<refused>" not in html
     assert superuser.get("/api/trace", {"q": text}).json()["trace"]["order_no"] == 7
 

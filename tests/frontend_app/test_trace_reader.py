@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -17,7 +18,7 @@ from frontend_app.trace_assembly import AskedProcess, merge
 from frontend_app.trace_reader import TraceReader, TraceSources
 from tests.frontend_app.fakes import FakeCatalog
 from tests.support.histories import make_trade
-from tests.support.waits import WAIT_S
+from tests.support.waits import WAIT_S, start_together, wait_until
 
 KEY = UUID(int=1)
 HERE = Node(port=30001, control_port=30002)
@@ -206,23 +207,13 @@ def test_there_is_a_rest_after_each(cluster: Cluster, monkeypatch: pytest.Monkey
     assert list(cluster.ring.noted) == [str(KEY)]
 
 
-def test_more_readers_than_a_few_are_refused(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_readers_than_a_few_are_refused(cluster: Cluster) -> None:
     cluster.leader.gate = threading.Event()
-    threads = [
-        threading.Thread(target=cluster.reader.read, args=(KEY,))
-        for _ in range(trace_reader.READERS_MAX)
-    ]
-    for thread in threads:
-        thread.start()
+    readings = start_together([partial(cluster.reader.read, KEY)] * (trace_reader.READERS_MAX + 1))
     try:
-        while cluster.reader._turn._value:
-            assert all(thread.is_alive() for thread in threads)
-        with pytest.raises(Busy):
-            cluster.reader.read(KEY)
+        wait_until(lambda: any(reading.done() for reading in readings))
     finally:
         cluster.leader.gate.set()
-        for thread in threads:
-            thread.join(WAIT_S)
+    (refused,) = filter(None, [reading.exception(WAIT_S) for reading in readings])
+    assert isinstance(refused, Busy)
     assert cluster.reader.read(KEY).steps

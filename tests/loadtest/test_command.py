@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psutil
 import pytest
 from django.core.management import CommandError, call_command
@@ -20,10 +19,10 @@ from bazaar.clock import wait_until
 from bazaar.cluster import exits
 from bazaar.cluster.ports import free_ports
 from bazaar.loadtest.profiles import read_profile
-from bazaar.loadtest.summary import Summary
 from bazaar.proof.records import Done, Header, read_history
 from bazaar.settings.env import ROOT
 from tests.cluster_unit.front_end import FakeFrontEnd
+from tests.support.summaries import read_summary
 
 NAMES = [one.stock_name for one in read_profile("seed")]
 Run = Callable[..., tuple[int, str]]
@@ -56,10 +55,6 @@ def run_command(*arguments: str) -> tuple[int, str]:
     except CommandError as error:
         return error.returncode, output.getvalue() + str(error)
     return exits.OK, output.getvalue()
-
-
-def read_summary(path: Path) -> Summary:
-    return msgspec.json.decode(path.read_bytes(), type=Summary)
 
 
 def test_a_run_writes_what_is_wished_for(run: Run, front_end: FakeFrontEnd, tmp_path: Path) -> None:

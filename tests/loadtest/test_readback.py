@@ -12,6 +12,7 @@ import pytest
 from bazaar.cluster import exits
 from bazaar.cluster.exits import CommandFailed
 from bazaar.cluster.ports import free_ports
+from bazaar.loadtest.plan import FrontEndAccess
 from bazaar.loadtest.prove import audit
 from bazaar.loadtest.readback import UNANSWERED_MAX, read_back
 from bazaar.proof.audit_database import AuditDatabase
@@ -76,7 +77,8 @@ def front_end(files: ClusterFiles) -> Iterator[FrontEnd]:
 
 
 def judge(files: ClusterFiles, *urls: str) -> Verdict:
-    return audit(files.records(), data=files.data, is_offline=True, urls=urls)
+    access = FrontEndAccess(urls=urls)
+    return audit(files.records(), data=files.data, is_offline=True, access=access)
 
 
 def failure(status: int, name: str) -> tuple[int, dict[str, Any], dict[str, str]]:
@@ -131,7 +133,7 @@ def test_orders_that_nobody_tells_of_are_a_gap_and_asked_for_in_vain_a_few_times
     notes = AuditNotes()
     with AuditDatabase() as scratch:
         load_history(files.records(), scratch, notes)
-        read_back([front_end.url], scratch, notes, deadline_s=0.2)
+        read_back(FrontEndAccess(urls=(front_end.url,)), scratch, notes, deadline_s=0.2)
     assert notes.findings == []
     (gap,) = notes.gaps
     assert gap.startswith(f"{ORDERS} of {ORDERS} acknowledged orders could not be read back")

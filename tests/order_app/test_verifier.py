@@ -13,11 +13,11 @@ from bazaar.runtime.verified_points import POINT_ENTRIES
 from bazaar.runtime.verifier import REST_FACTOR, SLICE_ENTRIES, Verifier
 from order_app.store import OrderLog
 from tests.support.bits import flipped
+from tests.support.databases import TURN_S
 from tests.support.histories import make_linked, make_order
 
 COUNT = 2 * POINT_ENTRIES + 2 * SLICE_ENTRIES + 50
 ROUNDS_MAX = 40
-TURN_S = 15.0
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
 """Pages of a real file: what a checkpoint writes is known, what is flipped is found (I8)."""
 
+import itertools
 import resource
 import shutil
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,7 @@ from tests.support.page_bench import (
     connect,
     read_file,
 )
+from tests.support.waits import WAIT_S, in_thread
 
 
 @pytest.mark.parametrize("kind", ["first", *KINDS.values()])
@@ -85,64 +90,68 @@ def test_a_checkpoint_that_an_old_reader_stops_is_gone_on_with(bench: PageBench)
     assert (read_file(bench.path, 5901), bench.looks) == (3, 0)
 
 
+@contextmanager
+def others(
+    bench: PageBench, *works: Callable[[sqlite3.Connection], object]
+) -> Iterator[list[Future[None]]]:
+    """Do each work again and again, in a thread with a connection of its own; raise its error."""
+    is_over = threading.Event()
+
+    def repeat(work: Callable[[sqlite3.Connection], object]) -> None:
+        with closing(connect(bench.path)) as database:
+            database.execute("PRAGMA busy_timeout = 5000")
+            database.execute("PRAGMA synchronous = OFF")
+            while not is_over.is_set():
+                work(database)
+
+    futures = [in_thread(partial(repeat, work)) for work in works]
+    try:
+        yield futures
+    finally:
+        is_over.set()
+        wait(futures, WAIT_S)
+    for future in futures:
+        future.result(timeout=0)
+
+
 def test_the_log_begins_again_while_others_write_all_the_time(bench: PageBench) -> None:
-    written, is_over = [0], threading.Event()
-
-    def write() -> None:
-        with closing(connect(bench.path)) as writer:
-            writer.execute("PRAGMA busy_timeout = 5000")
-            while not is_over.is_set():
-                number = written[0] * 61 % ROWS + 1
-                writer.execute(CHANGE, [number])
-                written[0] += 1
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        while written[0] < 4 * BEGIN_AGAIN_FRAMES:
-            bench.step()
-            assert damage.where == ""
-    finally:
-        is_over.set()
-        thread.join()
+    numbers = itertools.cycle(range(1, ROWS, 61))
+    with others(bench, lambda writer: writer.execute(CHANGE, [next(numbers)])) as threads:
+        bench.await_new_logs(2, threads)
     assert bench.turn() == ""
     assert bench.looks == 0
-    log_bytes = Path(f"{bench.path}-wal").stat().st_size
-    assert log_bytes < written[0] * PAGE_BYTES / 2, "it has begun again"
 
 
-def test_the_log_stays_short_whoever_writes_and_reads(bench: PageBench) -> None:
-    """Writers at the gate let a checkpoint through, and readers are waited for."""
-    is_over, written = threading.Event(), [0]
+def test_the_log_begins_again_whoever_writes_and_reads(
+    bench: PageBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writers at the gate let a checkpoint through, beside readers."""
+    numbers, close, is_closing = itertools.cycle(range(1, ROWS, 61)), gate.closed, threading.Event()
 
-    def write() -> None:
-        with closing(connect(bench.path)) as writer:
-            writer.execute("PRAGMA busy_timeout = 5000")
-            while not is_over.is_set():
-                gate.wait()
-                writer.execute(CHANGE, [written[0] * 61 % ROWS + 1])
-                written[0] += 1
+    @contextmanager
+    def closed() -> Iterator[None]:
+        with close():
+            is_closing.set()
+            yield
 
-    def read() -> None:
-        with closing(connect(bench.path)) as reader:
-            while not is_over.is_set():
-                reader.execute("SELECT SUM(count) FROM one").fetchall()
+    def write(writer: sqlite3.Connection) -> None:
+        gate.wait()
+        writer.execute(CHANGE, [next(numbers)])
+        gate.wait()
+        writer.execute("BEGIN IMMEDIATE")
+        if bench.has_frames(BEGIN_AGAIN_FRAMES):  # it keeps the lock until the gate is closed
+            is_closing.wait(WAIT_S)
+            is_closing.clear()
+        writer.execute("COMMIT")
 
-    threads = [threading.Thread(target=one) for one in (write, read, read)]
-    for thread in threads:
-        thread.start()
-    try:
-        while written[0] < 8 * BEGIN_AGAIN_FRAMES:
-            bench.step()
-            assert damage.where == ""
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join()
+    def read(reader: sqlite3.Connection) -> None:
+        reader.execute("SELECT SUM(count) FROM one").fetchall()
+
+    monkeypatch.setattr(gate, "closed", closed)
+    with others(bench, write, read, read) as threads:
+        bench.await_new_logs(3, threads)
     assert bench.turn() == ""
     assert bench.looks == 0
-    log_bytes = Path(f"{bench.path}-wal").stat().st_size
-    assert log_bytes < 4 * BEGIN_AGAIN_FRAMES * PAGE_BYTES
 
 
 def test_a_log_that_grows_fast_does_not_wait_for_a_second(bench: PageBench) -> None:

@@ -4,6 +4,11 @@ import pytest
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from bazaar.settings.env import Limits
+
+TURN_S = Limits().verify_turn_s
+"""In which a verifier goes through a whole database, at least."""
+
 
 def execute(statement: str) -> None:
     """Change something as damage does: nothing is checked, and no copy follows."""

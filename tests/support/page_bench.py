@@ -1,17 +1,21 @@
 """A database whose pages are verified, with a writer; and the clock of it."""
 
 import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
 from bazaar.runtime.damage import damage
+from bazaar.runtime.page_sums import LogFrames
 from bazaar.runtime.page_verifier import TURN_S, PageVerifier
+from tests.support.waits import wait_until
 
 PAGE_BYTES = 4096
 ROWS = 6000
 TABLE = 13
 KINDS = {2: "inner index", 5: "inner table", 10: "index", TABLE: "table", 0: "free"}
-"""What a page is, by its first byte."""
+"""What a page is, by its first byte (SQLite's file format)."""
 ADD = "INSERT INTO one (no, key, count) VALUES (?, ?, 0)"
 CHANGE = "UPDATE one SET count = count + 3 WHERE no = ?"
 
@@ -73,6 +77,28 @@ class PageBench:
 
     def count_pages(self) -> int:
         return self.path.stat().st_size // PAGE_BYTES
+
+    def has_frames(self, count: int) -> bool:
+        """Tell whether the log has so many frames."""
+        with LogFrames(self.path, PAGE_BYTES) as frames:
+            return frames.has(count)
+
+    def await_new_logs(self, count: int, others: Sequence[Future[None]]) -> None:
+        """
+        Step until the log has begun again so often, or one of the others has ended.
+
+        Raises AssertionError: there is damage, or it takes too long.
+        """
+        salts = set[bytes]()
+
+        def is_done() -> bool:
+            self.step()
+            assert damage.where == ""
+            with LogFrames(self.path, PAGE_BYTES) as frames:
+                salts.add(frames.read_salts())
+            return len(salts) > count or any(other.done() for other in others)
+
+        wait_until(is_done)
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -1,5 +1,6 @@
 """What a role loads before it serves, and what comes with the first request that needs it."""
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from bazaar.cluster.data_dir import make_secret
 from bazaar.settings import env
 from bazaar.topology import Role
 from bazaar.web.late import LateApplication
+from tests.support.waits import WAIT_S, run_together
 
 SCRIPT = """
 import sys
@@ -61,11 +63,16 @@ def test_a_role_starts_without_what_only_pages_scrapes_and_commands_need(
         assert loaded.isdisjoint(("django.db.models", "django.http")), "it has no database"
 
 
+THREADS = 8
 made: list[Callable[..., Iterable[bytes]]] = []
 """The applications that `make` has made."""
+all_ask = threading.Event()
+"""Set when every thread is about to ask for it."""
 
 
 def make() -> Callable[..., Iterable[bytes]]:
+    assert all_ask.wait(WAIT_S)
+
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return [environ["PATH_INFO"].encode()]
 
@@ -75,16 +82,14 @@ def make() -> Callable[..., Iterable[bytes]]:
 
 def test_an_application_is_made_once_with_its_first_request() -> None:
     made.clear()
-    late = LateApplication(__name__, "make")
+    all_ask.clear()
+    late, asking = LateApplication(__name__, "make"), itertools.count(1)
     assert made == []
-    answers: list[Iterable[bytes]] = []
-    threads = [
-        threading.Thread(target=lambda: answers.append(late({"PATH_INFO": "/x"}, None)))  # type: ignore[arg-type]
-        for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
-    assert answers == [[b"/x"]] * 8
+
+    def ask() -> Iterable[bytes]:
+        if next(asking) == THREADS:
+            all_ask.set()
+        return late({"PATH_INFO": "/x"}, lambda *_: None)
+
+    assert run_together([ask] * THREADS) == [[b"/x"]] * THREADS
     assert len(made) == 1

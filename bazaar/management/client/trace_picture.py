@@ -47,12 +47,8 @@ def _describe(trace: TradeTrace) -> Iterator[str]:
     for process in trace.processes:
         if process.reason:
             yield f"{process.name} could not be asked: {one_line(process.reason)}"
-        if process.offset_ms:
-            how = "ahead of" if process.offset_ms > 0 else "behind"
-            yield (
-                f"{process.name}: its clock is {abs(process.offset_ms):.3f} ms {how} the first one;"
-                " that is taken out"
-            )
+        if process.clock_note:
+            yield process.clock_note
 
 
 class _Picture:
@@ -60,8 +56,7 @@ class _Picture:
 
     def __init__(self, trace: TradeTrace) -> None:
         self._steps = trace.steps
-        drawn = {name for step in trace.steps for name in (step.process, step.to)}
-        self._names = [one.name for one in trace.processes if one.name in drawn]
+        self._names = [process.name for process in trace.list_drawn()]
         self._lane = max([_LANE_MIN, *(len(name) + 2 for name in self._names)])
 
     def draw(self) -> Iterator[str]:

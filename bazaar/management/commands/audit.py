@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from bazaar.cluster.arguments import list_urls, read_choice, read_environ
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import CommandFailed
+from bazaar.loadtest.plan import FrontEndAccess
 from bazaar.loadtest.prove import audit
 from bazaar.management.one_line import OneLineCommand, describe
 from bazaar.proof.records import HistoryError
@@ -44,9 +45,11 @@ class Command(OneLineCommand):
         history = Path(options["history"]) if options["history"] else None
         is_offline = options["offline"]
         try:
-            is_reading_back = history is not None and (options["url"] or not is_offline)
-            urls = list_urls(environ, options["url"]) if is_reading_back else ()
-            verdict = audit(history, data=DataDir.of(environ), is_offline=is_offline, urls=urls)
+            access = None
+            if history and (options["url"] or not is_offline):
+                access = FrontEndAccess(urls=list_urls(environ, options["url"]))
+            data = DataDir.of(environ)
+            verdict = audit(history, data=data, is_offline=is_offline, access=access)
         except HistoryError as error:
             raise CommandFailed(f"--history: {error}") from error
         except OSError as error:
