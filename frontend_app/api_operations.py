@@ -22,9 +22,8 @@ from bazaar.web.problems import ProblemPage
 from frontend_app import serializers
 from frontend_app.dialects import COURSE, DIALECTS, SEED, V1, Dialect
 from frontend_app.list_views import CLUSTER_PATH, ORDERS_PATH, STOCKS_PATH
+from frontend_app.schema_views import SCHEMA_PATH
 from frontend_app.trace_views import KEY_TRACE_PATH, ORDER_TRACE_PATH
-
-SCHEMA_PATH = "/api/schema"
 
 
 class ErrorShape(StrEnum):

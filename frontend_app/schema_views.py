@@ -2,6 +2,7 @@
 
 import hashlib
 from functools import cache
+from importlib import import_module
 
 from msgspec import Struct
 
@@ -15,11 +16,10 @@ from bazaar.web.endpoint import (
     get,
     with_index,
 )
-from frontend_app.api_operations import SCHEMA_PATH
 from frontend_app.dialects import V1
 from frontend_app.headers import READ_ONLY, answer_unless_known, length, standard_headers
-from frontend_app.openapi import make_document
 
+SCHEMA_PATH = "/api/schema"
 TAG_CHARS = 24
 """Of the hash of the description that are its tag."""
 
@@ -34,7 +34,7 @@ def make_schema_endpoint(endpoints: tuple[Endpoint, ...]) -> Endpoint:
     @cache
     def describe() -> tuple[str, bytes]:
         served = with_index((*endpoints, endpoint), Port.SERVED, Audience.PUBLIC)
-        body = encode(make_document(served))
+        body = encode(import_module("frontend_app.openapi").make_document(served))
         return f'"{hashlib.sha256(body).hexdigest()[:TAG_CHARS]}"', body
 
     def show_schema(query: SchemaQuery, environ: Environ) -> ReadyAnswer:
@@ -52,7 +52,6 @@ def make_schema_endpoint(endpoints: tuple[Endpoint, ...]) -> Endpoint:
         show_schema,
         SchemaQuery,
         takes_environ=True,
-        is_instant=True,
         is_strict=True,
         **V1.errors,
     )

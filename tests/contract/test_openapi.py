@@ -13,6 +13,7 @@ from drf_spectacular.validation import validate_schema
 from bazaar.web.endpoint import Audience
 from bazaar.web.problems import list_kinds
 from frontend_app.api_operations import OPERATIONS
+from frontend_app.schema_views import SCHEMA_PATH
 from tests.contract.openapi import COMMITTED, RELEASED, Document, fetch_document, list_promises
 from tests.support.listeners import Listener
 from tests.support.routes import list_routes
@@ -30,6 +31,13 @@ def document() -> Document:
 def test_the_committed_description_is_that_of_the_code(document: Document) -> None:
     """`make schema` writes it anew."""
     assert yaml.safe_load(COMMITTED.read_text("utf-8")) == document
+
+
+def test_it_is_not_made_in_the_thread_that_reads() -> None:
+    """That takes as long as hundreds of answers."""
+    routes = list_routes(("bazaar.urls.frontend",))
+    endpoint = next(one.endpoint for one in routes if one.path == SCHEMA_PATH)
+    assert not any(action.is_instant for action in endpoint.actions)
 
 
 def test_it_is_valid_openapi(document: Document) -> None:
