@@ -200,6 +200,10 @@ class Endpoint:
         self.parameter, _, self.suffix = rest.partition("}")
         """The parameter's name, and what comes behind it; empty: there is none."""
 
+    def rank(self) -> int:
+        """Return how late a path is compared with this one: the more it takes, the later."""
+        return (2 - bool(self.suffix)) if self.parameter else 0
+
     def takes(self, path: str) -> bool:
         """Tell whether a path is this one with a parameter."""
         return path.startswith(self.prefix) and len(self.read_parameter(path)) > 0

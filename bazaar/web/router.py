@@ -295,7 +295,7 @@ class Router:
         self._application = application
         self._endpoints = {one.path: one for one in endpoints}
         with_parameter = [one for one in self._endpoints.values() if one.parameter]
-        self._with_parameter = sorted(with_parameter, key=lambda one: not one.suffix)
+        self._with_parameter = sorted(with_parameter, key=Endpoint.rank)
         self._routes = {
             (method, path): Route(one, method)
             for path, one in self._endpoints.items()
