@@ -8,17 +8,18 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
-from bazaar.protocol.errors import KINDS
-from bazaar.web.endpoint import JSON, KEY_HEADER, Endpoint, EndpointMethod
+import msgspec
+
+from bazaar.protocol import errors
+from bazaar.web.endpoint import JSON, KEY_HEADER, DescribedError, Endpoint, EndpointMethod
+from bazaar.web.errors import MISTAKE
 from bazaar.web.problems import PROBLEM_JSON, REFUSED_KINDS, read_pages
 from frontend_app.api_operations import EVERYWHERE, OPERATIONS, ApiOperation, ErrorShape
 from frontend_app.api_parts import REQUEST_ID_HEADER
 
 Document = dict[str, Any]
-_STATUSES = {kind.name: kind.status for kind in KINDS}
-_STATUSES |= {name: status.value for status, name in REFUSED_KINDS.items()}
-_DEFINITE = {kind.name: kind.failure().is_definite for kind in KINDS if kind.name in read_pages()}
-_MESSAGES = {kind.name: kind.failure().message for kind in KINDS if kind.name in read_pages()}
+_FAILURES = {kind.name: kind.failure for kind in errors.KINDS}
+_REFUSALS = {name: status for status, name in REFUSED_KINDS.items()}
 REF = "#/components/schemas/{name}"
 
 
@@ -40,16 +41,16 @@ def describe_errors(
 
     Those that any request may get are components.
     """
-    errors: Document = {}
+    found: Document = {}
     for status, names in _by_status(action, kinds).items():
         is_shared = EVERYWHERE.issuperset(names) and not _has_key(operation)
         name = f"{operation.errors}_{status}"
-        errors[str(status)] = (
+        found[str(status)] = (
             {"$ref": f"#/components/responses/{name}"}
             if is_shared
             else _error(status, names, operation)
         )
-    return errors
+    return found
 
 
 def describe_shared_errors(endpoints: Iterable[Endpoint]) -> Document:
@@ -65,9 +66,20 @@ def describe_shared_errors(endpoints: Iterable[Endpoint]) -> Document:
 def _by_status(action: EndpointMethod, kinds: Iterable[str]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for kind in sorted(kinds):
-        status = action.error_statuses.get(kind, _STATUSES[kind])
-        found.setdefault(status, []).append(kind)
+        found.setdefault(_describe(action, kind).code, []).append(kind)
     return dict(sorted(found.items()))
+
+
+def _describe(action: EndpointMethod, kind: str) -> DescribedError:
+    """Return an error of a kind, with the status that it has here."""
+    if kind in _FAILURES:
+        failure = _FAILURES[kind]()
+        status, headers = errors.status_of(failure), errors.headers_of(failure)
+        return action.restate(DescribedError(status, failure.message, headers))
+    status = _REFUSALS[kind]
+    if status == MISTAKE.code:
+        return MISTAKE
+    return DescribedError(status, read_pages()[kind].title, {"Bazaar-Definite": "true"})
 
 
 def list_operations(
@@ -125,37 +137,10 @@ def show_errors(endpoints: Iterable[Endpoint]) -> Document:
     found: Document = {}
     for action, operation in list_operations(endpoints):
         for kind in EVERYWHERE | operation.kinds:
-            status = action.error_statuses.get(kind, _STATUSES[kind])
-            value = _MAKERS[operation.errors](status, kind)
-            found[f"{operation.errors}_{kind}"] = {"value": value}
+            value = action.shape_failure(_describe(action, kind), {})
+            found[f"{operation.errors}_{kind}"] = {"value": msgspec.to_builtins(value)}
     return dict(sorted(found.items()))
 
 
 _BEFORE_THE_PATH = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 """Statuses of what is no HTTP, and is refused before the path is looked at."""
-
-
-def _message(kind: str) -> str:
-    return _MESSAGES.get(kind, read_pages()[kind].title)
-
-
-def _error_answer(status: int, kind: str) -> Document:
-    return {"error": {"code": status, "message": _message(kind)}}
-
-
-def _failed_trade(status: int, kind: str) -> Document:
-    return {"order_no": -1, "message": _message(kind)}
-
-
-def _problem(status: int, kind: str) -> Document:
-    page = read_pages()[kind]
-    is_definite = _DEFINITE.get(kind, status < HTTPStatus.INTERNAL_SERVER_ERROR)
-    told = {"type": page.type, "title": page.title, "status": status, "detail": _message(kind)}
-    return {**told, "definite": is_definite}
-
-
-_MAKERS = {
-    ErrorShape.OBJECT: _error_answer,
-    ErrorShape.TRADE: _failed_trade,
-    ErrorShape.PROBLEM: _problem,
-}

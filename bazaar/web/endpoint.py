@@ -6,7 +6,7 @@ table: the router's answer to programs, the page with forms for browsers, and th
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from inspect import getdoc
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody, fields_of
+from bazaar.protocol.errors import FAILURE_HEADER
 
 Environ = dict[str, Any]
 """A request as WSGI has it (PEP 3333)."""
@@ -158,6 +159,11 @@ class EndpointMethod:
         if self.request is None:
             return lambda message, environ: handler()
         return lambda message, environ: handler(message)
+
+    def restate(self, error: DescribedError) -> DescribedError:
+        """Return an error with the status that it has here."""
+        kind = error.headers.get(FAILURE_HEADER, "")
+        return replace(error, code=self.error_statuses.get(kind, error.code))
 
     def describe(self) -> MethodBody:
         """Return what a form needs to know."""
