@@ -4,23 +4,53 @@ How the description of the public API tells of errors, by status and kind.
 What any request may get is described once for each shape.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from bazaar.protocol import errors
-from bazaar.web.endpoint import JSON, KEY_HEADER, DescribedError, Endpoint, EndpointMethod
+from bazaar.web.endpoint import (
+    JSON,
+    KEY_HEADER,
+    DescribedError,
+    Endpoint,
+    EndpointMethod,
+    shape_error,
+)
 from bazaar.web.errors import MISTAKE
-from bazaar.web.problems import PROBLEM_JSON, REFUSED_KINDS, read_pages
-from frontend_app.api_operations import EVERYWHERE, OPERATIONS, ApiOperation, ErrorShape
+from bazaar.web.problems import PROBLEM_JSON, REFUSED_KINDS, read_pages, shape_problem
+from frontend_app.api_operations import EVERYWHERE, OPERATIONS, ApiOperation
 from frontend_app.api_parts import REQUEST_ID_HEADER
+from frontend_app.dialects import shape_failed_trade
 
 Document = dict[str, Any]
 _FAILURES = {kind.name: kind.failure for kind in errors.KINDS}
 _REFUSALS = {name: status for status, name in REFUSED_KINDS.items()}
 REF = "#/components/schemas/{name}"
+
+
+class ErrorShape(StrEnum):
+    """How the errors of a method look."""
+
+    OBJECT = "object"
+    TRADE = "trade"
+    """Of a trade at `/orders`: in the dialect of its body."""
+    PROBLEM = "problem"
+
+
+_SHAPES: Mapping[Any, ErrorShape] = {
+    shape_error: ErrorShape.OBJECT,
+    shape_failed_trade: ErrorShape.TRADE,
+    shape_problem: ErrorShape.PROBLEM,
+}
+
+
+def shape_of(action: EndpointMethod) -> ErrorShape:
+    """Return how the errors of a method look. Raises KeyError: like none that is described."""
+    return _SHAPES[action.shape_failure]
 
 
 def refer(name: str) -> Document:
@@ -43,12 +73,11 @@ def describe_errors(
     """
     found: Document = {}
     for status, names in _by_status(action, kinds).items():
-        is_shared = EVERYWHERE.issuperset(names) and not _has_key(operation)
-        name = f"{operation.errors}_{status}"
+        is_shared = EVERYWHERE.issuperset(names) and not operation.has_key
         found[str(status)] = (
-            {"$ref": f"#/components/responses/{name}"}
+            {"$ref": f"#/components/responses/{shape_of(action)}_{status}"}
             if is_shared
-            else _error(status, names, operation)
+            else _error(status, names, action, operation)
         )
     return found
 
@@ -57,9 +86,9 @@ def describe_shared_errors(endpoints: Iterable[Endpoint]) -> Document:
     """Return the answers to the errors that any request may get, in each shape."""
     found: Document = {}
     for action, operation in list_operations(endpoints):
-        if not _has_key(operation):
+        if not operation.has_key:
             for status, names in _by_status(action, EVERYWHERE).items():
-                found[f"{operation.errors}_{status}"] = _error(status, names, operation)
+                found[f"{shape_of(action)}_{status}"] = _error(status, names, action, operation)
     return dict(sorted(found.items()))
 
 
@@ -91,11 +120,9 @@ def list_operations(
             yield action, OPERATIONS[action.method, endpoint.path]
 
 
-def _has_key(operation: ApiOperation) -> bool:
-    return KEY_HEADER in operation.request_headers
-
-
-def _error(status: int, kinds: list[str], operation: ApiOperation) -> Document:
+def _error(
+    status: int, kinds: list[str], action: EndpointMethod, operation: ApiOperation
+) -> Document:
     pages = read_pages()
     lines = [f"- [`{kind}`]({pages[kind].type}): {pages[kind].title}" for kind in kinds]
     names = ["Bazaar-Definite", "Bazaar-Failure", REQUEST_ID_HEADER]
@@ -105,17 +132,16 @@ def _error(status: int, kinds: list[str], operation: ApiOperation) -> Document:
         names += ["RateLimit", "RateLimit-Policy"]
     if "token_refused" in kinds or "access_denied" in kinds:
         names.append("WWW-Authenticate")
-    if _has_key(operation):
+    if operation.has_key:
         names.append(KEY_HEADER)
     return {
         "description": "\n".join(lines),
         "headers": refer_to_headers(names),
-        "content": _error_content(status, kinds, operation),
+        "content": _error_content(status, kinds, shape_of(action)),
     }
 
 
-def _error_content(status: int, kinds: list[str], operation: ApiOperation) -> Document:
-    shape = operation.errors
+def _error_content(status: int, kinds: list[str], shape: ErrorShape) -> Document:
     names = ("ErrorAnswer",) if shape is ErrorShape.OBJECT else ("FailedTrade", "ErrorAnswer")
     if shape is not ErrorShape.PROBLEM:
         refs = [refer(name) for name in names]
@@ -138,7 +164,7 @@ def show_errors(endpoints: Iterable[Endpoint]) -> Document:
     for action, operation in list_operations(endpoints):
         for kind in EVERYWHERE | operation.kinds:
             value = action.shape_failure(_describe(action, kind), {})
-            found[f"{operation.errors}_{kind}"] = {"value": msgspec.to_builtins(value)}
+            found[f"{shape_of(action)}_{kind}"] = {"value": msgspec.to_builtins(value)}
     return dict(sorted(found.items()))
 
 
