@@ -170,11 +170,16 @@ def test_what_has_begun_anew_ends_with_its_supervisor(cluster: LiveCluster, name
     cluster.cluster.supervisor.start(name)
     aside = aside_of(cluster, name)
     cluster.wait_for(lambda _: aside.exists() and cluster.view(name).is_well, MEND_TIMEOUT_S)
-    assert cluster.process is not None
-    cluster.process.kill()  # or it would end what the supervisor leaves behind
-    os.kill(cluster.cluster.supervisor.pid(), signal.SIGKILL)
-    cluster.process.wait()
-    assert wait_until(lambda: not cluster.members(), GONE_TIMEOUT_S), cluster.members()
+    up, supervisor_pid = cluster.process, cluster.cluster.supervisor.pid()
+    assert up is not None
+    up.send_signal(signal.SIGSTOP)  # or it would end what the supervisor leaves behind
+    try:
+        os.kill(supervisor_pid, signal.SIGKILL)
+        wait_until(lambda: [one.pid for one in cluster.members()] == [up.pid], GONE_TIMEOUT_S)
+        assert [one.pid for one in cluster.members()] == [up.pid]
+    finally:
+        up.kill()
+        up.wait()
 
 
 @pytest.mark.parametrize("name", ["order-1", "catalog"])
