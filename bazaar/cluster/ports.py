@@ -1,5 +1,6 @@
 """Ports: checks that they are free, and free ones for throw-away clusters."""
 
+import contextlib
 import errno
 import random
 import socket
@@ -97,6 +98,24 @@ def free_ports(count: int) -> list[int]:
     finally:
         for one in chosen:
             one.close()
+
+
+def reserve(found: Topology) -> contextlib.ExitStack:
+    """
+    Keep `free_ports` of any process from choosing the ports of a cluster, until it is closed.
+
+    Its own processes may open them, and open them again after an end. A port that is in use, or of
+    another machine, is left out.
+    """
+    stack = contextlib.ExitStack()
+    for _, node in found.nodes():
+        for address in (node.address, node.control_address)[: 2 if node.control_port else 1]:
+            held = stack.enter_context(socket.socket())
+            # Bound, but not listening: who binds with this option, too, may listen there.
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                held.bind(address)
+    return stack
 
 
 def free_topology(replicas: int = 3, front_ends: int = 1) -> Topology:

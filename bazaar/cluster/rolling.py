@@ -40,7 +40,12 @@ REPLACE_TIMEOUT_S = 75.0
 """For one worker to be replaced: its successor's start, and its own last requests."""
 CALL_TIMEOUT_S = 3.0
 AWAY_S = 30.0
-"""For how long front ends expect the catalog to be away."""
+"""
+For how long front ends expect the catalog to be away, from each step on.
+
+It is away while it is restarted; and it may be silent for a moment whenever another process starts.
+"""
+_ORDER_OF_ROLES = (Role.ORDER, Role.CATALOG)
 
 
 class RollingRestart:
@@ -65,27 +70,25 @@ class RollingRestart:
                 f"The cluster is {snapshot.health}: {self._find_reasons(snapshot)}. A rolling "
                 "restart begins with a healthy one; `cluster restart ID` restarts a single process."
             )
-        replicas = sorted(snapshot.replicas, key=lambda view: view.is_leading)
-        for view in replicas:
+        try:
+            for view in sorted(snapshot.processes, key=_place):
+                self._announce(AWAY_S)  # to a worker that has just begun, too
+                yield from self._restart_one(view)
+        finally:
+            self._announce(0)
+
+    def _restart_one(self, view: ProcessView) -> Iterator[str]:
+        if view.role is Role.ORDER:
             yield from self._restart_replica(view)
-        catalog = [view for view in snapshot.processes if view.role is Role.CATALOG]
-        for view in catalog:
-            yield from self._restart_catalog(view)
-        for view in snapshot.processes:
-            if view.role in MANAGED_ROLES:
-                yield from self._replace(view)
+        elif view.role in MANAGED_ROLES:
+            yield from self._replace(view)
+        else:
+            yield from self._restart(view)
 
     def _restart_replica(self, view: ProcessView) -> Iterator[str]:
         if self._cluster.view(view.name).is_leading:
             yield self._hand_over(view.name)
         yield from self._restart(view)
-
-    def _restart_catalog(self, view: ProcessView) -> Iterator[str]:
-        self._announce(AWAY_S)
-        try:
-            yield from self._restart(view)
-        finally:
-            self._announce(0)
 
     def _restart(self, view: ProcessView) -> Iterator[str]:
         self._cluster.stop(view.name)
@@ -181,6 +184,12 @@ class RollingRestart:
                 reasons = " ".join(readiness.reasons) or f"it does not answer ({view.state})"
                 found.append(f"{view.name}: {reasons.rstrip('.')}")
         return "; ".join(found)
+
+
+def _place(view: ProcessView) -> tuple[int, bool]:
+    """Return when a process has its turn: replicas, the leader last; catalog; what is managed."""
+    roles = [*_ORDER_OF_ROLES, view.role]
+    return roles.index(view.role), view.is_leading
 
 
 def _is_alive(process: psutil.Process) -> bool:

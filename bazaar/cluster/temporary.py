@@ -22,7 +22,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.parent_death import wrap_command
-from bazaar.cluster.ports import free_topology
+from bazaar.cluster.ports import free_topology, reserve
 from bazaar.cluster.stopping import stop_cluster
 from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
@@ -59,6 +59,7 @@ class TemporaryCluster:
         self.process: subprocess.Popen[bytes] | None = None
         self._environ = {name: text for name, text in environ.items() if "DJANGO" not in name}
         self._cluster: Cluster | None = None
+        self._reserved = contextlib.ExitStack()
         self._describe()
 
     @classmethod
@@ -114,6 +115,7 @@ class TemporaryCluster:
         """Bring it up; return whether it serves. Otherwise nothing is left running."""
         self.close()
         self._describe()
+        self._reserved = reserve(self.topology)
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
                 wrap_command(self._command("up", *self.options)),
@@ -155,10 +157,11 @@ class TemporaryCluster:
         self.process.wait()
 
     def close(self) -> None:
-        """Close the connections that operations have opened."""
+        """Close the connections that operations have opened, and give its ports back."""
         if self._cluster:
             self._cluster.close()
         self._cluster = None
+        self._reserved.close()
 
     @property
     def _description(self) -> Path:

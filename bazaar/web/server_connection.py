@@ -11,6 +11,7 @@ import select
 import socket
 import threading
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from io import BytesIO
@@ -128,12 +129,8 @@ class ServerConnection:
         self._drop_parser()
         self.queue.clear()
         self._hold(0)
-        try:
-            self.sock.send(pack_reply(request, *answer, now_s=clock.wall_s()))
-        except OSError:
-            self.close()
-            return
-        self._linger()
+        self.keeps_going = False
+        self._send(pack_reply(request, *answer, now_s=clock.wall_s()))
 
     def _drop_parser(self) -> None:
         if self.parser is not None:
@@ -154,6 +151,10 @@ class ServerConnection:
     def _note_gone(self) -> None:
         """Note that the other side is gone; whoever works for this connection is left alone."""
         self.server.ignore(self)
+        if self.is_lingering:  # both sides have ended: unread bytes would take the answer back
+            with suppress(OSError):
+                while self.sock.recv(READ_BYTES):
+                    pass
         self.close()
 
     def _read(self) -> None:
@@ -179,7 +180,8 @@ class ServerConnection:
         if not self.is_lingering and self.parser is not None and self.parser.is_begun:
             message = "The request ended before it was whole; nothing was done."
             self.refuse(RequestRefusedError(HTTPStatus.BAD_REQUEST, message))
-        self.close()
+        else:
+            self.close()
 
     def _take(self, received: bytes) -> None:
         """Take bytes of requests."""
@@ -387,7 +389,7 @@ class ServerConnection:
         self.held_bytes = count
         if count and self.server.held_bytes > self.server.limits.held_bytes_max:
             self.server.shed()
-        return not (self.is_lingering or self.is_closed)
+        return not (self.is_lingering or self.is_closed or self.is_writing)
 
     def finish(self, rest: memoryview) -> None:
         """Go on after a thread's answer, in the server's thread."""

@@ -5,7 +5,14 @@ import threading
 
 import pytest
 
-from bazaar.cluster.ports import PortTaken, check_free, free_ports, free_topology
+from bazaar.cluster.ports import (
+    PortTaken,
+    check_free,
+    free_ports,
+    free_topology,
+    is_open,
+    reserve,
+)
 from bazaar.topology import Node, local
 
 
@@ -24,6 +31,23 @@ def test_a_free_topology_is_the_local_one_on_ports_of_its_own() -> None:
 
 def test_free_ports_pass() -> None:
     check_free("order-3", node(), wait_s=0)
+
+
+def test_a_reserved_port_is_free_for_its_own_process_only() -> None:
+    """Not even while that process is down may another cluster choose it."""
+    found = free_topology()
+    name, mine = next(found.nodes())
+    with reserve(found):
+        for _ in range(2):
+            check_free(name, mine, wait_s=0)
+            with socket.create_server(mine.address):
+                client = socket.create_connection(mine.address)
+                client.close()
+            assert not is_open(mine.address)
+        with pytest.raises(OSError, match="in use"), socket.socket() as other:
+            other.bind(mine.address)
+    with socket.socket() as other:
+        other.bind(mine.address)
 
 
 @pytest.mark.parametrize("which", ["address", "control_address"])

@@ -2,7 +2,10 @@
 
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from bazaar.web.dispatch import Admission, HeadRefusedError, PlainService, WholeAnswer
+from bazaar.web.server_connection import READ_BYTES
 from tests.support.callers import GET, Connect, Environ, Listen, Start, check_refused, saying
 from tests.support.waits import run_together, wait_until
 from tests.web.test_server_limits import LONG_ANSWER_BYTES, OK, SHORT_S, is_served
@@ -18,6 +21,37 @@ def test_an_answer_that_is_not_taken_ends_the_connection(listen: Listen, connect
     while piece := caller.sock.recv(LONG_ANSWER_BYTES):
         received += len(piece)
     assert received < LONG_ANSWER_BYTES
+
+
+def test_who_sends_more_than_is_answered_and_reads_late_gets_every_answer(
+    listen: Listen, connect: Connect
+) -> None:
+    """What the server has not read when it ends must not take its answers back."""
+    server = listen(saying("200 OK", [], b"x" * LONG_ANSWER_BYTES))
+    caller = connect(server)
+    caller.sock.sendall(GET + b"garbage\r\n\r\n" + b"x" * READ_BYTES)
+    caller.stop_sending()
+    assert caller.answer().body == b"x" * LONG_ANSWER_BYTES
+    wait_until(lambda: server.is_empty)
+    check_refused(caller.answer(), 400)
+    assert not caller.sock.recv(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusing(PlainService):
+    """Refuses every request by its head."""
+
+    refusal: WholeAnswer = ("403 Forbidden", [], b"x" * LONG_ANSWER_BYTES)
+
+    def admit(self, environ: Environ, *, has_body: bool) -> Admission:
+        raise HeadRefusedError(self.refusal)
+
+
+def test_a_refusal_that_is_taken_slowly_comes_whole(listen: Listen, connect: Connect) -> None:
+    caller = connect(listen(service=Refusing(saying("200 OK", []))))
+    refused = caller.call(GET)
+    assert (refused.status, len(refused.body)) == (403, LONG_ANSWER_BYTES)
+    assert not caller.sock.recv(1)
 
 
 def test_a_members_next_call_is_run_by_the_same_thread(listen: Listen, connect: Connect) -> None:
