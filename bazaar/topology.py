@@ -148,9 +148,9 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def list_workers(self, holders: Iterable[Address]) -> list[tuple[str, Node]]:
         """
-        Return name and node of each lease holder that is no process of this description.
+        Return name and node of each lease holder that is not one of `nodes`.
 
-        They are further workers of front ends. holders: their control addresses.
+        Those are further workers of front ends. holders: control addresses of all.
         """
         known = {node.control_address for _, node in self.nodes()}
         return [
