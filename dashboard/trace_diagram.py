@@ -19,6 +19,8 @@ STEP_GAP, GAP_MIN, GAP_MAX = 20, 6, 46
 SCALE = 7
 LONG_MS = 5.0
 """A time that is said in the diagram when it is shortened."""
+FAILED, UNKNOWN = "✗", "?"
+"""How a message ends that failed, or that was answered by a process that is gone."""
 BAR, HEAD, NUMBER = 5, 6, 15
 """Half the width of a bar; how long the head of an arrow is; from a line to a step's number."""
 
@@ -35,7 +37,7 @@ class TraceLane:
 
 @dataclass(frozen=True, slots=True)
 class TraceArrow:
-    """A message or its answer; lost: nobody knows that it came."""
+    """A message or its answer."""
 
     x1: int
     y1: int
@@ -44,7 +46,8 @@ class TraceArrow:
     head: str
     """The points of its head."""
     is_answer: bool = False
-    is_lost: bool = False
+    end: str = ""
+    """What is drawn instead of a head: that it failed, or that nobody remembers its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,12 @@ class TraceMark:
     def took_ms(self) -> float:
         """How long it took, in milliseconds."""
         return self.step.end_ms - self.step.at_ms
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether it is a message that was answered, and nobody knows when it came."""
+        step = self.step
+        return step.kind == "message" and step.received_ms is None and not step.error
 
     @property
     def label(self) -> str:
@@ -177,7 +186,8 @@ class _Pen:
         if to_x == x:
             return
         if step.received_ms is None or step.answered_ms is None:
-            yield _point(x, y, to_x, max(self._scale.y(step.end_ms), y), is_lost=True)
+            end = FAILED if step.error else UNKNOWN
+            yield _point(x, y, to_x, max(self._scale.y(step.end_ms), y), end=end)
             return
         received_y = max(self._scale.y(step.received_ms), y)
         answered_y = max(self._scale.y(step.answered_ms), received_y)
@@ -187,11 +197,11 @@ class _Pen:
 
 
 def _point(
-    x1: int, y1: int, x2: int, y2: int, *, is_answer: bool = False, is_lost: bool = False
+    x1: int, y1: int, x2: int, y2: int, *, is_answer: bool = False, end: str = ""
 ) -> TraceArrow:
-    """Return an arrow; a lost one ends before it is there."""
+    """Return an arrow; one with another end than a head ends before it is there."""
     way = 1 if x2 > x1 else -1
-    tip = x2 - way * (BAR + (HEAD if is_lost else 0))
+    tip = x2 - way * (BAR + (HEAD if end else 0))
     slope = (y2 - y1) / (tip - x1)
     back = HEAD * way
     points = [
@@ -200,4 +210,4 @@ def _point(
         (tip - back, y2 - back * slope + HEAD / 2),
     ]
     head = " ".join(f"{x:g},{y:.1f}" for x, y in points)
-    return TraceArrow(x1, y1, tip, y2, head, is_answer, is_lost)
+    return TraceArrow(x1, y1, tip, y2, head, is_answer, end)

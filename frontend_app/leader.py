@@ -73,7 +73,9 @@ class LeaderWatch:
         self._backoff = Backoff(waits)
         self._claimed: Leadership | None = None
         self._election: Span | None = None
-        """The span of the election under way."""
+        """The span of the election under way; not recorded until it claims something."""
+        self._pings: Span | None = None
+        """Its first part."""
         (self._changed,) = waits.make_conditions(1)
         self._pool = waits.make_pool(2 * len(replicas), "ping")
         self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s, waits)
@@ -226,6 +228,8 @@ class LeaderWatch:
                 if wanted != self._claimed:  # not each time that the same claim is repeated
                     events.emit(log, logging.INFO, "claiming", term=wanted.term, leader=leader)
                 self._claimed = wanted
+                if self._election:
+                    self._election.is_recorded = True
                 with tracing.bind(self._election), tracing.child("claim", replica=leader):
                     return self.catalog.claim(term, leader)
             case NotifyReplicas(term, leader, replica_ids):
@@ -235,18 +239,33 @@ class LeaderWatch:
 
     def _begin_election(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
         """Ping the replicas that may lead; it is a trace of its own, whatever trades wait."""
-        self._election = Span("election", tracing.read_headers(None, None))
-        with tracing.bind(self._election), tracing.child("ping replicas"):
+        self._election = Span("election", tracing.read_headers(None, None), is_recorded=False)
+        self._election.attributes["term_before"] = self.leadership.term
+        with Span("ping replicas", self._election.context, is_recorded=False) as self._pings:
             pings = self.ping_all(replica_ids)
             tracing.note(answered=", ".join(str(ping.replica_id) for ping in pings))
         return pings
 
     def _end_election(self, error: str = "") -> None:
+        """
+        End the span of an election, if there was one.
+
+        It is not recorded when the others were pinged and nothing came of it: while the catalog is
+        away that happens at each turn.
+        """
         election, self._election = self._election, None
-        if election is not None:
-            leadership = self.leadership
-            election.attributes.update(term=leadership.term, replica=leadership.leader or 0)
-            election.end(error)
+        pings, self._pings = self._pings, None
+        if election is None or pings is None:
+            return
+        leadership = self.leadership
+        is_new = leadership.term != election.attributes["term_before"]
+        if not (is_new or error or election.is_recorded):
+            return
+        leader = 0 if error and not is_new else leadership.leader or 0
+        election.attributes.update(term=leadership.term, replica=leader)
+        election.is_recorded = True
+        pings.record()
+        election.end(error)
 
     def ping_all(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
         """Return what those of some replicas say that answer in time, asked side by side."""

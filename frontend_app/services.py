@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from msgspec.structs import replace
-
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, NoLeader
 from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
@@ -115,8 +113,7 @@ def read_order_trace(*, order_no: OrderNo) -> TradeTrace:
     tell the order's key.
     """
     entry, _ = look_up_order(order_no=order_no, is_fresh=False)
-    trace = read_trace(key=entry.order.key)
-    return trace if trace.order_no else replace(trace, order_no=order_no)
+    return wiring.traces().read(entry.order.key, order_no=order_no)
 
 
 def get_leadership() -> Leadership:

@@ -14,11 +14,12 @@ from msgspec import Struct, structs
 
 from bazaar.core.clock_offsets import Exchange, find_offsets
 from bazaar.core.failures import UnknownTrace
+from bazaar.core.types import OrderNo
 from bazaar.protocol.traces import REQUESTS, SpanBody, TraceProcess, TraceStep, TradeTrace
 from bazaar.topology import WORKER, Role
-from frontend_app.trace_steps import RECEIVED_AS, PlacedSpan, list_steps
+from frontend_app.trace_steps import DECISION, PLACING, RECEIVED_AS, PlacedSpan, list_steps
 
-_OF_ONE_TRADE = REQUESTS | {"forward trades", "place trades", "decide trades"}
+_OF_ONE_TRADE = REQUESTS | {"forward trades", PLACING, DECISION}
 """Spans that know whether the trade is in them; whoever asked for them may be in any trace."""
 _MS = 1000.0
 
@@ -34,26 +35,30 @@ class AskedProcess(Struct, frozen=True):
     spans: tuple[SpanBody, ...] = ()
     sent_s: float = 0.0
     answered_s: float = 0.0
-    """By its own clock; the other two by the clock of who asked."""
+    """By its own clock; the other two by the clock of who asked. All 0: nobody knows them."""
     returned_s: float = 0.0
 
 
-def assemble(key: UUID, asked: Sequence[AskedProcess]) -> TradeTrace:
+def assemble(
+    key: UUID, asked: Sequence[AskedProcess], order_no: OrderNo | None = None
+) -> TradeTrace:
     """
     Return the trace of a trade.
 
-    asked: who asked first, and its own clock with it. Raises UnknownTrace (definite): none of the
-    spans is of the trade.
+    asked: who asked first, and its own clock with it. order_no: of its order; None: what the spans
+    say of it counts. Raises UnknownTrace (definite): none of the spans is of the trade.
     """
     chosen = _choose(_list_spans(asked))
     if not chosen:
         raise UnknownTrace
-    placed = _take_offsets_out(chosen, asked)
+    offsets = _find_offsets(chosen, asked)
+    placed = [
+        PlacedSpan(process.name, span, offsets.get(process.host, 0)) for process, span in chosen
+    ]
     requests = [one for one in placed if one.span.name in REQUESTS and one.span.has_key]
     began_s = min(one.began_s for one in requests or placed)
     ended_s = max(one.ended_s for one in requests or placed)
-    numbers = [one.span.attributes.get("order_no") for one in requests]
-    order_no = next((int(number) for number in numbers if number), None)
+    order_no = order_no or _find_order_no(requests, placed)
     steps = list_steps(_with_elections(placed, began_s, ended_s), order_no, began_s)
     return TradeTrace(
         idempotency_key=str(key),
@@ -62,9 +67,20 @@ def assemble(key: UUID, asked: Sequence[AskedProcess]) -> TradeTrace:
         began_s=round(began_s, 6),
         took_ms=round((ended_s - began_s) * _MS, 3),
         trace_ids=tuple(dict.fromkeys(one.span.trace_id for one in requests)),
-        processes=tuple(_list_processes(steps, asked, _find_offsets(chosen, asked))),
+        processes=tuple(_list_processes(steps, asked, offsets)),
         steps=steps,
     )
+
+
+def _find_order_no(requests: Sequence[PlacedSpan], spans: Iterable[PlacedSpan]) -> OrderNo | None:
+    """Return the number that a client was told, or that the catalog gave to the trade alone."""
+    alone = [
+        one
+        for one in spans
+        if one.span.name == DECISION and one.span.has_key and "key" in one.span.attributes
+    ]
+    numbers = [one.span.attributes.get("order_no") for one in (*requests, *alone)]
+    return next((OrderNo(int(number)) for number in numbers if number), None)
 
 
 def list_parents(asked: Iterable[AskedProcess]) -> list[str]:
@@ -123,18 +139,12 @@ def _with_elections(
     return [one for one in placed if one.span.trace_id not in others]
 
 
-def _take_offsets_out(spans: _Spans, asked: Sequence[AskedProcess]) -> list[PlacedSpan]:
-    """Return spans with their times by the first process's clock."""
-    offsets = _find_offsets(spans, asked)
-    return [PlacedSpan(process.name, span, offsets.get(process.host, 0)) for process, span in spans]
-
-
 def _find_offsets(spans: _Spans, asked: Sequence[AskedProcess]) -> dict[str, float]:
     """Return how far the clock of each host is ahead of the first one's, in seconds."""
     first = asked[0].host
     links: dict[tuple[str, str], list[Exchange]] = defaultdict(list)
     for process in asked:
-        if process.host != first and not process.reason:
+        if process.host != first and process.answered_s and not process.reason:
             at_s = process.answered_s
             exchange = Exchange(process.sent_s, at_s, at_s, process.returned_s)
             links[first, process.host].append(exchange)
@@ -156,10 +166,11 @@ def _say_outcome(requests: Sequence[PlacedSpan]) -> str:
         return "nobody remembers its request"
     last = max(requests, key=lambda one: one.ended_s)
     status = int(last.span.attributes.get("status", HTTPStatus.INTERNAL_SERVER_ERROR))
+    many = f" (the last of {len(requests)} requests)" if len(requests) > 1 else ""
     if status < HTTPStatus.BAD_REQUEST:
-        return f"placed, status {status}"
+        return f"placed, status {status}{many}"
     refused = status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return f"{'refused' if refused else 'failed'}, status {status}"
+    return f"{'refused' if refused else 'failed'}, status {status}{many}"
 
 
 def _list_processes(
@@ -184,11 +195,23 @@ def _list_processes(
 
 
 def merge(fresh: Sequence[AskedProcess], kept: Sequence[AskedProcess]) -> list[AskedProcess]:
-    """Return what is known now with what was kept of a slow or failed trade."""
+    """
+    Return what is known now with what was kept of a slow or failed trade.
+
+    A host's clock counts as it was when its spans were kept: it may have been set since.
+    """
+    hosts = {process.host for process in kept if process.answered_s}
     names = {process.name for process in fresh}
-    old = [
-        structs.replace(process, reason="") if process.name in names else process
-        for process in kept
-        if process.spans or process.name not in names
+    known = {span.span_id for process in fresh for span in process.spans}
+    merged = [
+        structs.replace(process, sent_s=0.0, answered_s=0.0, returned_s=0.0)
+        if process.host in hosts
+        else process
+        for process in fresh
     ]
-    return [*fresh, *old]
+    for process in kept:
+        spans = tuple(span for span in process.spans if span.span_id not in known)
+        if spans or process.answered_s or process.name not in names:
+            reason = "" if process.name in names else process.reason
+            merged.append(structs.replace(process, spans=spans, reason=reason))
+    return merged

@@ -18,6 +18,7 @@ import msgspec
 
 from bazaar import clock
 from bazaar.core.failures import Busy, Failure
+from bazaar.core.types import OrderNo
 from bazaar.protocol.clients import MemberClient
 from bazaar.protocol.traces import PARENTS_MAX, SpansBody, SpansWantedBody, TradeTrace
 from bazaar.runtime.loops import Loop
@@ -76,10 +77,11 @@ class TraceReader:
         """Begin to look after slow and failed trades; the thread ends with the process."""
         self._loop.start()
 
-    def read(self, key: UUID) -> TradeTrace:
+    def read(self, key: UUID, *, order_no: OrderNo | None = None) -> TradeTrace:
         """
         Return the trace of a trade.
 
+        order_no: of its order, if that is known without the trace.
         Raises UnknownTrace (definite): nobody remembers it. Raises Busy (definite): too many ask.
         """
         if not self._turn.acquire(blocking=False):
@@ -89,7 +91,7 @@ class TraceReader:
         finally:
             self._turn.release()
         kept = self._kept.get(key)
-        return assemble(key, merge(fresh, _decode(kept)) if kept else fresh)
+        return assemble(key, merge(fresh, _decode(kept)) if kept else fresh, order_no)
 
     def look_after(self) -> None:
         """Collect and keep the newest of the trades that were slow or failed."""
@@ -98,8 +100,9 @@ class TraceReader:
             return
         key = UUID(self._ring.noted.pop())
         fresh = self._collect(key)
-        before = self._kept.pop(key, None)
+        before = self._kept.get(key)  # it stays there for whoever reads meanwhile
         self._kept[key] = _encode(merge(fresh, _decode(before)) if before else fresh)
+        self._kept.move_to_end(key)
         while len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
         now_s = clock.monotonic_s()

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from operator import attrgetter
 
 from msgspec.structs import replace
 
+from bazaar.core.types import OrderNo
 from bazaar.protocol.traces import (
     DECIDED,
     DURABLE,
@@ -24,14 +26,20 @@ RECEIVED_AS = {
     "notice": "POST /leader",
 }
 """What is sent, and what its receiver calls it."""
+DECISION, PLACING = "decide trades", "place trades"
+_BATCHES = (DECISION, PLACING)
+"""What is done with all trades of a batch, and may have another end for each."""
 _MS = 1000.0
 _LEAST_WAIT_MS = 0.01
+REPEATS_MAX = 4
+"""Of more steps that say the same, the first two and the last are told."""
 _MOMENTS = {
-    ("decide trades", DECIDED): "has decided; it commits when the front ends have forgotten",
-    ("decide trades", DURABLE): "has committed it to the ledger",
-    ("place trades", DURABLE): "has it in its order log",
+    (DECISION, DECIDED): "has decided; it commits when the front ends have forgotten the stocks",
+    (DECISION, DURABLE): "has committed it to the ledger",
+    (PLACING, DURABLE): "has it in its order log",
     ("POST /sync", DURABLE): "has it in its order log",
 }
+"""What is said of a moment of a span that wrote the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +63,51 @@ class PlacedSpan:
 
 
 def list_steps(
-    spans: Sequence[PlacedSpan], order_no: int | None, began_s: float
+    spans: Sequence[PlacedSpan], order_no: OrderNo | None, began_s: float
 ) -> tuple[TraceStep, ...]:
     """
     Return the steps, numbered by when they began, the longest first.
 
+    A trade without a leader is sent again every 50 ms: most of what is repeated is left out.
     began_s: when the trade began.
     """
-    writer = _StepWriter(spans, order_no, began_s)
-    steps = sorted(writer.write(), key=lambda step: (step.at_ms, -step.end_ms))
-    return tuple(replace(step, no=no) for no, step in enumerate(steps, start=1))
+    steps = _sort(_StepWriter(spans, order_no, began_s).write())
+    told = _sort(_leave_out_repeats(steps))
+    return tuple(replace(step, no=no) for no, step in enumerate(told, start=1))
+
+
+def _sort(steps: Iterable[TraceStep]) -> list[TraceStep]:
+    return sorted(steps, key=lambda step: (step.at_ms, -step.end_ms))
+
+
+def _leave_out_repeats(steps: Iterable[TraceStep]) -> Iterator[TraceStep]:
+    """Yield the steps without those in the midst of many alike; the last says how many."""
+    alike: dict[tuple[str, ...], list[TraceStep]] = {}
+    for step in steps:
+        said = (step.kind, step.process, step.to, step.text, step.error)
+        alike.setdefault(said, []).append(step)
+    for same in alike.values():
+        if len(same) <= REPEATS_MAX:
+            yield from same
+            continue
+        first, second, *others, last = same
+        yield from (first, second)
+        yield replace(last, text=f"{last.text} (after {len(others)} more like it, not shown)")
 
 
 class _StepWriter:
     """Writes the steps of one trade."""
 
-    def __init__(self, spans: Sequence[PlacedSpan], order_no: int | None, began_s: float) -> None:
+    def __init__(
+        self, spans: Sequence[PlacedSpan], order_no: OrderNo | None, began_s: float
+    ) -> None:
         self._spans, self._order_no, self._began_s = spans, order_no, began_s
         self._received: dict[str, list[PlacedSpan]] = {}
         for one in spans:
             self._received.setdefault(one.span.parent_id, []).append(one)
+        decided = [one for one in spans if one.span.name == DECISION and self._wrote(one)]
+        self._decided_s = min((one.began_s for one in decided), default=0.0)
+        self._is_refused = order_no is None and any(map(_is_told_no, spans))
 
     def write(self) -> Iterator[TraceStep]:
         """Yield the steps, in no order."""
@@ -84,17 +117,59 @@ class _StepWriter:
                 yield self._message(one)
             elif name in _WORK:
                 kind, say = _WORK[name]
-                yield self._step(one, kind, say(one.span.attributes, self._order_no))
+                yield self._step(one, kind, say(one.span.attributes))
+            elif name in _BATCHES:
+                say_batch = self._say_decision if name == DECISION else self._say_placing
+                yield self._step(one, "work", say_batch(one))
             elif name in REQUESTS:
                 yield from self._request(one)
-            for mark, at_s in one.span.marks:
-                if text := _MOMENTS.get((name, mark)):
-                    yield self._moment(one, at_s - one.offset_s, text, is_durable=mark == DURABLE)
-        yield from self._waits(REQUESTS, "forward trades", "waits for the batch")
-        yield from self._waits(("POST /trades",), "place trades", "waits for the batch before")
+            if self._wrote(one):
+                yield from self._moments(one)
+        yield from self._waits(REQUESTS, "forward trades", "waits for its batch to be sent")
+        yield from self._waits(("POST /trades",), PLACING, "waits for its batch to begin")
 
     def _ms(self, at_s: float) -> float:
         return round((at_s - self._began_s) * _MS, 3)
+
+    def _wrote(self, one: PlacedSpan) -> bool:
+        """Tell whether the order is among those that a span wrote; refused trades are none."""
+        told = one.span.attributes
+        first = int(told.get("stored_from", told.get("order_no", 0)))
+        count = int(told.get("stored", told.get("placed", 0)))
+        return self._order_no is not None and first <= self._order_no < first + count
+
+    def _moments(self, one: PlacedSpan) -> Iterator[TraceStep]:
+        for mark, at_s in one.span.marks:
+            if text := _MOMENTS.get((one.span.name, mark)):
+                yield self._moment(one, at_s - one.offset_s, text, is_durable=mark == DURABLE)
+
+    def _say_decision(self, one: PlacedSpan) -> str:
+        """Return what became of the trade in a batch of the catalog, as far as it is known."""
+        text = f"decides {_count(one.span.attributes)}"
+        if self._wrote(one):
+            return f"{text}: this one is order {self._order_no}"
+        if one.span.error:
+            return text
+        if self._is_refused_in(one):
+            return f"{text}: this one is refused"
+        if self._order_no is None:
+            return text
+        return f"knows the key: it is order {self._order_no}, which was decided before"
+
+    def _say_placing(self, one: PlacedSpan) -> str:
+        """Return what a leader did with the trade, as far as it is known."""
+        count = _count(one.span.attributes)
+        if one.span.error or self._wrote(one):
+            return f"places {count}"
+        if self._is_refused_in(one):
+            return f"tries to place {count}"
+        if self._order_no is None:
+            return f"places {count}"
+        return f"knows the key: order {self._order_no} is in its log"
+
+    def _is_refused_in(self, one: PlacedSpan) -> bool:
+        """Tell whether the trade was refused in a batch that did not fail and did not write it."""
+        return self._is_refused or one.began_s < self._decided_s
 
     def _step(self, one: PlacedSpan, kind: StepKind, text: str) -> TraceStep:
         at_ms, end_ms = self._ms(one.began_s), self._ms(one.ended_s)
@@ -118,8 +193,8 @@ class _StepWriter:
     def _request(self, one: PlacedSpan) -> Iterator[TraceStep]:
         yield replace(self._step(one, "request", f"takes the trade: {one.span.name}"), error="")
         status = one.span.attributes.get("status", "unknown")
-        answer = self._moment(one, one.ended_s, f"answers with status {status}")
-        yield replace(answer, error=one.span.error)
+        text = "answers that it failed" if one.span.error else f"answers with status {status}"
+        yield replace(self._moment(one, one.ended_s, text), error=one.span.error)
 
     def _message(self, one: PlacedSpan) -> TraceStep:
         """Return what was sent, with its times at the receiver if that is known."""
@@ -165,30 +240,27 @@ def _count(attributes: _Attributes) -> str:
     return "the trade" if count == 1 else f"{count} trades together"
 
 
-def _say_decision(attributes: _Attributes, order_no: int | None) -> str:
-    """Return whether the catalog decided the trade, or had decided it before."""
-    first, placed = int(attributes.get("order_no", 0)), int(attributes.get("placed", 0))
-    if order_no is None:
-        return f"decides {_count(attributes)}"
-    if first <= order_no < first + placed:
-        return f"decides {_count(attributes)}: this one is order {order_no}"
-    return f"knows the key: it is order {order_no}, which was decided before"
+def _is_told_no(one: PlacedSpan) -> bool:
+    """Tell whether a span is a request whose trade was refused."""
+    status = int(one.span.attributes.get("status", 0))
+    is_refusal = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return one.span.name in REQUESTS and is_refusal
 
 
-def _say_election(attributes: _Attributes, _: int | None) -> str:
+def _say_election(attributes: _Attributes) -> str:
     if not attributes.get("replica"):
         return "election, without a leader"
-    return f"election: order-{attributes['replica']} leads term {attributes.get('term', 0)}"
+    term = attributes.get("term", 0)
+    leads = "goes on leading" if attributes.get("term_before") == term else "leads"
+    return f"election: order-{attributes['replica']} {leads} term {term}"
 
 
-_WORK: Mapping[str, tuple[StepKind, Callable[[_Attributes, int | None], str]]] = {
-    "await leader": ("wait", lambda _, __: "waits for another leader"),
-    "place trades": ("work", lambda told, _: f"places {_count(told)}"),
-    "decide trades": ("work", _say_decision),
+_WORK: Mapping[str, tuple[StepKind, Callable[[_Attributes], str]]] = {
+    "await leader": ("wait", lambda _: "waits for another leader"),
     "election": ("election", _say_election),
     "ping replicas": (
         "work",
-        lambda told, _: f"asks the replicas who lives: {told.get('answered') or 'none'} answered",
+        lambda told: f"asks the replicas who lives: {told.get('answered') or 'none'} answered",
     ),
 }
 _MESSAGES: Mapping[str, Callable[[_Attributes], str]] = {

@@ -20,6 +20,7 @@ from bazaar.core.types import (
     Term,
     TradeType,
 )
+from bazaar.protocol import tracing
 from bazaar.runtime.damage import damage
 from bazaar.runtime.row_copies import sound
 from bazaar.runtime.sequence_store import SequenceStore
@@ -56,9 +57,12 @@ class OrderLog(SequenceStore):
 
     def append(self, entries: Sequence[Linked]) -> None:
         """Store entries in one transaction; durable when this returns."""
+        before, newest = self._newest, entries[-1][1]
         with write_transaction() as database:
             self.insert(database, entries)
-        self._newest = entries[-1][1]
+        self._newest = newest
+        count = newest.order_no - before.order_no
+        tracing.note(stored_from=before.order_no + 1, stored=count)
 
     def digest_at(self, position: Position) -> Digest:
         """Return the digest up to an entry that the log has; GENESIS for 0."""

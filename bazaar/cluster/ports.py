@@ -102,7 +102,7 @@ def free_ports(count: int) -> list[int]:
 
 def reserve(found: Topology) -> contextlib.ExitStack:
     """
-    Keep `free_ports` of any process from choosing the ports of a cluster, until it is closed.
+    Keep others that look for free ports from a cluster's, until it is closed.
 
     Its own processes may open them, and open them again after an end. A port that is in use, or of
     another machine, is left out.

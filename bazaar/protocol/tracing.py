@@ -181,6 +181,13 @@ class Span:
         if self.is_recorded:
             _subscribers.take(self)
 
+    def record(self) -> None:
+        """Give it to the subscribers, although it ended as one that is not recorded."""
+        assert self.ended_s, "it has ended"
+        assert not self.is_recorded, "they have it"
+        self.is_recorded = True
+        _subscribers.take(self)
+
     def __enter__(self) -> "Span":
         """Become the current span of this thread."""
         self._token = _current.set(self)

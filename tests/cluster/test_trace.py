@@ -130,7 +130,7 @@ def test_a_trade_that_failed_can_be_followed_by_its_key(cluster: LiveCluster) ->
     cluster.heal()
     order_no = buy(cluster, STOCK, key=key).body["order_no"]
     trace = follow(cluster, f"orders/{order_no}/trace")
-    assert trace["outcome"] == "placed, status 200"
+    assert trace["outcome"] == "placed, status 200 (the last of 2 requests)"
     requests = [one["process"] for one in of_kind(trace, "request")]
     assert requests == ["frontend-1", "frontend-1"]
     assert len(of_kind(trace, "work", f"this one is order {order_no}")) == 1

@@ -88,7 +88,7 @@ def test_time_goes_downwards_and_long_times_are_shortened(diagram: TraceDiagram)
 def test_an_answered_message_is_two_arrows_and_a_lost_one_half(diagram: TraceDiagram) -> None:
     (lost,), (sent, answered) = diagram.marks[2].arrows, diagram.marks[3].arrows
     x = {lane.name: lane.x for lane in diagram.lanes}
-    assert lost.is_lost
+    assert (lost.end, sent.end, answered.end) == ("✗", "", "")
     assert x["frontend-1"] == lost.x1 < lost.x2 < x["order-3"]
     assert (sent.x1, sent.is_answer, answered.is_answer) == (x["frontend-1"], False, True)
     assert answered.x1 == x["order-2"]
@@ -103,17 +103,22 @@ def test_a_message_to_nobody_known_is_no_arrow() -> None:
 
 @dataclass
 class FakeFrontEnd:
-    """What the dashboard's client asks, and what it answers."""
+    """
+    What the dashboard's client asks, and what it answers.
+
+    Pages are kept for some seconds: each test asks for another trade.
+    """
 
     trace_of: int | UUID | None = None
     fails: bool = False
     key: UUID | None = None
+    known: TradeTrace = TRACE
 
     def trace(self, wanted: int | UUID) -> TradeTrace:
         self.trace_of = wanted
         if self.fails:
             raise Refused("Nobody remembers this trade.")
-        return TRACE
+        return self.known
 
     def trade(
         self, stock_name: str, trade_type: TradeType, quantity: int, key: UUID
@@ -156,6 +161,24 @@ def test_what_cannot_be_shown_is_said(
     front_end.fails = True
     html = superuser.get("/trace", {"q": text}).content.decode()
     assert says in html
+    assert "bz-space-time" not in html
+
+
+def test_an_answer_whose_sender_is_gone_is_no_failure(
+    superuser: Client, front_end: FakeFrontEnd
+) -> None:
+    """order-3 answered, and died later with all that it remembered."""
+    front_end.known = replace(TRACE, steps=(replace(TRACE.steps[2], error=""),))
+    (arrow,) = draw(front_end.known).marks[0].arrows
+    assert arrow.end == "?"
+    html = superuser.get("/trace", {"q": "70"}).content.decode()
+    assert "answered; nobody remembers what order-3 did" in html
+
+
+def test_a_trace_without_steps_has_no_picture(superuser: Client, front_end: FakeFrontEnd) -> None:
+    front_end.known = replace(TRACE, processes=(), steps=())
+    html = superuser.get("/trace", {"q": "71"}).content.decode()
+    assert "Nobody remembers any of its steps." in html
     assert "bz-space-time" not in html
 
 

@@ -135,6 +135,7 @@ class FakeReplica(ReplicaClient):
         self.leadership = Leadership(Term(0), None)
         self.down: Failure | None = None
         """What every call gets while it is dead or paused."""
+        self.reaches_catalog = True
         self.requests_lost: list[Failure] = []
         self.answers_lost: list[Failure] = []
         self.trades: list[tuple[Term, tuple[Trade, ...]]] = []
@@ -153,6 +154,7 @@ class FakeReplica(ReplicaClient):
             *(self.me, self.leadership.term, self.leadership.leader, OrderNo(0)),
             is_serving=True,
             is_leading=is_leading,
+            reaches_catalog=self.reaches_catalog,
         )
 
     def notice(self, term: Term, leader: ReplicaId, timeout_s: float) -> None:

@@ -1,17 +1,22 @@
 """Spans are collected from all processes, side by side, a bounded number of times a second."""
 
 import threading
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
 
 from bazaar.core.failures import Busy, UnknownTrace, Unreachable
+from bazaar.core.types import Order
 from bazaar.protocol.clients import MemberClient
-from bazaar.protocol.traces import SpanBody, SpansBody, SpansWantedBody
+from bazaar.protocol.traces import SpanBody, SpansBody, SpansWantedBody, TradeTrace
 from bazaar.runtime.span_ring import SpanRing
 from bazaar.topology import Address, Node, local
-from frontend_app import trace_reader
+from frontend_app import services, trace_reader, wiring
+from frontend_app.trace_assembly import AskedProcess, merge
 from frontend_app.trace_reader import TraceReader, TraceSources
+from tests.frontend_app.fakes import FakeCatalog
+from tests.support.histories import make_trade
 from tests.support.waits import WAIT_S
 
 KEY = UUID(int=1)
@@ -93,6 +98,18 @@ class Cluster:
         return self.worker
 
 
+DECIDED = SpanBody(
+    name="decide trades",
+    trace_id="t",
+    span_id="0" * 15 + "3",
+    began_s=1.0,
+    ended_s=2.0,
+    attributes={"order_no": 1, "placed": 2, "trades": 3},
+    marks=(("durable", 1.5),),
+    has_key=True,
+)
+
+
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     monkeypatch.setattr(trace_reader, "PAUSE_S", 0.0)
@@ -133,6 +150,45 @@ def test_a_slow_trade_is_kept_when_everybody_has_forgotten_it(cluster: Cluster) 
     assert cluster.reader.read(KEY).steps[0].received_ms == 200.0
     with pytest.raises(UnknownTrace):
         cluster.reader.read(UUID(int=2))
+
+
+@pytest.mark.usefixtures("watch")
+def test_an_order_is_told_of_when_its_request_is_forgotten(
+    cluster: Cluster, catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number that was asked for says which of a batch it is, and that it was committed."""
+    monkeypatch.setattr(wiring, "traces", lambda: cluster.reader)
+    order = catalog.history.place(make_trade(1))
+    assert isinstance(order, Order)
+    cluster.me.own = (DECIDED,)
+    trace = services.read_order_trace(order_no=order.order_no)
+    assert (trace.order_no, trace.idempotency_key) == (1, str(order.key))
+    assert [step.text for step in trace.steps] == [
+        "decides 3 trades together: this one is order 1",
+        "has committed it to the ledger",
+    ]
+    assert cluster.reader.read(order.key).order_no is None
+
+
+def test_a_kept_trade_can_be_read_while_it_is_kept_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_meanwhile: list[TradeTrace] = []
+
+    def merge_slowly(
+        fresh: Sequence[AskedProcess], kept: Sequence[AskedProcess]
+    ) -> list[AskedProcess]:
+        monkeypatch.setattr(trace_reader, "merge", merge)
+        read_meanwhile.append(cluster.reader.read(KEY))
+        return merge(fresh, kept)
+
+    cluster.ring.noted.append(str(KEY))
+    cluster.reader.look_after()
+    cluster.me.own = cluster.leader.parts = ()
+    monkeypatch.setattr(trace_reader, "merge", merge_slowly)
+    cluster.ring.noted.append(str(KEY))
+    cluster.reader.look_after()
+    assert [len(trace.steps) for trace in read_meanwhile] == [1]
 
 
 def test_what_is_kept_is_bounded(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

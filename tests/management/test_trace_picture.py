@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.management import CommandError, call_command
+from msgspec.structs import replace
 
 from bazaar.management.client.trace_picture import draw_trace
 from bazaar.protocol.traces import TraceProcess, TraceStep, TradeTrace
@@ -58,12 +59,29 @@ def test_the_picture_of_a_trade_that_was_sent_twice() -> None:
         "       ms  frontend-1  order-3     order-2",
         "     0.00  ┏           │           │             takes the trade, 61.00 ms",
         "     1.00  ├───────────▶           │             sends it",
-        "     2.00  ✗           │           │             order-3 did not answer: reset by peer",
+        "     2.00  ✗           │           │             order-3: reset by peer",
         "           ┃           │           │             ...",
         "    50.00  ├───────────────────────▶             sends it again",
         "    58.00  ┃           │           ■             has it (on disk)",
         "    60.00  ◀───────────────────────┤             answered after 10.00 ms",
+        "",
+        "┏ begins  ┃ at work  ├▶ message  ● moment  ■ on disk  ✗ failed  ? not remembered",
     ]
+
+
+def test_an_answer_whose_sender_is_gone_is_no_failure() -> None:
+    """order-3 answered, and died later with all that it remembered."""
+    sent = step("message", "frontend-1", "sends it", 1, 2, to="order-3")
+    lines = draw_trace(replace(TRACE, steps=(sent,)))
+    assert (
+        "     2.00  ?           │             order-3 answered; nobody remembers what it did"
+        in lines
+    )
+
+
+def test_a_trace_without_steps_says_so() -> None:
+    lines = draw_trace(replace(TRACE, processes=(), steps=()))
+    assert lines[1:] == ["", "Nobody remembers any of its steps."]
 
 
 @pytest.mark.parametrize("arguments", [(), ("7", "--key", TRACE.idempotency_key), ("0",), ("x",)])

@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 from bazaar.core.digest import link
 from bazaar.core.failures import GapFound, Unreachable
 from bazaar.core.types import GENESIS, START, OrderNo, Position, ReplicaId, Term
+from bazaar.protocol.tracing import Span, read_headers
 from bazaar.runtime.sequence_store import VERIFY_ROWS
 from order_app.models import LogEntry
 from order_app.store import OrderLog
@@ -57,6 +58,16 @@ def test_an_append_is_on_disk_when_it_returns() -> None:
         rows = other.execute("SELECT order_no, key, digest FROM order_app_logentry").fetchall()
     expected = [(n, make_order(n).key.hex, make_page(n).digest) for n in (1, 2)]
     assert rows == expected
+
+
+@pytest.mark.django_db
+def test_the_span_of_an_append_says_which_orders_were_stored() -> None:
+    """So that its moment is told in the traces of those alone (docs/adr/0043)."""
+    log, linked = OrderLog(), make_linked(3)
+    with Span("POST /sync", read_headers(None, None)) as span:
+        log.append(linked[:1])
+        log.append(linked[1:])
+    assert span.attributes == {"stored_from": 2, "stored": 2}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -124,6 +124,13 @@ def test_a_span_that_is_not_recorded_reaches_no_subscriber(collector: Collector)
     assert collector.spans == []
 
 
+def test_a_span_that_ended_unrecorded_can_be_recorded_after_all(collector: Collector) -> None:
+    with Span("GET /query", read_headers(None, None), is_recorded=False) as span:
+        pass
+    span.record()
+    assert collector.spans == [span]
+
+
 def test_a_batch_links_to_each_of_its_trades() -> None:
     spans = [Span("POST /orders", read_headers(None, f"r{number}")) for number in range(3)]
     trades = [make_trade(number, span.context.text) for number, span in enumerate(spans)]

@@ -10,6 +10,7 @@ from bazaar.cluster.exits import CommandFailed
 HELP = """\
 query STOCK [-n N]                  look a stock up; quote a name with spaces in it
 order NO [-n N]                     look an order up
+trace NO | --key UUID               follow a trade through every process
 stocks [TEXT] [--limit N]           list stocks, those with TEXT in their names
 orders [--stock S] [--type T]       list orders, the newest first
 trade STOCK buy|sell QTY [-n N]     place a trade

@@ -256,7 +256,7 @@ def format_order(order: OrderAnswer) -> str:
 
 def _format_answer(answer: StockAnswer | OrderAnswer | TradeTrace) -> str:
     if isinstance(answer, TradeTrace):
-        return "\n".join(draw_trace(answer))
+        return "\n".join([*draw_trace(answer), "", "asked all processes"])
     if isinstance(answer, OrderAnswer):
         by = f", placed by {answer.placed_by}" if answer.placed_by else ""
         return f"order {answer.order_no}: {format_order(answer)}{by}"

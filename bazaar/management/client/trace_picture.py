@@ -14,9 +14,14 @@ from bazaar.protocol.traces import TraceStep, TradeTrace
 GAP_MS = 10.0
 """A longer time in which nothing begins or ends is said in a line of its own."""
 _LANE_MIN = 12
+_NO_STEPS = "Nobody remembers any of its steps."
 _BEGIN = "┏"
-_UNANSWERED, _FORGOTTEN = "did not answer", "answered, and has forgotten when it came"
-_IDLE, _BUSY, _DURABLE, _MOMENT, _LOST = "│", "┃", "■", "●", "✗"
+_FORGOTTEN = "answered; nobody remembers what it did"
+_IDLE, _BUSY, _DURABLE, _MOMENT, _LOST, _UNKNOWN = "│", "┃", "■", "●", "✗", "?"
+_LEGEND = (
+    f"{_BEGIN} begins  {_BUSY} at work  ├▶ message  {_MOMENT} moment  {_DURABLE} on disk"
+    f"  {_LOST} failed  {_UNKNOWN} not remembered"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class _Line:
 
 def draw_trace(trace: TradeTrace) -> list[str]:
     """Return the lines of the picture, with what there is to say above it."""
-    return [*_describe(trace), "", *_Picture(trace).draw()]
+    picture = [*_Picture(trace).draw(), "", _LEGEND] if trace.steps else [_NO_STEPS]
+    return [*_describe(trace), "", *picture]
 
 
 def _describe(trace: TradeTrace) -> Iterator[str]:
@@ -56,7 +62,7 @@ class _Picture:
         self._steps = trace.steps
         drawn = {name for step in trace.steps for name in (step.process, step.to)}
         self._names = [one.name for one in trace.processes if one.name in drawn]
-        self._lane = max(_LANE_MIN, *(len(name) + 2 for name in self._names))
+        self._lane = max([_LANE_MIN, *(len(name) + 2 for name in self._names)])
 
     def draw(self) -> Iterator[str]:
         """Yield its lines."""
@@ -87,8 +93,8 @@ class _Picture:
         """Yield when a message was sent, and when its answer was taken, or that there was none."""
         yield _Line(step.at_ms, step.process, step.text, to=step.to)
         if step.received_ms is None:
-            text = f"{step.to} {_UNANSWERED if step.error else _FORGOTTEN}{failed}"
-            yield _Line(step.end_ms, step.process, text, _LOST)
+            text, mark = (failed, _LOST) if failed else (f" {_FORGOTTEN}", _UNKNOWN)
+            yield _Line(step.end_ms, step.process, step.to + text, mark)
         else:
             text = f"answered after {step.end_ms - step.at_ms:.2f} ms{failed}"
             yield _Line(step.end_ms, step.to, text, to=step.process)
