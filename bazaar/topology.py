@@ -6,7 +6,7 @@ module reads and checks it; `bazaar.settings.env` decides which file.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,16 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=REPLICAS_MAX)]
 Host = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._:-]{1,253}\Z")]
 """A name or an address, IPv6 without brackets."""
+
+
+Address = tuple[str, int]
+"""Host and port."""
+WORKER = "worker"
+"""
+What a further process of a front end is called, with its control port.
+
+Only the catalog knows their addresses.
+"""
 
 
 class TopologyError(ValueError):
@@ -85,12 +95,12 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     control_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
 
     @property
-    def address(self) -> tuple[str, int]:
+    def address(self) -> Address:
         """Where clients and peers are served."""
         return self.host, self.port
 
     @property
-    def control_address(self) -> tuple[str, int]:
+    def control_address(self) -> Address:
         """Where control traffic goes."""
         return self.host, self.control_port
 
@@ -136,6 +146,19 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ):
             yield from ((process_name(role, node.id), node) for node in nodes)
 
+    def list_workers(self, holders: Iterable[Address]) -> list[tuple[str, Node]]:
+        """
+        Return name and node of each lease holder that is not one of `nodes`.
+
+        Those are further workers of front ends. holders: control addresses of all.
+        """
+        known = {node.control_address for _, node in self.nodes()}
+        return [
+            (f"{WORKER}-{port}", Node(host=host, port=port, control_port=port))
+            for host, port in holders
+            if (host, port) not in known
+        ]
+
     def map_nodes(self, change: Callable[[Node], Node]) -> "Topology":
         """Return the cluster with every node changed."""
         fields: dict[str, Any] = {
@@ -168,7 +191,7 @@ def _check(topology: Topology) -> None:
         ids = Counter(node.id for node in nodes)
         if twice := [node_id for node_id, count in ids.items() if count > 1]:
             raise TopologyError(f"{what}: id {twice[0]} is given twice")
-    listeners: Counter[tuple[str, int]] = Counter()
+    listeners: Counter[Address] = Counter()
     for name, node in topology.nodes():
         listeners[node.address] += 1
         if not role_of(name).has_control_port:

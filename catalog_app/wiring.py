@@ -31,7 +31,7 @@ from bazaar.runtime.restart import restart
 from bazaar.runtime.storage import await_storage
 from bazaar.runtime.storage_probe import start_storage_probe
 from bazaar.runtime.verifier import Verifier
-from bazaar.topology import Node, Role, format_address, role_of
+from bazaar.topology import Address, Role, format_address, role_of
 from bazaar.web.member_auth import refusals
 from catalog_app import models, selectors
 from catalog_app.leader_protection import LeaderProtection
@@ -186,9 +186,8 @@ def incarnation() -> UUID:
 
 
 def _client_of(host: str, control_port: int) -> FrontEndClient:
-    node = Node(host=host, port=control_port, control_port=control_port)
-    timeout_s, name = settings.BAZAAR_LIMITS.call_timeout_s, format_address(host, control_port)
-    return FrontEndClient.at(node, settings.BAZAAR_SECRET, timeout_s, receiver=name)
+    timeout_s = settings.BAZAAR_LIMITS.call_timeout_s
+    return FrontEndClient.at_address((host, control_port), settings.BAZAAR_SECRET, timeout_s)
 
 
 def _check_end() -> None:
@@ -241,31 +240,25 @@ def list_targets() -> list[dict[str, Any]]:
     """Return where each process has its metrics, workers of front ends included."""
     topology = settings.BAZAAR_TOPOLOGY
     found = [
-        (format_address(*(node.control_address if node.control_port else node.address)), name)
+        (node.control_address if node.control_port else node.address, role_of(name), name)
         for name, node in topology.nodes()
     ]
-    known = {address for address, _ in found}
-    for host, port in list_addresses():
-        address = format_address(host, port)
-        if address not in known:
-            found.append((address, f"worker-{port}"))
+    found += [
+        (node.control_address, Role.FRONT_END, name)
+        for name, node in topology.list_workers(list_addresses())
+    ]
     return [
-        {"targets": [address], "labels": {"role": _role_name(name), "process": name}}
-        for address, name in found
+        {"targets": [format_address(*address)], "labels": {"role": str(role), "process": name}}
+        for address, role, name in found
     ]
 
 
-def list_addresses() -> tuple[tuple[str, int], ...]:
+def list_addresses() -> tuple[Address, ...]:
     """Return host and control port of each lease holder that can be read."""
-    addresses: tuple[tuple[str, int], ...] = ()
+    addresses: tuple[Address, ...] = ()
     with damage, suppress(Unreachable):
         addresses = selectors.list_addresses(holder_ids=lease_table().list_holders())
     return addresses
-
-
-def _role_name(name: str) -> str:
-    """Return the role of a process, or of a worker of a front end, by its name."""
-    return str(Role.FRONT_END) if name.startswith("worker-") else str(role_of(name))
 
 
 def status() -> CatalogStatus:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from bazaar.protocol.cluster_report import ClusterReport
 from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
-from bazaar.topology import Node
+from bazaar.topology import WORKER, Node
 
-WORKER = "worker"
-"""The role of a front end's further processes: only the catalog knows their addresses."""
 READY, NOT_READY = "ready", "not ready"
 STOPPED, SILENT = "not running", "paused or cut off"
 """Nothing listens there; or there is neither an answer nor a refusal."""

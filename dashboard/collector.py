@@ -16,8 +16,8 @@ from bazaar.core.failures import Failure, Unreachable
 from bazaar.protocol.cluster_report import STATUS_TIMEOUT_S
 from bazaar.protocol.statuses import CatalogStatus, Status
 from bazaar.runtime.log_lines import get_log
-from bazaar.topology import Node, Role, Topology, role_of
-from dashboard.cluster_view import WORKER, ClusterView, PollResult
+from bazaar.topology import WORKER, Node, Role, Topology, role_of
+from dashboard.cluster_view import ClusterView, PollResult
 from dashboard.event_feed import ClusterEvent, EventFeed
 from dashboard.traffic_history import TrafficHistory
 
@@ -52,6 +52,7 @@ class Collector:
         wall_s: Callable[[], float] = clock.wall_s,
     ) -> None:
         """wall_s: the clock of views, in seconds since 1970."""
+        self._topology = topology
         self._targets = [
             (name, role_of(name), node) for name, node in topology.nodes() if node.control_port
         ]
@@ -120,12 +121,8 @@ class Collector:
         catalog = next((r.status for r in results if isinstance(r.status, CatalogStatus)), None)
         if catalog is None:  # no other process knows; the known ones may still be there
             return self._workers
-        known = {node.control_address for _, _, node in self._targets}
-        others = [address for address in catalog.holder_addresses if address not in known]
-        return [
-            (f"worker-{port}", WORKER, Node(host=host, port=port, control_port=port))
-            for host, port in others[:WORKERS_MAX]
-        ]
+        others = self._topology.list_workers(catalog.holder_addresses)
+        return [(name, WORKER, node) for name, node in others[:WORKERS_MAX]]
 
     def _fetch_all(self, targets: Sequence[Target]) -> list[PollResult]:
         """Return the result of each target, in their order."""

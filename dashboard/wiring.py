@@ -22,10 +22,9 @@ from bazaar.protocol.statuses import Status
 from bazaar.protocol.transport import HttpTransport
 from bazaar.runtime.health import HealthCheck
 from bazaar.runtime.prometheus import MetricPage, add_process
-from bazaar.topology import Node, Role, Topology, format_address
+from bazaar.topology import WORKER, Node, Role, Topology
 from dashboard import models
 from dashboard.api_relay import ApiRelay
-from dashboard.cluster_view import WORKER
 from dashboard.collector import Collector
 from dashboard.render_cache import RenderCache
 from dashboard.sign_in import SignInGuard
@@ -173,7 +172,6 @@ def _fetch_status(role: str, node: Node, timeout_s: float) -> Status:
 def _client(role: str, node: Node, timeout_s: float) -> RoleClient:
     """Return a client whose connection stays open from poll to poll."""
     secret = settings.BAZAAR_SECRET
-    if role == WORKER:  # its address names it, whichever front end it works for
-        receiver = format_address(*node.control_address)
-        return FrontEndClient.at(node, secret, timeout_s, receiver=receiver)
+    if role == WORKER:  # whichever front end it works for
+        return FrontEndClient.at_address(node.control_address, secret, timeout_s)
     return CLIENTS[role].at(node, secret, timeout_s)

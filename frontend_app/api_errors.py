@@ -4,22 +4,53 @@ How the description of the public API tells of errors, by status and kind.
 What any request may get is described once for each shape.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-from bazaar.protocol.errors import KINDS
-from bazaar.web.endpoint import JSON, KEY_HEADER, Endpoint, EndpointMethod
-from bazaar.web.problems import PROBLEM_JSON, REFUSED_KINDS, read_pages
-from frontend_app.api_operations import EVERYWHERE, OPERATIONS, ApiOperation, ErrorShape
+import msgspec
+
+from bazaar.protocol import errors
+from bazaar.web.endpoint import (
+    JSON,
+    KEY_HEADER,
+    DescribedError,
+    Endpoint,
+    EndpointMethod,
+    shape_error,
+)
+from bazaar.web.errors import MISTAKE
+from bazaar.web.problems import PROBLEM_JSON, REFUSED_KINDS, read_pages, shape_problem
+from frontend_app.api_operations import EVERYWHERE, OPERATIONS, ApiOperation
 from frontend_app.api_parts import REQUEST_ID_HEADER
+from frontend_app.dialects import shape_failed_trade
 
 Document = dict[str, Any]
-_STATUSES = {kind.name: kind.status for kind in KINDS}
-_STATUSES |= {name: status.value for status, name in REFUSED_KINDS.items()}
-_DEFINITE = {kind.name: kind.failure().is_definite for kind in KINDS if kind.name in read_pages()}
-_MESSAGES = {kind.name: kind.failure().message for kind in KINDS if kind.name in read_pages()}
+_FAILURES = {kind.name: kind.failure for kind in errors.KINDS}
+_REFUSALS = {name: status for status, name in REFUSED_KINDS.items()}
 REF = "#/components/schemas/{name}"
+
+
+class ErrorShape(StrEnum):
+    """How the errors of a method look."""
+
+    OBJECT = "object"
+    TRADE = "trade"
+    """Of a trade at `/orders`: in the dialect of its body."""
+    PROBLEM = "problem"
+
+
+_SHAPES: Mapping[Any, ErrorShape] = {
+    shape_error: ErrorShape.OBJECT,
+    shape_failed_trade: ErrorShape.TRADE,
+    shape_problem: ErrorShape.PROBLEM,
+}
+
+
+def shape_of(action: EndpointMethod) -> ErrorShape:
+    """Return how the errors of a method look. Raises KeyError: like none that is described."""
+    return _SHAPES[action.shape_failure]
 
 
 def refer(name: str) -> Document:
@@ -40,34 +71,44 @@ def describe_errors(
 
     Those that any request may get are components.
     """
-    errors: Document = {}
+    found: Document = {}
     for status, names in _by_status(action, kinds).items():
-        is_shared = EVERYWHERE.issuperset(names) and not _has_key(operation)
-        name = f"{operation.errors}_{status}"
-        errors[str(status)] = (
-            {"$ref": f"#/components/responses/{name}"}
+        is_shared = EVERYWHERE.issuperset(names) and not operation.has_key
+        found[str(status)] = (
+            {"$ref": f"#/components/responses/{shape_of(action)}_{status}"}
             if is_shared
-            else _error(status, names, operation)
+            else _error(status, names, action, operation)
         )
-    return errors
+    return found
 
 
 def describe_shared_errors(endpoints: Iterable[Endpoint]) -> Document:
     """Return the answers to the errors that any request may get, in each shape."""
     found: Document = {}
     for action, operation in list_operations(endpoints):
-        if not _has_key(operation):
+        if not operation.has_key:
             for status, names in _by_status(action, EVERYWHERE).items():
-                found[f"{operation.errors}_{status}"] = _error(status, names, operation)
+                found[f"{shape_of(action)}_{status}"] = _error(status, names, action, operation)
     return dict(sorted(found.items()))
 
 
 def _by_status(action: EndpointMethod, kinds: Iterable[str]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for kind in sorted(kinds):
-        status = action.error_statuses.get(kind, _STATUSES[kind])
-        found.setdefault(status, []).append(kind)
+        found.setdefault(_describe(action, kind).code, []).append(kind)
     return dict(sorted(found.items()))
+
+
+def _describe(action: EndpointMethod, kind: str) -> DescribedError:
+    """Return an error of a kind, with the status that it has here."""
+    if kind in _FAILURES:
+        failure = _FAILURES[kind]()
+        status, headers = errors.status_of(failure), errors.headers_of(failure)
+        return action.restate(DescribedError(status, failure.message, headers))
+    status = _REFUSALS[kind]
+    if status == MISTAKE.code:
+        return MISTAKE
+    return DescribedError(status, read_pages()[kind].title, {"Bazaar-Definite": "true"})
 
 
 def list_operations(
@@ -79,11 +120,9 @@ def list_operations(
             yield action, OPERATIONS[action.method, endpoint.path]
 
 
-def _has_key(operation: ApiOperation) -> bool:
-    return KEY_HEADER in operation.request_headers
-
-
-def _error(status: int, kinds: list[str], operation: ApiOperation) -> Document:
+def _error(
+    status: int, kinds: list[str], action: EndpointMethod, operation: ApiOperation
+) -> Document:
     pages = read_pages()
     lines = [f"- [`{kind}`]({pages[kind].type}): {pages[kind].title}" for kind in kinds]
     names = ["Bazaar-Definite", "Bazaar-Failure", REQUEST_ID_HEADER]
@@ -93,17 +132,16 @@ def _error(status: int, kinds: list[str], operation: ApiOperation) -> Document:
         names += ["RateLimit", "RateLimit-Policy"]
     if "token_refused" in kinds or "access_denied" in kinds:
         names.append("WWW-Authenticate")
-    if _has_key(operation):
+    if operation.has_key:
         names.append(KEY_HEADER)
     return {
         "description": "\n".join(lines),
         "headers": refer_to_headers(names),
-        "content": _error_content(status, kinds, operation),
+        "content": _error_content(status, kinds, shape_of(action)),
     }
 
 
-def _error_content(status: int, kinds: list[str], operation: ApiOperation) -> Document:
-    shape = operation.errors
+def _error_content(status: int, kinds: list[str], shape: ErrorShape) -> Document:
     names = ("ErrorAnswer",) if shape is ErrorShape.OBJECT else ("FailedTrade", "ErrorAnswer")
     if shape is not ErrorShape.PROBLEM:
         refs = [refer(name) for name in names]
@@ -125,37 +163,10 @@ def show_errors(endpoints: Iterable[Endpoint]) -> Document:
     found: Document = {}
     for action, operation in list_operations(endpoints):
         for kind in EVERYWHERE | operation.kinds:
-            status = action.error_statuses.get(kind, _STATUSES[kind])
-            value = _MAKERS[operation.errors](status, kind)
-            found[f"{operation.errors}_{kind}"] = {"value": value}
+            value = action.shape_failure(_describe(action, kind), {})
+            found[f"{shape_of(action)}_{kind}"] = {"value": msgspec.to_builtins(value)}
     return dict(sorted(found.items()))
 
 
 _BEFORE_THE_PATH = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 """Statuses of what is no HTTP, and is refused before the path is looked at."""
-
-
-def _message(kind: str) -> str:
-    return _MESSAGES.get(kind, read_pages()[kind].title)
-
-
-def _error_answer(status: int, kind: str) -> Document:
-    return {"error": {"code": status, "message": _message(kind)}}
-
-
-def _failed_trade(status: int, kind: str) -> Document:
-    return {"order_no": -1, "message": _message(kind)}
-
-
-def _problem(status: int, kind: str) -> Document:
-    page = read_pages()[kind]
-    is_definite = _DEFINITE.get(kind, status < HTTPStatus.INTERNAL_SERVER_ERROR)
-    told = {"type": page.type, "title": page.title, "status": status, "detail": _message(kind)}
-    return {**told, "definite": is_definite}
-
-
-_MAKERS = {
-    ErrorShape.OBJECT: _error_answer,
-    ErrorShape.TRADE: _failed_trade,
-    ErrorShape.PROBLEM: _problem,
-}

@@ -8,7 +8,6 @@ handler does not say: the type of the answer, its headers, and the kinds of erro
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -18,22 +17,13 @@ from bazaar.core.types import Order, OrderNo, Stock, TradeType, Version
 from bazaar.protocol import examples
 from bazaar.protocol.endpoints import IndexBody
 from bazaar.protocol.traces import TraceProcess, TraceStep, TradeTrace
+from bazaar.web.endpoint import KEY_HEADER
 from bazaar.web.problems import ProblemPage
 from frontend_app import serializers
 from frontend_app.dialects import COURSE, DIALECTS, SEED, V1, Dialect
 from frontend_app.list_views import CLUSTER_PATH, ORDERS_PATH, STOCKS_PATH
+from frontend_app.schema_views import SCHEMA_PATH
 from frontend_app.trace_views import KEY_TRACE_PATH, ORDER_TRACE_PATH
-
-SCHEMA_PATH = "/api/schema"
-
-
-class ErrorShape(StrEnum):
-    """How the errors of an operation look."""
-
-    OBJECT = "object"
-    TRADE = "trade"
-    """Of a trade at `/orders`: in the dialect of its body."""
-    PROBLEM = "problem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +36,34 @@ class ApiOperation:
     """The types that the answer may have; () for a JSON object of any shape."""
     examples: Mapping[str, Any]
     """An answer by the name of what it shows."""
-    status: int = HTTPStatus.OK.value
     headers: tuple[str, ...] = ()
     """Of the answer, beside those of all answers."""
-    request_headers: tuple[str, ...] = ()
     kinds: frozenset[str] = frozenset()
     """Of the errors, beside those that any request may get."""
-    errors: ErrorShape = ErrorShape.OBJECT
-    has_tag: bool = False
-    """Whether a client that names the tag of the answer is told 304."""
 
+    @property
+    def status(self) -> HTTPStatus:
+        """That of the answer: what was made has an address."""
+        return HTTPStatus.CREATED if "Location" in self.headers else HTTPStatus.OK
+
+    @property
+    def has_tag(self) -> bool:
+        """Whether a client that names the tag of the answer is told 304."""
+        return "ETag" in self.headers
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it is a trade, which has a key."""
+        return KEY_HEADER in self.headers
+
+    @property
+    def request_headers(self) -> tuple[str, ...]:
+        """What a request may say, because of what its answer says."""
+        return tuple(_ASKED[name] for name in self.headers if name in _ASKED)
+
+
+_ASKED = {"ETag": "If-None-Match", "Cache-Status": "Cache-Control", KEY_HEADER: KEY_HEADER}
+"""The headers of requests by those of answers."""
 
 EVERYWHERE = frozenset(
     {"bad_request", "token_refused", "length_required", "body_too_large", "busy", "rate_limited"}
@@ -101,7 +109,6 @@ _TRACE = TradeTrace(
     processes=(TraceProcess(name="frontend-1"), TraceProcess(name="order-2")),
     steps=(_SENT,),
 )
-_FRESH = ("If-None-Match", "Cache-Control")
 
 
 def _stock(dialect: Dialect) -> ApiOperation:
@@ -111,10 +118,7 @@ def _stock(dialect: Dialect) -> ApiOperation:
         answers=(dialect.stock,),
         examples={"stock": dialect.stock.from_core(_STOCK)},
         headers=("ETag", "Age", "Cache-Status", "Warning"),
-        request_headers=_FRESH,
         kinds=_CLUSTER | {"unknown_stock"},
-        errors=_errors_of(dialect),
-        has_tag=True,
     )
 
 
@@ -125,10 +129,7 @@ def _order(dialect: Dialect) -> ApiOperation:
         answers=(dialect.order,),
         examples={"order": dialect.order.from_core(_ORDER)},
         headers=("ETag", "Cache-Status"),
-        request_headers=_FRESH,
         kinds=_REPLICAS | {"unknown_order"},
-        errors=_errors_of(dialect),
-        has_tag=True,
     )
 
 
@@ -139,10 +140,7 @@ def _list(name: str, answer: type[Struct], example: Any, kinds: frozenset[str]) 
         answers=(answer,),
         examples={name: example},
         headers=("ETag", "Link"),
-        request_headers=("If-None-Match",),
         kinds=kinds,
-        errors=ErrorShape.PROBLEM,
-        has_tag=True,
     )
 
 
@@ -156,30 +154,21 @@ def _plain(operation_id: str, tag: str, answer: Struct, **more: Any) -> ApiOpera
     )
 
 
-def _errors_of(dialect: Dialect) -> ErrorShape:
-    return ErrorShape.PROBLEM if dialect is V1 else ErrorShape.OBJECT
-
-
 _SEED_TRADE = ApiOperation(
     operation_id="seed_or_course_trade",
     tag="seed, course",
     answers=(SEED.placed, COURSE.placed),
     examples={one.name: one.placed.from_core(_ORDER) for one in (SEED, COURSE)},
-    headers=("Idempotency-Key",),
-    request_headers=("Idempotency-Key",),
+    headers=(KEY_HEADER,),
     kinds=_TRADE,
-    errors=ErrorShape.TRADE,
 )
 _V1_TRADE = ApiOperation(
     operation_id="v1_trade",
     tag=V1.name,
     answers=(V1.placed,),
     examples={"order": _ORDER_VIEW},
-    status=HTTPStatus.CREATED.value,
-    headers=("Idempotency-Key", "Location", "Idempotency-Replayed"),
-    request_headers=("Idempotency-Key",),
+    headers=(KEY_HEADER, "Location", "Idempotency-Replayed"),
     kinds=_TRADE,
-    errors=ErrorShape.PROBLEM,
 )
 _PROBLEM_PAGE = ProblemPage(
     "/problems/busy", "Too many requests are waiting", "Nothing was tried.\n\nTry again later."
@@ -203,28 +192,24 @@ OPERATIONS: Mapping[tuple[str, str], ApiOperation] = {
         V1.name,
         serializers.PublicCluster(2, 3, (_REPLICA,)),
         kinds=_REPLICAS,
-        errors=ErrorShape.PROBLEM,
     ),
     ("GET", ORDER_TRACE_PATH): _plain(
         "v1_order_trace",
         V1.name,
         _TRACE,
         kinds=_REPLICAS | {"unknown_order", "unknown_trace"},
-        errors=ErrorShape.PROBLEM,
     ),
     ("GET", KEY_TRACE_PATH): _plain(
         "v1_trace",
         V1.name,
         _TRACE,
         kinds=frozenset({"unknown_trace"}),
-        errors=ErrorShape.PROBLEM,
     ),
     ("GET", "/problems/{kind}"): _plain(
         "problem",
         "about",
         _PROBLEM_PAGE,
         kinds=frozenset({"no_such_path"}),
-        errors=ErrorShape.PROBLEM,
     ),
     ("GET", "/leader"): _plain(
         "seed_leader", SEED.name, serializers.SeedLeader(20002, 2, 3), kinds=_REPLICAS
@@ -236,9 +221,6 @@ OPERATIONS: Mapping[tuple[str, str], ApiOperation] = {
         answers=(),
         examples={},
         headers=("ETag",),
-        request_headers=("If-None-Match",),
-        errors=ErrorShape.PROBLEM,
-        has_tag=True,
     ),
 }
 """Every operation, by its method and path."""

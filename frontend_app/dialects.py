@@ -21,7 +21,11 @@ from bazaar.web.endpoint import (
     KEY_HEADER,
     OK,
     DescribedError,
+    EndpointMethod,
     Environ,
+    Handler,
+    Lane,
+    get,
     shape_error,
 )
 from bazaar.web.problems import PROBLEM_JSON, shape_problem
@@ -193,3 +197,14 @@ was placed with, or null. An order never changes: `If-None-Match` with its `ETag
 )
 
 DIALECTS = (SEED, COURSE, V1)
+
+
+class NoQuery(Struct, frozen=True):
+    """Nothing: there is only one answer to ask for."""
+
+
+def get_v1(
+    handler: Handler, request: type[Struct], *, lane: Lane = Lane.LOOK_UP, **more: Any
+) -> EndpointMethod:
+    """Return the GET of an endpoint of v1; `more` as in EndpointMethod."""
+    return get(handler, request, lane=lane, is_strict=True, **V1.errors, **more)

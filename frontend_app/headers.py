@@ -1,5 +1,6 @@
 """Headers of requests and answers at the public port (RFC 9110, 9111, 9211)."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,6 +29,8 @@ DIRECTIVES_MAX = 32
 """Directives of a `Cache-Control` that are looked at."""
 READ_ONLY, READ_AND_PLACE = "GET, HEAD, OPTIONS", "GET, POST, HEAD, OPTIONS"
 """The methods of a path (`Allow`)."""
+TAG_CHARS = 24
+"""Of the hash of a body that is its tag."""
 NOT_MODIFIED = "304 Not Modified"
 _UUID_CHARS = 36
 _QUOTE = '"'
@@ -51,6 +54,11 @@ def standard_headers(allow: str) -> Headers:
 def length(body: bytes) -> tuple[str, str]:
     """Return the header that says how long a body is."""
     return "Content-Length", str(len(body))
+
+
+def make_tag(body: bytes, suffix: str = "") -> str:
+    """Return the tag of an answer that has no version: a hash of its body."""
+    return f'"{hashlib.sha256(body).hexdigest()[:TAG_CHARS]}{suffix}"'
 
 
 def cache_status(source: Source) -> tuple[str, str]:
@@ -99,18 +107,26 @@ def read_key(environ: Environ) -> UUID:
     EndpointRefusedError (400).
     """
     text = environ.get("HTTP_IDEMPOTENCY_KEY")
-    key = uuid4() if text is None else _parse_key(text)
+    key = uuid4() if text is None else parse_key(KEY_HEADER, _strip_quotes(text))
     environ[ANSWER_HEADERS] = {KEY_HEADER: str(key)}
     return key
 
 
-def _parse_key(text: str) -> UUID:
+def _strip_quotes(text: str) -> str:
     is_quoted = len(text) > 1 and text.startswith(_QUOTE) and text.endswith(_QUOTE)
-    bare = text[1:-1] if is_quoted else text
+    return text[1:-1] if is_quoted else text
+
+
+def parse_key(name: str, text: str) -> UUID:
+    """
+    Return a key that came bare, in 36 characters.
+
+    name: of the header or parameter that it came in. Raises EndpointRefusedError (400).
+    """
     try:
-        key = UUID(bare[:_UUID_CHARS])
-        if str(key) != bare.lower():  # UUID also takes braces, signs and hyphens anywhere
+        key = UUID(text[:_UUID_CHARS])
+        if str(key) != text.lower():  # UUID also takes braces, signs and hyphens anywhere
             raise ValueError
         return key
     except ValueError as error:
-        raise bad_request(f"{KEY_HEADER}: {text[:40]!r} is not a UUID.") from error
+        raise bad_request(f"{name}: {text[:40]!r} is not a UUID.") from error

@@ -1,7 +1,6 @@
 """The lists of v1, a page at a time, and its view of the cluster."""
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -12,20 +11,19 @@ from bazaar.core.types import STOCK_NAME_CHARS_MAX, OrderNo, TradeType
 from bazaar.protocol.clients import encode
 from bazaar.protocol.messages import Number, PageSize
 from bazaar.web.decoding import EndpointRefusedError
-from bazaar.web.endpoint import Audience, Endpoint, EndpointMethod, Environ, Lane, ReadyAnswer, get
+from bazaar.web.endpoint import Audience, Endpoint, Environ, Lane, ReadyAnswer
 from bazaar.web.problems import PAGES, ProblemPage, read_pages
 from frontend_app import serializers, services, wiring
-from frontend_app.dialects import V1
+from frontend_app.dialects import V1, NoQuery, get_v1
 from frontend_app.headers import (
     READ_AND_PLACE,
     READ_ONLY,
     answer_unless_known,
     length,
+    make_tag,
     standard_headers,
 )
 
-TAG_CHARS = 24
-"""Of the hash of a page that are its tag."""
 LIMIT = 50
 """Stocks or orders in a page of a list, if the request does not say."""
 STOCKS_PATH, ORDERS_PATH, CLUSTER_PATH = "/api/v1/stocks", "/api/v1/orders", "/api/v1/cluster"
@@ -53,10 +51,6 @@ class OrderListQuery(Struct, frozen=True):
         PageSize | None, Meta(description=f"Orders in the page at most; {LIMIT} by default.")
     ] = None
     cursor: Annotated[Number | None, Meta(description="`next_cursor` of the page before.")] = None
-
-
-class ClusterQuery(Struct, frozen=True):
-    """Nothing: there is one cluster."""
 
 
 def list_stocks(query: StockListQuery, environ: Environ) -> ReadyAnswer:
@@ -93,7 +87,7 @@ def list_orders(query: OrderListQuery, environ: Environ) -> ReadyAnswer:
     return _answer_page(page, asked, ORDERS_PATH, environ)
 
 
-def show_cluster(query: ClusterQuery) -> serializers.PublicCluster:
+def show_cluster(query: NoQuery) -> serializers.PublicCluster:
     """
     Return the order replicas, and which of them leads.
 
@@ -122,22 +116,18 @@ def explain_problem(query: ProblemQuery) -> ProblemPage:
     return page
 
 
-def _v1(handler: Callable[..., Any], request: type[Struct], **more: Any) -> EndpointMethod:
-    return get(handler, request, lane=Lane.LOOK_UP, is_strict=True, **V1.errors, **more)
-
-
-LIST_ORDERS = _v1(list_orders, OrderListQuery, takes_environ=True)
+LIST_ORDERS = get_v1(list_orders, OrderListQuery, takes_environ=True)
 """The GET of the orders' path, which has a POST, too."""
 ENDPOINTS = (
     Endpoint(
         STOCKS_PATH,
-        _v1(list_stocks, StockListQuery, takes_environ=True),
+        get_v1(list_stocks, StockListQuery, takes_environ=True),
         audience=Audience.PUBLIC,
     ),
-    Endpoint(CLUSTER_PATH, _v1(show_cluster, ClusterQuery), audience=Audience.PUBLIC),
+    Endpoint(CLUSTER_PATH, get_v1(show_cluster, NoQuery), audience=Audience.PUBLIC),
     Endpoint(
         PAGES + "{kind}",
-        get(explain_problem, ProblemQuery, is_instant=True, is_strict=True, **V1.errors),
+        get_v1(explain_problem, ProblemQuery, lane=Lane.LOCAL, is_instant=True),
         audience=Audience.PUBLIC,
     ),
 )
@@ -154,7 +144,7 @@ def _answer_page(page: Any, asked: Mapping[str, Any], path: str, environ: Enviro
     asked: the parameters of the request, but its cursor.
     """
     body = encode(page)
-    tag = f'"{hashlib.sha256(body).hexdigest()[:TAG_CHARS]}{V1.tag_suffix}"'
+    tag = make_tag(body, V1.tag_suffix)
     headers = [*_HEADERS[path], ("ETag", tag), length(body)]
     if page.next_cursor is not None:
         given = {name: value for name, value in asked.items() if value is not None}

@@ -22,14 +22,16 @@ from bazaar.web.problems import Problem
 from frontend_app.api_errors import (
     REF,
     Document,
+    ErrorShape,
     describe_errors,
     describe_shared_errors,
     list_operations,
     refer,
     refer_to_headers,
+    shape_of,
     show_errors,
 )
-from frontend_app.api_operations import EVERYWHERE, OPERATIONS, ApiOperation, ErrorShape
+from frontend_app.api_operations import EVERYWHERE, OPERATIONS, ApiOperation
 from frontend_app.api_parts import (
     HEADERS,
     REQUEST_HEADERS,
@@ -241,7 +243,7 @@ def _refer_to_parameters(operation: ApiOperation) -> list[Document]:
 
 
 def _request_body(action: EndpointMethod, operation: ApiOperation) -> Document:
-    if operation.errors is ErrorShape.TRADE:
+    if shape_of(action) is ErrorShape.TRADE:
         seed = {**refer(TradeRequest.__name__), **_without("name", "type")}
         course = refer(CourseTradeRequest.__name__)
         course |= _without(*SEED_NAMES[:2])
@@ -264,7 +266,7 @@ def _plain(message: Any) -> Any:
 
 
 def _responses(endpoint: Endpoint, action: EndpointMethod, operation: ApiOperation) -> Document:
-    good = HTTPStatus(operation.status)
+    good = operation.status
     always = ("Vary", "Allow", "Cache-Control", REQUEST_ID_HEADER)
     found: Document = {
         str(good.value): {

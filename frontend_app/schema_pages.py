@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from frontend_app.api_operations import SCHEMA_PATH
+from frontend_app.schema_views import SCHEMA_PATH
 
 _POLICY: Mapping[str, str] = {
     "default-src": "'none'",

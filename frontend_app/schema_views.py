@@ -1,31 +1,22 @@
 """The description of the API as an endpoint (docs/adr/0042)."""
 
-import hashlib
 from functools import cache
-
-from msgspec import Struct
+from importlib import import_module
 
 from bazaar.protocol.clients import encode
 from bazaar.web.endpoint import (
     Audience,
     Endpoint,
     Environ,
+    Lane,
     Port,
     ReadyAnswer,
-    get,
     with_index,
 )
-from frontend_app.api_operations import SCHEMA_PATH
-from frontend_app.dialects import V1
-from frontend_app.headers import READ_ONLY, answer_unless_known, length, standard_headers
-from frontend_app.openapi import make_document
+from frontend_app.dialects import NoQuery, get_v1
+from frontend_app.headers import READ_ONLY, answer_unless_known, length, make_tag, standard_headers
 
-TAG_CHARS = 24
-"""Of the hash of the description that are its tag."""
-
-
-class SchemaQuery(Struct, frozen=True):
-    """Nothing: there is one description."""
+SCHEMA_PATH = "/api/schema"
 
 
 def make_schema_endpoint(endpoints: tuple[Endpoint, ...]) -> Endpoint:
@@ -34,10 +25,10 @@ def make_schema_endpoint(endpoints: tuple[Endpoint, ...]) -> Endpoint:
     @cache
     def describe() -> tuple[str, bytes]:
         served = with_index((*endpoints, endpoint), Port.SERVED, Audience.PUBLIC)
-        body = encode(make_document(served))
-        return f'"{hashlib.sha256(body).hexdigest()[:TAG_CHARS]}"', body
+        body = encode(import_module("frontend_app.openapi").make_document(served))
+        return make_tag(body), body
 
-    def show_schema(query: SchemaQuery, environ: Environ) -> ReadyAnswer:
+    def show_schema(query: NoQuery, environ: Environ) -> ReadyAnswer:
         """
         Describe this API as OpenAPI 3.1.
 
@@ -48,13 +39,6 @@ def make_schema_endpoint(endpoints: tuple[Endpoint, ...]) -> Endpoint:
         headers = [*standard_headers(READ_ONLY), ("ETag", tag), length(body)]
         return answer_unless_known(environ, tag, headers, body, None)
 
-    action = get(
-        show_schema,
-        SchemaQuery,
-        takes_environ=True,
-        is_instant=True,
-        is_strict=True,
-        **V1.errors,
-    )
+    action = get_v1(show_schema, NoQuery, lane=Lane.LOCAL, takes_environ=True)
     endpoint = Endpoint(SCHEMA_PATH, action, audience=Audience.PUBLIC)
     return endpoint

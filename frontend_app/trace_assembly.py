@@ -16,6 +16,7 @@ from bazaar.core.clock_offsets import Exchange, find_offsets
 from bazaar.core.failures import UnknownTrace
 from bazaar.core.types import OrderNo
 from bazaar.protocol.traces import REQUESTS, SpanBody, TraceProcess, TraceStep, TradeTrace
+from bazaar.topology import WORKER, Role
 from frontend_app.trace_steps import DECISION, PLACING, RECEIVED_AS, PlacedSpan, list_steps
 
 _OF_ONE_TRADE = REQUESTS | {"forward trades", PLACING, DECISION}
@@ -183,7 +184,7 @@ def _list_processes(
     names = dict.fromkeys(name for step in steps for name in (step.process, step.to) if name)
     known = {process.name: process for process in reversed(asked)}
     names |= dict.fromkeys(name for name, process in known.items() if process.reason)
-    ranks = ("frontend", "catalog", "order")
+    ranks = (Role.FRONT_END, WORKER, Role.CATALOG, Role.ORDER)
     for name in sorted(names, key=lambda name: ranks.index(name.partition("-")[0])):
         process = known.get(name)
         if process is None:

@@ -8,7 +8,7 @@ kept: their spans in other processes would soon be forgotten.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from bazaar.protocol.clients import MemberClient
 from bazaar.protocol.traces import PARENTS_MAX, SpansBody, SpansWantedBody, TradeTrace
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.span_ring import SpanRing
-from bazaar.topology import Node, format_address
+from bazaar.topology import Address, Node
 from frontend_app.trace_assembly import AskedProcess, assemble, list_parents, merge
 
 READERS_MAX = 4
@@ -53,8 +53,10 @@ class TraceSources:
     read_own: Callable[[SpansWantedBody], SpansBody]
     members: Mapping[str, tuple[Node, MemberClient]]
     """Every process of the cluster description that has a control port, by name."""
-    connect_worker: Callable[[Node, str], MemberClient]
-    """Makes a client for a further worker of a front end, and the name that it is signed for."""
+    list_workers: Callable[[Iterable[Address]], list[tuple[str, Node]]]
+    """Returns the further workers of front ends among lease holders, by their control addresses."""
+    connect_worker: Callable[[Address], MemberClient]
+    """Makes a client for one of them, by its control address."""
 
 
 class TraceReader:
@@ -138,7 +140,7 @@ class TraceReader:
 
     def _ask(
         self, others: Sequence[tuple[str, Node, MemberClient]], wanted: SpansWantedBody
-    ) -> tuple[dict[str, AskedProcess], tuple[tuple[str, int], ...]]:
+    ) -> tuple[dict[str, AskedProcess], tuple[Address, ...]]:
         """Ask some processes side by side; return their answers, and the lease holders."""
         answers = list(self._pool.map(partial(self._ask_one, wanted=wanted), others))
         holders = next((body.holders for _, body in answers if body and body.holders), ())
@@ -156,20 +158,12 @@ class TraceReader:
         times = (sent_s, body.now_s, clock.wall_s())
         return AskedProcess(body.process, node.host, "", body.spans, *times), body
 
-    def _find_workers(
-        self, holders: Sequence[tuple[str, int]]
-    ) -> list[tuple[str, Node, MemberClient]]:
+    def _find_workers(self, holders: Sequence[Address]) -> list[tuple[str, Node, MemberClient]]:
         """Return the lease holders that the cluster description does not name."""
-        known = {node.control_address for node, _ in self._sources.members.values()}
-        nodes = [
-            Node(host=host, port=port, control_port=port)
-            for host, port in holders
-            if (host, port) not in known
-        ][:WORKERS_MAX]
-        for gone in self._workers.keys() - set(nodes):
+        workers = self._sources.list_workers(holders)[:WORKERS_MAX]
+        for gone in self._workers.keys() - {node for _, node in workers}:
             self._workers.pop(gone).close()
-        for node in nodes:
+        for _, node in workers:
             if node not in self._workers:
-                name = format_address(*node.control_address)
-                self._workers[node] = self._sources.connect_worker(node, name)
-        return [(f"frontend-{node.port}", node, self._workers[node]) for node in nodes]
+                self._workers[node] = self._sources.connect_worker(node.control_address)
+        return [(name, node, self._workers[node]) for name, node in workers]

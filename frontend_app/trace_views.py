@@ -1,22 +1,19 @@
 """The trace of one trade, by its order or by its key; v1 only."""
 
 from typing import Annotated
-from uuid import UUID
 
 from msgspec import Meta, Struct
 
 from bazaar.core.types import OrderNo
 from bazaar.protocol import examples
 from bazaar.protocol.traces import TradeTrace
-from bazaar.web.decoding import bad_request
-from bazaar.web.endpoint import Audience, Endpoint, EndpointMethod, Handler, Lane, get
+from bazaar.web.endpoint import Audience, Endpoint
 from frontend_app import services
-from frontend_app.dialects import V1
+from frontend_app.dialects import V1, get_v1
+from frontend_app.headers import parse_key
 
 ORDER_TRACE_PATH = f"{V1.order_path}/trace"
 KEY_TRACE_PATH = "/api/v1/traces/{idempotency_key}"
-KEY_CHARS = 36
-"""Of a key in a path."""
 
 
 class KeyQuery(Struct, frozen=True):
@@ -46,29 +43,15 @@ def show_key_trace(query: KeyQuery) -> TradeTrace:
 
     GET answers the same as `/api/v1/orders/{order_no}/trace`.
     """
-    text = query.idempotency_key
-    try:
-        key = UUID(text) if len(text) == KEY_CHARS else None
-    except ValueError:
-        key = None
-    if key is None:
-        raise bad_request(f"idempotency_key: {text[:40]!r} is not a UUID of 36 characters.")
+    key = parse_key("idempotency_key", query.idempotency_key)
     return services.read_trace(key=key)
-
-
-def _trace(handler: Handler, request: type[Struct]) -> EndpointMethod:
-    return get(handler, request, lane=Lane.LOOK_UP, is_strict=True, **V1.errors)
 
 
 ENDPOINTS = (
     Endpoint(
         ORDER_TRACE_PATH,
-        _trace(show_order_trace, examples.NumberQuery),
+        get_v1(show_order_trace, examples.NumberQuery),
         audience=Audience.PUBLIC,
     ),
-    Endpoint(
-        KEY_TRACE_PATH,
-        _trace(show_key_trace, KeyQuery),
-        audience=Audience.PUBLIC,
-    ),
+    Endpoint(KEY_TRACE_PATH, get_v1(show_key_trace, KeyQuery), audience=Audience.PUBLIC),
 )

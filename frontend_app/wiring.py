@@ -91,7 +91,8 @@ def traces() -> TraceReader:
         read_node=control.node,
         read_own=read_spans,
         members=members,
-        connect_worker=lambda node, name: FrontEndClient.at(node, secret, timeout_s, receiver=name),
+        list_workers=settings.BAZAAR_TOPOLOGY.list_workers,
+        connect_worker=lambda address: FrontEndClient.at_address(address, secret, timeout_s),
     )
     return TraceReader(sources, span_ring, timeout_s)
 

@@ -6,7 +6,7 @@ the rules are in `bazaar.client.exchange`. Threads may share a client: a connect
 at a time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self, TypeVar
 from uuid import UUID, uuid4
 
@@ -26,7 +26,9 @@ from bazaar.client.answers import (
     ClusterAnswer,
     LeaderAnswer,
     OrderAnswer,
+    OrderPage,
     StockAnswer,
+    StockPage,
 )
 from bazaar.client.client_dialects import V1, ClientDialect
 from bazaar.client.exchange import ApiCall, Attempt, AttemptFailed, Timeouts
@@ -49,6 +51,7 @@ _UNSENT = (NewConnectionError, ConnectTimeoutError, LocationValueError, UnicodeE
 _NO_HANDSHAKE = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 """Reasons of an SSLError before a request is sent; with another one it may have been."""
 T = TypeVar("T")
+Page = TypeVar("Page", StockPage, OrderPage)
 
 
 class Client:
@@ -128,12 +131,8 @@ class Client:
         text: what their names contain, in any case of ASCII letters. limit: stocks in a page.
         Raises Refused, NoAnswer, BadAnswer.
         """
-        cursor: str | None = None
-        while True:
-            page = self.send(exchange.build_stock_list(text, cursor, limit))
+        for page in self._pages(lambda cursor: exchange.build_stock_list(text, cursor, limit)):
             yield from page.stocks
-            if (cursor := page.next_cursor) is None:
-                return
 
     def orders(
         self,
@@ -147,12 +146,10 @@ class Client:
         Asks for a page of at most `limit` orders when it is needed. Raises Refused, NoAnswer,
         BadAnswer.
         """
-        cursor: str | None = None
-        while True:
-            page = self.send(exchange.build_order_list(stock_name, trade_type, cursor, limit))
+        for page in self._pages(
+            lambda cursor: exchange.build_order_list(stock_name, trade_type, cursor, limit)
+        ):
             yield from page.orders
-            if (cursor := page.next_cursor) is None:
-                return
 
     def trace(self, wanted: int | UUID) -> TradeTrace:
         """
@@ -174,6 +171,15 @@ class Client:
             if error.problem:
                 error.problem = self.urls[self._first] + error.problem
             raise
+
+    def _pages(self, build: Callable[[str | None], ApiCall[Page]]) -> Iterator[Page]:
+        """Yield the pages of a list; build: returns the call for the one at a cursor."""
+        cursor: str | None = None
+        while True:
+            page = self.send(build(cursor))
+            yield page
+            if (cursor := page.next_cursor) is None:
+                return
 
     def _attempt(self, attempt: Attempt) -> Reply:
         """Send one request. Raises AttemptFailed."""

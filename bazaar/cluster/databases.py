@@ -127,8 +127,9 @@ def _prepare(
         Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks or STOCKS_DEFAULT)),
         Role.DASHBOARD: ("auth_user", ("make_admin",)),
     }.get(role, ("", ()))
-    is_taking = role is Role.CATALOG and (is_taking or ledger_guard.has_entries(data))
     lines, is_new = list[str](), not path.exists()
+    if is_new and role is Role.CATALOG:
+        is_taking = is_taking or ledger_guard.has_entries(data)
     if not database_file.check(path, role, node.id):
         fills = bool(command) and is_new and not is_taking  # in one process: each loads Django
         migrate = (*command, "--migrate") if fills else ("migrate", "--verbosity", "0")
@@ -143,7 +144,7 @@ def _prepare(
         if fills:
             return [*lines, f"{name}: {said}"]
     if command and not database_file.read(path, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
-        if is_taking:
+        if role is Role.CATALOG and (is_taking or ledger_guard.has_entries(data)):
             return [*lines, f"{name}: it takes stocks and orders from the replicas when it starts"]
         lines.append(f"{name}: {_manage(name, command, variables)}")
     elif stocks and role is Role.CATALOG:

@@ -20,12 +20,14 @@ from bazaar.cluster import ports
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
+from bazaar.runtime import restart
 from bazaar.settings import database_file, env, private
 from bazaar.settings.env import DamagedDatabaseError, SettingsError, StorageAwayError
 from bazaar.topology import Node, Role, format_address, process_name
 from bazaar.web import lone_process
 from bazaar.web.bound_port import BACKLOG
 
+MODULE = "bazaar.cluster.launch"
 APPLICATION = "bazaar.wsgi:application"
 MANAGED_ROLES = (Role.FRONT_END, Role.DASHBOARD)
 """Those whose processes are replaced while they serve; gunicorn manages any role's."""
@@ -148,6 +150,10 @@ def main(arguments: Sequence[str]) -> int:
         line = await_command(role, options.server, os.environ)
         os.chdir(env.ROOT)
         if line[2] == lone_process.MODULE:
+            # Begun anew by another thread, it asks for the signal again: the kernel keeps it for
+            # the thread that asked.
+            restart.command_line[:] = [sys.executable, "-m", MODULE, *arguments]
+            os.environ[PARENT_VARIABLE] = str(parent_pid)
             lone_process.main(line[3:])
         os.execv(line[0], line)  # noqa: S606 - no shell is the point
     except (SettingsError, ClusterError, ParentGone, OSError) as error:

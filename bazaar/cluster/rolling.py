@@ -29,7 +29,7 @@ from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.cluster_report import Health
 from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus
 from bazaar.settings import env
-from bazaar.topology import Node, Role, format_address
+from bazaar.topology import Address, Role
 
 READY_TIMEOUT_S = 60.0
 """For the cluster to be healthy again after each process."""
@@ -149,14 +149,12 @@ class RollingRestart:
 
     def _announce(self, for_s: float) -> None:
         """Tell each process of a front end that the catalog is away; 0: it is back."""
-        for host, control_port in self._list_holders():
-            node = Node(host=host, port=control_port, control_port=control_port)
-            receiver = format_address(host, control_port)
-            client = FrontEndClient.at(node, self._secret, CALL_TIMEOUT_S, receiver=receiver)
+        for address in self._list_holders():
+            client = FrontEndClient.at_address(address, self._secret, CALL_TIMEOUT_S)
             with contextlib.closing(client), contextlib.suppress(Failure):
                 client.expect_restart(for_s)  # one that is gone has nothing that waits
 
-    def _list_holders(self) -> tuple[tuple[str, int], ...]:
+    def _list_holders(self) -> tuple[Address, ...]:
         """Return the control address of each process that holds a lease."""
         for view in self._cluster.take_snapshot().processes:
             if isinstance(view.status, CatalogStatus):

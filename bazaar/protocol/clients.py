@@ -28,7 +28,7 @@ from bazaar.protocol.http1 import Reply
 from bazaar.protocol.stored_rows import ChangesBody, FoundBody, ListingBody, RowsBody
 from bazaar.protocol.traces import SpansBody, SpansWantedBody
 from bazaar.protocol.transport import HttpTransport, PendingCall, Transport
-from bazaar.topology import Node, Role, process_name
+from bazaar.topology import Address, Node, Role, format_address, process_name
 
 T = TypeVar("T")
 Change = tuple[str, Version]
@@ -92,20 +92,16 @@ class MemberClient:
         self.served, self.control, self.timeout_s = served, control, timeout_s
 
     @classmethod
-    def at(
-        cls, node: Node, secret: bytes, timeout_s: float, *, receiver: str | None = None
-    ) -> Self:
-        """
-        Return a client over HTTP for a node.
+    def at(cls, node: Node, secret: bytes, timeout_s: float) -> Self:
+        """Return a client over HTTP for a node."""
+        return cls._for(process_name(cls.role, node.id), node, secret, timeout_s)
 
-        receiver: the name that its requests are signed for, if not the one of the process.
-        """
-        name = receiver or process_name(cls.role, node.id)
-        return cls(
-            HttpTransport(node.address, name, secret, clock.wall_s),
-            HttpTransport(node.control_address, name, secret, clock.wall_s),
-            timeout_s,
-        )
+    @classmethod
+    def _for(cls, name: str, node: Node, secret: bytes, timeout_s: float) -> Self:
+        """name: what its requests are signed for."""
+        places = (node.address, node.control_address)
+        served, control = (HttpTransport(one, name, secret, clock.wall_s) for one in places)
+        return cls(served, control, timeout_s)
 
     def close(self) -> None:
         """End the kept connections; the next call opens a new one."""
@@ -226,9 +222,8 @@ class CatalogClient(SequenceClient):
         Raises StaleTerm (definite): another claim was faster.
         """
         body = leadership_messages.NoticeBody(term=term, leader=leader)
-        return self._post(
-            self.control, "/leadership", body, leadership_messages.LeadershipBody
-        ).to_core()
+        kind = leadership_messages.LeadershipBody
+        return self._post(self.control, "/leadership", body, kind).to_core()
 
     def get_leadership(self) -> Leadership:
         """Return the current term and its leader."""
@@ -245,9 +240,8 @@ class CatalogClient(SequenceClient):
 
     def names(self, after: int, limit: int) -> cache_messages.NamesBody:
         """Return the names of the stocks after a place in the listing."""
-        return self._get(
-            self.control, query("/names", after=after, limit=limit), cache_messages.NamesBody
-        )
+        path = query("/names", after=after, limit=limit)
+        return self._get(self.control, path, cache_messages.NamesBody)
 
     def register(self, holder: cache_messages.HolderBody) -> cache_messages.LeaseBody:
         """Begin a lease; the cache must be empty by now."""
@@ -351,6 +345,13 @@ class FrontEndClient(MemberClient):
     """A front end, as the catalog and the operators see it."""
 
     role = Role.FRONT_END
+
+    @classmethod
+    def at_address(cls, address: Address, secret: bytes, timeout_s: float) -> Self:
+        """Return a client for a lease holder, whose control address names it."""
+        host, port = address
+        node = Node(host=host, port=port, control_port=port)
+        return cls._for(format_address(host, port), node, secret, timeout_s)
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
         """Make the front end forget stocks below a version."""

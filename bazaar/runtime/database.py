@@ -1,29 +1,11 @@
-"""The database of this process: its checks, migrations and size."""
+"""The database of this process: its migrations and size."""
 
 from pathlib import Path
 
 from django.apps import apps
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.utils import DatabaseError
-
-from bazaar.runtime.damage import is_damage
 
 _APPLIED_TABLE = "django_migrations"
-
-
-def find_database_fault() -> str:
-    """Return why the database cannot be opened; empty: it can, or the role has none."""
-    if not has_database():
-        return ""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError as error:
-        if not is_damage(error):  # which is for those who read it
-            name = settings.DATABASES[DEFAULT_DB_ALIAS].get("NAME")
-            return f"BAZAAR_DATA_DIR: the database {name} cannot be used: {error}."
-    return ""
 
 
 def has_database() -> bool:

@@ -105,24 +105,33 @@ class PageVerifier:
             return {}
         self._moved_s = now_s
         wrong = self._move("BEGIN")
-        return wrong if wrong or self._moved < BEGIN_AGAIN_FRAMES else self._finish()
+        if wrong or wrong is None or self._moved < BEGIN_AGAIN_FRAMES:
+            return wrong or {}
+        return self._finish()
 
     def _finish(self) -> Mapping[int, int]:
         """Move the rest of a long log, and have it begin again; return wrong pages."""
         with LogFrames(self._path, self.sums.page_bytes) as frames:
             pages = {frame.page for frame in frames.read(self._moved)}
-        wrong: Mapping[int, int] = self.sums.find_wrong(pages)  # before others have to wait
-        if not wrong:
-            with checkpoint.gate.closed():
-                wrong = self._move("BEGIN IMMEDIATE", compared=pages)
-                if not wrong:
-                    self._begin_again()
-        return wrong
+        if wrong := self.sums.find_wrong(pages):  # before others have to wait
+            return wrong
+        with checkpoint.gate.closed():
+            found = self._move("BEGIN IMMEDIATE", compared=pages)
+            if found is None:  # others write on: there may be frames whose pages nobody compared
+                return {}
+            if not found:
+                self._begin_again()
+        return found
 
     def _begin_again(self) -> None:
         """Wait for readers, so that the next writer writes at the log's beginning."""
         with LogFrames(self._path, self.sums.page_bytes) as frames:
-            _, length, moved = self._mover.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            try:
+                done = self._mover.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            except sqlite3.Error:
+                self.sums.forget({frame.page for frame in frames.read(self._moved)})
+                raise
+            _, length, moved = done
             if moved > self._moved:  # somebody who is not at the gate has written in between
                 self._note(frames, frames.read(self._moved), length, moved)
 
@@ -132,15 +141,15 @@ class PageVerifier:
             self._follow(frames)
             return frames.has(self._moved + count)
 
-    def _move(self, begin: str, compared: Set[int] = frozenset()) -> Mapping[int, int]:
+    def _move(self, begin: str, compared: Set[int] = frozenset()) -> Mapping[int, int] | None:
         """
         Do a checkpoint while a transaction keeps the log from being begun again.
 
         compared: pages that were right just now. Returns pages that are wrong before it; then
-        nothing is moved.
+        nothing is moved. None: others kept the lock that the transaction needs; nothing is moved.
         """
         if not self._begin(begin):
-            return {}
+            return None
         try:
             _read_nothing(self._holder)
             with LogFrames(self._path, self.sums.page_bytes) as frames:

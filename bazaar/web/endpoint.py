@@ -6,7 +6,7 @@ table: the router's answer to programs, the page with forms for browsers, and th
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from inspect import getdoc
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from bazaar.protocol.endpoints import EndpointBody, FieldBody, IndexBody, MethodBody, fields_of
+from bazaar.protocol.errors import FAILURE_HEADER
 
 Environ = dict[str, Any]
 """A request as WSGI has it (PEP 3333)."""
@@ -159,6 +160,11 @@ class EndpointMethod:
             return lambda message, environ: handler()
         return lambda message, environ: handler(message)
 
+    def restate(self, error: DescribedError) -> DescribedError:
+        """Return an error with the status that it has here."""
+        kind = error.headers.get(FAILURE_HEADER, "")
+        return replace(error, code=self.error_statuses.get(kind, error.code))
+
     def describe(self) -> MethodBody:
         """Return what a form needs to know."""
         example = self.example or (self.request() if self.request else None)
@@ -199,6 +205,10 @@ class Endpoint:
         self.prefix, _, rest = path.partition("{")
         self.parameter, _, self.suffix = rest.partition("}")
         """The parameter's name, and what comes behind it; empty: there is none."""
+
+    def rank(self) -> int:
+        """Return how late a path is compared with this one: the more it takes, the later."""
+        return (2 - bool(self.suffix)) if self.parameter else 0
 
     def takes(self, path: str) -> bool:
         """Tell whether a path is this one with a parameter."""

@@ -8,17 +8,16 @@ from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.web import wsgi_environ
+from bazaar.web.bound_port import BACKLOG, bind_port
 
 log = get_log("bazaar.web.server")
 
-BACKLOG = 1024
-"""Connections that may wait to be accepted."""
-
 
 def open_port(host: str, port: int) -> socket.socket:
-    """Return a socket that listens; port 0 is any. Raises OSError."""
-    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    """Return a socket that listens; port 0 is any. Raises OSError: the port is taken."""
+    bound = bind_port(host, port)
+    bound.listen(BACKLOG)
+    return bound
 
 
 def refuse_crowd(sock: socket.socket) -> None:

@@ -25,7 +25,6 @@ def main(arguments: Sequence[str]) -> NoReturn:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args(arguments)
-    restart.command_line[:] = [sys.executable, "-m", MODULE, *arguments]
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it serves
     listener = bind_port(options.host, options.port)
     application = import_module("bazaar.wsgi").application
@@ -37,4 +36,5 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 if __name__ == "__main__":
+    restart.command_line[:] = [sys.executable, "-m", MODULE, *sys.argv[1:]]
     main(sys.argv[1:])

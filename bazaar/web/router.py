@@ -9,7 +9,7 @@ own kind of error. Browsers and unknown paths go on to Django, where the same en
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +20,6 @@ from bazaar.clock import monotonic_s
 from bazaar.core.failures import Busy, Failure
 from bazaar.protocol import tracing
 from bazaar.protocol.clients import encode
-from bazaar.protocol.errors import FAILURE_HEADER
 from bazaar.protocol.tracing import Span
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import operations
@@ -261,15 +260,13 @@ class Route:
         described = describe(error)
         if described is None:
             log.error("call failed", exc_info=error)
-        described = described or MISTAKE
         if not isinstance(error, Failure | EndpointRefusedError):
             close_old_connections()
         action = self.action or self.endpoint.actions[0]
-        code = action.error_statuses.get(described.headers.get(FAILURE_HEADER, ""), described.code)
-        described = replace(described, code=code)
-        headers = {**described.headers, **(environ.get(ANSWER_HEADERS) or {})}
-        content = action.shape_failure(described, environ)
-        return PlainAnswer(code, content, headers, action.error_type)
+        restated = action.restate(described or MISTAKE)
+        headers = {**restated.headers, **(environ.get(ANSWER_HEADERS) or {})}
+        content = action.shape_failure(restated, environ)
+        return PlainAnswer(restated.code, content, headers, action.error_type)
 
     def encode(self, outcome: PlainAnswer) -> tuple[str, Headers, bytes]:
         """Return status line, headers and body of an answer."""
@@ -295,7 +292,7 @@ class Router:
         self._application = application
         self._endpoints = {one.path: one for one in endpoints}
         with_parameter = [one for one in self._endpoints.values() if one.parameter]
-        self._with_parameter = sorted(with_parameter, key=lambda one: not one.suffix)
+        self._with_parameter = sorted(with_parameter, key=Endpoint.rank)
         self._routes = {
             (method, path): Route(one, method)
             for path, one in self._endpoints.items()

@@ -163,12 +163,8 @@ class EndpointView(JsonView):
 
 def make_patterns(endpoints: Iterable[Endpoint], port: Port) -> list[URLPattern]:
     """Return the URL patterns of one port; a slash at the end of a path is allowed."""
-    return [re_path(_pattern(one), _view(one, port)) for one in sorted(endpoints, key=_rank)]
-
-
-def _rank(endpoint: Endpoint) -> int:
-    """Return how late a path is compared: the more it takes, the later."""
-    return (2 - bool(endpoint.suffix)) if endpoint.parameter else 0
+    ranked = sorted(endpoints, key=Endpoint.rank)
+    return [re_path(_pattern(one), _view(one, port)) for one in ranked]
 
 
 def _pattern(endpoint: Endpoint) -> str:

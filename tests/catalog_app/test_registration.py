@@ -225,6 +225,21 @@ def test_a_process_with_two_registrations_has_one_address(
     )
 
 
+def test_a_worker_is_scraped_at_the_address_that_it_holds_a_lease_with(
+    lease_table: LeaseTableShell, holder: FakeHolder
+) -> None:
+    services.register_holder(holder=HOLDER)
+    services.register_holder(holder=msgspec.structs.replace(OTHER, control_port=40123))
+    targets = catalog_app.wiring.list_targets()
+    assert [one["labels"]["process"] for one in targets] == [
+        *("catalog", "order-1", "order-2", "order-3", "frontend-1", "dashboard", "worker-40123"),
+    ]
+    assert targets[-1] == {
+        "targets": ["127.0.0.1:40123"],
+        "labels": {"role": "frontend", "process": "worker-40123"},
+    }
+
+
 def test_a_database_of_the_version_before_keeps_its_registrations() -> None:
     """Its front ends may still have leases, so each is waited for."""
     call_command("migrate", "catalog_app", "0002", verbosity=0)

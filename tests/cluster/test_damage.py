@@ -1,6 +1,7 @@
 """Damage to a replica or the catalog: found, never served, mended without a command (I8)."""
 
 import os
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bazaar.clock import wait_until
 from bazaar.cluster.snapshot import Snapshot
 from bazaar.protocol.statuses import CatalogStatus
 from tests.cluster.conftest import LiveCluster
@@ -22,6 +24,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 DAMAGED_NO = 3
 PAGE_BYTES = 4096
 MEND_TIMEOUT_S = 90.0
+GONE_TIMEOUT_S = 10.0
 ORDERS = 100
 """So many that the page of the damaged order is full, and not written any more."""
 
@@ -158,6 +161,27 @@ def test_a_broken_file_is_begun_anew_at_the_start(
     cluster.wait_for(lambda _: aside.exists() and cluster.view(name).is_well, MEND_TIMEOUT_S)
     assert buy(cluster, "GameStart").status == 200
     assert_proof(cluster, load)
+
+
+@pytest.mark.parametrize("name", ["order-1", "catalog"])
+def test_what_has_begun_anew_ends_with_its_supervisor(cluster: LiveCluster, name: str) -> None:
+    forget_repairs(cluster)
+    buy(cluster, "GameStart")
+    cluster.run("stop", name)
+    halve(cluster.data.root / f"{name}.sqlite3")
+    cluster.cluster.supervisor.start(name)
+    aside = aside_of(cluster, name)
+    cluster.wait_for(lambda _: aside.exists() and cluster.view(name).is_well, MEND_TIMEOUT_S)
+    up, supervisor_pid = cluster.process, cluster.cluster.supervisor.pid()
+    assert up is not None
+    up.send_signal(signal.SIGSTOP)  # or it would end what the supervisor leaves behind
+    try:
+        os.kill(supervisor_pid, signal.SIGKILL)
+        wait_until(lambda: [one.pid for one in cluster.members()] == [up.pid], GONE_TIMEOUT_S)
+        assert [one.pid for one in cluster.members()] == [up.pid]
+    finally:
+        up.kill()
+        up.wait()
 
 
 @pytest.mark.parametrize("name", ["order-1", "catalog"])

@@ -1,11 +1,13 @@
 """The databases of a new cluster: made once where they are the same."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from bazaar.cluster import databases
+from bazaar.cluster import databases, ledger_guard
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.init import InitOptions, make_files
@@ -87,3 +89,31 @@ def test_where_the_first_log_cannot_be_made_each_is_made_by_itself(
     assert {"order-2: migrate --verbosity 0", "order-3: migrate --verbosity 0"} <= set(
         manage.commands
     )
+
+
+@pytest.mark.usefixtures("manage")
+@pytest.mark.parametrize(
+    ("statements", "asked"),
+    [
+        ((), 1),
+        (("CREATE TABLE catalog_app_stock (name)",), 1),
+        (("CREATE TABLE catalog_app_stock (name)", "INSERT INTO catalog_app_stock VALUES (1)"), 0),
+    ],
+    ids=["new", "without stocks", "with stocks"],
+)
+def test_the_logs_are_read_only_for_a_catalog_that_lists_nothing(
+    data: DataDir,
+    found: Topology,
+    monkeypatch: pytest.MonkeyPatch,
+    statements: tuple[str, ...],
+    asked: int,
+) -> None:
+    asked_for: list[DataDir] = []
+    monkeypatch.setattr(ledger_guard, "has_entries", asked_for.append)
+    if statements:
+        with closing(sqlite3.connect(data.root / "catalog.sqlite3")) as database:
+            for statement in statements:
+                database.execute(statement)
+            database.commit()
+    databases.prepare(data, "catalog", found.catalog, {}, "asterix")
+    assert len(asked_for) == asked

@@ -72,7 +72,9 @@ def read_traces(ring: SpanRing, node: Node) -> TraceReader:
     def read_own(wanted: SpansWantedBody) -> SpansBody:
         return SpansBody(process="order-2", now_s=wall_s(), spans=tuple(ring.find(wanted)))
 
-    sources = TraceSources(lambda: node, read_own, {}, lambda *_: FrontEndClient.at(node, b"", 1))
+    sources = TraceSources(
+        lambda: node, read_own, {}, lambda _: [], lambda _: FrontEndClient.at(node, b"", 1)
+    )
     return TraceReader(sources, ring, 1)
 
 

@@ -11,8 +11,10 @@ import yaml
 from drf_spectacular.validation import validate_schema
 
 from bazaar.web.endpoint import Audience
+from bazaar.web.errors import MISTAKE
 from bazaar.web.problems import list_kinds
 from frontend_app.api_operations import OPERATIONS
+from frontend_app.schema_views import SCHEMA_PATH
 from tests.contract.openapi import COMMITTED, RELEASED, Document, fetch_document, list_promises
 from tests.support.listeners import Listener
 from tests.support.routes import list_routes
@@ -30,6 +32,13 @@ def document() -> Document:
 def test_the_committed_description_is_that_of_the_code(document: Document) -> None:
     """`make schema` writes it anew."""
     assert yaml.safe_load(COMMITTED.read_text("utf-8")) == document
+
+
+def test_it_is_not_made_in_the_thread_that_reads() -> None:
+    """That takes as long as hundreds of answers."""
+    routes = list_routes(("bazaar.urls.frontend",))
+    endpoint = next(one.endpoint for one in routes if one.path == SCHEMA_PATH)
+    assert not any(action.is_instant for action in endpoint.actions)
 
 
 def test_it_is_valid_openapi(document: Document) -> None:
@@ -69,6 +78,14 @@ def test_every_kind_of_error_but_three_is_an_example_somewhere(document: Documen
     """A path that is not there, or a method, has no description; front ends have no database."""
     shown = {name.partition("_")[2] for name in document["components"]["examples"]}
     assert set(list_kinds()) - shown == {"method_not_allowed", "database_failed"}
+
+
+def test_examples_of_errors_say_what_answers_say(document: Document) -> None:
+    shown = document["components"]["examples"]
+    assert shown["object_mistake"]["value"]["error"]["message"] == MISTAKE.message
+    assert shown["trade_mistake"]["value"]["message"] == MISTAKE.message
+    assert shown["problem_mistake"]["value"]["detail"] == MISTAKE.message
+    assert shown["problem_overstock"]["value"]["status"] == 409
 
 
 def test_nothing_that_was_released_went_away(document: Document) -> None:

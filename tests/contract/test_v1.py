@@ -92,6 +92,8 @@ def test_the_older_dialects_say_nothing_of_replays() -> None:
         ("GET", f"{STOCKS}/NoSuchCo", None, 404, "unknown_stock"),
         ("GET", f"{ORDERS}/99", None, 404, "unknown_order"),
         ("GET", f"{ORDERS}/x", None, 400, "bad_request"),
+        ("GET", f"/api/v1/traces/{KEY}", None, 404, "unknown_trace"),
+        ("GET", f"/api/v1/traces/%7B{30 * '0'}-7-7%7D", None, 400, "bad_request"),
         ("GET", f"{ORDERS}?limit=201", None, 400, "bad_request"),
         ("POST", ORDERS, {**TRADE, "stock_name": "NoSuchCo"}, 404, "unknown_stock"),
         ("POST", ORDERS, {**TRADE, "quantity": 10**9}, 409, "insufficient_quantity"),

@@ -12,7 +12,7 @@ from bazaar.core.types import Order
 from bazaar.protocol.clients import MemberClient
 from bazaar.protocol.traces import SpanBody, SpansBody, SpansWantedBody, TradeTrace
 from bazaar.runtime.span_ring import SpanRing
-from bazaar.topology import Node
+from bazaar.topology import Address, Node, local
 from frontend_app import services, trace_reader, wiring
 from frontend_app.trace_assembly import AskedProcess, merge
 from frontend_app.trace_reader import TraceReader, TraceSources
@@ -78,7 +78,7 @@ class Cluster:
         self.worker = FakeMember("frontend-1/7")
         address = ("127.0.0.1", 50000)
         self.catalog = FakeMember("catalog", holders=(HERE.control_address, address))
-        self.connected: list[str] = []
+        self.connected: list[Address] = []
         self.ring = SpanRing(10)
         members: dict[str, tuple[Node, MemberClient]] = {
             "frontend-1": (HERE, FakeMember("never asked over the network")),
@@ -86,12 +86,16 @@ class Cluster:
             "order-3": (Node(port=3, control_port=4), self.leader),
         }
         sources = TraceSources(
-            lambda: HERE, lambda wanted: self.me.spans(wanted, 1), members, self.connect
+            lambda: HERE,
+            lambda wanted: self.me.spans(wanted, 1),
+            members,
+            local(1).list_workers,
+            self.connect,
         )
         self.reader = TraceReader(sources, self.ring, 1)
 
-    def connect(self, node: Node, name: str) -> MemberClient:
-        self.connected.append(name)
+    def connect(self, address: Address) -> MemberClient:
+        self.connected.append(address)
         return self.worker
 
 
@@ -121,7 +125,7 @@ def test_all_are_asked_twice_workers_too(cluster: Cluster) -> None:
     first, second = cluster.leader.wanted
     assert (first.key, second.parents) == (KEY, (SENT.span_id,))
     assert len(cluster.worker.wanted) == len(cluster.catalog.wanted) == 2
-    assert cluster.connected == ["127.0.0.1:50000"]
+    assert cluster.connected == [("127.0.0.1", 50000)]
 
 
 def test_a_worker_that_is_gone_is_asked_no_more(cluster: Cluster) -> None:
@@ -133,10 +137,11 @@ def test_a_worker_that_is_gone_is_asked_no_more(cluster: Cluster) -> None:
 
 
 def test_who_does_not_answer_is_named_and_not_asked_again(cluster: Cluster) -> None:
-    cluster.leader.is_away = True
+    cluster.leader.is_away = cluster.worker.is_away = True
     trace = cluster.reader.read(KEY)
-    assert {one.name: one.reason for one in trace.processes}["order-3"] == "gone"
-    assert len(cluster.leader.wanted) == 1
+    reasons = {one.name: one.reason for one in trace.processes}
+    assert reasons["order-3"] == reasons["worker-50000"] == "gone"
+    assert len(cluster.leader.wanted) == len(cluster.worker.wanted) == 1
 
 
 def test_a_slow_trade_is_kept_when_everybody_has_forgotten_it(cluster: Cluster) -> None:

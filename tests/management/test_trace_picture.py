@@ -27,7 +27,7 @@ def test_the_picture_of_a_trade_that_was_sent_twice() -> None:
         "   160.00  ◀───────────────────────┤             answered after 10.00 ms",
         "   161.00  ●           │           │             text 6",
         "",
-        "┏ begins  ┃ at work  ├▶ message  ● moment  ■ on disk  ✗ failed  ? not remembered",,
+        "┏ begins  ┃ at work  ├▶ message  ● moment  ■ on disk  ✗ failed  ? not remembered",
     ]
 
 

@@ -13,9 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from bazaar import clock
 from bazaar.runtime.checkpoint import gate
 from bazaar.runtime.damage import damage
-from bazaar.runtime.page_verifier import BEGIN_AGAIN_FRAMES, FRAMES, PageVerifier
+from bazaar.runtime.page_verifier import (
+    BEGIN_AGAIN_FRAMES,
+    FRAMES,
+    LOCK_TRIES,
+    PageVerifier,
+)
 from tests.support.page_bench import (
     CHANGE,
     KINDS,
@@ -154,6 +160,32 @@ def test_the_log_begins_again_whoever_writes_and_reads(
     assert bench.looks == 0
 
 
+def test_a_long_log_is_left_alone_while_another_process_keeps_the_lock_on_writing(
+    bench: PageBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it writes meanwhile may be of a page that nobody has compared."""
+    page, tries = bench.find_page(ROWS // 2), [0]
+    bench.writer.execute("PRAGMA synchronous = OFF")
+    for _ in range(BEGIN_AGAIN_FRAMES):
+        bench.change(1)
+    bench.flip(page, at=PAGE_BYTES - 3)
+    bench.writer.execute("BEGIN IMMEDIATE")
+
+    def write_on(pause_s: float) -> None:
+        tries[0] += 1
+        bench.writer.execute(CHANGE, [ROWS // 2])
+        bench.writer.execute("COMMIT")
+        bench.writer.execute("BEGIN IMMEDIATE")
+
+    monkeypatch.setattr(clock, "wait", write_on)
+    bench.step()
+    bench.writer.execute("COMMIT")
+    assert tries == [LOCK_TRIES]
+    assert read_file(bench.path, ROWS // 2) == 0, "nothing is written over the page"
+    bench.step()
+    assert damage.where == f"page {page} of the file"
+
+
 def test_a_log_that_grows_fast_does_not_wait_for_a_second(bench: PageBench) -> None:
     bench.change(1)
     bench.step()
@@ -277,6 +309,19 @@ def test_a_disk_that_fails_in_the_middle_of_a_checkpoint_is_no_damage(bench: Pag
         bench.step()
     assert bench.path.read_bytes() != before, "some pages were written"
     assert read_file(bench.path, 5991) == 0, "others were not"
+    bench.change(1)
+    assert bench.turn() == ""
+    assert (read_file(bench.path, 5991), bench.looks) == (3, 0)
+
+
+def test_a_disk_that_fails_while_the_log_begins_again_is_no_damage(bench: PageBench) -> None:
+    """Somebody who is not at the gate has written just before."""
+    before = bench.path.read_bytes()
+    bench.change(*range(1, ROWS, 10))
+    limit = file_size_max(40 * PAGE_BYTES + PAGE_BYTES // 2)
+    with limit, pytest.raises(sqlite3.OperationalError):
+        bench.pages._begin_again()
+    assert bench.path.read_bytes() != before, "some pages were written"
     bench.change(1)
     assert bench.turn() == ""
     assert (read_file(bench.path, 5991), bench.looks) == (3, 0)

@@ -70,6 +70,14 @@ def test_a_process_name_names_its_role_and_every_role_has_settings_and_an_app() 
         assert find_spec(role.app)
 
 
+def test_a_worker_is_a_lease_holder_that_the_description_does_not_name() -> None:
+    found = topology.local(3)
+    ports = found.front_ends[0].control_port, 50_000
+    ((name, node),) = found.list_workers([("127.0.0.1", port) for port in ports])
+    assert (name, node.control_address) == ("worker-50000", ("127.0.0.1", 50_000))
+    assert found.list_workers([("::1", ports[0])]) != [], "at another host"
+
+
 def test_another_cluster_is_read_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "cluster.toml"
     path.write_text(topology.dump(topology.local(5, 2)))

@@ -185,12 +185,7 @@ def test_a_worker_takes_over_the_port_of_its_role_when_it_is_free(
         other.close()
         assert moved.get(timeout=WAIT_S) == wanted == control.node()
         for port in (own, wanted.control_port):
-            client = ClosedClient.at(
-                Node(port=ANY_PORT, control_port=port),
-                settings.BAZAAR_SECRET,
-                WAIT_S,
-                receiver=f"{HOST}:{port}",
-            )
+            client = ClosedClient.at_address((HOST, port), settings.BAZAAR_SECRET, WAIT_S)
             with closing(client):
                 assert client.status().role == "frontend"
     finally:
