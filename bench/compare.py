@@ -3,16 +3,18 @@ Two commits side by side: `make bench-compare REV=...`.
 
 A cluster of each commit runs at the same time; they are measured in turn, and each round gives one
 ratio. The load comes from this checkout for both. What a commit needs that this one does not have
-is installed in its own checkout.
+is installed in its own checkout. `--set NAME=VALUE` gives the other cluster a setting, so that a
+commit can be compared with itself: `REV=HEAD ARGS="--set BAZAAR_SPANS_KEPT_MAX=0"`.
 """
 
 import argparse
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +40,12 @@ LOCK = "requirements.lock"
 class OtherCluster(TemporaryCluster):
     """A cluster that runs the code of another checkout."""
 
-    def __init__(self, folder: Path, root: Path, server: str) -> None:
-        """root: of the checkout. server: what `cluster up` calls it."""
+    def __init__(self, folder: Path, root: Path, server: str, variables: Mapping[str, str]) -> None:
+        """root: of the checkout. server: what `cluster up` calls it. variables: its settings."""
         folder.mkdir()
         self._root = root
-        super().__init__(folder, "--stocks", "asterix", "--server", server)
+        environ = {**os.environ, **variables}
+        super().__init__(folder, "--stocks", "asterix", "--server", server, environ=environ)
 
     def _command(self, *arguments: str) -> list[str]:
         python = self._root / ".venv" / "bin" / "python"
@@ -92,9 +95,11 @@ def checked_out(revision: str, folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def traded_with(folder: Path, root: Path, server: str) -> Iterator[str]:
+def traded_with(
+    folder: Path, root: Path, server: str, variables: Mapping[str, str]
+) -> Iterator[str]:
     """Run a cluster with a few orders; give the address of its front end."""
-    with running(OtherCluster(folder, root, server)) as cluster:
+    with running(OtherCluster(folder, root, server, variables)) as cluster:
         url = cluster.topology.front_ends[0].url
         trading.run(trading.Spec(url=url, clients=8, seconds=FIRST_ORDERS_S))
         ask(url + STOCK_PATH)
@@ -121,10 +126,10 @@ def main(arguments: Sequence[str]) -> int:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bazaar-compare-")))
         tree = stack.enter_context(checked_out(options.revision, folder))
-        roots = {HERE: env.ROOT, THERE: tree}
+        sides = {HERE: (env.ROOT, {}), THERE: (tree, dict(options.variables))}
         urls = {
-            name: stack.enter_context(traded_with(folder / name, root, options.server))
-            for name, root in roots.items()
+            name: stack.enter_context(traded_with(folder / name, root, options.server, variables))
+            for name, (root, variables) in sides.items()
         }
         compared = Comparison(urls, options.rounds, options.seconds)
         rows = []
@@ -148,7 +153,23 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--clients", type=_numbers, default=(1, 8, 32), help="1,8,32")
     parser.add_argument("--only", type=_tasks, default=TASKS, help=", ".join(TASKS))
     parser.add_argument("--server", default="granian", help="granian or gunicorn")
+    parser.add_argument(
+        "--set",
+        type=_setting,
+        action="append",
+        default=[],
+        dest="variables",
+        metavar="NAME=VALUE",
+        help="a setting of the other cluster",
+    )
     return parser.parse_args(arguments)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (name and sign):
+        raise argparse.ArgumentTypeError(f"{text}: write NAME=VALUE")
+    return name, value
 
 
 def _numbers(text: str) -> tuple[int, ...]:
