@@ -30,7 +30,7 @@ def hold(data: DataDir) -> Iterator[IO[bytes]]:
     supervisor = Supervisor(data)
     with data.lock_path.open("ab") as file:
         is_taken = _take(file)
-        if not is_taken and not supervisor.is_running() and supervisor.is_alive():
+        if not is_taken and supervisor.is_ending():
             is_taken = wait_until(lambda: _take(file), STOP_TIMEOUT_S)
         if pid := supervisor.find_pid():  # even with the lock: its file may be a new one
             down = manage("cluster", "down", data=data.root)

@@ -94,6 +94,18 @@ class Supervisor:
             return False
         return True
 
+    def is_ending(self) -> bool:
+        """Return whether it is shutting down, or is about to: its `cluster up` has ended."""
+        return self.is_alive() and not (self.is_running() and self._has_parent())
+
+    def _has_parent(self) -> bool:
+        """Return whether the `cluster up` that started it is there."""
+        try:
+            parent = psutil.Process(self.find_pid() or 0).parent()
+            return parent is not None and {"cluster", "up"} <= set(parent.cmdline())
+        except psutil.Error:
+            return False
+
     def find_pid(self) -> int | None:
         """Return the pid of the supervisor that runs on this folder, though it be silent."""
         try:

@@ -63,6 +63,13 @@ def test_a_folder_of_any_name_is_supervised(tmp_path: Path, name: str) -> None:
         assert supervisor.find_pid() == supervisor.pid()
 
 
+def test_a_supervisor_without_its_up_is_ending(tmp_path: Path) -> None:
+    """The next `cluster up` waits for it, though it has not handled its signal yet."""
+    with supervised(DataDir(tmp_path)) as supervisor:
+        assert supervisor.is_running()
+        assert supervisor.is_ending()
+
+
 def test_a_process_that_does_not_start_is_reported_with_its_log(tmp_path: Path) -> None:
     data = DataDir(tmp_path)
     with supervised(data):
