@@ -56,8 +56,8 @@ MUTANTS = (
     # Pages of a database's file
     Mutant(
         "a page is written over before it is compared",
-        "if wrong := self.sums.find_wrong(pages):",
-        "if wrong := self.sums.find_wrong(()):",
+        "if wrong := self.sums.find_wrong(pages):\n                    return",
+        "if wrong := self.sums.find_wrong(()):\n                    return",
     ),
     Mutant(
         "what a checkpoint writes is not noted",
