@@ -7,10 +7,12 @@ event loop of the server sends the message and takes the answer (docs/adr/0033).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from bazaar.core.failures import UnknownStock, Unreachable
 from bazaar.protocol import tracing
@@ -31,13 +33,12 @@ Found = tuple[StockEntry, bool] | UnknownStock
 TakeFound = Callable[[Found | Exception], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A stock that one reader wants, and whether it is to be stored."""
 
     stock_name: str
     to_keep: bool
-    span: Span | None = field(default_factory=tracing.current, compare=False, repr=False)
+    span: Span | None = field(default_factory=tracing.current)
     """Of the request that wants it; a message carries the ids of its first one."""
 
 

@@ -6,6 +6,7 @@ from bazaar.core.types import Order, OrderNo, Trade
 from bazaar.protocol import tracing
 from bazaar.protocol.clients import encode
 from bazaar.protocol.examples import NumberQuery
+from bazaar.protocol.tracing import Span
 from bazaar.runtime.metrics import BEGAN, operations
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
@@ -116,23 +117,21 @@ class TradeViews:
 
     def place(self, trade: Trade, environ: Environ) -> ReadyAnswer:
         """Place an order."""
-        return self._answer(services.place_order(trade=trade, began_s=environ.get(BEGAN)), environ)
+        order = services.place_order(trade=trade, began_s=environ.get(BEGAN))
+        return self._answer(order, environ, tracing.current())
 
     def place_later(self, trade: Trade, environ: Environ, done: TakeAnswer) -> None:
         """Place an order without a thread that waits for it."""
 
         def take(order: Order | Exception) -> None:
-            if isinstance(order, Exception):
-                done(order)
-                return
-            with tracing.bind(span):
-                done(self._answer(order, environ))
+            done(order if isinstance(order, Exception) else self._answer(order, environ, span))
 
         span = tracing.current()
         services.place_order_later(trade=trade, began_s=environ[BEGAN], done=take)
 
-    def _answer(self, order: Order, environ: Environ) -> ReadyAnswer:
-        tracing.note(order_no=order.order_no)
+    def _answer(self, order: Order, environ: Environ, span: Span | None) -> ReadyAnswer:
+        if span is not None:
+            span.attributes["order_no"] = order.order_no
         dialect = COURSE if environ.get(IS_COURSE) else self._dialect
         body = encode(dialect.placed.from_core(order))
         headers = [

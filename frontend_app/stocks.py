@@ -114,22 +114,22 @@ class StockReader:
         def take(read: StockRead | Exception | None) -> None:
             answer = None if read is None else self._or_stale(stock_name, read)
             if answer is None:
-                begin()
+                begin_again()
             elif not (isinstance(answer, Unreachable) and self.parked.park(again)):
                 done(answer)
 
         def again() -> None:
             if loop is None:
-                begin()
+                begin_again()
             else:
-                loop.call_soon(begin)
+                loop.call_soon(begin_again)
 
-        def begin() -> None:
-            with tracing.bind(span):  # another thread may begin it again
+        def begin_again() -> None:
+            with tracing.bind(span):  # it is another thread's now
                 self._begin(stock_name, is_fresh, ask, take)
 
         ask, span = partial(self._reads.read_later, loop), tracing.current()
-        begin()
+        self._begin(stock_name, is_fresh, ask, take)
 
     def check_listed(self, stock_name: str, now_s: float) -> None:
         """

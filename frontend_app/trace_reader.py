@@ -70,7 +70,6 @@ class TraceReader:
         self._next_s = self._rest_until_s = 0.0
         self._workers: dict[Node, MemberClient] = {}
         self._kept: OrderedDict[UUID, bytes] = OrderedDict()
-        self._pool = ThreadPoolExecutor(ASK_THREADS_MAX, thread_name_prefix="trace")
         self._loop = Loop("traces", self.look_after, ROUND_S)
 
     def start(self) -> None:
@@ -142,7 +141,8 @@ class TraceReader:
         self, others: Sequence[tuple[str, Node, MemberClient]], wanted: SpansWantedBody
     ) -> tuple[dict[str, AskedProcess], tuple[Address, ...]]:
         """Ask some processes side by side; return their answers, and the lease holders."""
-        answers = list(self._pool.map(partial(self._ask_one, wanted=wanted), others))
+        with ThreadPoolExecutor(ASK_THREADS_MAX, "trace") as pool:  # no thread stays behind
+            answers = list(pool.map(partial(self._ask_one, wanted=wanted), others))
         holders = next((body.holders for _, body in answers if body and body.holders), ())
         return {one[0]: answer for one, (answer, _) in zip(others, answers, strict=True)}, holders
 

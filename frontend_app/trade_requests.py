@@ -116,8 +116,9 @@ def _make_trade(
     key: UUID, stock_name: str, trade_type: TradeType, quantity: int, environ: Environ
 ) -> Trade:
     """Return a trade of a request, and have its span know the key."""
-    tracing.note(key=str(key))
     span = tracing.current()
+    if span is not None:
+        span.attributes["key"] = str(key)
     return Trade(
         key,
         stock_name,

@@ -33,6 +33,8 @@ _INTERIM_STATUS_MAX = 199
 _TARGET = re.compile(r"[!-~]+")
 _CHECKED_CHARS = (len("date"), len("content-length"))
 """Only headers of these lengths are looked at: a ready answer is packed each time it is sent."""
+_TARGET_TOO_LONG = HTTPStatus.REQUEST_URI_TOO_LONG
+_HEADERS_TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 _BODYLESS = ("1", "204", "304")
 """How the statuses begin whose answers have no body."""
 
@@ -132,14 +134,14 @@ class RequestParser:
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
         self._request.target += url
-        self._count(len(url), HTTPStatus.REQUEST_URI_TOO_LONG)
+        self._count(len(url), _TARGET_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer is counted only, because it may be anything."""
         if self._is_in_head:
             text = value.decode("latin-1").rstrip(" \t")
             self._request.headers.append((name.decode("latin-1").lower(), text))
-        self._count(len(name) + len(value), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._count(len(name) + len(value), _HEADERS_TOO_LONG)
 
     def on_headers_complete(self) -> None:
         """Take method and version; refuse a body that is too long before it is sent."""

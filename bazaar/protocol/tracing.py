@@ -11,15 +11,14 @@ Left out: `tracestate`, which is not passed on.
 
 import itertools
 import os
-import random
 import re
 from collections.abc import Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
-from functools import cached_property
 from types import TracebackType
 from typing import Protocol
+
+from msgspec import Struct
 
 from bazaar import clock
 from bazaar.core.types import Trade
@@ -30,23 +29,40 @@ _TRACEPARENT = re.compile(
     r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})"
     r"-(?P<flags>[0-9a-f]{2})(?P<more>-[!-~]*)?"
 )
+_TRACE_DIGITS, _SPAN_DIGITS = 32, 16
+_IDS_A_DRAW = 256
+"""Random ids are drawn from the system so many at a time: each request takes two or more."""
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._:/+=@~-]{1,128}")
-_NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
+_NO_TRACE, _NO_SPAN = "0" * _TRACE_DIGITS, "0" * _SPAN_DIGITS
 
 Attribute = str | int
 
 _numbers = itertools.count(1)
 _process_id = ""
+_trace_ids, _span_ids = list[str](), list[str]()
 
 
-def _draw_process_id() -> None:
+def _begin_process() -> None:
     global _process_id  # noqa: PLW0603 - a process has one, a forked one another
+    _trace_ids.clear()
+    _span_ids.clear()
     _process_id = make_span_id()
+
+
+def _draw(ids: list[str], digits: int) -> str:
+    """Return a random id, and keep others for those who come next."""
+    text = os.urandom(digits // 2 * _IDS_A_DRAW).hex()
+    first, *rest = (text[at : at + digits] for at in range(0, len(text), digits))
+    ids.extend(rest)
+    return first
 
 
 def make_trace_id() -> str:
     """Return a new trace id, which also serves as a request id: 32 hex digits."""
-    return f"{random.getrandbits(128) or 1:032x}"
+    try:
+        return _trace_ids.pop()
+    except IndexError:
+        return _draw(_trace_ids, _TRACE_DIGITS)
 
 
 def make_request_id() -> str:
@@ -56,15 +72,17 @@ def make_request_id() -> str:
 
 def make_span_id() -> str:
     """Return a new span id: 16 hex digits."""
-    return f"{random.getrandbits(64) or 1:016x}"
+    try:
+        return _span_ids.pop()
+    except IndexError:
+        return _draw(_span_ids, _SPAN_DIGITS)
 
 
-_draw_process_id()
-os.register_at_fork(after_in_child=_draw_process_id)
+_begin_process()
+os.register_at_fork(after_in_child=_begin_process)
 
 
-@dataclass(frozen=True)
-class TraceContext:
+class TraceContext(Struct, frozen=True, gc=False):
     """Where a piece of work belongs: its request, its trace, and who asked for it."""
 
     trace_id: str
@@ -73,7 +91,7 @@ class TraceContext:
     flags: str
     request_id: str
 
-    @cached_property
+    @property
     def traceparent(self) -> str:
         """The value of the header `traceparent`."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
@@ -109,7 +127,7 @@ def read_headers(traceparent: str | None, request_id: str | None) -> TraceContex
     if parsed is None or _is_wrong(parsed):
         trace_id, span_id, flags = make_trace_id(), "", _subscribers.flags
     else:
-        trace_id, span_id, flags = parsed["trace"], parsed["span"], parsed["flags"]
+        trace_id, span_id, flags = parsed.group("trace", "span", "flags")
     if request_id is None or not is_request_id(request_id):
         request_id = trace_id
     return TraceContext(trace_id, span_id, flags, request_id)
@@ -206,12 +224,13 @@ class Span:
         self.end(error)
 
 
-class _Bound:
+class BoundSpan:
     """A block in which a span is the current one; it does not end with it."""
 
     __slots__ = ("_span", "_token")
 
     def __init__(self, span: Span | None) -> None:
+        """Take the span; None: the block works for no request."""
         self._span = span
 
     def __enter__(self) -> None:
@@ -270,9 +289,8 @@ def current() -> Span | None:
     return _current.get()
 
 
-def bind(span: Span | None) -> _Bound:
-    """Return a block in which a span is the current one."""
-    return _Bound(span)
+bind = BoundSpan
+"""Returns a block in which a span is the current one."""
 
 
 def note(**attributes: Attribute) -> None:

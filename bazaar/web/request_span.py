@@ -13,6 +13,7 @@ from bazaar.protocol.tracing import Span
 from bazaar.runtime.metrics import BEGAN
 from bazaar.web.endpoint import Environ
 
+_MISTAKE = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 SPAN = "bazaar.span"
 """Where a request carries its span, once it has one."""
 TRACEPARENT, REQUEST_ID = "HTTP_TRACEPARENT", "HTTP_X_REQUEST_ID"
@@ -30,7 +31,8 @@ def span_of(environ: Environ, name: str = "", *, is_public: bool = False) -> Spa
         asked = tracing.read_headers(environ.get(TRACEPARENT), environ.get(REQUEST_ID))
         is_recorded = is_public or TRACEPARENT in environ
         span = environ[SPAN] = Span(name, asked, is_server=True, is_recorded=is_recorded)
-        span.began_s -= monotonic_s() - environ.get(BEGAN, monotonic_s())
+        if (began_s := environ.get(BEGAN)) is not None:
+            span.began_s -= monotonic_s() - began_s
     return span
 
 
@@ -53,7 +55,10 @@ def id_lines(environ: Environ) -> str:
 
     A request that was answered from memory has no span.
     """
-    if SPAN in environ or TRACEPARENT in environ:
+    is_traced, span = TRACEPARENT in environ, environ.get(SPAN)
+    if span is not None and not is_traced:
+        return f"X-Request-ID: {span.context.request_id}\r\n"
+    if is_traced:
         return "".join([f"{name}: {value}\r\n" for name, value in id_headers(environ)])
     request_id = environ.get(REQUEST_ID)
     if request_id is None or not tracing.is_request_id(request_id):
@@ -66,4 +71,4 @@ def end_span(environ: Environ, status: int) -> None:
     span: Span | None = environ.get(SPAN)
     if span is not None:
         span.attributes["status"] = status
-        span.end(f"status {status}" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None)
+        span.end(f"status {status}" if status >= _MISTAKE else None)

@@ -179,10 +179,10 @@ class Route:
         span = self.span_of(environ)
 
         def take(answer: ReadyAnswer | PlainAnswer | Exception) -> None:
-            with tracing.bind(span):
-                if isinstance(answer, Exception):
+            if isinstance(answer, Exception):
+                with tracing.bind(span):
                     answer = self.explain(answer, environ)
-                done(self.finish(answer, began_s, environ))
+            done(self.finish(answer, began_s, environ))
 
         with tracing.bind(span):
             try:

@@ -126,6 +126,7 @@ def test_all_are_asked_twice_workers_too(cluster: Cluster) -> None:
     assert (first.key, second.parents) == (KEY, (SENT.span_id,))
     assert len(cluster.worker.wanted) == len(cluster.catalog.wanted) == 2
     assert cluster.connected == [("127.0.0.1", 50000)]
+    assert not [one for one in threading.enumerate() if one.name.startswith("trace")]
 
 
 def test_a_worker_that_is_gone_is_asked_no_more(cluster: Cluster) -> None:
