@@ -98,7 +98,12 @@ class Frame(NamedTuple):
     page: int
     pages: int
     """Of the database after a commit; 0: more frames of its transaction follow."""
-    sum: int
+    content: memoryview
+
+    @property
+    def sum(self) -> int:
+        """The checksum of the page; most frames of a busy log are never asked for it."""
+        return make_sum(self.content)
 
 
 class LogFrames:
@@ -144,12 +149,12 @@ class LogFrames:
     def _read(self, after: int, salts: bytes, count: int = READ_PAGES) -> Iterator[Frame]:
         """Yield so many of the next frames, at most."""
         size = _FRAME.size + self._page_bytes
-        data = os.pread(self._file, count * size, _LOG_HEADER_BYTES + after * size)
+        data = memoryview(os.pread(self._file, count * size, _LOG_HEADER_BYTES + after * size))
         for at in range(0, len(data) - size + 1, size):
             page, pages, salts_then, _ = _FRAME.unpack_from(data, at)
             if salts_then != salts:
                 return
-            yield Frame(page, pages, make_sum(memoryview(data)[at + _FRAME.size : at + size]))
+            yield Frame(page, pages, data[at + _FRAME.size : at + size])
 
 
 def _list_runs(pages: Iterable[int]) -> Iterator[list[int]]:

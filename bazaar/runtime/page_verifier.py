@@ -199,8 +199,8 @@ class PageVerifier:
             return
         pages = (later or known)[-1].pages
         newer = {frame.page for frame in later}
-        written = {frame.page: frame.sum for frame in known if frame.page <= pages}
-        self.sums.note({page: sum_ for page, sum_ in written.items() if page not in newer})
+        written = {frame.page: frame for frame in known if frame.page <= pages}
+        self.sums.note({page: one.sum for page, one in written.items() if page not in newer})
         if moved == length:
             self.sums.cut(pages)
         self._moved = moved
@@ -229,7 +229,8 @@ class PageVerifier:
     def _find_logged(self, wrong: Mapping[int, int]) -> set[int]:
         """Return the wrong pages that are in the log as they are in the file."""
         with LogFrames(self._path, self.sums.page_bytes) as frames:
-            return {frame.page for frame in frames.read(0) if wrong.get(frame.page) == frame.sum}
+            logged = (frame for frame in frames.read(0) if frame.page in wrong)
+            return {frame.page for frame in logged if frame.sum == wrong[frame.page]}
 
     def _take(self, wrong: Mapping[int, int]) -> None:
         """Note pages anew: all rows are as they have to be."""

@@ -61,8 +61,8 @@ MUTANTS = (
     ),
     Mutant(
         "what a checkpoint writes is not noted",
-        "self.sums.note({page: sum_ for",
-        "({page: sum_ for",
+        "self.sums.note({page: one.sum for",
+        "({page: one.sum for",
     ),
     Mutant(
         "a page that a newer frame keeps from the file is noted",
