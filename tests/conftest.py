@@ -2,6 +2,7 @@
 
 import gc
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from bazaar.core.types import START
+from bazaar.protocol import tracing
 from bazaar.runtime.damage import damage
+from bazaar.runtime.span_ring import SpanRing
 
 BROWSER, CLUSTERS = (Path(__file__).parent / name for name in ("browser", "cluster"))
 OWN_CLUSTERS = {
@@ -114,3 +117,12 @@ def _nothing_is_damaged() -> None:
     storage.problem = ""
     damage.on_found = lambda where: None
     LEDGER.written = START
+
+
+@pytest.fixture
+def ring() -> Iterator[SpanRing]:
+    """Remember the spans of trades, as every process does."""
+    made = SpanRing(100)
+    tracing.subscribe(made)
+    yield made
+    tracing.unsubscribe_all()

@@ -1,6 +1,5 @@
 """Every role in one process: real rooms, real URLs, one database, no network."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +12,6 @@ import order_app.wiring
 from bazaar.clock import monotonic_s, wait, wall_s
 from bazaar.core.election import Leadership
 from bazaar.core.types import ReplicaId, Term
-from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.traces import SpansBody, SpansWantedBody
@@ -55,15 +53,6 @@ class Cluster:
 
 def transport(urlconf: str) -> HandlerTransport:
     return HandlerTransport(Listener(f"bazaar.urls.{urlconf}"))
-
-
-@pytest.fixture
-def ring() -> Iterator[SpanRing]:
-    """Remember the spans of trades, as every process does."""
-    made = SpanRing(100)
-    tracing.subscribe(made)
-    yield made
-    tracing.unsubscribe_all()
 
 
 def read_traces(ring: SpanRing, node: Node) -> TraceReader:

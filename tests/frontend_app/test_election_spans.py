@@ -1,14 +1,10 @@
 """What is remembered of elections: those that made, tried or failed to make a leader."""
 
-from collections.abc import Iterator
 from uuid import UUID
-
-import pytest
 
 from bazaar.core.election import Leadership
 from bazaar.core.failures import LeaderAlive, Unreachable
 from bazaar.core.types import ReplicaId, Term
-from bazaar.protocol import tracing
 from bazaar.protocol.traces import SpanBody, SpansWantedBody
 from bazaar.runtime.span_ring import SpanRing
 from frontend_app.leader import LeaderWatch
@@ -17,14 +13,6 @@ from tests.frontend_app.conftest import Replicas
 from tests.frontend_app.fakes import FakeCatalog
 
 TWO, THREE = ReplicaId(2), ReplicaId(3)
-
-
-@pytest.fixture
-def ring() -> Iterator[SpanRing]:
-    ring = SpanRing(100)
-    tracing.subscribe(ring)
-    yield ring
-    tracing.unsubscribe_all()
 
 
 def kept(ring: SpanRing) -> list[SpanBody]:
