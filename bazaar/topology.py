@@ -81,8 +81,16 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     id: Id = 1
     host: Host = "127.0.0.1"
+    """Where others reach it."""
+    listen: Host | None = None
+    """The address of its machine that it opens, where that is another one."""
     port: Port
     control_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+
+    @property
+    def listen_host(self) -> str:
+        """The host whose ports its process opens."""
+        return self.listen or self.host
 
     @property
     def address(self) -> tuple[str, int]:
@@ -135,6 +143,10 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             (Role.DASHBOARD, (self.dashboard,)),
         ):
             yield from ((process_name(role, node.id), node) for node in nodes)
+
+    def hosts(self) -> tuple[str, ...]:
+        """Return the hosts of all processes, that of the first process first."""
+        return tuple(dict.fromkeys(node.host for _, node in self.nodes()))
 
     def map_nodes(self, change: Callable[[Node], Node]) -> "Topology":
         """Return the cluster with every node changed."""
@@ -218,7 +230,9 @@ def dump(topology: Topology) -> str:
         for node in value if isinstance(value, tuple) else (value,):
             lines += ["", f"[[{name}]]" if isinstance(value, tuple) else f"[{name}]"]
             lines += [
-                f"{key} = {_toml(item)}" for key, item in msgspec.structs.asdict(node).items()
+                f"{key} = {_toml(item)}"
+                for key, item in msgspec.structs.asdict(node).items()
+                if item is not None
             ]
     return "\n".join(lines).lstrip() + "\n"
 

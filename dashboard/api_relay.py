@@ -15,9 +15,9 @@ from http import HTTPStatus
 from itertools import chain
 
 from bazaar.core.failures import Failure
-from bazaar.protocol.clients import decode
 from bazaar.protocol.endpoints import EndpointBody, IndexBody, MethodBody, fill
 from bazaar.protocol.http1 import Reply
+from bazaar.protocol.member_client import decode
 from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import Node, Role, Topology, format_address, role_of
 

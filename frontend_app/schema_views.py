@@ -5,7 +5,7 @@ from functools import cache
 
 from msgspec import Struct
 
-from bazaar.protocol.clients import encode
+from bazaar.protocol.member_client import encode
 from bazaar.web.endpoint import (
     Audience,
     Endpoint,

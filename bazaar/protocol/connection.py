@@ -7,8 +7,12 @@ The socket is our own, so that another thread can end a call that waits. Left ou
 import contextlib
 import socket
 
+from bazaar import clock
 from bazaar.protocol.http1 import Reply, ReplyParser
+from bazaar.protocol.resolver import resolve
 
+CONNECT_MIN_S = 0.001
+"""For an address whose predecessors have used up the time."""
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -98,14 +102,26 @@ class ClientConnection:
             sock.close()
 
     def _connect(self) -> socket.socket:
-        """Connect to the first address of the host. Raises OSError."""
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            *self.address, type=socket.SOCK_STREAM
-        )[0]
-        self.sock = sock = socket.socket(family, kind, protocol)
-        sock.settimeout(self.timeout_s)
-        self.check()
-        sock.connect(address)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.check()
-        return sock
+        """Connect to the first address of the host that answers. Raises OSError."""
+        host, port = self.address
+        until_s = clock.monotonic_s() + self.timeout_s
+        addresses = resolve(host, self.timeout_s)
+        for count_left, (family, address, scope) in zip(
+            range(len(addresses), 0, -1), addresses, strict=True
+        ):
+            self.sock = sock = socket.socket(family, socket.SOCK_STREAM)
+            left_s = max(until_s - clock.monotonic_s(), CONNECT_MIN_S)
+            sock.settimeout(left_s / count_left)
+            self.check()
+            try:
+                sock.connect((address, port, 0, scope) if scope else (address, port))
+            except OSError:
+                self.close()
+                if count_left == 1:
+                    raise
+                continue
+            sock.settimeout(self.timeout_s)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.check()
+            return sock
+        raise OSError(f"the name {host} has no address")

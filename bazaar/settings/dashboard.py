@@ -25,7 +25,6 @@ ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_ENDPOINTS = "dashboard.own_endpoints"
 BAZAAR_WIRING = "dashboard.wiring"
 BAZAAR_TOKEN = client_access.read_token(os.environ)
-BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")
 # Loaded by its name, because the dashboard may not import bazaar.cluster (docs/adr/0019).
 BAZAAR_FAULT_INJECTOR = "bazaar.cluster.fault_injection.FaultInjector"
 

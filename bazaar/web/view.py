@@ -18,8 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bazaar.protocol.clients import encode
 from bazaar.protocol.endpoints import EndpointBody, fill
+from bazaar.protocol.member_client import encode
 from bazaar.web.decoding import FORM, EndpointRefusedError, media_type, read_body
 from bazaar.web.endpoint import FORM_BODY, JSON, Endpoint, Environ, Port
 from bazaar.web.negotiation import prefers_page

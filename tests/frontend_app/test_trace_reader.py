@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from bazaar.core.failures import Busy, UnknownTrace, Unreachable
-from bazaar.protocol.clients import MemberClient
+from bazaar.protocol.member_client import MemberClient
 from bazaar.protocol.traces import SpanBody, SpansBody, SpansWantedBody
 from bazaar.runtime.span_ring import SpanRing
 from bazaar.topology import Node

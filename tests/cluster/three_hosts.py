@@ -1,0 +1,81 @@
+"""One cluster on three hosts: three addresses of loopback, with a data folder each."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from bazaar.cluster.ports import free_topology
+from bazaar.topology import Node, Topology
+from tests.cluster.conftest import LiveCluster
+
+ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+
+
+def spread(addresses: tuple[str, ...] = ADDRESSES) -> Topology:
+    """Return a cluster with a replica and a front end a host, and the rest on the first."""
+    found = free_topology(replicas=len(addresses), front_ends=len(addresses))
+
+    def place(node: Node) -> Node:
+        return msgspec.structs.replace(node, host=addresses[node.id - 1])
+
+    return found.map_nodes(place)
+
+
+class ThreeHosts:
+    """The hosts of one cluster; each is a `cluster up --host` with a folder of its own."""
+
+    def __init__(self, folder: Path, addresses: tuple[str, ...] = ADDRESSES) -> None:
+        """Start nothing yet."""
+        self.topology = spread(addresses)
+        self.hosts = [
+            LiveCluster(self._make(folder / address), "--host", address, nodes=self.topology)
+            for address in addresses
+        ]
+        self.addresses = addresses
+        self._pool = ThreadPoolExecutor(len(addresses))
+        """Its threads stay: a process that one of them starts would end with it."""
+
+    @property
+    def first(self) -> LiveCluster:
+        """The host that has the catalog and the dashboard."""
+        return self.hosts[0]
+
+    def init(self) -> None:
+        """Make each host's part; the first host's secret is carried to the others."""
+        for address, host in zip(self.addresses, self.hosts, strict=True):
+            if host is not self.first:
+                shown = self.first.run("secret", "show").stdout
+                taken = host.run("secret", "import", typed=shown)
+                assert taken.returncode == 0, taken.stderr
+            done = host.run("init", "--host", address, "--stocks", "asterix")
+            assert done.returncode == 0, done.stderr
+
+    def up(self) -> None:
+        """Bring all hosts up side by side."""
+        are_up = list(self._pool.map(LiveCluster.try_up, self.hosts))
+        assert all(are_up), "\n".join(host.read_output() for host in self.hosts)
+
+    def end(self) -> None:
+        """End all hosts."""
+        list(self._pool.map(LiveCluster.end, self.hosts))
+        self._pool.shutdown()
+
+    @staticmethod
+    def _make(folder: Path) -> Path:
+        folder.mkdir(parents=True)
+        return folder
+
+
+@contextmanager
+def run_hosts(folder: Path) -> Iterator[ThreeHosts]:
+    """Run a cluster on three hosts for as long as a `with` block runs."""
+    made = ThreeHosts(folder)
+    try:
+        made.init()
+        made.up()
+        yield made
+    finally:
+        made.end()
