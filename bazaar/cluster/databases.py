@@ -20,7 +20,7 @@ import msgspec
 from bazaar.cluster import hosts, ledger_guard
 from bazaar.cluster.data_dir import DataDir, write_whole
 from bazaar.cluster.exits import ClusterError
-from bazaar.cluster.supervisor_config import role_environment
+from bazaar.cluster.supervisor_config import cluster_environment, role_environment
 from bazaar.settings import database_file, env, private
 from bazaar.settings.env import DamagedDatabaseError, SettingsError
 from bazaar.settings.typed import FILE_ENDINGS
@@ -44,6 +44,9 @@ def prepare_all(
     part = hosts.read_part(data, topology)
     if Role.CATALOG in map(role_of, part):
         ledger_guard.check_files(data, topology)
+        others = {name: node for name, node in topology.nodes() if name not in part}
+        replicas = {name: node for name, node in others.items() if role_of(name) is Role.ORDER}
+        ledger_guard.check_answers(data, replicas, cluster_environment(data, environ))
     nodes = {name: node for name, node in part.items() if role_of(name).has_database}
     unmade = [name for name in nodes if _is_unmade_replica(data, name)]
     jobs: dict[str, Future[list[str]]] = {}

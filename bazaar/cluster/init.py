@@ -116,4 +116,5 @@ def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:
     env.read_cluster_id(variables)
     options.data.write_topology(found)
     env.read_topology(variables)  # the limits must fit it
+    env.begin_tls(found, options.data.root)
     return found

@@ -78,6 +78,7 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     env.check(environ)
     node = env.read_node(environ, role)
     env.read_secret(environ)
+    env.begin_tls(env.read_topology(environ), env.read_data_dir(environ))
     env.read_cluster_id(environ)
     name = process_name(role, node.id)
     if path := DataDir.of(environ).database(name):

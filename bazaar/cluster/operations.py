@@ -104,7 +104,7 @@ class Cluster(Observer):
             return now is None or (now.pid, now.up_since_s) != (status.pid, status.up_since_s)
 
         wait_until(has_ended, EFFECT_TIMEOUT_S)
-        return f"{name}: {number.name} is what it ends itself with on {host} (pid {status.pid})"
+        return f"{name} on {host} ends itself by {number.name} (pid {status.pid})"
 
     def start(self, wanted: str) -> str:
         """Start a process and wait until it serves. Raises StartFailed."""

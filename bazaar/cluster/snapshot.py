@@ -150,6 +150,7 @@ class Observer:
         self.data = data
         self.topology = data.read_topology()
         self.nodes = dict(self.topology.nodes())
+        env.begin_tls(self.topology, data.root)
         self.environ = cluster_environment(data, environ)
         self.part = hosts.read_part(data, self.topology)
         """The processes that this host runs; the others are asked only."""

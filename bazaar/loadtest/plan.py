@@ -13,6 +13,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     dialect_name: str = SEED.name
     token: str | None = None
     """That all requests are sent with."""
+    ca_path: str | None = None
+    """The CA of the front ends, trusted besides those of the system."""
     profile: str = ""
     stocks: tuple[Weighted, ...] = ()
     clients: int = 1

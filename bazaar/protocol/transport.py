@@ -122,7 +122,7 @@ class HttpTransport:
     def take(self, connection: ClientConnection) -> Reply | None:
         """Read once what has come of an answer; None: it is not whole. Raises Unreachable."""
         try:
-            reply = connection.receive_some()
+            reply = connection.receive_ready()
         except (OSError, ValueError) as error:
             self._drop(connection)
             raise self._fail(error, was_sent=True) from error

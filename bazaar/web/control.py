@@ -23,7 +23,7 @@ from bazaar.web.listeners import open_port
 from bazaar.web.member_auth import add_holder_name
 from bazaar.web.router import Router
 from bazaar.web.server import HttpServer
-from bazaar.web.serving import control_lanes, read_limits
+from bazaar.web.serving import control_lanes, read_limits, secure
 
 log = get_log("bazaar.web.control")
 
@@ -100,4 +100,5 @@ def _create(host: str, port: int, connections_max: int) -> HttpServer:
     pages = LateApplication("bazaar.web.django_handlers", "make_control")
     router = Router(pages, import_module(settings.BAZAAR_ENDPOINTS).CONTROL_ENDPOINTS)
     limits = read_limits(connections_max, is_for_members=True)
-    return HttpServer(router, [open_port(host, port)], limits, control_lanes(), "control")
+    server = HttpServer(router, [open_port(host, port)], limits, control_lanes(), "control")
+    return secure(server, is_for_members=True)

@@ -141,9 +141,7 @@ class EndpointView(JsonView):
         """Return the page where a browser that is refused can get in, if there is one."""
         if not self.endpoint.is_for_members:
             return None
-        node = settings.BAZAAR_TOPOLOGY.dashboard
-        host = f"[{node.host}]" if ":" in node.host else node.host
-        return f"http://{host}:{node.port}/api/{process_name()}/{self.port}{path}"
+        return f"{settings.BAZAAR_TOPOLOGY.dashboard.url}/api/{process_name()}/{self.port}{path}"
 
     def _read_form(self, environ: Environ) -> None:
         """Turn the form of a page into the JSON and the headers that it stands for."""

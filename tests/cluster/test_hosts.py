@@ -134,6 +134,25 @@ def test_a_host_without_the_secret_is_told_where_to_get_it(
     assert f"its hosts are {', '.join(ADDRESSES)}" in unknown.stderr
 
 
+def test_a_lost_catalog_is_not_begun_anew_beside_replicas_of_other_hosts(
+    hosts: ThreeHosts,
+) -> None:
+    """I3: nothing in the folder of its host tells of them."""
+    first = hosts.first
+    first.end()
+    aside = first.data.root / "kept"
+    aside.mkdir()
+    for path in [*first.data.root.glob("catalog.*"), *first.data.root.glob("order-1.*")]:
+        path.rename(aside / path.name)
+    refused = first.run("init")
+    assert refused.returncode == exits.USAGE
+    assert f"catalog has no database, but order-2 on {ADDRESSES[1]} has" in refused.stderr
+    for path in aside.iterdir():
+        path.rename(first.data.root / path.name)
+    aside.rmdir()
+    assert first.try_up(), first.read_output()
+
+
 def test_roles_that_nobody_supervises_are_seen(new_cluster: Any) -> None:
     cluster: LiveCluster = new_cluster(nodes=free_topology(replicas=1))
     done = cluster.run("init")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from bazaar import topology
+from bazaar.cluster import certificates
 from bazaar.cluster.ports import free_topology
 from bazaar.topology import Node, Topology
 from tests.cluster.conftest import LiveCluster
@@ -27,9 +29,13 @@ def spread(addresses: tuple[str, ...] = ADDRESSES) -> Topology:
 class ThreeHosts:
     """The hosts of one cluster; each is a `cluster up --host` with a folder of its own."""
 
-    def __init__(self, folder: Path, addresses: tuple[str, ...] = ADDRESSES) -> None:
-        """Start nothing yet."""
+    def __init__(self, folder: Path, *, has_tls: bool = False) -> None:
+        """Start nothing yet. has_tls: each host has a certificate of one private CA."""
+        self.folder, self.has_tls, addresses = folder, has_tls, ADDRESSES
         self.topology = spread(addresses)
+        if has_tls:
+            described = msgspec.structs.replace(self.topology, tls=certificates.FILES)
+            self.topology = topology.parse(topology.dump(described))
         self.hosts = [
             LiveCluster(self._make(folder / address), "--host", address, nodes=self.topology)
             for address in addresses
@@ -43,8 +49,20 @@ class ThreeHosts:
         """The host that has the catalog and the dashboard."""
         return self.hosts[0]
 
+    def certify(self) -> None:
+        """Give each host a certificate, in place of the one that it has."""
+        done = self.first.run("certificates", str(self.folder / "ca"))
+        assert done.returncode == 0, done.stderr
+        for address, host in zip(self.addresses, self.hosts, strict=True):
+            made, used = self.folder / "ca" / address, host.data.root / "tls"
+            used.mkdir(parents=True, exist_ok=True)
+            for path in made.iterdir():
+                path.replace(used / path.name)
+
     def init(self) -> None:
         """Make each host's part; the first host's secret is carried to the others."""
+        if self.has_tls:
+            self.certify()
         for address, host in zip(self.addresses, self.hosts, strict=True):
             if host is not self.first:
                 shown = self.first.run("secret", "show").stdout
@@ -70,9 +88,9 @@ class ThreeHosts:
 
 
 @contextmanager
-def run_hosts(folder: Path) -> Iterator[ThreeHosts]:
+def run_hosts(folder: Path, *, has_tls: bool = False) -> Iterator[ThreeHosts]:
     """Run a cluster on three hosts for as long as a `with` block runs."""
-    made = ThreeHosts(folder)
+    made = ThreeHosts(folder, has_tls=has_tls)
     try:
         made.init()
         made.up()

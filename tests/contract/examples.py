@@ -152,7 +152,7 @@ _CHANGE_KINDS = {
 }
 _SPANS = {"key": str(UUID(int=1)), "parents": ["0123456789abcdef"]}
 _SPANS_KINDS = {"key": "uuid or null", "parents": "list"}
-_END = {"pid": 0, "up_since_s": 0.0, "signal": "KILL"}
+_END: dict[str, Any] = {"pid": 0, "up_since_s": 0.0, "signal": "KILL"}
 _END_KINDS = {"pid": "place", "up_since_s": "moment", "signal": "signal"}
 _CATALOG, _CATALOG_CONTROL = "bazaar.urls.catalog", "bazaar.urls.catalog_control"
 _ORDER, _ORDER_CONTROL = "bazaar.urls.order", "bazaar.urls.order_control"
@@ -266,9 +266,12 @@ EXAMPLES = (
     Example(_FRONT_CONTROL, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "GET", "/status"),
     *(
-        Example(urlconf, "POST", *request)
+        Example(urlconf, "POST", "/spans", {}, _SPANS, _SPANS_KINDS)
         for urlconf in (_CATALOG_CONTROL, _ORDER_CONTROL, _FRONT_CONTROL)
-        for request in (("/spans", {}, _SPANS, _SPANS_KINDS), ("/end", {}, _END, _END_KINDS))
+    ),
+    *(
+        Example(urlconf, "POST", "/end", {}, _END, _END_KINDS)
+        for urlconf in (_CATALOG_CONTROL, _ORDER_CONTROL, _FRONT_CONTROL)
     ),
     *(Example(urlconf, "GET", path) for urlconf in URLCONFS for path in HEALTH),
     *(Example(urlconf, "GET", path) for urlconf, path in sorted(PUBLIC) if path in METRICS),

@@ -13,6 +13,7 @@ from bazaar import clock
 from bazaar.clock import wait_until
 from bazaar.cluster import (
     backup,
+    certificates,
     cluster_secret,
     databases,
     exits,
@@ -43,6 +44,11 @@ _ID = "a process, such as order-3 or catalog; a replica's number; or leader"
 _HOST = "the host of the description that this is (the one whose addresses it has)"
 _LOSE = "give up N entries that only this database may have; a refusal says how many"
 
+_WHOLE = (
+    *("init", "up", "status", "down", "certificates", "secret"),
+    *("backup", "restore", "verify"),
+)
+"""The verbs that are not about one process."""
 WORKERS_MAX = 64
 LOSE_MAX = 10**18
 
@@ -83,6 +89,9 @@ class Command(OneLineCommand):
         one.add_argument("-o", "--output", default="table", help="table or json")
         one = verbs.add_parser("down", parents=[data], help="stop all")
         one.add_argument("--quiet", action="store_true", help="say nothing when nothing runs")
+        one = verbs.add_parser("certificates", parents=[data], help="make a CA, and one a host")
+        one.add_argument("folder", metavar="FOLDER", help="where they are written")
+        one.add_argument("--days", metavar="N", default="365", help="how long they are good (365)")
         one = verbs.add_parser("secret", parents=[data], help="carry the secret to another host")
         one.add_argument("action", choices=("show", "import"), help="import reads what show prints")
 
@@ -111,7 +120,7 @@ class Command(OneLineCommand):
         """Run one verb. Raises CommandFailed, SettingsError."""
         os.umask(private.OWNER_ONLY)
         environ, verb = read_environ(os.environ, options), options["verb"]
-        if verb in ("init", "up", "status", "down", "secret", "backup", "restore", "verify"):
+        if verb in _WHOLE:
             return getattr(self, f"do_{verb}")(environ, options) or exits.OK
         cluster, wanted = Cluster(DataDir.of(environ), environ), options["id"]
         lines: Iterable[str] = ()
@@ -165,6 +174,13 @@ class Command(OneLineCommand):
             for line in databases.prepare_all(wanted.data, found, wanted.stocks, environ):
                 self.stdout.write(line)
         self.stdout.write(f"{wanted.data.root} is ready for {len(found.replicas)} order replicas")
+
+    def do_certificates(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Make a CA and a certificate for each host."""
+        data, folder = DataDir.of(environ), Path(options["folder"]).absolute()
+        found = init.choose_topology(InitOptions(data), environ)
+        days = read_whole("--days", options["days"], 1, certificates.DAYS_MAX)
+        self._print(certificates.make_certificates(found, folder, days))
 
     def do_secret(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         """Print what hosts share, or take it from the standard input."""
