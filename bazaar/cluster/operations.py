@@ -67,19 +67,24 @@ class Cluster(Observer):
         before = self.find(name)
         if before.status and not before.is_ours:
             return self._end_elsewhere(name, before.status, number)
-        self.check_ours(name, "kill")
+        self.check_ours(name, "kill", silence=before.silence)
         self.supervisor.pid()  # raises ClusterDown
         if not before.is_up or not send(before.pid, number):
             raise ClusterError(f"{name} is not running.")
         wait_until(lambda: _has_effect(number, before, self.view(name)), EFFECT_TIMEOUT_S)
         return f"{name}: {number.name} sent to process group {before.pid}"
 
-    def check_ours(self, name: str, *words: str) -> None:
-        """Raise ClusterError when another host runs a process; words: what to type there."""
+    def check_ours(self, name: str, verb: str, silence: str = "") -> None:
+        """
+        Raise ClusterError when another host runs a process.
+
+        verb: what to type there. silence: why it does not answer, if it was asked.
+        """
         if name not in self.part:
+            does = f", and does not answer ({silence.rstrip('.')})" if silence else ""
             raise ClusterError(
-                f"{name} is on the host {self.nodes[name].host}: type `manage.py cluster "
-                f"{' '.join((*words, name))}` there."
+                f"{name} is on the host {self.nodes[name].host}{does}: type `manage.py cluster "
+                f"{verb} {name}` there."
             )
 
     def _end_elsewhere(self, name: str, status: Status, number: signal.Signals) -> str:

@@ -7,7 +7,6 @@ do not fit together change nothing: somebody may be writing them.
 """
 
 import os
-import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -55,10 +54,6 @@ class ServerTlsSocket(ssl.SSLSocket):
             return super().send(data, flags)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
             raise BlockingIOError(*error.args) from error
-
-    def shutdown(self, how: int) -> None:
-        """End a direction of the connection; what is read or sent after it is TLS, too."""
-        socket.socket.shutdown(self, how)
 
 
 @dataclass(frozen=True, slots=True)

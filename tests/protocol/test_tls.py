@@ -3,6 +3,7 @@
 import select
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from tests.support.waits import WAIT_S, in_thread
 
 BIG_BYTES = 300_000
 """Many TLS records."""
+RESET = struct.pack("ii", 1, 0)
+"""Close at once, and drop what was not sent."""
 Serve = Callable[..., HttpTransport]
 
 
@@ -120,30 +123,29 @@ def test_a_kept_connection_that_the_server_ended_is_replaced_quietly(
     assert client.call("POST", "/a", b"x", timeout_s=WAIT_S).body == b"xx"
 
 
-def test_after_its_last_answer_a_port_sends_nothing_in_the_clear(
-    files: Certificates, serve: Serve
-) -> None:
-    """The other side may still send; a refusal of that must not leave as it is."""
-    contexts = files.contexts()
-    client = serve(lambda: contexts.server(is_for_members=False))
-    with socket.create_connection(client.address, WAIT_S) as plain:
-        ours = ssl.MemoryBIO()
-        theirs = ssl.MemoryBIO()
-        talk = files.caller().wrap_bio(theirs, ours, server_hostname=HOST)
-        for step in (talk.do_handshake, lambda: talk.write(b"BAD\r\n\r\nGET / HTTP/1.1\r\n\r\n")):
-            while True:
-                try:
-                    step()
-                    break
-                except ssl.SSLWantReadError:
-                    plain.sendall(ours.read())
-                    theirs.write(plain.recv(65536))
-        plain.sendall(ours.read())
-        received = b""
-        while chunk := plain.recv(65536):
-            received += chunk
-    assert received, "an answer, in TLS"
-    assert b"HTTP" not in received
+def test_a_kept_connection_that_was_reset_is_replaced_quietly(files: Certificates) -> None:
+    context = files.contexts().server(is_for_members=True)
+
+    def answer_twice(listener: socket.socket) -> None:
+        for _ in range(2):
+            sock, _address = listener.accept()
+            sock.settimeout(WAIT_S)
+            with context.wrap_socket(sock, server_side=True) as secured:
+                secured.recv(65536)
+                secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+                secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    with socket.create_server((HOST, 0)) as listener:
+        listener.settimeout(WAIT_S)
+        ended = in_thread(lambda: answer_twice(listener))
+        client = HttpTransport(listener.getsockname(), "order-2", b"s" * 32, lambda: 1.0)
+        assert client.call("GET", "/a", timeout_s=WAIT_S).body == b"x"
+        (kept,) = client._idle
+        assert kept.sock is not None
+        assert select.select([kept.sock], [], [], WAIT_S)[0], "it was reset"
+        assert client.call("GET", "/a", timeout_s=WAIT_S).body == b"x"
+        ended.result(WAIT_S)
+        client.close()
 
 
 def test_new_files_are_taken_up_once_they_fit_together(files: Certificates) -> None:
@@ -154,6 +156,7 @@ def test_new_files_are_taken_up_once_they_fit_together(files: Certificates) -> N
     files.renew()
     new_key = files.paths.key.read_bytes()
     files.paths.key.write_bytes(old_key)
+    assert contexts.client is before
     assert contexts.client is before
     assert "key values mismatch" in contexts.fault.lower().replace("_", " ")
     files.paths.key.unlink()
