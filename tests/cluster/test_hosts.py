@@ -32,8 +32,7 @@ def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeHosts]:
 @pytest.fixture
 def hosts(_started: ThreeHosts) -> ThreeHosts:
     """Return the three hosts, healthy."""
-    for host in _started.hosts:
-        host.heal()
+    _started.heal()
     return _started
 
 
@@ -93,13 +92,11 @@ def test_a_process_of_another_host_is_ended_through_its_control_port(hosts: Thre
     shown = first.run("status")
     assert f"order-3 on {ADDRESSES[2]} does not answer: {ADDRESSES[2]}:" in shown.stdout
     assert shown.returncode != exits.OK
-    for words in (("start",), ("stop",), ("restart",), ("logs",), ("rebuild",), ("kill",)):
-        refused = first.run(*words, "order-3")
+    for verb in ("start", "stop", "restart", "logs", "rebuild", "kill"):
+        refused = first.run(verb, "order-3")
         assert refused.returncode == exits.USAGE
-        there = (
-            f"order-3 is on the host {ADDRESSES[2]}: type `manage.py cluster {words[0]} order-3`"
-        )
-        assert there in refused.stderr, refused.stderr
+        assert f"order-3 is on the host {ADDRESSES[2]}" in refused.stderr, refused.stderr
+        assert f"type `manage.py cluster {verb} order-3` there" in refused.stderr
     third.start("order-3")
     paused = first.run("kill", "order-3", "--signal", "STOP")
     assert paused.returncode == exits.USAGE

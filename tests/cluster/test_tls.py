@@ -30,8 +30,7 @@ def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeHosts]:
 @pytest.fixture
 def hosts(_started: ThreeHosts) -> ThreeHosts:
     """Return the three hosts, healthy."""
-    for host in _started.hosts:
-        host.heal()
+    _started.heal()
     return _started
 
 

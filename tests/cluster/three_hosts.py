@@ -10,6 +10,7 @@ import msgspec
 from bazaar import topology
 from bazaar.cluster import certificates
 from bazaar.cluster.ports import free_topology
+from bazaar.protocol.cluster_report import Health
 from bazaar.topology import Node, Topology
 from tests.cluster.conftest import LiveCluster
 
@@ -75,6 +76,15 @@ class ThreeHosts:
         """Bring all hosts up side by side."""
         are_up = list(self._pool.map(LiveCluster.try_up, self.hosts))
         assert all(are_up), "\n".join(host.read_output() for host in self.hosts)
+
+    def heal(self) -> None:
+        """Bring back on each host what earlier tests have ended, until all is well."""
+        for host in self.hosts:
+            if host.process is None or host.process.poll() is not None:
+                assert host.try_up(), host.read_output()
+            host.cluster.mend([view.name for view in host.look().processes])
+        for host in self.hosts:
+            host.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
 
     def end(self) -> None:
         """End all hosts."""
