@@ -86,7 +86,7 @@ $(READY): requirements.lock
 
 # Names, versions and hashes only; no address of any registry.
 lock: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --extra otel --group dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra otel --extra tls --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --upgrade --quiet --output-file requirements.lock
 
 clean:

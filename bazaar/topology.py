@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=REPLICAS_MAX)]
 Host = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._:-]{1,253}\Z")]
 """A name or an address, IPv6 without brackets."""
+FilePath = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
 Address = tuple[str, int]
@@ -91,8 +92,18 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     id: Id = 1
     host: Host = "127.0.0.1"
+    """Where others reach it."""
+    listen: Host | None = None
+    """The address of its machine that it opens, where that is another one."""
     port: Port
     control_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    scheme: Literal["http", "https"] | None = None
+    """Of its URL: `parse` sets it where the cluster has TLS, and no description does."""
+
+    @property
+    def listen_host(self) -> str:
+        """The host whose ports its process opens."""
+        return self.listen or self.host
 
     @property
     def address(self) -> Address:
@@ -107,7 +118,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def url(self) -> str:
         """Where clients and peers are served, as a URL without a slash at its end."""
-        return f"http://{format_address(self.host, self.port)}"
+        return f"{self.scheme or 'http'}://{format_address(self.host, self.port)}"
 
 
 def format_host(host: str) -> str:
@@ -120,6 +131,18 @@ def format_address(host: str, port: int) -> str:
     return f"{format_host(host)}:{port}"
 
 
+class TlsFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    Where each host has its certificate, its key and the CA's certificate, in PEM.
+
+    A path that is not absolute begins in the data folder of the host.
+    """
+
+    certificate: FilePath
+    key: FilePath
+    ca: FilePath
+
+
 class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every process of one cluster."""
 
@@ -127,6 +150,8 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dashboard: Node
     front_ends: Annotated[tuple[Node, ...], msgspec.Meta(min_length=1, max_length=REPLICAS_MAX)]
     replicas: Annotated[tuple[Node, ...], msgspec.Meta(min_length=1, max_length=REPLICAS_MAX)]
+    tls: TlsFiles | None = None
+    """None: nothing between processes and clients is encrypted."""
 
     def replica(self, replica_id: int) -> Node:
         """Return one order replica. Raises TopologyError when there is no such id."""
@@ -146,6 +171,10 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ):
             yield from ((process_name(role, node.id), node) for node in nodes)
 
+    def hosts(self) -> tuple[str, ...]:
+        """Return the hosts of all processes, that of the first process first."""
+        return tuple(dict.fromkeys(node.host for _, node in self.nodes()))
+
     def list_workers(self, holders: Iterable[Address]) -> list[tuple[str, Node]]:
         """
         Return name and node of each lease holder that is not one of `nodes`.
@@ -164,8 +193,9 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         fields: dict[str, Any] = {
             name: tuple(map(change, value)) if isinstance(value, tuple) else change(value)
             for name, value in msgspec.structs.asdict(self).items()
+            if isinstance(value, tuple | Node)
         }
-        return Topology(**fields)
+        return msgspec.structs.replace(self, **fields)
 
 
 def _find(what: str, nodes: tuple[Node, ...], node_id: int) -> Node:
@@ -183,7 +213,9 @@ def parse(text: str) -> Topology:
     except msgspec.MsgspecError as error:
         raise TopologyError(str(error)) from error
     _check(topology)
-    return topology
+    if topology.tls is None:
+        return topology
+    return topology.map_nodes(lambda node: msgspec.structs.replace(node, scheme="https"))
 
 
 def _check(topology: Topology) -> None:
@@ -193,6 +225,8 @@ def _check(topology: Topology) -> None:
             raise TopologyError(f"{what}: id {twice[0]} is given twice")
     listeners: Counter[Address] = Counter()
     for name, node in topology.nodes():
+        if node.scheme is not None:
+            raise TopologyError(f"{name}: a node has no scheme; a table [tls] stands for https")
         listeners[node.address] += 1
         if not role_of(name).has_control_port:
             continue
@@ -237,11 +271,14 @@ def local(replicas: int, front_ends: int = 1) -> Topology:
 def dump(topology: Topology) -> str:
     """Write a cluster description as TOML; `parse` reads it back."""
     lines: list[str] = []
-    for name, value in msgspec.structs.asdict(topology).items():
+    given = {name: one for name, one in msgspec.structs.asdict(topology).items() if one}
+    for name, value in given.items():
         for node in value if isinstance(value, tuple) else (value,):
             lines += ["", f"[[{name}]]" if isinstance(value, tuple) else f"[{name}]"]
             lines += [
-                f"{key} = {_toml(item)}" for key, item in msgspec.structs.asdict(node).items()
+                f"{key} = {_toml(item)}"
+                for key, item in msgspec.structs.asdict(node).items()
+                if item is not None and key != "scheme"
             ]
     return "\n".join(lines).lstrip() + "\n"
 

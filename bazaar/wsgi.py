@@ -7,7 +7,6 @@ port and starts the role's loops. Commands, checks and tests never import it.
 
 import gc
 import logging.config
-import multiprocessing
 import os
 import sys
 import threading
@@ -27,6 +26,7 @@ from bazaar.settings.env import SettingsError
 from bazaar.topology import Role
 from bazaar.web import control
 from bazaar.web.late import LateApplication
+from bazaar.web.main_process import is_managed, main_pid
 from bazaar.web.router import Router
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -38,11 +38,6 @@ PARENT_CHECK_S = 0.2
 """How often a server's worker looks whether its main process is still there."""
 
 
-def is_managed() -> bool:
-    """Return whether this is a worker that another process started."""
-    return multiprocessing.parent_process() is not None or "gunicorn.arbiter" in sys.modules
-
-
 def tie_to_parent() -> None:
     """
     End this process when the server's main process is gone.
@@ -52,6 +47,7 @@ def tie_to_parent() -> None:
     """
     if is_managed() or os.environ.get("RUN_MAIN") == "true":
         parent = os.getppid()
+        main_pid[:] = [parent]
         threading.Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
 
 

@@ -12,6 +12,7 @@ from bazaar.core.types import OrderNo, Position, ReplicaId, Term, TradeType
 from bazaar.protocol import cache_messages, examples, leadership_messages, messages
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
+from bazaar.web.end_endpoint import make_end_endpoint
 from bazaar.web.endpoint import (
     Audience,
     DescribedError,
@@ -313,6 +314,7 @@ ENDPOINTS = (
     Endpoint("/status", get(status), ports=CONTROL),
     *make_health_endpoints(wiring.list_checks),
     make_spans_endpoint(wiring.list_addresses),
+    make_end_endpoint(),
     make_metrics_endpoint(wiring.read_metrics),
     make_targets_endpoint(wiring.list_targets),
 )

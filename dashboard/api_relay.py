@@ -15,9 +15,10 @@ from http import HTTPStatus
 from itertools import chain
 
 from bazaar.core.failures import Failure
-from bazaar.protocol.clients import decode
 from bazaar.protocol.endpoints import EndpointBody, IndexBody, MethodBody, fill
 from bazaar.protocol.http1 import Reply
+from bazaar.protocol.member_client import decode
+from bazaar.protocol.tls import tls
 from bazaar.protocol.transport import HttpTransport
 from bazaar.topology import Node, Role, Topology, format_address, role_of
 
@@ -66,7 +67,8 @@ class ApiListener:
     @property
     def origin(self) -> str:
         """Where a browser finds it itself, for paths that are not relayed."""
-        return f"http://{format_address(*self.address)}"
+        scheme = "https" if tls() else "http"
+        return f"{scheme}://{format_address(*self.address)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,10 @@ class ClusterView:
     @property
     def report(self) -> ClusterReport:
         """What leader, term and health are judged by: all processes of the topology."""
-        return ClusterReport({one.name: one.status for one in self.results if one.role != WORKER})
+        named = [one for one in self.results if one.role != WORKER]
+        return ClusterReport(
+            {one.name: one.status for one in named}, {one.name: one.node.host for one in named}
+        )
 
     @property
     def term(self) -> int:

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
-from bazaar.protocol.clients import encode
 from bazaar.protocol.endpoints import EndpointBody
+from bazaar.protocol.member_client import encode
 from bazaar.web.endpoint import JSON, Audience, Endpoint, EndpointMethod
 from bazaar.web.problems import Problem
 from frontend_app.api_errors import (

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from bazaar.core.types import Order, OrderNo, Trade
 from bazaar.protocol import tracing
-from bazaar.protocol.clients import encode
 from bazaar.protocol.examples import NumberQuery
+from bazaar.protocol.member_client import encode
 from bazaar.protocol.tracing import Span
 from bazaar.runtime.metrics import BEGAN, operations
 from bazaar.web.endpoint import (

@@ -2,8 +2,8 @@
 
 from bazaar.clock import monotonic_s
 from bazaar.core.types import Stock
-from bazaar.protocol.clients import encode
 from bazaar.protocol.examples import NameQuery
+from bazaar.protocol.member_client import encode
 from bazaar.runtime.metrics import operations
 from bazaar.web.endpoint import (
     EVENT_LOOP,

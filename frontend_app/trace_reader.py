@@ -19,7 +19,7 @@ import msgspec
 from bazaar import clock
 from bazaar.core.failures import Busy, Failure
 from bazaar.core.types import OrderNo
-from bazaar.protocol.clients import MemberClient
+from bazaar.protocol.member_client import MemberClient
 from bazaar.protocol.traces import PARENTS_MAX, SpansBody, SpansWantedBody, TradeTrace
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.span_ring import SpanRing

@@ -8,6 +8,7 @@ What the dialects have in common is in `stock_views` and `order_views`, and how 
 from bazaar.core.types import Version
 from bazaar.protocol import cache_messages, examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
+from bazaar.web.end_endpoint import make_end_endpoint
 from bazaar.web.endpoint import Audience, Endpoint, Port, get, post, with_index
 from bazaar.web.metrics_page import make_metrics_endpoint
 from bazaar.web.probes import make_health_endpoints
@@ -149,6 +150,7 @@ ENDPOINTS = (
     *make_health_endpoints(wiring.list_checks),
     make_metrics_endpoint(wiring.read_metrics),
     make_spans_endpoint(),
+    make_end_endpoint(),
 )
 SERVED_ENDPOINTS = with_index(ENDPOINTS, Port.SERVED, Audience.PUBLIC)
 CONTROL_ENDPOINTS = with_index(ENDPOINTS, Port.CONTROL, Audience.MEMBER)

@@ -9,6 +9,7 @@ from bazaar.protocol import examples, leadership_messages, messages
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, RowsBody
 from bazaar.web.decoding import check_stock_name
+from bazaar.web.end_endpoint import make_end_endpoint
 from bazaar.web.endpoint import (
     Audience,
     DescribedError,
@@ -284,6 +285,7 @@ ENDPOINTS = (
     *make_health_endpoints(wiring.list_checks),
     make_metrics_endpoint(wiring.read_metrics),
     make_spans_endpoint(),
+    make_end_endpoint(),
 )
 SERVED_ENDPOINTS = with_index(ENDPOINTS, Port.SERVED, Audience.MEMBER)
 CONTROL_ENDPOINTS = with_index(ENDPOINTS, Port.CONTROL, Audience.MEMBER)

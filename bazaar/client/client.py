@@ -7,7 +7,7 @@ at a time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 from uuid import UUID, uuid4
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
@@ -36,6 +36,7 @@ from bazaar.client.front_end_url import BadUrl, check_url
 from bazaar.client.reading import one_line
 from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.http1 import Reply
+from bazaar.protocol.tls import find_ca, make_public_context
 from bazaar.protocol.traces import TradeTrace
 
 CONNECT_TIMEOUT_S = 3.0
@@ -76,7 +77,11 @@ class Client:
         self.timeouts = timeouts or Timeouts()
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._dialect, self._first = dialect, 0
-        self._pools = PoolManager(len(self.urls), retries=False, maxsize=KEPT_CONNECTIONS_MAX)
+        is_secured = any(url.startswith("https:") for url in self.urls)
+        more: dict[str, Any] = {"ssl_context": make_public_context(find_ca())} if is_secured else {}
+        self._pools = PoolManager(
+            len(self.urls), retries=False, maxsize=KEPT_CONNECTIONS_MAX, **more
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,8 @@
 """
-Run and operate a cluster on one machine; what `manage.py cluster` does.
+Run and operate a host's part of a cluster: what `manage.py cluster` does.
 
-- make it: `init`, `data_dir`, `databases`, `supervisor_config`; `launch` is one process
+- make it: `hosts` (which part is ours), `init`, `cluster_secret`, `certificates`, `data_dir`,
+  `databases`, `supervisor_config`; `launch` is one process
 - run it: `up`, `starting`, `stopping`, `locks`, `parent_death`, `ports`
 - keep its data: `backup`, `sequence_file` (a database file verified), `only_copy`
 - observe it and act on it: `operations.Cluster`, `snapshot`, `events`, `logs`, `tables`

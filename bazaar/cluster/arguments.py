@@ -76,4 +76,5 @@ def list_urls(environ: Mapping[str, str], given: Sequence[str] = ()) -> tuple[st
     data = DataDir.of(environ)
     is_made = data.topology_path.exists()
     found = data.read_topology() if is_made else env.read_topology(environ)
+    env.begin_tls(found, data.root)
     return tuple(node.url for node in found.front_ends)

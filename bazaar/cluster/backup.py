@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bazaar.clock import wait_until
-from bazaar.cluster import databases, ports
+from bazaar.cluster import databases, hosts, ports
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import INCONSISTENT, ClusterError
 from bazaar.cluster.locks import hold
@@ -63,6 +63,8 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
     data.make()
     is_described = data.topology_path.exists()
     found = data.read_topology() if is_described else env.read_topology(environ)
+    if _CATALOG not in hosts.read_part(data, found):
+        raise ClusterError(f"{_CATALOG} is on the host {found.catalog.host}: restore it there.")
     supervisor = Supervisor(data)
     is_running = supervisor.is_running()
     with contextlib.nullcontext() if is_running else hold(data):

@@ -54,6 +54,11 @@ class DataDir:
         return self.root / "cluster.id"
 
     @property
+    def host_path(self) -> Path:
+        """The host of the description that this folder is of, if it was named."""
+        return self.root / "cluster.host"
+
+    @property
     def metrics_token_path(self) -> Path:
         """What Prometheus shows to be given metrics."""
         return self.root / "metrics.token"
@@ -124,6 +129,7 @@ class DataDir:
         yield from (
             self.topology_path,
             self.identity_path,
+            self.host_path,
             self.metrics_token_path,
             self.config_path,
             self.pid_path,

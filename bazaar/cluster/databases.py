@@ -17,10 +17,10 @@ from pathlib import Path
 
 import msgspec
 
-from bazaar.cluster import ledger_guard
+from bazaar.cluster import hosts, ledger_guard
 from bazaar.cluster.data_dir import DataDir, write_whole
 from bazaar.cluster.exits import ClusterError
-from bazaar.cluster.supervisor_config import role_environment
+from bazaar.cluster.supervisor_config import cluster_environment, role_environment
 from bazaar.settings import database_file, env, private
 from bazaar.settings.env import DamagedDatabaseError, SettingsError
 from bazaar.settings.typed import FILE_ENDINGS
@@ -35,14 +35,19 @@ def prepare_all(
     data: DataDir, topology: Topology, stocks: str | None, environ: Mapping[str, str]
 ) -> Iterator[str]:
     """
-    Prepare every database side by side, and yield what was done and what failed.
+    Prepare every database of this host side by side; yield what was done.
 
-    A replica whose database cannot be migrated is only reported: the others can do without it.
+    A replica whose database cannot be migrated is only reported, too: the others can do without it.
     Raises ClusterError, SettingsError: the catalog or the dashboard cannot be prepared, or the
     catalog lacks orders that a replica has.
     """
-    ledger_guard.check_files(data, topology)
-    nodes = {name: node for name, node in topology.nodes() if role_of(name).has_database}
+    part = hosts.read_part(data, topology)
+    if Role.CATALOG in map(role_of, part):
+        ledger_guard.check_files(data, topology)
+        others = {name: node for name, node in topology.nodes() if name not in part}
+        replicas = {name: node for name, node in others.items() if role_of(name) is Role.ORDER}
+        ledger_guard.check_answers(data, replicas, cluster_environment(data, environ))
+    nodes = {name: node for name, node in part.items() if role_of(name).has_database}
     unmade = [name for name in nodes if _is_unmade_replica(data, name)]
     jobs: dict[str, Future[list[str]]] = {}
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:

@@ -14,6 +14,7 @@ def list_events(before: Snapshot, after: Snapshot) -> Iterator[str]:
     """Yield one line for each event, processes first."""
     for old, new in zip(before.processes, after.processes, strict=True):
         yield from _process_events(old, new)
+        yield from _reach_events(old, new)
     yield from _leader_events(before, after)
     yield from _in_sync_events(before, after)
     for old, new in zip(before.replicas, after.replicas, strict=True):
@@ -31,6 +32,14 @@ def _process_events(old: ProcessView, new: ProcessView) -> Iterator[str]:
         yield f"{new.name} resumed"
     elif (old.state, new.state) == (ProcessState.STOPPING, ProcessState.STOPPED):
         yield f"{new.name} stopped"
+
+
+def _reach_events(old: ProcessView, new: ProcessView) -> Iterator[str]:
+    """Yield what happens to a process that our supervisor has not started."""
+    if not new.is_ours and new.status and not old.status:
+        yield f"{new.name} answers on {new.node.host} (pid {new.status.pid})"
+    elif not old.is_ours and old.status and not new.status:
+        yield f"{new.name} on {new.node.host} does not answer"
 
 
 def _end(view: ProcessView) -> str:

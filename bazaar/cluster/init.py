@@ -8,10 +8,12 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from bazaar import topology
+from bazaar.cluster import hosts
 from bazaar.cluster.data_dir import DataDir, make_once, make_secret
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.supervisor_config import cluster_environment
 from bazaar.settings import env
+from bazaar.settings.typed import manage
 from bazaar.topology import Topology, role_of
 
 REPLICAS_DEFAULT = 3
@@ -27,6 +29,8 @@ class InitOptions:
     stocks: str | None = None
     server: str = "granian"
     is_restarting: bool = False
+    host: str | None = None
+    """Whose part of the description is meant."""
 
 
 def choose_topology(options: InitOptions, environ: Mapping[str, str]) -> Topology:
@@ -50,11 +54,12 @@ def choose_topology(options: InitOptions, environ: Mapping[str, str]) -> Topolog
     return topology.local(REPLICAS_DEFAULT)
 
 
-def make_identity(data: DataDir) -> None:
+def make_identity(data: DataDir, *, is_first: bool = True) -> None:
     """
     Make the cluster's identity unless there is one.
 
-    It is that of the databases, if they have one. Raises ClusterError.
+    It is that of the databases, if they have one. is_first: a new one may be made here. Raises
+    ClusterError.
     """
     found = {str(UUID(str(one))) for one in _read_identities(data)}
     if len(found) > 1:
@@ -62,6 +67,8 @@ def make_identity(data: DataDir) -> None:
             f"The databases in {data.root} are of different clusters: {', '.join(sorted(found))}. "
             "Move away those that do not belong here."
         )
+    if not (found or is_first):
+        return
     try:
         make_once(data.identity_path, found.pop() if found else str(uuid4()))
     except OSError as error:
@@ -79,20 +86,35 @@ def _read_identities(data: DataDir) -> Iterator[object]:
 
 
 def make_files(options: InitOptions, environ: Mapping[str, str]) -> Topology:
-    """Make secret and description; return it. Raises ClusterError, SettingsError."""
+    """
+    Make secret and description; return it.
+
+    Secret and identity are made on the first host only, that of the first process; other hosts
+    import them. Raises ClusterError, SettingsError.
+    """
     found = choose_topology(options, environ)
+    part = hosts.choose_part(options.data, found, options.host)
     variables = cluster_environment(options.data, environ)
-    secret_path = env.secret_path(variables)
+    secret_path, (first, node) = env.secret_path(variables), next(found.nodes())
     try:
-        make_secret(secret_path)
-        make_secret(options.data.metrics_token_path)
+        if first in part:
+            make_secret(secret_path)
+        if secret_path.exists():
+            make_secret(options.data.metrics_token_path)
     except OSError as error:
         raise ClusterError(
             f"BAZAAR_SECRET_FILE: {secret_path} cannot be written ({error.strerror})."
         ) from error
-    make_identity(options.data)
+    make_identity(options.data, is_first=first in part)
+    if not (secret_path.exists() and options.data.identity_path.exists()):
+        take = manage("cluster", "secret", "import", data=options.data.root)
+        raise ClusterError(
+            f"The secret of this cluster is made on its first host, {node.host}. There, `manage.py "
+            f"cluster secret show` prints it after `cluster init`; here, `{take}` reads it."
+        )
     env.read_secret(variables)
     env.read_cluster_id(variables)
     options.data.write_topology(found)
     env.read_topology(variables)  # the limits must fit it
+    env.begin_tls(found, options.data.root)
     return found

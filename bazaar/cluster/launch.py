@@ -45,7 +45,7 @@ def granian(node: Node, workers: int = 1, json_name: str = "") -> list[str]:
     json_name: the process's, if log lines are JSON.
     """
     return [
-        *("bazaar.web.granian_main", "--host", node.host, "--port", str(node.port)),
+        *("bazaar.web.granian_main", "--host", node.listen_host, "--port", str(node.port)),
         *("--workers", str(workers), "--kill-timeout", str(KILL_TIMEOUT_S)),
         *(("--json-name", json_name) if json_name else ()),
         APPLICATION,
@@ -57,7 +57,7 @@ def gunicorn(node: Node, workers: int = 1, json_name: str = "") -> list[str]:
     json_log = ("--logger-class", "bazaar.web.gunicorn_worker.JsonLog", "--name", json_name)
     return [
         *("gunicorn", "--worker-class", "bazaar.web.gunicorn_worker.HttpWorker"),
-        *("--no-control-socket", "--bind", format_address(node.host, node.port)),
+        *("--no-control-socket", "--bind", format_address(node.listen_host, node.port)),
         *("--workers", str(workers), "--backlog", str(BACKLOG)),
         # No heartbeat: after a pause (SIGSTOP) it would take the worker for hung and kill it.
         *("--timeout", "0", "--graceful-timeout", str(KILL_TIMEOUT_S)),
@@ -80,6 +80,7 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     env.check(environ)
     node = env.read_node(environ, role)
     env.read_secret(environ)
+    env.begin_tls(env.read_topology(environ), env.read_data_dir(environ))
     env.read_cluster_id(environ)
     name = process_name(role, node.id)
     if path := DataDir.of(environ).database(name):
@@ -101,7 +102,7 @@ def command(role: Role, server: str, environ: Mapping[str, str]) -> list[str]:
     is_json = env.read_log_style(environ) == "json"
     json_name = process_name(role, node.id) if is_json else ""
     if server == SERVER_DEFAULT and role not in MANAGED_ROLES:
-        alone = ("--host", node.host, "--port", str(node.port))
+        alone = ("--host", node.listen_host, "--port", str(node.port))
         return [sys.executable, "-m", lone_process.MODULE, *alone]
     return [sys.executable, "-m", *SERVERS[server](node, workers, json_name)]
 

@@ -7,35 +7,65 @@ replicas (`catalog_app/recovery.py`).
 """
 
 import contextlib
+from collections.abc import Mapping
 
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
-from bazaar.settings import database_file
+from bazaar.core.failures import Failure
+from bazaar.protocol.clients import ReplicaClient
+from bazaar.settings import database_file, env
 from bazaar.settings.env import DamagedDatabaseError, SettingsError
 from bazaar.settings.typed import manage
-from bazaar.topology import Role, Topology, process_name
+from bazaar.topology import Node, Role, Topology, process_name
 
 _HAS_LEDGER = "SELECT 1 FROM sqlite_master WHERE name = 'catalog_app_entry'"
 _CATALOG = process_name(Role.CATALOG, 1)
+ASK_TIMEOUT_S = 0.5
+"""For a replica of another host to say how much it has."""
 
 
 def check_files(data: DataDir, topology: Topology) -> None:
     """Look for orders beside a missing ledger. Raises ClusterError."""
-    path = data.root / f"{_CATALOG}.sqlite3"
-    try:
-        found = database_file.read(path, _HAS_LEDGER)
-    except DamagedDatabaseError:
-        return  # it begins anew by itself
-    if found:
-        return  # a file without tables is made by whoever opens it
+    if _has_ledger(data):
+        return
     logs = {node.id: _last(data, process_name(Role.ORDER, node.id)) for node in topology.replicas}
     replica_id = max(logs, key=lambda one: logs[one], default=0)
     if replica_id and logs[replica_id]:
-        rebuild = manage("cluster", "rebuild", "catalog", data=data.root)
-        raise ClusterError(
-            f"{_CATALOG} has no database, but replica {replica_id} has {logs[replica_id]:,} "
-            f"orders: put a copy of {path} back, or `{rebuild}` makes it anew from the replicas."
-        )
+        raise _refuse(data, f"replica {replica_id} has {logs[replica_id]:,} orders")
+
+
+def check_answers(data: DataDir, nodes: Mapping[str, Node], environ: Mapping[str, str]) -> None:
+    """
+    Ask replicas of other hosts for entries beside a missing ledger. Raises ClusterError.
+
+    nodes: by name. What does not answer has none: nothing of a new cluster does.
+    """
+    if _has_ledger(data):
+        return
+    secret = env.read_secret(environ)
+    for name, node in nodes.items():
+        client = ReplicaClient.at(node, secret, ASK_TIMEOUT_S)
+        with contextlib.closing(client), contextlib.suppress(Failure):
+            status = client.status()
+            if status.position:
+                what = f"{name} on {node.host} has {status.position:,} entries"
+                raise _refuse(data, what)
+
+
+def _has_ledger(data: DataDir) -> bool:
+    """Tell whether a database is there; a file without tables is made by whoever opens it."""
+    try:
+        return bool(database_file.read(data.root / f"{_CATALOG}.sqlite3", _HAS_LEDGER))
+    except DamagedDatabaseError:
+        return True  # it begins anew by itself
+
+
+def _refuse(data: DataDir, what: str) -> ClusterError:
+    rebuild = manage("cluster", "rebuild", "catalog", data=data.root)
+    return ClusterError(
+        f"{_CATALOG} has no database, but {what}: put a copy of {data.root}/{_CATALOG}.sqlite3 "
+        f"back, or `{rebuild}` makes it anew from the replicas."
+    )
 
 
 def has_entries(data: DataDir) -> bool:

@@ -35,10 +35,10 @@ def check_free(name: str, node: Node, wait_s: float = FREE_WAIT_S) -> None:
 
     def is_free() -> bool:
         found[:] = [
-            f"{name} cannot listen on port {port} of {host}: {reason}. "
+            f"{name} cannot listen on port {port} of {node.listen_host}: {reason}. "
             "Free it, or let BAZAAR_CLUSTER name a file with other ports."
-            for host, port in (node.address, node.control_address)
-            if port and (reason := _refusal(host, port))
+            for port in (node.port, node.control_port)
+            if port and (reason := _refusal(node.listen_host, port))
         ]
         return not found
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from bazaar.protocol.tls import tls
 from bazaar.topology import Node
 
 TIMEOUT_S = 1.0
@@ -31,7 +32,7 @@ class Readiness(msgspec.Struct, frozen=True):
 
 def read_readiness(node: Node, timeout_s: float = TIMEOUT_S) -> Readiness:
     """Ask a process at its served port; a process that does not answer is not ready."""
-    connection = http.client.HTTPConnection(*node.address, timeout=timeout_s)
+    connection = _connect(node, timeout_s)
     try:
         connection.request("GET", "/readyz", headers={"Connection": "close"})
         answer = connection.getresponse()
@@ -42,3 +43,9 @@ def read_readiness(node: Node, timeout_s: float = TIMEOUT_S) -> Readiness:
         return Readiness()
     finally:
         connection.close()
+
+
+def _connect(node: Node, timeout_s: float) -> http.client.HTTPConnection:
+    if (contexts := tls()) is None:
+        return http.client.HTTPConnection(*node.address, timeout=timeout_s)
+    return http.client.HTTPSConnection(*node.address, timeout=timeout_s, context=contexts.client)

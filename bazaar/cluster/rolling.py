@@ -49,7 +49,7 @@ _ORDER_OF_ROLES = (Role.ORDER, Role.CATALOG)
 
 
 class RollingRestart:
-    """One restart of all processes of a cluster."""
+    """One restart of all processes of a cluster that its supervisor here has started."""
 
     def __init__(self, cluster: Cluster) -> None:
         """Take a cluster that runs."""
@@ -71,7 +71,7 @@ class RollingRestart:
                 "healthy one; `cluster restart ID` restarts a single process."
             )
         try:
-            for view in sorted(snapshot.processes, key=_place):
+            for view in sorted((one for one in snapshot.processes if one.is_ours), key=_place):
                 self._announce(AWAY_S)  # to a worker that has just begun, too
                 yield from self._restart_one(view)
         finally:

@@ -1,19 +1,22 @@
 """
 Snapshots of a cluster: what the supervisor and every process report.
 
-A snapshot is plain facts; health and events follow from it without any process or clock.
+A process that the supervisor of this data folder has not started, on this host or another one, is
+asked at its control port like any other. A snapshot is plain facts; health and events follow from
+it without any process or clock.
 """
 
-import contextlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import psutil
 
+from bazaar.cluster import hosts
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterDown, ClusterSilent
+from bazaar.cluster.readiness import read_readiness
 from bazaar.cluster.supervisor import ProcessInfo, Supervisor
 from bazaar.cluster.supervisor_config import cluster_environment
 from bazaar.core.failures import Failure
@@ -48,12 +51,16 @@ class ProcessView:
     node: Node
     state: ProcessState = ProcessState.STOPPED
     pid: int = 0
-    """0 unless it is up."""
+    """0 unless it is up; only of a process of our supervisor, which may get signals."""
     up_since_s: float | None = None
     """Seconds since 1970."""
     exit_status: int = 0
     """The last one; -1 when a signal ended the process."""
     status: Status | None = None
+    is_ours: bool = True
+    """Whether the supervisor of this data folder has started it."""
+    silence: str = ""
+    """Why there is no status of a process that was asked."""
 
     @property
     def role(self) -> Role:
@@ -62,8 +69,8 @@ class ProcessView:
 
     @property
     def is_up(self) -> bool:
-        """Whether the process exists."""
-        return self.state in (ProcessState.RUNNING, ProcessState.PAUSED)
+        """Whether it is a process of our supervisor that exists."""
+        return self.is_ours and self.state in (ProcessState.RUNNING, ProcessState.PAUSED)
 
     @property
     def is_leading(self) -> bool:
@@ -100,8 +107,10 @@ class Snapshot:
     @property
     def report(self) -> ClusterReport:
         """What the processes report; the dashboard sends no status."""
+        reporting = [one for one in self.processes if one.role is not Role.DASHBOARD]
         return ClusterReport(
-            {one.name: one.status for one in self.processes if one.role is not Role.DASHBOARD}
+            {one.name: one.status for one in reporting},
+            {one.name: one.node.host for one in reporting},
         )
 
     @property
@@ -123,8 +132,10 @@ class Snapshot:
     @property
     def health(self) -> Health:
         """The health: healthy only when every process is well and every replica in sync."""
-        if not self.is_supervised:
-            return Health.SILENT if self.silence else Health.DOWN
+        if self.silence:
+            return Health.SILENT
+        if not self.is_supervised and not any(process.status for process in self.processes):
+            return Health.DOWN
         health = self.report.health
         if health is Health.HEALTHY and not all(process.is_well for process in self.processes):
             return Health.DEGRADED  # the dashboard is down, or paused
@@ -139,7 +150,10 @@ class Observer:
         self.data = data
         self.topology = data.read_topology()
         self.nodes = dict(self.topology.nodes())
+        env.begin_tls(self.topology, data.root)
         self.environ = cluster_environment(data, environ)
+        self.part = hosts.read_part(data, self.topology)
+        """The processes that this host runs; the others are asked only."""
         self.supervisor = Supervisor(data)
         secret = env.read_secret(self.environ)
         self._clients: dict[str, RoleClient] = {
@@ -149,39 +163,54 @@ class Observer:
         }
 
     def take_snapshot(self) -> Snapshot:
-        """Return how all processes are now; without a supervisor everything is stopped."""
+        """Return how all processes are now; without a supervisor, those that answer."""
+        silence, is_supervised = "", True
         try:
             infos = self.supervisor.processes()
         except ClusterDown as down:
+            infos, is_supervised = {}, False
             silence = str(down) if isinstance(down, ClusterSilent) else ""
-            state = ProcessState.UNKNOWN if silence else ProcessState.STOPPED
-            views = tuple(ProcessView(name, node, state) for name, node in self.nodes.items())
-            return Snapshot(views, is_supervised=False, silence=silence)
+        absent = ProcessState.UNKNOWN if silence else ProcessState.STOPPED
         taken: dict[str, ProcessView] = {}
         # The catalog comes last: at one moment no log is ahead of the ledger.
         catalog = [name for name in self.nodes if role_of(name) is Role.CATALOG]
         with ThreadPoolExecutor(max_workers=THREADS_MAX) as pool:
             for names in ([name for name in self.nodes if name not in catalog], catalog):
-                found = pool.map(lambda name: self._view(name, infos.get(name)), names)
+                found = pool.map(lambda name: self._view(name, infos.get(name), absent), names)
                 taken.update(zip(names, found, strict=True))
-        return Snapshot(tuple(taken[name] for name in self.nodes))
+        views = [taken[name] for name in self.nodes]
+        if not is_supervised and not any(view.status for view in views):
+            # What answers at the dashboard's port is another cluster's: nothing there is signed.
+            views = [replace(one, state=absent) if not one.silence else one for one in views]
+        return Snapshot(tuple(views), is_supervised, silence)
 
     def view(self, name: str) -> ProcessView:
         """Return how one process is now. Raises ClusterDown."""
         return self._view(name, self.supervisor.processes().get(name))
+
+    def find(self, name: str) -> ProcessView:
+        """Return how one process is now, with a supervisor or without."""
+        try:
+            return self.view(name)
+        except ClusterDown:
+            return self._view(name, None)
 
     def close(self) -> None:
         """Close the connections; the next snapshot opens new ones."""
         for client in self._clients.values():
             client.close()
 
-    def _view(self, name: str, info: ProcessInfo | None) -> ProcessView:
+    def _view(
+        self, name: str, info: ProcessInfo | None, absent: ProcessState = ProcessState.STOPPED
+    ) -> ProcessView:
+        """Return one process; absent: the state of one of ours of which nothing is known."""
         node = self.nodes[name]
         if info is None:
-            return ProcessView(name, node)
+            return self._ask_elsewhere(ProcessView(name, node, absent))
         if not info.is_up:
             state = ProcessState(_STATES.get(info.statename, "exited"))
-            return ProcessView(name, node, state, exit_status=info.exitstatus)
+            found = ProcessView(name, node, state, exit_status=info.exitstatus)
+            return found if state is ProcessState.STOPPING else self._ask_elsewhere(found)
         try:
             process = psutil.Process(info.pid)
             system, up_since_s = process.status(), process.create_time()
@@ -191,11 +220,30 @@ class Observer:
             return ProcessView(name, node, ProcessState.EXITED, exit_status=-1)
         if system == psutil.STATUS_STOPPED:
             return ProcessView(name, node, ProcessState.PAUSED, info.pid, up_since_s)
-        status = self._read_status(name)
-        return ProcessView(name, node, ProcessState.RUNNING, info.pid, up_since_s, status=status)
+        status, silence = self._read_status(name)
+        return ProcessView(
+            name, node, ProcessState.RUNNING, info.pid, up_since_s, status=status, silence=silence
+        )
 
-    def _read_status(self, name: str) -> Status | None:
+    def _ask_elsewhere(self, ours: ProcessView) -> ProcessView:
+        """Return a process that something else may have started; ours: if nobody has."""
+        if ours.role is Role.DASHBOARD:
+            answers, status = read_readiness(ours.node, STATUS_TIMEOUT_S).has_answered, None
+            silence, since_s = "" if answers else f"{ours.node.url} did not answer", None
+        else:
+            status, silence = self._read_status(ours.name)
+            answers, since_s = status is not None, status.up_since_s if status else None
+        if answers:
+            running = ProcessState.RUNNING
+            return replace(ours, state=running, up_since_s=since_s, status=status, is_ours=False)
+        if ours.name in self.part:
+            return ours
+        return replace(ours, state=ProcessState.UNKNOWN, is_ours=False, silence=silence)
+
+    def _read_status(self, name: str) -> tuple[Status | None, str]:
+        """Return the status of a process, or why there is none."""
         client = self._clients.get(name)
-        with contextlib.suppress(Failure):
-            return client.status() if client else None
-        return None
+        try:
+            return (client.status(), "") if client else (None, "")
+        except Failure as failure:
+            return None, failure.message

@@ -8,7 +8,7 @@ from bazaar.cluster import logs
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.readiness import read_readiness
 from bazaar.cluster.snapshot import Observer, ProcessState
-from bazaar.topology import Role, Topology, role_of
+from bazaar.topology import Role, role_of
 
 START_TIMEOUT_S = 30.0
 """For a process to answer; Django's own start takes a second on a slow machine."""
@@ -21,6 +21,7 @@ STAGES = ((Role.CATALOG, Role.ORDER), (Role.FRONT_END,), (Role.DASHBOARD,))
 LOOK_S = 0.25
 """Between two looks at processes of which none has begun to answer."""
 TAIL_LINES = 8
+_ENDED = (ProcessState.EXITED, ProcessState.FATAL, ProcessState.STOPPED)
 
 
 class StartFailed(ClusterError):  # noqa: N818 - it is a fact about the world
@@ -31,13 +32,13 @@ class StartFailed(ClusterError):  # noqa: N818 - it is a fact about the world
         self.name = name
 
 
-def stages(topology: Topology) -> Iterator[tuple[str, ...]]:
+def stages(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """
-    Yield the processes that start together, once all before them serve.
+    Yield those of some processes that start together, once all before them serve.
 
     Catalog and replicas start together: before it decides, it asks them how far their logs go.
     """
-    names = [name for name, _ in topology.nodes()]
+    names = list(names)
     for roles in STAGES:
         yield tuple(name for name in names if role_of(name) in roles)
 
@@ -91,7 +92,8 @@ class _StartWave:
         for view in self._observer.take_snapshot().processes:
             if view.name not in self._log_sizes:
                 continue
-            if view.state in (ProcessState.EXITED, ProcessState.FATAL, ProcessState.STOPPED):
+            is_ended = view.state in _ENDED or not view.is_ours  # then somebody else's answers
+            if is_ended:
                 self._fail(view.name)
                 continue
             if view.is_corrupt or (view.name in ready and view.state is ProcessState.RUNNING):

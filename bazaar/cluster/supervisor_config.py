@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from bazaar.cluster.data_dir import DataDir, write_whole
 from bazaar.cluster.parent_death import wrap_command
 from bazaar.settings import private
-from bazaar.topology import Node, Topology, role_of
+from bazaar.topology import Node, role_of
 
 PROGRAM = "bazaar.cluster.supervisord"
 """The module that is the supervisor."""
@@ -69,10 +69,14 @@ _COMES_BACK = "autorestart = unexpected\nexitcodes = 0,2\nstartsecs = 1\nstartre
 
 
 def write_config(
-    data: DataDir, topology: Topology, server: str, *, is_restarting: bool = False
+    data: DataDir, nodes: Mapping[str, Node], server: str, *, is_restarting: bool = False
 ) -> None:
-    """Write the configuration; is_restarting: a process that dies is started again."""
-    names = ",".join(name for name, _ in topology.nodes())
+    """
+    Write the configuration.
+
+    nodes: those of this host, by name. is_restarting: a process that dies is started again.
+    """
+    names = ",".join(nodes)
     limits = {"log_bytes": LOG_BYTES_MAX, "log_backups": LOG_BACKUPS}
     head = _HEAD.format(group=GROUP, names=names, files=_files_max(), **limits)
     restart = _COMES_BACK if is_restarting else _STAYS_DOWN
@@ -86,7 +90,7 @@ def write_config(
             stop_wait=STOP_WAIT_S,
             **limits,
         )
-        for name, node in topology.nodes()
+        for name, node in nodes.items()
     )
     write_whole(data.config_path, head + "".join(programs), private.FILE_MODE)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bazaar.cluster.data_dir import DataDir
-from bazaar.cluster.snapshot import ProcessView, Snapshot
+from bazaar.cluster.snapshot import ProcessState, ProcessView, Snapshot
 from bazaar.protocol import cluster_report
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.topology import Role, format_address
@@ -28,7 +28,7 @@ def open_console(file: Any) -> Console:
 def make_address_table(snapshot: Snapshot, data: DataDir) -> Table:
     """Return the table that `up` prints once."""
     table = _table("role", "address", "control address", "pid", "database")
-    for view in snapshot.processes:
+    for view in (one for one in snapshot.processes if one.is_ours):
         node = view.node
         control = format_address(node.host, node.control_port) if node.control_port else "-"
         database = data.database(view.name)
@@ -38,13 +38,16 @@ def make_address_table(snapshot: Snapshot, data: DataDir) -> Table:
 
 def make_status_table(snapshot: Snapshot) -> Table:
     """Return the table that `status` prints."""
-    table = _table("role", "state", "pid", "up since", "term", "last order", "lag", "in sync")
+    has_hosts = len({view.node.host for view in snapshot.processes}) > 1
+    columns = ("state", "pid", "up since", "term", "last order", "lag", "in sync")
+    table = _table("role", *(("host",) if has_hosts else ()), *columns)
     for view in snapshot.processes:
         facts = describe(view, snapshot)
         table.add_row(
             view.name + (" (leader)" if facts["is_leader"] else ""),
+            *((view.node.host,) if has_hosts else ()),
             _state(view),
-            str(view.pid or "-"),
+            _text(facts["pid"]),
             local_time(view.up_since_s),
             _text(facts["term"]),
             _text(facts["last"]),
@@ -71,6 +74,23 @@ def describe_health(snapshot: Snapshot) -> str:
     return f"{line}. {report.disagreement}" if report.disagreement else line
 
 
+def list_silences(snapshot: Snapshot) -> list[str]:
+    """Return a sentence for each host or process elsewhere that does not answer."""
+    silent = {view.name: view for view in snapshot.processes if not (view.is_ours or view.status)}
+    silent = {name: one for name, one in silent.items() if one.silence}
+    found = [
+        f"Nothing answers on the host {host}: {silent[names[0]].silence.rstrip('.')}."
+        for host, names in snapshot.report.silent_hosts.items()
+        if silent.keys() >= set(names)
+    ]
+    hosts = snapshot.report.silent_hosts
+    return found + [
+        f"{name} on {one.node.host} does not answer: {one.silence.rstrip('.')}."
+        for name, one in silent.items()
+        if one.node.host not in hosts
+    ]
+
+
 def as_json(snapshot: Snapshot) -> str:
     """Return a snapshot as one JSON object."""
     found = {
@@ -94,7 +114,9 @@ def describe(view: ProcessView, snapshot: Snapshot) -> dict[str, Any]:
         "id": view.node.id,
         "state": view.state.value,
         "is_well": view.is_well,
-        "pid": view.pid or None,
+        "is_ours": view.is_ours,
+        "silence": view.silence or None,
+        "pid": view.pid or (status.pid if status else None),
         "up_since": _utc(view.up_since_s),
         "host": view.node.host,
         "port": view.node.port,
@@ -119,6 +141,8 @@ def _table(*columns: str) -> Table:
 def _state(view: ProcessView) -> str:
     if view.is_corrupt:
         return "log damaged"
+    if view.state is ProcessState.UNKNOWN and not view.is_ours:
+        return "no answer"
     if view.state == "running" and not view.is_well:
         return "starting" if view.status else "silent"
     return view.state.value

@@ -86,11 +86,12 @@ class TemporaryCluster:
         return self._cluster
 
     def run(
-        self, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S
+        self, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S, typed: str | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run `manage.py cluster ...` to its end."""
+        """Run `manage.py cluster ...` to its end; typed: its standard input."""
         return subprocess.run(
             self._command(*arguments),
+            input=typed,
             env=self.environ,
             cwd=env.ROOT,
             capture_output=True,

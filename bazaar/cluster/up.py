@@ -19,7 +19,7 @@ from rich.console import Console, RenderableType
 
 from bazaar import clock
 from bazaar.clock import wait_until
-from bazaar.cluster import databases, init, ports, stopping, tables
+from bazaar.cluster import databases, hosts, init, ports, stopping, tables
 from bazaar.cluster.events import list_events
 from bazaar.cluster.exits import ClusterError, Interrupted
 from bazaar.cluster.init import InitOptions
@@ -108,7 +108,7 @@ class ClusterRun:
     def prepare(self) -> None:
         """Make files and databases, and check that every port is free."""
         found = init.make_files(self.options, self.environ)
-        for name, node in found.nodes():
+        for name, node in hosts.read_part(self.options.data, found).items():
             ports.check_free(name, node)
         data, stocks = self.options.data, self.options.stocks
         for line in databases.prepare_all(data, found, stocks, self.environ):
@@ -120,14 +120,16 @@ class ClusterRun:
         cluster = Cluster(self.options.data, self.environ)
         write_config(
             self.options.data,
-            cluster.topology,
+            cluster.part,
             self.options.server,
             is_restarting=self.options.is_restarting,
         )
-        self.report(f"starting {len(cluster.nodes)} processes")
+        elsewhere = len(cluster.nodes) - len(cluster.part)
+        others = f"; {elsewhere} are other hosts'" if elsewhere else ""
+        self.report(f"starting {len(cluster.part)} processes{others}")
         self._start_supervisor(cluster, lock)
-        for names in stages(cluster.topology):
-            self._report_failures(names, start(cluster, names, self.pause))
+        for names in stages(cluster.part):
+            self._report_failures(cluster, start(cluster, names, self.pause))
         wait_until(lambda: cluster.take_snapshot().leader is not None, LEADER_TIMEOUT_S, self.pause)
         self.last = cluster.take_snapshot()
         self.show(tables.make_address_table(self.last, cluster.data))
@@ -184,9 +186,9 @@ class ClusterRun:
                 text = errors.read().decode(errors="replace").strip()
                 raise ClusterError(f"The supervisor did not start: {text or 'no reason given'}")
 
-    def _report_failures(self, names: tuple[str, ...], failures: list[StartFailed]) -> None:
+    def _report_failures(self, cluster: Cluster, failures: list[StartFailed]) -> None:
         """Report what did not start; raise the first the cluster cannot do without."""
-        replicas = {name for name in names if role_of(name) is Role.ORDER}
+        replicas = {name for name in cluster.nodes if role_of(name) is Role.ORDER}
         can_do_without = replicas if replicas - {failure.name for failure in failures} else set()
         for failure in failures:
             if failure.name not in can_do_without:

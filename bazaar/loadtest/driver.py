@@ -16,6 +16,7 @@ from bazaar import clock
 from bazaar.client.client import ANSWER_BYTES_MAX, CONNECT_TIMEOUT_S
 from bazaar.client.exchange import QUERIES_MAX, ApiRequest, AttemptFailed
 from bazaar.protocol.http1 import Reply, ReplyParser
+from bazaar.protocol.tls import make_public_context
 
 
 class Owner(Protocol):
@@ -149,11 +150,13 @@ class LoadConnection(asyncio.Protocol):
 class Address:
     """One front end, as connections and requests need it."""
 
-    def __init__(self, url: str) -> None:
-        """url: http, checked before."""
+    def __init__(self, url: str, ca_path: str | None = None) -> None:
+        """url: checked before. ca_path: trusted besides the CAs of the system."""
         parts = urlsplit(url)
+        is_https = parts.scheme == "https"
+        self._context = make_public_context(ca_path) if is_https else None
         self.url, self.prefix = url, parts.path
-        self.host, self.port = parts.hostname or "", parts.port or 80
+        self.host, self.port = parts.hostname or "", parts.port or (443 if is_https else 80)
         self.authority = parts.netloc
 
     async def connect(self, turns: Turns, timeout_s: float) -> LoadConnection:
@@ -162,9 +165,9 @@ class Address:
         try:
             async with asyncio.timeout(min(timeout_s, CONNECT_TIMEOUT_S)):
                 _, connection = await loop.create_connection(
-                    lambda: LoadConnection(turns), self.host, self.port
+                    lambda: LoadConnection(turns), self.host, self.port, ssl=self._context
                 )
-        except OSError as error:  # TimeoutError is one
+        except OSError as error:  # TimeoutError and SSLError are
             why = error.strerror or "no answer in time"
             raise AttemptFailed(f"{self.url} cannot be reached: {why}.", was_sent=False) from error
         return connection

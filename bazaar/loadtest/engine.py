@@ -48,7 +48,7 @@ class Engine:
         """Made within a running event loop."""
         self.loop = asyncio.get_running_loop()
         self.loop.set_exception_handler(self._fail)
-        self.addresses = [Address(url) for url in plan.urls]
+        self.addresses = [Address(url, plan.ca_path) for url in plan.urls]
         self.encode = make_encode(self.addresses, plan.token)
         self.limits = Timeouts(deadline_s=plan.deadline_s, silence_s=plan.deadline_s)
         self.is_closed, self.warmup_s = plan.is_closed, plan.warmup_s

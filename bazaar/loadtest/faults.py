@@ -98,7 +98,7 @@ def list_targets(fault: Fault, snapshot: Snapshot) -> list[tuple[str, ...]]:
     if fault is Fault.RESTART_ALL:
         return [tuple(view.name for view in up)] if up else []
     if fault in (Fault.KILL_LEADER, Fault.PAUSE_LEADER):
-        return [(leader,)] if leader else []
+        return [(view.name,) for view in up if view.name == leader]
     if fault is Fault.KILL_FOLLOWER and leader is None:
         return []
     role = _ROLES[fault]

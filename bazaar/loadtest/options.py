@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -95,7 +94,7 @@ def _read_plan(options: Mapping[str, Any], environ: Mapping[str, str]) -> Plan:
     if processes > clients:
         raise CommandFailed(f"--processes {processes} are more than --clients {clients}.")
     return Plan(
-        urls=_read_urls(options, environ),
+        urls=list_urls(environ, options["url"]),
         dialect_name=read_dialect(options["dialect"]).name,
         token=client_access.read_token(environ, options["token"]),
         clients=clients,
@@ -111,16 +110,6 @@ def _read_plan(options: Mapping[str, Any], environ: Mapping[str, str]) -> Plan:
         deadline_s=read_duration("--deadline", options["deadline"], 0.1),
         replay=None if replay is None else str(Path(replay).absolute()),
     )
-
-
-def _read_urls(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, ...]:
-    urls = list_urls(environ, options["url"])
-    for url in urls:
-        if urlsplit(url).scheme != "http":
-            raise CommandFailed(
-                f"--url: {url} is not http, which is all that a load can be sent over."
-            )
-    return urls
 
 
 def _read_chaos(options: Mapping[str, Any]) -> ChaosPlan | None:

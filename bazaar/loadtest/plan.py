@@ -23,6 +23,8 @@ class FrontEndAccess(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(FrontEndAccess, frozen=True, kw_only=True):
     """One load run, checked."""
 
+    ca_path: str | None = None
+    """The CA of the front ends, trusted besides those of the system."""
     profile: str = ""
     stocks: tuple[Weighted, ...] = ()
     clients: int = 1

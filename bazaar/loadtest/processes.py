@@ -16,6 +16,7 @@ from bazaar.cluster.exits import CommandFailed
 from bazaar.loadtest.plan import Command, Plan, Share, Start, Stop
 from bazaar.loadtest.tally import Tally
 from bazaar.loadtest.worker import READY
+from bazaar.protocol.tls import find_ca
 from bazaar.settings import env
 
 START_TIMEOUT_S = 30.0
@@ -43,6 +44,7 @@ class Processes:
         line, None spares that. Raises CommandFailed.
         """
         prefix = secrets.randbits(KEY_PREFIX_BITS)
+        plan = msgspec.structs.replace(plan, ca_path=find_ca())
         is_noting = on_line is not None
         self._on_tally, self._on_line = on_tally, on_line
         self._children = [_start() for _ in range(plan.processes)]

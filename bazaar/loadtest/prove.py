@@ -94,5 +94,6 @@ def _parties(data: DataDir, timeout_s: float) -> ClusterClients:
     """Return the audit sources of the folder's cluster, or of BAZAAR_CLUSTER's."""
     is_elsewhere = os.environ.get("BAZAAR_CLUSTER") and not data.topology_path.exists()
     topology = env.read_topology(os.environ) if is_elsewhere else data.read_topology()
+    env.begin_tls(topology, data.root)
     secret = env.read_secret(cluster_environment(data, os.environ))
     return ClusterClients.of(topology, secret, timeout_s)

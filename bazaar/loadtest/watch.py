@@ -30,7 +30,7 @@ Probe = Callable[[], Sample]
 
 
 def sample_cluster(cluster: Cluster) -> Sample:
-    """Sample every role of a cluster of this machine."""
+    """Sample every role of a cluster whose description and secret are here."""
     snapshot = cluster.take_snapshot()
     lags = {
         view.name: view.status.lag_orders
@@ -51,7 +51,7 @@ def sample_front_end(client: Client) -> Sample:
 
 
 def own_data(environ: Mapping[str, str], urls: tuple[str, ...]) -> DataDir | None:
-    """Return the data folder of the loaded cluster, if it is on this machine."""
+    """Return the data folder of the loaded cluster, if this machine has one."""
     try:
         data = DataDir.of(environ)
         cluster = Cluster(data, environ)
@@ -65,7 +65,7 @@ def make_probe(data: DataDir | None, environ: Mapping[str, str], plan: Plan) -> 
     """Return the best way to sample the cluster."""
     if data is not None:
         cluster = Cluster(data, environ)
-        if cluster.supervisor.is_running():
+        if any(view.status for view in cluster.take_snapshot().processes):
             return partial(sample_cluster, cluster)
     limits = Timeouts(deadline_s=LOOK_TIMEOUT_S, silence_s=LOOK_TIMEOUT_S, read_s=LOOK_TIMEOUT_S)
     return partial(sample_front_end, Client(plan.urls, limits, plan.token))

@@ -5,7 +5,7 @@ What the processes of a cluster report at one moment, and how well it is.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bazaar.core.replica import ReplicaState
@@ -32,6 +32,8 @@ class ClusterReport:
 
     statuses: Mapping[str, Status | None]
     """By the name of the process; None: it did not answer."""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """The host of each process, where they are known."""
 
     @property
     def term(self) -> int:
@@ -73,6 +75,17 @@ class ClusterReport:
         return ""
 
     @property
+    def silent_hosts(self) -> dict[str, list[str]]:
+        """The hosts of which no process answered, and those; none if all are on one host."""
+        found: dict[str, list[str]] = {}
+        for name, host in self.hosts.items():
+            found.setdefault(host, []).append(name)
+        if len(found) == 1:
+            return {}
+        statuses = self.statuses
+        return {one: names for one, names in found.items() if not any(map(statuses.get, names))}
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """What is not well, a sentence each; empty: the cluster is healthy."""
         return tuple(self._list_reasons())
@@ -91,7 +104,12 @@ class ClusterReport:
         leader, in_sync = self.leader, self.in_sync
         if leader is None:
             yield "Trades wait until a replica leads."
+        silent_hosts = self.silent_hosts
+        for host, names in silent_hosts.items():
+            yield f"Nothing answers on the host {host} ({', '.join(names)})."
         for name, status in self.statuses.items():
+            if status is None and self.hosts.get(name) in silent_hosts:
+                continue
             if status is None:
                 yield f"{name} does not answer."
             elif not status.is_ready:

@@ -1,15 +1,23 @@
 """
 The socket of one kept connection to a listener (docs/adr/0014).
 
-The socket is our own, so that another thread can end a call that waits. Left out: TLS.
+The socket is our own, so that another thread can end a call that waits.
 """
 
 import contextlib
 import socket
+import ssl
 
+from bazaar import clock
 from bazaar.protocol.http1 import Reply, ReplyParser
+from bazaar.protocol.resolver import resolve
+from bazaar.protocol.tls import tls
 
+CONNECT_MIN_S = 0.001
+"""For an address whose predecessors have used up the time."""
 _CHUNK_BYTES = 64 * 1024
+_ENDS = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What a connection that the other side has ended raises."""
 
 
 class EndedError(ConnectionError):
@@ -46,7 +54,7 @@ class ClientConnection:
         sock = self._connect() if self.sock is None else self.sock
         try:
             sock.sendall(request)
-        except ConnectionError as error:
+        except _ENDS as error:
             raise EndedError(*error.args) from error
 
     def receive(self) -> Reply:
@@ -65,11 +73,24 @@ class ClientConnection:
         assert self.sock is not None, "a request was sent"
         try:
             received = self.sock.recv(_CHUNK_BYTES)
-        except ConnectionError as error:
+        except _ENDS as error:
             raise EndedError(*error.args) from error
         if not received:
             raise EndedError("the connection was ended")
         return self._parser.feed(received)
+
+    def receive_ready(self) -> Reply | None:
+        """Take bytes that have come, without a wait; None: not all came. Raises as `exchange`."""
+        assert self.sock is not None, "a request was sent"
+        if not isinstance(self.sock, ssl.SSLSocket):
+            return self.receive_some()
+        self.sock.settimeout(0)
+        try:
+            return self.receive_some()
+        except ssl.SSLWantReadError:  # a part of a record
+            return None
+        finally:
+            self.sock.settimeout(self.timeout_s)
 
     def set_timeout(self, timeout_s: float) -> None:
         """Wait so long from now on, for each wait."""
@@ -89,7 +110,7 @@ class ClientConnection:
         sock = self.sock
         if sock is not None:
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, which others use now
 
     def close(self) -> None:
         """End the connection."""
@@ -98,14 +119,38 @@ class ClientConnection:
             sock.close()
 
     def _connect(self) -> socket.socket:
-        """Connect to the first address of the host. Raises OSError."""
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            *self.address, type=socket.SOCK_STREAM
-        )[0]
-        self.sock = sock = socket.socket(family, kind, protocol)
-        sock.settimeout(self.timeout_s)
+        """Connect to the first address of the host that answers. Raises OSError."""
+        host, port = self.address
+        until_s = clock.monotonic_s() + self.timeout_s
+        addresses = resolve(host, self.timeout_s)
+        for count_left, (family, address, scope) in zip(
+            range(len(addresses), 0, -1), addresses, strict=True
+        ):
+            self.sock = sock = socket.socket(family, socket.SOCK_STREAM)
+            left_s = max(until_s - clock.monotonic_s(), CONNECT_MIN_S)
+            sock.settimeout(left_s / count_left)
+            self.check()
+            try:
+                sock.connect((address, port, 0, scope) if scope else (address, port))
+            except OSError:
+                self.close()
+                if count_left == 1:
+                    raise
+                continue
+            sock.settimeout(self.timeout_s)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.check()
+            return self._shake_hands(sock)
+        raise OSError(f"the name {host} has no address")
+
+    def _shake_hands(self, sock: socket.socket) -> socket.socket:
+        """Begin TLS where this process uses it. Raises OSError: the certificate is no good."""
+        if (contexts := tls()) is None:
+            return sock
+        sock.getpeername()  # raises when it was reset: `wrap_socket` would raise and not close it
+        self.sock = secured = contexts.client.wrap_socket(
+            sock, server_hostname=self.address[0], do_handshake_on_connect=False
+        )
         self.check()
-        sock.connect(address)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.check()
-        return sock
+        secured.do_handshake()
+        return secured

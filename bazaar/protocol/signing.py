@@ -6,7 +6,7 @@ The header carries the digest, so a reader can check the head of a request befor
 receiver is named like its process (`order-2`), and a lease holder by the address that it
 registered. A signature is good for 30 s either way, so a recorded request soon dies; until then
 only its receiver takes it, and every message inside the cluster may arrive twice (I2). Left out:
-secrecy. Nothing here is encrypted; put the cluster on a private network.
+secrecy, which is for `tls`, or a private network.
 """
 
 import hashlib

@@ -84,7 +84,7 @@ class HttpTransport:
                 reply = connection.exchange(request)
         except (OSError, ValueError) as error:
             self._drop(connection)
-            raise self._unreachable(error, was_sent=was_sent) from error
+            raise self._fail(error, was_sent=was_sent) from error
         self._release(connection)
         return reply
 
@@ -115,17 +115,17 @@ class HttpTransport:
             reply = connection.receive()
         except (OSError, ValueError) as error:
             self._drop(connection)
-            raise self._unreachable(error, was_sent=True) from error
+            raise self._fail(error, was_sent=True) from error
         self._release(connection)
         return reply
 
     def take(self, connection: ClientConnection) -> Reply | None:
         """Read once what has come of an answer; None: it is not whole. Raises Unreachable."""
         try:
-            reply = connection.receive_some()
+            reply = connection.receive_ready()
         except (OSError, ValueError) as error:
             self._drop(connection)
-            raise self._unreachable(error, was_sent=True) from error
+            raise self._fail(error, was_sent=True) from error
         if reply is not None:
             self._release(connection)
         return reply
@@ -199,7 +199,10 @@ class HttpTransport:
             self._busy.discard(connection)
         connection.close()
 
-    def _unreachable(self, error: Exception, *, was_sent: bool) -> Unreachable:
+    def _fail(self, error: Exception, *, was_sent: bool) -> Unreachable:
+        """Return the failure to raise; after a silence the next call connects, and resolves."""
+        if isinstance(error, TimeoutError):
+            self.close()
         host, port = self.address
         is_refused = isinstance(error, ConnectionRefusedError)
         reason = str(error) or type(error).__name__

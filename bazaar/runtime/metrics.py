@@ -212,6 +212,11 @@ _up_since_s = clock.wall_s()
 _began_s = clock.monotonic_s()
 
 
+def process_life() -> tuple[int, float]:
+    """Return the pid, and since when it runs (seconds since 1970): no other has both."""
+    return os.getpid(), _up_since_s
+
+
 def process_status() -> dict[str, Any]:
     """Return the part of a status that every role gets from here."""
     line_limiter.flush()  # whoever reads the status may read the log

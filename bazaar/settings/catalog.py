@@ -10,6 +10,7 @@ from bazaar.topology import Role
 BAZAAR_ROLE = Role.CATALOG
 BAZAAR_NODE = env.read_node(os.environ, BAZAAR_ROLE)
 BAZAAR_SECRET = env.read_secret(os.environ)
+env.begin_tls(env.read_topology(os.environ), env.read_data_dir(os.environ))
 SECRET_KEY = env.derive(BAZAAR_SECRET, BAZAAR_ROLE)
 INSTALLED_APPS = [*INSTALLED_APPS, "catalog_app"]
 DATABASES = sqlite(BAZAAR_ROLE, BAZAAR_NODE)

@@ -16,6 +16,7 @@ from bazaar.topology import Role
 BAZAAR_ROLE = Role.DASHBOARD
 BAZAAR_NODE = env.read_node(os.environ, BAZAAR_ROLE)
 BAZAAR_SECRET = env.read_secret(os.environ)
+env.begin_tls(env.read_topology(os.environ), env.read_data_dir(os.environ))
 SECRET_KEY = env.derive(BAZAAR_SECRET, BAZAAR_ROLE)
 INSTALLED_APPS = [*ADMIN_APPS, *INSTALLED_APPS]
 MIDDLEWARE = ADMIN_MIDDLEWARE
@@ -25,10 +26,10 @@ ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_ENDPOINTS = "dashboard.own_endpoints"
 BAZAAR_WIRING = "dashboard.wiring"
 BAZAAR_TOKEN = client_access.read_token(os.environ)
-BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")
 # Loaded by its name, because the dashboard may not import bazaar.cluster (docs/adr/0019).
 BAZAAR_FAULT_INJECTOR = "bazaar.cluster.fault_injection.FaultInjector"
 
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BAZAAR_NODE.scheme == "https"
 if env.read_flag(os.environ, "BAZAAR_HTTPS"):
     # A proxy in front speaks HTTPS and sets this header.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -24,6 +24,7 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 from bazaar import topology
+from bazaar.protocol import tls
 from bazaar.settings import private, typed
 from bazaar.topology import Node, Role, Topology
 
@@ -193,6 +194,22 @@ def read_topology(environ: Mapping[str, str]) -> Topology:
             f"{len(found.replicas)} order replicas (BAZAAR_CLUSTER)."
         )
     return found
+
+
+def begin_tls(found: Topology, data_dir: Path) -> None:
+    """Have this process use TLS where the cluster does. Raises SettingsError: no good files."""
+    if found.tls is None:
+        tls.use_tls(None)
+        return
+    names = found.tls.certificate, found.tls.key, found.tls.ca
+    try:
+        tls.use_tls(tls.TlsPaths(*(data_dir / name for name in names)))
+    except OSError as error:
+        files = ", ".join(str(data_dir / name) for name in names)
+        raise SettingsError(
+            f"BAZAAR_CLUSTER: [tls] names {files}, which cannot be used "
+            f"({error.strerror or error}). `manage.py cluster certificates` makes some for trying."
+        ) from error
 
 
 def read_flag(environ: Mapping[str, str], name: str) -> bool:

@@ -23,7 +23,7 @@ from bazaar.web.listeners import open_port
 from bazaar.web.member_auth import add_holder_name
 from bazaar.web.router import Router
 from bazaar.web.server import HttpServer
-from bazaar.web.serving import control_lanes, read_limits
+from bazaar.web.serving import control_lanes, read_limits, secure
 
 log = get_log("bazaar.web.control")
 
@@ -52,14 +52,14 @@ def open_listener(connections_max: int, *, is_shared: bool = False) -> HttpServe
     global _node  # noqa: PLW0603 - one process listens once
     wanted: Node = settings.BAZAAR_NODE
     try:
-        server = _create(wanted.host, wanted.control_port, connections_max)
+        server = _create(wanted.listen_host, wanted.control_port, connections_max)
     except OSError as error:
         if not (is_shared and error.errno == errno.EADDRINUSE):
             raise SettingsError(
-                f"BAZAAR_CLUSTER: the control port {wanted.host}:{wanted.control_port} of the "
-                f"{settings.BAZAAR_ROLE} cannot be used ({os.strerror(error.errno or 0)})."
+                f"BAZAAR_CLUSTER: the control port {wanted.listen_host}:{wanted.control_port} of "
+                f"the {settings.BAZAAR_ROLE} cannot be used ({os.strerror(error.errno or 0)})."
             ) from error
-        server = _create(wanted.host, 0, connections_max)
+        server = _create(wanted.listen_host, 0, connections_max)
     _node = msgspec.structs.replace(wanted, control_port=server.port)
     add_holder_name(format_address(*_node.control_address))
     return server
@@ -85,7 +85,7 @@ def _take_over(server: HttpServer, wanted: Node, on_moved: Callable[[Node], None
     while True:
         clock.wait(TAKE_OVER_S)
         try:
-            listener = open_port(wanted.host, wanted.control_port)
+            listener = open_port(wanted.listen_host, wanted.control_port)
         except OSError:
             continue
         server.add_listener(listener)
@@ -100,4 +100,5 @@ def _create(host: str, port: int, connections_max: int) -> HttpServer:
     pages = LateApplication("bazaar.web.django_handlers", "make_control")
     router = Router(pages, import_module(settings.BAZAAR_ENDPOINTS).CONTROL_ENDPOINTS)
     limits = read_limits(connections_max, is_for_members=True)
-    return HttpServer(router, [open_port(host, port)], limits, control_lanes(), "control")
+    server = HttpServer(router, [open_port(host, port)], limits, control_lanes(), "control")
+    return secure(server, is_for_members=True)

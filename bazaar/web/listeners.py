@@ -20,9 +20,12 @@ def open_port(host: str, port: int) -> socket.socket:
     return bound
 
 
-def refuse_crowd(sock: socket.socket) -> None:
-    """Refuse a connection beyond the limit, at once."""
+def refuse_crowd(sock: socket.socket, *, is_tls: bool = False) -> None:
+    """Refuse a connection beyond the limit at once; is_tls: without a word."""
     events.emit_refusal(log, "too_many_connections")
+    if is_tls:  # an answer would take a handshake first
+        sock.close()
+        return
     refused = RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
     answer = wsgi_environ.refusal_answer(refused)
     try:

@@ -71,4 +71,6 @@ def check_sender(environ: Environ) -> None:
 def _scheme(environ: Environ) -> str:
     """Return how the client reached us; a proxy in front may speak HTTPS (BAZAAR_HTTPS)."""
     header = settings.SECURE_PROXY_SSL_HEADER
+    if environ.get("wsgi.url_scheme") == "https":
+        return "https"
     return "https" if header and environ.get(header[0]) == header[1] else "http"

@@ -12,6 +12,7 @@ import logging
 import os
 import select
 import socket
+import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -59,8 +60,14 @@ _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """Of glibc; without it, memory that was freed stays with the process."""
 
 
+FindContext = Callable[[], ssl.SSLContext]
+"""Returns the TLS context of a connection."""
+
+
 class HttpServer:
     """A service at one port or several; `run` serves until `stop`."""
+
+    _find_context: FindContext | None = None
 
     def __init__(
         self,
@@ -102,6 +109,11 @@ class HttpServer:
         self._drain: Drain | None = None
         self._is_accepting = self._is_stopping = self.is_draining = False
         """Whether each connection ends with its next answer."""
+
+    def use_tls(self, find_context: FindContext) -> None:
+        """Speak TLS, before `run`; find_context: called for each new connection."""
+        self._find_context = find_context
+        self.environ["wsgi.url_scheme"] = "https"
 
     @property
     def is_empty(self) -> bool:
@@ -340,12 +352,25 @@ class HttpServer:
             sock.close()
             return
         if len(self._connections) >= self.limits.connections_max and not self._make_room():
-            refuse_crowd(sock)
+            refuse_crowd(sock, is_tls=self._find_context is not None)
+            return
+        try:
+            sock = self._secure(sock)
+        except (OSError, ValueError):  # it has ended already
+            sock.close()
             return
         connection = ServerConnection(self, sock, address)
         self._connections[connection.fd] = connection
         self._epoll.register(connection.fd, select.EPOLLIN)
         self._react(connection, select.EPOLLIN)  # its request is often there: not behind a crowd's
+
+    def _secure(self, sock: socket.socket) -> socket.socket:
+        """Return what speaks TLS if this port does; the handshake comes with the first bytes."""
+        if self._find_context is None:
+            return sock
+        sock.getpeername()  # raises when it was reset: `wrap_socket` would raise and not close it
+        context = self._find_context()
+        return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest; return False without one."""

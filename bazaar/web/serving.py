@@ -9,6 +9,7 @@ import atexit
 import resource
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -18,14 +19,18 @@ from django.conf import settings
 
 from bazaar.clock import wait_until
 from bazaar.protocol import tracing
+from bazaar.protocol.tls import tls
 from bazaar.runtime.checkpoint import leave_whole_file
 from bazaar.runtime.health import are_ok
+from bazaar.runtime.log_lines import get_log
 from bazaar.topology import Role
 from bazaar.web.dispatch import Application, LaneLimits, PlainService, Service
 from bazaar.web.endpoint import Lane
 from bazaar.web.listeners import open_port
 from bazaar.web.server import HttpServer
 from bazaar.web.server_limits import ServerLimits
+
+log = get_log("bazaar.web.server")
 
 CONNECTIONS_MAX = 8192
 """Connections to a served port, while the process may open as many files."""
@@ -96,11 +101,30 @@ def as_service(application: Any) -> Service:
     return application if hasattr(application, "admit") else PlainService(application)
 
 
+def secure(server: HttpServer, *, is_for_members: bool) -> HttpServer:
+    """Return the server, which speaks TLS where this process does."""
+    if (contexts := tls()) is None:
+        return server
+    told = ""
+
+    def find() -> ssl.SSLContext:
+        nonlocal told
+        found = contexts.server(is_for_members=is_for_members)
+        if contexts.fault != told:
+            told = contexts.fault
+            log.warning("certificates not taken up" if told else "certificates are well", why=told)
+        return found
+
+    server.use_tls(find)
+    return server
+
+
 def make_server(application: Application, listeners: Sequence[socket.socket]) -> HttpServer:
     """Return the server of a served port."""
     is_for_members = settings.BAZAAR_ROLE in (Role.CATALOG, Role.ORDER)
     limits = read_limits(CONNECTIONS_MAX, is_for_members=is_for_members)
-    return HttpServer(as_service(application), listeners, limits, served_lanes())
+    server = HttpServer(as_service(application), listeners, limits, served_lanes())
+    return secure(server, is_for_members=is_for_members)
 
 
 def serve(application: Application, listeners: Sequence[socket.socket]) -> None:

@@ -18,8 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bazaar.protocol.clients import encode
 from bazaar.protocol.endpoints import EndpointBody, fill
+from bazaar.protocol.member_client import encode
 from bazaar.web.decoding import FORM, EndpointRefusedError, media_type, read_body
 from bazaar.web.endpoint import FORM_BODY, JSON, Endpoint, Environ, Port
 from bazaar.web.negotiation import prefers_page
@@ -141,9 +141,7 @@ class EndpointView(JsonView):
         """Return the page where a browser that is refused can get in, if there is one."""
         if not self.endpoint.is_for_members:
             return None
-        node = settings.BAZAAR_TOPOLOGY.dashboard
-        host = f"[{node.host}]" if ":" in node.host else node.host
-        return f"http://{host}:{node.port}/api/{process_name()}/{self.port}{path}"
+        return f"{settings.BAZAAR_TOPOLOGY.dashboard.url}/api/{process_name()}/{self.port}{path}"
 
     def _read_form(self, environ: Environ) -> None:
         """Turn the form of a page into the JSON and the headers that it stands for."""

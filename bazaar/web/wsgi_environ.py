@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
-from bazaar.protocol.clients import encode
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError
+from bazaar.protocol.member_client import encode
 from bazaar.web.client_auth import is_loopback
 from bazaar.web.dispatch import WholeAnswer
 from bazaar.web.endpoint import Environ

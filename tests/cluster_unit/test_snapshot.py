@@ -105,7 +105,14 @@ def test_a_leader_of_an_older_term_is_none() -> None:
 
 
 def test_without_a_supervisor_the_cluster_is_down() -> None:
-    assert replace(healthy(), is_supervised=False).health is Health.DOWN
+    silent = healthy()
+    for view in silent.processes:
+        silent = change(silent, view.name, status=None)
+    assert replace(silent, is_supervised=False).health is Health.DOWN
+
+
+def test_a_cluster_that_something_else_started_is_healthy_when_it_answers() -> None:
+    assert replace(healthy(), is_supervised=False).health is Health.HEALTHY
 
 
 def test_nothing_happened() -> None:

@@ -38,7 +38,7 @@ def supervised(data: DataDir) -> Iterator[Supervisor]:
     data.make()
     data.write_topology(free_topology(replicas=2))
     make_secret(data.root / "cluster.secret")
-    write_config(data, data.read_topology(), "granian")
+    write_config(data, dict(data.read_topology().nodes()), "granian")
     process = subprocess.Popen(
         supervisor_command(data), env=supervisor_environment(data, {}), cwd=env.ROOT
     )
@@ -166,7 +166,7 @@ def test_stopping_nothing_is_harmless(tmp_path: Path) -> None:
 
 
 def test_roles_start_in_the_order_of_their_needs() -> None:
-    assert list(stages(free_topology(replicas=2, front_ends=2))) == [
+    assert list(stages(dict(free_topology(replicas=2, front_ends=2).nodes()))) == [
         ("catalog", "order-1", "order-2"),
         ("frontend-1", "frontend-2"),
         ("dashboard",),

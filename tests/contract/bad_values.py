@@ -33,6 +33,8 @@ JSON = {
     "list": [raw for raw in _ANY if raw] + ["[null]", "[[]]", "[{}]", "1", '""'],
     "filled list": [*_ANY, "[]", "[null]", "[[]]", "[{}]", "1", '""'],
     "seconds": [*_ANY, "[]", '"1"', "-1", "61", "1e400"],
+    "moment": [*_ANY, "[]", '"1"', "-1", "1e400"],
+    "signal": [*_ANY, *_TEXTS, '"STOP"', '"kill"', '["KILL"]'],
     "truth": ["", "null", "{}", "NaN", "1", "0", '"true"', "[]", SURROGATE],
     "object": [*_ANY, "[]", "1", '"x"'],
 }

@@ -152,6 +152,8 @@ _CHANGE_KINDS = {
 }
 _SPANS = {"key": str(UUID(int=1)), "parents": ["0123456789abcdef"]}
 _SPANS_KINDS = {"key": "uuid or null", "parents": "list"}
+_END: dict[str, Any] = {"pid": 0, "up_since_s": 0.0, "signal": "KILL"}
+_END_KINDS = {"pid": "place", "up_since_s": "moment", "signal": "signal"}
 _CATALOG, _CATALOG_CONTROL = "bazaar.urls.catalog", "bazaar.urls.catalog_control"
 _ORDER, _ORDER_CONTROL = "bazaar.urls.order", "bazaar.urls.order_control"
 _FRONT, _FRONT_CONTROL = "bazaar.urls.frontend", "bazaar.urls.frontend_control"
@@ -265,6 +267,10 @@ EXAMPLES = (
     Example(_FRONT_CONTROL, "GET", "/status"),
     *(
         Example(urlconf, "POST", "/spans", {}, _SPANS, _SPANS_KINDS)
+        for urlconf in (_CATALOG_CONTROL, _ORDER_CONTROL, _FRONT_CONTROL)
+    ),
+    *(
+        Example(urlconf, "POST", "/end", {}, _END, _END_KINDS)
         for urlconf in (_CATALOG_CONTROL, _ORDER_CONTROL, _FRONT_CONTROL)
     ),
     *(Example(urlconf, "GET", path) for urlconf in URLCONFS for path in HEALTH),

@@ -9,7 +9,7 @@ import pytest
 
 from bazaar.core.failures import Busy, UnknownTrace, Unreachable
 from bazaar.core.types import Order
-from bazaar.protocol.clients import MemberClient
+from bazaar.protocol.member_client import MemberClient
 from bazaar.protocol.traces import SpanBody, SpansBody, SpansWantedBody, TradeTrace
 from bazaar.runtime.span_ring import SpanRing
 from bazaar.topology import Address, Node, local

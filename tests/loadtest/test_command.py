@@ -253,7 +253,6 @@ def test_a_cluster_with_other_stocks_is_refused(run: Run, front_end: FakeFrontEn
         ("--seed", "-1"),
         ("--deadline", "0s"),
         ("--url", "ftp://127.0.0.1"),
-        ("--url", "https://127.0.0.1"),
         ("--threshold", "trade_p99"),
         ("--error-limit", "101%"),
         ("--chaos", "kill-everybody"),

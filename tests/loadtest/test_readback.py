@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bazaar.cluster import exits
-from bazaar.cluster.exits import CommandFailed
 from bazaar.cluster.ports import free_ports
 from bazaar.loadtest.plan import FrontEndAccess
 from bazaar.loadtest.prove import audit
@@ -146,8 +145,3 @@ def test_the_other_front_end_is_asked_when_one_is_gone(
     (nobody,) = free_ports(1)
     verdict = judge(files, f"http://127.0.0.1:{nobody}", front_end.url)
     assert (verdict.exit, verdict.counts["orders read back"]) == (exits.OK, ORDERS)
-
-
-def test_orders_are_read_back_over_http_only(files: ClusterFiles) -> None:
-    with pytest.raises(CommandFailed, match="Orders are read back over http, not from https://x"):
-        judge(files, "https://x")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,18 @@ from django.core.management.base import CommandParser
 
 from bazaar import clock
 from bazaar.clock import wait_until
-from bazaar.cluster import backup, databases, exits, init, logs, sequence_file, stopping, tables
+from bazaar.cluster import (
+    backup,
+    certificates,
+    cluster_secret,
+    databases,
+    exits,
+    init,
+    logs,
+    sequence_file,
+    stopping,
+    tables,
+)
 from bazaar.cluster.arguments import read_choice, read_environ, read_whole
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.init import InitOptions
@@ -29,8 +41,14 @@ _EXIT = {Health.HEALTHY: exits.OK, Health.DEGRADED: exits.ERRORS}
 """Of `status`; of all other states it is 2."""
 _ID = "a process, such as order-3 or catalog; a replica's number; or leader"
 
+_HOST = "the host of the description that this is (the one whose addresses it has)"
 _LOSE = "give up N entries that only this database may have; a refusal says how many"
 
+_WHOLE = (
+    *("init", "up", "status", "down", "certificates", "secret"),
+    *("backup", "restore", "verify"),
+)
+"""The verbs that are not about one process."""
 WORKERS_MAX = 64
 LOSE_MAX = 10**18
 
@@ -60,6 +78,7 @@ class Command(OneLineCommand):
         making = CommandParser(add_help=False)
         making.add_argument("--replicas", metavar="N", help="order replicas, 1 to 99 (3)")
         making.add_argument("--front-ends", metavar="N", help="front ends, 1 to 99 (1)")
+        making.add_argument("--host", metavar="NAME", help=_HOST)
         making.add_argument("--stocks", help="asterix or sp500, for a new catalog (sp500)")
         verbs.add_parser("init", parents=[data, making], help="make files and databases")
         one = verbs.add_parser("up", parents=[data, making], help="start all, stay, stop all")
@@ -70,6 +89,11 @@ class Command(OneLineCommand):
         one.add_argument("-o", "--output", default="table", help="table or json")
         one = verbs.add_parser("down", parents=[data], help="stop all")
         one.add_argument("--quiet", action="store_true", help="say nothing when nothing runs")
+        one = verbs.add_parser("certificates", parents=[data], help="make a CA, and one a host")
+        one.add_argument("folder", metavar="FOLDER", help="where they are written")
+        one.add_argument("--days", metavar="N", default="365", help="how long they are good (365)")
+        one = verbs.add_parser("secret", parents=[data], help="carry the secret to another host")
+        one.add_argument("action", choices=("show", "import"), help="import reads what show prints")
 
     def _add_single(self, verbs: Any, data: CommandParser) -> None:
         for verb, text in (
@@ -96,7 +120,7 @@ class Command(OneLineCommand):
         """Run one verb. Raises CommandFailed, SettingsError."""
         os.umask(private.OWNER_ONLY)
         environ, verb = read_environ(os.environ, options), options["verb"]
-        if verb in ("init", "up", "status", "down", "backup", "restore", "verify"):
+        if verb in _WHOLE:
             return getattr(self, f"do_{verb}")(environ, options) or exits.OK
         cluster, wanted = Cluster(DataDir.of(environ), environ), options["id"]
         lines: Iterable[str] = ()
@@ -151,6 +175,22 @@ class Command(OneLineCommand):
                 self.stdout.write(line)
         self.stdout.write(f"{wanted.data.root} is ready for {len(found.replicas)} order replicas")
 
+    def do_certificates(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Make a CA and a certificate for each host."""
+        data, folder = DataDir.of(environ), Path(options["folder"]).absolute()
+        found = init.choose_topology(InitOptions(data), environ)
+        days = read_whole("--days", options["days"], 1, certificates.DAYS_MAX)
+        self._print(certificates.make_certificates(found, folder, days))
+
+    def do_secret(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
+        """Print what hosts share, or take it from the standard input."""
+        data = DataDir.of(environ)
+        if options["action"] == "show":
+            self.stdout.write(cluster_secret.show_secret(data, environ))
+            return
+        text = sys.stdin.read(cluster_secret.TEXT_CHARS_MAX)
+        self._print(cluster_secret.import_secret(data, environ, text))
+
     def do_up(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:
         """Run the cluster."""
         if options["workers"] is not None:
@@ -166,6 +206,7 @@ class Command(OneLineCommand):
             self.stdout.write(tables.as_json(snapshot))
         else:
             tables.open_console(self.stdout).print(tables.make_status_table(snapshot))
+            self._print(tables.list_silences(snapshot))
             self.stdout.write(tables.describe_health(snapshot))
         return _EXIT.get(snapshot.health, exits.USAGE)
 
@@ -183,6 +224,7 @@ class Command(OneLineCommand):
     def do_logs(self, cluster: Cluster, options: Mapping[str, Any]) -> int:
         """Print the end of a log, and follow it until Ctrl-C."""
         name = cluster.resolve(options["id"])
+        cluster.check_ours(name, "logs")
         path = cluster.data.log_path(name)
         if not (path.exists() or options["follow"]):
             raise exits.ClusterError(
@@ -205,6 +247,7 @@ def _read_options(environ: Mapping[str, str], options: Mapping[str, Any]) -> Ini
         None if stocks is None else read_choice("--stocks", stocks, databases.STOCKS),
         read_choice("--server", options.get("server", "granian"), SERVERS),
         options.get("autorestart", False),
+        options["host"],
     )
 
 

@@ -31,7 +31,7 @@ class Command(Runserver):
                 returncode=2,
             )
         node = settings.BAZAAR_NODE
-        self.default_addr, self.default_port = node.host, str(node.port)
+        self.default_addr, self.default_port = node.listen_host, str(node.port)
         given = (options["addrport"] or "").rpartition(":")[2]
         if given.isascii() and given.isdigit():
             node = msgspec.structs.replace(node, port=int(given))

@@ -1,0 +1,109 @@
+"""One cluster on three hosts: three addresses of loopback, with a data folder each."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from bazaar import topology
+from bazaar.cluster import certificates
+from bazaar.cluster.ports import free_topology
+from bazaar.protocol.cluster_report import Health
+from bazaar.topology import Node, Topology
+from tests.cluster.conftest import LiveCluster
+
+ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+
+
+def spread(addresses: tuple[str, ...] = ADDRESSES) -> Topology:
+    """Return a cluster with a replica and a front end a host, and the rest on the first."""
+    found = free_topology(replicas=len(addresses), front_ends=len(addresses))
+
+    def place(node: Node) -> Node:
+        return msgspec.structs.replace(node, host=addresses[node.id - 1])
+
+    return found.map_nodes(place)
+
+
+class ThreeHosts:
+    """The hosts of one cluster; each is a `cluster up --host` with a folder of its own."""
+
+    def __init__(self, folder: Path, *, has_tls: bool = False) -> None:
+        """Start nothing yet. has_tls: each host has a certificate of one private CA."""
+        self.folder, self.has_tls, addresses = folder, has_tls, ADDRESSES
+        self.topology = spread(addresses)
+        if has_tls:
+            described = msgspec.structs.replace(self.topology, tls=certificates.FILES)
+            self.topology = topology.parse(topology.dump(described))
+        self.hosts = [
+            LiveCluster(self._make(folder / address), "--host", address, nodes=self.topology)
+            for address in addresses
+        ]
+        self.addresses = addresses
+        self._pool = ThreadPoolExecutor(len(addresses))
+        """Its threads stay: a process that one of them starts would end with it."""
+
+    @property
+    def first(self) -> LiveCluster:
+        """The host that has the catalog and the dashboard."""
+        return self.hosts[0]
+
+    def certify(self) -> None:
+        """Give each host a certificate, in place of the one that it has."""
+        done = self.first.run("certificates", str(self.folder / "ca"))
+        assert done.returncode == 0, done.stderr
+        for address, host in zip(self.addresses, self.hosts, strict=True):
+            made, used = self.folder / "ca" / address, host.data.root / "tls"
+            used.mkdir(parents=True, exist_ok=True)
+            for path in made.iterdir():
+                path.replace(used / path.name)
+
+    def init(self) -> None:
+        """Make each host's part; the first host's secret is carried to the others."""
+        if self.has_tls:
+            self.certify()
+        for address, host in zip(self.addresses, self.hosts, strict=True):
+            if host is not self.first:
+                shown = self.first.run("secret", "show").stdout
+                taken = host.run("secret", "import", typed=shown)
+                assert taken.returncode == 0, taken.stderr
+            done = host.run("init", "--host", address, "--stocks", "asterix")
+            assert done.returncode == 0, done.stderr
+
+    def up(self) -> None:
+        """Bring all hosts up side by side."""
+        are_up = list(self._pool.map(LiveCluster.try_up, self.hosts))
+        assert all(are_up), "\n".join(host.read_output() for host in self.hosts)
+
+    def heal(self) -> None:
+        """Bring back on each host what earlier tests have ended, until all is well."""
+        for host in self.hosts:
+            if host.process is None or host.process.poll() is not None:
+                assert host.try_up(), host.read_output()
+            host.cluster.mend([view.name for view in host.look().processes])
+        for host in self.hosts:
+            host.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
+
+    def end(self) -> None:
+        """End all hosts."""
+        list(self._pool.map(LiveCluster.end, self.hosts))
+        self._pool.shutdown()
+
+    @staticmethod
+    def _make(folder: Path) -> Path:
+        folder.mkdir(parents=True)
+        return folder
+
+
+@contextmanager
+def run_hosts(folder: Path, *, has_tls: bool = False) -> Iterator[ThreeHosts]:
+    """Run a cluster on three hosts for as long as a `with` block runs."""
+    made = ThreeHosts(folder, has_tls=has_tls)
+    try:
+        made.init()
+        made.up()
+        yield made
+    finally:
+        made.end()
