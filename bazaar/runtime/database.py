@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.utils import DatabaseError
 
+from bazaar.runtime import engines
 from bazaar.runtime.damage import is_damage
 
 _APPLIED_TABLE = "django_migrations"
@@ -30,6 +31,11 @@ def has_database() -> bool:
     """Tell whether the role has one; Django has a dummy engine for a role without."""
     # From the settings: a role without a database does not even load the dummy.
     return str(connections.settings[DEFAULT_DB_ALIAS]["ENGINE"]) != "django.db.backends.dummy"
+
+
+def has_file() -> bool:
+    """Tell whether the role's database is a file, which it looks after itself."""
+    return has_database() and engines.current().is_file
 
 
 def find_missing_migrations() -> list[str]:
@@ -59,7 +65,7 @@ def _list_migrations() -> list[tuple[str, str]]:
 
 def database_bytes() -> int | None:
     """Return the size of the database in bytes; None where there is no file."""
-    if not has_database() or not Path(connection.settings_dict["NAME"]).is_file():
+    if not has_file() or not Path(connection.settings_dict["NAME"]).is_file():
         return None
     return sum(file_bytes(path) for path in _paths())
 

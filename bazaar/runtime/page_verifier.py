@@ -25,6 +25,7 @@ from bazaar.runtime.damage import damage
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.page_sums import Frame, LogFrames, PageSums
+from bazaar.runtime.write_gate import gate
 
 log = get_log("bazaar.runtime.page_verifier")
 
@@ -113,7 +114,7 @@ class PageVerifier:
             pages = {frame.page for frame in frames.read(self._moved)}
         wrong: Mapping[int, int] = self.sums.find_wrong(pages)  # before others have to wait
         if not wrong:
-            with checkpoint.gate.closed():
+            with gate.closed():
                 wrong = self._move("BEGIN IMMEDIATE", compared=pages)
                 if not wrong:
                     self._begin_again()

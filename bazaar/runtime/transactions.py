@@ -6,7 +6,6 @@ of SQLite become Django's all the same, and Django notices a broken connection a
 damage is noted (`damage`).
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,8 +15,9 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from bazaar import clock
 from bazaar.protocol import tracing
 from bazaar.protocol.traces import DURABLE
-from bazaar.runtime import checkpoint
+from bazaar.runtime import engines
 from bazaar.runtime.damage import damage
+from bazaar.runtime.engines import Database
 from bazaar.runtime.metrics import commits
 from bazaar.runtime.storage import storage
 
@@ -33,7 +33,7 @@ def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ..
     try:
         with storage, django.wrap_database_errors:
             django.ensure_connection()
-            return list(django.connection.execute(statement, values))
+            return list(engines.current().open(django).execute(statement, values))
     except DatabaseError as error:
         damage.look_at(error)
         raise
@@ -43,7 +43,7 @@ def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ..
 
 
 @contextmanager
-def write_transaction() -> Iterator[sqlite3.Connection]:
+def write_transaction() -> Iterator[Database]:
     """
     Yield the thread's connection inside one transaction, durable at its end.
 
@@ -53,26 +53,23 @@ def write_transaction() -> Iterator[sqlite3.Connection]:
     Raises django.db.DatabaseError: it is damaged.
     """
     try:
-        django = connections[DEFAULT_DB_ALIAS]
+        django, engine = connections[DEFAULT_DB_ALIAS], engines.current()
         if django.in_atomic_block:
             with storage, transaction.atomic(), django.wrap_database_errors:
-                yield django.connection
+                yield engine.open(django)
             return
         with storage, django.wrap_database_errors:
             django.ensure_connection()
-            database: sqlite3.Connection = django.connection
-            checkpoint.gate.wait()
-            database.execute("BEGIN IMMEDIATE")
+            database = engine.begin(django)
             try:
                 yield database
                 began_s = clock.monotonic_s()
-                database.execute("COMMIT")
+                engine.commit(database)
                 commits.add(clock.monotonic_s() - began_s)
                 tracing.mark(DURABLE)
                 storage.problem = ""
             except BaseException:
-                if database.in_transaction:  # SQLite has ended it itself after some errors
-                    database.execute("ROLLBACK")
+                engine.roll_back(database)
                 raise
     except DatabaseError as error:
         damage.look_at(error)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bazaar.runtime.checkpoint import gate
 from bazaar.runtime.damage import damage
 from bazaar.runtime.page_verifier import BEGIN_AGAIN_FRAMES, FRAMES, PageVerifier
+from bazaar.runtime.write_gate import gate
 from tests.support.page_bench import (
     CHANGE,
     KINDS,

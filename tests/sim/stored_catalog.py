@@ -100,18 +100,7 @@ class StoredCatalog(ThreadedProcess):
         self._make_parts()
         with self.disk.session():
             models.Leadership.objects.update_or_create(pk=1, defaults={"term": 0, "leader": None})
-            services.list_stocks(
-                stocks=[
-                    models.Stock(
-                        name=one.name,
-                        price=one.price,
-                        quantity=one.quantity,
-                        opening=one.opening,
-                        issued=one.issued,
-                    )
-                    for one in stocks
-                ]
-            )
+            services.list_stocks(stocks=stocks)
         self.disk.close()
         self.disk.before_commit, self.disk.after_commit = self.crash_point, self._note_commit
 
