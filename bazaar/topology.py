@@ -83,6 +83,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     host: Host = "127.0.0.1"
     port: Port
     control_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    database: str | None = None
+    """The URL of its database on a server; None: a file in its data folder."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -168,9 +170,14 @@ def _check(topology: Topology) -> None:
         ids = Counter(node.id for node in nodes)
         if twice := [node_id for node_id, count in ids.items() if count > 1]:
             raise TopologyError(f"{what}: id {twice[0]} is given twice")
+    databases = Counter(node.database for _, node in topology.nodes() if node.database)
+    if databases and max(databases.values()) > 1:
+        raise TopologyError("two processes have the same database")
     listeners: Counter[tuple[str, int]] = Counter()
     for name, node in topology.nodes():
         listeners[node.address] += 1
+        if node.database and not role_of(name).has_database:
+            raise TopologyError(f"{name}: it has no database")
         if not role_of(name).has_control_port:
             continue
         if node.control_port == 0:
@@ -218,7 +225,9 @@ def dump(topology: Topology) -> str:
         for node in value if isinstance(value, tuple) else (value,):
             lines += ["", f"[[{name}]]" if isinstance(value, tuple) else f"[{name}]"]
             lines += [
-                f"{key} = {_toml(item)}" for key, item in msgspec.structs.asdict(node).items()
+                f"{key} = {_toml(item)}"
+                for key, item in msgspec.structs.asdict(node).items()
+                if item is not None
             ]
     return "\n".join(lines).lstrip() + "\n"
 

@@ -99,6 +99,7 @@ class Leadership(models.Model):
     Changed only by compare-and-set (`head_row`).
     """
 
+    id = models.BigIntegerField(primary_key=True, default=1)
     epoch = models.BigIntegerField(default=0)
     """Of the active catalog; 0 while there can be only one."""
     term = models.BigIntegerField()

@@ -201,7 +201,6 @@ class LedgerRecovery:
                     head = fresh[-1][1]
                 if is_last:
                     break
-            store.save_stocks(database, replay.stocks.values())
             head_row.move(database, row, row.moved(head))
         taken, last = head.position - ledger.position, head.order_no
         events.emit(

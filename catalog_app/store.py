@@ -106,7 +106,7 @@ def change_price(database: Database, before: Head, stock: Stock) -> Head:
 
 def take(database: Database, entries: Sequence[Linked], replay: StockReplay, term: Term) -> None:
     """
-    Append entries that a replica had; `save_stocks` follows.
+    Append entries that a replica had, and store their stocks.
 
     database: in a transaction. replay: of all before. term: it stands for the terms of the orders,
     which no log has, as no log has their times.
@@ -116,11 +116,13 @@ def take(database: Database, entries: Sequence[Linked], replay: StockReplay, ter
         version = replay.take(entry)
         if isinstance(entry, Order):
             more.append((term, version, None))
+    names = dict.fromkeys(entry.stock_name for entry, _ in entries)
+    _save_stocks(database, (replay.stocks[name] for name in names))
     LEDGER.insert(database, entries, more)
 
 
-def save_stocks(database: Database, stocks: Iterable[Stock]) -> None:
-    """Store stocks as they are, listed or not before; database: in a transaction."""
+def _save_stocks(database: Database, stocks: Iterable[Stock]) -> None:
+    """Store stocks as they are, listed or not before."""
     rest = connections[DEFAULT_DB_ALIAS].ops.on_conflict_suffix_sql(
         (), OnConflict.UPDATE, _STOCK_COLUMNS[1:], _STOCK_COLUMNS[:1]
     )

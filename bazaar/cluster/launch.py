@@ -80,7 +80,8 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     env.read_secret(environ)
     env.read_cluster_id(environ)
     name = process_name(role, node.id)
-    if path := DataDir.of(environ).database(name):
+    path = DataDir.of(environ).database(name)
+    if path and not env.read_database_url(environ, name, node):
         env.check_folder(path.parent)
         with suppress(DamagedDatabaseError):  # catalog and replicas mend themselves
             database_file.check(path, role, node.id)

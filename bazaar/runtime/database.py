@@ -38,6 +38,11 @@ def has_file() -> bool:
     return has_database() and engines.current().is_file
 
 
+def database_path() -> Path | None:
+    """Return the file of the role's database; None: it is on a server."""
+    return Path(connection.settings_dict["NAME"]) if has_file() else None
+
+
 def find_missing_migrations() -> list[str]:
     """
     Return the migrations that the role's database lacks; none without a database.

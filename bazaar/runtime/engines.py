@@ -68,6 +68,14 @@ class DatabaseEngine(ABC):
     forget_pages: ClassVar[str] = ""
     """Has the connection forget the pages that it has in memory."""
 
+    def prepare(self, django: BaseDatabaseWrapper) -> tuple[str, str]:
+        """
+        Look at a server before the tables are made, and set what they need.
+
+        Returns why it would lose what it has committed, and a warning, sentences both; empty: no.
+        """
+        return "", ""
+
     @property
     def words(self) -> dict[str, str]:
         """What statements have in braces."""

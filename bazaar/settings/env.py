@@ -24,7 +24,8 @@ import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 from bazaar import topology
-from bazaar.settings import private, typed
+from bazaar.settings import database_url, private, typed
+from bazaar.settings.database_url import DatabaseUrl, DatabaseUrlError
 from bazaar.topology import Node, Role, Topology
 
 ROOT = typed.ROOT
@@ -33,7 +34,7 @@ PREFIX = "BAZAAR_"
 FLAGS = ("BAZAAR_FAULT_BUTTONS", "BAZAAR_HTTPS", "BAZAAR_ANONYMOUS_TRADES")
 OTHERS = (
     *("BAZAAR_TOKENS_FILE", "BAZAAR_TOKEN", "BAZAAR_TOKEN_FILE"),
-    *("BAZAAR_DATA_DIR", "BAZAAR_CLUSTER", "BAZAAR_SECRET_FILE"),
+    *("BAZAAR_DATA_DIR", "BAZAAR_CLUSTER", "BAZAAR_SECRET_FILE", "BAZAAR_DATABASE_URL"),
     *("BAZAAR_REPLICA_ID", "BAZAAR_FRONT_END_ID", "BAZAAR_ALLOWED_HOSTS"),
     *("BAZAAR_LOG", "BAZAAR_OTLP_ENDPOINT"),
 )
@@ -274,6 +275,26 @@ def read_node(environ: Mapping[str, str], role: Role) -> Node:
                 return dict(found.nodes())[role]  # the only one of its role has its name
     except topology.TopologyError as error:
         raise SettingsError(f"{role.id_variable}: {error} (BAZAAR_CLUSTER).") from error
+
+
+def read_database_url(environ: Mapping[str, str], name: str, node: Node) -> DatabaseUrl | None:
+    """
+    Return where a process has its database; None: in a file of its data folder.
+
+    name: of the process. Raises SettingsError, without a password in it.
+    """
+    variable_name, text = "BAZAAR_DATABASE_URL", environ.get("BAZAAR_DATABASE_URL", "")
+    if not text:
+        variable_name, text = f"BAZAAR_CLUSTER: {name}: database", node.database or ""
+    if not text:
+        return None
+    try:
+        found = database_url.parse(text)
+    except DatabaseUrlError as error:
+        raise SettingsError(f"{variable_name}: the URL cannot be used: {error}.") from error
+    if missing := database_url.find_missing_driver(found):
+        raise SettingsError(f"{variable_name}: {missing}.")
+    return found
 
 
 def secret_path(environ: Mapping[str, str]) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 import catalog_app.wiring
 from bazaar.core import types
@@ -20,6 +20,7 @@ from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration
 from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
 from tests.catalog_app.fakes import FakeHolder, FakeTime
+from tests.support.databases import is_in_transaction
 from tests.support.histories import STOCK, make_order, make_trade
 from tests.support.waits import WAIT_S, in_thread, wait_until
 
@@ -51,9 +52,7 @@ def test_a_holder_is_told_before_the_change_is_committed(
     lease_table: LeaseTableShell, change: Callable[[], None]
 ) -> None:
     seen: list[tuple[int, bool]] = []
-    holder = FakeHolder(
-        on_notified=lambda: seen.append((committed_version(), connection.connection.in_transaction))
-    )
+    holder = FakeHolder(on_notified=lambda: seen.append((committed_version(), is_in_transaction())))
     lease_table.register(NOBODYS, holder)
     change()
     assert holder.notified == [((STOCK.name, 2),)]

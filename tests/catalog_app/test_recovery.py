@@ -93,7 +93,6 @@ def fill(entries: tuple[Entry, ...], term: int = 0, in_sync: str = "") -> None:
         row, _ = head_row.read(database)
         linked = tuple(zip(log.entries, log.heads[1:], strict=True))
         store.take(database, linked, replay, term)  # type: ignore[arg-type]
-        store.save_stocks(database, replay.stocks.values())
         head_row.move(database, row, row.moved(log.heads[-1]))
 
 
