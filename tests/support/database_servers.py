@@ -61,7 +61,11 @@ class DatabaseServer:
         log = (self.folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                _as_nobody(self._serve()), stdout=log, stderr=log, env=self._environ, cwd="/"
+                _as_nobody(self._serve(), "--pdeathsig=KILL"),
+                stdout=log,
+                stderr=log,
+                env=self._environ,
+                cwd="/",
             )
         assert wait_until(self._answers, START_TIMEOUT_S), (self.folder / "log").read_text()
 
@@ -159,10 +163,10 @@ def _call(line: Sequence[str], environ: Mapping[str, str]) -> subprocess.Complet
     )
 
 
-def _as_nobody(line: Sequence[str]) -> list[str]:
-    if os.geteuid() != 0:
-        return list(line)
-    return ["setpriv", f"--reuid={_USER}", "--regid=nogroup", "--clear-groups", *line]
+def _as_nobody(line: Sequence[str], *options: str) -> list[str]:
+    """Return a command line without rights; options: of setpriv."""
+    rights = (f"--reuid={_USER}", "--regid=nogroup", "--clear-groups")
+    return ["setpriv", *options, *(rights if os.geteuid() == 0 else ()), *line]
 
 
 def find_port() -> int:
