@@ -17,6 +17,8 @@ test: check
 	@sh .ci/install-tool libatomic.so.1 libatomic1
 	@sh .ci/install-tool promtool prometheus
 	@sh .ci/install-tool ip iproute2
+	@sh .ci/install-tool '/usr/lib/postgresql/*/bin/postgres' postgresql
+	@sh .ci/install-tool /usr/sbin/mariadbd mariadb-server
 	@# Which tests stay together: pytest_xdist_make_scheduler in tests/conftest.py, not loadscope's.
 	$(COMPILED) $(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
@@ -86,7 +88,7 @@ $(READY): requirements.lock
 
 # Names, versions and hashes only; no address of any registry.
 lock: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --extra otel --extra tls --group dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --upgrade --quiet --output-file requirements.lock
 
 clean:

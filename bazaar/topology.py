@@ -99,6 +99,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     control_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     scheme: Literal["http", "https"] | None = None
     """Of its URL: `parse` sets it where the cluster has TLS, and no description does."""
+    database: str | None = None
+    """The URL of its database on a server; None: a file in its data folder."""
 
     @property
     def listen_host(self) -> str:
@@ -223,11 +225,16 @@ def _check(topology: Topology) -> None:
         ids = Counter(node.id for node in nodes)
         if twice := [node_id for node_id, count in ids.items() if count > 1]:
             raise TopologyError(f"{what}: id {twice[0]} is given twice")
+    databases = Counter(node.database for _, node in topology.nodes() if node.database)
+    if databases and max(databases.values()) > 1:
+        raise TopologyError("two processes have the same database")
     listeners: Counter[Address] = Counter()
     for name, node in topology.nodes():
         if node.scheme is not None:
             raise TopologyError(f"{name}: a node has no scheme; a table [tls] stands for https")
         listeners[node.address] += 1
+        if node.database and not role_of(name).has_database:
+            raise TopologyError(f"{name}: it has no database")
         if not role_of(name).has_control_port:
             continue
         if node.control_port == 0:

@@ -45,7 +45,7 @@ _CHANGE = (
     f"INSERT INTO catalog_app_stockchange ({_CHANGE_COLUMNS})"  # noqa: S608 - names of our own
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_HEAD = f"SELECT {HEAD_COLUMNS} FROM (SELECT 1)" + HEAD_JOINS.format(  # noqa: S608
+_HEAD = f"SELECT {HEAD_COLUMNS} FROM (SELECT 1 AS one) AS single" + HEAD_JOINS.format(  # noqa: S608
     table="catalog_app_entry", changes="catalog_app_stockchange"
 )
 _STOCK = (
@@ -76,6 +76,7 @@ def _fill_ledger(catalog: Path, orders: int) -> None:
             " TOTAL(quantity) FROM catalog_app_entry WHERE stock_name = name)"
         )
         connection.execute("UPDATE catalog_app_leadership SET term = ?", (TERM,))
+        _move_head_row(connection, _head(connection))
         connection.execute("COMMIT")
 
 
@@ -140,7 +141,15 @@ def add_stocks(data: DataDir, names: list[str]) -> None:
             fields = (name, str(change.price), change.opening, change.issued, change.version)
             numbers = (head.position, head.position - head.order_no)
             connection.execute(_CHANGE, (*numbers, *fields, head.digest))
+        _move_head_row(connection, head)
         connection.execute("COMMIT")
+
+
+def _move_head_row(catalog: sqlite3.Connection, head: Head) -> None:
+    """Let the catalog know where its ledger ends."""
+    catalog.execute(
+        "UPDATE catalog_app_leadership SET position = ?, digest = ?", (head.position, head.digest)
+    )
 
 
 def list_stocks(data: DataDir) -> list[str]:

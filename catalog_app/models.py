@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from bazaar.core.access import TOKEN_NAME_CHARS_MAX
-from bazaar.core.types import STOCK_NAME_CHARS_MAX
+from bazaar.core.types import GENESIS, STOCK_NAME_CHARS_MAX
 from bazaar.runtime.identity_row import IdentityRow
 from bazaar.runtime.row_copies import make_copy
 from bazaar.runtime.sequence_models import (
@@ -93,13 +93,26 @@ class VerifiedPoint(VerifiedPointRow):
 
 
 class Leadership(models.Model):
-    """The one row with term and leader (I6), changed only by compare-and-set."""
+    """
+    The head row: term and leader (I6), and where the ledger ends (I1).
 
+    Changed only by compare-and-set (`head_row`).
+    """
+
+    id = models.BigIntegerField(primary_key=True, default=1)
+    epoch = models.BigIntegerField(default=0)
+    """Of the active catalog; 0 while there can be only one."""
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)
     in_sync = models.CharField(max_length=300, default="")
     """The replicas in sync, as the leader of the newest batch said: ids with commas."""
-    copy = make_copy("term", "leader", "in_sync")
+    position = models.BigIntegerField(default=0)
+    """Of the last entry."""
+    digest = models.CharField(max_length=64, default=GENESIS)
+    """Up to that entry."""
+    decisions = models.BigIntegerField(default=0)
+    """Raised by every decision, so that each is a write."""
+    copy = make_copy("epoch", "term", "leader", "in_sync", "position", "digest", "decisions")
 
     class Meta:
         """Exactly one row."""

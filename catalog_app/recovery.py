@@ -24,7 +24,7 @@ from bazaar.runtime.metrics import events
 from bazaar.runtime.storage import storage
 from bazaar.runtime.transactions import write_transaction
 from bazaar.settings.env import Limits
-from catalog_app import selectors, store
+from catalog_app import head_row, selectors, store
 
 log = get_log("bazaar.catalog")
 
@@ -188,6 +188,7 @@ class LedgerRecovery:
         """Take all that a replica has after the ledger, in one transaction."""
         client, head = self.replicas[replica_id], ledger
         with ThreadPoolExecutor(1) as pool, write_transaction() as database:
+            row, _ = head_row.read(database)
             replay = StockReplay.resume(selectors.list_all_stocks())
             coming = pool.submit(client.log, head.position, PAGE_ENTRIES)
             while True:
@@ -200,7 +201,7 @@ class LedgerRecovery:
                     head = fresh[-1][1]
                 if is_last:
                     break
-            store.save_stocks(database, replay.stocks.values())
+            head_row.move(database, row, row.moved(head))
         taken, last = head.position - ledger.position, head.order_no
         events.emit(
             log, logging.WARNING, "ledger recovered", replica=replica_id, entries=taken, last=last

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from django.db import DatabaseError
 
@@ -18,7 +17,7 @@ from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure
 from bazaar.core.types import Head, Position, ReplicaId, Term
 from bazaar.protocol.leadership_messages import HeadBody
-from bazaar.runtime.anew import PAUSE_S, Aside, is_end_damaged
+from bazaar.runtime.anew import Aside, is_end_damaged
 from bazaar.runtime.damage import damage
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
@@ -50,19 +49,19 @@ class LedgerRepair:
     def __init__(
         self,
         recovery: LedgerRecovery,
-        path: Path,
+        aside: Aside,
         writer: AbstractContextManager[object],
         restart: Callable[[], None],
     ) -> None:
         """
         Note the parts.
 
-        recovery: it asks the replicas. path: of the database. writer: held while nothing may be
+        recovery: it asks the replicas. aside: for its database. writer: held while nothing may be
         written. restart: ends this process, which is then started again.
         """
         self._recovery, self._restart = recovery, restart
         self._writer = writer
-        self.aside = Aside(path)
+        self.aside = aside
         self.hindrance = ""
         """Why the damaged ledger is not given up yet, a sentence for operators."""
 
@@ -86,8 +85,8 @@ class LedgerRepair:
 
     def _find_copies(self, end: Head | None) -> Copies:
         """Ask the replicas who has all that the ledger has. end: of the ledger, if it is known."""
-        if not self.aside.has_waited():
-            return Copies(hindrance=f"The last repair was less than {PAUSE_S:g} s ago.")
+        if hindrance := self.aside.find_hindrance():
+            return Copies(hindrance=hindrance)
         heads = self._recovery.ask_all(end.position if end else Position(0))
         if end is None:
             return self._find_unknown(heads)

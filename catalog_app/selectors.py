@@ -12,6 +12,7 @@ from bazaar.protocol.cache_messages import NamesBody
 from bazaar.protocol.messages import StockBody, StocksBody
 from bazaar.protocol.stored_rows import ListingBody
 from bazaar.runtime.damage import damage
+from bazaar.runtime.engines import Query, current, marks
 from bazaar.runtime.row_copies import sound
 from bazaar.runtime.sequence_rows import make_pattern
 from bazaar.runtime.sequence_store import SequenceStore
@@ -26,10 +27,16 @@ POINTS = VerifiedPoints(LEDGER, "catalog_app_verifiedpoint")
 _STOCK_COLUMNS = ("name", "price", "quantity", "opening", "issued", "trade_volume", "version")
 _IS_STOCK_SOUND = sound(*_STOCK_COLUMNS)
 _SELECT_STOCKS = f"SELECT {', '.join(_STOCK_COLUMNS)}, {_IS_STOCK_SOUND} FROM catalog_app_stock"  # noqa: S608 - our own names
-STOCKS = _SELECT_STOCKS + " WHERE name IN ({})"
-_UNINDEXED = "SELECT name FROM catalog_app_stock NOT INDEXED WHERE name IN ({}) LIMIT 1"
+_STOCKS = _SELECT_STOCKS + " WHERE name IN ({})"
+_UNINDEXED = (
+    f"SELECT name FROM catalog_app_stock{current().unindexed}"  # noqa: S608 - our own names
+    " WHERE name IN ({}) LIMIT 1"
+)
 _ALL_STOCKS = _SELECT_STOCKS + " ORDER BY id"
-IS_LEADERSHIP_SOUND = sound("leadership.term", "leadership.leader", "leadership.in_sync")
+IS_LEADERSHIP_SOUND = sound(
+    *(f"leadership.{column}" for column in ("epoch", "term", "leader", "in_sync")),
+    *(f"leadership.{column}" for column in ("position", "digest", "decisions")),
+)
 _LEADERSHIP = (
     f"SELECT term, leader, in_sync, {IS_LEADERSHIP_SOUND}"  # noqa: S608 - our own names
     " FROM catalog_app_leadership leadership WHERE id = 1"
@@ -42,10 +49,10 @@ NAMES_SEARCHED_MAX = 20_000
 """Names that one page of a search looks through."""
 _END = (
     "SELECT MAX(name), COUNT(*) FROM (SELECT name FROM catalog_app_stock WHERE name > ?"
-    " ORDER BY name LIMIT ?)"
+    " ORDER BY name LIMIT ?) AS names"
 )
 _SEARCH = (
-    _SELECT_STOCKS + " WHERE name > ? AND name <= ? AND name LIKE ? ESCAPE '\\'"
+    _SELECT_STOCKS + f" WHERE name > ? AND name <= ? AND name {current().like} ? ESCAPE '!'"
     " ORDER BY name LIMIT ?"
 )
 _LISTED = "SELECT MAX(id) FROM catalog_app_stock"
@@ -92,7 +99,7 @@ def get_stock(*, stock_name: str) -> types.Stock:
 def get_stocks(*, stock_names: Collection[str]) -> dict[str, types.Stock]:
     """Return those of some stocks that exist, by name, all of one committed state."""
     names = list(stock_names)
-    return make_stocks(names, read(STOCKS.format(", ".join("?" * len(names))), names))
+    return make_stocks(names, read(*query_stocks(names)))
 
 
 def list_stocks(*, after: int, limit: int) -> ListingBody:
@@ -167,20 +174,26 @@ def count_stocks() -> int:
     return Stock.objects.count()
 
 
+def query_stocks(names: Sequence[str]) -> Query:
+    """Return the query for stocks by name; `make_stocks` takes its rows."""
+    return _STOCKS.format(marks(len(names))), names
+
+
 def make_stocks(
     stock_names: Sequence[str],
     rows: Iterable[tuple[Any, ...]],
     make_price: Callable[[Decimal], Decimal] = tidy,
 ) -> dict[str, types.Stock]:
     """
-    Return stocks by name, of rows of STOCKS.
+    Return stocks by name, of rows of `query_stocks`.
 
     stock_names: what was asked for. make_price: of the row's price, of the same value. Raises
     Unreachable (indefinite): one is damaged.
     """
     stocks = {row[0]: make_stock(row, make_price) for row in rows}
     missing = [name for name in stock_names if name not in stocks]
-    if missing and read(_UNINDEXED.format(", ".join("?" * len(missing))), missing):
+    is_checked = missing and current().unindexed
+    if is_checked and read(_UNINDEXED.format(marks(len(missing))), missing):
         raise damage.refuse("the table catalog_app_stock")  # its index does not lead to it
     return stocks
 
@@ -188,7 +201,7 @@ def make_stocks(
 def make_stock(
     row: tuple[Any, ...], make_price: Callable[[Decimal], Decimal] = tidy
 ) -> types.Stock:
-    """Return the stock of a row of STOCKS. Raises Unreachable (indefinite): it is damaged."""
+    """Return the stock of such a row. Raises Unreachable (indefinite): it is damaged."""
     name, price, quantity, opening, issued, trade_volume, version, is_sound = row
     if not is_sound:
         raise damage.refuse(f"stock {name}")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -24,7 +25,6 @@ from bazaar.core.ledger import (
     reprice,
 )
 from bazaar.core.types import (
-    VERSION_FIRST,
     Order,
     Position,
     ReplicaId,
@@ -37,10 +37,11 @@ from bazaar.core.types import (
 from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
 from bazaar.protocol.traces import DECIDED
+from bazaar.runtime.engines import Database
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import write_transaction
-from catalog_app import models, selectors, store, wiring
+from catalog_app import head_row, selectors, store, wiring
 from catalog_app.lease_table import REGISTRATION_WAIT_MAX_S
 from catalog_app.models import HolderRegistration, Stock
 
@@ -66,12 +67,15 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
     """
     with tracing.begin_batch("decide trades", batch.trades, term=batch.term), wiring.writer():
         with _settling(), write_transaction() as database:
-            facts = store.read_facts(database, batch)
+            row, facts = store.read_facts(database, batch)
             decision = decide_batch(facts, batch)
             tracing.mark(DECIDED)
-            with _invalidating([(stock.name, stock.version) for stock in decision.stocks]):
+            changes = [(stock.name, stock.version) for stock in decision.stocks]
+            with _invalidating(database, changes):
                 decided_ms = round(clock.wall_s() * 1000)
-                store.write(database, batch, facts, decision, decided_ms)
+                store.write(database, facts, decision, decided_ms)
+            in_sync = ",".join(map(str, batch.in_sync))
+            head_row.move(database, row, row.moved(decision.head)._replace(in_sync=in_sync))
         if decision.orders:
             tracing.note(order_no=decision.orders[0].order_no, placed=len(decision.orders))
         wiring.counts().add(requested=len(batch.trades), placed=len(decision.orders))
@@ -89,11 +93,11 @@ def _settling() -> Iterator[None]:
 
 
 @contextmanager
-def _invalidating(changes: Sequence[tuple[str, Version]]) -> Iterator[None]:
+def _invalidating(database: Database, changes: Sequence[tuple[str, Version]]) -> Iterator[None]:
     """
     Have changed stocks forgotten everywhere while the block runs.
 
-    Then the commit (I7).
+    Then the commit (I7). database: in the transaction that is committed.
     """
     if not changes:
         yield
@@ -107,7 +111,7 @@ def _invalidating(changes: Sequence[tuple[str, Version]]) -> Iterator[None]:
         dropped = lease_table.finish(invalidation)
         wiring.counts().invalidations.add(clock.monotonic_s() - began_s)
     if dropped:
-        store.end_leases(dropped)
+        store.end_leases(database, dropped)
 
 
 def _page_for(batch: Batch, facts: LedgerFacts, decision: Decision) -> Page:
@@ -173,12 +177,11 @@ def claim_leadership(*, term: Term, leader: ReplicaId) -> Leadership:
     current = selectors.get_leadership()
     if current.leader is not None and current.term == term:
         wiring.leader_protection().check(current.leader)
-    with wiring.writer(), transaction.atomic():
-        leadership = claim_term(selectors.get_leadership(), term, leader)
-        claimed = models.Leadership.objects.filter(pk=1, term=term).update(
-            term=leadership.term, leader=leadership.leader
-        )
-        assert claimed == 1, "only one writer changes the term at a time"
+    with wiring.writer(), write_transaction() as database:
+        row, _ = head_row.read(database)
+        leadership = claim_term(row.leadership, term, leader)
+        after = row._replace(term=leadership.term, leader=leadership.leader)
+        head_row.move(database, row, after)
     wiring.leader_protection().begin()
     events.emit(log, logging.INFO, "elected", term=leadership.term, leader=leadership.leader)
     return leadership
@@ -194,11 +197,12 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
     NotReplicated (indefinite): it is changed, and no leader has copied it yet.
     """
     with wiring.writer(), _settling(), write_transaction() as database:
-        before = selectors.get_stock(stock_name=stock_name)
-        after = reprice(before, tidy(price))
-        with _invalidating([(after.name, after.version)]):
-            position = store.change_price(database, after)
-    _replicate(position)
+        row, before = head_row.read(database)
+        after = reprice(selectors.get_stock(stock_name=stock_name), tidy(price))
+        with _invalidating(database, [(after.name, after.version)]):
+            head = store.change_price(database, before, after)
+        head_row.move(database, row, row.moved(head))
+    _replicate(head.position)
     events.emit(
         log,
         logging.INFO,
@@ -286,26 +290,24 @@ def load_stocks(*, name: str) -> int:
     if Stock.objects.exists():
         return 0
     rows = msgspec.json.decode((FIXTURES / f"{name}.json").read_bytes())
-    list_stocks(stocks=[Stock(**row["fields"]) for row in rows])
+    stocks = [msgspec.convert(row["fields"], types.Stock) for row in rows]
+    list_stocks(stocks=[replace(stock, price=tidy(stock.price)) for stock in stocks])
     return len(rows)
 
 
-def list_stocks(*, stocks: Sequence[Stock]) -> None:
+def list_stocks(*, stocks: Sequence[types.Stock]) -> None:
     """
     List new stocks, as durable as orders (I3).
 
-    No reader hears afterwards that there is none of them (I7). stocks: NAMES_MAX at most. Raises
-    NotReplicated (indefinite): they are listed, and no leader has copied it yet.
+    No reader hears afterwards that there is none of them (I7). stocks: in their first version,
+    prices tidy, NAMES_MAX at most. Raises NotReplicated (indefinite): they are listed, and no
+    leader has copied it yet.
     """
     assert len(stocks) <= NAMES_MAX, "one invalidation names them all"
-    changes = [(stock.name, VERSION_FIRST) for stock in stocks]
-    with wiring.writer(), _settling(), transaction.atomic(), _invalidating(changes):
-        Stock.objects.bulk_create(stocks)
-        with write_transaction() as database:
-            position = store.list_stocks(database, [_describe(stock) for stock in stocks])
-    _replicate(position)
-
-
-def _describe(stock: Stock) -> types.StockChange:
-    price = tidy(Decimal(stock.price))
-    return types.StockChange(stock.name, price, stock.opening, stock.issued, VERSION_FIRST)
+    changes = [(stock.name, stock.version) for stock in stocks]
+    with wiring.writer(), _settling(), write_transaction() as database:
+        row, before = head_row.read(database)
+        with _invalidating(database, changes):
+            head = store.list_stocks(database, before, stocks)
+        head_row.move(database, row, row.moved(head))
+    _replicate(head.position)

@@ -7,35 +7,27 @@ Everything else in this room reads through `selectors`.
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from sqlite3 import Connection
+from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models.constants import OnConflict
 
 from bazaar.core.digest import link
 from bazaar.core.ledger import Batch, Decision, LedgerFacts, describe
 from bazaar.core.replay import StockReplay
-from bazaar.core.types import Linked, Order, Position, ReplicaId, Stock, StockChange, Term, Version
-from bazaar.runtime.damage import damage
-from bazaar.runtime.sequence_rows import make_head
-from bazaar.runtime.sequence_store import HEAD_COLUMNS
+from bazaar.core.types import Head, Linked, Order, ReplicaId, Stock, Term, Version
+from bazaar.runtime.engines import Database, current, marks
 from bazaar.runtime.transactions import write_transaction
-from catalog_app.selectors import IS_LEADERSHIP_SOUND, LEDGER, STOCKS, make_stocks, read_ids
+from catalog_app import head_row
+from catalog_app.head_row import HeadRow
+from catalog_app.selectors import LEDGER, make_stocks, query_stocks
 
-_LEADERSHIP_AND_HEAD = (
-    f"SELECT {IS_LEADERSHIP_SOUND}, leadership.term, leadership.leader, leadership.in_sync,"  # noqa: S608 - our own names
-    f" {HEAD_COLUMNS}"
-    f" FROM catalog_app_leadership leadership{LEDGER.head_joins} WHERE leadership.id = 1"
-)
-_END_LEASES = "UPDATE catalog_app_holderregistration SET is_over = %s WHERE holder_id IN ({})"
-_TERM = "UPDATE catalog_app_leadership SET term = ?, leader = ? WHERE id = 1 AND term < ?"
-_IN_SYNC = "UPDATE catalog_app_leadership SET in_sync = ? WHERE id = 1"
-_STOCK = (
-    "INSERT INTO catalog_app_stock"
-    " (name, price, quantity, opening, issued, trade_volume, version) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (name) DO UPDATE SET price = excluded.price, quantity = excluded.quantity,"
-    " opening = excluded.opening, issued = excluded.issued,"
-    " trade_volume = excluded.trade_volume, version = excluded.version"
+_END_LEASES = "UPDATE catalog_app_holderregistration SET is_over = ? WHERE holder_id IN ({})"
+_STOCK_COLUMNS = ("name", "price", "quantity", "opening", "issued", "trade_volume", "version")
+_INSERT = (
+    f"INSERT INTO catalog_app_stock ({', '.join(_STOCK_COLUMNS)})"  # noqa: S608 - our own names
+    f" VALUES ({marks(len(_STOCK_COLUMNS))})"
 )
 _CHANGE = "UPDATE catalog_app_stock SET price = ?, version = ? WHERE name = ? AND version = ?"
 _UPDATE = (
@@ -44,80 +36,77 @@ _UPDATE = (
 )
 
 
-def read_facts(database: Connection, batch: Batch) -> LedgerFacts:
+def read_facts(database: Database, batch: Batch) -> tuple[HeadRow, LedgerFacts]:
     """
-    Return the facts for a decision; database: in the deciding transaction.
+    Return the head row and the facts for a decision.
 
-    Raises Unreachable (indefinite): one is damaged.
+    database: in the deciding transaction. Raises Unreachable (indefinite): one is damaged.
     """
-    row = database.execute(_LEADERSHIP_AND_HEAD).fetchone()
-    if row is None or not row[0]:
-        raise damage.refuse("the leadership")
-    _, term, leader, in_sync, *head = row
     names = sorted({trade.stock_name for trade in batch.trades})
-    stocks = database.execute(STOCKS.format(", ".join("?" * len(names))), names)
-    return LedgerFacts(
-        term=Term(term),
-        leader=None if leader is None else ReplicaId(leader),
-        head=LEDGER.confirm(make_head(head)),
-        in_sync=read_ids(in_sync),
-        known=LEDGER.find([trade.key for trade in batch.trades], database.execute),
+    keys = LEDGER.query_of([trade.key for trade in batch.trades])
+    queries = head_row.QUERY, keys, query_stocks(names)
+    leadership, known, stocks = current().select(database, queries)
+    row, head = head_row.make_row(leadership)
+    return row, LedgerFacts(
+        term=row.leadership.term,
+        leader=row.leadership.leader,
+        head=head,
+        in_sync=row.replicas_in_sync,
+        known=LEDGER.found(known),
         stocks=make_stocks(names, stocks, Decimal),
     )
 
 
-def write(
-    database: Connection, batch: Batch, facts: LedgerFacts, decision: Decision, decided_ms: int
-) -> None:
+def write(database: Database, facts: LedgerFacts, decision: Decision, decided_ms: int) -> None:
     """
-    Append the orders to the ledger and change their stocks; note who is in sync.
+    Append the orders to the ledger and change their stocks.
 
     decided_ms: since 1970.
     """
-    if batch.in_sync != facts.in_sync:
-        database.execute(_IN_SYNC, (",".join(map(str, batch.in_sync)),))
     if not decision.orders:
         return
     more = [(facts.term, version, decided_ms) for version in decision.versions]
     LEDGER.insert(database, link(facts.head, decision.orders), more)
-    for stock in decision.stocks:
-        before = facts.stocks[stock.name]
-        updated = database.execute(
-            _UPDATE,
-            (stock.quantity, stock.trade_volume, stock.version, stock.name, before.version),
-        )
-        assert updated.rowcount == 1, "only one writer changes a stock at a time"
+    rows = [
+        (one.quantity, one.trade_volume, one.version, one.name, facts.stocks[one.name].version)
+        for one in decision.stocks
+    ]
+    updated = database.executemany(_UPDATE, rows).rowcount
+    assert updated == len(rows), "only one writer changes a stock at a time"
 
 
-def list_stocks(database: Connection, stocks: Sequence[StockChange]) -> Position:
+def list_stocks(database: Database, before: Head, stocks: Sequence[Stock]) -> Head:
     """
-    Append the listing of stocks to the ledger; return the position of the last.
+    Store new stocks, and append their listing to the ledger; return its end then.
 
-    database: in a transaction.
+    before: where it ends. database: in a transaction.
     """
-    head = LEDGER.head
-    linked = tuple(link(head, stocks))
+    if not stocks:
+        return before
+    linked = tuple(link(before, map(describe, stocks)))
+    database.executemany(_INSERT, [_row_of(stock) for stock in stocks])
     LEDGER.insert(database, linked)
-    return (linked[-1][1] if linked else head).position
+    return linked[-1][1]
 
 
-def change_price(database: Connection, stock: Stock) -> Position:
+def change_price(database: Database, before: Head, stock: Stock) -> Head:
     """
     Append a stock's new price to the ledger, and change the stock.
 
-    Returns the entry's position. stock: with its next version. database: in a transaction.
+    Returns the ledger's end then. before: where it ends. stock: with its next version. database: in
+    a transaction.
     """
-    ((entry, head),) = link(LEDGER.head, [describe(stock)])
+    ((entry, head),) = link(before, [describe(stock)])
     LEDGER.insert(database, [(entry, head)])
-    before = Version(stock.version - 1)
-    updated = database.execute(_CHANGE, (str(stock.price), stock.version, stock.name, before))
+    last = Version(stock.version - 1)
+    updated = database.execute(_CHANGE, (str(stock.price), stock.version, stock.name, last))
     assert updated.rowcount == 1, "only one writer changes a stock at a time"
-    return head.position
+    return head
 
 
-def take(database: Connection, entries: Sequence[Linked], replay: StockReplay, term: Term) -> None:
+def take(database: Database, entries: Sequence[Linked], replay: StockReplay, term: Term) -> None:
     """
-    Append entries that a replica had; `save_stocks` follows.
+    Append entries that a replica had, and store their stocks.
 
     database: in a transaction. replay: of all before. term: it stands for the terms of the orders,
     which no log has, as no log has their times.
@@ -127,29 +116,35 @@ def take(database: Connection, entries: Sequence[Linked], replay: StockReplay, t
         version = replay.take(entry)
         if isinstance(entry, Order):
             more.append((term, version, None))
+    names = dict.fromkeys(entry.stock_name for entry, _ in entries)
+    _save_stocks(database, (replay.stocks[name] for name in names))
     LEDGER.insert(database, entries, more)
 
 
-def save_stocks(database: Connection, stocks: Iterable[Stock]) -> None:
-    """Store stocks as they are, listed or not before; database: in a transaction."""
-    rows = (
-        (
-            *(one.name, str(one.price), one.quantity, one.opening, one.issued),
-            *(one.trade_volume, one.version),
-        )
-        for one in stocks
+def _save_stocks(database: Database, stocks: Iterable[Stock]) -> None:
+    """Store stocks as they are, listed or not before."""
+    rest = connections[DEFAULT_DB_ALIAS].ops.on_conflict_suffix_sql(
+        (), OnConflict.UPDATE, _STOCK_COLUMNS[1:], _STOCK_COLUMNS[:1]
     )
-    database.executemany(_STOCK, rows)
+    database.executemany(f"{_INSERT} {rest}", [_row_of(one) for one in stocks])
+
+
+def _row_of(stock: Stock) -> tuple[Any, ...]:
+    return (
+        *(stock.name, str(stock.price), stock.quantity, stock.opening, stock.issued),
+        *(stock.trade_volume, stock.version),
+    )
 
 
 def raise_term(term: Term, leader: ReplicaId | None) -> None:
-    """Set term and leader to what the replicas know, which is newer (I6)."""
+    """Set term and leader to what the replicas know, if that is newer (I6)."""
     with write_transaction() as database:
-        database.execute(_TERM, (term, leader, term))
+        row, _ = head_row.read(database)
+        if row.term < term:
+            head_row.move(database, row, row._replace(term=term, leader=leader))
 
 
-def end_leases(holder_ids: Sequence[str]) -> None:
-    """Note that some leases are over, in whatever transaction is under way."""
+def end_leases(database: Database, holder_ids: Sequence[str]) -> None:
+    """Note that some leases are over; database: in a transaction."""
     keys = [UUID(holder_id).hex for holder_id in holder_ids]
-    with connection.cursor() as cursor:
-        cursor.execute(_END_LEASES.format(", ".join(["%s"] * len(keys))), [True, *keys])
+    database.execute(_END_LEASES.format(marks(len(keys))), (True, *keys))

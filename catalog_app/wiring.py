@@ -5,12 +5,11 @@ import threading
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connections
 
 from bazaar import clock
 from bazaar.core.election import Leadership
@@ -20,8 +19,9 @@ from bazaar.core.types import START, ReplicaId, Term
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
+from bazaar.runtime.anew import make_aside
 from bazaar.runtime.damage import damage
-from bazaar.runtime.database import database_bytes
+from bazaar.runtime.database import database_bytes, database_path
 from bazaar.runtime.health import HealthCheck, are_ok, check_storage
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
@@ -30,6 +30,7 @@ from bazaar.runtime.prometheus import MetricPage, add_process, add_status
 from bazaar.runtime.restart import restart
 from bazaar.runtime.storage import await_storage
 from bazaar.runtime.storage_probe import start_storage_probe
+from bazaar.runtime.transactions import lost_commits
 from bazaar.runtime.verifier import Verifier
 from bazaar.topology import Address, Role, format_address, role_of
 from bazaar.web.member_auth import refusals
@@ -127,8 +128,7 @@ def recovery() -> LedgerRecovery:
 @cache
 def repair() -> LedgerRepair:
     """Return what mends a damaged ledger."""
-    path = Path(connection.settings_dict["NAME"])
-    return LedgerRepair(recovery(), path, writer(), restart)
+    return LedgerRepair(recovery(), make_aside(), writer(), restart)
 
 
 @cache
@@ -145,7 +145,7 @@ def start() -> None:
     """
     if damage.where:  # found before anybody listened
         damage_found(damage.where)
-    damage.on_found = damage_found
+    damage.on_found, lost_commits.on_lost = damage_found, restart
     life = models.Identity.objects.filter(pk=1)
     rows: list[models.HolderRegistration] = []
     with damage:
@@ -165,8 +165,7 @@ def begin_recovery() -> None:
     """Decide nothing until the ledger is complete; check and mend it all the time."""
     recovery().begin()
     repairs().start()
-    path = Path(connection.settings_dict["NAME"])
-    Verifier(selectors.POINTS, settings.BAZAAR_LIMITS.verify_turn_s, path).start()
+    Verifier(selectors.POINTS, settings.BAZAAR_LIMITS.verify_turn_s, database_path()).start()
     start_storage_probe()
     threading.Thread(target=_recover, name="recovery", daemon=True).start()
 

@@ -52,6 +52,7 @@ class Identity(IdentityRow):
 class HeardTerm(models.Model):
     """The one row with the highest term known and its leader (I5, I6)."""
 
+    id = models.BigIntegerField(primary_key=True, default=1)
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)
     copy = make_copy("term", "leader")

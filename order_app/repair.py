@@ -9,11 +9,10 @@ damaged database is kept in the aside folder, one copy. Left out: finding damage
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from bazaar.core.failures import Failure, GapFound
 from bazaar.core.replica import ReplicaState
-from bazaar.runtime.anew import PAUSE_S, Aside, is_end_damaged
+from bazaar.runtime.anew import Aside, is_end_damaged
 from bazaar.runtime.damage import damage
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
@@ -26,10 +25,10 @@ log = get_log("bazaar.order")
 class Repair:
     """Makes the database of a damaged replica anew, and starts the process again."""
 
-    def __init__(self, shell: ReplicaShell, path: Path, restart: Callable[[], None]) -> None:
-        """path: of the database. restart: ends this process, which is then started again."""
+    def __init__(self, shell: ReplicaShell, aside: Aside, restart: Callable[[], None]) -> None:
+        """aside: for its database. restart: ends this process, which is then started again."""
         self._shell, self._restart = shell, restart
-        self.aside = Aside(path)
+        self.aside = aside
         self._hindrance = ""
 
     def round(self) -> None:
@@ -56,8 +55,8 @@ class Repair:
 
     def _find_hindrance(self) -> str:
         """Return why this log is not given up yet; nothing: somebody else has all of it."""
-        if not self.aside.has_waited():
-            return f"The last repair was less than {PAUSE_S:g} s ago."
+        if hindrance := self.aside.find_hindrance():
+            return hindrance
         last = self._shell.machine.last
         try:
             self._shell.catalog.get_leadership()  # a damaged ledger is no copy

@@ -31,11 +31,7 @@ from order_app.models import HeardTerm
 
 LOOKED_THROUGH_MAX = 10_000
 """Orders that one page of a list looks through, for those of a stock or a type."""
-_NEWEST = (
-    " WHERE order_no BETWEEN ?1 AND ?2"
-    " AND (?3 = '' OR stock_name = ?3) AND (?4 = '' OR trade_type = ?4)"
-    " ORDER BY order_no DESC LIMIT ?5"
-)
+_NEWEST = " WHERE order_no BETWEEN ? AND ?{} ORDER BY order_no DESC LIMIT ?"
 _TERM = f"SELECT term, leader, {sound('term', 'leader')} FROM order_app_heardterm"  # noqa: S608 - our own names
 
 
@@ -80,8 +76,10 @@ class OrderLog(SequenceStore):
         Unreachable (indefinite): one is damaged.
         """
         first = OrderNo(max(upto - LOOKED_THROUGH_MAX + 1, 1))
-        wanted = stock_name or "", trade_type or ""
-        rows = self._read(self._orders + _NEWEST, [first, upto, *wanted, limit])
+        wanted = {"stock_name": stock_name, "trade_type": trade_type}
+        values = {column: value for column, value in wanted.items() if value}
+        where = _NEWEST.format("".join(f" AND {column} = ?" for column in values))
+        rows = self._read(self._orders + where, [first, upto, *values.values(), limit])
         orders = [self._check(row) for row in rows]
         return orders, orders[-1].order_no if len(orders) == limit else first
 

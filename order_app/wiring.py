@@ -3,10 +3,9 @@
 import logging
 import threading
 from functools import cache
-from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from bazaar import clock
 from bazaar.core.failures import Failure
@@ -15,8 +14,9 @@ from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.leadership_messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
+from bazaar.runtime.anew import make_aside
 from bazaar.runtime.damage import damage, is_damage
-from bazaar.runtime.database import database_bytes
+from bazaar.runtime.database import database_bytes, database_path
 from bazaar.runtime.health import HealthCheck, are_ok, check_storage
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
@@ -25,6 +25,7 @@ from bazaar.runtime.prometheus import MetricPage, add_process, add_replica, add_
 from bazaar.runtime.restart import restart
 from bazaar.runtime.storage import await_storage
 from bazaar.runtime.storage_probe import start_storage_probe
+from bazaar.runtime.transactions import lost_commits
 from bazaar.runtime.verifier import Verifier
 from bazaar.topology import process_name
 from bazaar.web.member_auth import refusals
@@ -94,14 +95,14 @@ def start() -> None:
     for replicator in replicators:
         replicator.start()
     Loop("probe", probe_catalog, shell.limits.ping_interval_s).start()
-    repair = Repair(shell, Path(connection.settings_dict["NAME"]), restart)
+    lost_commits.on_lost = restart
+    repair = Repair(shell, make_aside(), restart)
     if not damage.where:
         repair.note_last()
     repairs = Loop("repair", repair.round, REPAIR_INTERVAL_S)
     damage.on_found = lambda where: repairs.poke()
     repairs.start()
-    path = Path(connection.settings_dict["NAME"])
-    Verifier(shell.log.points, shell.limits.verify_turn_s, path).start()
+    Verifier(shell.log.points, shell.limits.verify_turn_s, database_path()).start()
     start_storage_probe()
     threading.Thread(target=_start, args=(shell,), name="start", daemon=True).start()
 

@@ -21,7 +21,16 @@ BROWSER, CLUSTERS = (Path(__file__).parent / name for name in ("browser", "clust
 OWN_CLUSTERS = {
     f"test_{name}.py"
     for name in (
-        *("access_tokens", "backup", "coherence", "disks", "evaluate", "hostile", "losses"),
+        *(
+            "access_tokens",
+            "backup",
+            "coherence",
+            "database_servers",
+            "disks",
+            "evaluate",
+            "hostile",
+            "losses",
+        ),
         *("operating", "prometheus", "recovery", "tracing"),
     )
 }
@@ -92,6 +101,8 @@ def _folder(path: Path) -> str:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the test database in a file as the roles do; a memory one has no second reader."""
+    if connection.vendor != "sqlite":
+        return
     folder = tmp_path_factory.mktemp("database")
     connection.settings_dict["TEST"]["NAME"] = str(folder / "test.sqlite3")
 

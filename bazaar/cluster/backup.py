@@ -39,6 +39,7 @@ def make_backup(data: DataDir, target: Path) -> list[str]:
     is named after its head. Raises ClusterError.
     """
     source = data.root / f"{_CATALOG}.sqlite3"
+    _check_file(data)
     if not source.exists():
         raise ClusterError(f"{source} is not there: run this where the catalog's data folder is.")
     folder = target if target.is_dir() else target.parent
@@ -61,6 +62,7 @@ def restore(data: DataDir, environ: Mapping[str, str], source: Path) -> list[str
     ClusterError: the backup is none or damaged, or the catalog runs; nothing was changed.
     """
     data.make()
+    _check_file(data)
     is_described = data.topology_path.exists()
     found = data.read_topology() if is_described else env.read_topology(environ)
     if _CATALOG not in hosts.read_part(data, found):
@@ -113,6 +115,15 @@ def _note_in_sync(part: Path, replica_ids: Sequence[int]) -> None:
     except sqlite3.Error as error:
         raise ClusterError(f"{part} cannot be written ({error}).") from error
     _sync(part)
+
+
+def _check_file(data: DataDir) -> None:
+    """Raise ClusterError when the catalog's database is on a server."""
+    if data.topology_path.exists() and data.read_topology().catalog.database:
+        raise ClusterError(
+            f"The database of {_CATALOG} is on a server: copy it and put it back by the tools of "
+            "its engine (docs/OPERATING.md, Databases on servers)."
+        )
 
 
 def _check_stopped(supervisor: Supervisor, data: DataDir) -> None:

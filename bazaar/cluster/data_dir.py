@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bazaar import topology
 from bazaar.cluster.exits import ClusterError
-from bazaar.settings import env, private
+from bazaar.settings import data_folder, env, private
 from bazaar.settings.env import SettingsError, StorageAwayError
 from bazaar.settings.typed import manage
 from bazaar.topology import Topology, TopologyError, role_of
@@ -145,10 +145,10 @@ class DataDir:
         try:
             for folder in (self.root, self.logs):
                 folder.mkdir(mode=private.FOLDER_MODE, parents=True, exist_ok=True)
-                env.keep_private(folder)
+                data_folder.keep_private(folder)
             for path in (self.root, self.logs, *self._files()):
                 if path.exists() and not os.access(path, os.W_OK):
-                    env.check_writable(path, "BAZAAR_DATA_DIR")
+                    data_folder.check_writable(path, "BAZAAR_DATA_DIR")
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
             self.config_path.touch(mode=private.FILE_MODE)
             self.socket_path.parent.mkdir(mode=private.FOLDER_MODE, exist_ok=True)
@@ -164,7 +164,7 @@ class DataDir:
             ) from error
         if owner != os.getuid():
             raise ClusterError(f"{self.socket_path.parent} belongs to another user (uid {owner}).")
-        env.keep_private(self.socket_path.parent)
+        data_folder.keep_private(self.socket_path.parent)
 
     def read_topology(self) -> Topology:
         """Return the description of this folder's cluster. Raises ClusterError."""

@@ -10,7 +10,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -42,13 +42,13 @@ def prepare_all(
     catalog lacks orders that a replica has.
     """
     part = hosts.read_part(data, topology)
-    if Role.CATALOG in map(role_of, part):
+    if Role.CATALOG in map(role_of, part) and not topology.catalog.database:
         ledger_guard.check_files(data, topology)
         others = {name: node for name, node in topology.nodes() if name not in part}
         replicas = {name: node for name, node in others.items() if role_of(name) is Role.ORDER}
         ledger_guard.check_answers(data, replicas, cluster_environment(data, environ))
     nodes = {name: node for name, node in part.items() if role_of(name).has_database}
-    unmade = [name for name in nodes if _is_unmade_replica(data, name)]
+    unmade = [name for name, node in nodes.items() if _is_unmade_replica(data, name, node)]
     jobs: dict[str, Future[list[str]]] = {}
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
         for name, node in nodes.items():
@@ -65,8 +65,8 @@ def prepare_all(
                 yield str(error)
 
 
-def _is_unmade_replica(data: DataDir, name: str) -> bool:
-    path = data.database(name)
+def _is_unmade_replica(data: DataDir, name: str, node: Node) -> bool:
+    path = None if node.database else data.database(name)
     return role_of(name) is Role.ORDER and path is not None and not os.path.lexists(path)
 
 
@@ -109,11 +109,30 @@ def prepare(
     because it will take them from replicas, which may be on other hosts. An empty dashboard gets
     its first user. Raises ClusterError, SettingsError.
     """
+    if node.database:
+        return _prepare_on_server(data, name, node, environ, stocks, is_taking=is_taking)
     try:
         return _prepare(data, name, node, environ, stocks, is_taking=is_taking)
     except DamagedDatabaseError:
         path = data.database(name)
         return [f"{name}: {path} is damaged; its process begins anew from the others"]
+
+
+def _prepare_on_server(
+    data: DataDir,
+    name: str,
+    node: Node,
+    environ: Mapping[str, str],
+    stocks: str | None,
+    *,
+    is_taking: bool,
+) -> list[str]:
+    env.read_database_url({}, name, node)  # what is wrong with it is one sentence
+    words = ["prepare", *(("--anew",) if is_taking else ())]
+    if role_of(name) is Role.CATALOG and not is_taking and not ledger_guard.has_entries(data):
+        words += ["--stocks", stocks or STOCKS_DEFAULT]
+    said = _manage(name, words, role_environment(data, name, node, environ))
+    return [f"{name}: {line}" for line in said]
 
 
 def _prepare(
@@ -139,7 +158,7 @@ def _prepare(
         fills = bool(command) and is_new and not is_taking  # in one process: each loads Django
         migrate = (*command, "--migrate") if fills else ("migrate", "--verbosity", "0")
         try:
-            said = _manage(name, migrate, variables)
+            said = _manage(name, migrate, variables)[-1:]
         except ClusterError:
             if is_new:  # an empty file, on a full disk: the next try would call it damaged
                 for ending in FILE_ENDINGS:
@@ -147,11 +166,11 @@ def _prepare(
             raise
         lines.append(f"{name}: {path} is ready")
         if fills:
-            return [*lines, f"{name}: {said}"]
+            return [*lines, *(f"{name}: {line}" for line in said)]
     if command and not database_file.read(path, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
         if role is Role.CATALOG and (is_taking or ledger_guard.has_entries(data)):
             return [*lines, f"{name}: it takes stocks and orders from the replicas when it starts"]
-        lines.append(f"{name}: {_manage(name, command, variables)}")
+        lines += [f"{name}: {line}" for line in _manage(name, command, variables)[-1:]]
     elif stocks and role is Role.CATALOG:
         lines += _describe_stocks(path, stocks)
     return lines
@@ -191,8 +210,8 @@ def move_aside(data: DataDir, name: str) -> list[str]:
     return [f"{name}: {path} is now {folder / path.name}"]
 
 
-def _manage(name: str, arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:
-    """Run a management command; return its last line. Raises ClusterError."""
+def _manage(name: str, arguments: Sequence[str], variables: Mapping[str, str]) -> list[str]:
+    """Run a management command; return its lines. Raises ClusterError."""
     try:
         done = subprocess.run(
             [sys.executable, str(env.ROOT / "manage.py"), *arguments],
@@ -209,8 +228,9 @@ def _manage(name: str, arguments: tuple[str, ...], variables: Mapping[str, str])
             error
         )
     if done.returncode != 0:
-        raise ClusterError(f"{name}: `{arguments[0]}` failed: {_last_line(done.stderr)}")
-    return _last_line(done.stdout)
+        reason = _last_line(done.stderr).removeprefix("CommandError: ")
+        raise ClusterError(f"{name}: `{arguments[0]}` failed: {reason}")
+    return done.stdout.strip().splitlines()
 
 
 def _last_line(text: str) -> str:

@@ -39,6 +39,11 @@ def choose_topology(options: InitOptions, environ: Mapping[str, str]) -> Topolog
 
     Raises ClusterError, SettingsError.
     """
+    if environ.get("BAZAAR_DATABASE_URL"):
+        raise ClusterError(
+            "BAZAAR_DATABASE_URL is for one process that is started by hand; a cluster's databases "
+            "are in its description, `database` of each process (docs/CONFIGURATION.md)."
+        )
     path = environ.get("BAZAAR_CLUSTER")
     is_counted = options.replicas is not None or options.front_ends is not None
     if path and is_counted and Path(path).absolute() != options.data.topology_path:

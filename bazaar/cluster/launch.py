@@ -21,7 +21,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.parent_death import PARENT_VARIABLE, ParentGone, request_death_signal
 from bazaar.runtime import restart
-from bazaar.settings import database_file, env, private
+from bazaar.settings import data_folder, database_file, env, private
 from bazaar.settings.env import DamagedDatabaseError, SettingsError, StorageAwayError
 from bazaar.topology import Node, Role, format_address, process_name
 from bazaar.web import lone_process
@@ -83,8 +83,9 @@ def check(role: Role, environ: Mapping[str, str]) -> Node:
     env.begin_tls(env.read_topology(environ), env.read_data_dir(environ))
     env.read_cluster_id(environ)
     name = process_name(role, node.id)
-    if path := DataDir.of(environ).database(name):
-        env.check_folder(path.parent)
+    path = DataDir.of(environ).database(name)
+    if path and not env.read_database_url(environ, name, node):
+        data_folder.check_folder(path.parent)
         with suppress(DamagedDatabaseError):  # catalog and replicas mend themselves
             database_file.check(path, role, node.id)
     ports.check_free(name, node)

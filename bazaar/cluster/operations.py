@@ -192,7 +192,8 @@ class Cluster(Observer):
         wait_until(lambda: not ports.is_open(self.nodes[name].control_address), EFFECT_TIMEOUT_S)
         ports.check_silent(name, self.nodes[name])
         only_copy.check(self, name, lose)
-        moved, node = databases.move_aside(self.data, name), self.nodes[name]
+        node = self.nodes[name]
+        moved = [] if node.database else databases.move_aside(self.data, name)
         return [*moved, *databases.prepare(self.data, name, node, self.environ, is_taking=True)]
 
     def _are_settled(self, names: Collection[str]) -> bool:

@@ -6,7 +6,7 @@ from django.conf import settings
 from bazaar.cluster import ledger_guard
 from bazaar.cluster.data_dir import DataDir
 from bazaar.runtime.damage import damage
-from bazaar.runtime.database import find_missing_migrations
+from bazaar.runtime.database import find_missing_migrations, has_file
 from bazaar.runtime.settling import settle_identity
 from bazaar.runtime.storage import await_storage
 from bazaar.settings.env import SettingsError
@@ -27,7 +27,7 @@ def open_database() -> None:
     missing: list[str] = []
     with damage:
         missing = await_storage(find_missing_migrations)
-    if role is Role.CATALOG:
+    if role is Role.CATALOG and has_file():
         ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
     if missing:
         ready = make_ready(role, settings.BAZAAR_NODE.id, settings.BAZAAR_DATA_DIR)

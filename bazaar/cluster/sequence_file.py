@@ -18,8 +18,9 @@ from bazaar.cluster.exits import INCONSISTENT, ClusterError
 from bazaar.core.failures import Unreachable
 from bazaar.core.replay import StockReplay
 from bazaar.core.types import Head, Position, Stock
+from bazaar.runtime.engines import SQLITE, Rows
 from bazaar.runtime.sequence_rows import PLACED_BY
-from bazaar.runtime.sequence_store import VERIFY_ROWS, Rows, SequenceStore
+from bazaar.runtime.sequence_store import VERIFY_ROWS, SequenceStore
 from bazaar.settings import database_file
 from bazaar.topology import Role
 
@@ -150,6 +151,7 @@ class SequenceFile:
                 *(names.orders, names.changes),
                 execute=self._execute,
                 placed_by="NULL" if is_older else PLACED_BY,
+                engine=SQLITE,
             )
             self.head = self._store.read_head()
             terms = self._execute(f"SELECT term FROM {names.term}")  # noqa: S608 - a name of ours

@@ -13,6 +13,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.snapshot import ProcessState, ProcessView, Snapshot
 from bazaar.protocol import cluster_report
 from bazaar.protocol.statuses import ReplicaStatus
+from bazaar.settings.database_url import describe_url
 from bazaar.topology import Role, format_address
 
 PLAIN_WIDTH = 200
@@ -31,7 +32,7 @@ def make_address_table(snapshot: Snapshot, data: DataDir) -> Table:
     for view in (one for one in snapshot.processes if one.is_ours):
         node = view.node
         control = format_address(node.host, node.control_port) if node.control_port else "-"
-        database = data.database(view.name)
+        database = describe_url(node.database) or data.database(view.name)
         table.add_row(view.name, node.url, control, str(view.pid or "-"), str(database or "-"))
     return table
 

@@ -27,7 +27,7 @@ from bazaar.core.access import (
 )
 from bazaar.runtime import token_file
 from bazaar.runtime.token_file import TokenFileError
-from bazaar.settings import client_access, env, private
+from bazaar.settings import client_access, data_folder, env, private
 
 TOKEN_BYTES = 32
 """Random bytes in a token."""
@@ -62,7 +62,7 @@ class TokenList:
         expires_s = None if lifetime_s is None else now_s + lifetime_s
         made = AccessToken(name, hash_token(token), tuple(scopes), now_s, expires_s)
         if self._is_in_data_dir:
-            env.check_folder(self.path.parent)
+            data_folder.check_folder(self.path.parent)
         with self._locked():
             known = self.read()
             if known.get(name):

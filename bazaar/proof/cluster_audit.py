@@ -34,11 +34,20 @@ def audit_files(data: DataDir, database: AuditDatabase, notes: AuditNotes) -> bo
     Raises ClusterError: the folder has no catalog's database.
     """
     path = data.root / "catalog.sqlite3"
+    on_servers = _list_on_servers(data)
+    if "catalog" in on_servers:
+        raise ClusterError(
+            "The database of the catalog is on a server: start the cluster, and audit it by "
+            "`manage.py audit`."
+        )
+    notes.gaps += [f"{name} is on a server: audit it while it runs." for name in on_servers]
     if not path.is_file():
         raise ClusterError(f"There is no database of a catalog in {data.root}.")
     with ExitStack() as stack:
         opening = [
-            (name, partial(LogFile, name, data.root / f"{name}.sqlite3")) for name in _names(data)
+            (name, partial(LogFile, name, data.root / f"{name}.sqlite3"))
+            for name in _names(data)
+            if name not in on_servers
         ]
         logs = [stack.enter_context(closing(log)) for one in opening if (log := _open(*one, notes))]
         ledger = _open("catalog", partial(LedgerFile, "catalog", path), notes)
@@ -74,6 +83,13 @@ def _open(name: str, make: Callable[[], L], notes: AuditNotes) -> L | None:
     except SourceError as error:
         notes.gaps.append(str(error))
     return None
+
+
+def _list_on_servers(data: DataDir) -> list[str]:
+    """Return the processes whose databases are no files."""
+    with suppress(ClusterError):
+        return [name for name, node in data.read_topology().nodes() if node.database]
+    return []
 
 
 def _names(data: DataDir) -> Iterator[str]:

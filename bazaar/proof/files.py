@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bazaar.proof.sources import CHUNK_ROWS, DamagedError, KnownTerm, Row, SourceError, tidy_key
+from bazaar.runtime.engines import SQLITE
 from bazaar.runtime.sequence_rows import PLACED_BY
-from bazaar.runtime.storage import is_passing
 from bazaar.settings import database_file
 
 TIMEOUT_S = 5.0
@@ -95,7 +95,7 @@ class _File:
 
     def _failed(self, error: sqlite3.Error) -> SourceError:
         message = f"the database {self.path} cannot be read: {error}"
-        if is_passing(error):
+        if SQLITE.is_passing(error):
             return SourceError(f"{self.name}: {message}.")
         return DamagedError(f"{message}.")
 

@@ -4,6 +4,7 @@ An empty database in the place of a damaged one, which is kept.
 The process that asks for it ends afterwards: other threads still have the old files open.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from django.db import DatabaseError, connections
 
 from bazaar import clock
 from bazaar.core.failures import Failure
+from bazaar.runtime.database import database_path
 from bazaar.runtime.sequence_store import SequenceStore
 
 ANEW = "anew"
@@ -20,6 +22,12 @@ ANEW = "anew"
 PAUSE_S = 60.0
 """Between two of them: a disk that damages all it is given is not given more."""
 _JOURNALS = ("-wal", "-shm")
+
+
+_ON_SERVER = (
+    "Its database is on a server, and is not made anew by itself. Have the server put a copy back; "
+    "or give the process an empty database, and `manage.py cluster init` prepares that."
+)
 
 
 class Aside:
@@ -30,12 +38,13 @@ class Aside:
         self._path = path
         self.path = path.parent / "aside" / f"{path.stem}.damaged" / path.name
 
-    def has_waited(self) -> bool:
-        """Tell whether the last database was moved here long enough ago."""
+    def find_hindrance(self) -> str:
+        """Return why no database may be moved here now, a sentence; empty: one may."""
         changed_s = 0.0
         with suppress(FileNotFoundError):
             changed_s = self.path.stat().st_ctime
-        return not 0 <= clock.wall_s() - changed_s < PAUSE_S
+        has_waited = not 0 <= clock.wall_s() - changed_s < PAUSE_S
+        return "" if has_waited else f"The last repair was less than {PAUSE_S:g} s ago."
 
     def begin_anew(self, fill: Callable[[str], None]) -> None:
         """
@@ -55,6 +64,23 @@ class Aside:
             with suppress(FileNotFoundError):
                 _beside(self._path, ending).replace(_beside(self.path, ending))
         anew.replace(self._path)
+
+
+class NoAside(Aside):
+    """What there is for a database on a server: nothing can be moved."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(os.devnull) / "no file")
+
+    def find_hindrance(self) -> str:
+        """Return what to do instead."""
+        return _ON_SERVER
+
+
+def make_aside() -> Aside:
+    """Return where a damaged database of this process is kept."""
+    path = database_path()
+    return NoAside() if path is None else Aside(path)
 
 
 def is_end_damaged(store: SequenceStore) -> bool:

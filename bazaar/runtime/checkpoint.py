@@ -6,52 +6,19 @@ At the end of a process one complete file is left behind.
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from django.db import connection
 from django.db.utils import DatabaseError
 
-from bazaar.runtime.database import has_database, wal_bytes
+from bazaar.runtime.database import has_file, wal_bytes
 from bazaar.runtime.log_lines import get_log
 
 log = get_log("bazaar.runtime.checkpoint")
 BUSY_MS = 1000
 """To wait for other threads that read or write; then the process ends all the same."""
 TRIES = 3
-GATE_S = 0.5
-"""That a writer waits for a checkpoint, at most."""
 lock = threading.Lock()
 """Held by whoever does a checkpoint in this process, and by the last one to the end."""
-
-
-class WriteGate:
-    """
-    Has this process's writers wait while it is closed.
-
-    SQLite's lock on writing has no queue: a busy writer would get it again and again.
-    """
-
-    def __init__(self) -> None:
-        self._is_open = threading.Event()
-        self._is_open.set()
-
-    def wait(self) -> None:
-        """Go on as soon as it is open, or after GATE_S."""
-        if not self._is_open.is_set():
-            self._is_open.wait(GATE_S)
-
-    @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Close it for a while; whoever writes already goes on."""
-        self._is_open.clear()
-        try:
-            yield
-        finally:
-            self._is_open.set()
-
-
-gate = WriteGate()
 
 
 def leave_whole_file() -> bool:
@@ -59,10 +26,10 @@ def leave_whole_file() -> bool:
     Move the write-ahead log into the database's file.
 
     Nobody writes after that: the lock on writing ends with the process. Returns whether the file is
-    complete: without a database it is, and while another thread keeps the database busy it is not.
-    Then the next start finds the rest in the write-ahead log, as after a crash.
+    complete: without a file it is, and while another thread keeps the database busy it is not. Then
+    the next start finds the rest in the write-ahead log, as after a crash.
     """
-    if not has_database():
+    if not has_file():
         return True
     lock.acquire(timeout=BUSY_MS / 1000)
     try:

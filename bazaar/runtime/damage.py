@@ -5,17 +5,14 @@ Whatever reads it may notice; the room acts. Left out: a disk that fails or is f
 Those pass, and are no damage.
 """
 
-import sqlite3
 from collections.abc import Callable
 from types import TracebackType
 
 from django.db import DatabaseError
 
 from bazaar.core.failures import Unreachable
+from bazaar.runtime import engines
 
-_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_PRIMARY = 0xFF
-"""The bits of SQLite's result codes that name the kind of error."""
 _WORDS = (
     *("Could not decode to UTF-8", "Error while building row_cast_map"),
     *("no such table", "no such column"),
@@ -29,8 +26,9 @@ def is_damage(error: BaseException) -> bool:
         return True
     if not isinstance(error, DatabaseError):
         return False
-    code = getattr(error.__cause__, "sqlite_errorcode", None) or 0
-    return code & _PRIMARY in _CODES or str(error).startswith(_WORDS)
+    if error.__cause__ is not None and engines.current().is_damage(error.__cause__):
+        return True
+    return str(error).startswith(_WORDS)
 
 
 class DamageWatch:

@@ -5,6 +5,8 @@ from pathlib import Path
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
+from bazaar.runtime import engines
+
 _APPLIED_TABLE = "django_migrations"
 
 
@@ -12,6 +14,16 @@ def has_database() -> bool:
     """Tell whether the role has one; Django has a dummy engine for a role without."""
     # From the settings: a role without a database does not even load the dummy.
     return str(connections.settings[DEFAULT_DB_ALIAS]["ENGINE"]) != "django.db.backends.dummy"
+
+
+def has_file() -> bool:
+    """Tell whether the role's database is a file, which it looks after itself."""
+    return has_database() and engines.current().is_file
+
+
+def database_path() -> Path | None:
+    """Return the file of the role's database; None: it is on a server."""
+    return Path(connection.settings_dict["NAME"]) if has_file() else None
 
 
 def find_missing_migrations() -> list[str]:
@@ -41,7 +53,7 @@ def _list_migrations() -> list[tuple[str, str]]:
 
 def database_bytes() -> int | None:
     """Return the size of the database in bytes; None where there is no file."""
-    if not has_database() or not Path(connection.settings_dict["NAME"]).is_file():
+    if not has_file() or not Path(connection.settings_dict["NAME"]).is_file():
         return None
     return sum(file_bytes(path) for path in _paths())
 

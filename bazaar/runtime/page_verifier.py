@@ -25,6 +25,7 @@ from bazaar.runtime.damage import damage
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.page_sums import Frame, LogFrames, PageSums
+from bazaar.runtime.write_gate import gate
 
 log = get_log("bazaar.runtime.page_verifier")
 
@@ -115,7 +116,7 @@ class PageVerifier:
             pages = {frame.page for frame in frames.read(self._moved)}
         if wrong := self.sums.find_wrong(pages):  # before others have to wait
             return wrong
-        with checkpoint.gate.closed():
+        with gate.closed():
             found = self._move("BEGIN IMMEDIATE", compared=pages)
             if found is None:  # others write on: there may be frames whose pages nobody compared
                 return {}

@@ -10,28 +10,29 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 
+from bazaar.runtime.engines import current
 from bazaar.runtime.transactions import read
 
 _WRONG = (
     "SELECT (SELECT COUNT(*) FROM {table} WHERE NOT ({is_sound}){probes}) > 0"
-    " OR (SELECT COUNT(*) FROM {table}) <> (SELECT COUNT(*) FROM {table} NOT INDEXED)"
+    " OR (SELECT COUNT(*) FROM {table}) <> (SELECT COUNT(*) FROM {table}{unindexed})"
 )
 _PROBE = (
     " OR NOT EXISTS (SELECT 1 FROM {table} same"
     " WHERE same.{column} = {table}.{column} AND same.copy = {table}.copy)"
 )
 """A row that its index does not lead to."""
-_FIXED = (
-    "SELECT group_concat(quote(name) || quote(rootpage) || quote(sql)) FROM sqlite_master",
-    "SELECT group_concat(quote(id) || quote(app) || quote(name)) FROM django_migrations",
+_MIGRATIONS = (
+    "SELECT {joined} FROM (SELECT {id} || {app} || {name} AS text, id AS place"
+    " FROM django_migrations ORDER BY id) AS migrations"
 )
 
 
 class Copy(models.Func):
     """Columns once more, as one text that is another one for whatever is in them."""
 
-    template = "quote(%(expressions)s)"
-    arg_joiner = ") || '|' || quote("
+    template = current().quote.format("%(expressions)s")
+    arg_joiner = " || '|' || ".join(current().quote.split("{}")[::-1])
     output_field = models.TextField()
 
 
@@ -48,13 +49,20 @@ def make_copy(*columns: str) -> Any:
 
 def sound(*columns: str) -> str:
     """Return the condition that a row is what its copy says; 0 or 1, never NULL."""
-    quoted = " || '|' || ".join(f"quote({column})" for column in columns)
-    return f"copy IS ({quoted})"
+    return current().same.format("copy", f"({quote(*columns)})")
+
+
+def quote(*columns: str) -> str:
+    """Return columns as one text, another one for whatever is in them."""
+    return " || '|' || ".join(map(current().quote.format, columns))
 
 
 def read_fixed() -> tuple[str, ...]:
     """Return the tables and migrations of this database, as texts."""
-    return tuple(str(read(statement)[0][0]) for statement in _FIXED)
+    engine = current()
+    columns = {name: engine.quote.format(name) for name in ("id", "app", "name")}
+    statements = engine.schema, _MIGRATIONS.format(joined=engine.joined, **columns)
+    return tuple(str(read(statement)[0][0]) for statement in statements if statement)
 
 
 def find_wrong_table() -> str:
@@ -81,5 +89,10 @@ def _make_statement(model: type[models.Model]) -> str:
             for one in meta.fields
             if one.unique
         )
-        return _WRONG.format(table=meta.db_table, is_sound=sound(*columns), probes=probes)
+        return _WRONG.format(
+            table=meta.db_table,
+            is_sound=sound(*columns),
+            probes=probes,
+            unindexed=current().unindexed,
+        )
     return ""

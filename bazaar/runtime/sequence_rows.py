@@ -86,6 +86,6 @@ def read_key(text: str) -> UUID | None:
 
 
 def make_pattern(text: str) -> str:
-    """Return the pattern of LIKE for texts that contain this one."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    """Return the pattern of `LIKE ... ESCAPE '!'` for texts that contain this one."""
+    escaped = text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
     return f"%{escaped}%"

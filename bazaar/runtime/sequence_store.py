@@ -12,7 +12,6 @@ them: what is damaged is not served, and is reported (`damage`).
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from sqlite3 import Connection
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +28,7 @@ from bazaar.protocol.stored_rows import (
     StoredRow,
 )
 from bazaar.runtime.damage import damage
+from bazaar.runtime.engines import Database, DatabaseEngine, Query, Rows, current, marks
 from bazaar.runtime.sequence_rows import (
     CHANGE_COLUMNS,
     ORDER_COLUMNS,
@@ -46,9 +46,8 @@ from bazaar.runtime.transactions import read
 VERIFY_ROWS = 5000
 """Entries read at a time while a whole sequence is checked."""
 
-Rows = list[tuple[Any, ...]]
 Execute = Callable[[str, Sequence[str | int]], Rows]
-_ORDER = "order_no, key, stock_name, trade_type, quantity, {by}"
+_ORDER = 'order_no, "key", stock_name, trade_type, quantity, {by}'
 _INSERT = "INSERT INTO {table} ({order}, digest{more}) VALUES ({marks})"
 HEAD_COLUMNS = "head.order_no, head.digest, newest.position, newest.change_no, newest.digest"
 """What `make_head` takes, of the newest order and the newest change."""
@@ -56,20 +55,19 @@ HEAD_JOINS = (
     " LEFT JOIN {table} head ON head.order_no = (SELECT MAX(order_no) FROM {table})"
     " LEFT JOIN {changes} newest ON newest.position = (SELECT MAX(position) FROM {changes})"
 )
-_HEAD = f"SELECT {HEAD_COLUMNS} FROM (SELECT 1){HEAD_JOINS}"  # noqa: S608 - our own names
+_HEAD = f"SELECT {HEAD_COLUMNS} FROM (SELECT 1 AS one) AS single{HEAD_JOINS}"  # noqa: S608 - our own names
 _ORDERS = (
-    "SELECT {order}, digest, (SELECT before.digest FROM {table} before"
-    " WHERE before.order_no = {table}.order_no - 1) FROM {table}"
+    "SELECT {order}, digest, (SELECT last.digest FROM {table} last"
+    " WHERE last.order_no = {table}.order_no - 1) FROM {table}"
 )
 """Orders with the digest of the order before, which is nearly always that of the entry before."""
 _GET = _ORDERS + " WHERE order_no = ?"
-_FIND = _ORDERS + " WHERE key IN (%s)"
+_FIND = _ORDERS + ' WHERE "key" IN (%s)'
 _DIGEST = "SELECT digest FROM {table} WHERE order_no = ?"
 _PAGE = "SELECT {order}, digest FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
 _TEXTS = (
     "SELECT order_no, COALESCE('by|' || {by} || '|', '') || order_no || '|'"
-    " || substr(key, 1, 8) || '-' || substr(key, 9, 4) || '-' || substr(key, 13, 4)"
-    " || '-' || substr(key, 17, 4) || '-' || substr(key, 21) || '|' || trade_type"
+    " || {dashed_key} || '|' || trade_type"
     " || '|' || quantity || '|' || stock_name, digest"
     " FROM {table} WHERE order_no > ? ORDER BY order_no LIMIT ?"
 )
@@ -87,14 +85,13 @@ _CHANGES = (
     " FROM {changes} WHERE position > ? ORDER BY position LIMIT ?"
 )
 _STORED = (
-    "SELECT order_no, CAST(key AS TEXT), stock_name, trade_type, quantity, {by}, digest{more}"
-    " FROM {table}"
+    "SELECT order_no, {hex_key}, stock_name, trade_type, quantity, {by}, digest{more} FROM {table}"
 )
 _STORED_PAGE = _STORED + " WHERE order_no > ? ORDER BY order_no LIMIT ?"
-_STORED_KEY = _STORED + " WHERE key = ?"
+_STORED_KEY = _STORED + ' WHERE "key" = ?'
 _STORED_TEXT = _STORED + (
     " WHERE order_no >= ? AND order_no < ?"
-    " AND (CAST(stock_name AS TEXT) LIKE ? ESCAPE '\\' OR CAST(key AS TEXT) LIKE ? ESCAPE '\\')"
+    " AND (CAST(stock_name AS {text}) {like} ? ESCAPE '!' OR {hex_key} {like} ? ESCAPE '!')"
     " ORDER BY order_no DESC LIMIT ?"
 )
 
@@ -109,26 +106,24 @@ class SequenceStore:
         *more: str,
         execute: Execute = read,
         placed_by: str = PLACED_BY,
+        engine: DatabaseEngine | None = None,
     ) -> None:
         """
         Name the tables.
 
         more: the columns of an order beside its own and its digest, whole numbers. execute: runs
         the statements that read; the thread's own connection by default. placed_by: NULL for a
-        table of an older version, which has no such column.
+        table of an older version, which has no such column. engine: the process's by default.
         """
         self._execute = execute
         self.table, self.changes, self.more = table, changes, more
+        columns = {"order": _ORDER.format(by=placed_by), "by": placed_by}
+        columns["more"] = "".join(f", {column}" for column in more)
+        columns["marks"] = marks(ORDER_COLUMNS + 1 + len(more))
+        words = {"table": table, "changes": changes, **columns, **(engine or current()).words}
 
         def complete(statement: str) -> str:
-            return statement.format(
-                table=table,
-                changes=changes,
-                order=_ORDER.format(by=placed_by),
-                by=placed_by,
-                more="".join(f", {column}" for column in more),
-                marks=", ".join("?" * (ORDER_COLUMNS + 1 + len(more))),
-            )
+            return statement.format(**words)
 
         self._insert, self._head, self._get = map(complete, (_INSERT, _HEAD, _GET))
         self._find, self._digest, self._page = map(complete, (_FIND, _DIGEST, _PAGE))
@@ -143,7 +138,7 @@ class SequenceStore:
 
     def insert(
         self,
-        database: Connection,
+        database: Database,
         entries: Iterable[Linked],
         more: Sequence[tuple[int | None, ...]] = (),
     ) -> None:
@@ -194,17 +189,20 @@ class SequenceStore:
             raise damage.refuse(f"order {order_no}")
         return self._check(rows[0]) if rows else None
 
-    def find(
-        self,
-        keys: Sequence[UUID],
-        execute: Callable[[str, Sequence[str]], Iterable[tuple[Any, ...]]] = read,
-    ) -> dict[UUID, Order]:
+    def find(self, keys: Sequence[UUID]) -> dict[UUID, Order]:
         """
         Return the orders that have one of these keys, by key.
 
-        execute: runs the statement. Raises Unreachable (indefinite): one is damaged.
+        Raises Unreachable (indefinite): one is damaged.
         """
-        rows = execute(self._find % ", ".join("?" * len(keys)), [key.hex for key in keys])
+        return self.found(self._read(*self.query_of(keys)))
+
+    def query_of(self, keys: Sequence[UUID]) -> Query:
+        """Return the query for orders by their keys; `found` takes its rows."""
+        return self._find % marks(len(keys)), [key.hex for key in keys]
+
+    def found(self, rows: Rows) -> dict[UUID, Order]:
+        """Return the orders of such rows, by key. Raises Unreachable (indefinite): damaged."""
         return {order.key: order for order in map(self._check, rows)}
 
     def digest_at(self, position: Position) -> Digest:

@@ -7,7 +7,6 @@ file first of all, does not go away and stays django.db.DatabaseError.
 """
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
@@ -18,6 +17,7 @@ from django.db import DatabaseError
 from bazaar import clock
 from bazaar.clock import Pause
 from bazaar.core.failures import StorageFailed
+from bazaar.runtime import engines
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.topology import process_name
@@ -25,29 +25,13 @@ from bazaar.topology import process_name
 log = get_log("bazaar.runtime.storage")
 RETRY_S = 0.5
 """Between two tries of a process that cannot begin without its database."""
-_PASSING = frozenset(
-    (
-        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY),
-        *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
-        *(sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM),
-    )
-)
-"""SQLite's primary result codes of errors that pass."""
-_PRIMARY = 0xFF
-"""The part of a result code that is the primary one."""
 T = TypeVar("T")
-
-
-def is_passing(error: sqlite3.Error) -> bool:
-    """Return whether an error of SQLite passes by itself."""
-    code: int | None = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & _PRIMARY in _PASSING
 
 
 def find_failure(error: DatabaseError) -> StorageFailed | None:
     """Note a passing error and return its failure; None when it is damage."""
     cause = error.__cause__
-    if not isinstance(cause, sqlite3.Error) or not is_passing(cause):
+    if cause is None or not engines.current().is_passing(cause):
         return None
     storage.problem = str(error)
     events.emit_refusal(log, "storage_failed", level=logging.WARNING, reason=str(error))

@@ -5,6 +5,7 @@ A process that is not ready gets no work, so no write of its own would ever tell
 """
 
 from bazaar.core.failures import StorageFailed
+from bazaar.runtime.engines import current
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.storage import storage
 from bazaar.runtime.transactions import write_transaction
@@ -13,13 +14,12 @@ PROBE_INTERVAL_S = 1.0
 
 
 def probe_storage() -> None:
-    """Write one page that changes nothing, if the last write failed."""
+    """Write what changes nothing, if the last write failed."""
     if not storage.problem:
         return
     try:
         with write_transaction() as database:
-            ((version,),) = database.execute("PRAGMA user_version").fetchall()
-            database.execute(f"PRAGMA user_version = {int(version)}")
+            current().probe(database)
     except StorageFailed:
         return  # it is noted where it is raised
 

@@ -10,6 +10,7 @@ following the chain. A start checks what is after the last point only.
 from hashlib import sha256
 
 from bazaar.core.types import START, Digest, Head, OrderNo, Position
+from bazaar.runtime.engines import current
 from bazaar.runtime.row_copies import find_wrong_table
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.transactions import read, write_transaction
@@ -21,10 +22,10 @@ _LAST = _POINT + "ORDER BY position DESC LIMIT 1"
 _NEXT = _POINT + "WHERE position > ? ORDER BY position LIMIT 1"
 _ADD = "INSERT INTO {points} (position, order_no, digest, content) VALUES (?, ?, ?, ?)"
 _CONTENT = (
-    "SELECT COUNT(text), group_concat(text, char(10)) FROM (SELECT {columns}"
-    " || (SELECT quote(same.{key}) || quote(same.digest) FROM {table} same"
-    " WHERE same.{index} = {table}.{index} AND same.digest = {table}.digest) AS text"
-    " FROM {table} WHERE {key} > ? AND {key} <= ? ORDER BY {key})"
+    "SELECT COUNT(text), {joined} FROM (SELECT {columns}"
+    " || (SELECT {again} FROM {table} same"
+    " WHERE same.{index} = {table}.{index} AND same.digest = {table}.digest) AS text,"
+    " {key} AS place FROM {table} WHERE {key} > ? AND {key} <= ? ORDER BY {key}) AS entries"
 )
 """
 Rows as one text, and how many there are.
@@ -32,7 +33,7 @@ Rows as one text, and how many there are.
 A row is found again by its other unique index, and through the inner pages of the table; else it
 has no text. Its number in the index is `{key}`, and that in the row `same.{key}`.
 """
-_ORDER = ("key", "stock_name", "trade_type", "quantity", "placed_by")
+_ORDER = ('"key"', "stock_name", "trade_type", "quantity", "placed_by")
 _CHANGE = ("change_no", "stock_name", "price", "opening", "issued", "version")
 
 
@@ -45,7 +46,7 @@ class VerifiedPoints:
         self._last, self._next, self._add = (
             statement.format(points=points) for statement in (_LAST, _NEXT, _ADD)
         )
-        self._orders = _content(store.table, "order_no", "key", (*_ORDER, *store.more))
+        self._orders = _content(store.table, "order_no", '"key"', (*_ORDER, *store.more))
         self._changes = _content(store.changes, "position", "change_no", _CHANGE)
 
     def last(self) -> Head:
@@ -106,8 +107,17 @@ class VerifiedPoints:
 
 
 def _content(table: str, key: str, index: str, columns: tuple[str, ...]) -> str:
-    text = f"{key} || " + " || ".join(f"quote({column})" for column in columns)
-    return _CONTENT.format(table=table, key=key, index=index, columns=text)
+    engine = current()
+    text = f"{key} || " + " || ".join(map(engine.quote.format, columns))
+    again = " || ".join(map(engine.quote.format, (f"same.{key}", "same.digest")))
+    return _CONTENT.format(
+        table=table,
+        key=key,
+        index=index,
+        columns=text,
+        again=again,
+        joined=engine.joined,
+    )
 
 
 def _head(row: tuple[int, int, str, str]) -> Head:

@@ -26,6 +26,7 @@ from bazaar.core.failures import Failure
 from bazaar.core.types import START, Head
 from bazaar.runtime import row_copies
 from bazaar.runtime.damage import damage
+from bazaar.runtime.engines import current
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.page_verifier import PageVerifier
 from bazaar.runtime.transactions import read
@@ -102,7 +103,8 @@ class Verifier:
         Raises Failure, DatabaseError: it could not be read.
         """
         _forget_pages()
-        answer = str(read("PRAGMA integrity_check(1)")[0][0])
+        integrity = current().integrity
+        answer = str(read(integrity)[0][0]) if integrity else "ok"
         fault, self._at = "" if answer == "ok" else answer, START
         self._reached = self._last
         while not fault:
@@ -200,4 +202,5 @@ class Verifier:
 
 def _forget_pages() -> None:
     """Read all from the file again: what this connection has in memory may not be there."""
-    read("PRAGMA shrink_memory")
+    if statement := current().forget_pages:
+        read(statement)

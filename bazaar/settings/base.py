@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
-from bazaar.settings import client_access, database_file, env, private
+from bazaar.settings import client_access, data_folder, database_file, env, private
 from bazaar.settings.env import DamagedDatabaseError
 from bazaar.topology import Node, Role, format_host, process_name
 
@@ -20,6 +20,8 @@ As many pages in a write-ahead log (64 MiB) make SQLite do a checkpoint by itsel
 
 Catalog and replicas do theirs before that (`bazaar.runtime.page_verifier`), if nothing is wrong.
 """
+IDLE_MARGIN_S = 0.5
+"""That a session on a server may idle in a transaction beyond what one may wait for."""
 
 env.check(os.environ)
 BASE_DIR = env.ROOT
@@ -85,29 +87,38 @@ LOGGING = {
 }
 
 
-def sqlite(role: Role, node: Node) -> dict[str, dict[str, Any]]:
-    """Return the default database of a role: SQLite that survives a power cut."""
+def database(role: Role, node: Node) -> dict[str, dict[str, Any]]:
+    """Return the database of a role: on the server that its URL names, else SQLite."""
     os.umask(private.OWNER_ONLY)
+    url = env.read_database_url(os.environ, process_name(role, node.id), node)
+    if url is None:
+        return {"default": _sqlite(role, node)}
+    limits = BAZAAR_LIMITS
+    # A transaction waits for caches, one lease at most, and for pages of replicas, one call.
+    idle_s = max(limits.lease_s, limits.call_timeout_s) + IDLE_MARGIN_S
+    return {"default": url.make_settings(idle_s, limits.call_timeout_s)}
+
+
+def _sqlite(role: Role, node: Node) -> dict[str, Any]:
+    """Return SQLite that survives a power cut."""
     path = BAZAAR_DATA_DIR / f"{process_name(role, node.id)}.sqlite3"
     does_checkpoints = role in (Role.CATALOG, Role.ORDER)
     more = f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};" if does_checkpoints else ""
-    env.check_folder(path.parent)
-    env.keep_private(path.parent)
+    data_folder.check_folder(path.parent)
+    data_folder.keep_private(path.parent)
     with suppress(DamagedDatabaseError):  # catalog and replicas mend themselves
         database_file.check(path, role, node.id)
     return {
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": path,
-            "CONN_MAX_AGE": None,
-            "OPTIONS": {
-                # A transaction never starts as a read: it could not write after another one had.
-                "transaction_mode": "IMMEDIATE",
-                "timeout": 5.0,
-                "init_command": (
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                    f"PRAGMA journal_size_limit={JOURNAL_BYTES_MAX};{more}"
-                ),
-            },
-        }
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            # A transaction never starts as a read: it could not write after another one had.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 5.0,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                f"PRAGMA journal_size_limit={JOURNAL_BYTES_MAX};{more}"
+            ),
+        },
     }

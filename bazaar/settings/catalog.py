@@ -4,7 +4,7 @@ import os
 
 from bazaar.settings import env
 from bazaar.settings.base import *  # noqa: F403
-from bazaar.settings.base import INSTALLED_APPS, sqlite
+from bazaar.settings.base import INSTALLED_APPS, database
 from bazaar.topology import Role
 
 BAZAAR_ROLE = Role.CATALOG
@@ -13,7 +13,7 @@ BAZAAR_SECRET = env.read_secret(os.environ)
 env.begin_tls(env.read_topology(os.environ), env.read_data_dir(os.environ))
 SECRET_KEY = env.derive(BAZAAR_SECRET, BAZAAR_ROLE)
 INSTALLED_APPS = [*INSTALLED_APPS, "catalog_app"]
-DATABASES = sqlite(BAZAAR_ROLE, BAZAAR_NODE)
+DATABASES = database(BAZAAR_ROLE, BAZAAR_NODE)
 ROOT_URLCONF = "bazaar.urls.catalog"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.catalog_control"
 BAZAAR_ENDPOINTS = "catalog_app.views"

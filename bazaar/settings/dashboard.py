@@ -10,7 +10,7 @@ from bazaar.settings.admin import (
     ADMIN_TEMPLATES,
 )
 from bazaar.settings.base import *  # noqa: F403
-from bazaar.settings.base import INSTALLED_APPS, sqlite
+from bazaar.settings.base import INSTALLED_APPS, database
 from bazaar.topology import Role
 
 BAZAAR_ROLE = Role.DASHBOARD
@@ -21,7 +21,7 @@ SECRET_KEY = env.derive(BAZAAR_SECRET, BAZAAR_ROLE)
 INSTALLED_APPS = [*ADMIN_APPS, *INSTALLED_APPS]
 MIDDLEWARE = ADMIN_MIDDLEWARE
 TEMPLATES = ADMIN_TEMPLATES
-DATABASES = sqlite(BAZAAR_ROLE, BAZAAR_NODE)
+DATABASES = database(BAZAAR_ROLE, BAZAAR_NODE)
 ROOT_URLCONF = "bazaar.urls.dashboard"
 BAZAAR_ENDPOINTS = "dashboard.own_endpoints"
 BAZAAR_WIRING = "dashboard.wiring"

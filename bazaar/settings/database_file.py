@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from bazaar.settings import env
+from bazaar.settings import data_folder
 from bazaar.settings.env import DamagedDatabaseError, SettingsError, StorageAwayError
 from bazaar.settings.typed import ROOT, make_mend
 from bazaar.topology import Role, process_name
@@ -38,7 +38,7 @@ def check(path: Path, role: Role, node_id: int) -> bool:
             raise SettingsError(f"BAZAAR_DATA_DIR: {name}: {path} {fault}. {mend}")
         return False
     if not os.access(path, os.R_OK | os.W_OK):
-        env.check_writable(path, f"BAZAAR_DATA_DIR: {name}")
+        data_folder.check_writable(path, f"BAZAAR_DATA_DIR: {name}")
         raise SettingsError(
             f"BAZAAR_DATA_DIR: {name}: {path} is not readable and writable for this user "
             f"(uid {os.geteuid()}). Run as its owner, or chown it."

@@ -6,11 +6,9 @@ none of Django's machinery, so the launcher can check a role before it starts a 
 """
 
 import difflib
-import errno
 import hashlib
 import hmac
 import math
-import os
 import re
 import stat
 import sys
@@ -25,7 +23,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from bazaar import topology
 from bazaar.protocol import tls
-from bazaar.settings import private, typed
+from bazaar.settings import database_url, typed
+from bazaar.settings.database_url import DatabaseUrl, DatabaseUrlError
 from bazaar.topology import Node, Role, Topology
 
 ROOT = typed.ROOT
@@ -34,7 +33,7 @@ PREFIX = "BAZAAR_"
 FLAGS = ("BAZAAR_FAULT_BUTTONS", "BAZAAR_HTTPS", "BAZAAR_ANONYMOUS_TRADES")
 OTHERS = (
     *("BAZAAR_TOKENS_FILE", "BAZAAR_TOKEN", "BAZAAR_TOKEN_FILE"),
-    *("BAZAAR_DATA_DIR", "BAZAAR_CLUSTER", "BAZAAR_SECRET_FILE"),
+    *("BAZAAR_DATA_DIR", "BAZAAR_CLUSTER", "BAZAAR_SECRET_FILE", "BAZAAR_DATABASE_URL"),
     *("BAZAAR_REPLICA_ID", "BAZAAR_FRONT_END_ID", "BAZAAR_ALLOWED_HOSTS"),
     *("BAZAAR_LOG", "BAZAAR_OTLP_ENDPOINT"),
 )
@@ -293,6 +292,26 @@ def read_node(environ: Mapping[str, str], role: Role) -> Node:
         raise SettingsError(f"{role.id_variable}: {error} (BAZAAR_CLUSTER).") from error
 
 
+def read_database_url(environ: Mapping[str, str], name: str, node: Node) -> DatabaseUrl | None:
+    """
+    Return where a process has its database; None: in a file of its data folder.
+
+    name: of the process. Raises SettingsError, without a password in it.
+    """
+    variable_name, text = "BAZAAR_DATABASE_URL", environ.get("BAZAAR_DATABASE_URL", "")
+    if not text:
+        variable_name, text = f"BAZAAR_CLUSTER: {name}: database", node.database or ""
+    if not text:
+        return None
+    try:
+        found = database_url.parse(text)
+    except DatabaseUrlError as error:
+        raise SettingsError(f"{variable_name}: the URL cannot be used: {error}.") from error
+    if missing := database_url.find_missing_driver(found):
+        raise SettingsError(f"{variable_name}: {missing}.")
+    return found
+
+
 def secret_path(environ: Mapping[str, str]) -> Path:
     """Return the secret's file: BAZAAR_SECRET_FILE, or one in the data folder."""
     return Path(
@@ -350,39 +369,3 @@ def read_cluster_id(environ: Mapping[str, str]) -> UUID | None:
 def derive(secret: bytes, purpose: str) -> str:
     """Return a secret for one purpose, derived from the cluster's."""
     return hmac.new(secret, purpose.encode(), hashlib.sha256).hexdigest()
-
-
-def keep_private(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
-    """Close a data folder to others. Raises SettingsError."""
-    try:
-        private.close_to_others(folder)
-    except private.NotPrivateError as error:
-        raise SettingsError(f"{name}: {error}") from error
-    except OSError as error:
-        if error.errno != errno.EROFS:  # a read-only disk is closed at the next start
-            raise SettingsError(f"{name}: {folder} cannot be used ({error.strerror}).") from error
-
-
-def check_writable(path: Path, subject: str) -> None:
-    """Raise StorageAwayError when the file system of a path is read-only."""
-    if os.statvfs(path).f_flag & os.ST_RDONLY:
-        raise StorageAwayError(
-            f"{subject}: {path} is on a file system that is read-only now. See that its disk is "
-            "well, and mount it to be written."
-        )
-
-
-def check_folder(folder: Path, name: str = "BAZAAR_DATA_DIR") -> None:
-    """Make a folder for databases. Raises SettingsError: it is not one, or not ours to use."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"{name}: the folder {folder} cannot be made ({error.strerror})."
-        ) from error
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        check_writable(folder, name)
-        raise SettingsError(
-            f"{name}: the folder {folder} is not readable and writable for this user "
-            f"(uid {os.geteuid()}). Run as its owner, or name another folder."
-        )

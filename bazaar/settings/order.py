@@ -4,7 +4,7 @@ import os
 
 from bazaar.settings import env
 from bazaar.settings.base import *  # noqa: F403
-from bazaar.settings.base import INSTALLED_APPS, sqlite
+from bazaar.settings.base import INSTALLED_APPS, database
 from bazaar.topology import Role
 
 BAZAAR_ROLE = Role.ORDER
@@ -13,7 +13,7 @@ BAZAAR_SECRET = env.read_secret(os.environ)
 env.begin_tls(env.read_topology(os.environ), env.read_data_dir(os.environ))
 SECRET_KEY = env.derive(BAZAAR_SECRET, f"{BAZAAR_ROLE}-{BAZAAR_NODE.id}")
 INSTALLED_APPS = [*INSTALLED_APPS, "order_app"]
-DATABASES = sqlite(BAZAAR_ROLE, BAZAAR_NODE)
+DATABASES = database(BAZAAR_ROLE, BAZAAR_NODE)
 ROOT_URLCONF = "bazaar.urls.order"
 BAZAAR_CONTROL_URLCONF = "bazaar.urls.order_control"
 BAZAAR_ENDPOINTS = "order_app.views"

@@ -3,7 +3,8 @@ All roles in one process, for the tests, with one database and a fixed secret.
 
 The dashboard's middleware is left to its own tests (`tests/dashboard`). A test that calls one
 role's URLs picks its URLconf itself (`tests.support.listeners`). Outside of pytest, which keeps the
-database in a file (`tests/conftest.py`), it is in memory.
+database in a file (`tests/conftest.py`), it is in memory; with BAZAAR_TEST_DATABASE_URL it is on a
+server (`tests/engines`).
 """
 
 import os
@@ -11,6 +12,7 @@ import tempfile
 
 os.environ.setdefault("BAZAAR_DATA_DIR", tempfile.gettempdir())
 
+from bazaar.settings import database_url
 from bazaar.settings.admin import *  # noqa: F403
 from bazaar.settings.admin import ADMIN_APPS, ADMIN_TEMPLATES
 from bazaar.settings.base import *  # noqa: F403
@@ -42,3 +44,7 @@ DATABASES = {
         },
     }
 }
+if _url := os.environ.get("BAZAAR_TEST_DATABASE_URL"):
+    DATABASES = {"default": database_url.parse(_url).make_settings(3.5, 3.0)}
+    if _url.startswith("mysql"):
+        DATABASES["default"]["TEST"] = {"COLLATION": database_url.MARIADB_COLLATION}

@@ -7,18 +7,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 import catalog_app.wiring
+from bazaar.core import types
 from bazaar.core.failures import UnknownHolder, Unreachable
 from bazaar.core.ledger import Batch
-from bazaar.core.types import Position
+from bazaar.core.types import VERSION_FIRST, Position
 from bazaar.protocol.cache_messages import HolderBody, NamesBody
 from catalog_app import selectors, services, store
 from catalog_app.lease_table import LeaseTableShell
-from catalog_app.models import HolderRegistration, Stock
+from catalog_app.models import HolderRegistration
 from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
 from tests.catalog_app.fakes import FakeHolder, FakeTime
+from tests.support.databases import is_in_transaction
 from tests.support.histories import STOCK, make_order, make_trade
 from tests.support.waits import WAIT_S, in_thread, wait_until
 
@@ -50,9 +52,7 @@ def test_a_holder_is_told_before_the_change_is_committed(
     lease_table: LeaseTableShell, change: Callable[[], None]
 ) -> None:
     seen: list[tuple[int, bool]] = []
-    holder = FakeHolder(
-        on_notified=lambda: seen.append((committed_version(), connection.connection.in_transaction))
-    )
+    holder = FakeHolder(on_notified=lambda: seen.append((committed_version(), is_in_transaction())))
     lease_table.register(NOBODYS, holder)
     change()
     assert holder.notified == [((STOCK.name, 2),)]
@@ -148,8 +148,8 @@ def test_a_stock_that_does_not_exist_leaves_nothing_on_the_list(
 
 
 def list_new() -> None:
-    shares = {"quantity": 5, "opening": 5, "issued": 10}
-    services.list_stocks(stocks=[Stock(name="NewCo", price=Decimal(1), **shares)])
+    new = types.Stock("NewCo", Decimal("1.00"), 5, 5, 10, 0, VERSION_FIRST)
+    services.list_stocks(stocks=[new])
 
 
 def test_every_holder_is_told_of_a_listing_before_it_is_committed(

@@ -204,6 +204,7 @@ def test_a_mistake_before_the_commit_leaves_nothing(lease_table: LeaseTableShell
     assert place(make_trade(3))[0] == make_order(1, key=make_trade(3).key)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "trigger",
     [

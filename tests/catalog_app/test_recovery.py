@@ -15,7 +15,7 @@ from bazaar.protocol.clients import ReplicaClient
 from bazaar.protocol.leadership_messages import HeadBody
 from bazaar.runtime.transactions import write_transaction
 from bazaar.settings.env import Limits
-from catalog_app import models, selectors, store
+from catalog_app import head_row, models, selectors, store
 from catalog_app.recovery import LedgerRecovery, Timing
 from tests.core.memory_log import MemoryLog
 from tests.order_app.fakes import NoNetwork
@@ -90,9 +90,10 @@ def fill(entries: tuple[Entry, ...], term: int = 0, in_sync: str = "") -> None:
     )
     log, replay = MemoryLog(entries), StockReplay()
     with write_transaction() as database:
+        row, _ = head_row.read(database)
         linked = tuple(zip(log.entries, log.heads[1:], strict=True))
         store.take(database, linked, replay, term)  # type: ignore[arg-type]
-        store.save_stocks(database, replay.stocks.values())
+        head_row.move(database, row, row.moved(log.heads[-1]))
 
 
 def recover(*replicas: FakeReplica, clock: Clock | None = None, **limits: float) -> LedgerRecovery:

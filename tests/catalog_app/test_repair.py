@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bazaar.core.types import Position
+from bazaar.runtime.anew import Aside
 from bazaar.runtime.damage import damage
 from bazaar.runtime.metrics import events
 from catalog_app.repair import LedgerRepair
@@ -54,7 +55,7 @@ def mending(tmp_path: Path) -> Mending:
     path.write_bytes(b"damaged")
     path.with_name(f"{path.name}-wal").write_bytes(b"its wal")
     restarts: list[str] = []
-    repair = LedgerRepair(recovery, path, threading.Lock(), lambda: restarts.append("now"))
+    repair = LedgerRepair(recovery, Aside(path), threading.Lock(), lambda: restarts.append("now"))
     return Mending(repair, path, replicas, restarts)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
+from django.db.models import Model
 
 from bazaar.protocol.http1 import Reply
 from bazaar.web.problems import PROBLEM_JSON
@@ -44,8 +45,13 @@ def message_of(reply: Reply) -> str:
 
 
 def snapshot() -> dict[str, list[tuple[Any, ...]]]:
-    """Return every row of every table."""
+    """Return every row of every table, but not how often was decided."""
     return {
-        model._meta.label: list(model._base_manager.order_by("pk").values_list())
+        model._meta.label: list(model._base_manager.order_by("pk").values_list(*_columns(model)))
         for model in apps.get_models()
     }
+
+
+def _columns(model: type[Model]) -> list[str]:
+    fields = (one for one in model._meta.concrete_fields if not one.generated)
+    return [one.attname for one in fields if one.name != "decisions"]

@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from bazaar.core.digest import link
 from bazaar.core.types import START, Linked, OrderNo, Position
 from bazaar.runtime.transactions import write_transaction
-from catalog_app import selectors
+from catalog_app import head_row, selectors
 from order_app.store import OrderLog
 from tests.support.histories import STOCK, make_linked, make_order, make_page
 
@@ -65,10 +65,16 @@ def test_a_ledger_goes_on() -> None:
                 " trade_volume, version) VALUES (%s, 1, 998, 1000, 2000, 2, 3)",
                 [STOCK.name],
             )
+            cursor.execute("DELETE FROM catalog_app_leadership")
+            cursor.execute(
+                "INSERT INTO catalog_app_leadership (id, term, in_sync) VALUES (1, 3, '')"
+            )
         for one in make_linked(2):
             insert("catalog_app_entry", "digest, term, version", one)
     assert selectors.LEDGER.page(Position(0), 10) == make_page(2)
     with write_transaction() as database:
+        row, head = head_row.read(database)
+        assert (head, row.term, row.epoch) == (make_linked(2)[-1][1], 3, 0)
         selectors.LEDGER.insert(database, with_names()[2:], [(1, 4, 7)])
     assert selectors.LEDGER.get(OrderNo(3)) == make_order(3, placed_by="bob")
     assert selectors.LEDGER.find_fault() == ""

@@ -1,5 +1,6 @@
 """The planted faults: each changes one operator, constant or line that a promise rests on."""
 
+from tests.mutants.database_faults import DATABASE_MUTANTS
 from tests.mutants.dialect_faults import DIALECT_MUTANTS
 from tests.mutants.mutant import Mutant
 
@@ -255,11 +256,6 @@ MUTANTS = (
         "if head.position < 0:",
     ),
     Mutant(
-        "the check in the background reads memory",
-        'read("PRAGMA shrink_memory")',
-        'read("SELECT 1")',
-    ),
-    Mutant(
         "a repair gives up another history",
         "if page.after.digest != self._shell.machine.digest and not is_end_damaged(",
         "if not page.after.digest and not is_end_damaged(",
@@ -395,5 +391,6 @@ MUTANTS = (
         "        self._fall_back(ReplicaState.LEADING)\n"
         "        self._fall_back(ReplicaState.TAKING_OVER)\n",
     ),
+    *DATABASE_MUTANTS,
     *DIALECT_MUTANTS,
 )

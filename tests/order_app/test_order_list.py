@@ -118,6 +118,7 @@ def long_log(db: None) -> OrderLog:
     return OrderLog()
 
 
+@pytest.mark.sqlite
 def test_at_a_million_orders_a_page_reads_no_more_than_a_page(
     long_log: OrderLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from django.db import connection
 
 from bazaar.core.failures import Unreachable
 from bazaar.core.replica import ReplicaState
-from bazaar.runtime.anew import PAUSE_S
+from bazaar.runtime.anew import PAUSE_S, Aside
 from bazaar.runtime.damage import damage
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import read
@@ -58,7 +58,7 @@ def mending(shell: ReplicaShell, catalog: FakeCatalog, tmp_path: Path) -> Mendin
     path.write_bytes(b"damaged")
     path.with_name(f"{path.name}-wal").write_bytes(b"its wal")
     restarts: list[str] = []
-    repair = Repair(shell, path, lambda: restarts.append("now"))
+    repair = Repair(shell, Aside(path), lambda: restarts.append("now"))
     return Mending(shell, repair, path, restarts)
 
 
@@ -146,7 +146,7 @@ def test_a_damaged_end_says_nothing_about_the_history(mending: Mending) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE order_app_logentry SET digest = 'f' WHERE order_no = {COUNT}")
     shell = ReplicaShell(ME, mending.shell.catalog, {}, OrderLog(), LIMITS)
-    repair = Repair(shell, mending.path, lambda: mending.restarts.append("now"))
+    repair = Repair(shell, Aside(mending.path), lambda: mending.restarts.append("now"))
     shell.start()
     repair.round()
     assert damage.where == f"order {COUNT}"
@@ -186,7 +186,7 @@ def test_a_disk_that_is_full_leaves_the_damaged_file(
 
 
 def test_a_new_life_says_where_the_old_database_is(shell: ReplicaShell, tmp_path: Path) -> None:
-    repair = Repair(shell, tmp_path / "order-2.sqlite3", lambda: None)
+    repair = Repair(shell, Aside(tmp_path / "order-2.sqlite3"), lambda: None)
     before = len(emitted("log begun anew"))
     repair.note_last()
     assert len(emitted("log begun anew")) == before

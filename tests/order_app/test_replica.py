@@ -188,6 +188,7 @@ def test_a_deposed_leader_does_not_wait_for_its_followers(
     deposing.result(WAIT_S)
 
 
+@pytest.mark.sqlite
 def test_a_database_that_fails_acknowledges_nothing_and_recovers(
     leader: ReplicaShell, catalog: FakeCatalog
 ) -> None:

@@ -1,8 +1,6 @@
 """The order log on disk: durable, dense, and able to find what was damaged (I1, I3, I8)."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from uuid import UUID
 
 import pytest
@@ -13,9 +11,10 @@ from bazaar.core.failures import GapFound, Unreachable
 from bazaar.core.types import GENESIS, START, OrderNo, Position, ReplicaId, Term
 from bazaar.protocol.tracing import Span, read_headers
 from bazaar.runtime.sequence_store import VERIFY_ROWS
-from order_app.models import LogEntry
+from order_app.models import HeardTerm, LogEntry
 from order_app.store import OrderLog
 from tests.support.histories import make_linked, make_order, make_page
+from tests.support.waits import WAIT_S, in_thread
 
 COUNT = 20
 SQL = Callable[[str], None]
@@ -54,10 +53,9 @@ def test_an_append_is_on_disk_when_it_returns() -> None:
     """I3: another process sees it at once, so a killed one has left it there."""
     log = OrderLog()
     log.append(make_linked(2))
-    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
-        rows = other.execute("SELECT order_no, key, digest FROM order_app_logentry").fetchall()
-    expected = [(n, make_order(n).key.hex, make_page(n).digest) for n in (1, 2)]
-    assert rows == expected
+    found = in_thread(lambda: list(LogEntry.objects.values_list("order_no", "key", "digest")))
+    expected = [(n, make_order(n).key, make_page(n).digest) for n in (1, 2)]
+    assert sorted(found.result(WAIT_S)) == expected
 
 
 @pytest.mark.django_db
@@ -75,10 +73,8 @@ def test_a_term_is_on_disk_when_it_was_saved() -> None:
     """I6: across restarts too."""
     OrderLog().save_term(Term(3), ReplicaId(1))
     OrderLog().save_term(Term(4), None)
-    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
-        assert other.execute("SELECT term, leader FROM order_app_heardterm").fetchall() == [
-            (4, None)
-        ]
+    found = in_thread(lambda: list(HeardTerm.objects.values_list("term", "leader")))
+    assert found.result(WAIT_S) == [(4, None)]
     assert OrderLog().load_term() == (4, None)
 
 
@@ -142,7 +138,7 @@ def test_a_good_log_has_no_fault(log: OrderLog) -> None:
         "placed_by = 'eve'",
         "stock_name = 'BoarCo'",
         "trade_type = 'sell'",
-        "key = '000000000000000000000000000000ff'",
+        "\"key\" = '000000000000000000000000000000ff'",
         "digest = '0000000000000000000000000000000000000000000000000000000000000001'",
     ],
 )

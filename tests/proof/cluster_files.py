@@ -145,7 +145,8 @@ class ClusterFiles:
             )
             fill(database, "catalog_app_stockchange", self.changes)
             fill(database, "catalog_app_stock", stocks)
-            fill(database, "catalog_app_leadership", [(1, TERM, 3, "1,2,3")])
+            head_row = (1, 0, TERM, 3, "1,2,3", self._head.position, self._head.digest, 0)
+            fill(database, "catalog_app_leadership", [head_row])
         for number in (1, 2, 3):
             with closing(sqlite3.connect(self.path(f"order-{number}"))) as database:
                 make_tables(database, _ORDER)

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from bazaar import clock
-from bazaar.runtime.checkpoint import gate
 from bazaar.runtime.damage import damage
 from bazaar.runtime.page_verifier import (
     BEGIN_AGAIN_FRAMES,
@@ -22,6 +21,7 @@ from bazaar.runtime.page_verifier import (
     LOCK_TRIES,
     PageVerifier,
 )
+from bazaar.runtime.write_gate import gate
 from tests.support.page_bench import (
     CHANGE,
     KINDS,

@@ -11,7 +11,7 @@ from bazaar.runtime.storage import storage
 from bazaar.runtime.storage_probe import probe_storage
 from bazaar.runtime.transactions import write_transaction
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from django.db import IntegrityError, connection, transaction
 from bazaar.core.failures import StorageFailed
 from bazaar.runtime.transactions import write_transaction
 from catalog_app.models import Stock
+from tests.support.databases import is_in_transaction
 from tests.support.waits import WAIT_S, in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +34,7 @@ def test_all_of_it_is_seen_after_the_end_and_nothing_before() -> None:
         database.executemany(INSERT, [("A",), ("B",)])
         assert names() == []
     assert names() == ["A", "B"]
-    assert not connection.connection.in_transaction
+    assert not is_in_transaction()
 
 
 def test_a_block_that_raises_changes_nothing() -> None:
@@ -51,6 +52,7 @@ def test_what_the_database_refuses_is_djangos_error_and_changes_nothing() -> Non
     assert names() == []
 
 
+@pytest.mark.sqlite
 def test_a_locked_database_may_be_tried_again() -> None:
     with transaction.atomic():
         Stock.objects.exists()

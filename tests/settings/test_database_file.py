@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bazaar.settings import database_file, env, typed
+from bazaar.settings import data_folder, database_file, env, typed
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Role
 from tests.support.rights import WITHOUT_RIGHTS_UID, refusal_without_rights
@@ -196,7 +196,7 @@ def test_what_this_user_may_not_use_is_named(made: Path, tmp_path: Path, closed:
     (data / closed).chmod(0)
 
     def check() -> None:
-        env.check_folder(data)
+        data_folder.check_folder(data)
         database_file.check(path, Role.CATALOG, 1)
 
     sentence = refusal_without_rights(check)

@@ -8,7 +8,7 @@ import pytest
 
 from bazaar import topology
 from bazaar.protocol.clients import CLIENTS
-from bazaar.settings import env
+from bazaar.settings import data_folder, env
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Role
 
@@ -217,11 +217,11 @@ def test_secrets_for_other_purposes_differ_from_the_clusters() -> None:
 def test_a_data_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match=r"^BAZAAR_DATA_DIR: the folder .*/file/var cannot be"):
-        env.check_folder(tmp_path / "file" / "var")
+        data_folder.check_folder(tmp_path / "file" / "var")
 
 
 def test_a_data_folder_is_made_when_it_is_missing(tmp_path: Path) -> None:
-    env.check_folder(tmp_path / "new" / "deeper")
+    data_folder.check_folder(tmp_path / "new" / "deeper")
     assert (tmp_path / "new" / "deeper").is_dir()
 
 

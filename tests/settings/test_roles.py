@@ -12,7 +12,7 @@ import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
-from bazaar.settings.base import sqlite
+from bazaar.settings.base import database
 from bazaar.settings.env import ROOT
 from bazaar.topology import Node, Role
 
@@ -132,7 +132,7 @@ def role_database(
 ) -> Iterator[BaseDatabaseWrapper]:
     """Open a database as a role does."""
     monkeypatch.setattr("bazaar.settings.base.BAZAAR_DATA_DIR", tmp_path)
-    connection = ConnectionHandler(sqlite(Role.CATALOG, Node(port=1)))["default"]
+    connection = ConnectionHandler(database(Role.CATALOG, Node(port=1)))["default"]
     yield connection
     connection.close()
 

@@ -19,7 +19,7 @@ from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
 from bazaar.protocol.clients import CatalogClient, Change, FoundStocks
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
-from catalog_app import models, selectors, services
+from catalog_app import selectors, services
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.wiring import Counts
 from frontend_app.entries import StockRead
@@ -40,10 +40,10 @@ LIST = "list"
 """Lists a stock; the catalog has no endpoint for it."""
 
 
-def new_stock(place: int, name: str) -> models.Stock:
-    """Return a stock to list at a place of the listing, the same in every history."""
+def new_stock(name: str) -> Stock:
+    """Return a stock to list."""
     shares = {"quantity": 10**6, "opening": 10**6, "issued": 2 * 10**6}
-    return models.Stock(pk=place, name=name, price=Decimal(10), **shares)
+    return Stock(name, Decimal("10.00"), **shares, trade_volume=0, version=VERSION_FIRST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class ServingCatalog(RecordedProcess):
             "/batch": lambda: self._place(body),
             "/price": lambda: self._change_price(*body),
             "/names": lambda: selectors.list_names(after=body[0], limit=body[1]),
-            LIST: lambda: self._list(*body),
+            LIST: lambda: self._list(body),
         }
         return answers[request.path]()
 
@@ -132,9 +132,9 @@ class ServingCatalog(RecordedProcess):
         self.checks.committed[stock_name] = stock.version
         return stock
 
-    def _list(self, place: int, stock_name: str) -> None:
+    def _list(self, stock_name: str) -> None:
         with suppress(IntegrityError):  # it was listed, and that was not heard of
-            services.list_stocks(stocks=[new_stock(place, stock_name)])
+            services.list_stocks(stocks=[new_stock(stock_name)])
         self.checks.committed[stock_name] = VERSION_FIRST
 
     def _client_of(self, _: str, control_port: int) -> "HolderCalls":

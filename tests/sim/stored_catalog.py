@@ -15,6 +15,7 @@ from bazaar.core.election import Leadership
 from bazaar.core.failures import Unreachable
 from bazaar.core.flow import ClaimLeadership, PingReplica, PlaceBatch, ReadLeadership, ReadLedger
 from bazaar.core.types import START, Entry, Position, ReplicaId, Stock, Term
+from bazaar.runtime.anew import Aside
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.storage import await_storage, find_failure
@@ -100,18 +101,7 @@ class StoredCatalog(ThreadedProcess):
         self._make_parts()
         with self.disk.session():
             models.Leadership.objects.update_or_create(pk=1, defaults={"term": 0, "leader": None})
-            services.list_stocks(
-                stocks=[
-                    models.Stock(
-                        name=one.name,
-                        price=one.price,
-                        quantity=one.quantity,
-                        opening=one.opening,
-                        issued=one.issued,
-                    )
-                    for one in stocks
-                ]
-            )
+            services.list_stocks(stocks=stocks)
         self.disk.close()
         self.disk.before_commit, self.disk.after_commit = self.crash_point, self._note_commit
 
@@ -183,7 +173,7 @@ class StoredCatalog(ThreadedProcess):
         }
         timing = Timing(lambda: self.now_s, self.tasks.wait)
         self.recovery = LedgerRecovery(self.clients, self.limits, timing)
-        self.repair = LedgerRepair(self.recovery, self.disk.path, self.writer, self._restart)
+        self.repair = LedgerRepair(self.recovery, Aside(self.disk.path), self.writer, self._restart)
         interval_s = catalog_app.wiring.REPAIR_INTERVAL_S
         self.repairs = Loop("repair", self.repair.round, interval_s, TaskWaits(self.tasks))
         self.incarnation = UUID(int=rng.getrandbits(128))

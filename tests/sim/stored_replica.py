@@ -9,6 +9,7 @@ from django.db import DatabaseError
 import order_app.wiring
 from bazaar.core.failures import Unreachable
 from bazaar.core.types import START, Entry, Linked, Position, ReplicaId, Term
+from bazaar.runtime.anew import Aside
 from bazaar.runtime.loops import Loop
 from bazaar.runtime.storage import await_storage, find_failure
 from bazaar.runtime.verifier import Verifier
@@ -89,7 +90,7 @@ class StoredReplica(SimReplica):
             await_storage(self._build, self.tasks.wait)
         except DatabaseError as error:
             raise AssertionError(f"{self.name} does not start: {error!r}") from error
-        repair = Repair(self.shell, self.disk.path, self._restart)
+        repair = Repair(self.shell, Aside(self.disk.path), self._restart)
         repair.note_last()
         repairs = Loop("repair", repair.round, RESTART_S, TaskWaits(self.tasks))
         self.disk.damage_on_found = lambda where: repairs.poke()

@@ -65,12 +65,20 @@ class SmallDisk:
 @contextlib.contextmanager
 def refuse_writes() -> Iterator[None]:
     """Have this thread's database answer as one on a disk that became read-only."""
-    connection.ensure_connection()
-    connection.connection.execute("PRAGMA query_only = 1")
-    try:
-        yield
-    finally:
-        connection.connection.execute("PRAGMA query_only = 0")
+    refuse, take = {
+        "sqlite": ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
+        "postgresql": (
+            "SET default_transaction_read_only = on",
+            "SET default_transaction_read_only = off",
+        ),
+        "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION TRANSACTION READ WRITE"),
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(refuse)
+        try:
+            yield
+        finally:
+            cursor.execute(take)
 
 
 def _run(*words: str) -> None:

@@ -1,0 +1,1 @@
+"""MariaDB as the database of a role."""

@@ -1,0 +1,74 @@
+"""Django's backend for MariaDB, with PyMySQL and connections that are kept."""
+
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT
+
+# Django knows the driver by this name. It then loads `pymysql.err` a second time under it, so the
+# errors are taken from `pymysql` itself.
+pymysql.install_as_MySQLdb()
+
+from django.db.backends.mysql.base import DatabaseWrapper as DjangoWrapper  # noqa: E402
+
+from bazaar.runtime.backends.kept_connection import HostOrder, KeptConnection, split_hosts  # noqa: E402
+
+_order = HostOrder()
+_IS_READY = (
+    "SELECT @@read_only = 0 AND (@@wsrep_on = 0 OR (SELECT VARIABLE_VALUE FROM"
+    " information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_READY') = 'ON')"
+)
+"""Whether a node takes writes: it is no replica, and has a quorum if it is one of a cluster."""
+
+
+class DatabaseWrapper(KeptConnection, DjangoWrapper):
+    """A connection to the first of several hosts that takes writes."""
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return what the driver is given, the port not yet as a number."""
+        port, self.settings_dict["PORT"] = self.settings_dict["PORT"], ""
+        try:
+            params: dict[str, Any] = super().get_connection_params()
+        finally:
+            self.settings_dict["PORT"] = port
+        flags = params["client_flag"] | CLIENT.MULTI_STATEMENTS
+        return {**params, "port": port, "client_flag": flags}
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect, first to the host that answered last."""
+        port = conn_params.pop("port")
+        hosts = _order.sort(split_hosts(conn_params.pop("host", ""), port))
+        if not hosts:
+            return super().get_new_connection(conn_params)
+        error: pymysql.Error = pymysql.OperationalError(2003, "no host")
+        for host in hosts:
+            try:
+                connection = super().get_new_connection(
+                    {**conn_params, "host": host[0], "port": int(host[1])}
+                )
+                if _is_ready(connection):
+                    _order.note(host)
+                    return connection
+                connection.close()
+                error = pymysql.OperationalError(1290, f"{host[0]}:{host[1]} takes no writes now")
+            except pymysql.OperationalError as caught:
+                error = caught
+        raise error
+
+    def has_failed(self) -> bool:
+        """Tell whether the driver knows that the connection is gone."""
+        return not self.connection.open
+
+    def is_usable(self) -> bool:
+        """Tell whether the server answers; the driver must not connect by itself."""
+        try:
+            self.connection.ping(reconnect=False)
+        except pymysql.Error:
+            return False
+        return True
+
+
+def _is_ready(connection: Any) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_READY)
+        return bool(cursor.fetchone()[0])

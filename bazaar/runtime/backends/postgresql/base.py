@@ -1,0 +1,27 @@
+"""Django's backend for PostgreSQL, with connections that are kept."""
+
+from typing import Any
+
+from django.db.backends.postgresql.base import DatabaseWrapper as DjangoWrapper
+
+from bazaar.runtime.backends.kept_connection import HostOrder, KeptConnection, split_hosts
+
+_order = HostOrder()
+
+
+class DatabaseWrapper(KeptConnection, DjangoWrapper):
+    """A connection to the one of several hosts that takes writes."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect, first to the host that answered last."""
+        hosts = _order.sort(split_hosts(conn_params.get("host", ""), conn_params.get("port", "")))
+        if len(hosts) > 1:
+            names, ports = (",".join(part) for part in zip(*hosts, strict=True))
+            conn_params = {**conn_params, "host": names, "port": ports}
+        connection = super().get_new_connection(conn_params)
+        _order.note((connection.info.host, str(connection.info.port)))
+        return connection
+
+    def has_failed(self) -> bool:
+        """Tell whether the driver knows that the connection is gone."""
+        return bool(self.connection.closed)

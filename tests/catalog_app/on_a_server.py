@@ -1,0 +1,217 @@
+"""
+A server that ends connections, refuses, or has other catalogs on it (I1, I2, I9).
+
+Run by `tests/engines` in a process whose default database is on a server.
+"""
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from threading import Event
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.utils import ConnectionHandler
+
+from bazaar.core.failures import StorageFailed, Unreachable
+from bazaar.core.ledger import Batch
+from bazaar.core.types import Position
+from bazaar.runtime import engines
+from bazaar.runtime.transactions import lost_commits, read, write_transaction
+from catalog_app import head_row, selectors, services
+from catalog_app.head_row import HeadRow
+from catalog_app.lease_table import LeaseTableShell
+from tests.catalog_app.conftest import LEADER, TERM
+from tests.catalog_app.fakes import FakeHolder
+from tests.support.database_servers import find_port
+from tests.support.histories import make_order, make_trade
+from tests.support.waits import WAIT_S, in_thread
+
+pytestmark = pytest.mark.usefixtures("committed_catalog")
+
+HOLDER = "00000000000000000000000000000009"
+IS_POSTGRESQL = connection.vendor == "postgresql"
+MY_ID = "SELECT pg_backend_pid()" if IS_POSTGRESQL else "SELECT CONNECTION_ID()"
+END = "SELECT pg_terminate_backend({})" if IS_POSTGRESQL else "KILL CONNECTION {}"
+
+
+@pytest.fixture
+def lost() -> Iterator[list[str]]:
+    """Return what a process is told of commits whose outcome nobody knows."""
+    told: list[str] = []
+    lost_commits.on_lost = lambda: told.append("lost")
+    yield told
+    lost_commits.on_lost = lambda: None
+
+
+def elsewhere(act: Callable[[], None]) -> None:
+    """Act over another connection."""
+    in_thread(act).result(WAIT_S)
+
+
+def end_session() -> None:
+    """Have the server end the session of this thread."""
+    ((number,),) = read(MY_ID)
+
+    def end() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(END.format(number))
+
+    elsewhere(end)
+
+
+def trade(number: int) -> object:
+    (answer,) = services.place_batch(
+        batch=Batch(TERM, LEADER, selectors.LEDGER.head.position, (make_trade(number),))
+    ).answers
+    return answer
+
+
+def claim_epoch() -> None:
+    """Decide as another catalog does that takes over."""
+    with write_transaction() as database:
+        row, _ = head_row.read(database)
+        head_row.move(database, row, row._replace(epoch=row.epoch + 1))
+
+
+def read_row() -> HeadRow:
+    with write_transaction() as database:
+        return head_row.read(database)[0]
+
+
+def test_a_session_that_was_ended_fails_once_and_is_made_anew() -> None:
+    end_session()
+    with pytest.raises(StorageFailed):
+        read("SELECT 1")
+    assert read("SELECT 1") == [(1,)]
+
+
+def test_one_that_nobody_used_for_a_while_is_made_anew_unnoticed() -> None:
+    end_session()
+    connection.used_s = 0.0  # type: ignore[attr-defined]
+    assert read("SELECT 1") == [(1,)]
+    end_session()
+    connection.used_s = 0.0  # type: ignore[attr-defined]
+    assert trade(1) == make_order(1)
+
+
+def test_a_transaction_that_is_ended_changes_nothing(lost: list[str]) -> None:
+    before = read_row()
+
+    def change() -> None:
+        with write_transaction() as database:
+            row, _ = head_row.read(database)
+            head_row.move(database, row, row._replace(term=9))
+            end_session()
+            database.execute("SELECT 1")
+
+    with pytest.raises(StorageFailed):
+        change()
+    assert (read_row(), lost) == (before, [])
+
+
+def test_a_lost_commit_is_told_and_settled_by_its_key(lost: list[str]) -> None:
+    """I2, I9: the process begins anew, and the caller repeats."""
+
+    def lose() -> None:
+        with write_transaction() as database:
+            database.execute("SELECT 1")
+            end_session()
+
+    with pytest.raises(StorageFailed):
+        lose()
+    assert lost == ["lost"]
+    assert trade(1) == make_order(1)
+    assert trade(1) == make_order(1)
+
+
+def test_an_older_epoch_decides_nothing(lease_table: LeaseTableShell) -> None:
+    """I1: another catalog has taken over while this one waited for its caches."""
+    holder = FakeHolder(on_notified=lambda: elsewhere(claim_epoch))
+    lease_table.register(HOLDER, holder)
+    with pytest.raises(Unreachable, match="decided meanwhile"):
+        trade(1)
+    assert (selectors.LEDGER.read_head().position, read_row().epoch) == (0, 1)
+    holder.on_notified = lambda: None
+    assert trade(1) == make_order(1)
+
+
+def test_a_decision_that_waits_for_another_one_is_not_committed_after_it() -> None:
+    """Whoever waits for a lock has read before: that is worth nothing any more."""
+    moved, may_commit = Event(), Event()
+
+    def claim_slowly() -> None:
+        with write_transaction() as database:
+            row, _ = head_row.read(database)
+            head_row.move(database, row, row._replace(epoch=row.epoch + 1))
+            moved.set()
+            assert may_commit.wait(WAIT_S)
+
+    def decide() -> None:
+        with write_transaction() as database:
+            row, _ = head_row.read(database)
+            may_commit.set()
+            head_row.move(database, row, row._replace(term=9))
+
+    claiming = in_thread(claim_slowly)
+    assert moved.wait(WAIT_S)
+    with pytest.raises(Unreachable, match="decided meanwhile"):
+        decide()
+    claiming.result(WAIT_S)
+    assert (read_row().epoch, read_row().term) == (1, TERM)
+
+
+def test_a_deadlock_may_be_tried_again(lost: list[str]) -> None:
+    has_first, has_second = Event(), Event()
+
+    def lock(first: int, second: int, mine: Event, other: Event) -> str:
+        update = "UPDATE catalog_app_stock SET version = version WHERE id = ?"
+        ids = [row[0] for row in read("SELECT id FROM catalog_app_stock ORDER BY id")]
+        try:
+            with write_transaction() as database:
+                database.execute(update, (ids[first],))
+                mine.set()
+                assert other.wait(WAIT_S)
+                database.execute(update, (ids[second],))
+        except StorageFailed:
+            return "failed"
+        return "done"
+
+    other = in_thread(lambda: lock(1, 0, has_second, has_first))
+    assert sorted([lock(0, 1, has_first, has_second), other.result(WAIT_S)]) == ["done", "failed"]
+    assert lost == []
+
+
+def test_a_paused_process_does_not_hold_its_locks() -> None:
+    """Its session ends by itself, after what a transaction may wait for."""
+    variable = (
+        "SHOW idle_in_transaction_session_timeout"
+        if IS_POSTGRESQL
+        else "SELECT @@idle_transaction_timeout"
+    )
+    assert read(variable) == [("3500ms",)] if IS_POSTGRESQL else [(4,)]
+
+
+def test_the_first_of_several_hosts_that_answers_is_used() -> None:
+    default = settings.DATABASES["default"]
+    port = f"{find_port()},{default['PORT']}"
+    two = {**default, "HOST": "127.0.0.1,127.0.0.1", "PORT": port}
+    two["NAME"] = connection.settings_dict["NAME"]
+    import_module(f"{default['ENGINE']}.base")._order.note(("", ""))  # none has answered yet
+    handler = ConnectionHandler({"default": two})
+    with handler["default"].cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM catalog_app_stock")
+        assert cursor.fetchone() == (2,)
+    handler["default"].close()
+
+
+def test_a_server_that_may_lose_commits_is_found() -> None:
+    connection.ensure_connection()
+    fault, _ = engines.current().prepare(connection)
+    assert "would lose orders" in fault
+
+
+def test_an_order_no_is_taken_once() -> None:
+    """I1: the database itself refuses the second."""
+    assert trade(1) == make_order(1)
+    assert selectors.LEDGER.page(Position(0), 10).entries == (make_order(1),)

@@ -1,0 +1,1 @@
+"""Databases on servers: Debian's own, as processes of the tests."""
