@@ -18,7 +18,7 @@ FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 40
 ARGUMENTS_MAX = 6
 FORBIDDEN = frozenset(
-    {"util", "utils", "helper", "helpers", "manager", "common", "master", "slave", "epoch"}
+    {"util", "utils", "helper", "helpers", "manager", "common", "master", "slave"}
 )
 TIME = frozenset(
     {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep"}

@@ -1,6 +1,7 @@
 """The planted faults: each changes one operator, constant or line that a promise rests on."""
 
 from tests.mutants.dialect_faults import DIALECT_MUTANTS
+from tests.mutants.epoch_faults import EPOCH_MUTANTS
 from tests.mutants.mutant import Mutant
 
 MUTANTS = (
@@ -287,8 +288,8 @@ MUTANTS = (
     ),
     Mutant(
         "another incarnation prolongs a lease",
-        "if answer.incarnation == self._incarnation:",
-        "if answer.lease_s:",
+        "self._is_registered and answer.incarnation == self._incarnation:",
+        "self._is_registered:",
     ),
     Mutant(
         "orders of another incarnation are remembered",
@@ -395,5 +396,5 @@ MUTANTS = (
         "        self._fall_back(ReplicaState.LEADING)\n"
         "        self._fall_back(ReplicaState.TAKING_OVER)\n",
     ),
-    *DIALECT_MUTANTS,
+    *(DIALECT_MUTANTS + EPOCH_MUTANTS),
 )
