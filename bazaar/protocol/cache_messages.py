@@ -69,7 +69,10 @@ class FoundStocksBody(Message, frozen=True, kw_only=True):
         """Unpack stocks. Raises Unreachable: there are not as many as were wanted."""
         if len(self.stocks) != count:
             raise Unreachable("The catalog answered another number of stocks than were wanted.")
-        stocks = (one.stock and (one.stock.to_core(), one.may_keep) for one in self.stocks)
+        stocks = (
+            None if one.stock is None else (one.stock.to_core(), one.may_keep)
+            for one in self.stocks
+        )
         return FoundStocks(Epoch(self.epoch), tuple(stocks))
 
 
