@@ -24,7 +24,7 @@ EPOCH_MUTANTS = (
         "self.unacknowledged.clear()",
     ),
     Mutant(
-        "a takeover does not wait for what was granted after the claim",
+        "a takeover waits as long as one lease, and no longer",
         "self._leases_over_s = now_s + PROOF_S + self._lease_s",
         "self._leases_over_s = now_s + self._lease_s",
     ),
