@@ -8,7 +8,8 @@ take themselves for the active one only one decides, however long the other has 
 needs no transaction is bounded in time:
 
 - The active proves itself: it writes the head row every `PROOF_INTERVAL_S`. It grants leases and
-  fills, and reads the ledger out, only for `PROOF_S` after it *sent* its newest proof.
+  fills, and reads the ledger out, only for `PROOF_S` after it *sent* its newest proof, and only
+  from the node of the database that took it.
 - Who has claimed the next epoch has every registered holder acknowledge it. Its first commit waits
   until all have, or until all leases of older epochs are over (I7): an older active grants none
   later than `PROOF_S` after the claim, and each ends a lease later.
@@ -171,6 +172,14 @@ class Activity:
         """Count a commit of this epoch that wrote the head row, by when it was sent."""
         self.proof.renewed(sent_s)
 
+    def moved(self) -> None:
+        """
+        Count no proof of before: the database is reached at another node from now on.
+
+        That node may have been replaced, and a proof says nothing of any but the one that took it.
+        """
+        self.proof.lost()
+
     def end(self) -> None:
         """
         Decide and grant nothing any more.
@@ -191,7 +200,8 @@ class Activity:
         """
         Return the epoch in which something may be granted or read out now.
 
-        Call it after the read. Raises NotActive (definite), Unreachable (indefinite): not proven.
+        Call it after the read, which was at the node that took the proof. Raises NotActive
+        (definite), Unreachable (indefinite): not proven.
         """
         epoch = self.check_active()
         if not self.proof.is_valid(now_s):

@@ -166,6 +166,17 @@ def test_a_claim_that_a_failover_has_lost_is_forgotten() -> None:
     assert standby.check_deciding() == 5
 
 
+def test_a_proof_says_nothing_of_another_node_of_the_database() -> None:
+    """I7: a node that was replaced goes on answering reads."""
+    active = make_active()
+    active.moved()
+    with pytest.raises(Unreachable):
+        active.check_granting(10.2)
+    assert active.check_deciding() == 5
+    active.proved(10.2)
+    assert active.check_granting(10.2) == 5
+
+
 @pytest.mark.parametrize("holders", [(), ("a",)])
 @pytest.mark.parametrize("epoch", [5, 6])
 def test_an_active_that_hears_of_a_newer_epoch_ends(holders: tuple[str, ...], epoch: int) -> None:

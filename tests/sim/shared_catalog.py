@@ -91,7 +91,7 @@ class SharedCatalog(ThreadedProcess):
     def start(self) -> None:
         super().start()
         self.activity = Activity(self.id, self.limits.lease_s)
-        self.database = DatabaseCalls(self.tasks, self.shared)
+        self.database = DatabaseCalls(self.tasks, self.shared, self.activity.moved)
         self.tasks.spawn(self, self._watch)
 
     def receive(self, call: Call, message: object) -> None:
@@ -126,7 +126,7 @@ class SharedCatalog(ThreadedProcess):
 
         Raises Conflict (definite), Unreachable.
         """
-        sent_s = self.now_s
+        sent_s, moves = self.now_s, self.database.moves
         self.crash_point()
         try:
             result = self.database.commit(transaction)
@@ -135,8 +135,13 @@ class SharedCatalog(ThreadedProcess):
                 self.end_in_doubt()
             raise
         self.crash_point()
-        self.activity.proved(sent_s)
+        self._note_proof(sent_s, moves)
         return result
+
+    def _note_proof(self, sent_s: float, moves: int) -> None:
+        """Count a commit as a proof, if the node that took it is still the one that is used."""
+        if moves == self.database.moves:
+            self.activity.proved(sent_s)
 
     def end_in_doubt(self) -> None:
         """End after a commit that may happen yet."""
@@ -162,14 +167,14 @@ class SharedCatalog(ThreadedProcess):
             self.tasks.wait(pause_s)
 
     def _prove(self) -> None:
-        sent_s = self.now_s
+        sent_s, moves = self.now_s, self.database.moves
         expected, writes = fence(self.activity.known)
         transaction = Transaction(expected, {**writes, "proofs": sent_s})
         try:
             self.database.commit(transaction, PROOF_S)
         except Conflict:
             self._end("its epoch is over")
-        self.activity.proved(sent_s)
+        self._note_proof(sent_s, moves)
 
     def _look(self) -> bool:
         """
@@ -194,7 +199,7 @@ class SharedCatalog(ThreadedProcess):
         return ping
 
     def _claim(self) -> None:
-        known, sent_s = self.activity.known, self.now_s
+        known, sent_s, moves = self.activity.known, self.now_s, self.database.moves
         claimed = claim_epoch(known, known.epoch, self.id)
         note = partial(self.checks.epoch_claimed, known, claimed)
         transaction = Transaction({"active": known}, {"active": claimed}, Registered.read, note)
@@ -205,6 +210,8 @@ class SharedCatalog(ThreadedProcess):
         holder_ids = tuple(holder_id for holder_id, _ in found.holders)
         self.network.note(f"{self.name} has epoch {claimed.epoch}, and waits for {len(holder_ids)}")
         self.activity.claimed(sent_s, self.now_s, holder_ids)
+        if moves != self.database.moves:
+            self.activity.moved()
         self.active = ActiveShell(self, found)
         self.tasks.spawn(self, partial(self._take_over, found.holders))
 

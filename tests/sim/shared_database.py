@@ -237,11 +237,17 @@ class SharedDatabase:
 class DatabaseCalls:
     """One catalog's connections: to the node that took its writes last, else to the other."""
 
-    def __init__(self, tasks: Tasks, database: SharedDatabase) -> None:
+    def __init__(
+        self, tasks: Tasks, database: SharedDatabase, note_move: Callable[[], None]
+    ) -> None:
+        """note_move: called when the other node is used from now on."""
         self._tasks, self._nodes, self._at = tasks, database.nodes, 0
+        self._note_move = note_move
+        self.moves = 0
+        """How often another node was used from then on."""
 
     def read(self, read: Callable[[Rows], T]) -> T:
-        """Read rows as one node has them. Raises Unreachable."""
+        """Read rows as the node has them that is used. Raises Unreachable."""
         found: T = self._call(ReadRows(read), CALL_TIMEOUT_S)
         return found
 
@@ -255,13 +261,23 @@ class DatabaseCalls:
 
     def _call(self, message: object, timeout_s: float) -> Any:
         for _ in self._nodes:
-            node = self._nodes[self._at]
+            node, moves = self._nodes[self._at], self.moves
             try:
-                return self._tasks.call(node, message, timeout_s)
+                answer = self._tasks.call(node, message, timeout_s)
             except Unreachable as failure:
-                self._at = 1 - self._at
+                self._move(moves)
                 if failure.was_sent:
                     raise
             except NotPrimary:
-                self._at = 1 - self._at
+                self._move(moves)
+            else:
+                if isinstance(message, ReadRows) and moves != self.moves:
+                    raise Unreachable("It was read at a node that is not used any more.")
+                return answer
         raise Unreachable("No node takes writes.", was_sent=False)
+
+    def _move(self, moves: int) -> None:
+        """Use the other node, unless another thread has done so."""
+        if moves == self.moves:
+            self._at, self.moves = 1 - self._at, self.moves + 1
+            self._note_move()

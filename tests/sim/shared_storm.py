@@ -86,6 +86,11 @@ class SharedStorm(Storm):
         if self.rng.random() < 0.6:
             self._slow([active], length_s)
 
+    def deafen_active(self) -> None:
+        """Lose what the database answers to the active."""
+        active = self.active()
+        self._cut([(node.name, active.name) for node in self.database.nodes])
+
     def strand(self) -> None:
         """Leave the active alone with one front end."""
         side = [self.active(), self.rng.choice(self.frontends)]
