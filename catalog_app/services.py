@@ -260,6 +260,7 @@ def _describe_lease() -> LeaseBody:
         incarnation=wiring.incarnation(),
         lease_s=wiring.lease_table().lease_s,
         listed=selectors.get_listing_end(),
+        epoch=wiring.EPOCH,
     )
 
 

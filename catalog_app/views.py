@@ -91,9 +91,9 @@ def read_stocks(body: cache_messages.ReadBody) -> cache_messages.FoundStocksBody
 
     POST `{"holder_id", "stocks": [{"stock_name", "to_keep"}, ...]}` answers `{"stocks": [{"stock":
     {"name", "price", "quantity", "opening", "issued", "trade_volume", "version"}, "may_keep"},
-    ...]}`, at most 100 of them in their order; `stock` is null when there is none. With `to_keep`
-    the catalog notes that the holder will have the stock, so that it is notified of the next
-    change; `may_keep` is false without a lease.
+    ...], "epoch"}`, at most 100 of them in their order; `stock` is null when there is none. With
+    `to_keep` the catalog notes that the holder will have the stock, so that it is notified of the
+    next change; `may_keep` is false without a lease.
     """
     wanted = {one.stock_name: one.to_keep for one in body.stocks}
     found = services.read_stocks(holder_id=body.holder_id, wanted=wanted)
@@ -104,7 +104,7 @@ def read_stocks(body: cache_messages.ReadBody) -> cache_messages.FoundStocksBody
         for name, one in zip(wanted, found, strict=True)
     }
     return cache_messages.FoundStocksBody(
-        stocks=tuple(bodies[one.stock_name] for one in body.stocks)
+        stocks=tuple(bodies[one.stock_name] for one in body.stocks), epoch=wiring.EPOCH
     )
 
 
@@ -196,9 +196,9 @@ def register_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody
     """
     Begin the lease of a front end.
 
-    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s", "listed"}`. From now on the
-    catalog notifies that control port of changes, and waits for it, until the lease is over.
-    `listed` is the place of the newest stock, see `/names`.
+    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s", "incarnation", "listed",
+    "epoch"}`. From now on the catalog notifies that control port of changes, and waits for it,
+    until the lease is over. `listed` is the place of the newest stock, see `/names`.
     """
     return services.register_holder(holder=body)
 
@@ -208,7 +208,7 @@ def renew_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Prolong the lease of a front end.
 
-    POST `{"holder_id", "host", "control_port"}` answers `{"lease_s", "listed"}`; 404 when there is
+    POST `{"holder_id", "host", "control_port"}` answers as `/register` does; 404 when there is
     no lease to prolong: its holder empties its cache and registers.
     """
     return services.renew_holder(holder_id=body.holder_id)

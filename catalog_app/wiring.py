@@ -15,7 +15,7 @@ from bazaar import clock
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, Unreachable
 from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram
-from bazaar.core.types import START, ReplicaId, Term
+from bazaar.core.types import NO_EPOCH, START, ReplicaId, Term
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import CatalogStatus
@@ -46,6 +46,8 @@ START_VERIFY_ENTRIES = 20_000
 """The entries since the last verified point, at most, which are checked before it serves."""
 REPAIR_INTERVAL_S = 1.0
 """Between two looks at what is against a repair."""
+EPOCH = NO_EPOCH
+"""That of the one catalog: without standbys it never changes."""
 _writer = threading.Lock()
 
 
@@ -185,8 +187,10 @@ def incarnation() -> UUID:
 
 
 def _client_of(host: str, control_port: int) -> FrontEndClient:
-    timeout_s = settings.BAZAAR_LIMITS.call_timeout_s
-    return FrontEndClient.at_address((host, control_port), settings.BAZAAR_SECRET, timeout_s)
+    address, timeout_s = (host, control_port), settings.BAZAAR_LIMITS.call_timeout_s
+    client = FrontEndClient.at_address(address, settings.BAZAAR_SECRET, timeout_s)
+    client.epoch = EPOCH
+    return client
 
 
 def _check_end() -> None:

@@ -28,6 +28,7 @@ _LEASES = {
     "lease lost": "{source} lost its lease: the catalog does not know it any more",
     "lease over": "A lease is over: what that front end has in memory may be old",
     "catalog anew": "{source} met a catalog that was started anew, and forgot all stocks",
+    "catalog epoch": "{source} follows another catalog (epoch {epoch}), and forgot all stocks",
 }
 _LEADERSHIP = {
     "claiming": "{source} asks the catalog to make {leader} the leader of term {term}",

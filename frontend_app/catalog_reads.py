@@ -14,16 +14,18 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from bazaar.core.failures import UnknownStock, Unreachable
+from bazaar.core.cache import Ticket
+from bazaar.core.failures import Failure, UnknownStock, Unreachable
+from bazaar.core.types import Epoch
 from bazaar.protocol import tracing
-from bazaar.protocol.cache_messages import READS_MAX
-from bazaar.protocol.clients import CatalogClient, FoundStocks
+from bazaar.protocol.cache_messages import READS_MAX, FoundStocks
+from bazaar.protocol.clients import CatalogClient
 from bazaar.protocol.tracing import Span
 from bazaar.protocol.transport import PendingCall
 from bazaar.runtime.group_commit import Batcher
 from bazaar.runtime.waits import EventLoop, Waits
 from bazaar.settings.env import Limits
-from frontend_app.entries import StockEntry
+from frontend_app.entries import Source, StockEntry, StockRead
 
 WAITING_MAX = 10_000
 """Reads that wait for their message: more than there are connections to a port."""
@@ -31,6 +33,7 @@ WAITING_MAX = 10_000
 Found = tuple[StockEntry, bool] | UnknownStock
 """A stock and whether it may be stored and shared, or that there is none."""
 TakeFound = Callable[[Found | Exception], None]
+TakeMaybe = Callable[[StockRead | Exception | None], None]
 
 
 class Wanted(Struct, frozen=True):
@@ -76,9 +79,14 @@ class CatalogReads:
         limits: Limits,
         get_holder_id: Callable[[], UUID],
         waits: Waits,
+        hear: Callable[[Epoch], None],
     ) -> None:
-        """get_holder_id: returns the id of the present lease."""
-        self._catalog, self._limits = catalog, limits
+        """
+        get_holder_id: returns the id of the present lease.
+
+        hear: notes the epoch of an answer before it is used; raises Unreachable: it is over.
+        """
+        self._catalog, self._limits, self._hear = catalog, limits, hear
         self._get_holder_id, self._now_s = get_holder_id, waits.now_s
         self.renewal_sent_s: float | None = None
         """When a renewal of the lease was sent that is not answered yet."""
@@ -138,7 +146,7 @@ class CatalogReads:
             if not failure.is_refused:
                 self.note_silence()
             raise
-        return _spread(reads, names, since_s, found)
+        return self._spread(reads, names, since_s, found)
 
     def _begin(self, reads: Sequence[Wanted]) -> PendingReads | None:
         """Send a message; None without a kept connection. Raises Unreachable."""
@@ -149,8 +157,23 @@ class CatalogReads:
         if call is None:
             return None
         until_s = since_s + self._catalog.timeout_s
-        spread = partial(_spread, reads, names, since_s)
+        spread = partial(self._spread, reads, names, since_s)
         return PendingReads(call, until_s, spread, self.note_silence)
+
+    def _spread(
+        self,
+        reads: Sequence[Wanted],
+        names: Mapping[str, bool],
+        since_s: float,
+        found: FoundStocks,
+    ) -> list[Found]:
+        """Return what each reader gets; those of one stock share its entry. Raises Unreachable."""
+        self._hear(found.epoch)
+        entries: dict[str, Found] = {
+            name: UnknownStock() if one is None else (StockEntry(one[0], since_s), one[1])
+            for name, one in zip(names, found.stocks, strict=True)
+        }
+        return [entries[one.stock_name] for one in reads]
 
 
 def _merge(reads: Sequence[Wanted]) -> dict[str, bool]:
@@ -161,12 +184,19 @@ def _merge(reads: Sequence[Wanted]) -> dict[str, bool]:
     return names
 
 
-def _spread(
-    reads: Sequence[Wanted], names: Mapping[str, bool], since_s: float, found: FoundStocks
-) -> list[Found]:
-    """Return what each reader gets; those of one stock share its entry."""
-    entries: dict[str, Found] = {
-        name: UnknownStock() if one is None else (StockEntry(one[0], since_s), one[1])
-        for name, one in zip(names, found, strict=True)
-    }
-    return [entries[one.stock_name] for one in reads]
+def take_found(source: Source, take: TakeMaybe, found: Found | Exception) -> None:
+    """Give a reader what the catalog has answered."""
+    take(found if isinstance(found, Exception) else StockRead(found[0], source))
+
+
+def share_found(
+    ticket: Ticket, found: Found | Exception, shared: StockEntry | None
+) -> StockRead | Exception | None:
+    """Return what a reader gets that shares a fill; None: it must begin anew."""
+    if shared is not None and ticket.admits(shared):
+        return StockRead(shared, Source.COLLAPSED)
+    if isinstance(found, UnknownStock) and not ticket.version_min:
+        return found
+    if isinstance(found, Exception) and not isinstance(found, Failure):
+        return found
+    return None  # it has heard of a newer version, or a failure is its owner's only

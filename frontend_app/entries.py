@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from bazaar.core.types import Order, Stock, Version
+from bazaar.protocol.statuses import CachedStock
 
 
 @dataclass(slots=True)
@@ -32,6 +33,16 @@ class StockEntry:
     def version(self) -> Version:
         """The stock's version."""
         return self.stock.version
+
+    def describe(self, age_s: int) -> CachedStock:
+        """Return what a status says of it; age_s: for how long it has been in memory."""
+        return CachedStock(
+            stock_name=self.name,
+            version=self.version,
+            quantity=self.stock.quantity,
+            age_s=age_s,
+            hits=self.hits,
+        )
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, NoLeader
-from bazaar.core.types import Order, OrderNo, Trade, TradeType, Version
+from bazaar.core.types import Epoch, Order, OrderNo, Trade, TradeType, Version
 from bazaar.protocol.messages import OrdersBody, StocksBody
 from bazaar.protocol.traces import TradeTrace
 from bazaar.runtime.waits import EventLoop
@@ -139,6 +139,10 @@ def expect_restart(*, for_s: float) -> None:
     wiring.watch().expect_restart(for_s)
 
 
-def invalidate(*, changes: Sequence[tuple[str, Version]]) -> None:
-    """Forget stocks below a version, before the catalog commits it."""
-    wiring.stocks().invalidate(changes)
+def invalidate(*, epoch: Epoch, changes: Sequence[tuple[str, Version]]) -> None:
+    """
+    Forget stocks below a version, before the catalog commits it.
+
+    Raises NotActive (definite): the epoch of that catalog is over.
+    """
+    wiring.stocks().invalidate(epoch, changes)

@@ -16,9 +16,9 @@ import msgspec
 
 from bazaar.core.cache import Fill, StockCache, Ticket
 from bazaar.core.coherence import Lease
-from bazaar.core.failures import Busy, Failure, UnknownHolder, UnknownStock, Unreachable
+from bazaar.core.failures import Busy, UnknownHolder, UnknownStock, Unreachable
 from bazaar.core.listing import ListedNames
-from bazaar.core.types import Version
+from bazaar.core.types import Epoch, Version
 from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
 from bazaar.protocol.clients import CatalogClient
@@ -30,14 +30,21 @@ from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, EventLoop, Waits
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
-from frontend_app.catalog_reads import CatalogReads, Found, TakeFound, Wanted
+from frontend_app.catalog_reads import (
+    CatalogReads,
+    Found,
+    TakeFound,
+    TakeMaybe,
+    Wanted,
+    share_found,
+    take_found,
+)
 from frontend_app.entries import Source, StockEntry, StockRead
 from frontend_app.parked_reads import ParkedReads
 
 log = get_log("bazaar.frontend")
 
 TakeRead = Callable[[StockRead | Exception], None]
-TakeMaybe = Callable[[StockRead | Exception | None], None]
 Ask = Callable[[Wanted, TakeFound], None]
 """Has the catalog asked for a stock, now or later."""
 
@@ -71,7 +78,9 @@ class StockReader:
         self._is_over = False
         self._fills: dict[Fill, list[tuple[Ticket, TakeMaybe]]] = {}
         """The fills under way, each with the readers that share it."""
-        self._reads = CatalogReads(catalog, limits, lambda: self.holder.holder_id, waits)
+        self._reads = CatalogReads(
+            catalog, limits, lambda: self.holder.holder_id, waits, self.hear_epoch
+        )
         self._lock = threading.Lock()
         self.parked = ParkedReads(waits.now_s)
         """Reads that wait for a catalog which is being restarted."""
@@ -174,9 +183,25 @@ class StockReader:
                 self._reads.note_silence()
             raise
 
-    def invalidate(self, changes: Sequence[tuple[str, Version]]) -> None:
-        """Forget stocks below a version, before they change or are listed."""
+    def hear_epoch(self, epoch: Epoch) -> None:
+        """
+        Note the epoch of a catalog that was asked; a newer one ends the lease.
+
+        When this returns, nothing is kept of older epochs. Raises NotActive (definite): it is over.
+        """
         with self._lock:
+            if not self.lease.hear(epoch):
+                return
+            self.cache.clear()
+            self.listing.forget()
+            self._is_registered = False
+        events.emit(log, logging.INFO, "catalog epoch", epoch=epoch)
+        self._loop.poke()
+
+    def invalidate(self, epoch: Epoch, changes: Sequence[tuple[str, Version]]) -> None:
+        """Forget stocks below a version, before they change or are listed. Raises NotActive."""
+        with self._lock:
+            self.lease.check(epoch)
             self.listing.heard(stock_name for stock_name, _ in changes)
             for stock_name, version in changes:
                 self.cache.invalidate(stock_name, version)
@@ -207,8 +232,9 @@ class StockReader:
                 self._is_registered = False
                 events.emit(log, logging.WARNING, "lease lost", holder=str(self.holder.holder_id))
             else:
-                if answer.incarnation == self._incarnation:
-                    self._prolong(sent_s, answer.lease_s)
+                self.hear_epoch(Epoch(answer.epoch))
+                if self._is_registered and answer.incarnation == self._incarnation:
+                    self._prolong(sent_s, answer)
                     self._read_listing(sent_s, answer.listed)
                     return
         self._begin_lease()
@@ -240,12 +266,13 @@ class StockReader:
             self.holder = msgspec.structs.replace(self.holder, holder_id=uuid4())
         sent_s = self._now_s()
         answer = self.catalog.register(self.holder)
+        self.hear_epoch(Epoch(answer.epoch))
         self._is_registered = True
         if answer.incarnation != self._incarnation:  # the ledger may be shorter than what is known
             self._incarnation = answer.incarnation
             self._forget()
             events.emit(log, logging.INFO, "catalog anew", incarnation=str(answer.incarnation))
-        self._prolong(sent_s, answer.lease_s)
+        self._prolong(sent_s, answer)
         events.emit(log, logging.INFO, "lease begun", holder=str(self.holder.holder_id))
         self._read_listing(sent_s, answer.listed)
 
@@ -268,16 +295,7 @@ class StockReader:
         """Return what is in memory, the most recently used first, a bounded number."""
         with self._lock:
             entries = tuple(islice(reversed(self.cache.entries.values()), CACHED_SHOWN_MAX))
-        return tuple(
-            CachedStock(
-                stock_name=entry.name,
-                version=entry.version,
-                quantity=entry.stock.quantity,
-                age_s=self._age_s(entry),
-                hits=entry.hits,
-            )
-            for entry in entries
-        )
+        return tuple(entry.describe(self._age_s(entry)) for entry in entries)
 
     def _renew(self, sent_s: float) -> LeaseBody:
         """Renew the lease. Raises UnknownHolder, Unreachable."""
@@ -296,12 +314,13 @@ class StockReader:
         finally:
             self._reads.renewal_sent_s = None
 
-    def _prolong(self, sent_s: float, lease_s: float) -> None:
+    def _prolong(self, sent_s: float, answer: LeaseBody) -> None:
         """Count a renewal; the catalog says for how long, whatever is set here."""
         self._is_over = False
         with self._lock:
-            self.lease.lease_s = lease_s
-            self.lease.renewed(sent_s)
+            if answer.epoch == self.lease.epoch:  # else a newer one was heard of meanwhile
+                self.lease.lease_s = answer.lease_s
+                self.lease.renewed(sent_s)
 
     def _note_end(self) -> None:
         """Tell once when the lease is over because the catalog is out of reach."""
@@ -322,7 +341,9 @@ class StockReader:
             take(unknown)
             return
         if is_fresh:
-            self._ask(Wanted(stock_name, to_keep=False), ask, partial(_take, Source.REQUEST, take))
+            self._ask(
+                Wanted(stock_name, to_keep=False), ask, partial(take_found, Source.REQUEST, take)
+            )
             return
         with self._lock:
             has_lease = self.lease.is_valid(now_s)
@@ -339,7 +360,9 @@ class StockReader:
         elif has_lease:
             self._ask(Wanted(stock_name, to_keep=True), ask, partial(self._end, ticket, take))
         else:  # Without a lease nothing is heard, so nothing may be shared or stored.
-            self._ask(Wanted(stock_name, to_keep=False), ask, partial(_take, Source.BYPASS, take))
+            self._ask(
+                Wanted(stock_name, to_keep=False), ask, partial(take_found, Source.BYPASS, take)
+            )
 
     def _ask(self, wanted: Wanted, ask: Ask, done: TakeFound) -> None:
         """Have the catalog asked, unless it was silent a moment ago."""
@@ -357,10 +380,10 @@ class StockReader:
         with self._lock:
             readers = self._fills.pop(ticket.fill, [])
             is_stored = self.cache.finish(ticket.fill, shared)
-        _take(Source.STORED if is_stored else Source.MISS, take, found)
+        take_found(Source.STORED if is_stored else Source.MISS, take, found)
         for one, take_shared in readers:
             try:
-                take_shared(_share(one, found, shared))
+                take_shared(share_found(one, found, shared))
             except Exception:  # the others want theirs
                 log.exception("a shared stock was not taken")
 
@@ -375,21 +398,3 @@ class StockReader:
 
     def _age_s(self, entry: StockEntry) -> int:
         return int(self._now_s() - entry.since_s)
-
-
-def _take(source: Source, take: TakeMaybe, found: Found | Exception) -> None:
-    """Give a reader what the catalog has answered."""
-    take(found if isinstance(found, Exception) else StockRead(found[0], source))
-
-
-def _share(
-    ticket: Ticket, found: Found | Exception, shared: StockEntry | None
-) -> StockRead | Exception | None:
-    """Return what a reader gets that shares a fill; None: it must begin anew."""
-    if shared is not None and ticket.admits(shared):
-        return StockRead(shared, Source.COLLAPSED)
-    if isinstance(found, UnknownStock) and not ticket.version_min:
-        return found
-    if isinstance(found, Exception) and not isinstance(found, Failure):
-        return found
-    return None  # it has heard of a newer version, or a failure is its owner's only

@@ -5,7 +5,7 @@ What the dialects have in common is in `stock_views` and `order_views`, and how 
 `dialects`.
 """
 
-from bazaar.core.types import Version
+from bazaar.core.types import Epoch, Version
 from bazaar.protocol import cache_messages, examples, messages
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.web.end_endpoint import make_end_endpoint
@@ -55,12 +55,11 @@ def invalidate(body: cache_messages.InvalidateBody) -> messages.DoneBody:
 
     The catalog sends this before it commits a change.
 
-    POST `{"changes": [{"stock_name", "version"}, ...]}` answers `{"done": true}`. Twice is
-    harmless.
+    POST `{"changes": [{"stock_name", "version"}, ...], "epoch"}` answers `{"done": true}`; 503
+    when that epoch is over. Twice is harmless.
     """
-    services.invalidate(
-        changes=[(change.stock_name, Version(change.version)) for change in body.changes]
-    )
+    changes = [(change.stock_name, Version(change.version)) for change in body.changes]
+    services.invalidate(epoch=Epoch(body.epoch), changes=changes)
     return messages.DoneBody()
 
 

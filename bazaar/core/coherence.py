@@ -5,7 +5,8 @@ A *holder* is a process that keeps stocks in memory. Two rules keep what it answ
 
 - It answers from memory only while its lease runs. The holder counts the lease from the moment it
   *sent* the renewal (`Lease`), the catalog from the moment it *received* it (`LeaseTable`), each on
-  its own monotonic clock. So the lease always ends at the holder first.
+  its own monotonic clock, and the holder a little less (`CLOCK_DRIFT_MAX`). So the lease always
+  ends at the holder first.
 - A change commits only after every holder that may have the stock has forgotten it, or its lease is
   over. For that a holder subscribes to a stock *before* the stock is read. While a change is under
   way no holder can subscribe to its stocks: such an answer may be neither stored nor shared. To
@@ -18,7 +19,12 @@ Messages arrive late, twice and out of order. So a holder's id names one registr
 anew each time a process begins a lease with an empty cache, and never again. A copy of a
 registration changes nothing, and an id whose lease is over never begins another one; its holder may
 still have the stocks of the first. For that the table remembers ids longer than a copy can be on
-its way. Left out: the cache itself (`cache`), sending the notifications, storing the registrations
+its way.
+
+A lease is of one *epoch* of the catalog (`activity`), and so is everything that is kept under it: a
+newer epoch ends the lease, and what an older one says is refused.
+
+Left out: the cache itself (`cache`), sending the notifications, storing the registrations
 and the length of that memory (`catalog_app`).
 """
 
@@ -26,19 +32,49 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from bazaar.core.failures import UnknownHolder
+from bazaar.core.failures import NotActive, UnknownHolder
+from bazaar.core.types import NO_EPOCH, Epoch
+
+CLOCK_DRIFT_MAX = 0.01
+"""How much faster or slower than real time a clock may run."""
 
 
 @dataclass(slots=True)
 class Lease:
-    """A holder's side of its lease: whether it may answer from memory."""
+    """
+    A holder's side of its lease: whether it may answer from memory.
+
+    The clock of whoever waits for the end may run faster than this one by twice CLOCK_DRIFT_MAX.
+    """
 
     lease_s: float
     valid_until_s: float = 0.0
+    epoch: Epoch = NO_EPOCH
+    """The newest epoch that this holder has heard of; the lease is of this one."""
+
+    def check(self, epoch: Epoch) -> None:
+        """Raise NotActive (definite) for what is said in an older epoch."""
+        if epoch < self.epoch:
+            raise NotActive(self.epoch, None)
+
+    def hear(self, epoch: Epoch) -> bool:
+        """
+        Note the epoch of a catalog that was asked; tell whether it is a newer one.
+
+        Then the lease is over, and what was kept under it is to be forgotten. Raises NotActive
+        (definite): it is older.
+        """
+        self.check(epoch)
+        if epoch == self.epoch:
+            return False
+        self.lost()
+        self.epoch = epoch
+        return True
 
     def renewed(self, sent_s: float) -> None:
         """Count a renewal that was sent at `sent_s` on this holder's clock."""
-        self.valid_until_s = max(self.valid_until_s, sent_s + self.lease_s)
+        until_s = sent_s + self.lease_s * (1 - 2 * CLOCK_DRIFT_MAX)
+        self.valid_until_s = max(self.valid_until_s, until_s)
 
     def lost(self) -> None:
         """End the lease now."""

@@ -8,7 +8,7 @@ key, and the answer shows it. Status codes and names on the wire are in `bazaar.
 
 from typing import ClassVar, Self
 
-from bazaar.core.types import Digest, Position, ReplicaId, Term
+from bazaar.core.types import CatalogId, Digest, Epoch, Position, ReplicaId, Term
 
 
 class Failure(Exception):  # noqa: N818 - these are answers, not accidents
@@ -233,6 +233,23 @@ class StorageFailed(Unreachable):
     """
 
     default_message = "The database cannot be used now."
+
+
+class NotActive(Unreachable):
+    """
+    A catalog is not the active one, or its epoch is over; nothing was tried.
+
+    Carries the newest epoch known there and its active catalog, if that is known. For a caller that
+    cannot follow, the catalog is out of reach.
+    """
+
+    is_definite = True
+
+    def __init__(self, epoch: Epoch, active: CatalogId | None, message: str = "") -> None:
+        whose = "nobody knows which catalog is" if active is None else f"catalog {active} is"
+        message = message or f"This catalog is not active; {whose}, since epoch {epoch}."
+        super().__init__(message, is_refused=True, was_sent=False)
+        self.epoch, self.active = epoch, active
 
 
 class GapFound(Failure):

@@ -28,6 +28,15 @@ VERSION_FIRST = Version(1)
 ReplicaId = NewType("ReplicaId", int)
 """An order replica, from 1."""
 
+CatalogId = NewType("CatalogId", int)
+"""One of the catalogs that share a database, from 1."""
+
+Epoch = NewType("Epoch", int)
+"""The number of an active catalog's time; only grows."""
+
+NO_EPOCH = Epoch(0)
+"""Before the first active catalog."""
+
 Digest = NewType("Digest", str)
 """A SHA-256 in hex (64 characters): the hash chain up to and including one entry."""
 

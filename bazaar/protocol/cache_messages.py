@@ -1,12 +1,14 @@
 """Messages between the catalog and the caches of front ends (docs/PROTOCOL.md)."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Self
 from uuid import UUID
 
 from msgspec import Meta
 
-from bazaar.core.types import Version
+from bazaar.core.failures import Unreachable
+from bazaar.core.types import NO_EPOCH, Epoch, Stock, Version
 from bazaar.protocol.messages import TRADES_MAX, Host, Message, Name, Number, Place, StockBody
 
 NAMES_MAX = 5000
@@ -38,6 +40,15 @@ class ReadBody(Message, frozen=True, kw_only=True):
         return cls(holder_id=holder_id, stocks=tuple(bodies))
 
 
+@dataclass(frozen=True, slots=True)
+class FoundStocks:
+    """Stocks as they were wanted, read in an epoch of the catalog."""
+
+    epoch: Epoch
+    stocks: tuple[tuple[Stock, bool] | None, ...]
+    """Each with whether it may be kept; None: there is none."""
+
+
 class FoundStockBody(Message, frozen=True, kw_only=True):
     """One stock as it is committed, and what may be done with it."""
 
@@ -51,6 +62,18 @@ class FoundStocksBody(Message, frozen=True, kw_only=True):
     """Catalog to front end: the stocks that were wanted, in their order."""
 
     stocks: tuple[FoundStockBody, ...]
+    epoch: Place = 0
+    """Of the catalog: they are kept under a lease of the same one only."""
+
+    def to_core(self, count: int) -> FoundStocks:
+        """Unpack stocks. Raises Unreachable: there are not as many as were wanted."""
+        if len(self.stocks) != count:
+            raise Unreachable("The catalog answered another number of stocks than were wanted.")
+        stocks = (
+            None if one.stock is None else (one.stock.to_core(), one.may_keep)
+            for one in self.stocks
+        )
+        return FoundStocks(Epoch(self.epoch), tuple(stocks))
 
 
 class HolderBody(Message, frozen=True, kw_only=True):
@@ -70,6 +93,8 @@ class LeaseBody(Message, frozen=True, kw_only=True):
     """Of the catalog: with another one, all that is remembered is forgotten."""
     listed: Place = 0
     """The place of the newest stock in the listing; 0: there is none."""
+    epoch: Place = 0
+    """Of the catalog: a newer one ends leases of older ones."""
 
 
 class NamesBody(Message, frozen=True, kw_only=True):
@@ -97,10 +122,11 @@ class InvalidateBody(Message, frozen=True, kw_only=True):
     """Catalog to holder: forget these stocks before they change."""
 
     changes: Annotated[tuple[ChangeBody, ...], Meta(min_length=1, max_length=TRADES_MAX)]
+    epoch: Place = 0
+    """Of the catalog: an older one than the holder knows is refused."""
 
     @classmethod
-    def from_core(cls, changes: Iterable[tuple[str, Version]]) -> Self:
+    def from_core(cls, changes: Iterable[tuple[str, Version]], epoch: Epoch = NO_EPOCH) -> Self:
         """Pack stocks, each with its version."""
-        return cls(
-            changes=tuple(ChangeBody(stock_name=name, version=number) for name, number in changes)
-        )
+        bodies = (ChangeBody(stock_name=name, version=number) for name, number in changes)
+        return cls(changes=tuple(bodies), epoch=epoch)

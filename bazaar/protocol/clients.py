@@ -16,8 +16,19 @@ from bazaar.core.election import Leadership, Ping
 from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
-from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Stock, Term, Trade, Version
+from bazaar.core.types import (
+    NO_EPOCH,
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Stock,
+    Term,
+    Trade,
+    Version,
+)
 from bazaar.protocol import cache_messages, leadership_messages, messages, statuses
+from bazaar.protocol.cache_messages import FoundStocks
 from bazaar.protocol.examples import NewestQuery
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.member_client import MemberClient, decode, query
@@ -28,8 +39,6 @@ from bazaar.topology import Address, Node, Role, format_address
 T = TypeVar("T")
 Change = tuple[str, Version]
 """A stock, and the version below which it is to be forgotten."""
-FoundStocks = tuple[tuple[Stock, bool] | None, ...]
-"""Stocks as they were wanted, each with whether it may be kept; None: there is none."""
 
 
 class SequenceClient(MemberClient):
@@ -62,7 +71,7 @@ class CatalogClient(SequenceClient):
         """
         body = cache_messages.ReadBody.from_core(holder_id, wanted)
         found = self._post(self.served, "/read", body, cache_messages.FoundStocksBody)
-        return _unpack_stocks(found, len(wanted))
+        return found.to_core(len(wanted))
 
     def begin_read(
         self, holder_id: UUID, wanted: Mapping[str, bool]
@@ -70,7 +79,7 @@ class CatalogClient(SequenceClient):
         """Begin a `read`; None without a kept connection."""
 
         def unpack(reply: Reply) -> FoundStocks:
-            return _unpack_stocks(decode(reply, cache_messages.FoundStocksBody), len(wanted))
+            return decode(reply, cache_messages.FoundStocksBody).to_core(len(wanted))
 
         body = cache_messages.ReadBody.from_core(holder_id, wanted)
         return self._begin(self.served, "/read", body, unpack)
@@ -235,6 +244,8 @@ class FrontEndClient(MemberClient):
     """A front end, as the catalog and the operators see it."""
 
     role = Role.FRONT_END
+    epoch = NO_EPOCH
+    """That of the catalog which speaks."""
 
     @classmethod
     def at_address(cls, address: Address, secret: bytes, timeout_s: float) -> Self:
@@ -244,13 +255,13 @@ class FrontEndClient(MemberClient):
         return cls._for(format_address(host, port), node, secret, timeout_s)
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
-        """Make the front end forget stocks below a version."""
-        body = cache_messages.InvalidateBody.from_core(changes)
+        """Make the front end forget stocks below a version. Raises NotActive (definite)."""
+        body = cache_messages.InvalidateBody.from_core(changes, self.epoch)
         self._post(self.control, "/invalidate", body, messages.DoneBody, timeout_s)
 
     def begin_invalidate(self, changes: Sequence[Change]) -> PendingCall[None] | None:
         """Begin an `invalidate`; None without a kept connection."""
-        body = cache_messages.InvalidateBody.from_core(changes)
+        body = cache_messages.InvalidateBody.from_core(changes, self.epoch)
         return self._begin(self.control, "/invalidate", body, _read_done)
 
     def remove(self, stock_name: str) -> None:
@@ -265,15 +276,6 @@ class FrontEndClient(MemberClient):
     def status(self) -> statuses.FrontEndStatus:
         """Return the status of the process."""
         return self._get(self.control, "/status", statuses.FrontEndStatus)
-
-
-def _unpack_stocks(found: cache_messages.FoundStocksBody, count: int) -> FoundStocks:
-    """Unpack stocks. Raises Unreachable: there are not as many as were wanted."""
-    if len(found.stocks) != count:
-        raise Unreachable("The catalog answered another number of stocks than were wanted.")
-    return tuple(
-        None if one.stock is None else (one.stock.to_core(), one.may_keep) for one in found.stocks
-    )
 
 
 def _read_accepted(reply: Reply) -> Accepted:

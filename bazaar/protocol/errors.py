@@ -3,7 +3,7 @@ Failures on the wire: a name, a status, and whether it is definite (I9).
 
 The body of an error has the shape of the path it is given on (docs/DESIGN.md 6). What programs need
 travels in headers, the same everywhere: Bazaar-Failure, Bazaar-Definite, and where they apply
-Bazaar-Term, Bazaar-Leader, Bazaar-Last.
+Bazaar-Term, Bazaar-Leader, Bazaar-Last, Bazaar-Epoch, Bazaar-Active.
 """
 
 import math
@@ -11,8 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bazaar.core import failures
-from bazaar.core.failures import Failure, GapFound, RateLimited, StaleTerm, Unreachable
-from bazaar.core.types import Position, ReplicaId, Term
+from bazaar.core.failures import (
+    Failure,
+    GapFound,
+    NotActive,
+    RateLimited,
+    StaleTerm,
+    Unreachable,
+)
+from bazaar.core.types import CatalogId, Epoch, Position, ReplicaId, Term
 
 FAILURE_HEADER = "Bazaar-Failure"
 """Where an answer names the kind of its failure."""
@@ -54,6 +61,7 @@ KINDS = (
     FailureKind("leader_alive", 409, failures.LeaderAlive),
     FailureKind("no_leader", 503, failures.NoLeader),
     FailureKind("not_serving", 503, failures.NotServing),
+    FailureKind("not_active", 503, failures.NotActive),
     FailureKind("not_leader", 503, failures.NotLeader),
     FailureKind("deposed", 503, failures.Deposed),
     FailureKind("not_replicated", 503, failures.NotReplicated),
@@ -95,6 +103,10 @@ def headers_of(failure: Failure) -> dict[str, str]:
             headers["Bazaar-Leader"] = str(failure.leader)
     if isinstance(failure, GapFound):
         headers["Bazaar-Last"] = str(failure.last)
+    if isinstance(failure, NotActive):
+        headers["Bazaar-Epoch"] = str(failure.epoch)
+        if failure.active is not None:
+            headers["Bazaar-Active"] = str(failure.active)
     if status_of(failure) in (429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if challenge := _CHALLENGES.get(type(failure)):
@@ -127,6 +139,10 @@ def failure_of(name: str, message: str, headers: Mapping[str, str] | None = None
             return StaleTerm(term, ReplicaId(int(leader)) if leader else None)
         if kind.failure is GapFound:
             return GapFound(Position(int(headers["bazaar-last"])))
+        if kind.failure is NotActive:
+            active = headers.get("bazaar-active")
+            epoch = Epoch(int(headers["bazaar-epoch"]))
+            return NotActive(epoch, CatalogId(int(active)) if active else None, message)
     except (KeyError, ValueError):
         return Unreachable(f"The answer {name} is incomplete.")
     return kind.failure(message)

@@ -31,8 +31,8 @@ REFUSED_KINDS = {
 }
 """The kinds of what is no failure of the domain, by status."""
 MEMBER_KINDS = frozenset(
-    {"damaged_page", "diverged", "gap_found", "leader_alive", "stale_term", "unconfirmed"}
-    | {"unknown_holder"}
+    {"damaged_page", "diverged", "gap_found", "leader_alive", "not_active", "stale_term"}
+    | {"unconfirmed", "unknown_holder"}
 )
 """Kinds that only members of the cluster tell each other."""
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from bazaar.core.failures import Failure
 from bazaar.core.types import Position
-from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
-from bazaar.protocol.clients import CatalogClient, Change, FoundStocks
-from catalog_app import selectors, services
+from bazaar.protocol.cache_messages import FoundStocks, HolderBody, LeaseBody, NamesBody
+from bazaar.protocol.clients import CatalogClient, Change
+from catalog_app import selectors, services, wiring
 from catalog_app.lease_table import Clock, HolderClient, LeaseTableShell
 from frontend_app.stocks import StockReader
 from tests.order_app.fakes import NoNetwork
@@ -113,7 +113,8 @@ class DirectCatalog(CatalogClient):
         return services.renew_holder(holder_id=holder.holder_id)
 
     def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
-        return tuple(services.read_stocks(holder_id=holder_id, wanted=wanted))
+        found = services.read_stocks(holder_id=holder_id, wanted=wanted)
+        return FoundStocks(wiring.EPOCH, tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +127,4 @@ class ReaderClient:
         """Leave it to `invalidate`."""
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
-        self.reader.invalidate(changes)
+        self.reader.invalidate(wiring.EPOCH, changes)

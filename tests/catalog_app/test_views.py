@@ -129,7 +129,7 @@ def test_read_answers_stocks_with_their_versions_in_their_order() -> None:
     found = {"stock": stock, "may_keep": False}
     assert post("/read", {"holder_id": HOLDER["holder_id"], "stocks": wanted}) == (
         200,
-        {"stocks": [found, {"stock": None, "may_keep": False}, found]},
+        {"stocks": [found, {"stock": None, "may_keep": False}, found], "epoch": 0},
     )
 
 
@@ -263,6 +263,7 @@ def test_register_and_renew_answer_the_lease(time: FakeTime) -> None:
         "lease_s": 2.0,
         "incarnation": str(wiring.incarnation()),
         "listed": selectors.get_listing_end(),
+        "epoch": 0,
     }
     assert control("/register", HOLDER) == (200, lease)
     assert HolderRegistration.objects.count() == 1

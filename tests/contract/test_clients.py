@@ -55,7 +55,7 @@ def batch_of(*numbers: int, after: int = 2, term: Term = TERM) -> Batch:
 
 def read_one(cluster: Cluster, name: str) -> Stock:
     """Return a stock as the catalog has it. Raises UnknownStock."""
-    (found,) = cluster.catalog.read(HOLDER.holder_id, {name: False})
+    (found,) = cluster.catalog.read(HOLDER.holder_id, {name: False}).stocks
     if found is None:
         raise UnknownStock
     return found[0]
@@ -71,9 +71,9 @@ def test_a_stock_is_filled_for_who_has_a_lease(cluster: Cluster) -> None:
     stock = read_one(cluster, STOCK.name)
     holder_id = cluster.reader.holder.holder_id
     wanted = {STOCK.name: True, "NoSuchCo": True}
-    assert cluster.catalog.read(holder_id, wanted) == ((stock, True), None)
-    assert cluster.catalog.read(UUID(int=12345), wanted) == ((stock, False), None)
-    assert cluster.catalog.read(holder_id, {STOCK.name: False}) == ((stock, False),)
+    assert cluster.catalog.read(holder_id, wanted).stocks == ((stock, True), None)
+    assert cluster.catalog.read(UUID(int=12345), wanted).stocks == ((stock, False), None)
+    assert cluster.catalog.read(holder_id, {STOCK.name: False}).stocks == ((stock, False),)
 
 
 @pytest.mark.parametrize("name", ["NoSuchCo", " ", "%00", "a&b=c", "Ünï ⚔", "x" * 200, "."])

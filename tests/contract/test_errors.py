@@ -9,9 +9,9 @@ import pytest
 
 import bazaar.core
 import order_app.wiring
-from bazaar.core.failures import Failure, GapFound, StaleTerm, Unreachable
+from bazaar.core.failures import Failure, GapFound, NotActive, StaleTerm, Unreachable
 from bazaar.core.ledger import Answer
-from bazaar.core.types import Position, ReplicaId, Term, Trade
+from bazaar.core.types import CatalogId, Epoch, Position, ReplicaId, Term, Trade
 from bazaar.protocol.clients import ReplicaClient
 from bazaar.protocol.errors import KINDS, FailureKind, failure_of, headers_of, kind_of, status_of
 from bazaar.protocol.messages import AnswerBody
@@ -40,12 +40,16 @@ def sample(kind: FailureKind) -> Failure:
         return StaleTerm(Term(7), ReplicaId(3))
     if kind.failure is GapFound:
         return GapFound(Position(41))
+    if kind.failure is NotActive:
+        return NotActive(Epoch(5), CatalogId(2))
     return kind.failure(MESSAGE)
 
 
 def facts_of(failure: Failure) -> tuple[object, ...]:
     """Return what must survive the way."""
-    carried = (getattr(failure, name, None) for name in ("term", "leader", "last"))
+    carried = (
+        getattr(failure, name, None) for name in ("term", "leader", "last", "epoch", "active")
+    )
     return type(failure), failure.message, failure.is_definite, *carried
 
 
@@ -102,7 +106,7 @@ def test_what_a_role_raises_its_client_raises(
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in KINDS if kind.failure not in (StaleTerm, GapFound)],
+    [kind for kind in KINDS if kind.failure not in (StaleTerm, GapFound, NotActive)],
     ids=lambda kind: kind.name,
 )
 def test_what_one_trade_gets_its_sender_gets(
@@ -117,9 +121,11 @@ def test_what_one_trade_gets_its_sender_gets(
     ] * 2
 
 
-def test_a_fence_without_a_leader_travels_too() -> None:
-    headers = {name.lower(): value for name, value in headers_of(StaleTerm(Term(1), None)).items()}
-    assert facts_of(failure_of("stale_term", "x", headers))[3:5] == (1, None)
+@pytest.mark.parametrize("failure", [StaleTerm(Term(1), None), NotActive(Epoch(5), None)])
+def test_a_fence_without_a_leader_travels_too(failure: Failure) -> None:
+    headers = {name.lower(): value for name, value in headers_of(failure).items()}
+    arrived = failure_of(headers["bazaar-failure"], failure.message, headers)
+    assert facts_of(arrived) == facts_of(failure)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +134,7 @@ def test_a_fence_without_a_leader_travels_too() -> None:
         ("", {}),
         ("a failure of the next version", {}),
         ("stale_term", {}),
+        ("not_active", {}),
         ("stale_term", {"bazaar-term": "x"}),
         ("stale_term", {"bazaar-term": "1", "bazaar-leader": "x"}),
         ("gap_found", {}),
@@ -135,7 +142,9 @@ def test_a_fence_without_a_leader_travels_too() -> None:
     ],
 )
 def test_what_cannot_be_read_is_indefinite(name: str, headers: dict[str, str]) -> None:
-    assert isinstance(failure_of(name, "message", headers), Unreachable)
+    failure = failure_of(name, "message", headers)
+    assert isinstance(failure, Unreachable)
+    assert not failure.is_definite
 
 
 def test_an_answer_is_an_order_or_a_failure_and_nothing_is_unreachable() -> None:

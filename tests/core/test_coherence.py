@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.core.coherence import Lease, LeaseTable
-from bazaar.core.failures import UnknownHolder
+from bazaar.core.coherence import CLOCK_DRIFT_MAX, Lease, LeaseTable
+from bazaar.core.failures import NotActive, UnknownHolder
+from bazaar.core.types import Epoch
 
 LEASE_S = 2.0
 times_s = st.floats(0, 1000, allow_nan=False)
@@ -36,6 +37,37 @@ def test_a_lost_lease_is_over_at_once() -> None:
     lease.renewed(sent_s=10.0)
     lease.lost()
     assert not lease.is_valid(10.1)
+
+
+def test_a_newer_epoch_ends_the_lease_and_an_older_one_is_refused() -> None:
+    """I7: who has acknowledged an epoch keeps nothing of an older one, and believes none."""
+    lease = Lease(LEASE_S)
+    assert lease.hear(Epoch(3))
+    lease.renewed(sent_s=10.0)
+    assert not lease.hear(Epoch(3))
+    assert lease.is_valid(11.0)
+    with pytest.raises(NotActive):
+        lease.hear(Epoch(2))
+    assert lease.is_valid(11.0)
+    assert lease.hear(Epoch(4))
+    assert not lease.is_valid(10.0)
+    with pytest.raises(NotActive):
+        lease.hear(Epoch(3))
+
+
+rates = st.floats(1 - CLOCK_DRIFT_MAX, 1 + CLOCK_DRIFT_MAX)
+
+
+@given(sent_s=times_s, way_s=delays_s, catalog_rate=rates, holder_rate=rates)
+def test_a_lease_ends_at_the_holder_first_though_clocks_drift(
+    sent_s: float, way_s: float, catalog_rate: float, holder_rate: float
+) -> None:
+    """I7: CLOCK_DRIFT_MAX is how much faster or slower than real time each may run."""
+    table, lease = LeaseTable(LEASE_S), Lease(LEASE_S)
+    lease.renewed(sent_s * holder_rate)
+    table.register("one", (sent_s + way_s) * catalog_rate)
+    last_s = lease.valid_until_s / holder_rate - 1e-9
+    assert table.drop_expired(last_s * catalog_rate) == ()
 
 
 @given(begin_s=times_s, calls=st.lists(st.tuples(delays_s, delays_s, delays_s), max_size=8))

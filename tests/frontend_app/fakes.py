@@ -15,9 +15,9 @@ from bazaar.core.failures import (
     Unreachable,
 )
 from bazaar.core.ledger import Answer
-from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade, Version
-from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
-from bazaar.protocol.clients import CatalogClient, FoundStocks, ReplicaClient
+from bazaar.core.types import NO_EPOCH, Order, OrderNo, ReplicaId, Term, Trade, Version
+from bazaar.protocol.cache_messages import FoundStocks, HolderBody, LeaseBody, NamesBody
+from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.examples import NewestQuery
 from bazaar.protocol.messages import OrderBody, OrdersBody
 from tests.order_app.fakes import NoNetwork
@@ -42,6 +42,7 @@ class FakeCatalog(CatalogClient):
         self.renewed = 0
         self.incarnation: UUID | None = None
         self.lease_s = 3600.0
+        self.epoch = NO_EPOCH
         self.listed = 0
         """What a lease's answer says of the listing; 0: nothing."""
         self.pages: list[int] = []
@@ -57,7 +58,8 @@ class FakeCatalog(CatalogClient):
         self.on_ask()
         if self.failure:
             raise self.failure
-        return tuple(None if stock is None else (stock, may_keep) for stock in stocks)
+        found = (None if stock is None else (stock, may_keep) for stock in stocks)
+        return FoundStocks(self.epoch, tuple(found))
 
     def last(self, timeout_s: float) -> OrderNo:
         self.asked_last += 1
@@ -105,7 +107,12 @@ class FakeCatalog(CatalogClient):
         return self._describe_lease()
 
     def _describe_lease(self) -> LeaseBody:
-        return LeaseBody(lease_s=self.lease_s, incarnation=self.incarnation, listed=self.listed)
+        return LeaseBody(
+            lease_s=self.lease_s,
+            incarnation=self.incarnation,
+            listed=self.listed,
+            epoch=self.epoch,
+        )
 
 
 @dataclass

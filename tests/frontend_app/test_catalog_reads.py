@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from bazaar.core.failures import UnknownStock, Unreachable
-from bazaar.core.types import VERSION_FIRST, Version
-from bazaar.protocol.clients import FoundStocks
+from bazaar.core.types import NO_EPOCH, VERSION_FIRST, Version
+from bazaar.protocol.cache_messages import FoundStocks
 from bazaar.protocol.transport import PendingCall
 from frontend_app.entries import Source, StockRead
 from frontend_app.stocks import StockReader
@@ -29,7 +29,7 @@ class Message:
     catalog: "SentCatalog"
     holder_id: UUID
     wanted: Mapping[str, bool]
-    found: FoundStocks = ()
+    found: FoundStocks
     sock: Any = None
     is_given_up: bool = False
 
@@ -116,7 +116,7 @@ def test_a_read_that_begins_after_a_message_was_sent_has_one_of_its_own(
     """I7: a change may have been acknowledged in between."""
     early = begin(reader, loop, is_fresh=is_fresh)
     loop.turn()
-    reader.invalidate([(NAME, Version(2))])
+    reader.invalidate(NO_EPOCH, [(NAME, Version(2))])
     catalog.change()
     late = begin(reader, loop, is_fresh=is_fresh)
     loop.turn()
@@ -130,7 +130,7 @@ def test_a_reader_that_may_not_share_begins_anew(
     reader: StockReader, catalog: SentCatalog, loop: HandLoop
 ) -> None:
     """I7: it had heard of a newer version before it joined."""
-    reader.invalidate([(NAME, Version(2))])
+    reader.invalidate(NO_EPOCH, [(NAME, Version(2))])
     owner = begin(reader, loop)
     loop.turn()
     catalog.change()
@@ -144,7 +144,7 @@ def test_a_reader_that_may_not_share_begins_anew(
 def test_a_reader_that_heard_of_a_listing_begins_anew(
     reader: StockReader, catalog: SentCatalog, loop: HandLoop
 ) -> None:
-    reader.invalidate([("NewCo", VERSION_FIRST)])
+    reader.invalidate(NO_EPOCH, [("NewCo", VERSION_FIRST)])
     owner = begin(reader, loop, "NewCo")
     loop.turn()
     catalog.stocks["NewCo"] = replace(STOCK, name="NewCo")

@@ -6,7 +6,7 @@ import pytest
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import UnknownStock
-from bazaar.core.types import VERSION_FIRST
+from bazaar.core.types import NO_EPOCH, VERSION_FIRST
 from frontend_app import stocks
 from frontend_app.stocks import StockReader
 from tests.frontend_app.conftest import LIMITS
@@ -41,7 +41,7 @@ def test_a_stock_that_is_about_to_be_listed_is_asked_for(
 ) -> None:
     """I7: the catalog tells before it commits; whether it did, only the catalog knows."""
     read_listing(reader, catalog)
-    reader.invalidate([("NewCo", VERSION_FIRST)])
+    reader.invalidate(NO_EPOCH, [("NewCo", VERSION_FIRST)])
     with pytest.raises(UnknownStock):
         reader.read("NewCo")
     catalog.stocks["NewCo"] = replace(STOCK, name="NewCo")
@@ -95,7 +95,7 @@ def test_a_reader_that_heard_of_a_listing_does_not_share_that_there_is_no_stock(
     reader: StockReader, catalog: FakeCatalog
 ) -> None:
     """I7: the fill began before the commit, and this reader after it."""
-    reader.invalidate([("NewCo", VERSION_FIRST)])
+    reader.invalidate(NO_EPOCH, [("NewCo", VERSION_FIRST)])
     release = hold(catalog)
     owner = in_thread(lambda: version(reader, "NewCo"))
     wait_until(lambda: catalog.asked)

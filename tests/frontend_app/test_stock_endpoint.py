@@ -10,9 +10,8 @@ import pytest
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Unreachable
-from bazaar.core.types import Stock, Version
-from bazaar.protocol.cache_messages import LeaseBody
-from bazaar.protocol.clients import FoundStocks
+from bazaar.core.types import NO_EPOCH, Stock, Version
+from bazaar.protocol.cache_messages import FoundStocks, LeaseBody
 from bazaar.protocol.http1 import Reply
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
@@ -32,9 +31,8 @@ class Shelf:
 
     def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
         self.asked += 1
-        return tuple(
-            (Stock(name, Decimal("12.50"), 7, 10, 20, 3, Version(4)), True) for name in wanted
-        )
+        found = ((Stock(name, Decimal("12.50"), 7, 10, 20, 3, Version(4)), True) for name in wanted)
+        return FoundStocks(NO_EPOCH, tuple(found))
 
     def register(self, holder: Any) -> LeaseBody:
         return LeaseBody(lease_s=2.0)
@@ -153,7 +151,7 @@ def test_after_an_invalidation_the_next_hit_is_the_new_version(reader: StockRead
     """I7: nothing below the version heard is answered from memory."""
     reader.read(NAME)
     assert reader.hit(NAME, monotonic_s())
-    reader.invalidate([(NAME, Version(5))])
+    reader.invalidate(NO_EPOCH, [(NAME, Version(5))])
     assert reader.hit(NAME, monotonic_s()) is None
 
 
@@ -169,7 +167,7 @@ def test_the_age_of_a_hit_is_told_in_whole_seconds(
 
 
 def find_nothing(holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
-    return (None,) * len(wanted)
+    return FoundStocks(NO_EPOCH, (None,) * len(wanted))
 
 
 @pytest.mark.parametrize("headers", [{}, {"Cache_Control": "no-cache"}, {"Accept": "text/html"}])

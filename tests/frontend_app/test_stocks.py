@@ -8,7 +8,7 @@ import pytest
 
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure, UnknownHolder, UnknownStock, Unreachable
-from bazaar.core.types import Version
+from bazaar.core.types import NO_EPOCH, Version
 from bazaar.protocol.cache_messages import LeaseBody
 from bazaar.topology import Node
 from frontend_app.stocks import StockReader
@@ -65,7 +65,7 @@ def test_an_unknown_stock_is_not_remembered(reader: StockReader, catalog: FakeCa
 
 def test_an_invalidated_stock_is_asked_for_again(reader: StockReader, catalog: FakeCatalog) -> None:
     version(reader)
-    reader.invalidate([(NAME, Version(2)), ("OtherCo", Version(5))])
+    reader.invalidate(NO_EPOCH, [(NAME, Version(2)), ("OtherCo", Version(5))])
     assert reader.contents() == ()
     catalog.change()
     assert [version(reader), version(reader)] == [2, 2]
@@ -76,7 +76,7 @@ def test_an_older_invalidation_forgets_nothing(reader: StockReader, catalog: Fak
     """Messages may be repeated and reordered."""
     catalog.change()
     version(reader)
-    reader.invalidate([(NAME, Version(2))])
+    reader.invalidate(NO_EPOCH, [(NAME, Version(2))])
     assert [version(reader), len(catalog.asked)] == [2, 1]
 
 
@@ -106,7 +106,7 @@ def test_an_answer_that_was_under_way_during_an_invalidation_is_not_kept(
     release = hold(catalog)
     early = in_thread(lambda: version(reader))
     wait_until(lambda: catalog.asked)
-    reader.invalidate([(NAME, Version(2))])
+    reader.invalidate(NO_EPOCH, [(NAME, Version(2))])
     catalog.change()
     late = in_thread(lambda: version(reader))
     wait_until(lambda: reader.cache.misses == 2)
@@ -122,7 +122,7 @@ def test_a_reader_that_joins_a_fill_after_an_invalidation_gets_no_older_version(
     reader: StockReader, catalog: FakeCatalog
 ) -> None:
     """The catalog said "forget" and has not committed yet: version 1 is still what it answers."""
-    reader.invalidate([(NAME, Version(2))])
+    reader.invalidate(NO_EPOCH, [(NAME, Version(2))])
     release = hold(catalog)
     owner = in_thread(lambda: version(reader))
     wait_until(lambda: catalog.asked)
@@ -337,7 +337,7 @@ def test_no_reader_ever_sees_an_older_version_than_one_before(
 
     readers = start_together([read] * 8)
     for number in range(2, 300):
-        reader.invalidate([(NAME, Version(number))])
+        reader.invalidate(NO_EPOCH, [(NAME, Version(number))])
         committed[0] = catalog.change()
     done.set()
     assert {one.result(WAIT_S) for one in readers} == {299}

@@ -2,6 +2,7 @@
 
 from tests.mutants.database_faults import DATABASE_MUTANTS
 from tests.mutants.dialect_faults import DIALECT_MUTANTS
+from tests.mutants.epoch_faults import EPOCH_MUTANTS
 from tests.mutants.mutant import Mutant
 
 MUTANTS = (
@@ -283,8 +284,8 @@ MUTANTS = (
     ),
     Mutant(
         "another incarnation prolongs a lease",
-        "if answer.incarnation == self._incarnation:",
-        "if answer.lease_s:",
+        "self._is_registered and answer.incarnation == self._incarnation:",
+        "self._is_registered:",
     ),
     Mutant(
         "orders of another incarnation are remembered",
@@ -391,6 +392,5 @@ MUTANTS = (
         "        self._fall_back(ReplicaState.LEADING)\n"
         "        self._fall_back(ReplicaState.TAKING_OVER)\n",
     ),
-    *DATABASE_MUTANTS,
-    *DIALECT_MUTANTS,
+    *(DATABASE_MUTANTS + DIALECT_MUTANTS + EPOCH_MUTANTS),
 )

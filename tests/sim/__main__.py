@@ -1,7 +1,8 @@
 """
 Replay: `python -m tests.sim SEED` shows the history of one, `BEGIN END` tries many.
 
-With `--losses` first, of a cluster whose databases are lost, put back and damaged.
+With `--losses` first, of a cluster whose databases are lost, put back and damaged; with `--shared`,
+of one with several catalogs on one database.
 """
 
 import logging
@@ -18,11 +19,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bazaar.settings.test")
 django.setup()
 logging.disable(logging.CRITICAL)
 
-from tests.sim import cluster, stored_cluster  # noqa: E402 - the shells need settings
+from tests.sim import cluster, shared_cluster, stored_cluster  # noqa: E402 - the shells need settings
 from tests.sim.disk import make_template  # noqa: E402
 
 LINES_MAX = 400
-LOSSES = "--losses"
+LOSSES, SHARED = "--losses", "--shared"
 
 
 class RunSeed(Protocol):
@@ -38,7 +39,9 @@ def main(arguments: list[str]) -> int:
         run: RunSeed = cluster.run_seed
         if arguments[0] == LOSSES:
             run = partial(stored_cluster.run_seed, template=make_template(Path(folder)))
-        begin, *rest = (int(one) for one in arguments if one != LOSSES)
+        if arguments[0] == SHARED:
+            run = shared_cluster.run_seed
+        begin, *rest = (int(one) for one in arguments if one not in (LOSSES, SHARED))
         if not rest:
             replay(run, begin)
             return 0

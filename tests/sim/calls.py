@@ -50,7 +50,7 @@ class LedgerCalls(CatalogClient):
         return leadership
 
     def last(self, timeout_s: float) -> OrderNo:
-        last: OrderNo = self._tasks.call(self._catalog, ReadLast(), timeout_s)
+        last: OrderNo = self._call(ReadLast(), timeout_s)
         return last
 
     def claim(self, term: Term, leader: ReplicaId) -> Leadership:
@@ -59,10 +59,10 @@ class LedgerCalls(CatalogClient):
 
     def probe(self, timeout_s: float) -> None:
         """Find out whether the catalog is in reach."""
-        self._tasks.call(self._catalog, PingReplica(ReplicaId(0)), timeout_s)
+        self._call(PingReplica(ReplicaId(0)), timeout_s)
 
-    def _call(self, message: object) -> Any:
-        return self._tasks.call(self._catalog, message, self._timeout_s)
+    def _call(self, message: object, timeout_s: float | None = None) -> Any:
+        return self._tasks.call(self._catalog, message, timeout_s or self._timeout_s)
 
 
 class PeerCalls(ReplicaClient):

@@ -84,6 +84,11 @@ class Checks:
         """The newest order of the one history."""
         return OrderNo(len(self.orders))
 
+    @property
+    def reached(self) -> OrderNo:
+        """The newest order that nobody may call unknown any more."""
+        return self.last
+
     def committed(self, batch: Batch, leadership: Leadership, decision: Decision) -> None:
         """Check one transaction of the catalog: I1, I2, I4, I5, I9."""
         for trade, answer in zip(batch.trades, decision.answers, strict=True):

@@ -138,5 +138,5 @@ class SimClient(Process):
 
     def _look_up(self, order_no: OrderNo) -> None:
         process = self.network.rng.choice((*self.replicas, *self.frontends))
-        checked = partial(self.checks.looked_up, order_no, self.checks.last)
+        checked = partial(self.checks.looked_up, order_no, self.checks.reached)
         self.network.call(self, process, LookUp(order_no), checked, LOOK_UP_TIMEOUT_S)

@@ -13,7 +13,7 @@ from tests.sim.checks import Checks
 from tests.sim.client import SimClient
 from tests.sim.events import Events
 from tests.sim.frontend import SimFrontend
-from tests.sim.network import CALM, Network
+from tests.sim.network import CALM, Network, Weather
 from tests.sim.process import Crash, Process, ignore
 from tests.sim.replica import SimReplica
 from tests.sim.storm import Storm, draw_weather
@@ -108,13 +108,16 @@ class SimCluster:
 
     def run(self) -> None:
         """Live through a storm, heal, settle, and check what is left (I1-I6, I8, I9)."""
-        self.network.weather = draw_weather(self.network.rng)
+        self.network.weather = self._draw_weather()
         self.storm.brew(self.storm_s)
         self.run_for(self.storm_s)
         self.heal()
         self.add_client(trades=1)
         self.settle()
         self.check_end()
+
+    def _draw_weather(self) -> Weather:
+        return draw_weather(self.network.rng)
 
     def replay_all_the_time(self) -> None:
         """Record what is sent, and send it again: of each kind, now and then, an old one."""

@@ -35,14 +35,20 @@ class SimFrontend(ThreadedProcess):
     def start(self) -> None:
         super().start()
         timeout_s = self.limits.call_timeout_s
-        catalog = LedgerCalls(self.tasks, self.catalog, timeout_s)
         replicas = {
             one: PeerCalls(self.tasks, one, replica, timeout_s)
             for one, replica in self.replicas.items()
         }
-        self.watch = LeaderWatch(catalog, replicas, self.limits, TaskWaits(self.tasks))
-        self.orders = OrderCache(self.watch, self.limits, TaskWaits(self.tasks))
+        self.watch = LeaderWatch(self._connect(), replicas, self.limits, self._make_waits())
+        self.orders = OrderCache(self.watch, self.limits, self._make_waits())
         self.tasks.spawn(self, self._keep_watch)
+
+    def _connect(self) -> LedgerCalls:
+        """Return the catalog as this life calls it."""
+        return LedgerCalls(self.tasks, self.catalog, self.limits.call_timeout_s)
+
+    def _make_waits(self) -> TaskWaits:
+        return TaskWaits(self.tasks)
 
     def answer(self, request: object) -> Answer:
         if isinstance(request, LookUp):

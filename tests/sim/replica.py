@@ -121,7 +121,7 @@ class SimReplica(ThreadedProcess):
     def _build(self) -> None:
         """Make the shell of this life."""
         timeout_s = self.limits.call_timeout_s
-        self.calls = LedgerCalls(self.tasks, self.catalog, timeout_s)
+        self.calls = self._connect()
         peers = {
             one: PeerCalls(self.tasks, one, peer, timeout_s) for one, peer in self.peers.items()
         }
@@ -129,6 +129,10 @@ class SimReplica(ThreadedProcess):
         waits = TaskWaits(self.tasks)
         self.shell = CheckedShell(self.id, self.calls, peers, order_log, self.limits, waits)
         self.shell.process = self
+
+    def _connect(self) -> LedgerCalls:
+        """Return the catalog as this life calls it."""
+        return LedgerCalls(self.tasks, self.catalog, self.limits.call_timeout_s)
 
     def _run(self) -> None:
         """Begin what a replica does all the time."""

@@ -14,9 +14,9 @@ from django.db import IntegrityError
 import catalog_app.wiring
 from bazaar.core.failures import Failure
 from bazaar.core.ledger import Batch, BatchAnswer
-from bazaar.core.types import VERSION_FIRST, Order, Stock
-from bazaar.protocol.cache_messages import HolderBody, LeaseBody, NamesBody
-from bazaar.protocol.clients import CatalogClient, Change, FoundStocks
+from bazaar.core.types import NO_EPOCH, VERSION_FIRST, Epoch, Order, Stock
+from bazaar.protocol.cache_messages import FoundStocks, HolderBody, LeaseBody, NamesBody
+from bazaar.protocol.clients import CatalogClient, Change
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import selectors, services
@@ -147,21 +147,25 @@ class HolderCalls:
 
     tasks: Tasks
     target: Process
+    epoch: Epoch = NO_EPOCH
 
     def begin_invalidate(self, changes: Sequence[Change]) -> PendingAnswer | None:
         """Begin a notification on a kept connection; one in four has none."""
         if self.tasks.network.rng.random() < 0.25:
             return None
-        return PendingAnswer(self.tasks, self.target, Request("/invalidate", tuple(changes)), 1.0)
+        return PendingAnswer(self.tasks, self.target, self._request(changes), 1.0)
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
-        self.tasks.call(self.target, Request("/invalidate", tuple(changes)), timeout_s)
+        self.tasks.call(self.target, self._request(changes), timeout_s)
+
+    def _request(self, changes: Sequence[Change]) -> Request:
+        return Request("/invalidate", (self.epoch, tuple(changes)))
 
 
 class CatalogCalls(CatalogClient):
     """The catalog's client over the simulated network."""
 
-    def __init__(self, tasks: Tasks, catalog: ServingCatalog) -> None:
+    def __init__(self, tasks: Tasks, catalog: Process) -> None:
         super().__init__(NoNetwork(), NoNetwork(), STOCK_TIMEOUT_S)
         self._tasks, self._catalog = tasks, catalog
 
@@ -178,7 +182,8 @@ class CatalogCalls(CatalogClient):
         return names
 
     def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
-        return tuple(self._call("/read", (holder_id, wanted)))
+        found = self._call("/read", (holder_id, wanted))
+        return found if isinstance(found, FoundStocks) else FoundStocks(NO_EPOCH, tuple(found))
 
     def _call(self, path: str, body: object) -> Any:
         return self._tasks.call(self._catalog, Request(path, body), STOCK_TIMEOUT_S)
@@ -202,7 +207,7 @@ class ServingFrontEnd(RecordedProcess):
     def answer(self, request: object) -> object:
         assert isinstance(request, Request)
         if request.path == "/invalidate":
-            self.reader.invalidate(request.body)
+            self.reader.invalidate(*request.body)
             return None
         stock_name, is_fresh = request.body
         if not is_fresh and (hit := self.reader.hit(stock_name, self.now_s)):

@@ -17,13 +17,12 @@ from tests.sim.services import CatalogCalls, Request
 from tests.sim.stored_catalog import StoredCatalog
 from tests.sim.stored_checks import StoredChecks
 from tests.sim.tasks import Tasks
-from tests.sim.waits import TaskWaits
 
 READS = 3
 """Stocks that a client reads for each trade."""
 
 
-class StoredFrontend(SimFrontend):
+class CachingFrontend(SimFrontend):
     """One front-end process with all that it remembers."""
 
     reader: StockReader
@@ -41,17 +40,18 @@ class StoredFrontend(SimFrontend):
 
     def start(self) -> None:
         super().start()
-        assert isinstance(self.catalog, StoredCatalog), "it has a catalog on a disk"
-        self.catalog.holders[self.node.control_port] = self
-        calls = CatalogCalls(self.tasks, self.catalog)
-        waits = TaskWaits(self.tasks)
+        calls, waits = self._connect_reader(), self._make_waits()
         self.reader = StockReader(calls, self.node, self.limits, waits, self._forget)
         self.tasks.spawn(self, self._keep_lease)
 
+    def _connect_reader(self) -> CatalogCalls:
+        """Return the catalog as the reader of this life calls it."""
+        raise NotImplementedError
+
     def answer(self, request: object) -> object:  # type: ignore[override]
         match request:
-            case Request("/invalidate", changes):
-                self.reader.invalidate(changes)
+            case Request("/invalidate", (epoch, changes)):
+                self.reader.invalidate(epoch, changes)
                 return None
             case Request("/stocks", (stock_name, is_fresh)):
                 return self._read(stock_name, is_fresh=is_fresh)
@@ -93,6 +93,15 @@ class StoredFrontend(SimFrontend):
             except Failure as failure:
                 self.network.note(f"{self.name} keeps no lease: {failure!r}")
             self.tasks.wait(self.limits.renewal_s)
+
+
+class StoredFrontend(CachingFrontend):
+    """A front end of a catalog on a disk."""
+
+    def _connect_reader(self) -> CatalogCalls:
+        assert isinstance(self.catalog, StoredCatalog), "it has a catalog on a disk"
+        self.catalog.holders[self.node.control_port] = self
+        return CatalogCalls(self.tasks, self.catalog)
 
 
 class ReadingClient(SimClient):

@@ -6,6 +6,7 @@ import pytest
 
 from bazaar.core.cache import Fill, StockCache
 from bazaar.core.coherence import LeaseTable
+from bazaar.protocol.cache_messages import LeaseBody
 from catalog_app.lease_table import Invalidation, LeaseTableShell
 from frontend_app.entries import StockEntry
 from frontend_app.stocks import StockReader
@@ -49,8 +50,8 @@ def count_from_the_answer(patch: pytest.MonkeyPatch) -> None:
     """Let a lease begin when the answer comes, not when the question was sent."""
     prolong = StockReader._prolong
 
-    def from_now(reader: StockReader, sent_s: float, lease_s: float) -> None:
-        prolong(reader, reader._now_s(), lease_s)
+    def from_now(reader: StockReader, sent_s: float, answer: LeaseBody) -> None:
+        prolong(reader, reader._now_s(), answer)
 
     patch.setattr(StockReader, "_prolong", from_now)
 

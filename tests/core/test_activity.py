@@ -1,0 +1,286 @@
+"""Who is active, what it may do and until when: I5, I7 (docs/DESIGN.md 8, docs/adr/0048)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bazaar.core.activity import (
+    NO_ACTIVE,
+    PROOF_S,
+    PROTECTION_S,
+    ActiveCatalog,
+    ActivePing,
+    Activity,
+    ActivityState,
+    CatalogRoute,
+    check_epoch,
+    claim_epoch,
+)
+from bazaar.core.coherence import CLOCK_DRIFT_MAX, Lease
+from bazaar.core.failures import NotActive, Unreachable
+from bazaar.core.types import NO_EPOCH, CatalogId, Epoch
+
+ONE, TWO, THREE = map(CatalogId, (1, 2, 3))
+LEASE_S = 2.0
+SILENT, REFUSED = Unreachable("silent"), Unreachable("refused", is_refused=True)
+LONG_S = PROTECTION_S + 1
+
+
+def make_standby(epoch: int = 4, active: CatalogId | None = ONE) -> Activity:
+    """Return catalog 2, which heard at time 0 who is active."""
+    activity = Activity(TWO, LEASE_S)
+    activity.hear(ActiveCatalog(Epoch(epoch), active), 0.0)
+    return activity
+
+
+def make_active(*holders: str) -> Activity:
+    """Return catalog 2, whose claim of epoch 5 was sent at time 10 and answered at 10.1."""
+    activity = make_standby()
+    activity.claimed(10.0, 10.1, holders)
+    return activity
+
+
+def test_one_of_many_claims_of_an_epoch_wins() -> None:
+    """The head row is compared and set."""
+    current = claim_epoch(NO_ACTIVE, NO_EPOCH, TWO)
+    assert current == ActiveCatalog(Epoch(1), TWO)
+    with pytest.raises(NotActive) as refused:
+        claim_epoch(current, NO_EPOCH, THREE)
+    assert (refused.value.epoch, refused.value.active) == (1, TWO)
+    assert claim_epoch(current, Epoch(1), THREE) == ActiveCatalog(Epoch(2), THREE)
+
+
+@pytest.mark.parametrize("epoch", [3, 5])
+def test_a_transaction_of_any_other_epoch_is_refused(epoch: int) -> None:
+    """I5."""
+    current = ActiveCatalog(Epoch(4), ONE)
+    check_epoch(current, Epoch(4))
+    with pytest.raises(NotActive):
+        check_epoch(current, Epoch(epoch))
+
+
+def test_without_an_active_or_after_another_life_of_ones_own_the_epoch_is_claimed() -> None:
+    """What that life has granted may still run, so it is never gone on with."""
+    assert Activity(TWO, LEASE_S).may_claim(None, 0.0)
+    assert make_standby(active=TWO).may_claim(None, 0.0)
+
+
+def test_a_process_that_is_gone_is_replaced_at_once() -> None:
+    assert make_standby().may_claim(REFUSED, 0.1)
+    begun_again = ActivePing(Epoch(4), is_active=False, is_proven=False)
+    assert make_standby().may_claim(begun_again, 0.1)
+
+
+def test_silence_counts_from_the_second_look_and_not_against_a_new_active() -> None:
+    standby = make_standby()
+    assert [standby.may_claim(SILENT, LONG_S) for _ in range(2)] == [False, True]
+    standby = make_standby()
+    assert not any(standby.may_claim(SILENT, now_s) for now_s in (0.2, 0.4, PROTECTION_S - 0.1))
+    assert standby.may_claim(SILENT, PROTECTION_S)
+
+
+def test_an_active_that_the_database_does_not_hear_of_is_replaced() -> None:
+    cut_off = ActivePing(Epoch(4), is_active=True, is_proven=False)
+    standby = make_standby()
+    assert [standby.may_claim(cut_off, LONG_S) for _ in range(2)] == [False, True]
+
+
+def test_an_active_that_proves_itself_is_kept() -> None:
+    proven = ActivePing(Epoch(4), is_active=True, is_proven=True)
+    standby = make_standby()
+    looks = (SILENT, proven, SILENT, proven, SILENT)
+    assert not any(standby.may_claim(look, LONG_S) for look in looks)
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_a_newer_epoch_is_read_before_anything_is_claimed(*, is_active: bool) -> None:
+    newer = ActivePing(Epoch(5), is_active=is_active, is_proven=True)
+    assert not make_standby().may_claim(newer, LONG_S)
+
+
+def test_an_active_that_does_not_know_its_epoch_yet_counts_as_silent() -> None:
+    """It may have sent the claim, and hear of it in a moment."""
+    unaware = ActivePing(Epoch(3), is_active=False, is_proven=False)
+    standby = make_standby()
+    assert [standby.may_claim(unaware, LONG_S) for _ in range(2)] == [False, True]
+
+
+def test_a_standby_neither_decides_nor_grants_and_says_who_does() -> None:
+    standby = make_standby()
+    for check in (standby.check_deciding, lambda: standby.check_granting(0.0)):
+        with pytest.raises(NotActive) as refused:
+            check()
+        assert (refused.value.epoch, refused.value.active) == (4, ONE)
+    with pytest.raises(NotActive) as refused:
+        make_standby(active=TWO).check_deciding()
+    assert refused.value.active is None, "it is not active itself"
+
+
+def test_nothing_is_committed_before_every_holder_has_acknowledged() -> None:
+    """I7: a holder that has not may answer from memory, and hears of no change from here."""
+    active = make_active("a", "b")
+    for holder_id in ("a", "no holder of before"):
+        active.acknowledged(holder_id, 10.2)
+        with pytest.raises(Unreachable):
+            active.check_deciding()
+    assert active.check_granting(10.2) == 5, "what changes nothing is granted"
+    active.acknowledged("b", 10.3)
+    assert active.check_deciding() == 5
+
+
+def test_a_silent_holder_is_waited_for_until_no_older_lease_can_run() -> None:
+    active = make_active("silent")
+    over_s = 10.1 + PROOF_S + LEASE_S
+    active.tick(over_s - 0.001)
+    assert active.unacknowledged == {"silent"}
+    active.tick(over_s)
+    assert active.state is ActivityState.ACTIVE
+    assert not active.unacknowledged
+
+
+def test_without_holders_a_claim_is_all_it_takes() -> None:
+    assert make_active().check_deciding() == 5
+
+
+def test_nothing_is_granted_once_the_proof_has_run_out_from_its_sending() -> None:
+    active = make_active()
+    last_s = 10.0 + PROOF_S * (1 - 2 * CLOCK_DRIFT_MAX)
+    assert active.check_granting(last_s - 0.001) == 5
+    with pytest.raises(Unreachable):
+        active.check_granting(last_s)
+    assert active.check_deciding() == 5, "a transaction proves itself"
+    active.proved(10.3)
+    assert active.check_granting(last_s) == 5
+    assert active.ping(last_s) == ActivePing(Epoch(5), is_active=True, is_proven=True)
+    assert not active.ping(11.0).is_proven
+
+
+def test_a_claim_that_a_failover_has_lost_is_forgotten() -> None:
+    """Its epoch is free: who sent it has heard of no outcome, and has ended."""
+    standby = make_standby()
+    standby.hear(ActiveCatalog(Epoch(5), THREE), 1.0)
+    standby.hear(ActiveCatalog(Epoch(4), ONE), 2.0)
+    assert standby.known == ActiveCatalog(Epoch(4), ONE)
+    assert standby.may_claim(REFUSED, 2.1)
+    standby.claimed(2.1, 2.2, ())
+    assert standby.check_deciding() == 5
+
+
+def test_a_proof_says_nothing_of_another_node_of_the_database() -> None:
+    """I7: a node that was replaced goes on answering reads."""
+    active = make_active()
+    active.moved()
+    with pytest.raises(Unreachable):
+        active.check_granting(10.2)
+    assert active.check_deciding() == 5
+    active.proved(10.2)
+    assert active.check_granting(10.2) == 5
+
+
+@pytest.mark.parametrize("holders", [(), ("a",)])
+@pytest.mark.parametrize("epoch", [5, 6])
+def test_an_active_that_hears_of_a_newer_epoch_ends(holders: tuple[str, ...], epoch: int) -> None:
+    """So it does when its own epoch is said to be another one's, which cannot be."""
+    active = make_active(*holders)
+    active.hear(ActiveCatalog(Epoch(4), ONE), 10.2)
+    assert active.has_epoch
+    active.hear(ActiveCatalog(Epoch(epoch), THREE), 10.2)
+    assert active.state is ActivityState.ENDED
+    active.tick(20.0)
+    for check in (active.check_deciding, lambda: active.check_granting(10.2)):
+        with pytest.raises(NotActive) as refused:
+            check()
+        assert (refused.value.epoch, refused.value.active) == (epoch, THREE)
+
+
+def test_a_commit_whose_outcome_is_unknown_ends_everything() -> None:
+    active = make_active()
+    active.end()
+    for check in (active.check_deciding, lambda: active.check_granting(10.2)):
+        with pytest.raises(NotActive) as refused:
+            check()
+        assert refused.value.active is None
+
+
+rates = st.floats(1 - CLOCK_DRIFT_MAX, 1 + CLOCK_DRIFT_MAX)
+moments_s = st.floats(0, 3)
+ways_s = st.floats(0, 1)
+
+
+@given(
+    clocks=st.tuples(rates, rates, rates),
+    claimed_s=moments_s,
+    answer_s=ways_s,
+    proofs=st.lists(st.tuples(moments_s, ways_s), min_size=1, max_size=6),
+    renewals=st.lists(st.tuples(moments_s, ways_s), max_size=8),
+)
+def test_no_older_lease_runs_when_a_silent_holder_is_waited_for_no_more(
+    clocks: tuple[float, float, float],
+    claimed_s: float,
+    answer_s: float,
+    proofs: list[tuple[float, float]],
+    renewals: list[tuple[float, float]],
+) -> None:
+    """
+    I7, whatever is how late, and with clocks that drift apart.
+
+    proofs: when each was sent, and how long it took to the database. renewals: when a holder sent
+    each, and how long it took to the older active, which grants it if it may.
+    """
+    old_rate, holder_rate, new_rate = clocks
+    old, lease = make_active(), Lease(LEASE_S)
+    old.proof.lost()
+    proved = [(sent_s + way_s, False, sent_s) for sent_s, way_s in proofs]
+    renewed = [(sent_s + way_s, True, sent_s) for sent_s, way_s in renewals]
+    history = [one for one in proved if one[0] < claimed_s] + renewed
+    for now_s, is_renewal, sent_s in sorted(history):
+        if not is_renewal:
+            old.proved(sent_s * old_rate)
+        elif old.proof.is_valid(now_s * old_rate):
+            lease.renewed(sent_s * holder_rate)
+    new = make_standby()
+    new.claimed(claimed_s * new_rate, (claimed_s + answer_s) * new_rate, ["silent"])
+    ends_s = lease.valid_until_s / holder_rate
+    new.tick((ends_s - 1e-9) * new_rate)
+    assert new.state is ActivityState.TAKING_OVER
+
+
+def test_a_member_asks_who_answered_last_and_follows_who_is_said_to_be_active() -> None:
+    route = CatalogRoute((ONE, TWO, THREE))
+    assert route.chosen == ONE
+    route.turn(ONE, NotActive(Epoch(2), THREE))
+    assert route.chosen == THREE
+    route.turn(ONE, NotActive(Epoch(2), TWO))
+    assert route.chosen == THREE, "it is not the one that is asked now"
+    route.admit(TWO, Epoch(3))
+    assert (route.chosen, route.epoch) == (TWO, 3)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        SILENT,
+        NotActive(Epoch(3), None),
+        NotActive(Epoch(3), TWO),
+        NotActive(Epoch(3), CatalogId(9)),
+        NotActive(Epoch(2), ONE),
+    ],
+)
+def test_a_member_asks_the_next_one_when_nobody_says_who_is_active(failure: Unreachable) -> None:
+    """Also after one that names itself, one that is not known, or speaks of an older epoch."""
+    route = CatalogRoute((ONE, TWO, THREE))
+    route.admit(TWO, Epoch(3))
+    route.turn(TWO, failure)
+    assert route.chosen == THREE
+    route.turn(THREE, SILENT)
+    assert route.chosen == ONE
+
+
+def test_a_member_takes_no_answer_of_an_older_epoch() -> None:
+    route = CatalogRoute((ONE, TWO))
+    route.admit(TWO, Epoch(3))
+    route.admit(TWO, Epoch(3))
+    with pytest.raises(Unreachable) as refused:
+        route.admit(ONE, Epoch(2))
+    assert not refused.value.is_definite, "what was asked for may have happened"
+    assert (route.chosen, route.epoch) == (TWO, 3)

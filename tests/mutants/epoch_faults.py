@@ -1,0 +1,46 @@
+"""Planted faults of epochs: what a holder believes, and when a standby may commit."""
+
+from tests.mutants.mutant import Mutant
+
+EPOCH_MUTANTS = (
+    Mutant(
+        "an older epoch is believed",
+        "if epoch < self.epoch:\n            raise NotActive(self.epoch, None)",
+        "if epoch < self.epoch - 1:\n            raise NotActive(self.epoch, None)",
+    ),
+    Mutant(
+        "a lease outlives its epoch",
+        "self.lost()\n        self.epoch = epoch",
+        "self.epoch = epoch",
+    ),
+    Mutant(
+        "a lease does not allow for clocks that drift",
+        "sent_s + self.lease_s * (1 - 2 * CLOCK_DRIFT_MAX)",
+        "sent_s + self.lease_s",
+    ),
+    Mutant(
+        "a new active commits as soon as one holder has acknowledged",
+        "self.unacknowledged.discard(holder_id)",
+        "self.unacknowledged.clear()",
+    ),
+    Mutant(
+        "a takeover waits as long as one lease, and no longer",
+        "self._leases_over_s = now_s + PROOF_S + self._lease_s",
+        "self._leases_over_s = now_s + self._lease_s",
+    ),
+    Mutant(
+        "a claim counts as a proof from its answer",
+        "self.proof.renewed(sent_s)\n        self.unacknowledged",
+        "self.proof.renewed(now_s)\n        self.unacknowledged",
+    ),
+    Mutant(
+        "a process goes on in the epoch of its last life",
+        "if self.known.catalog in (None, self.catalog):",
+        "if self.known.catalog is None:",
+    ),
+    Mutant(
+        "a front end keeps the stocks of an older epoch",
+        "if not self.lease.hear(epoch):\n                return\n            self.cache.clear()",
+        "if not self.lease.hear(epoch):\n                return",
+    ),
+)
