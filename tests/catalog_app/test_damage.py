@@ -21,9 +21,9 @@ from tests.support.histories import STOCK, make_trade
 from tests.support.routes import HEALTH, METRICS
 
 OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status"}
-OPEN |= {"/spans", *HEALTH, *METRICS}
+OPEN |= {"/spans", "/end", *HEALTH, *METRICS}
 """
-What says how it is, and what an audit reads.
+What says how it is, what an audit reads, and what ends the process.
 
 The ledger checks its pages; rows are read as they are stored, damaged ones too.
 """
