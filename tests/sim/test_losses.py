@@ -24,7 +24,7 @@ from tests.sim.stored_replica import StoredLog
 pytestmark = pytest.mark.usefixtures("_unblocked")
 
 LOSSES = ("restored", "wiped", "damaged", "log damaged")
-SEEDS = 24
+SEEDS = 16
 CHUNK = 4
 PLANTED_SEEDS = 30
 """So many seeds are enough to find a fault."""

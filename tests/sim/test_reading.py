@@ -14,7 +14,7 @@ from tests.sim.reading import REPEATABLE, STOCKS, ReadingBazaar, run_seed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SEEDS = 18
+SEEDS = 12
 CHUNK = 6
 PLANTED_SEEDS = 20
 """So many seeds are enough to find a fault; each of ours is found by far fewer."""

@@ -10,7 +10,7 @@ from tests.sim.cluster import Shape
 from tests.sim.shared_cluster import SharedCluster, count_happenings, run_seed
 from tests.sim.trader import SimTrader
 
-SEEDS = 16
+SEEDS = 8
 CHUNK = 4
 TRACED_SEEDS = (28, 32)
 """Together they have all that storms are to bring about."""

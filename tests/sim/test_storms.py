@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.sim.cluster import Shape, run_seed
 
-SEEDS = 160
+SEEDS = 120
 CHUNK = 20
 REPLAYED_SEEDS = 40
 FAILING_SEEDS = 60
