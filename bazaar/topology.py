@@ -73,7 +73,11 @@ class Role(StrEnum):
         return self is not Role.FRONT_END
 
 
-_ID_VARIABLES = {Role.ORDER: "BAZAAR_REPLICA_ID", Role.FRONT_END: "BAZAAR_FRONT_END_ID"}
+_ID_VARIABLES = {
+    Role.CATALOG: "BAZAAR_CATALOG_ID",
+    Role.ORDER: "BAZAAR_REPLICA_ID",
+    Role.FRONT_END: "BAZAAR_FRONT_END_ID",
+}
 
 
 def role_of(process: str) -> Role:
@@ -83,8 +87,9 @@ def role_of(process: str) -> Role:
 
 @cache  # every signature names a process
 def process_name(role: Role, node_id: int) -> str:
-    """Return the name of a process: catalog, order-1, frontend-1, dashboard."""
-    return f"{role}-{node_id}" if role.id_variable else str(role)
+    """Return the name of a process: catalog, catalog-2, order-1, frontend-1, dashboard."""
+    is_bare = role is Role.DASHBOARD or (role is Role.CATALOG and node_id == 1)
+    return str(role) if is_bare else f"{role}-{node_id}"
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,12 +153,22 @@ class TlsFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every process of one cluster."""
 
-    catalog: Node
+    catalogs: Annotated[tuple[Node, ...], msgspec.Meta(min_length=1, max_length=REPLICAS_MAX)]
+    """On one database, if there are several; a description with one may say `[catalog]`."""
     dashboard: Node
     front_ends: Annotated[tuple[Node, ...], msgspec.Meta(min_length=1, max_length=REPLICAS_MAX)]
     replicas: Annotated[tuple[Node, ...], msgspec.Meta(min_length=1, max_length=REPLICAS_MAX)]
     tls: TlsFiles | None = None
     """None: nothing between processes and clients is encrypted."""
+
+    @property
+    def catalog(self) -> Node:
+        """The first catalog."""
+        return self.catalogs[0]
+
+    def find_catalog(self, catalog_id: int) -> Node:
+        """Return one catalog. Raises TopologyError when there is no such id."""
+        return _find("catalog", self.catalogs, catalog_id)
 
     def replica(self, replica_id: int) -> Node:
         """Return one order replica. Raises TopologyError when there is no such id."""
@@ -166,7 +181,7 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def nodes(self) -> Iterator[tuple[str, Node]]:
         """Yield every process with its name, in the order of `Role`."""
         for role, nodes in (
-            (Role.CATALOG, (self.catalog,)),
+            (Role.CATALOG, self.catalogs),
             (Role.ORDER, self.replicas),
             (Role.FRONT_END, self.front_ends),
             (Role.DASHBOARD, (self.dashboard,)),
@@ -211,7 +226,10 @@ def _find(what: str, nodes: tuple[Node, ...], node_id: int) -> Node:
 def parse(text: str) -> Topology:
     """Read a cluster description. Raises TopologyError, which names the place."""
     try:
-        topology = msgspec.toml.decode(text, type=Topology)
+        tables = msgspec.toml.decode(text)
+        if "catalog" in tables and "catalogs" not in tables:
+            tables["catalogs"] = [tables.pop("catalog")]
+        topology = msgspec.convert(tables, type=Topology)
     except msgspec.MsgspecError as error:
         raise TopologyError(str(error)) from error
     _check(topology)
@@ -221,20 +239,20 @@ def parse(text: str) -> Topology:
 
 
 def _check(topology: Topology) -> None:
-    for what, nodes in (("replicas", topology.replicas), ("front_ends", topology.front_ends)):
+    for what, nodes in (
+        ("catalogs", topology.catalogs),
+        ("replicas", topology.replicas),
+        ("front_ends", topology.front_ends),
+    ):
         ids = Counter(node.id for node in nodes)
         if twice := [node_id for node_id, count in ids.items() if count > 1]:
             raise TopologyError(f"{what}: id {twice[0]} is given twice")
-    databases = Counter(node.database for _, node in topology.nodes() if node.database)
-    if databases and max(databases.values()) > 1:
-        raise TopologyError("two processes have the same database")
+    _check_databases(topology)
     listeners: Counter[Address] = Counter()
     for name, node in topology.nodes():
         if node.scheme is not None:
             raise TopologyError(f"{name}: a node has no scheme; a table [tls] stands for https")
         listeners[node.address] += 1
-        if node.database and not role_of(name).has_database:
-            raise TopologyError(f"{name}: it has no database")
         if not role_of(name).has_control_port:
             continue
         if node.control_port == 0:
@@ -242,6 +260,20 @@ def _check(topology: Topology) -> None:
         listeners[node.control_address] += 1
     if shared := [address for address, count in listeners.items() if count > 1]:
         raise TopologyError(f"{shared[0][0]}:{shared[0][1]} is given to two listeners")
+
+
+def _check_databases(topology: Topology) -> None:
+    """Raise TopologyError: catalogs do not share a database, or others do."""
+    if len(topology.catalogs) > 1 and not all(node.database for node in topology.catalogs):
+        raise TopologyError("catalogs: several need one database on a server; give each its URL")
+    taken = Counter([topology.catalog.database])
+    for name, node in topology.nodes():
+        if node.database and not role_of(name).has_database:
+            raise TopologyError(f"{name}: it has no database")
+        if node.database and role_of(name) is not Role.CATALOG:
+            taken[node.database] += 1
+    if any(count > 1 for url, count in taken.items() if url):
+        raise TopologyError("two processes have the same database")
 
 
 def load(path: Path) -> Topology:
@@ -263,7 +295,7 @@ def load(path: Path) -> Topology:
 def local(replicas: int, front_ends: int = 1) -> Topology:
     """Return the default cluster with other numbers of replicas and front ends."""
     return Topology(
-        catalog=Node(port=10001, control_port=10002),
+        catalogs=(Node(port=10001, control_port=10002),),
         dashboard=Node(port=8000),
         front_ends=tuple(
             Node(id=i, port=29999 + 2 * i, control_port=30000 + 2 * i)
@@ -279,6 +311,10 @@ def dump(topology: Topology) -> str:
     """Write a cluster description as TOML; `parse` reads it back."""
     lines: list[str] = []
     given = {name: one for name, one in msgspec.structs.asdict(topology).items() if one}
+    if len(topology.catalogs) == 1:  # as older versions read it
+        given = {"catalog": topology.catalog} | {
+            name: one for name, one in given.items() if name != "catalogs"
+        }
     for name, value in given.items():
         for node in value if isinstance(value, tuple) else (value,):
             lines += ["", f"[[{name}]]" if isinstance(value, tuple) else f"[{name}]"]

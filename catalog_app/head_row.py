@@ -1,23 +1,31 @@
 """
-The head row: who decides, and where the ledger ends.
+The head row: which catalog decides, and where the ledger ends.
 
 Every decision writes it, and is committed only if the row is as it was read in the same transaction
 (docs/adr/0047). So of two catalogs on one database only one decides at a time, whatever the
-database makes of locks and reads: it is a write, on which any engine's transactions collide.
+database makes of locks and reads: it is a write, on which any engine's transactions collide. It is
+written first, and all else after it, without a wait in between: who has not written it holds no
+lock. Of several catalogs only the active one decides, in its epoch (`fence`, docs/adr/0048).
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from bazaar import clock
+from bazaar.core.activity import ActiveCatalog, Activity, check_epoch
 from bazaar.core.election import Leadership
-from bazaar.core.failures import Unreachable
-from bazaar.core.types import Head, ReplicaId, Term
+from bazaar.core.failures import NotActive, Unreachable
+from bazaar.core.types import CatalogId, Epoch, Head, ReplicaId, Term
+from bazaar.runtime.backends.kept_connection import site
 from bazaar.runtime.damage import damage
 from bazaar.runtime.engines import Database, Query, Rows, current
 from bazaar.runtime.sequence_rows import make_head
 from bazaar.runtime.sequence_store import HEAD_COLUMNS
+from bazaar.runtime.transactions import write_transaction
 from catalog_app.selectors import IS_LEADERSHIP_SOUND, LEDGER, read_ids
 
-_ROW = ("epoch", "term", "leader", "in_sync", "position", "digest", "decisions")
+_ROW = ("epoch", "active", "term", "leader", "in_sync", "position", "digest", "decisions")
 _SELECT = (
     f"SELECT {IS_LEADERSHIP_SOUND}, {', '.join(f'leadership.{one}' for one in _ROW)},"  # noqa: S608 - our own names
     f" {HEAD_COLUMNS}"
@@ -26,6 +34,11 @@ _SELECT = (
 _MOVE = (
     f"UPDATE catalog_app_leadership SET {', '.join(f'{one} = ?' for one in _ROW)}"  # noqa: S608
     " WHERE id = 1 AND epoch = ? AND term = ? AND position = ? AND digest = ? AND decisions = ?"
+    f"{current().in_haste}"
+)
+_HOLD = (
+    "UPDATE catalog_app_leadership SET proofs = proofs + 1"  # noqa: S608 - our own words
+    f" WHERE id = 1 AND epoch = ?{current().in_haste}"
 )
 QUERY: Query = (_SELECT, ())
 """What `make_row` takes."""
@@ -35,7 +48,8 @@ class HeadRow(NamedTuple):
     """The row as it is stored."""
 
     epoch: int
-    """Of the active catalog."""
+    active: int | None
+    """The catalog that is active in the epoch."""
     term: int
     leader: int | None
     in_sync: str
@@ -44,6 +58,12 @@ class HeadRow(NamedTuple):
     digest: str
     decisions: int
     """Raised by every decision, so that each is a write."""
+
+    @property
+    def known(self) -> ActiveCatalog:
+        """Epoch and active catalog."""
+        active = None if self.active is None else CatalogId(self.active)
+        return ActiveCatalog(Epoch(self.epoch), active)
 
     @property
     def leadership(self) -> Leadership:
@@ -59,6 +79,81 @@ class HeadRow(NamedTuple):
     def moved(self, head: Head) -> "HeadRow":
         """Return the row of a ledger that ends elsewhere."""
         return self._replace(position=head.position, digest=head.digest)
+
+
+def _ignore() -> None:
+    """Do nothing: no room listens."""
+
+
+class Fence:
+    """The epoch in which this process decides, and what it has made of the row so far."""
+
+    def __init__(self) -> None:
+        self.activity: Activity | None = None
+        """None: the database is a file, and no other catalog can be active."""
+        self.on_over: Callable[[], None] = _ignore
+        """Ends this process: its epoch is over."""
+        self.acknowledged: HeadRow | None = None
+        """The row as the newest commit of this epoch has left it; what comes later may be lost."""
+        self.moved: HeadRow | None = None
+        """The same with the transaction under way."""
+
+    def begin(self) -> tuple[float, int]:
+        """Return when a decision begins, and at which node; its commit is a proof as of then."""
+        return (0.0, 0) if self.activity is None else (clock.monotonic_s(), site.moves)
+
+    def note_commit(self, sent_s: float, moves: int) -> None:
+        """Note that a decision is durable."""
+        self.acknowledged = self.moved
+        if self.activity is not None and moves == site.moves:
+            self.activity.proved(sent_s)
+
+    def check(self, row: HeadRow) -> None:
+        """Raise NotActive (definite) unless a row is of this process's epoch."""
+        if self.activity is None:
+            return
+        epoch = self.activity.check_active()
+        if row.epoch != epoch:
+            self.on_over()
+        check_epoch(row.known, epoch)
+
+    def is_ahead(self, position: int, term: int = 0) -> bool:
+        """Tell whether what was read is of a commit that nobody has acknowledged yet."""
+        known = self.acknowledged
+        if self.activity is None or known is None:
+            return False
+        return position > known.position or term > known.term
+
+    def hold(self, database: Database) -> None:
+        """
+        Write the row in this epoch, in a transaction that changes something else.
+
+        Raises NotActive (definite): it is over.
+        """
+        if self.activity is not None and not hold(database, self.activity.check_active()):
+            self.on_over()
+            raise NotActive(self.activity.known.epoch, None)
+
+
+fence = Fence()
+
+
+@contextmanager
+def decide() -> Iterator[Database]:
+    """Yield a `write_transaction` in which the row is moved."""
+    sent_s, moves = fence.begin()
+    with write_transaction() as database:
+        yield database
+    fence.note_commit(sent_s, moves)
+
+
+def hold(database: Database, epoch: Epoch) -> bool:
+    """
+    Write the row as it is, in its epoch; no other transaction writes it until this one ends.
+
+    Returns False when the epoch is another one.
+    """
+    return bool(database.execute(_HOLD, (epoch,)).rowcount)
 
 
 def make_row(rows: Rows) -> tuple[HeadRow, Head]:
@@ -77,17 +172,24 @@ def make_row(rows: Rows) -> tuple[HeadRow, Head]:
 
 
 def read(database: Database) -> tuple[HeadRow, Head]:
-    """Return the row and where the ledger ends. Raises Unreachable (indefinite): damaged."""
-    return make_row(database.execute(*QUERY).fetchall())
+    """
+    Return the row and where the ledger ends, for a decision.
+
+    Raises NotActive (definite). Raises Unreachable (indefinite): damaged.
+    """
+    row, head = make_row(database.execute(*QUERY).fetchall())
+    fence.check(row)
+    return row, head
 
 
 def move(database: Database, before: HeadRow, after: HeadRow) -> None:
     """
-    Replace the row, as the last statement of a transaction that decides.
+    Replace the row, as the first write of a transaction that decides.
 
     before: as this transaction has read it. Raises Unreachable (indefinite): another catalog has
     decided meanwhile, and nothing of this transaction may be committed.
     """
+    fence.moved = after
     if after == before and current().is_file:
         return  # nobody else writes, and what was read is durable
     values = *after._replace(decisions=before.decisions + 1), before.epoch, before.term
@@ -95,4 +197,5 @@ def move(database: Database, before: HeadRow, after: HeadRow) -> None:
         _MOVE, (*values, before.position, before.digest, before.decisions)
     ).rowcount
     if updated != 1:
+        fence.on_over()
         raise Unreachable("Another catalog has decided meanwhile.")

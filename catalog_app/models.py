@@ -102,6 +102,10 @@ class Leadership(models.Model):
     id = models.BigIntegerField(primary_key=True, default=1)
     epoch = models.BigIntegerField(default=0)
     """Of the active catalog; 0 while there can be only one."""
+    active = models.IntegerField(null=True)
+    """Which catalog is active in that epoch."""
+    proofs = models.BigIntegerField(default=0)
+    """Raised by the active several times a second, so that the database tells it that it is."""
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)
     in_sync = models.CharField(max_length=300, default="")
@@ -112,7 +116,9 @@ class Leadership(models.Model):
     """Up to that entry."""
     decisions = models.BigIntegerField(default=0)
     """Raised by every decision, so that each is a write."""
-    copy = make_copy("epoch", "term", "leader", "in_sync", "position", "digest", "decisions")
+    copy = make_copy(
+        *("epoch", "active", "term", "leader", "in_sync", "position", "digest", "decisions")
+    )
 
     class Meta:
         """Exactly one row."""

@@ -22,7 +22,6 @@ from bazaar.protocol.leadership_messages import HeadBody
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.storage import storage
-from bazaar.runtime.transactions import write_transaction
 from bazaar.settings.env import Limits
 from catalog_app import head_row, selectors, store
 
@@ -187,7 +186,7 @@ class LedgerRecovery:
     def _take(self, ledger: Head, replica_id: ReplicaId, term: Term) -> None:
         """Take all that a replica has after the ledger, in one transaction."""
         client, head = self.replicas[replica_id], ledger
-        with ThreadPoolExecutor(1) as pool, write_transaction() as database:
+        with ThreadPoolExecutor(1) as pool, head_row.decide() as database:
             row, _ = head_row.read(database)
             replay = StockReplay.resume(selectors.list_all_stocks())
             coming = pool.submit(client.log, head.position, PAGE_ENTRIES)

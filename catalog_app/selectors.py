@@ -3,11 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from bazaar.core import types
+from bazaar.core.activity import ActiveCatalog
 from bazaar.core.election import Leadership
 from bazaar.core.failures import UnknownStock
-from bazaar.core.types import ReplicaId, Term, Version, tidy
+from bazaar.core.types import CatalogId, Epoch, ReplicaId, Term, Version, tidy
 from bazaar.protocol.cache_messages import NamesBody
 from bazaar.protocol.messages import StockBody, StocksBody
 from bazaar.protocol.stored_rows import ListingBody
@@ -18,7 +20,7 @@ from bazaar.runtime.sequence_rows import make_pattern
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.transactions import read
 from bazaar.runtime.verified_points import VerifiedPoints
-from catalog_app.models import Entry, HolderRegistration, Stock
+from catalog_app.models import Entry, HolderRegistration, Identity, Stock
 
 LEDGER = SequenceStore(
     "catalog_app_entry", "catalog_app_stockchange", "term", "version", "decided_ms"
@@ -34,11 +36,15 @@ _UNINDEXED = (
 )
 _ALL_STOCKS = _SELECT_STOCKS + " ORDER BY id"
 IS_LEADERSHIP_SOUND = sound(
-    *(f"leadership.{column}" for column in ("epoch", "term", "leader", "in_sync")),
+    *(f"leadership.{column}" for column in ("epoch", "active", "term", "leader", "in_sync")),
     *(f"leadership.{column}" for column in ("position", "digest", "decisions")),
 )
 _LEADERSHIP = (
     f"SELECT term, leader, in_sync, {IS_LEADERSHIP_SOUND}"  # noqa: S608 - our own names
+    " FROM catalog_app_leadership leadership WHERE id = 1"
+)
+_ACTIVE = (
+    f"SELECT epoch, active, {IS_LEADERSHIP_SOUND}"  # noqa: S608 - our own names
     " FROM catalog_app_leadership leadership WHERE id = 1"
 )
 _NAMES = (
@@ -62,6 +68,14 @@ def get_leadership() -> Leadership:
     """Return the current term and its leader."""
     term, leader, _ = _read_leadership()
     return Leadership(Term(term), None if leader is None else ReplicaId(leader))
+
+
+def get_active() -> ActiveCatalog:
+    """Return the epoch, and which catalog is active in it."""
+    for epoch, active, is_sound in read(_ACTIVE):
+        if is_sound:
+            return ActiveCatalog(Epoch(epoch), None if active is None else CatalogId(active))
+    raise damage.refuse("the leadership")
 
 
 def list_in_sync() -> tuple[ReplicaId, ...]:
@@ -156,6 +170,12 @@ def get_listing_end() -> int:
     """Return the place of the newest stock in the listing; 0: there is none."""
     ((end,),) = read(_LISTED)
     return end or 0
+
+
+def get_incarnation() -> UUID | None:
+    """Return the identity of this database as it was made or put back; None: it has none yet."""
+    found = Identity.objects.filter(pk=1).values_list("incarnation", flat=True)
+    return found[0] if found else None
 
 
 def list_holders() -> list[HolderRegistration]:

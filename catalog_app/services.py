@@ -26,6 +26,7 @@ from bazaar.core.ledger import (
 )
 from bazaar.core.types import (
     Order,
+    OrderNo,
     Position,
     ReplicaId,
     Term,
@@ -37,7 +38,7 @@ from bazaar.core.types import (
 from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
 from bazaar.protocol.traces import DECIDED
-from bazaar.runtime.engines import Database
+from bazaar.runtime.engines import Database, current
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.transactions import write_transaction
@@ -66,16 +67,16 @@ def place_batch(*, batch: Batch) -> BatchAnswer:
     changed.
     """
     with tracing.begin_batch("decide trades", batch.trades, term=batch.term), wiring.writer():
-        with _settling(), write_transaction() as database:
+        with _settling(), head_row.decide() as database:
             row, facts = store.read_facts(database, batch)
             decision = decide_batch(facts, batch)
             tracing.mark(DECIDED)
             changes = [(stock.name, stock.version) for stock in decision.stocks]
+            in_sync = ",".join(map(str, batch.in_sync))
+            rows = row, row.moved(decision.head)._replace(in_sync=in_sync)
             with _invalidating(database, changes):
                 decided_ms = round(clock.wall_s() * 1000)
-                store.write(database, facts, decision, decided_ms)
-            in_sync = ",".join(map(str, batch.in_sync))
-            head_row.move(database, row, row.moved(decision.head)._replace(in_sync=in_sync))
+                store.write(database, rows, facts, decision, decided_ms)
         if decision.orders:
             tracing.note(order_no=decision.orders[0].order_no, placed=len(decision.orders))
         wiring.counts().add(requested=len(batch.trades), placed=len(decision.orders))
@@ -95,20 +96,24 @@ def _settling() -> Iterator[None]:
 @contextmanager
 def _invalidating(database: Database, changes: Sequence[tuple[str, Version]]) -> Iterator[None]:
     """
-    Have changed stocks forgotten everywhere while the block runs.
+    Have changed stocks forgotten everywhere while the block writes; then the commit (I7).
 
-    Then the commit (I7). database: in the transaction that is committed.
+    On a server the block waits for that: nobody else is to wait for locks of this transaction
+    meanwhile, which end late if this process is paused. database: in the transaction.
     """
     if not changes:
         yield
         return
     lease_table = wiring.lease_table()
-    began_s = clock.monotonic_s()
+    began_s, dropped = clock.monotonic_s(), tuple[str, ...]()
     invalidation = lease_table.begin(changes)
+    if is_shared := not current().is_file:
+        dropped = lease_table.finish(invalidation)
     try:
         yield
     finally:
-        dropped = lease_table.finish(invalidation)
+        if not is_shared:
+            dropped = lease_table.finish(invalidation)
         wiring.counts().invalidations.add(clock.monotonic_s() - began_s)
     if dropped:
         store.end_leases(database, dropped)
@@ -117,7 +122,9 @@ def _invalidating(database: Database, changes: Sequence[tuple[str, Version]]) ->
 def _page_for(batch: Batch, facts: LedgerFacts, decision: Decision) -> Page:
     """Return what the leader's log lacks: as a rule just what was decided."""
     if batch.after != facts.head.position:
-        return selectors.LEDGER.page(batch.after, wiring.page_orders_max())
+        return wiring.confirmed(
+            lambda: selectors.LEDGER.page(batch.after, wiring.page_orders_max())
+        )
     return Page(
         after=facts.head,
         entries=decision.orders,
@@ -174,10 +181,10 @@ def claim_leadership(*, term: Term, leader: ReplicaId) -> Leadership:
     Raises StaleTerm (definite): the current term is another one; it carries the leader.
     Raises LeaderAlive (definite): the leader is new, and the catalog reaches it.
     """
-    current = selectors.get_leadership()
-    if current.leader is not None and current.term == term:
-        wiring.leader_protection().check(current.leader)
-    with wiring.writer(), write_transaction() as database:
+    known = selectors.get_leadership()
+    if known.leader is not None and known.term == term:
+        wiring.leader_protection().check(known.leader)
+    with wiring.writer(), head_row.decide() as database:
         row, _ = head_row.read(database)
         leadership = claim_term(row.leadership, term, leader)
         after = row._replace(term=leadership.term, leader=leadership.leader)
@@ -196,12 +203,11 @@ def change_price(*, stock_name: str, price: Decimal) -> types.Stock:
     price: > 0, at most 11 digits before and 4 after the point. Raises UnknownStock (definite),
     NotReplicated (indefinite): it is changed, and no leader has copied it yet.
     """
-    with wiring.writer(), _settling(), write_transaction() as database:
-        row, before = head_row.read(database)
+    with wiring.writer(), _settling(), head_row.decide() as database:
+        before = head_row.read(database)
         after = reprice(selectors.get_stock(stock_name=stock_name), tidy(price))
         with _invalidating(database, [(after.name, after.version)]):
             head = store.change_price(database, before, after)
-        head_row.move(database, row, row.moved(head))
     _replicate(head.position)
     events.emit(
         log,
@@ -241,6 +247,8 @@ def _store_registration(holder: HolderBody) -> None:
     if len(holders) >= HOLDERS_MAX or lease_table.count_known() >= REGISTRATIONS_MAX:
         raise Busy("Too many processes hold leases.")
     with transaction.atomic():
+        with write_transaction() as database:
+            head_row.fence.hold(database)
         HolderRegistration.objects.filter(holder_id__in=forgotten).delete()
         HolderRegistration.objects.exclude(holder_id__in=holders).update(is_over=True)
         HolderRegistration.objects.create(
@@ -260,7 +268,7 @@ def _describe_lease() -> LeaseBody:
         incarnation=wiring.incarnation(),
         lease_s=wiring.lease_table().lease_s,
         listed=selectors.get_listing_end(),
-        epoch=wiring.EPOCH,
+        epoch=wiring.epoch(),
     )
 
 
@@ -279,7 +287,41 @@ def read_stocks(
         kept = {name for name in exist if lease_table.subscribe(str(holder_id), name)}
     wiring.counts().add_reads(len(wanted))
     stocks = selectors.get_stocks(stock_names=wanted.keys())
+    if wiring.is_shared() and lease_table.table.changing & wanted.keys():
+        with wiring.writer():  # what a server shows of a change may be lost until it is over
+            stocks = selectors.get_stocks(stock_names=wanted.keys())
     return [(stocks[name], name in kept) if name in stocks else None for name in wanted]
+
+
+def read_ledger(*, after: Position, limit: int) -> Page:
+    """
+    Return entries after a position, none that was not acknowledged.
+
+    Raises GapFound (definite).
+    """
+    page = selectors.LEDGER.page(after, limit)
+    if head_row.fence.is_ahead(page.last):
+        with wiring.writer():
+            page = selectors.LEDGER.page(after, limit)
+    return page
+
+
+def read_last() -> OrderNo:
+    """Return the newest order that was acknowledged."""
+    head = selectors.LEDGER.read_head()
+    if head_row.fence.is_ahead(head.position):
+        with wiring.writer():
+            head = selectors.LEDGER.read_head()
+    return head.order_no
+
+
+def read_leadership() -> Leadership:
+    """Return the current term and its leader, once they are acknowledged."""
+    leadership = selectors.get_leadership()
+    if head_row.fence.is_ahead(0, leadership.term):
+        with wiring.writer():
+            leadership = selectors.get_leadership()
+    return leadership
 
 
 def load_stocks(*, name: str) -> int:
@@ -306,9 +348,8 @@ def list_stocks(*, stocks: Sequence[types.Stock]) -> None:
     """
     assert len(stocks) <= NAMES_MAX, "one invalidation names them all"
     changes = [(stock.name, stock.version) for stock in stocks]
-    with wiring.writer(), _settling(), write_transaction() as database:
-        row, before = head_row.read(database)
+    with wiring.writer(), _settling(), head_row.decide() as database:
+        before = head_row.read(database)
         with _invalidating(database, changes):
             head = store.list_stocks(database, before, stocks)
-        head_row.move(database, row, row.moved(head))
     _replicate(head.position)

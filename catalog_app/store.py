@@ -7,23 +7,28 @@ Everything else in this room reads through `selectors`.
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.constants import OnConflict
 
+from bazaar.core import activity
+from bazaar.core.activity import ActiveCatalog
 from bazaar.core.digest import link
+from bazaar.core.failures import NotActive
 from bazaar.core.ledger import Batch, Decision, LedgerFacts, describe
 from bazaar.core.replay import StockReplay
-from bazaar.core.types import Head, Linked, Order, ReplicaId, Stock, Term, Version
+from bazaar.core.types import CatalogId, Head, Linked, Order, ReplicaId, Stock, Term, Version
 from bazaar.runtime.engines import Database, current, marks
 from bazaar.runtime.transactions import write_transaction
-from catalog_app import head_row
+from catalog_app import head_row, selectors
 from catalog_app.head_row import HeadRow
+from catalog_app.models import HolderRegistration
 from catalog_app.selectors import LEDGER, make_stocks, query_stocks
 
 _END_LEASES = "UPDATE catalog_app_holderregistration SET is_over = ? WHERE holder_id IN ({})"
+_INCARNATION = "UPDATE catalog_app_identity SET incarnation = ? WHERE id = 1"
 _STOCK_COLUMNS = ("name", "price", "quantity", "opening", "issued", "trade_volume", "version")
 _INSERT = (
     f"INSERT INTO catalog_app_stock ({', '.join(_STOCK_COLUMNS)})"  # noqa: S608 - our own names
@@ -34,6 +39,16 @@ _UPDATE = (
     "UPDATE catalog_app_stock SET quantity = ?, trade_volume = ?, version = ?"
     " WHERE name = ? AND version = ?"
 )
+
+
+class ClaimedEpoch(NamedTuple):
+    """What a claim has read when it was committed."""
+
+    row: HeadRow
+    """As the claim has left it."""
+    holders: tuple[HolderRegistration, ...]
+    incarnation: UUID | None
+    """Of the database."""
 
 
 def read_facts(database: Database, batch: Batch) -> tuple[HeadRow, LedgerFacts]:
@@ -47,6 +62,7 @@ def read_facts(database: Database, batch: Batch) -> tuple[HeadRow, LedgerFacts]:
     queries = head_row.QUERY, keys, query_stocks(names)
     leadership, known, stocks = current().select(database, queries)
     row, head = head_row.make_row(leadership)
+    head_row.fence.check(row)
     return row, LedgerFacts(
         term=row.leadership.term,
         leader=row.leadership.leader,
@@ -57,46 +73,56 @@ def read_facts(database: Database, batch: Batch) -> tuple[HeadRow, LedgerFacts]:
     )
 
 
-def write(database: Database, facts: LedgerFacts, decision: Decision, decided_ms: int) -> None:
+def write(
+    database: Database,
+    rows: tuple[HeadRow, HeadRow],
+    facts: LedgerFacts,
+    decision: Decision,
+    decided_ms: int,
+) -> None:
     """
     Append the orders to the ledger and change their stocks.
 
-    decided_ms: since 1970.
+    rows: the head row before and after. decided_ms: since 1970. Raises Unreachable (indefinite).
     """
+    head_row.move(database, *rows)
     if not decision.orders:
         return
     more = [(facts.term, version, decided_ms) for version in decision.versions]
     LEDGER.insert(database, link(facts.head, decision.orders), more)
-    rows = [
+    changed = [
         (one.quantity, one.trade_volume, one.version, one.name, facts.stocks[one.name].version)
         for one in decision.stocks
     ]
-    updated = database.executemany(_UPDATE, rows).rowcount
-    assert updated == len(rows), "only one writer changes a stock at a time"
+    updated = database.executemany(_UPDATE, changed).rowcount
+    assert updated == len(changed), "only one writer changes a stock at a time"
 
 
-def list_stocks(database: Database, before: Head, stocks: Sequence[Stock]) -> Head:
+def list_stocks(database: Database, before: tuple[HeadRow, Head], stocks: Sequence[Stock]) -> Head:
     """
     Store new stocks, and append their listing to the ledger; return its end then.
 
-    before: where it ends. database: in a transaction.
+    before: where it ends. database: in a transaction. Raises Unreachable (indefinite).
     """
-    if not stocks:
-        return before
-    linked = tuple(link(before, map(describe, stocks)))
+    row, head = before
+    linked = tuple(link(head, map(describe, stocks)))
+    end = linked[-1][1] if linked else head
+    head_row.move(database, row, row.moved(end))
     database.executemany(_INSERT, [_row_of(stock) for stock in stocks])
     LEDGER.insert(database, linked)
-    return linked[-1][1]
+    return end
 
 
-def change_price(database: Database, before: Head, stock: Stock) -> Head:
+def change_price(database: Database, before: tuple[HeadRow, Head], stock: Stock) -> Head:
     """
     Append a stock's new price to the ledger, and change the stock.
 
     Returns the ledger's end then. before: where it ends. stock: with its next version. database: in
-    a transaction.
+    a transaction. Raises Unreachable (indefinite).
     """
-    ((entry, head),) = link(before, [describe(stock)])
+    row, end = before
+    ((entry, head),) = link(end, [describe(stock)])
+    head_row.move(database, row, row.moved(head))
     LEDGER.insert(database, [(entry, head)])
     last = Version(stock.version - 1)
     updated = database.execute(_CHANGE, (str(stock.price), stock.version, stock.name, last))
@@ -136,9 +162,30 @@ def _row_of(stock: Stock) -> tuple[Any, ...]:
     )
 
 
+def claim_epoch(known: ActiveCatalog, catalog: CatalogId, fresh: UUID | None) -> ClaimedEpoch:
+    """
+    Make a catalog the active one of the next epoch.
+
+    fresh: the database's new incarnation; None: it is what it was. Raises NotActive (definite):
+    `known` is over. Raises Unreachable.
+    """
+    with write_transaction() as database:
+        # Written first, so that no decision comes between what is read and the claim.
+        if not head_row.hold(database, known.epoch):
+            raise NotActive(known.epoch, known.catalog)
+        row, _ = head_row.make_row(database.execute(*head_row.QUERY).fetchall())
+        claimed = activity.claim_epoch(row.known, known.epoch, catalog)
+        holders, incarnation = selectors.list_holders(), fresh or selectors.get_incarnation()
+        if fresh is not None:
+            database.execute(_INCARNATION, (fresh.hex,))
+        after = row._replace(epoch=claimed.epoch, active=claimed.catalog)
+        head_row.move(database, row, after)
+    return ClaimedEpoch(after, tuple(holders), incarnation)
+
+
 def raise_term(term: Term, leader: ReplicaId | None) -> None:
     """Set term and leader to what the replicas know, if that is newer (I6)."""
-    with write_transaction() as database:
+    with head_row.decide() as database:
         row, _ = head_row.read(database)
         if row.term < term:
             head_row.move(database, row, row._replace(term=term, leader=leader))

@@ -1,7 +1,7 @@
 """The catalog's endpoints, one table; all of them for cluster members only."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +12,7 @@ from bazaar.core.types import OrderNo, Position, ReplicaId, Term, TradeType
 from bazaar.protocol import cache_messages, examples, leadership_messages, messages
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, ListingBody, RowsBody
+from bazaar.runtime.engines import current
 from bazaar.web.end_endpoint import make_end_endpoint
 from bazaar.web.endpoint import (
     Audience,
@@ -29,6 +30,8 @@ from bazaar.web.spans_endpoint import make_spans_endpoint
 from catalog_app import selectors, serializers, services, wiring
 
 CONTROL = (Port.CONTROL,)
+IS_INSTANT = current().is_file
+"""Whether a read waits for nobody: a server may be far away, or a change under way there."""
 
 
 class DirectTrade(msgspec.Struct, frozen=True):
@@ -45,12 +48,23 @@ def decided(handler: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(handler)
     def check_first(*arguments: Any) -> Any:
         wiring.check_deciding()
-        return handler(*arguments)
+        return wiring.grant(partial(handler, *arguments), is_read=False)
 
     return check_first
 
 
-@decided
+def granted(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a handler that reads, and is refused while the catalog may not decide."""
+
+    @wraps(handler)
+    def check_first(*arguments: Any) -> Any:
+        wiring.check_deciding()
+        return wiring.grant(partial(handler, *arguments), is_read=True)
+
+    return check_first
+
+
+@granted
 def query_stock(query: examples.NameQuery) -> dict[str, Any]:
     """
     Return one stock in the seed's shape.
@@ -84,7 +98,7 @@ def shape_failed_trade(error: DescribedError, environ: Environ) -> dict[str, Any
     return {"message": message}
 
 
-@decided
+@granted
 def read_stocks(body: cache_messages.ReadBody) -> cache_messages.FoundStocksBody:
     """
     Return stocks as they are committed, for the readers and cache of a front end.
@@ -104,11 +118,11 @@ def read_stocks(body: cache_messages.ReadBody) -> cache_messages.FoundStocksBody
         for name, one in zip(wanted, found, strict=True)
     }
     return cache_messages.FoundStocksBody(
-        stocks=tuple(bodies[one.stock_name] for one in body.stocks), epoch=wiring.EPOCH
+        stocks=tuple(bodies[one.stock_name] for one in body.stocks), epoch=wiring.epoch()
     )
 
 
-@decided
+@granted
 def search_stocks(query: examples.StockSearchQuery) -> messages.StocksBody:
     """
     Return stocks whose names contain a text, by name, as they are committed.
@@ -144,20 +158,21 @@ def show_ledger(query: examples.PageQuery) -> messages.PageBody:
     """
     wiring.recovery().check()
     limit = min(query.limit, messages.ENTRIES_MAX)
-    return messages.PageBody.from_core(selectors.LEDGER.page(Position(query.after), limit))
+    read = partial(services.read_ledger, after=Position(query.after), limit=limit)
+    return messages.PageBody.from_core(wiring.grant(read, is_read=True))
 
 
-@decided
+@granted
 def show_last() -> messages.LastBody:
     """
     Return the number of the newest order in the ledger.
 
     GET answers `{"last"}`; 0 before the first.
     """
-    return messages.LastBody(last=selectors.LEDGER.read_head().order_no)
+    return messages.LastBody(last=services.read_last())
 
 
-@decided
+@granted
 def show_leadership() -> leadership_messages.LeadershipBody:
     """
     Return the current term and its leader.
@@ -166,7 +181,7 @@ def show_leadership() -> leadership_messages.LeadershipBody:
     `term` + 1 and answers the new leadership; 409 when `term` is over, or its leader is new and
     alive.
     """
-    leadership = selectors.get_leadership()
+    leadership = services.read_leadership()
     return leadership_messages.LeadershipBody(term=leadership.term, leader=leadership.leader)
 
 
@@ -191,7 +206,7 @@ def change_price(body: messages.PriceBody) -> messages.StockBody:
     return messages.StockBody.from_core(stock)
 
 
-@decided
+@granted
 def register_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Begin the lease of a front end.
@@ -203,7 +218,7 @@ def register_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody
     return services.register_holder(holder=body)
 
 
-@decided
+@granted
 def renew_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     """
     Prolong the lease of a front end.
@@ -214,7 +229,7 @@ def renew_holder(body: cache_messages.HolderBody) -> cache_messages.LeaseBody:
     return services.renew_holder(holder_id=body.holder_id)
 
 
-@decided
+@granted
 def list_names(query: examples.PageQuery) -> cache_messages.NamesBody:
     """
     Return the names of stocks in the order in which they were listed.
@@ -266,6 +281,16 @@ def list_stocks(query: examples.PageQuery) -> ListingBody:
     return selectors.list_stocks(after=query.after, limit=min(query.limit, ROWS_MAX))
 
 
+def ping_active() -> leadership_messages.ActiveBody:
+    """
+    Tell whether this catalog is the active one.
+
+    GET answers `{"epoch", "is_active", "is_proven"}` from memory: the newest epoch that it knows,
+    whether this life of its process has claimed it, and whether the database has just said so.
+    """
+    return leadership_messages.ActiveBody.from_core(wiring.ping_active())
+
+
 def status() -> CatalogStatus:
     """
     Return the status of the catalog.
@@ -284,8 +309,10 @@ ENDPOINTS = (
         "/trade",
         post(trade_directly, DirectTrade, _TRADE, shape_failure=shape_failed_trade),
     ),
-    Endpoint("/last", get(show_last, is_instant=True)),
-    Endpoint("/read", post(read_stocks, cache_messages.ReadBody, examples.READ, is_instant=True)),
+    Endpoint("/last", get(show_last, is_instant=IS_INSTANT)),
+    Endpoint(
+        "/read", post(read_stocks, cache_messages.ReadBody, examples.READ, is_instant=IS_INSTANT)
+    ),
     Endpoint("/search", get(search_stocks, examples.StockSearchQuery)),
     Endpoint("/batch", post(place_batch, messages.BatchBody, examples.BATCH)),
     Endpoint("/ledger", get(show_ledger, examples.PageQuery), ports=CONTROL),
@@ -306,6 +333,7 @@ ENDPOINTS = (
         post(renew_holder, cache_messages.HolderBody, examples.HOLD),
         ports=CONTROL,
     ),
+    Endpoint("/active", get(ping_active, is_instant=True), ports=CONTROL),
     Endpoint("/names", get(list_names, examples.PageQuery), ports=CONTROL),
     Endpoint("/find", get(find_rows, examples.FindQuery), ports=CONTROL),
     Endpoint("/rows", get(list_rows, examples.PageQuery), ports=CONTROL),

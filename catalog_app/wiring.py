@@ -2,26 +2,35 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, connections
 
 from bazaar import clock
+from bazaar.core.activity import (
+    LOOK_TIMEOUT_S,
+    PROOF_INTERVAL_S,
+    ActivePing,
+    Activity,
+    ActivityState,
+)
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, Unreachable
-from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram
-from bazaar.core.types import NO_EPOCH, START, ReplicaId, Term
+from bazaar.core.types import NO_EPOCH, START, CatalogId, Epoch, ReplicaId, Term
 from bazaar.protocol.cache_messages import HolderBody
-from bazaar.protocol.clients import FrontEndClient, ReplicaClient
+from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
+from bazaar.protocol.errors import EPOCH_HEADER
 from bazaar.protocol.statuses import CatalogStatus
 from bazaar.runtime.anew import make_aside
+from bazaar.runtime.backends.kept_connection import site
 from bazaar.runtime.damage import damage
 from bazaar.runtime.database import database_bytes, database_path
+from bazaar.runtime.engines import current
 from bazaar.runtime.health import HealthCheck, are_ok, check_storage
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
@@ -32,49 +41,25 @@ from bazaar.runtime.storage import await_storage
 from bazaar.runtime.storage_probe import start_storage_probe
 from bazaar.runtime.transactions import lost_commits
 from bazaar.runtime.verifier import Verifier
-from bazaar.topology import Address, Role, format_address, role_of
+from bazaar.topology import Address, Role, format_address, process_name, role_of
+from bazaar.web.endpoint import process_headers
 from bazaar.web.member_auth import refusals
-from catalog_app import models, selectors
+from catalog_app import head_row, models, selectors
+from catalog_app.counts import Counts
+from catalog_app.database_activity import DatabaseActivity
 from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.recovery import LedgerRecovery, Timing
 from catalog_app.repair import LedgerRepair
 
 log = get_log("bazaar.catalog")
+T = TypeVar("T")
 
 START_VERIFY_ENTRIES = 20_000
 """The entries since the last verified point, at most, which are checked before it serves."""
 REPAIR_INTERVAL_S = 1.0
 """Between two looks at what is against a repair."""
-EPOCH = NO_EPOCH
-"""That of the one catalog: without standbys it never changes."""
 _writer = threading.Lock()
-
-
-@dataclass(slots=True)
-class Counts:
-    """Counts since the process began."""
-
-    batches: int = 0
-    trades: int = 0
-    stock_reads: int = 0
-    """Stocks that front ends have read."""
-    sizes: Histogram = field(default_factory=lambda: Histogram(SIZE_BOUNDS))
-    """Batches by the number of their trades."""
-    invalidations: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
-    """Changes by how long front ends took to forget them, in seconds."""
-    _reads: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, *, requested: int, placed: int) -> None:
-        """Count one batch and its trades; the caller holds the writer's lock."""
-        self.batches += 1
-        self.trades += placed
-        self.sizes.add(requested)
-
-    def add_reads(self, stocks: int) -> None:
-        """Count stocks that were read."""
-        with self._reads:
-            self.stock_reads += stocks
 
 
 def writer() -> AbstractContextManager[object]:
@@ -121,6 +106,58 @@ def page_orders_max() -> int:
     return int(settings.BAZAAR_LIMITS.page_orders_max)
 
 
+def is_shared() -> bool:
+    """Tell whether other catalogs may use this database: it is on a server."""
+    return head_row.fence.activity is not None
+
+
+def epoch() -> Epoch:
+    """Return the epoch that this catalog has claimed; 0 where there is only one."""
+    activity = head_row.fence.activity
+    return NO_EPOCH if activity is None else activity.known.epoch
+
+
+@cache
+def activity() -> DatabaseActivity | None:
+    """Return what watches over which catalog is active; None: the database is a file."""
+    if current().is_file:
+        return None
+    secret, lease_s = settings.BAZAAR_SECRET, settings.BAZAAR_LIMITS.lease_s
+    catalogs = {
+        CatalogId(node.id): CatalogClient.at(node, secret, LOOK_TIMEOUT_S)
+        for node in settings.BAZAAR_TOPOLOGY.catalogs
+    }
+    me = Activity(CatalogId(settings.BAZAAR_NODE.id), lease_s)
+    return DatabaseActivity(me, catalogs, replicas(), _client_of, writer())
+
+
+def grant(ask: Callable[[], T], *, is_read: bool) -> T:
+    """
+    Return an answer, if this catalog may give it; is_read: it decides nothing.
+
+    Raises NotActive (definite), Unreachable.
+    """
+    watch = activity()
+    return ask() if watch is None else watch.grant(ask, is_read=is_read)
+
+
+def confirmed(read: Callable[[], T]) -> T:
+    """Return rows that were read while this catalog was active. Raises NotActive, Unreachable."""
+    watch = activity() if is_shared() else None
+    if watch is None:
+        return read()
+    moves, found = watch.moves, read()
+    watch.confirm(epoch(), moves)
+    return found
+
+
+def ping_active() -> ActivePing:
+    """Return whether this catalog is active; it reads memory only, so it never waits."""
+    if (watch := activity()) is None:
+        return ActivePing(NO_EPOCH, is_active=True, is_proven=True)
+    return watch.activity.ping(clock.monotonic_s())
+
+
 @cache
 def recovery() -> LedgerRecovery:
     """Return what keeps this catalog from deciding, if anything does."""
@@ -148,6 +185,9 @@ def start() -> None:
     if damage.where:  # found before anybody listened
         damage_found(damage.where)
     damage.on_found, lost_commits.on_lost = damage_found, restart
+    if (watch := activity()) is not None:
+        _start_watch(watch)
+        return
     life = models.Identity.objects.filter(pk=1)
     rows: list[models.HolderRegistration] = []
     with damage:
@@ -163,13 +203,45 @@ def start() -> None:
     begin_recovery()
 
 
+def _start_watch(watch: DatabaseActivity) -> None:
+    """Begin as a standby: the work of a catalog begins with its epoch (docs/adr/0048)."""
+    with damage:
+        _check_end()
+    connections.close_all()
+    fence = head_row.fence
+    fence.activity, watch.on_begin, watch.on_end = watch.activity, begin_epoch, restart
+    fence.on_over = partial(watch.end, "its epoch is over")
+    lost_commits.on_lost = partial(watch.end, "the outcome of a commit is unknown")
+    site.on_move = watch.activity.moved
+    Loop("activity", watch.round, PROOF_INTERVAL_S).start()
+
+
+def begin_epoch() -> None:
+    """Begin the work of the active catalog, with the database as the claim has read it."""
+    watch = activity()
+    assert watch is not None, "only a catalog among others claims an epoch"
+    assert watch.claimed is not None, "it has claimed one"
+    for holder in watch.claimed.holders:
+        lease_table().remember(str(holder.holder_id))
+    process_headers[:] = [(EPOCH_HEADER, str(watch.claimed.row.epoch))]
+    if watch.has_watched:  # the ledger is the one that the active before had
+        begin_upkeep()
+    else:
+        begin_recovery()
+
+
 def begin_recovery() -> None:
     """Decide nothing until the ledger is complete; check and mend it all the time."""
     recovery().begin()
+    begin_upkeep()
+    threading.Thread(target=_recover, name="recovery", daemon=True).start()
+
+
+def begin_upkeep() -> None:
+    """Check the ledger in the background, and mend it."""
     repairs().start()
     Verifier(selectors.POINTS, settings.BAZAAR_LIMITS.verify_turn_s, database_path()).start()
     start_storage_probe()
-    threading.Thread(target=_recover, name="recovery", daemon=True).start()
 
 
 def _recover() -> None:
@@ -180,16 +252,26 @@ def _recover() -> None:
         connections.close_all()
 
 
-@cache
 def incarnation() -> UUID:
-    """Return the identity of this life of the catalog (docs/adr/0031)."""
+    """
+    Return the identity of the database since it was made or put back (docs/adr/0031).
+
+    Nobody can tell by a file whether it was put back, so that has another one in each life.
+    """
+    watch = activity() if is_shared() else None
+    found = watch.claimed.incarnation if watch and watch.claimed else None
+    return found or _life()
+
+
+@cache
+def _life() -> UUID:
     return uuid4()
 
 
 def _client_of(host: str, control_port: int) -> FrontEndClient:
     address, timeout_s = (host, control_port), settings.BAZAAR_LIMITS.call_timeout_s
     client = FrontEndClient.at_address(address, settings.BAZAAR_SECRET, timeout_s)
-    client.epoch = EPOCH
+    client.epoch = epoch()
     return client
 
 
@@ -218,6 +300,8 @@ def find_reason() -> str:
     if damage.where:
         what_next = repair().hindrance or "It begins anew from the replicas."
         return f"The ledger is damaged at {damage.where}: the catalog decides nothing. {what_next}"
+    if (watch := activity()) is not None and not watch.is_well:
+        return watch.trouble
     return recovery().reason
 
 
@@ -229,7 +313,8 @@ def list_checks() -> tuple[HealthCheck, ...]:
 def read_metrics(page: MetricPage) -> None:
     """Add what a scrape shows of the catalog; see `bazaar.runtime.metric_families`."""
     now = status()
-    add_process(page, list_checks(), str(Role.CATALOG), str(Role.CATALOG))
+    name = process_name(Role.CATALOG, settings.BAZAAR_NODE.id)
+    add_process(page, list_checks(), str(Role.CATALOG), name)
     add_status(page, now)
     page.add("bazaar_batch_trades", counts().sizes)
     page.add("bazaar_invalidation_duration_seconds", counts().invalidations)
@@ -267,6 +352,7 @@ def list_addresses() -> tuple[Address, ...]:
 def status() -> CatalogStatus:
     """Return the status."""
     leadership, head, stocks = Leadership(Term(0), None), START, 0
+    watch = activity()
     with damage, suppress(Unreachable):  # what cannot be read says nothing
         leadership, head = selectors.get_leadership(), selectors.LEDGER.read_head()
         stocks = selectors.count_stocks()
@@ -274,7 +360,9 @@ def status() -> CatalogStatus:
         **process_status(),
         database_bytes=database_bytes(),
         role="catalog",
-        id=1,
+        id=settings.BAZAAR_NODE.id,
+        activity=str(watch.activity.state if watch else ActivityState.ACTIVE),
+        epoch=epoch(),
         is_ready=are_ok(list_checks()),
         not_deciding=find_reason(),
         incarnation=str(incarnation()),

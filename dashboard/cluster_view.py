@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bazaar.core.activity import ActivityState
 from bazaar.protocol.cluster_report import ClusterReport
-from bazaar.protocol.statuses import FrontEndStatus, ReplicaStatus, Status
-from bazaar.topology import WORKER, Node
+from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
+from bazaar.topology import WORKER, Node, Role, process_name
 
 READY, NOT_READY = "ready", "not ready"
+_WAITING = (ActivityState.STANDBY, ActivityState.TAKING_OVER)
 STOPPED, SILENT = "not running", "paused or cut off"
 """Nothing listens there; or there is neither an answer nor a refusal."""
 
@@ -31,6 +33,8 @@ class PollResult:
             return STOPPED if self.is_refused else SILENT
         if isinstance(self.status, ReplicaStatus):
             return self.status.state
+        if isinstance(self.status, CatalogStatus) and self.status.activity in _WAITING:
+            return self.status.activity
         return READY if self.status.is_ready else NOT_READY
 
 
@@ -60,6 +64,11 @@ class ClusterView:
         """The id of the replica that leads in that term."""
         name = self.report.leader
         return next((one.node.id for one in self.results if one.name == name), None)
+
+    @property
+    def catalog(self) -> str:
+        """The name of the active catalog; that of the first one while none is."""
+        return self.report.catalog or process_name(Role.CATALOG, 1)
 
     @property
     def last(self) -> int:

@@ -118,8 +118,11 @@ class Collector:
 
     def _list_workers(self, results: Sequence[PollResult]) -> list[Target]:
         """Return the lease holders at addresses that the topology does not name."""
-        catalog = next((r.status for r in results if isinstance(r.status, CatalogStatus)), None)
-        if catalog is None:  # no other process knows; the known ones may still be there
+        report = ClusterView(results, 0.0).report
+        catalog = report.statuses[report.catalog] if report.catalog else None
+        if not isinstance(
+            catalog, CatalogStatus
+        ):  # no other process knows; the known ones may still be there
             return self._workers
         others = self._topology.list_workers(catalog.holder_addresses)
         return [(name, WORKER, node) for name, node in others[:WORKERS_MAX]]
@@ -129,7 +132,7 @@ class Collector:
         catalog = [target for target in targets if target[1] == Role.CATALOG]
         others = [target for target in targets if target[1] != Role.CATALOG]
         taken = {result.name: result for result in self._pool.map(self._fetch, others)}
-        taken.update((result.name, result) for result in map(self._fetch, catalog))
+        taken.update((result.name, result) for result in self._pool.map(self._fetch, catalog))
         return [taken[name] for name, _, _ in targets]
 
     def _fetch(self, target: Target) -> PollResult:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dashboard.cluster_view import SILENT, ClusterView, PollResult
+from dashboard.cluster_view import READY, SILENT, ClusterView, PollResult
 
 STEP = 160
 TOP, MIDDLE, BOTTOM, HEIGHT = 40, 150, 260, 300
@@ -80,6 +80,8 @@ def _describe(view: ClusterView, result: PollResult) -> tuple[str, str]:
         return result.state, "warn"
     if result.role == "frontend":
         return f"follows term {status.term}", "good"
+    if result.state != READY and result.role == "catalog":
+        return result.state, "good"
     return f"order {status.last:,}", "good"
 
 
@@ -99,9 +101,9 @@ def _links(view: ClusterView) -> Iterator[tuple[str, str, str]]:
     leader = f"order-{view.leader}"
     for one in view.results:
         if one.role == "frontend":
-            yield one.name, "catalog", "leases, stocks"
+            yield one.name, view.catalog, "leases, stocks"
             yield one.name, leader, "trades"
         elif one.name == leader:
-            yield leader, "catalog", "trades"
+            yield leader, view.catalog, "trades"
         elif one.role == "order":
             yield leader, one.name, "in sync" if one.node.id in view.in_sync else NOT_IN_SYNC

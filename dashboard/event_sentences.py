@@ -19,6 +19,8 @@ _LEDGER = {
     "ledger damaged": "{source} found damage in its ledger, and decides nothing: {at}",
     "ledger moved aside": "{source} moved its damaged ledger aside, and makes a new one",
     "pages written by others": "{source} found {count} pages that somebody else wrote, all sound",
+    "epoch claimed": "{source} takes over in epoch {epoch}, once {holders} caches know of it",
+    "epoch acknowledged": "{source} decides in epoch {epoch}: nothing of an older one is left",
     "repair waits": "{source} cannot repair its database yet: {reason}",
 }
 _LEASES = {
@@ -90,6 +92,8 @@ def describe_event(source: str, event: Event) -> str:
 def describe_process(name: str) -> str:
     """Return the name of a process as people say it: `replica 2` for order-2."""
     role, _, number = name.partition("-")
+    if role == Role.CATALOG and number:
+        return f"catalog {number}"
     return f"{_NUMBERED[role]} {number}" if role in _NUMBERED else _NAMES.get(role, name)
 
 

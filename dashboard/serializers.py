@@ -88,12 +88,12 @@ def _list_links(view: ClusterView) -> Iterator[dict[str, Any]]:
     for result in view.results:
         status = result.status
         if isinstance(status, FrontEndStatus):
-            yield _link(result.name, "catalog", is_reachable=status.lease_left_s > 0)
+            yield _link(result.name, view.catalog, is_reachable=status.lease_left_s > 0)
             if status.leader is not None:
                 leader = f"order-{status.leader}"
                 yield _link(result.name, leader, is_reachable=status.silences == 0)
         elif isinstance(status, ReplicaStatus):
-            yield _link(result.name, "catalog", is_reachable=status.reaches_catalog)
+            yield _link(result.name, view.catalog, is_reachable=status.reaches_catalog)
     for one in view.leader_status.followers if view.leader_status else ():
         link = _link(
             f"order-{view.leader}", f"order-{one.replica_id}", is_reachable=one.is_reachable

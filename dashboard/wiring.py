@@ -11,6 +11,7 @@ from bazaar import clock
 from bazaar.client.client import Client
 from bazaar.client.exchange import Timeouts
 from bazaar.clock import Pause
+from bazaar.protocol.catalog_route import CatalogLink
 from bazaar.protocol.clients import (
     CLIENTS,
     CatalogClient,
@@ -60,7 +61,7 @@ def render_cache() -> RenderCache:
 @cache
 def catalog() -> CatalogClient:
     """Return the client of the catalog."""
-    return CatalogClient.at(topology().catalog, settings.BAZAAR_SECRET, CALL_TIMEOUT_S)
+    return CatalogLink(topology(), settings.BAZAAR_SECRET).connect(CALL_TIMEOUT_S)
 
 
 @cache

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Failure, NoLeader
-from bazaar.core.types import Epoch, Order, OrderNo, Trade, TradeType, Version
+from bazaar.core.types import CatalogId, Epoch, Order, OrderNo, Trade, TradeType, Version
 from bazaar.protocol.messages import OrdersBody, StocksBody
 from bazaar.protocol.traces import TradeTrace
 from bazaar.runtime.waits import EventLoop
@@ -137,6 +137,16 @@ def expect_restart(*, for_s: float) -> None:
     """Have reads and trades wait for a catalog that is away for so long at most."""
     wiring.stocks().parked.expect(for_s)
     wiring.watch().expect_restart(for_s)
+
+
+def hear_epoch(*, epoch: Epoch, catalog: CatalogId) -> None:
+    """
+    Believe a new active catalog, once it confirms it, and keep nothing of older ones.
+
+    Raises NotActive, Unconfirmed (definite), Unreachable: it does not answer.
+    """
+    wiring.link().hear(epoch, catalog)
+    wiring.stocks().hear_epoch(epoch)
 
 
 def invalidate(*, epoch: Epoch, changes: Sequence[tuple[str, Version]]) -> None:

@@ -5,8 +5,8 @@ What the dialects have in common is in `stock_views` and `order_views`, and how 
 `dialects`.
 """
 
-from bazaar.core.types import Epoch, Version
-from bazaar.protocol import cache_messages, examples, messages
+from bazaar.core.types import CatalogId, Epoch, Version
+from bazaar.protocol import cache_messages, examples, leadership_messages, messages
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.web.end_endpoint import make_end_endpoint
 from bazaar.web.endpoint import Audience, Endpoint, Port, get, post, with_index
@@ -60,6 +60,18 @@ def invalidate(body: cache_messages.InvalidateBody) -> messages.DoneBody:
     """
     changes = [(change.stock_name, Version(change.version)) for change in body.changes]
     services.invalidate(epoch=Epoch(body.epoch), changes=changes)
+    return messages.DoneBody()
+
+
+def hear_epoch(body: leadership_messages.EpochBody) -> messages.DoneBody:
+    """
+    Follow a new active catalog.
+
+    POST `{"epoch", "catalog"}` answers `{"done": true}` once that catalog says so itself; 503
+    `not_active` when a newer one is known here, 409 `unconfirmed` when it says something else.
+    All that is remembered of an older epoch is forgotten then. Twice is harmless.
+    """
+    services.hear_epoch(epoch=Epoch(body.epoch), catalog=CatalogId(body.catalog))
     return messages.DoneBody()
 
 
@@ -138,6 +150,11 @@ ENDPOINTS = (
     Endpoint(
         "/invalidate",
         post(invalidate, cache_messages.InvalidateBody, examples.INVALIDATE, is_instant=True),
+        ports=CONTROL,
+    ),
+    Endpoint(
+        "/epoch",
+        post(hear_epoch, leadership_messages.EpochBody, examples.EPOCH),
         ports=CONTROL,
     ),
     Endpoint(

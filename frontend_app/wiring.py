@@ -11,6 +11,7 @@ from django.conf import settings
 from bazaar.clock import Pause
 from bazaar.core.election import SILENCES_MAX
 from bazaar.core.types import ReplicaId
+from bazaar.protocol.catalog_route import CatalogLink
 from bazaar.protocol.clients import CLIENTS, CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import FrontEndStatus
 from bazaar.runtime.health import HealthCheck, are_ok
@@ -32,11 +33,15 @@ STOCK_TIMEOUT_S = 1.0
 
 
 @cache
+def link() -> CatalogLink:
+    """Return the way to the active catalog."""
+    return CatalogLink(settings.BAZAAR_TOPOLOGY, settings.BAZAAR_SECRET)
+
+
+@cache
 def catalog() -> CatalogClient:
     """Return the client of the catalog."""
-    limits = settings.BAZAAR_LIMITS
-    node = settings.BAZAAR_TOPOLOGY.catalog
-    return CatalogClient.at(node, settings.BAZAAR_SECRET, limits.call_timeout_s)
+    return link().connect(settings.BAZAAR_LIMITS.call_timeout_s)
 
 
 @cache
@@ -55,8 +60,7 @@ def stocks() -> StockReader:
     """Return the stocks in memory."""
     limits = settings.BAZAAR_LIMITS
     timeout_s = min(STOCK_TIMEOUT_S, limits.call_timeout_s)
-    client = CatalogClient.at(settings.BAZAAR_TOPOLOGY.catalog, settings.BAZAAR_SECRET, timeout_s)
-    return StockReader(client, control.node(), limits, forget=forget)
+    return StockReader(link().connect(timeout_s), control.node(), limits, forget=forget)
 
 
 def forget() -> None:

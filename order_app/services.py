@@ -6,7 +6,17 @@ from uuid import UUID, uuid4
 from bazaar.core.failures import Failure, NotServing
 from bazaar.core.ledger import Answer, Page
 from bazaar.core.replication import Accepted, Append
-from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, Trade, TradeType
+from bazaar.core.types import (
+    CatalogId,
+    Epoch,
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Term,
+    Trade,
+    TradeType,
+)
 from bazaar.protocol.leadership_messages import HeadBody
 from bazaar.runtime.damage import damage
 from order_app import wiring
@@ -50,6 +60,15 @@ def take_append(*, append: Append) -> Accepted:
 def confirm(*, term: Term, token: UUID) -> None:
     """Confirm to a follower that an append is this leader's. Raises Unconfirmed (definite)."""
     wiring.replica().machine.check_token(term, token)
+
+
+def hear_epoch(*, epoch: Epoch, catalog: CatalogId) -> None:
+    """
+    Wait for no older catalog than the active one of an epoch, once that confirms it.
+
+    Raises NotActive, Unconfirmed (definite), Unreachable: it does not answer.
+    """
+    wiring.link().hear(epoch, catalog)
 
 
 def take_notice(*, term: Term, leader: ReplicaId) -> None:

@@ -4,7 +4,16 @@ from typing import Any
 
 import msgspec
 
-from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Term, TradeType
+from bazaar.core.types import (
+    CatalogId,
+    Epoch,
+    Order,
+    OrderNo,
+    Position,
+    ReplicaId,
+    Term,
+    TradeType,
+)
 from bazaar.protocol import examples, leadership_messages, messages
 from bazaar.protocol.statuses import ReplicaStatus
 from bazaar.protocol.stored_rows import ROWS_MAX, ChangesBody, FoundBody, RowsBody
@@ -127,6 +136,18 @@ def take_append(body: messages.AppendBody) -> messages.AcceptedBody:
     """
     accepted = services.take_append(append=body.to_core())
     return messages.AcceptedBody(last=accepted.last, digest=accepted.digest)
+
+
+def hear_epoch(body: leadership_messages.EpochBody) -> messages.DoneBody:
+    """
+    Follow a new active catalog.
+
+    POST `{"epoch", "catalog"}` answers `{"done": true}` once that catalog says so itself; 503
+    `not_active` when a newer one is known here, 409 `unconfirmed` when it says something else.
+    What waits for another catalog is given up, and asked again there. Twice is harmless.
+    """
+    services.hear_epoch(epoch=Epoch(body.epoch), catalog=CatalogId(body.catalog))
+    return messages.DoneBody()
 
 
 def confirm(body: leadership_messages.TokenBody) -> messages.DoneBody:
@@ -272,6 +293,11 @@ ENDPOINTS = (
     Endpoint("/sync", post(take_append, messages.AppendBody, examples.APPEND), ports=BOTH),
     Endpoint(
         "/replicate", post(replicate, messages.ReplicateBody, examples.REPLICATE), ports=CONTROL
+    ),
+    Endpoint(
+        "/epoch",
+        post(hear_epoch, leadership_messages.EpochBody, examples.EPOCH),
+        ports=CONTROL,
     ),
     Endpoint(
         "/confirm", post(confirm, leadership_messages.TokenBody, examples.CONFIRM), ports=CONTROL

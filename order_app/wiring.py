@@ -11,6 +11,7 @@ from bazaar import clock
 from bazaar.core.failures import Failure
 from bazaar.core.replica import ReplicaState
 from bazaar.core.types import ReplicaId
+from bazaar.protocol.catalog_route import CatalogLink
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.leadership_messages import PingBody
 from bazaar.protocol.statuses import FollowerStatus, ReplicaStatus
@@ -41,6 +42,12 @@ REPAIR_INTERVAL_S = 1.0
 
 
 @cache
+def link() -> CatalogLink:
+    """Return the way to the active catalog."""
+    return CatalogLink(settings.BAZAAR_TOPOLOGY, settings.BAZAAR_SECRET)
+
+
+@cache
 def replica() -> ReplicaShell:
     """Return the running replica."""
     topology, limits, secret = (
@@ -54,16 +61,13 @@ def replica() -> ReplicaShell:
         for node in topology.replicas
         if node.id != me
     }
-    catalog = CatalogClient.at(topology.catalog, secret, limits.call_timeout_s)
-    return ReplicaShell(me, catalog, peers, OrderLog(), limits)
+    return ReplicaShell(me, link().connect(limits.call_timeout_s), peers, OrderLog(), limits)
 
 
 @cache
 def probe_client() -> CatalogClient:
     """Return the client of `probe_catalog`; its timeout is short."""
-    limits = settings.BAZAAR_LIMITS
-    node = settings.BAZAAR_TOPOLOGY.catalog
-    return CatalogClient.at(node, settings.BAZAAR_SECRET, limits.ping_timeout_s)
+    return link().connect(settings.BAZAAR_LIMITS.ping_timeout_s)
 
 
 def probe_catalog() -> None:

@@ -30,6 +30,7 @@ OWN_CLUSTERS = {
             "evaluate",
             "hostile",
             "losses",
+            "standby_catalogs",
         ),
         *("operating", "prometheus", "recovery", "tracing"),
     )

@@ -47,7 +47,12 @@ def prepare_all(
         others = {name: node for name, node in topology.nodes() if name not in part}
         replicas = {name: node for name, node in others.items() if role_of(name) is Role.ORDER}
         ledger_guard.check_answers(data, replicas, cluster_environment(data, environ))
-    nodes = {name: node for name, node in part.items() if role_of(name).has_database}
+    catalogs = [name for name in part if role_of(name) is Role.CATALOG]
+    nodes = {
+        name: node
+        for name, node in part.items()
+        if role_of(name).has_database and name not in catalogs[1:]  # they share one
+    }
     unmade = [name for name, node in nodes.items() if _is_unmade_replica(data, name, node)]
     jobs: dict[str, Future[list[str]]] = {}
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:

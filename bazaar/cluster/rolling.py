@@ -25,7 +25,8 @@ from bazaar.cluster.readiness import read_readiness
 from bazaar.cluster.snapshot import ProcessView, Snapshot
 from bazaar.core.failures import Failure, LeaderAlive
 from bazaar.core.types import ReplicaId, Term
-from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
+from bazaar.protocol.catalog_route import CatalogLink
+from bazaar.protocol.clients import FrontEndClient, ReplicaClient
 from bazaar.protocol.cluster_report import Health
 from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus
 from bazaar.settings import env
@@ -139,7 +140,7 @@ class RollingRestart:
     def _elect(self, term: Term, chosen: ReplicaId) -> None:
         """Claim the next term for a replica, and tell all of it. Raises Failure."""
         topology = self._cluster.topology
-        catalog = CatalogClient.at(topology.catalog, self._secret, CALL_TIMEOUT_S)
+        catalog = CatalogLink(topology, self._secret).connect(CALL_TIMEOUT_S)
         with contextlib.closing(catalog):
             leadership = catalog.claim(term, chosen)
         for node in sorted(topology.replicas, key=lambda node: node.id != chosen):
@@ -156,10 +157,9 @@ class RollingRestart:
 
     def _list_holders(self) -> tuple[Address, ...]:
         """Return the control address of each process that holds a lease."""
-        for view in self._cluster.take_snapshot().processes:
-            if isinstance(view.status, CatalogStatus):
-                return view.status.holder_addresses
-        return ()
+        report = self._cluster.take_snapshot().report
+        status = report.statuses[report.catalog] if report.catalog else None
+        return status.holder_addresses if isinstance(status, CatalogStatus) else ()
 
     def _await_healthy(self, name: str) -> None:
         """Wait until all processes are ready and all replicas in sync. Raises ClusterError."""

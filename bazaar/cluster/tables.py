@@ -12,7 +12,7 @@ from rich.table import Table
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.snapshot import ProcessState, ProcessView, Snapshot
 from bazaar.protocol import cluster_report
-from bazaar.protocol.statuses import ReplicaStatus
+from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus
 from bazaar.settings.database_url import describe_url
 from bazaar.topology import Role, format_address
 
@@ -40,12 +40,13 @@ def make_address_table(snapshot: Snapshot, data: DataDir) -> Table:
 def make_status_table(snapshot: Snapshot) -> Table:
     """Return the table that `status` prints."""
     has_hosts = len({view.node.host for view in snapshot.processes}) > 1
+    has_standbys = sum(view.role is Role.CATALOG for view in snapshot.processes) > 1
     columns = ("state", "pid", "up since", "term", "last order", "lag", "in sync")
     table = _table("role", *(("host",) if has_hosts else ()), *columns)
     for view in snapshot.processes:
         facts = describe(view, snapshot)
         table.add_row(
-            view.name + (" (leader)" if facts["is_leader"] else ""),
+            view.name + _tell_part(facts, has_standbys=has_standbys),
             *((view.node.host,) if has_hosts else ()),
             _state(view),
             _text(facts["pid"]),
@@ -56,6 +57,13 @@ def make_status_table(snapshot: Snapshot) -> Table:
             {True: "yes", False: "no", None: "-"}[facts["is_in_sync"]],
         )
     return table
+
+
+def _tell_part(facts: Mapping[str, Any], *, has_standbys: bool) -> str:
+    """Return what to say behind the name of a process: that it leads, or what a catalog is."""
+    if facts["is_leader"]:
+        return " (leader)"
+    return f" ({facts['activity']})" if has_standbys and facts["activity"] else ""
 
 
 def make_token_table(rows: Sequence[Mapping[str, str]]) -> Table:
@@ -123,6 +131,7 @@ def describe(view: ProcessView, snapshot: Snapshot) -> dict[str, Any]:
         "port": view.node.port,
         "control_port": view.node.control_port or None,
         "standing": replica.state if replica else None,
+        "activity": status.activity if isinstance(status, CatalogStatus) else None,
         "is_leader": view == snapshot.leader if is_replica else None,
         "term": status.term if status else None,
         "last": status.last if status and view.role in (Role.ORDER, Role.CATALOG) else None,

@@ -25,6 +25,7 @@ from bazaar.proof.sources import (
     SourceError,
     tidy_key,
 )
+from bazaar.protocol.catalog_route import CatalogLink
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.messages import StockBody
 from bazaar.protocol.stored_rows import RowsBody, StoredRow
@@ -47,7 +48,7 @@ class ClusterClients:
     def of(cls, topology: Topology, secret: bytes, timeout_s: float) -> Self:
         """Return those of a cluster; timeout_s: for each call."""
         return cls(
-            CatalogClient.at(topology.catalog, secret, timeout_s),
+            CatalogLink(topology, secret).connect(timeout_s),
             {
                 process_name(Role.ORDER, node.id): ReplicaClient.at(node, secret, timeout_s)
                 for node in topology.replicas

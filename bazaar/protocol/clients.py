@@ -12,12 +12,15 @@ from uuid import UUID
 
 import msgspec
 
+from bazaar.core.activity import ActivePing
 from bazaar.core.election import Leadership, Ping
 from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import (
     NO_EPOCH,
+    CatalogId,
+    Epoch,
     Order,
     OrderNo,
     Position,
@@ -58,10 +61,27 @@ class SequenceClient(MemberClient):
         return self._get(self.control, path, FoundBody)
 
 
+class FollowingClient(MemberClient):
+    """A role that follows the active catalog."""
+
+    def notify_epoch(self, epoch: Epoch, catalog: CatalogId, timeout_s: float) -> None:
+        """
+        Have it believe a new active catalog, which it asks, and keep nothing of older ones.
+
+        Raises NotActive (definite): it knows a newer epoch. Raises Unconfirmed (definite).
+        """
+        body = leadership_messages.EpochBody(epoch=epoch, catalog=catalog)
+        self._post(self.control, "/epoch", body, messages.DoneBody, timeout_s)
+
+
 class CatalogClient(SequenceClient):
     """The catalog."""
 
     role = Role.CATALOG
+
+    def ping_active(self) -> ActivePing:
+        """Return whether it is active."""
+        return self._get(self.control, "/active", leadership_messages.ActiveBody).to_core()
 
     def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
         """
@@ -155,7 +175,7 @@ class CatalogClient(SequenceClient):
         return self._get(self.control, "/status", statuses.CatalogStatus)
 
 
-class ReplicaClient(SequenceClient):
+class ReplicaClient(SequenceClient, FollowingClient):
     """An order replica."""
 
     role = Role.ORDER
@@ -240,7 +260,7 @@ class ReplicaClient(SequenceClient):
             self.served.abort()
 
 
-class FrontEndClient(MemberClient):
+class FrontEndClient(FollowingClient):
     """A front end, as the catalog and the operators see it."""
 
     role = Role.FRONT_END

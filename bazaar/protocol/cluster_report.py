@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bazaar.core.activity import ActivityState
 from bazaar.core.replica import ReplicaState
 from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus, Status
 from bazaar.topology import Role, role_of
 
+_HAS_EPOCH = (ActivityState.TAKING_OVER, ActivityState.ACTIVE)
 STATUS_TIMEOUT_S = 0.5
 """For a process to send its status; then it counts as one that does not answer."""
 
@@ -58,13 +60,22 @@ class ClusterReport:
         return status.in_sync if isinstance(status, ReplicaStatus) else ()
 
     @property
+    def catalog(self) -> str | None:
+        """The catalog that is active in the newest epoch; None: none that answers is."""
+        active = {
+            name: status.epoch
+            for name, status in self.statuses.items()
+            if isinstance(status, CatalogStatus) and status.activity in _HAS_EPOCH
+        }
+        return max(active, key=lambda name: active[name], default=None)
+
+    @property
     def disagreement(self) -> str:
         """What a replica knows and the catalog does not, or why that decides nothing yet."""
-        catalog = next(
-            (one for one in self.statuses.values() if isinstance(one, CatalogStatus)), None
-        )
-        if catalog is None:
-            return ""
+        catalog = self.statuses[self.catalog] if self.catalog else None
+        if not isinstance(catalog, CatalogStatus):
+            standbys = [one for one in self.statuses.values() if isinstance(one, CatalogStatus)]
+            return "no catalog is active" if standbys else ""
         if catalog.not_deciding:
             return catalog.not_deciding
         for name, status in self._list_replicas():

@@ -23,6 +23,8 @@ from bazaar.core.types import CatalogId, Epoch, Position, ReplicaId, Term
 
 FAILURE_HEADER = "Bazaar-Failure"
 """Where an answer names the kind of its failure."""
+EPOCH_HEADER = "Bazaar-Epoch"
+"""Where an answer of a catalog, or a failure, says the epoch."""
 RETRY_AFTER_S = 1
 """The header Retry-After of 429 and 503."""
 
@@ -81,9 +83,14 @@ _BY_TYPE = {kind.failure: kind for kind in KINDS}
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
+def kind_name(failure: type[Failure]) -> str:
+    """Return the name of a kind of failure on the wire."""
+    return _BY_TYPE[failure].name
+
+
 def kind_of(failure: Failure) -> str:
     """Return the name of a failure on the wire."""
-    return _BY_TYPE[type(failure)].name
+    return kind_name(type(failure))
 
 
 def status_of(failure: Failure) -> int:
@@ -104,7 +111,7 @@ def headers_of(failure: Failure) -> dict[str, str]:
     if isinstance(failure, GapFound):
         headers["Bazaar-Last"] = str(failure.last)
     if isinstance(failure, NotActive):
-        headers["Bazaar-Epoch"] = str(failure.epoch)
+        headers[EPOCH_HEADER] = str(failure.epoch)
         if failure.active is not None:
             headers["Bazaar-Active"] = str(failure.active)
     if status_of(failure) in (429, 503):
@@ -141,7 +148,7 @@ def failure_of(name: str, message: str, headers: Mapping[str, str] | None = None
             return GapFound(Position(int(headers["bazaar-last"])))
         if kind.failure is NotActive:
             active = headers.get("bazaar-active")
-            epoch = Epoch(int(headers["bazaar-epoch"]))
+            epoch = Epoch(int(headers[EPOCH_HEADER.lower()]))
             return NotActive(epoch, CatalogId(int(active)) if active else None, message)
     except (KeyError, ValueError):
         return Unreachable(f"The answer {name} is incomplete.")

@@ -13,11 +13,16 @@ from msgspec import Meta, Struct
 
 from bazaar.core.types import GENESIS, STOCK_NAME_CHARS_MAX, TradeType
 from bazaar.protocol import cache_messages, leadership_messages, messages
+from bazaar.topology import REPLICAS_MAX
 
 STOCK = "3M"
 KEY = UUID("6f1c2e9a-8d34-4b0f-9a57-1e2d3c4b5a69")
 HOLDER = UUID("0b9d7c3e-52a1-4f68-8c40-7a6e5d4c3b2a")
 TOKEN = UUID("c2f1a0d4-3b5e-4c76-9d18-5e4f3a2b1c0d")
+
+
+EPOCH = leadership_messages.EpochBody(epoch=0, catalog=REPLICAS_MAX)
+"""Changes nothing: no description has that many catalogs."""
 
 
 class NameQuery(Struct, frozen=True):

@@ -1,12 +1,14 @@
-"""Messages about who leads (docs/PROTOCOL.md)."""
+"""Messages about which replica leads, and which catalog is active (docs/PROTOCOL.md)."""
 
+from typing import Self
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
+from bazaar.core.activity import ActivePing
 from bazaar.core.election import Leadership, Ping
-from bazaar.core.types import Digest, Head, OrderNo, Position, ReplicaId, Term
+from bazaar.core.types import Digest, Epoch, Head, OrderNo, Position, ReplicaId, Term
 from bazaar.protocol.messages import Hex, Id, Message, Place, TermNo
 
 
@@ -27,6 +29,33 @@ class HeadBody(Message, frozen=True, kw_only=True):
     def head(self) -> Head:
         """Where the log ends."""
         return Head(Position(self.position), OrderNo(self.order_no), Digest(self.digest))
+
+
+class ActiveBody(Message, frozen=True, kw_only=True):
+    """A catalog's answer: whether it is active."""
+
+    epoch: Place
+    """The newest that it knows."""
+    is_active: bool
+    """Whether this life of its process has claimed that epoch."""
+    is_proven: bool
+    """Whether it has just proved itself to the database."""
+
+    @classmethod
+    def from_core(cls, ping: ActivePing) -> Self:
+        """Pack the answer to a ping."""
+        return cls(epoch=ping.epoch, is_active=ping.is_active, is_proven=ping.is_proven)
+
+    def to_core(self) -> ActivePing:
+        """Unpack it."""
+        return ActivePing(Epoch(self.epoch), is_active=self.is_active, is_proven=self.is_proven)
+
+
+class EpochBody(Message, frozen=True, kw_only=True):
+    """A new active catalog to front ends and replicas: its epoch, and which catalog it is."""
+
+    epoch: Place
+    catalog: Id
 
 
 class LeadershipBody(Message, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from bazaar.protocol.errors import failure_of
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.process_end import EndAnswerBody, EndBody, EndSignal
 from bazaar.protocol.traces import SpansBody, SpansWantedBody
-from bazaar.protocol.transport import HttpTransport, PendingCall, Transport
+from bazaar.protocol.transport import HttpTransport, KeptTransport, PendingCall, Transport
 from bazaar.topology import Node, Role, process_name
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class MemberClient:
     def close(self) -> None:
         """End the kept connections; the next call opens a new one."""
         for transport in (self.served, self.control):
-            if isinstance(transport, HttpTransport):
+            if isinstance(transport, KeptTransport):
                 transport.close()
 
     def spans(self, wanted: SpansWantedBody, timeout_s: float) -> SpansBody:
@@ -141,6 +141,6 @@ class MemberClient:
         read: Callable[[Reply], T],
     ) -> PendingCall[T] | None:
         """Send a request whose answer is waited for later; None without a kept connection."""
-        if not isinstance(transport, HttpTransport):
+        if not isinstance(transport, KeptTransport):
             return None
         return transport.begin("POST", path, encode(body), read)

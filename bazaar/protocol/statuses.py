@@ -112,6 +112,10 @@ class CatalogStatus(Status, frozen=True, kw_only=True):
     """The catalog."""
 
     stocks: int
+    activity: str = "active"
+    """Standby, taking over, active or ended; a catalog without others is active."""
+    epoch: int = 0
+    """The newest that it knows; 0 where there is only one catalog."""
     not_deciding: str = ""
     """Why the catalog decides nothing yet; empty: it does."""
     incarnation: str = ""

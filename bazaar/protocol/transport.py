@@ -9,6 +9,7 @@ deadline (`PendingCall.finish`, docs/adr/0023).
 
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -40,7 +41,25 @@ class Transport(Protocol):
         """
 
 
-class HttpTransport:
+class KeptTransport(ABC):
+    """A transport with kept connections, on which a call may be begun."""
+
+    @abstractmethod
+    def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
+        """Send one request; see `Transport.call`."""
+
+    @abstractmethod
+    def begin(
+        self, method: str, path: str, body: bytes, read: Callable[[Reply], T]
+    ) -> "PendingCall[T] | None":
+        """Send a request on a kept connection and return at once; None without one."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the kept connections; the next call opens a new one."""
+
+
+class HttpTransport(KeptTransport):
     """
     One listener of another process, with a pool of kept connections.
 

@@ -59,6 +59,8 @@ class DatabaseEngine(ABC):
     """A key as a UUID is written."""
     hex_key: ClassVar[str]
     """A key as it is stored, in hex digits."""
+    in_haste: ClassVar[str] = ""
+    """A condition, always true, with which a session does not idle on in its transaction."""
     unindexed: ClassVar[str] = ""
     """After a table: read its rows without an index, which may be damaged apart from them."""
     schema: ClassVar[str] = ""

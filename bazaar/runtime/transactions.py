@@ -67,25 +67,25 @@ def read(statement: str, values: Sequence[str | int] = ()) -> list[tuple[Any, ..
         raise DatabaseError(str(error)) from error
 
 
-def _commit(engine: DatabaseEngine, database: Database) -> None:
+def _commit(engine: DatabaseEngine, database: Database, *, decides: bool) -> None:
     try:
         engine.commit(database)
     except Exception as error:
-        if not engine.has_rolled_back(error):
+        if decides and not engine.has_rolled_back(error):
             lost_commits.report(str(error))
         raise
 
 
 @contextmanager
-def write_transaction() -> Iterator[Database]:
+def write_transaction(*, decides: bool = True) -> Iterator[Database]:
     """
     Yield the thread's connection inside one transaction, durable at its end.
 
-    Parameters of its statements are `?`. A block that raises changes nothing. Inside a transaction
-    of Django's it is a part of that; models may be read in it, and not written, because Django
-    knows nothing of it. Raises StorageFailed: the database is locked, its disk full or failing, or
-    its server is away; it may have happened all the same (I2, I9). Raises
-    django.db.DatabaseError: it is damaged.
+    decides: whether a commit whose outcome is unknown ends the process. Parameters of its
+    statements are `?`. A block that raises changes nothing. Inside a transaction of Django's it is
+    a part of that; models may be read in it, and not written, because Django knows nothing of it.
+    Raises StorageFailed: the database is locked, its disk full or failing, or its server is away;
+    it may have happened all the same (I2, I9). Raises django.db.DatabaseError: it is damaged.
     """
     try:
         django, engine = connections[DEFAULT_DB_ALIAS], engines.current()
@@ -99,7 +99,7 @@ def write_transaction() -> Iterator[Database]:
             try:
                 yield database
                 began_s = clock.monotonic_s()
-                _commit(engine, database)
+                _commit(engine, database, decides=decides)
                 commits.add(clock.monotonic_s() - began_s)
                 tracing.mark(DURABLE)
                 storage.problem = ""

@@ -34,7 +34,7 @@ FLAGS = ("BAZAAR_FAULT_BUTTONS", "BAZAAR_HTTPS", "BAZAAR_ANONYMOUS_TRADES")
 OTHERS = (
     *("BAZAAR_TOKENS_FILE", "BAZAAR_TOKEN", "BAZAAR_TOKEN_FILE"),
     *("BAZAAR_DATA_DIR", "BAZAAR_CLUSTER", "BAZAAR_SECRET_FILE", "BAZAAR_DATABASE_URL"),
-    *("BAZAAR_REPLICA_ID", "BAZAAR_FRONT_END_ID", "BAZAAR_ALLOWED_HOSTS"),
+    *("BAZAAR_CATALOG_ID", "BAZAAR_REPLICA_ID", "BAZAAR_FRONT_END_ID", "BAZAAR_ALLOWED_HOSTS"),
     *("BAZAAR_LOG", "BAZAAR_OTLP_ENDPOINT"),
 )
 INTERNAL = ("BAZAAR_SOCKET", "BAZAAR_PYTHON", "BAZAAR_PARENT_PID")
@@ -282,6 +282,8 @@ def read_node(environ: Mapping[str, str], role: Role) -> Node:
     found = read_topology(environ)
     try:
         match role:
+            case Role.CATALOG:
+                return found.find_catalog(read_id(environ, "BAZAAR_CATALOG_ID", "1"))
             case Role.ORDER:
                 return found.replica(read_id(environ, "BAZAAR_REPLICA_ID"))
             case Role.FRONT_END:

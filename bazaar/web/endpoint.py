@@ -26,6 +26,9 @@ KEY_HEADER = "Idempotency-Key"
 ANSWER_HEADERS = "bazaar.answer_headers"
 """Where a request carries headers that its answer gets, whether it fails or not."""
 
+process_headers: list[tuple[str, str]] = []
+"""Headers that every answer of this process gets, refusals too: what is true of all of it."""
+
 EVENT_LOOP = "bazaar.event_loop"
 """Where a request carries the event loop of its server, if there is one (`EventLoop`)."""
 

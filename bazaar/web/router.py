@@ -45,6 +45,7 @@ from bazaar.web.endpoint import (
     Lane,
     ReadyAnswer,
     get,
+    process_headers,
 )
 from bazaar.web.errors import MISTAKE, describe
 from bazaar.web.member_auth import check_body, check_head, check_member
@@ -272,7 +273,7 @@ class Route:
         """Return status line, headers and body of an answer."""
         body = encode(outcome.content)
         kind, length = ("Content-Type", outcome.content_type), ("Content-Length", str(len(body)))
-        headers = [kind, *self._headers, *outcome.headers.items(), length]
+        headers = [kind, *self._headers, *process_headers, *outcome.headers.items(), length]
         return _STATUS_LINES[outcome.status], headers, body
 
     def _answer_without_action(self, environ: Environ) -> PlainAnswer:

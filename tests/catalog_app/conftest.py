@@ -42,6 +42,7 @@ def leader(monkeypatch: pytest.MonkeyPatch) -> CopyingLeader:
     leader = CopyingLeader()
     monkeypatch.setattr(catalog_app.wiring, "replicas", lambda: {LEADER: leader})
     monkeypatch.setattr(catalog_app.wiring, "begin_recovery", lambda: None)
+    monkeypatch.setattr(catalog_app.wiring, "activity", lambda: None)
     return leader
 
 

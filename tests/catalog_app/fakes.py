@@ -114,7 +114,7 @@ class DirectCatalog(CatalogClient):
 
     def read(self, holder_id: UUID, wanted: Mapping[str, bool]) -> FoundStocks:
         found = services.read_stocks(holder_id=holder_id, wanted=wanted)
-        return FoundStocks(wiring.EPOCH, tuple(found))
+        return FoundStocks(wiring.epoch(), tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +127,4 @@ class ReaderClient:
         """Leave it to `invalidate`."""
 
     def invalidate(self, changes: Sequence[Change], timeout_s: float) -> None:
-        self.reader.invalidate(wiring.EPOCH, changes)
+        self.reader.invalidate(wiring.epoch(), changes)

@@ -20,8 +20,8 @@ from bazaar.protocol.clients import CatalogClient, Change
 from bazaar.settings.env import Limits
 from bazaar.topology import Node
 from catalog_app import selectors, services
+from catalog_app.counts import Counts
 from catalog_app.lease_table import Clock, LeaseTableShell
-from catalog_app.wiring import Counts
 from frontend_app.entries import StockRead
 from frontend_app.stocks import StockReader
 from frontend_app.wiring import STOCK_TIMEOUT_S

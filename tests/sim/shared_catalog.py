@@ -1,11 +1,11 @@
 """
 One of several catalogs on one database, standby or active (docs/adr/0048).
 
-The core decides which is active and until when. This is the shell around it, over the simulated
+The room's own shell decides when it claims (`catalog_app.activity_shell`), over the simulated
 database and network, with a clock that drifts. What an active does is in `shared_active`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,6 +22,12 @@ from bazaar.core.activity import (
 from bazaar.core.failures import Failure, NotActive, Unreachable
 from bazaar.core.types import CatalogId, Epoch, ReplicaId
 from bazaar.settings.env import Limits
+from catalog_app.activity_shell import (
+    NOTICE_TIMEOUT_S,
+    ActivityShell,
+    EpochNotice,
+    RegisteredHolder,
+)
 from tests.sim.network import Call
 from tests.sim.process import Process
 from tests.sim.shared_active import ActiveShell, Registered, fence
@@ -30,8 +36,8 @@ from tests.sim.shared_database import Conflict, DatabaseCalls, SharedDatabase, T
 from tests.sim.tasks import Tasks
 from tests.sim.threaded import RESTART_S, ThreadedProcess
 
-NOTICE_TIMEOUT_S = 0.5
-RETRY_S = 0.05
+HOST = "front end"
+"""Of every holder: their control ports tell them apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +46,97 @@ class PingActive:
 
 
 @dataclass(frozen=True, slots=True)
-class EpochNotice:
-    """
-    A new active's word to a member: wait for no older one, keep nothing of it, believe none.
-
-    The member asks that catalog itself before it believes it (`PingActive`).
-    """
-
-    epoch: Epoch
-    catalog: CatalogId
-
-
-@dataclass(frozen=True, slots=True)
 class InEpoch:
     """What an active answers, with its epoch."""
 
     epoch: Epoch
     answer: Any
+
+
+class SharedActivity(ActivityShell):
+    """The room's shell, over the simulated database and network."""
+
+    def __init__(self, process: "SharedCatalog") -> None:
+        super().__init__(Activity(process.id, process.limits.lease_s))
+        self._process, self._tasks = process, process.tasks
+        self._database = DatabaseCalls(process.tasks, process.shared, self.activity.moved)
+        self.database = self._database
+
+    @property
+    def moves(self) -> int:
+        return self._database.moves
+
+    def now_s(self) -> float:
+        return self._process.now_s
+
+    def wait(self, seconds: float) -> None:
+        self._tasks.wait(seconds)
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        self._tasks.spawn(self._process, work)
+
+    def side_by_side(
+        self, work: Callable[[RegisteredHolder], None], holders: Sequence[RegisteredHolder]
+    ) -> Iterable[None]:
+        return self._tasks.side_by_side(work, holders)
+
+    def read_known(self) -> ActiveCatalog:
+        known: ActiveCatalog = self._database.read(lambda rows: rows["active"])
+        return known
+
+    def write_proof(self, epoch: Epoch) -> bool:
+        expected, writes = fence(self.activity.known)
+        transaction = Transaction(expected, {**writes, "proofs": self.now_s()})
+        try:
+            self._database.commit(transaction, PROOF_S)
+        except Conflict:
+            return False
+        return True
+
+    def claim_epoch(self, known: ActiveCatalog) -> Sequence[RegisteredHolder]:
+        process = self._process
+        claimed = claim_epoch(known, known.epoch, process.id)
+        note = partial(process.checks.epoch_claimed, known, claimed)
+        transaction = Transaction({"active": known}, {"active": claimed}, Registered.read, note)
+        try:
+            self.found: Registered = process.commit(transaction)
+        except Conflict as conflict:
+            raise NotActive(known.epoch, None) from conflict
+        return [RegisteredHolder(one, (HOST, port)) for one, port in self.found.holders]
+
+    def begin(self, epoch: Epoch, holders: Sequence[RegisteredHolder]) -> None:
+        process = self._process
+        process.network.note(f"{process.name} has epoch {epoch}, and waits for {len(holders)}")
+        process.active = ActiveShell(process, self.found)
+
+    def end_leases(self, holder_ids: Sequence[str]) -> None:
+        try:
+            self._process.active.end_leases(tuple(holder_ids))
+        except Unreachable:
+            self._process.network.note(f"{self._process.name} leaves them to the next epoch")
+
+    def ping(self, active: CatalogId) -> ActivePing:
+        target = self._process.catalogs[active]
+        ping: ActivePing = self._tasks.call(target, PingActive(), LOOK_TIMEOUT_S)
+        return ping
+
+    def notify_replicas(self, notice: EpochNotice) -> None:
+        for replica in self._process.replicas.values():
+            self.spawn(partial(self._notify_replica, notice, replica))
+
+    def _notify_replica(self, notice: EpochNotice, replica: Process) -> None:
+        """Let a replica wait for no older catalog; one that does not hear finds out by itself."""
+        try:
+            self._tasks.call(replica, notice, NOTICE_TIMEOUT_S)
+        except Failure as failure:
+            self._process.network.note(f"{replica.name} has not heard of {notice}: {failure!r}")
+
+    def notify(self, holder: RegisteredHolder, notice: EpochNotice) -> None:
+        _, port = holder.address
+        self._tasks.call(self._process.holders[port], notice, NOTICE_TIMEOUT_S)
+
+    def end(self, reason: str) -> None:
+        self._process.end(reason)
 
 
 class SharedCatalog(ThreadedProcess):
@@ -81,7 +161,17 @@ class SharedCatalog(ThreadedProcess):
         self.replicas: Mapping[ReplicaId, Process] = {}
         self.holders: Mapping[int, Process] = {}
         """Front ends by control port."""
-        self.activity = Activity(self.id, limits.lease_s)
+        self.shell = SharedActivity(self)
+
+    @property
+    def activity(self) -> Activity:
+        """What it is."""
+        return self.shell.activity
+
+    @property
+    def database(self) -> DatabaseCalls:
+        """Its connections."""
+        return self.shell.database
 
     @property
     def now_s(self) -> float:
@@ -90,8 +180,7 @@ class SharedCatalog(ThreadedProcess):
 
     def start(self) -> None:
         super().start()
-        self.activity = Activity(self.id, self.limits.lease_s)
-        self.database = DatabaseCalls(self.tasks, self.shared, self.activity.moved)
+        self.shell = SharedActivity(self)
         self.tasks.spawn(self, self._watch)
 
     def receive(self, call: Call, message: object) -> None:
@@ -107,7 +196,7 @@ class SharedCatalog(ThreadedProcess):
             return InEpoch(epoch, self.active.perform(request))
         except NotActive as newer:
             if newer.epoch > epoch:
-                self._end("its epoch is over")
+                self.end("its epoch is over")
             raise
         except Failure:
             self.activity.check_granting(self.now_s)
@@ -116,11 +205,11 @@ class SharedCatalog(ThreadedProcess):
     def commit_fenced(self, transaction: Transaction, *, decides: bool = True) -> None:
         """Commit a transaction of this epoch, if it is the current one; else end."""
         try:
-            self._commit(transaction, decides=decides)
+            self.commit(transaction, decides=decides)
         except Conflict:
-            self._end("its epoch is over")
+            self.end("its epoch is over")
 
-    def _commit(self, transaction: Transaction, *, decides: bool = True) -> Any:
+    def commit(self, transaction: Transaction, *, decides: bool = True) -> Any:
         """
         Commit; the process ends when nobody knows the outcome of what decides something.
 
@@ -135,19 +224,14 @@ class SharedCatalog(ThreadedProcess):
                 self.end_in_doubt()
             raise
         self.crash_point()
-        self._note_proof(sent_s, moves)
+        self.shell.note_proof(sent_s, moves)
         return result
-
-    def _note_proof(self, sent_s: float, moves: int) -> None:
-        """Count a commit as a proof, if the node that took it is still the one that is used."""
-        if moves == self.database.moves:
-            self.activity.proved(sent_s)
 
     def end_in_doubt(self) -> None:
         """End after a commit that may happen yet."""
-        self._end("the outcome of a commit is unknown")
+        self.end("the outcome of a commit is unknown")
 
-    def _end(self, reason: str) -> None:
+    def end(self, reason: str) -> None:
         """End this life; the next one begins as a standby."""
         self.network.note(f"{self.name} ends: {reason}")
         self.activity.end()
@@ -156,94 +240,8 @@ class SharedCatalog(ThreadedProcess):
 
     def _watch(self) -> None:
         while True:
-            pause_s = PROOF_INTERVAL_S
             try:
-                if self.activity.has_epoch:
-                    self._prove()
-                elif not self._look():
-                    pause_s = RETRY_S
+                self.shell.round()
             except Failure as failure:
                 self.network.note(f"{self.name} looks in vain: {failure!r}")
-            self.tasks.wait(pause_s)
-
-    def _prove(self) -> None:
-        sent_s, moves = self.now_s, self.database.moves
-        expected, writes = fence(self.activity.known)
-        transaction = Transaction(expected, {**writes, "proofs": sent_s})
-        try:
-            self.database.commit(transaction, PROOF_S)
-        except Conflict:
-            self._end("its epoch is over")
-        self._note_proof(sent_s, moves)
-
-    def _look(self) -> bool:
-        """
-        Look at the active as a standby, and claim the next epoch when it is gone.
-
-        Tell whether there was an answer; a silent active is looked at again at once.
-        """
-        known: ActiveCatalog = self.database.read(lambda rows: rows["active"])
-        self.activity.hear(known, self.now_s)
-        answer = self._ping(known.catalog)
-        if self.activity.may_claim(answer, self.now_s):
-            self._claim()
-        return isinstance(answer, ActivePing)
-
-    def _ping(self, active: CatalogId | None) -> ActivePing | Unreachable | None:
-        if active is None or active == self.id:
-            return None
-        try:
-            ping: ActivePing = self.tasks.call(self.catalogs[active], PingActive(), LOOK_TIMEOUT_S)
-        except Unreachable as failure:
-            return failure
-        return ping
-
-    def _claim(self) -> None:
-        known, sent_s, moves = self.activity.known, self.now_s, self.database.moves
-        claimed = claim_epoch(known, known.epoch, self.id)
-        note = partial(self.checks.epoch_claimed, known, claimed)
-        transaction = Transaction({"active": known}, {"active": claimed}, Registered.read, note)
-        try:
-            found: Registered = self._commit(transaction)
-        except Conflict:
-            return  # another one was faster
-        holder_ids = tuple(holder_id for holder_id, _ in found.holders)
-        self.network.note(f"{self.name} has epoch {claimed.epoch}, and waits for {len(holder_ids)}")
-        self.activity.claimed(sent_s, self.now_s, holder_ids)
-        if moves != self.database.moves:
-            self.activity.moved()
-        self.active = ActiveShell(self, found)
-        self.tasks.spawn(self, partial(self._take_over, found.holders))
-
-    def _take_over(self, holders: tuple[tuple[str, int], ...]) -> None:
-        """Have every holder of older epochs acknowledge this one, or its time run out."""
-        for replica in self.replicas.values():
-            self.tasks.spawn(self, partial(self._notify_replica, replica))
-        self.tasks.side_by_side(self._notify_of_epoch, holders)
-        if holders:
-            try:
-                self.active.end_leases(tuple(holder_id for holder_id, _ in holders))
-            except Unreachable:
-                self.network.note(f"{self.name} leaves registrations to the next epoch")
-
-    def _notify_replica(self, replica: Process) -> None:
-        """Let a replica wait for no older catalog; one that does not hear finds out by itself."""
-        notice = EpochNotice(self.active.epoch, self.id)
-        try:
-            self.tasks.call(replica, notice, NOTICE_TIMEOUT_S)
-        except Failure as failure:
-            self.network.note(f"{replica.name} has not heard of {notice}: {failure!r}")
-
-    def _notify_of_epoch(self, holder: tuple[str, int]) -> None:
-        (holder_id, port), activity = holder, self.activity
-        notice = EpochNotice(self.active.epoch, self.id)
-        while holder_id in activity.unacknowledged:
-            try:
-                self.tasks.call(self.holders[port], notice, NOTICE_TIMEOUT_S)
-            except NotActive:
-                self._end("its epoch is over")
-            except Failure:
-                self.tasks.wait(RETRY_S)
-                activity.tick(self.now_s)
-            else:
-                activity.acknowledged(holder_id, self.now_s)
+            self.tasks.wait(PROOF_INTERVAL_S)

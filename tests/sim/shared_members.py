@@ -6,12 +6,13 @@ from typing import Any
 from bazaar.core.activity import LOOK_TIMEOUT_S, ActivePing, CatalogRoute
 from bazaar.core.failures import NotActive, Unconfirmed, Unreachable
 from bazaar.core.types import CatalogId
+from catalog_app.activity_shell import EpochNotice
 from frontend_app.wiring import STOCK_TIMEOUT_S
 from tests.sim.calls import LedgerCalls
 from tests.sim.process import Process
 from tests.sim.replica import SimReplica
 from tests.sim.services import CatalogCalls, Request
-from tests.sim.shared_catalog import EpochNotice, InEpoch, PingActive
+from tests.sim.shared_catalog import InEpoch, PingActive
 from tests.sim.stored_frontend import CachingFrontend, ReadingClient
 from tests.sim.tasks import PendingAnswer, Tasks
 from tests.sim.waits import TaskWaits

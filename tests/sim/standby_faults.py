@@ -6,8 +6,8 @@ from bazaar.core.activity import ActiveCatalog, Activity
 from bazaar.core.coherence import Lease
 from bazaar.core.types import Epoch
 from tests.sim import shared_active
-from tests.sim.shared_active import ActiveShell, Registered
-from tests.sim.shared_catalog import SharedCatalog
+from tests.sim.shared_active import Registered
+from tests.sim.shared_catalog import SharedActivity, SharedCatalog
 from tests.sim.shared_database import Rows
 
 
@@ -58,16 +58,16 @@ def go_on_in_doubt(patch: pytest.MonkeyPatch) -> None:
 
 def go_on_with_an_earlier_life(patch: pytest.MonkeyPatch) -> None:
     """Let a process that starts go on in the epoch that its last life claimed."""
-    claim = SharedCatalog._claim
+    claim = SharedActivity._claim
 
-    def resume(process: SharedCatalog) -> None:
-        known = process.activity.known
-        if known.catalog != process.id:
-            claim(process)
+    def resume(shell: SharedActivity) -> None:
+        known = shell.activity.known
+        if known.catalog != shell.activity.catalog:
+            claim(shell)
             return
-        found = process.database.read(Registered.read)
-        process.activity.known = ActiveCatalog(Epoch(known.epoch - 1), None)
-        process.activity.claimed(process.now_s, process.now_s, ())
-        process.active = ActiveShell(process, Registered(found.settled, ()))
+        shell.found = Registered(shell.database.read(Registered.read).settled, ())
+        shell.activity.known = ActiveCatalog(Epoch(known.epoch - 1), None)
+        shell.begin(known.epoch, ())
+        shell.activity.claimed(shell.now_s(), shell.now_s(), ())
 
-    patch.setattr(SharedCatalog, "_claim", resume)
+    patch.setattr(SharedActivity, "_claim", resume)

@@ -22,11 +22,11 @@ from bazaar.runtime.storage import await_storage, find_failure
 from bazaar.runtime.verifier import Verifier
 from bazaar.settings.env import Limits
 from catalog_app import models, selectors, services
+from catalog_app.counts import Counts
 from catalog_app.leader_protection import LeaderProtection
 from catalog_app.lease_table import Clock, LeaseTableShell
 from catalog_app.recovery import LedgerRecovery, Timing
 from catalog_app.repair import LedgerRepair
-from catalog_app.wiring import Counts
 from tests.sim.calls import PeerCalls
 from tests.sim.disk import Disk
 from tests.sim.messages import ChangePrice, ReadLast

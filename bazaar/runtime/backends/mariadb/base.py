@@ -11,14 +11,24 @@ pymysql.install_as_MySQLdb()
 
 from django.db.backends.mysql.base import DatabaseWrapper as DjangoWrapper  # noqa: E402
 
-from bazaar.runtime.backends.kept_connection import HostOrder, KeptConnection, split_hosts  # noqa: E402
+from bazaar.runtime.backends.kept_connection import (  # noqa: E402
+    HostOrder,
+    KeptConnection,
+    site,
+    split_hosts,
+)
 
 _order = HostOrder()
 _IS_READY = (
     "SELECT @@read_only = 0 AND (@@wsrep_on = 0 OR (SELECT VARIABLE_VALUE FROM"
-    " information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_READY') = 'ON')"
+    " information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_READY') = 'ON'),"
+    " CONCAT(@@hostname, ' ', @@port, ' ', @@datadir)"
 )
-"""Whether a node takes writes: it is no replica, and has a quorum if it is one of a cluster."""
+"""
+Whether a node takes writes: it is no replica, and has a quorum if it is one of a cluster.
+
+And a text that is another one at another node.
+"""
 
 
 class DatabaseWrapper(KeptConnection, DjangoWrapper):
@@ -46,8 +56,10 @@ class DatabaseWrapper(KeptConnection, DjangoWrapper):
                 connection = super().get_new_connection(
                     {**conn_params, "host": host[0], "port": int(host[1])}
                 )
-                if _is_ready(connection):
+                is_ready, node = _ask(connection)
+                if is_ready:
                     _order.note(host)
+                    self.moves = site.note(node)
                     return connection
                 connection.close()
                 error = pymysql.OperationalError(1290, f"{host[0]}:{host[1]} takes no writes now")
@@ -68,7 +80,8 @@ class DatabaseWrapper(KeptConnection, DjangoWrapper):
         return True
 
 
-def _is_ready(connection: Any) -> bool:
+def _ask(connection: Any) -> tuple[bool, str]:
     with connection.cursor() as cursor:
         cursor.execute(_IS_READY)
-        return bool(cursor.fetchone()[0])
+        is_ready, node = cursor.fetchone()
+        return bool(is_ready), node

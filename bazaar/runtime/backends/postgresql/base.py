@@ -4,9 +4,16 @@ from typing import Any
 
 from django.db.backends.postgresql.base import DatabaseWrapper as DjangoWrapper
 
-from bazaar.runtime.backends.kept_connection import HostOrder, KeptConnection, split_hosts
+from bazaar.runtime.backends.kept_connection import (
+    HostOrder,
+    KeptConnection,
+    site,
+    split_hosts,
+)
 
 _order = HostOrder()
+_NODE = "SELECT concat_ws(' ', inet_server_addr(), inet_server_port(), pg_postmaster_start_time())"
+"""Another text at another node, also where something stands in between."""
 
 
 class DatabaseWrapper(KeptConnection, DjangoWrapper):
@@ -20,6 +27,8 @@ class DatabaseWrapper(KeptConnection, DjangoWrapper):
             conn_params = {**conn_params, "host": names, "port": ports}
         connection = super().get_new_connection(conn_params)
         _order.note((connection.info.host, str(connection.info.port)))
+        connection.autocommit = True  # Django sets what it wants of that afterwards
+        self.moves = site.note(connection.execute(_NODE).fetchone()[0])
         return connection
 
     def has_failed(self) -> bool:

@@ -21,6 +21,8 @@ _PASSING_CODES = ("25006", "25P02", "25P03")
 """A server that only reads, a transaction that has failed, a session that idled in one."""
 _ROLLED_BACK = ("40", "23")
 """Classes of errors of COMMIT after which it surely did not happen."""
+HASTE_MS = 500
+"""That a session may idle in a transaction that holds locks, until the server ends it."""
 ROWS_MAX = 5000
 """In one statement: the protocol takes 65,535 values, and no table of ours has 13 columns."""
 _DAMAGE = ("XX001", "XX002")
@@ -65,6 +67,9 @@ class PostgresqlEngine(DatabaseEngine):
     """PostgreSQL 14 or newer, by psycopg 3."""
 
     is_file = False
+    in_haste = (
+        f" AND set_config('idle_in_transaction_session_timeout', '{HASTE_MS}', true) IS NOT NULL"
+    )
     quote = "quote_nullable(CAST({} AS text))"
     same = "{} IS NOT DISTINCT FROM {}"
     joined = "string_agg(text, chr(10) ORDER BY place)"

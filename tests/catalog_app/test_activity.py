@@ -1,0 +1,310 @@
+"""One of several catalogs on a database: what it claims, decides and answers (I1, I5, I7, I9)."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+from uuid import UUID
+
+import pytest
+
+import catalog_app.wiring
+from bazaar.core.activity import PROOF_S, ActiveCatalog, ActivePing, Activity, ActivityState
+from bazaar.core.failures import Failure, NotActive, Unreachable
+from bazaar.core.ledger import Batch
+from bazaar.core.types import CatalogId, Epoch, Position
+from bazaar.protocol.cache_messages import HolderBody
+from bazaar.web.endpoint import process_headers
+from catalog_app import head_row, selectors, services, store
+from catalog_app.database_activity import DatabaseActivity
+from catalog_app.head_row import Fence
+from catalog_app.lease_table import LeaseTableShell
+from catalog_app.models import HolderRegistration, Identity
+from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
+from tests.catalog_app.fakes import FakeTime
+from tests.support.histories import make_order, make_trade
+
+pytestmark = pytest.mark.usefixtures("committed_catalog", "lease_table")
+
+ME, OTHER = CatalogId(1), CatalogId(2)
+HOLDER = HolderBody(holder_id=UUID(int=1), host="127.0.0.1", control_port=30002)
+
+
+class EndedError(Exception):
+    """The process has ended."""
+
+
+class FakeMember:
+    """A front end, or another catalog, as this one sees it."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[Epoch, CatalogId]] = []
+        self.failure: Failure | None = None
+        self.ping = ActivePing(Epoch(0), is_active=False, is_proven=False)
+
+    def notify_epoch(self, epoch: Epoch, catalog: CatalogId, timeout_s: float) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.heard.append((epoch, catalog))
+
+    def ping_active(self) -> ActivePing:
+        if self.failure is not None:
+            raise self.failure
+        return self.ping
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+class LocalActivity(DatabaseActivity):
+    """On a clock that stands still; another thread's work is done at once."""
+
+    time: FakeTime
+
+    def now_s(self) -> float:
+        return self.time.now_s
+
+    def wait(self, seconds: float) -> None:
+        self.time.wait(seconds)
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        work()
+
+
+@pytest.fixture
+def member() -> FakeMember:
+    return FakeMember()
+
+
+@pytest.fixture
+def watch(
+    member: FakeMember, time: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LocalActivity]:
+    """Return a standby whose decisions are fenced; its end is an EndedError."""
+
+    def end() -> NoReturn:
+        raise EndedError
+
+    fence = Fence()
+    made = LocalActivity(
+        Activity(ME, LEASE_S),
+        {OTHER: member},  # type: ignore[dict-item]
+        {},
+        lambda host, port: member,  # type: ignore[arg-type, return-value]
+        threading.Lock(),
+    )
+    made.time, made.on_end = time, end
+    made.on_begin = catalog_app.wiring.begin_epoch
+    fence.activity = made.activity
+    fence.on_over = lambda: made.end("its epoch is over")
+    monkeypatch.setattr(head_row, "fence", fence)
+    monkeypatch.setattr(catalog_app.wiring, "activity", lambda: made)
+    monkeypatch.setattr(catalog_app.wiring, "begin_upkeep", lambda: None)
+    monkeypatch.setattr("bazaar.clock.monotonic_s", lambda: time.now_s)
+    yield made
+    process_headers.clear()
+
+
+def trade(number: int) -> object:
+    (answer,) = services.place_batch(
+        batch=Batch(TERM, LEADER, selectors.LEDGER.head.position, (make_trade(number),))
+    ).answers
+    return answer
+
+
+def claim_elsewhere() -> None:
+    """Have the other catalog claim the next epoch."""
+    known = selectors.get_active()
+    fence, head_row.fence = head_row.fence, Fence()
+    try:
+        store.claim_epoch(known, OTHER, None)
+    finally:
+        head_row.fence = fence
+
+
+def test_the_first_one_claims_an_epoch_and_decides_in_it(watch: LocalActivity) -> None:
+    with pytest.raises(NotActive):
+        trade(1)
+    watch.round()
+    assert selectors.get_active() == ActiveCatalog(Epoch(1), ME)
+    assert watch.activity.state is ActivityState.ACTIVE
+    assert process_headers == [("Bazaar-Epoch", "1")]
+    assert trade(1) == make_order(1)
+
+
+def test_an_active_that_answers_is_left_alone(watch: LocalActivity, member: FakeMember) -> None:
+    claim_elsewhere()
+    member.ping = ActivePing(Epoch(1), is_active=True, is_proven=True)
+    watch.round()
+    assert selectors.get_active() == ActiveCatalog(Epoch(1), OTHER)
+    with pytest.raises(NotActive) as caught:
+        watch.grant(lambda: 1, is_read=True)
+    assert (caught.value.epoch, caught.value.active) == (1, OTHER)
+    member.failure = Unreachable(is_refused=True)
+    watch.round()
+    assert selectors.get_active() == ActiveCatalog(Epoch(2), ME)
+
+
+def test_one_whose_epoch_is_over_decides_nothing_and_ends(watch: LocalActivity) -> None:
+    """I1, I5, however it has slept."""
+    watch.round()
+    claim_elsewhere()
+    for decide in (
+        lambda: trade(1),
+        lambda: services.register_holder(holder=HOLDER),
+        watch.round,
+        lambda: watch.grant(lambda: 1, is_read=True),
+    ):
+        watch.activity.state = ActivityState.ACTIVE
+        watch.activity.proved(watch.now_s())
+        with pytest.raises(EndedError):
+            decide()
+        assert watch.activity.state is ActivityState.ENDED
+    assert selectors.LEDGER.read_head().position == 0
+    assert not HolderRegistration.objects.exists()
+
+
+def test_it_answers_only_while_its_proof_lasts(watch: LocalActivity) -> None:
+    """I7: another one may be active by now."""
+    watch.round()
+    assert watch.grant(lambda: 7, is_read=True) == 7
+    watch.wait(PROOF_S)
+    asked: list[int] = []
+    for is_read in (True, False):
+        with pytest.raises(Unreachable, match="not proved"):
+            watch.grant(lambda: asked.append(1), is_read=is_read)
+    assert asked == []
+    watch.round()
+    assert watch.grant(lambda: 7, is_read=True) == 7
+
+
+def test_what_was_read_too_slowly_is_not_answered(watch: LocalActivity) -> None:
+    watch.round()
+    with pytest.raises(Unreachable, match="not proved"):
+        watch.grant(lambda: watch.wait(PROOF_S), is_read=True)
+
+
+def test_a_read_in_which_another_one_took_over_is_not_answered(watch: LocalActivity) -> None:
+    watch.round()
+    with pytest.raises(EndedError):
+        watch.grant(claim_elsewhere, is_read=True)
+
+
+def test_a_read_at_another_node_of_the_database_is_not_answered(
+    watch: LocalActivity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I7: the node that took the proof may have been replaced."""
+    watch.round()
+    site = "catalog_app.database_activity.site"
+
+    def move() -> None:
+        monkeypatch.setattr(f"{site}.moves", 99)
+
+    with pytest.raises(Unreachable, match="another node"):
+        watch.grant(move, is_read=True)
+
+
+def test_a_refusal_is_as_good_as_an_answer(watch: LocalActivity) -> None:
+    """I9: a definite one was true of an active catalog."""
+    watch.round()
+
+    def refuse() -> NoReturn:
+        watch.wait(PROOF_S)
+        raise Failure
+
+    with pytest.raises(Unreachable, match="not proved"):
+        watch.grant(refuse, is_read=False)
+
+
+def test_it_decides_once_every_holder_of_older_epochs_has_acknowledged(
+    watch: LocalActivity, member: FakeMember, lease_table: LeaseTableShell
+) -> None:
+    """I7: they may have stocks in memory that it knows nothing of."""
+    HolderRegistration.objects.create(
+        holder_id=HOLDER.holder_id, host=HOLDER.host, control_port=HOLDER.control_port
+    )
+    waiting: list[Callable[[], None]] = []
+    watch.spawn = waiting.append  # type: ignore[method-assign]
+    watch.round()
+    with pytest.raises(Unreachable, match="takes over"):
+        watch.grant(lambda: trade(1), is_read=False)
+    assert watch.grant(lambda: 7, is_read=True) == 7
+    waiting.pop()()
+    assert member.heard == [(Epoch(1), ME)]
+    assert watch.grant(lambda: trade(1), is_read=False) == make_order(1)
+    assert HolderRegistration.objects.get().is_over
+    assert lease_table.is_known(str(HOLDER.holder_id))
+
+
+def test_a_holder_that_is_gone_is_waited_for_as_long_as_its_lease_may_run(
+    watch: LocalActivity, member: FakeMember
+) -> None:
+    HolderRegistration.objects.create(
+        holder_id=HOLDER.holder_id, host=HOLDER.host, control_port=HOLDER.control_port
+    )
+    member.failure = Unreachable(is_refused=True)
+    since_s = watch.now_s()
+    watch.round()
+    assert watch.now_s() - since_s >= PROOF_S + LEASE_S
+    assert watch.activity.state is ActivityState.ACTIVE
+
+
+def test_a_holder_that_knows_a_newer_epoch_ends_it(
+    watch: LocalActivity, member: FakeMember
+) -> None:
+    HolderRegistration.objects.create(
+        holder_id=HOLDER.holder_id, host=HOLDER.host, control_port=HOLDER.control_port
+    )
+    member.failure = NotActive(Epoch(9), OTHER)
+    with pytest.raises(EndedError):
+        watch.round()
+
+
+def test_the_database_keeps_its_incarnation_while_somebody_watched(
+    watch: LocalActivity, member: FakeMember
+) -> None:
+    """Front ends forget their orders only for a database that may be another one."""
+    before = UUID(int=5)
+    Identity.objects.update_or_create(pk=1, defaults={"incarnation": before})
+    claim_elsewhere()
+    member.ping = ActivePing(Epoch(1), is_active=True, is_proven=True)
+    watch.round()
+    member.failure = Unreachable(is_refused=True)
+    watch.round()
+    assert catalog_app.wiring.incarnation() == before
+
+
+def test_one_that_begins_alone_takes_no_database_for_the_last_one(watch: LocalActivity) -> None:
+    Identity.objects.update_or_create(pk=1, defaults={"incarnation": UUID(int=5)})
+    watch.round()
+    incarnation = catalog_app.wiring.incarnation()
+    assert incarnation == Identity.objects.get().incarnation != UUID(int=5)
+
+
+def test_what_is_not_acknowledged_is_read_once_it_is(
+    watch: LocalActivity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I3: a server may show a commit, and lose it again."""
+    watch.round()
+    trade(1)
+    acknowledged = head_row.fence.acknowledged
+    assert acknowledged is not None
+    trade(2)
+    head_row.fence.acknowledged = acknowledged
+    held: list[bool] = []
+    monkeypatch.setattr(catalog_app.wiring, "writer", lambda: Noting(held))
+    services.read_ledger(after=Position(0), limit=9)
+    services.read_last()
+    assert len(held) == 2
+
+
+class Noting:
+    """A lock that notes that it was taken."""
+
+    def __init__(self, taken: list[bool]) -> None:
+        self._taken = taken
+
+    def __enter__(self) -> None:
+        self._taken.append(True)
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was held."""
