@@ -250,7 +250,8 @@ def _store_registration(holder: HolderBody) -> None:
         with write_transaction() as database:
             head_row.fence.hold(database)
         HolderRegistration.objects.filter(holder_id__in=forgotten).delete()
-        HolderRegistration.objects.exclude(holder_id__in=holders).update(is_over=True)
+        may_run = [*holders, *wiring.list_awaited()]
+        HolderRegistration.objects.exclude(holder_id__in=may_run).update(is_over=True)
         HolderRegistration.objects.create(
             holder_id=holder.holder_id, host=holder.host, control_port=holder.control_port
         )

@@ -117,6 +117,12 @@ def epoch() -> Epoch:
     return NO_EPOCH if activity is None else activity.known.epoch
 
 
+def list_awaited() -> tuple[str, ...]:
+    """Return the holders of older epochs that have not acknowledged this one yet."""
+    activity = head_row.fence.activity
+    return () if activity is None else tuple(activity.unacknowledged)
+
+
 @cache
 def activity() -> DatabaseActivity | None:
     """Return what watches over which catalog is active; None: the database is a file."""

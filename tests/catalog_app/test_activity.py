@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 from uuid import UUID
 
+import msgspec
 import pytest
 
 import catalog_app.wiring
@@ -233,6 +234,21 @@ def test_it_decides_once_every_holder_of_older_epochs_has_acknowledged(
     assert watch.grant(lambda: trade(1), is_read=False) == make_order(1)
     assert HolderRegistration.objects.get().is_over
     assert lease_table.is_known(str(HOLDER.holder_id))
+
+
+def test_the_next_one_waits_for_holders_that_a_takeover_has_not_heard_from(
+    watch: LocalActivity,
+) -> None:
+    """I7: their leases of an older epoch may run, though this one registers others meanwhile."""
+    HolderRegistration.objects.create(
+        holder_id=HOLDER.holder_id, host=HOLDER.host, control_port=HOLDER.control_port
+    )
+    watch.spawn = lambda work: None  # type: ignore[method-assign]
+    watch.round()
+    other = msgspec.structs.replace(HOLDER, holder_id=UUID(int=2))
+    services.register_holder(holder=other)
+    rows = HolderRegistration.objects.values_list("holder_id", "is_over")
+    assert dict(rows) == {HOLDER.holder_id: False, other.holder_id: False}
 
 
 def test_a_holder_that_is_gone_is_waited_for_as_long_as_its_lease_may_run(
