@@ -87,7 +87,7 @@ def role_of(process: str) -> Role:
 
 @cache  # every signature names a process
 def process_name(role: Role, node_id: int) -> str:
-    """Return the name of a process: catalog, catalog-2, order-1, frontend-1, dashboard."""
+    """Return the name of a process: catalog, catalog-2, order-1, dashboard."""
     is_bare = role is Role.DASHBOARD or (role is Role.CATALOG and node_id == 1)
     return str(role) if is_bare else f"{role}-{node_id}"
 
@@ -225,13 +225,15 @@ def _find(what: str, nodes: tuple[Node, ...], node_id: int) -> Node:
 
 def parse(text: str) -> Topology:
     """Read a cluster description. Raises TopologyError, which names the place."""
+    is_single = False
     try:
         tables = msgspec.toml.decode(text)
-        if "catalog" in tables and "catalogs" not in tables:
+        if is_single := "catalog" in tables and "catalogs" not in tables:
             tables["catalogs"] = [tables.pop("catalog")]
         topology = msgspec.convert(tables, type=Topology)
     except msgspec.MsgspecError as error:
-        raise TopologyError(str(error)) from error
+        place = str(error).replace("$.catalogs[0]", "$.catalog") if is_single else str(error)
+        raise TopologyError(place) from error
     _check(topology)
     if topology.tls is None:
         return topology

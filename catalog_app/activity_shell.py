@@ -30,7 +30,7 @@ RETRY_S = 0.05
 @dataclass(frozen=True, slots=True)
 class EpochNotice:
     """
-    A new active's word to a member: wait for no older one, keep nothing of it, believe none.
+    A new active's word to a member, which waits for no older one from now on.
 
     The member asks that catalog itself before it believes it.
     """
@@ -76,7 +76,7 @@ class ActivityShell(ABC):
             self.end("its epoch is over")
 
     def note_proof(self, sent_s: float, moves: int) -> None:
-        """Count a commit as a proof, if the node that took it is still the one that is used."""
+        """Count a commit as a proof, if the node that took it is still used."""
         if moves == self.moves:
             self.activity.proved(sent_s)
 
@@ -179,7 +179,7 @@ class ActivityShell(ABC):
 
     @abstractmethod
     def begin(self, epoch: Epoch, holders: Sequence[RegisteredHolder]) -> None:
-        """Prepare the work of an active; none of the holders begins or renews a lease again."""
+        """Prepare the work of an active; none of the holders renews a lease again."""
 
     @abstractmethod
     def end_leases(self, holder_ids: Sequence[str]) -> None:

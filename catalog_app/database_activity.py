@@ -1,5 +1,5 @@
 """
-This process among the catalogs on its database, standby or active (docs/adr/0048).
+This process among the catalogs on its database (docs/adr/0048).
 
 The watch of `activity_shell` over the real database and network, and what an active may answer.
 """
@@ -157,7 +157,7 @@ class DatabaseActivity(ActivityShell):
             return head_row.hold(database, epoch)
 
     def claim_epoch(self, known: ActiveCatalog) -> Sequence[RegisteredHolder]:
-        """Write the next epoch, with a new incarnation unless the database is surely the same."""
+        """Write the next epoch; the incarnation is a new one if nobody has watched."""
         fresh = None if self.has_watched else uuid4()
         self.claimed = store.claim_epoch(known, self.activity.catalog, fresh)
         head_row.fence.acknowledged = self.claimed.row
@@ -172,7 +172,7 @@ class DatabaseActivity(ActivityShell):
         self.on_begin()
 
     def end_leases(self, holder_ids: Sequence[str]) -> None:
-        """Note it in a transaction of its own; without it the next active waits for them, too."""
+        """Note it, or the next active waits for them, too."""
         try:
             with self._writer, head_row.decide() as database:
                 row, _ = head_row.read(database)

@@ -34,12 +34,8 @@ _SELECT = (
 _MOVE = (
     f"UPDATE catalog_app_leadership SET {', '.join(f'{one} = ?' for one in _ROW)}"  # noqa: S608
     " WHERE id = 1 AND epoch = ? AND term = ? AND position = ? AND digest = ? AND decisions = ?"
-    f"{current().in_haste}"
 )
-_HOLD = (
-    "UPDATE catalog_app_leadership SET proofs = proofs + 1"  # noqa: S608 - our own words
-    f" WHERE id = 1 AND epoch = ?{current().in_haste}"
-)
+_HOLD = "UPDATE catalog_app_leadership SET proofs = proofs + 1 WHERE id = 1 AND epoch = ?"
 QUERY: Query = (_SELECT, ())
 """What `make_row` takes."""
 
@@ -86,7 +82,7 @@ def _ignore() -> None:
 
 
 class Fence:
-    """The epoch in which this process decides, and what it has made of the row so far."""
+    """The epoch in which this process decides, and the row as it has left it."""
 
     def __init__(self) -> None:
         self.activity: Activity | None = None
@@ -99,7 +95,7 @@ class Fence:
         """The same with the transaction under way."""
 
     def begin(self) -> tuple[float, int]:
-        """Return when a decision begins, and at which node; its commit is a proof as of then."""
+        """Return when a decision begins, and the number of moves of the site."""
         return (0.0, 0) if self.activity is None else (clock.monotonic_s(), site.moves)
 
     def note_commit(self, sent_s: float, moves: int) -> None:
@@ -149,9 +145,9 @@ def decide() -> Iterator[Database]:
 
 def hold(database: Database, epoch: Epoch) -> bool:
     """
-    Write the row as it is, in its epoch; no other transaction writes it until this one ends.
+    Write the row as it is, in its epoch; return False when that is another one.
 
-    Returns False when the epoch is another one.
+    No other transaction writes it until this one ends.
     """
     return bool(database.execute(_HOLD, (epoch,)).rowcount)
 

@@ -173,7 +173,7 @@ def get_listing_end() -> int:
 
 
 def get_incarnation() -> UUID | None:
-    """Return the identity of this database as it was made or put back; None: it has none yet."""
+    """Return the identity of this database since it was made or put back."""
     found = Identity.objects.filter(pk=1).values_list("incarnation", flat=True)
     return found[0] if found else None
 

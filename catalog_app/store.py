@@ -170,6 +170,7 @@ def claim_epoch(known: ActiveCatalog, catalog: CatalogId, fresh: UUID | None) ->
     `known` is over. Raises Unreachable.
     """
     with write_transaction() as database:
+        current().end_stuck(database, "catalog_app_leadership")
         # Written first, so that no decision comes between what is read and the claim.
         if not head_row.hold(database, known.epoch):
             raise NotActive(known.epoch, known.catalog)

@@ -42,26 +42,23 @@ class DirectTrade(msgspec.Struct, frozen=True):
     quantity: messages.Quantity
 
 
-def decided(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a handler that is refused while the catalog may not decide."""
-
+def _guard(handler: Callable[..., Any], *, is_read: bool) -> Callable[..., Any]:
     @wraps(handler)
     def check_first(*arguments: Any) -> Any:
         wiring.check_deciding()
-        return wiring.grant(partial(handler, *arguments), is_read=False)
+        return wiring.grant(partial(handler, *arguments), is_read=is_read)
 
     return check_first
+
+
+def decided(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a handler that is refused while the catalog may not decide."""
+    return _guard(handler, is_read=False)
 
 
 def granted(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Return a handler that reads, and is refused while the catalog may not decide."""
-
-    @wraps(handler)
-    def check_first(*arguments: Any) -> Any:
-        wiring.check_deciding()
-        return wiring.grant(partial(handler, *arguments), is_read=True)
-
-    return check_first
+    return _guard(handler, is_read=True)
 
 
 @granted

@@ -223,7 +223,7 @@ def _start_watch(watch: DatabaseActivity) -> None:
 
 
 def begin_epoch() -> None:
-    """Begin the work of the active catalog, with the database as the claim has read it."""
+    """Begin the work of the active catalog, as its claim has read the database."""
     watch = activity()
     assert watch is not None, "only a catalog among others claims an epoch"
     assert watch.claimed is not None, "it has claimed one"
@@ -260,7 +260,7 @@ def _recover() -> None:
 
 def incarnation() -> UUID:
     """
-    Return the identity of the database since it was made or put back (docs/adr/0031).
+    Return the identity of the database, since it was made or put back.
 
     Nobody can tell by a file whether it was put back, so that has another one in each life.
     """

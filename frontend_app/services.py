@@ -141,7 +141,7 @@ def expect_restart(*, for_s: float) -> None:
 
 def hear_epoch(*, epoch: Epoch, catalog: CatalogId) -> None:
     """
-    Believe a new active catalog, once it confirms it, and keep nothing of older ones.
+    Follow a new active catalog, once it confirms it; keep nothing of older ones.
 
     Raises NotActive, Unconfirmed (definite), Unreachable: it does not answer.
     """

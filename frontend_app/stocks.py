@@ -72,10 +72,9 @@ class StockReader:
         self.lease, self.listing = Lease(limits.lease_s), ListedNames()
         self.holder = HolderBody(holder_id=uuid4(), host=node.host, control_port=node.control_port)
         """Its id names one registration: each lease that begins has a new one."""
-        self._is_registered = self._is_retired = False
+        self._is_registered = self._is_retired = self._is_over = False
         self._incarnation: UUID | None = None
         self._forget = forget
-        self._is_over = False
         self._fills: dict[Fill, list[tuple[Ticket, TakeMaybe]]] = {}
         """The fills under way, each with the readers that share it."""
         self._reads = CatalogReads(
@@ -266,6 +265,7 @@ class StockReader:
             self.holder = msgspec.structs.replace(self.holder, holder_id=uuid4())
         sent_s = self._now_s()
         answer = self.catalog.register(self.holder)
+        self._reads.note_answer()
         self.hear_epoch(Epoch(answer.epoch))
         self._is_registered = True
         if answer.incarnation != self._incarnation:  # the ledger may be shorter than what is known

@@ -64,7 +64,7 @@ def confirm(*, term: Term, token: UUID) -> None:
 
 def hear_epoch(*, epoch: Epoch, catalog: CatalogId) -> None:
     """
-    Wait for no older catalog than the active one of an epoch, once that confirms it.
+    Follow a new active catalog, once it confirms it; wait for no older one.
 
     Raises NotActive, Unconfirmed (definite), Unreachable: it does not answer.
     """

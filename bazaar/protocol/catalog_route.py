@@ -29,7 +29,7 @@ _NOT_ACTIVE = kind_name(NotActive)
 
 @dataclass(frozen=True, slots=True)
 class RoutedCall(PendingCall[T]):
-    """A call to one of several catalogs; when that does not answer, the next one is asked."""
+    """A call to one of several catalogs; without an answer the next is asked."""
 
     turn: Callable[[Unreachable], None]
 

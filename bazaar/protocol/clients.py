@@ -66,7 +66,7 @@ class FollowingClient(MemberClient):
 
     def notify_epoch(self, epoch: Epoch, catalog: CatalogId, timeout_s: float) -> None:
         """
-        Have it believe a new active catalog, which it asks, and keep nothing of older ones.
+        Have it follow a new active catalog, which it asks first.
 
         Raises NotActive (definite): it knows a newer epoch. Raises Unconfirmed (definite).
         """

@@ -1,4 +1,4 @@
-"""Messages about which replica leads, and which catalog is active (docs/PROTOCOL.md)."""
+"""Messages about the leader and the active catalog (docs/PROTOCOL.md)."""
 
 from typing import Self
 from uuid import UUID
@@ -52,7 +52,7 @@ class ActiveBody(Message, frozen=True, kw_only=True):
 
 
 class EpochBody(Message, frozen=True, kw_only=True):
-    """A new active catalog to front ends and replicas: its epoch, and which catalog it is."""
+    """A new active catalog to front ends and replicas: its epoch and its id."""
 
     epoch: Place
     catalog: Id

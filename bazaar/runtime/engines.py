@@ -59,8 +59,6 @@ class DatabaseEngine(ABC):
     """A key as a UUID is written."""
     hex_key: ClassVar[str]
     """A key as it is stored, in hex digits."""
-    in_haste: ClassVar[str] = ""
-    """A condition, always true, with which a session does not idle on in its transaction."""
     unindexed: ClassVar[str] = ""
     """After a table: read its rows without an index, which may be damaged apart from them."""
     schema: ClassVar[str] = ""
@@ -107,6 +105,14 @@ class DatabaseEngine(ABC):
     @abstractmethod
     def probe(self, database: Database) -> None:
         """Write what changes nothing, in a transaction."""
+
+    @abstractmethod
+    def end_stuck(self, database: Database, table: str) -> None:
+        """
+        End sessions that keep others from writing the row of a table, and do nothing by themselves.
+
+        They are of a process that was paused in a transaction.
+        """
 
     @abstractmethod
     def is_passing(self, error: BaseException) -> bool:
@@ -179,6 +185,9 @@ class SqliteEngine(DatabaseEngine):
         """Write one page."""
         ((version,),) = database.execute("PRAGMA user_version").fetchall()
         database.execute(f"PRAGMA user_version = {int(version)}")
+
+    def end_stuck(self, database: Database, table: str) -> None:
+        """Do nothing: nobody else has the file."""
 
     def is_passing(self, error: BaseException) -> bool:
         """Tell by SQLite's code."""

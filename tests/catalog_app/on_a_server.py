@@ -13,23 +13,27 @@ from django.conf import settings
 from django.db import connection
 from django.db.utils import ConnectionHandler
 
+from bazaar.clock import monotonic_s
+from bazaar.core.activity import ActiveCatalog
 from bazaar.core.failures import StorageFailed, Unreachable
 from bazaar.core.ledger import Batch
-from bazaar.core.types import Position
+from bazaar.core.types import CatalogId, Epoch, Position
 from bazaar.runtime import engines
+from bazaar.runtime.backends.kept_connection import site
 from bazaar.runtime.transactions import lost_commits, read, write_transaction
-from catalog_app import head_row, selectors, services
+from catalog_app import head_row, selectors, services, store
 from catalog_app.head_row import HeadRow
 from catalog_app.lease_table import LeaseTableShell
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.catalog_app.fakes import FakeHolder
 from tests.support.database_servers import find_port
 from tests.support.histories import make_order, make_trade
-from tests.support.waits import WAIT_S, in_thread
+from tests.support.waits import WAIT_S, in_thread, wait_until
 
 pytestmark = pytest.mark.usefixtures("committed_catalog")
 
 HOLDER = "00000000000000000000000000000009"
+PAUSED_S = 0.3
 IS_POSTGRESQL = connection.vendor == "postgresql"
 MY_ID = "SELECT pg_backend_pid()" if IS_POSTGRESQL else "SELECT CONNECTION_ID()"
 END = "SELECT pg_terminate_backend({})" if IS_POSTGRESQL else "KILL CONNECTION {}"
@@ -190,6 +194,44 @@ def test_a_paused_process_does_not_hold_its_locks() -> None:
         else "SELECT @@idle_transaction_timeout"
     )
     assert read(variable) == [("3500ms",)] if IS_POSTGRESQL else [(4,)]
+
+
+def test_a_claim_does_not_wait_for_one_that_was_paused_in_a_transaction() -> None:
+    """Its locks are of no use to anybody, and its decision is not committed (I5)."""
+    moved, may_go_on = Event(), Event()
+
+    def decide() -> None:
+        with write_transaction() as database:
+            row, _ = head_row.read(database)
+            head_row.move(database, row, row._replace(term=9))
+            moved.set()
+            assert may_go_on.wait(WAIT_S)
+
+    paused = in_thread(decide)
+    assert moved.wait(WAIT_S)
+    began_s = monotonic_s()
+    assert wait_until(lambda: monotonic_s() - began_s > PAUSED_S)
+    store.claim_epoch(ActiveCatalog(Epoch(0), None), CatalogId(2), None)
+    assert monotonic_s() - began_s < PAUSED_S + 2.0, "it has waited for the lock's timeout"
+    may_go_on.set()
+    with pytest.raises(StorageFailed):
+        paused.result(WAIT_S)
+    assert (read_row().epoch, read_row().active, read_row().term) == (1, 2, TERM)
+
+
+def test_whoever_meets_another_node_leads_all_threads_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """I7: a node that was replaced may go on answering reads."""
+    moved: list[bool] = []
+    monkeypatch.setattr(site, "on_move", lambda: moved.append(True))
+    read("SELECT 1")
+    before = connection.connection
+    site.note("another node")
+    assert moved == [True]
+    read("SELECT 1")
+    assert connection.connection is not before
+    assert len(moved) == 2, "it is back at the first one"
 
 
 def test_the_first_of_several_hosts_that_answers_is_used() -> None:

@@ -21,7 +21,7 @@ from tests.support.histories import STOCK, make_trade
 from tests.support.routes import HEALTH, METRICS
 
 OPEN = {"/ledger", "/find", "/rows", "/changes", "/stocks", "/status"}
-OPEN |= {"/spans", "/end", *HEALTH, *METRICS}
+OPEN |= {"/spans", "/end", "/active", *HEALTH, *METRICS}
 """
 What says how it is, what an audit reads, and what ends the process.
 

@@ -125,6 +125,7 @@ _APPEND = msgspec.to_builtins(
     AppendBody.from_core(Append(Term(4), ReplicaId(3), make_page(3, after=2), TOKEN))
 )
 _CONFIRM = {"term": 3, "token": str(TOKEN)}
+_EPOCH, _EPOCH_KINDS = {"epoch": 0, "catalog": 1}, {"epoch": "place", "catalog": "id"}
 _CONFIRM_KINDS = {"term": "number", "token": "uuid"}
 _APPEND_KINDS = {
     **_LEADERSHIP_KINDS,
@@ -205,6 +206,7 @@ EXAMPLES = (
     ),
     Example(_CATALOG_CONTROL, "POST", "/register", {}, _HOLDER, _HOLDER_KINDS),
     Example(_CATALOG_CONTROL, "POST", "/renew", {}, _HOLDER, _HOLDER_KINDS),
+    Example(_CATALOG_CONTROL, "GET", "/active"),
     Example(_CATALOG_CONTROL, "GET", "/status"),
     Example(_ORDER, "GET", "/query", _ORDER_NO, None, _ORDER_NO_KIND),
     Example(_ORDER, "GET", "/trade", _SEED_TRADE, None, _QUERY_KINDS),
@@ -227,6 +229,7 @@ EXAMPLES = (
     Example(_ORDER_CONTROL, "GET", "/leader"),
     Example(_ORDER_CONTROL, "POST", "/leader", {}, _LEADERSHIP, _LEADERSHIP_KINDS),
     Example(_ORDER_CONTROL, "POST", "/sync", {}, _APPEND, _APPEND_KINDS),
+    Example(_ORDER_CONTROL, "POST", "/epoch", {}, _EPOCH, _EPOCH_KINDS),
     Example(_ORDER_CONTROL, "POST", "/confirm", {}, _CONFIRM, _CONFIRM_KINDS),
     Example(_ORDER_CONTROL, "GET", "/log", _PAGE, None, _PAGE_KINDS),
     Example(_ORDER_CONTROL, "GET", "/find", _FIND, None, _FIND_KINDS),
@@ -262,6 +265,7 @@ EXAMPLES = (
     Example(_FRONT, "GET", "/leader"),
     Example(_FRONT, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "POST", "/invalidate", {}, _CHANGES, _CHANGE_KINDS),
+    Example(_FRONT_CONTROL, "POST", "/epoch", {}, _EPOCH, _EPOCH_KINDS),
     Example(_FRONT_CONTROL, "POST", "/expect", {}, {"for_s": 0}, {"for_s": "seconds"}),
     Example(_FRONT_CONTROL, "GET", "/rm", _NAME, None, _CACHED_KIND),
     Example(_FRONT_CONTROL, "GET", "/status"),

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 import catalog_app.wiring
+from bazaar.clock import monotonic_s
 from bazaar.core.election import Leadership
 from bazaar.core.failures import (
     DamagedPage,
@@ -28,6 +29,8 @@ from bazaar.core.ledger import Batch
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import (
     GENESIS,
+    CatalogId,
+    Epoch,
     Order,
     OrderNo,
     Position,
@@ -261,6 +264,21 @@ def test_an_append_is_refused_with_its_reason(cluster: Cluster) -> None:
     other = make_page(2, orders=[make_order(1), make_order(2, quantity=9)])
     with pytest.raises(Diverged):
         cluster.replica.append(Append(Term(4), leader, other, TOKEN), 1)
+
+
+def test_a_catalog_tells_whether_it_is_active(cluster: Cluster) -> None:
+    ping = cluster.catalog.ping_active()
+    assert (ping.epoch, ping.is_active, ping.is_proven) == (0, True, True)
+
+
+def test_a_new_active_catalog_is_followed_once_it_is_confirmed(cluster: Cluster) -> None:
+    cluster.replica.notify_epoch(Epoch(1), CatalogId(1), 1)
+    assert cluster.reader.lease.is_valid(monotonic_s())
+    cluster.front_end.notify_epoch(Epoch(1), CatalogId(1), 1)
+    assert not cluster.reader.lease.is_valid(monotonic_s()), "it may be of an older epoch"
+    for client in (cluster.replica, cluster.front_end):
+        with pytest.raises(Unconfirmed):
+            client.notify_epoch(Epoch(2), CatalogId(9), 1)
 
 
 def test_a_leader_confirms_its_own_token_only(cluster: Cluster) -> None:

@@ -13,7 +13,7 @@ FILES = (
     *(f"tests/catalog_app/test_{name}.py" for name in ("place_batch", "head_row", "models")),
     *(f"tests/catalog_app/test_{name}.py" for name in ("recovery", "leadership", "coherence")),
     *(f"tests/catalog_app/test_{name}.py" for name in ("stock_changes", "load_stocks", "verified")),
-    "tests/catalog_app/test_registration.py",
+    *(f"tests/catalog_app/test_{name}.py" for name in ("registration", "activity")),
     *(f"tests/order_app/test_{name}.py" for name in ("store", "sequence", "order_list", "replica")),
     "tests/order_app/test_models.py",
     "tests/runtime/test_transactions.py",

@@ -10,8 +10,8 @@ DATABASE_MUTANTS = (
     ),
     Mutant(
         "what another catalog has decided meanwhile is overwritten",
-        "    if updated != 1:\n        raise Unreachable(",
-        "    if updated > 1:\n        raise Unreachable(",
+        "    if updated != 1:\n        fence.on_over()",
+        "    if updated > 1:\n        fence.on_over()",
     ),
     Mutant(
         "a ledger that has lost its end goes on",

@@ -43,4 +43,29 @@ EPOCH_MUTANTS = (
         "if not self.lease.hear(epoch):\n                return\n            self.cache.clear()",
         "if not self.lease.hear(epoch):\n                return",
     ),
+    Mutant(
+        "a registration is stored in any epoch",
+        "return bool(database.execute(_HOLD, (epoch,)).rowcount)",
+        "return bool(database.execute(_HOLD, (epoch,)).rowcount + 1)",
+    ),
+    Mutant(
+        "what was read is answered though the proof ran out meanwhile",
+        "        self.activity.check_granting(self.now_s())\n        if moves",
+        "        if moves",
+    ),
+    Mutant(
+        "an answer of an older epoch counts",
+        "self._route.admit(catalog, _read_epoch(text))",
+        "_read_epoch(text)",
+    ),
+    Mutant(
+        "a registration ends those that a takeover waits for",
+        "may_run = [*holders, *wiring.list_awaited()]",
+        "may_run = [*holders]",
+    ),
+    Mutant(
+        "what nobody has acknowledged is read out",
+        "return position > known.position or term > known.term",
+        "return False",
+    ),
 )

@@ -145,7 +145,8 @@ class ClusterFiles:
             )
             fill(database, "catalog_app_stockchange", self.changes)
             fill(database, "catalog_app_stock", stocks)
-            head_row = (1, 0, TERM, 3, "1,2,3", self._head.position, self._head.digest, 0)
+            end = self._head.position, self._head.digest
+            head_row = (1, 0, None, 0, TERM, 3, "1,2,3", *end, 0)
             fill(database, "catalog_app_leadership", [head_row])
         for number in (1, 2, 3):
             with closing(sqlite3.connect(self.path(f"order-{number}"))) as database:

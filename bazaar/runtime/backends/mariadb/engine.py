@@ -24,6 +24,13 @@ _PASSING = (
 _ROLLED_BACK = (1205, 1213, 1020, 3101, 1290, 1792, 1836)
 """Errors of COMMIT after which it surely did not happen."""
 _DAMAGE = (1034, 1194, 1195, 1712, 1877)
+STUCK_MS = 200
+"""Idling of a session that counts as stuck, for whoever has to have a row that it may hold."""
+_IDLE = (
+    "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND COMMAND = 'Sleep'"  # noqa: S608
+    " AND USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AND ID <> CONNECTION_ID()"
+    f" AND TIME_MS > {STUCK_MS}"
+)
 _FACTS = (
     "SELECT @@innodb_flush_log_at_trx_commit, @@wsrep_on, (SELECT COUNT(*)"
     " FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE())"
@@ -147,6 +154,12 @@ class MariadbEngine(DatabaseEngine):
     def probe(self, database: Database) -> None:
         """Write a row as it is: a server that only reads refuses that, too."""
         database.execute("UPDATE django_migrations SET name = name WHERE id = 1")
+
+    def end_stuck(self, database: Database, table: str) -> None:
+        """End all of our sessions here that idle: a user may not see which has the row."""
+        for (number,) in database.execute(_IDLE).fetchall():
+            with suppress(pymysql.Error):  # it has ended meanwhile
+                database.execute(f"KILL CONNECTION {int(number)}")
 
     def is_passing(self, error: BaseException) -> bool:
         """Tell by the number of the error."""

@@ -21,11 +21,18 @@ _PASSING_CODES = ("25006", "25P02", "25P03")
 """A server that only reads, a transaction that has failed, a session that idled in one."""
 _ROLLED_BACK = ("40", "23")
 """Classes of errors of COMMIT after which it surely did not happen."""
-HASTE_MS = 500
-"""That a session may idle in a transaction that holds locks, until the server ends it."""
 ROWS_MAX = 5000
 """In one statement: the protocol takes 65,535 values, and no table of ours has 13 columns."""
 _DAMAGE = ("XX001", "XX002")
+STUCK_MS = 100
+"""Age of a transaction that has written a row and counts as stuck, for whoever has to have it."""
+_END_STUCK = (
+    "SELECT pg_terminate_backend(holder.pid) FROM pg_locks holder"  # noqa: S608 - our own words
+    " JOIN pg_stat_activity session ON session.pid = holder.pid"
+    " WHERE holder.locktype = 'transactionid' AND holder.mode = 'ExclusiveLock' AND holder.granted"
+    " AND holder.transactionid = (SELECT xmax FROM {}) AND holder.pid <> pg_backend_pid()"
+    f" AND session.xact_start < clock_timestamp() - interval '{STUCK_MS} ms'"
+)
 _SETTINGS = (
     "SELECT name, setting FROM pg_settings WHERE name IN"
     " ('fsync', 'full_page_writes', 'synchronous_commit', 'synchronous_standby_names')"
@@ -67,9 +74,6 @@ class PostgresqlEngine(DatabaseEngine):
     """PostgreSQL 14 or newer, by psycopg 3."""
 
     is_file = False
-    in_haste = (
-        f" AND set_config('idle_in_transaction_session_timeout', '{HASTE_MS}', true) IS NOT NULL"
-    )
     quote = "quote_nullable(CAST({} AS text))"
     same = "{} IS NOT DISTINCT FROM {}"
     joined = "string_agg(text, chr(10) ORDER BY place)"
@@ -141,6 +145,10 @@ class PostgresqlEngine(DatabaseEngine):
     def probe(self, database: Database) -> None:
         """Write a row as it is."""
         database.execute("UPDATE django_migrations SET name = name WHERE id = 1")
+
+    def end_stuck(self, database: Database, table: str) -> None:
+        """End the session whose transaction has the row, if it is old; a role may end its own."""
+        database.execute(_END_STUCK.format(table))
 
     def is_passing(self, error: BaseException) -> bool:
         """Tell by SQLSTATE; without one the connection is gone."""
