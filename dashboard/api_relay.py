@@ -25,8 +25,8 @@ from bazaar.topology import Node, Role, Topology, format_address, role_of
 _HEALTH = {"/healthz", "/readyz"}
 READ_PATHS = {
     "catalog": frozenset(
-        {"/changes", "/find", "/last", "/leadership", "/ledger", "/names", "/query", "/rows"}
-        | {"/search", "/status", "/stocks"}
+        {"/active", "/changes", "/find", "/last", "/leadership", "/ledger", "/names", "/query"}
+        | {"/rows", "/search", "/status", "/stocks"}
         | _HEALTH
     ),
     "order": frozenset(

@@ -109,7 +109,7 @@ class DatabaseEngine(ABC):
     @abstractmethod
     def end_stuck(self, database: Database, table: str) -> None:
         """
-        End sessions that keep others from writing the row of a table, and do nothing by themselves.
+        End sessions that do nothing, and keep others from writing the row of a table.
 
         They are of a process that was paused in a transaction.
         """

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from bazaar.cluster.events import list_events
 from bazaar.cluster.snapshot import ProcessState, ProcessView, Snapshot
-from bazaar.cluster.tables import as_json, describe
+from bazaar.cluster.tables import as_json, describe, make_status_table
 from bazaar.core.replica import ReplicaState
 from bazaar.protocol.cluster_report import Health
 from bazaar.protocol.statuses import CatalogStatus, FrontEndStatus, ReplicaStatus, Status
@@ -113,6 +114,43 @@ def test_without_a_supervisor_the_cluster_is_down() -> None:
 
 def test_a_cluster_that_something_else_started_is_healthy_when_it_answers() -> None:
     assert replace(healthy(), is_supervised=False).health is Health.HEALTHY
+
+
+def with_standby(first: str, second: str) -> Snapshot:
+    """Return a cluster with two catalogs, and what each of them is."""
+    snapshot = tell(healthy(), "catalog", activity=first, epoch=3)
+    one = snapshot.processes[0]
+    node = msgspec.structs.replace(one.node, id=2)
+    other = replace(one, name="catalog-2", node=node)
+    both = replace(snapshot, processes=(one, other, *snapshot.processes[1:]))
+    return tell(both, "catalog-2", activity=second)
+
+
+def test_the_active_one_of_several_catalogs_speaks_for_the_ledger() -> None:
+    snapshot = with_standby("standby", "active")
+    assert snapshot.health is Health.HEALTHY
+    assert snapshot.report.catalog == "catalog-2"
+    waits = tell(snapshot, "catalog-2", not_deciding="It waits.")
+    assert waits.report.disagreement == "It waits."
+    assert tell(snapshot, "catalog", not_deciding="It waits.").report.disagreement == ""
+
+
+def test_without_an_active_catalog_the_cluster_is_degraded() -> None:
+    snapshot = with_standby("standby", "ended")
+    assert snapshot.report.catalog is None
+    assert snapshot.health is Health.DEGRADED
+    assert "no catalog is active." in snapshot.report.reasons
+
+
+def test_status_says_what_each_of_several_catalogs_is() -> None:
+    def names(snapshot: Snapshot) -> list[str]:
+        return list(map(str, make_status_table(snapshot).columns[0].cells))
+
+    assert names(with_standby("active", "standby"))[:2] == [
+        "catalog (active)",
+        "catalog-2 (standby)",
+    ]
+    assert names(healthy())[0] == "catalog"
 
 
 def test_nothing_happened() -> None:

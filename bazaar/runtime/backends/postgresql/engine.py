@@ -147,7 +147,7 @@ class PostgresqlEngine(DatabaseEngine):
         database.execute("UPDATE django_migrations SET name = name WHERE id = 1")
 
     def end_stuck(self, database: Database, table: str) -> None:
-        """End the session whose transaction has the row, if it is old; a role may end its own."""
+        """End the session whose old transaction has the row; a role may end its own."""
         database.execute(_END_STUCK.format(table))
 
     def is_passing(self, error: BaseException) -> bool:
