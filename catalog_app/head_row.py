@@ -92,15 +92,16 @@ class Fence:
         self.acknowledged: HeadRow | None = None
         """The row as the newest commit of this epoch has left it; what comes later may be lost."""
         self.moved: HeadRow | None = None
-        """The same with the transaction under way."""
+        """The same with the transaction under way; None: it has not written the row yet."""
 
     def begin(self) -> tuple[float, int]:
         """Return when a decision begins, and the number of moves of the site."""
+        self.moved = None
         return (0.0, 0) if self.activity is None else (clock.monotonic_s(), site.moves)
 
     def note_commit(self, sent_s: float, moves: int) -> None:
         """Note that a decision is durable."""
-        self.acknowledged = self.moved
+        self.acknowledged = self.moved or self.acknowledged
         if self.activity is not None and moves == site.moves:
             self.activity.proved(sent_s)
 
