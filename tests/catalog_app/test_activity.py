@@ -12,7 +12,7 @@ import catalog_app.wiring
 from bazaar.core.activity import PROOF_S, ActiveCatalog, ActivePing, Activity, ActivityState
 from bazaar.core.failures import Failure, NotActive, Unreachable
 from bazaar.core.ledger import Batch
-from bazaar.core.types import CatalogId, Epoch, Position
+from bazaar.core.types import CatalogId, Epoch, Position, Term
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.web.endpoint import process_headers
 from catalog_app import head_row, selectors, services, store
@@ -316,6 +316,23 @@ def test_what_is_not_acknowledged_is_read_once_it_is(
     services.read_ledger(after=Position(0), limit=9)
     services.read_last()
     assert len(held) == 2
+
+
+def test_what_was_rolled_back_is_not_acknowledged(watch: LocalActivity) -> None:
+    watch.round()
+    trade(1)
+    acknowledged = head_row.fence.acknowledged
+
+    def fail() -> None:
+        with head_row.decide() as database:
+            row, _ = head_row.read(database)
+            head_row.move(database, row, row._replace(position=99))
+            raise EndedError
+
+    with pytest.raises(EndedError):
+        fail()
+    store.raise_term(Term(0), None)  # it is known, so nothing is written
+    assert head_row.fence.acknowledged == acknowledged
 
 
 class Noting:
