@@ -79,7 +79,7 @@ def write(
     if not decision.orders:
         return
     more = [(facts.term, version, decided_ms) for version in decision.versions]
-    LEDGER.insert(database, link(facts.head, decision.orders), more)
+    LEDGER.insert(database, decision.linked, more)
     for stock in decision.stocks:
         before = facts.stocks[stock.name]
         updated = database.execute(

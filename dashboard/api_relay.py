@@ -15,7 +15,7 @@ from http import HTTPStatus
 from itertools import chain
 
 from bazaar.core.failures import Failure
-from bazaar.protocol.clients import decode
+from bazaar.protocol.codec import decode
 from bazaar.protocol.endpoints import EndpointBody, IndexBody, MethodBody, fill
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import HttpTransport

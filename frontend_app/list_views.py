@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from msgspec import Meta, Struct
 
 from bazaar.core.types import STOCK_NAME_CHARS_MAX, OrderNo, TradeType
-from bazaar.protocol.clients import encode
+from bazaar.protocol.codec import encode
 from bazaar.protocol.messages import Number, PageSize
 from bazaar.web.decoding import EndpointRefusedError
 from bazaar.web.endpoint import Audience, Endpoint, Environ, Lane, ReadyAnswer

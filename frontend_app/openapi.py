@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from bazaar.core.types import STOCK_NAME_CHARS_MAX
-from bazaar.protocol.clients import encode
+from bazaar.protocol.codec import encode
 from bazaar.protocol.endpoints import EndpointBody
 from bazaar.web.endpoint import JSON, Audience, Endpoint, EndpointMethod
 from bazaar.web.problems import Problem

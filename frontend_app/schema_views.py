@@ -3,7 +3,7 @@
 from functools import cache
 from importlib import import_module
 
-from bazaar.protocol.clients import encode
+from bazaar.protocol.codec import encode
 from bazaar.web.endpoint import (
     Audience,
     Endpoint,

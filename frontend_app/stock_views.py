@@ -2,7 +2,7 @@
 
 from bazaar.clock import monotonic_s
 from bazaar.core.types import Stock
-from bazaar.protocol.clients import encode
+from bazaar.protocol.codec import encode
 from bazaar.protocol.examples import NameQuery
 from bazaar.runtime.metrics import operations
 from bazaar.web.endpoint import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from uuid import UUID
 
-from bazaar.core.digest import chain
+from bazaar.core.digest import link
 from bazaar.core.failures import (
     Failure,
     GapFound,
@@ -27,6 +27,7 @@ from bazaar.core.types import (
     Digest,
     Entry,
     Head,
+    Linked,
     Order,
     OrderNo,
     Position,
@@ -102,6 +103,8 @@ class Decision:
 
     answers: tuple[Answer, ...]
     orders: tuple[Order, ...]
+    linked: tuple[Linked, ...]
+    """The orders, each with the ledger's end after it."""
     versions: tuple[Version, ...]
     """For each order, the version that its stock has from then on."""
     head: Head
@@ -191,11 +194,13 @@ def decide_batch(facts: LedgerFacts, batch: Batch) -> Decision:
     answers = tuple(draft.answer(trade) for trade in batch.trades)
     assert all(0 <= stock.quantity <= stock.issued for stock in draft.stocks.values()), "I4"
     changed = {order.stock_name for order in draft.orders}
+    linked = tuple(link(facts.head, draft.orders))
     return Decision(
         answers=answers,
         orders=tuple(draft.orders),
+        linked=linked,
         versions=tuple(draft.versions),
-        head=chain(facts.head, draft.orders),
+        head=linked[-1][1] if linked else facts.head,
         stocks=tuple(draft.stocks[name] for name in sorted(changed)),
     )
 

@@ -7,9 +7,7 @@ control port. Any method may raise Unreachable (indefinite); what else it raises
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from http import HTTPStatus
-from typing import Any, ClassVar, Self, TypeVar, get_args
-from urllib.parse import urlencode
+from typing import ClassVar, Self, TypeVar, get_args
 from uuid import UUID
 
 import msgspec
@@ -20,9 +18,8 @@ from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Answer, Batch, BatchAnswer, Page
 from bazaar.core.replication import Accepted, Append
 from bazaar.core.types import Order, OrderNo, Position, ReplicaId, Stock, Term, Trade, Version
-from bazaar.protocol import cache_messages, leadership_messages, messages, statuses, stored_rows
-from bazaar.protocol import traces as trace_messages
-from bazaar.protocol.errors import failure_of
+from bazaar.protocol import cache_messages, leadership_messages, messages, statuses
+from bazaar.protocol.codec import decode, encode, query
 from bazaar.protocol.examples import NewestQuery
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.stored_rows import ChangesBody, FoundBody, ListingBody, RowsBody
@@ -35,50 +32,6 @@ Change = tuple[str, Version]
 """A stock, and the version below which it is to be forgotten."""
 FoundStocks = tuple[tuple[Stock, bool] | None, ...]
 """Stocks as they were wanted, each with whether it may be kept; None: there is none."""
-encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-def _prepare_decoders() -> None:
-    """
-    Let msgspec inspect every message now, while one thread imports this.
-
-    It inspects a type at its first use; many threads at once seem to have crashed it.
-    """
-    modules = (messages, cache_messages, leadership_messages, statuses, stored_rows, trace_messages)
-    for module in modules:
-        for kind in vars(module).values():
-            if isinstance(kind, type) and issubclass(kind, messages.Message):
-                msgspec.json.Decoder(kind)
-
-
-_prepare_decoders()
-
-
-def decode(reply: Reply, kind: type[T]) -> T:
-    """Return the body of an answer as `kind`. Raises the failure that an error names."""
-    if reply.status == HTTPStatus.OK:
-        try:
-            return msgspec.json.decode(reply.body, type=kind)
-        except msgspec.MsgspecError as error:
-            raise Unreachable(f"The answer cannot be read: {error}") from error
-    name = reply.headers.get("bazaar-failure", "")
-    raise failure_of(name, _message(reply), reply.headers)
-
-
-def _message(reply: Reply) -> str:
-    """Return the message of an error, wherever its dialect has it."""
-    try:
-        body: Any = msgspec.json.decode(reply.body)
-        inner = body.get("error", body)
-        return str(inner["message"])
-    except (msgspec.MsgspecError, AttributeError, KeyError, TypeError):
-        return f"status {reply.status}"
-
-
-def query(path: str, **fields: object) -> str:
-    """Return a path with its query, encoded; what is None is left out."""
-    given = {name: value for name, value in fields.items() if value is not None}
-    return f"{path}?{urlencode(given)}"
 
 
 class MemberClient:
@@ -314,12 +267,20 @@ class ReplicaClient(SequenceClient):
 
         Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated.
         """
-        packed = tuple(map(messages.TradeBody.from_core, trades))
-        body = messages.TradesBody(term=term, trades=packed)
-        answers = self._post(self.served, "/trades", body, messages.AnswersBody, timeout_s).answers
-        if len(answers) != len(trades):
-            raise Unreachable("The leader answered another number of trades than were asked.")
-        return tuple(answer.to_core() for answer in answers)
+        body = _pack_trades(term, trades)
+        answers = self._post(self.served, "/trades", body, messages.AnswersBody, timeout_s)
+        return _unpack_answers(answers, len(trades))
+
+    def begin_trade(
+        self, term: Term, trades: Sequence[Trade]
+    ) -> PendingCall[tuple[Answer, ...]] | None:
+        """Begin a `trade`; None without a kept connection."""
+
+        def unpack(reply: Reply) -> tuple[Answer, ...]:
+            return _unpack_answers(decode(reply, messages.AnswersBody), len(trades))
+
+        body = _pack_trades(term, trades)
+        return self._begin(self.served, "/trades", body, unpack)
 
     def look_up(self, order_no: OrderNo, timeout_s: float | None = None) -> Order:
         """Return an order. Raises UnknownOrder, NotServing (definite)."""
@@ -384,6 +345,18 @@ def _unpack_stocks(found: cache_messages.FoundStocksBody, count: int) -> FoundSt
     return tuple(
         None if one.stock is None else (one.stock.to_core(), one.may_keep) for one in found.stocks
     )
+
+
+def _pack_trades(term: Term, trades: Sequence[Trade]) -> messages.TradesBody:
+    packed = tuple(map(messages.TradeBody.from_core, trades))
+    return messages.TradesBody(term=term, trades=packed)
+
+
+def _unpack_answers(found: messages.AnswersBody, count: int) -> tuple[Answer, ...]:
+    """Unpack answers. Raises Unreachable: there are not as many as there were trades."""
+    if len(found.answers) != count:
+        raise Unreachable("The leader answered another number of trades than were asked.")
+    return tuple(answer.to_core() for answer in found.answers)
 
 
 def _read_accepted(reply: Reply) -> Accepted:

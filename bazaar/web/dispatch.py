@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from django.db import connections
 
 from bazaar.core.failures import Busy
-from bazaar.protocol.clients import encode
+from bazaar.protocol.codec import encode
 from bazaar.protocol.http1 import RequestRefusedError
 from bazaar.runtime.log_lines import get_log
 from bazaar.web.endpoint import JSON, PUBLIC_BODY_BYTES_MAX, Environ, Lane, shape_error

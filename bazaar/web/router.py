@@ -19,7 +19,7 @@ from django.db import close_old_connections
 from bazaar.clock import monotonic_s
 from bazaar.core.failures import Busy, Failure
 from bazaar.protocol import tracing
-from bazaar.protocol.clients import encode
+from bazaar.protocol.codec import encode
 from bazaar.protocol.tracing import Span
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import operations

@@ -25,6 +25,7 @@ from bazaar.web import wsgi_environ
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
 from bazaar.web.drain import Drain
 from bazaar.web.endpoint import (
+    ANSWER_HEADERS,
     CLIENT_NAME,
     EVENT_LOOP,
     MEMBER_BODY_BYTES_MAX,
@@ -50,10 +51,10 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
-_OWN_HEADERS = frozenset(("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID))
-_OWN = _OWN_HEADERS | {"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST, SPAN}
+_OWN_HEADERS = frozenset(("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID, wsgi_environ.KEY))
+_OWN = _OWN_HEADERS | {"REMOTE_ADDR", ANSWER_HEADERS, CLIENT_NAME, SIGNED_DIGEST, SPAN}
 """What each request has of its own."""
-_UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"))
+_UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_TRANSFER_ENCODING"))
 """Requests that have one of these are parsed each time."""
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """Of glibc; without it, memory that was freed stays with the process."""
@@ -199,7 +200,7 @@ class HttpServer:
     def find_request(self, received: bytes) -> ParsedRequest | None:
         """Return the request that these bytes are, if it is whole and its head is known."""
         end = received.find(_HEAD_END) + len(_HEAD_END)
-        known, own = self.heads.get(received[:end]), None
+        known, own = self.heads.get(received[:end]), dict[str, str]()
         if known is None:
             head, own = wsgi_environ.split_own(received[:end])
             known = self.heads.get(head) if own else None
@@ -208,11 +209,7 @@ class HttpServer:
         request, length = known
         if end + length != len(received):  # I12: a known head alone is not a whole request
             return None
-        if own:
-            request = wsgi_environ.add_own(request, own)
-        if not length:
-            return request
-        return dataclasses.replace(request, body=bytearray(received[end:]))
+        return wsgi_environ.repeat(request, own, received[end:]) if own or length else request
 
     def keep_head(self, received: bytes, request: ParsedRequest) -> None:
         """Remember what a head means, unless only this request has it."""

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bazaar.protocol.clients import encode
+from bazaar.protocol.codec import encode
 from bazaar.protocol.endpoints import EndpointBody, fill
 from bazaar.web.decoding import FORM, EndpointRefusedError, media_type, read_body
 from bazaar.web.endpoint import FORM_BODY, JSON, Endpoint, Environ, Port

@@ -1,19 +1,21 @@
 """Heads of requests as WSGI has them, and the answers of the server itself."""
 
-import dataclasses
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
-from bazaar.protocol.clients import encode
+from bazaar.protocol.codec import encode
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError
 from bazaar.web.client_auth import is_loopback
 from bazaar.web.dispatch import WholeAnswer
 from bazaar.web.endpoint import Environ
 
+KEY = "HTTP_IDEMPOTENCY_KEY"
+"""Where a trade carries the key that it was sent with."""
 _OWN_LINES = (
+    (b"\r\nIdempotency-Key: ", KEY),
     (b"\r\nAuthorization: ", "HTTP_AUTHORIZATION"),
     (b"\r\ntraceparent: ", "HTTP_TRACEPARENT"),
     (b"\r\nX-Request-ID: ", "HTTP_X_REQUEST_ID"),
@@ -101,7 +103,11 @@ def split_own(head: bytes) -> tuple[bytes, dict[str, str]]:
     return head, own
 
 
-def add_own(request: ParsedRequest, own: dict[str, str]) -> ParsedRequest:
-    """Return a known request as one that has these headers of its own."""
-    environ, admission = request.context
-    return dataclasses.replace(request, context=({**environ, **own}, admission))
+def repeat(known: ParsedRequest, own: Mapping[str, str], body: bytes) -> ParsedRequest:
+    """Return a known request with a body, and with what only this one has in its head."""
+    environ, admission = known.context
+    context = ({**environ, **own} if own else environ), admission
+    return ParsedRequest(
+        *(known.method, known.target, known.version, known.headers, known.head_bytes),
+        *(bytearray(body), known.is_kept, context),
+    )

@@ -17,7 +17,7 @@ from bazaar.core.types import (
     Term,
     TradeType,
 )
-from bazaar.protocol.clients import encode
+from bazaar.protocol.codec import encode
 from bazaar.protocol.messages import AppendBody, BatchBody, Message, TradeBody, TradesBody
 from bazaar.settings.env import Limits
 from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
