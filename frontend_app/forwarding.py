@@ -34,7 +34,7 @@ class WaitingTrade:
     deadline_s: float
 
 
-class Watch(Protocol):
+class LeaderSource(Protocol):
     """What is known of the leader."""
 
     elector: Elector
@@ -44,13 +44,13 @@ class Watch(Protocol):
         """Return the time of the deadlines."""
 
     def reconsider(self, trades: int, term: Term, failure: Failure) -> None:
-        """Check the leader after an attempt that failed, and wait a moment for a newer term."""
+        """Check the leader after a failed attempt; wait a moment for a newer term."""
 
 
 class Forwarding:
     """Trades that travel together until each is answered or out of time."""
 
-    def __init__(self, watch: Watch, batch: Sequence[WaitingTrade]) -> None:
+    def __init__(self, watch: LeaderSource, batch: Sequence[WaitingTrade]) -> None:
         self._watch = watch
         self._trades = [waiting.trade for waiting in batch]
         self._deadlines: dict[UUID, float] = {}

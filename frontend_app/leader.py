@@ -175,7 +175,7 @@ class LeaderWatch:
             self._changed.notify_all()
 
     def reconsider(self, trades: int, term: Term, failure: Failure) -> None:
-        """Check the leader after an attempt that failed, and wait a moment for a newer term."""
+        """Check the leader after a failed attempt; wait a moment for a newer term."""
         self.retries += 1
         log.debug("attempt failed", trades=trades, term=term, reason=failure.message)
         self._loop.poke()

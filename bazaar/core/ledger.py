@@ -160,11 +160,9 @@ def decide(stock: Stock | None, trade: Trade) -> Stock:
         raise InsufficientQuantity
     if quantity > stock.issued:
         raise Overstock
-    return replace(
-        stock,
-        quantity=quantity,
-        trade_volume=stock.trade_volume + trade.quantity,
-        version=Version(stock.version + 1),
+    volume, version = stock.trade_volume + trade.quantity, Version(stock.version + 1)
+    return Stock(  # `replace` takes several times as long
+        *(stock.name, stock.price, quantity, stock.opening, stock.issued, volume, version)
     )
 
 

@@ -51,9 +51,9 @@ class PendingBatch(Protocol[Result_co]):
 
     def go_on(self, failure: Failure) -> Sequence[Result_co]:
         """
-        Do what is left after a failure, in a thread that may wait; return one result an item.
+        Do what is left after a failure, in a thread that may wait.
 
-        Raises Failure.
+        Returns one result an item. Raises Failure.
         """
 
 

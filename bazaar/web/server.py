@@ -51,7 +51,9 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
-_OWN_HEADERS = frozenset(("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID, wsgi_environ.KEY))
+_OWN_HEADERS = frozenset(
+    ("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID, wsgi_environ.KEY, wsgi_environ.LENGTH)
+)
 _OWN = _OWN_HEADERS | {"REMOTE_ADDR", ANSWER_HEADERS, CLIENT_NAME, SIGNED_DIGEST, SPAN}
 """What each request has of its own."""
 _UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_TRANSFER_ENCODING"))
@@ -83,8 +85,8 @@ class HttpServer:
             self.stayers.acquire()
         self.dispatcher = Dispatcher(lanes, name, limits.thread_idle_s)
         self.body_bytes_max = MEMBER_BODY_BYTES_MAX
-        self.heads: dict[bytes, tuple[ParsedRequest, int]] = {}
-        """Heads by their bytes, and the length of the body: browsers and programs repeat them."""
+        self.heads: dict[bytes, ParsedRequest] = {}
+        """Heads by their bytes, without what is only one request's: most of them are repeated."""
         self.held_bytes = self._held_peak = self._heads_bytes = 0
         host, self.port = wsgi_environ.choose_address(listeners)
         self.environ = {**wsgi_environ.shared_environ(host, self.port), EVENT_LOOP: self}
@@ -206,18 +208,18 @@ class HttpServer:
             known = self.heads.get(head) if own else None
         if known is None:
             return None
-        request, length = known
-        if end + length != len(received):  # I12: a known head alone is not a whole request
+        # I12: a known head alone is not a whole request
+        if own.get(wsgi_environ.LENGTH, "0") != str(len(received) - end):
             return None
-        return wsgi_environ.repeat(request, own, received[end:]) if own or length else request
+        return wsgi_environ.repeat(known, own, received[end:]) if own else known
 
     def keep_head(self, received: bytes, request: ParsedRequest) -> None:
         """Remember what a head means, unless only this request has it."""
         environ, admission = request.context
         end, length = received.find(_HEAD_END) + len(_HEAD_END), len(request.body)
-        is_plain = environ.get("CONTENT_LENGTH", "0") == str(length) and request.is_kept
+        is_plain = environ.get(wsgi_environ.LENGTH, "0") == str(length) and request.is_kept
         if (
-            len(received) > HEAD_KEPT_BYTES_MAX
+            end > HEAD_KEPT_BYTES_MAX
             or not (is_plain and end + length == len(received))
             or not _UNKEPT.isdisjoint(environ)
         ):
@@ -232,7 +234,7 @@ class HttpServer:
             self.heads.clear()
             self._heads_bytes = end
         kept = dataclasses.replace(request, body=bytearray(), context=(environ, admission))
-        self.heads[head] = kept, length
+        self.heads[head] = kept
 
     def shed(self) -> None:
         """Refuse the biggest unfinished request: all together hold too much."""

@@ -14,7 +14,9 @@ from bazaar.web.endpoint import Environ
 
 KEY = "HTTP_IDEMPOTENCY_KEY"
 """Where a trade carries the key that it was sent with."""
+LENGTH = "CONTENT_LENGTH"
 _OWN_LINES = (
+    (b"\r\nContent-Length: ", LENGTH),
     (b"\r\nIdempotency-Key: ", KEY),
     (b"\r\nAuthorization: ", "HTTP_AUTHORIZATION"),
     (b"\r\ntraceparent: ", "HTTP_TRACEPARENT"),
@@ -104,7 +106,7 @@ def split_own(head: bytes) -> tuple[bytes, dict[str, str]]:
 
 
 def repeat(known: ParsedRequest, own: Mapping[str, str], body: bytes) -> ParsedRequest:
-    """Return a known request with a body, and with what only this one has in its head."""
+    """Return a known request as one with a body and headers of its own."""
     environ, admission = known.context
     context = ({**environ, **own} if own else environ), admission
     return ParsedRequest(
