@@ -130,10 +130,8 @@ class _Draft:
         except Failure as failure:
             return failure
         order_no = OrderNo(self.facts.head.order_no + len(self.orders) + 1)  # I1: dense
-        order = Order(
-            *(order_no, trade.key, trade.stock_name, trade.trade_type, trade.quantity),
-            placed_by=trade.placed_by,
-        )
+        key, stock_name, placed_by = trade.key, trade.stock_name, trade.placed_by
+        order = Order(order_no, key, stock_name, trade.trade_type, trade.quantity, placed_by)
         self.stocks[changed.name] = changed
         self.known[order.key] = order
         self.orders.append(order)
@@ -161,9 +159,8 @@ def decide(stock: Stock | None, trade: Trade) -> Stock:
     if quantity > stock.issued:
         raise Overstock
     volume, version = stock.trade_volume + trade.quantity, Version(stock.version + 1)
-    return Stock(  # `replace` takes several times as long
-        *(stock.name, stock.price, quantity, stock.opening, stock.issued, volume, version)
-    )
+    opening, issued = stock.opening, stock.issued  # `replace` takes several times as long
+    return Stock(stock.name, stock.price, quantity, opening, issued, volume, version)
 
 
 def reprice(stock: Stock, price: Decimal) -> Stock:
