@@ -66,7 +66,7 @@ def write(database: Database, facts: LedgerFacts, decision: Decision, decided_ms
     if not decision.orders:
         return
     more = [(facts.term, version, decided_ms) for version in decision.versions]
-    LEDGER.insert(database, link(facts.head, decision.orders), more)
+    LEDGER.insert(database, decision.linked, more)
     rows = [
         (one.quantity, one.trade_volume, one.version, one.name, facts.stocks[one.name].version)
         for one in decision.stocks

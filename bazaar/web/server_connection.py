@@ -187,7 +187,7 @@ class ServerConnection:
         """Take bytes of requests."""
         parser = self.parser
         is_fresh = parser is None or not parser.is_begun
-        if is_fresh and len(received) <= HEAD_KEPT_BYTES_MAX:
+        if is_fresh and len(received) <= SMALL_BYTES_MAX:
             known = self.server.find_request(received)
             if known is not None:
                 self._start(known)

@@ -63,13 +63,13 @@ MUTANTS = (
     ),
     Mutant(
         "what a checkpoint writes is not noted",
-        "self.sums.note({page: one.sum for",
-        "({page: one.sum for",
+        "self.sums.note(sums)",
+        "self.sums.note({})",
     ),
     Mutant(
         "a page that a newer frame keeps from the file is noted",
-        "if page not in newer})",
-        "if page})",
+        "if page not in newer}",
+        "if page}",
     ),
     Mutant(
         "what another process writes is called damage",
@@ -218,8 +218,8 @@ MUTANTS = (
     ),
     Mutant(
         "what was checked of one signed request counts for the next",
-        '{"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST, SPAN}',
-        '{"REMOTE_ADDR", CLIENT_NAME, SPAN}',
+        "ANSWER_HEADERS, CLIENT_NAME, SIGNED_DIGEST, SPAN}",
+        "ANSWER_HEADERS, CLIENT_NAME, SPAN}",
     ),
     Mutant(
         "a name may be longer than its limit",
