@@ -224,8 +224,7 @@ class ServerConnection:
     def _admit(self, request: ParsedRequest) -> int:
         """Return how long the body of a request may be. Raises RequestRefusedError."""
         server, environ = self.server, read_environ(request)
-        for name in ("SERVER_NAME", "wsgi.url_scheme"):
-            environ[name] = server.environ[name]
+        environ |= {name: server.environ[name] for name in ("SERVER_NAME", "wsgi.url_scheme")}
         environ["REMOTE_ADDR"] = self.address
         has_body = "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
         admission = server.service.admit(environ, has_body=has_body)

@@ -11,7 +11,15 @@ from bazaar.core.failures import Unreachable
 from bazaar.protocol.http1 import Reply
 from bazaar.protocol.transport import HttpTransport, PendingCall
 from tests.protocol.conftest import Serve
-from tests.support.servers import Handler, ScriptedServer, answer, answer_and_end, end, hang
+from tests.support.servers import (
+    Handler,
+    ScriptedServer,
+    answer,
+    answer_and_end,
+    end,
+    hang,
+    raw,
+)
 from tests.support.waits import WAIT_S, wait_until
 
 SHORT_S = 0.1
@@ -68,6 +76,7 @@ def test_nothing_begins_that_is_not_taken_whole_at_once(serve: Serve) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("manners", [end, hang, raw(b"garbage\r\n\r\n")])
 def test_what_was_begun_and_is_not_answered_may_have_happened(
     serve: Serve, manners: Handler
 ) -> None:

@@ -254,7 +254,6 @@ def test_an_abort_is_not_missed_by_a_call_that_is_just_beginning(
     assert monotonic_s() - begun_s < WAIT_S / 10
 
 
-@pytest.mark.parametrize("manners", [end, hang, raw(b"garbage\r\n\r\n")])
 def test_kept_connections_have_a_limit(serve: Serve) -> None:
     count = transport.IDLE_CONNECTIONS_MAX + 8
     server, client = serve(*[hang] * count)
