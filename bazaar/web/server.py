@@ -54,8 +54,7 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
-_LINE_ENDS = (b"\r", b"\n")
-"""What may come before a request; it could stand for the end of a line of its head."""
+_LINE_ENDS = (b"\r", b"\n")  # they may come before a request, and are like those within a head
 _OWN_HEADERS = frozenset(
     ("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID, wsgi_environ.KEY, wsgi_environ.LENGTH)
 )
