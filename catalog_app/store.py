@@ -89,7 +89,7 @@ def write(
     if not decision.orders:
         return
     more = [(facts.term, version, decided_ms) for version in decision.versions]
-    LEDGER.insert(database, link(facts.head, decision.orders), more)
+    LEDGER.insert(database, decision.linked, more)
     changed = [
         (one.quantity, one.trade_volume, one.version, one.name, facts.stocks[one.name].version)
         for one in decision.stocks

@@ -53,6 +53,8 @@ class PendingReads:
     until_s: float
     spread: Callable[[FoundStocks], Sequence[Found]]
     note_silence: Callable[[], None]
+    run: Callable[[], Sequence[Found]]
+    """Does it anew."""
 
     @property
     def sock(self) -> Any:
@@ -68,6 +70,12 @@ class PendingReads:
         """Wait no more."""
         self.note_silence()
         self.call.give_up()
+
+    def go_on(self, failure: Failure) -> Sequence[Found]:
+        """Read anew: the connection may have been over before. Raises Failure."""
+        if not isinstance(failure, Unreachable):
+            raise failure
+        return self.run()
 
 
 class CatalogReads:
@@ -157,8 +165,8 @@ class CatalogReads:
         if call is None:
             return None
         until_s = since_s + self._catalog.timeout_s
-        spread = partial(self._spread, reads, names, since_s)
-        return PendingReads(call, until_s, spread, self.note_silence)
+        spread, run = partial(self._spread, reads, names, since_s), partial(self._run, reads)
+        return PendingReads(call, until_s, spread, self.note_silence, run)
 
     def _spread(
         self,

@@ -9,6 +9,7 @@ from bazaar.protocol.endpoints import FieldBody
 from bazaar.web.decoding import bad_request
 from bazaar.web.endpoint import ANSWER_HEADERS, JSON, KEY_HEADER, OK, Environ, ReadyAnswer
 from bazaar.web.negotiation import has_tag
+from bazaar.web.wsgi_environ import KEY
 from frontend_app.entries import Source, StockRead
 
 KEY_FIELD = FieldBody(
@@ -106,7 +107,7 @@ def read_key(environ: Environ) -> UUID:
     It may come bare, or as a string of structured fields (RFC 9651), which is in quotes. Raises
     EndpointRefusedError (400).
     """
-    text = environ.get("HTTP_IDEMPOTENCY_KEY")
+    text = environ.get(KEY)
     key = uuid4() if text is None else parse_key(KEY_HEADER, _strip_quotes(text))
     environ[ANSWER_HEADERS] = {KEY_HEADER: str(key)}
     return key

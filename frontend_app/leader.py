@@ -9,20 +9,16 @@ leader holds nobody up.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from bazaar.core.election import Elector, Leadership, Ping
 from bazaar.core.failures import Failure
 from bazaar.core.flow import (
-    AwaitLeader,
     ClaimLeadership,
     Effect,
     NotifyReplicas,
     PingReplica,
     PingReplicas,
-    SendTrades,
 )
 from bazaar.core.ledger import Answer
 from bazaar.core.types import OrderNo, ReplicaId, Term, Trade
@@ -34,21 +30,14 @@ from bazaar.runtime.backoff import Backoff
 from bazaar.runtime.group_commit import Batcher
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
-from bazaar.runtime.waits import REAL, Waits
+from bazaar.runtime.waits import REAL, EventLoop, Waits
 from bazaar.settings.env import Limits
+from frontend_app.forwarding import Forwarding, WaitingTrade
 
 log = get_log("bazaar.frontend")
 
 RECONSIDER_S = 0.05
 """How long an attempt that failed waits for a newer term before it is repeated."""
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingTrade:
-    """A trade on its way, and when its front end gives up."""
-
-    trade: Trade
-    deadline_s: float
 
 
 class LeaderWatch:
@@ -69,7 +58,7 @@ class LeaderWatch:
         """Until when the catalog is away, as was announced."""
         self.newest = OrderNo(0)
         """An order that is in the ledger, the newest that was heard of."""
-        self._now_s = waits.now_s
+        self.now_s = waits.now_s
         self._backoff = Backoff(waits)
         self._claimed: Leadership | None = None
         self._election: Span | None = None
@@ -80,10 +69,11 @@ class LeaderWatch:
         self._pool = waits.make_pool(2 * len(replicas), "ping")
         self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s, waits)
         self.batcher: Batcher[WaitingTrade, Answer] = Batcher(
-            self._forward,
+            lambda batch: Forwarding(self, batch).run(),
             batch_max=limits.batch_trades_max,
             waiting_max=limits.waiting_trades_max,
             waits=waits,
+            begin=lambda batch: Forwarding(self, batch).begin(),
         )
 
     def forget(self) -> None:
@@ -114,27 +104,33 @@ class LeaderWatch:
         began_s: when its request came; the deadline counts from there, by default from now.
         Raises Busy (definite): too many trades wait.
         """
-        pending = WaitingTrade(trade, self._find_deadline(began_s or self._now_s()))
+        pending = WaitingTrade(trade, self._find_deadline(began_s or self.now_s()))
         (answer,) = self.batcher.submit([pending])
         return answer
 
     def place_later(
-        self, trade: Trade, began_s: float, done: Callable[[Answer | Exception], None]
+        self,
+        trade: Trade,
+        began_s: float,
+        done: Callable[[Answer | Exception], None],
+        loop: EventLoop | None = None,
     ) -> None:
         """
         Forward a trade as `place` does, without a thread that waits for it.
 
-        done: called once, with the answer, from another thread. Raises Busy (definite).
+        done: called once, with the answer, from any thread. loop: sends it and takes the answer.
+        Raises Busy (definite).
         """
 
         def take(answers: Sequence[Answer] | Exception) -> None:
             done(answers if isinstance(answers, Exception) else answers[0])
 
-        self.batcher.submit_later([WaitingTrade(trade, self._find_deadline(began_s))], take)
+        waiting = WaitingTrade(trade, self._find_deadline(began_s))
+        self.batcher.submit_later([waiting], take, loop)
 
     def expect_restart(self, for_s: float) -> None:
         """Have trades that come from now on wait while the catalog is restarted."""
-        self._away_until_s = self._now_s() + for_s
+        self._away_until_s = self.now_s() + for_s
 
     def _find_deadline(self, began_s: float) -> float:
         """Return when a trade is given up that began at a time."""
@@ -178,40 +174,13 @@ class LeaderWatch:
         with self._changed:
             self._changed.notify_all()
 
-    def _forward(self, batch: Sequence[WaitingTrade]) -> Sequence[Answer]:
-        """Forward one batch until each of its trades is answered or out of time."""
-        deadlines: dict[UUID, float] = {}
-        for pending in batch:
-            key, deadline_s = pending.trade.key, pending.deadline_s
-            deadlines[key] = min(deadline_s, deadlines.get(key, deadline_s))
-
-        def perform(effect: Effect) -> Any:
-            match effect:
-                case SendTrades(term, leader, trades):
-                    tracing.note(term=term, replica=leader)
-                    left_s = min(deadlines[trade.key] for trade in trades) - self._now_s()
-                    with tracing.child("send trades", trades=len(trades)):
-                        return self.replicas[leader].trade(term, trades, max(left_s, RECONSIDER_S))
-                case AwaitLeader(keys, term, failure):
-                    with tracing.child("await leader"):
-                        return self._reconsider(keys, term, failure, deadlines)
-            raise AssertionError(f"forwarding has no effect {effect}")
-
-        trades = [pending.trade for pending in batch]
-        with tracing.begin_batch("forward trades", trades):
-            return loops.run(self.elector.forward(trades), perform, nullcontext())
-
-    def _reconsider(
-        self, keys: tuple[UUID, ...], term: Term, failure: Failure, deadlines: Mapping[UUID, float]
-    ) -> frozenset[UUID]:
-        """Check the leader, wait for a newer term, and return the expired keys."""
+    def reconsider(self, trades: int, term: Term, failure: Failure) -> None:
+        """Check the leader after a failed attempt; wait a moment for a newer term."""
         self.retries += 1
-        log.debug("attempt failed", trades=len(keys), term=term, reason=failure.message)
+        log.debug("attempt failed", trades=trades, term=term, reason=failure.message)
         self._loop.poke()
         with self._changed:
             self._changed.wait_for(lambda: self.leadership.term > term, RECONSIDER_S)
-        now_s = self._now_s()
-        return frozenset(key for key in keys if deadlines[key] <= now_s)
 
     def _perform(self, effect: Effect) -> Any:
         """Do what the election asks for. Raises Failure."""

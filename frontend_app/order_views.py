@@ -10,6 +10,7 @@ from bazaar.protocol.tracing import Span
 from bazaar.runtime.metrics import BEGAN, operations
 from bazaar.web.endpoint import (
     ANSWER_HEADERS,
+    EVENT_LOOP,
     EndpointMethod,
     Environ,
     Lane,
@@ -126,8 +127,8 @@ class TradeViews:
         def take(order: Order | Exception) -> None:
             done(order if isinstance(order, Exception) else self._answer(order, environ, span))
 
-        span = tracing.current()
-        services.place_order_later(trade=trade, began_s=environ[BEGAN], done=take)
+        span, loop = tracing.current(), environ.get(EVENT_LOOP)
+        services.place_order_later(trade=trade, began_s=environ[BEGAN], loop=loop, done=take)
 
     def _answer(self, order: Order, environ: Environ, span: Span | None) -> ReadyAnswer:
         if span is not None:

@@ -18,7 +18,7 @@ from bazaar.core.types import ORDER_NO_MAX, Order, OrderNo, ReplicaId, Trade, Tr
 from bazaar.protocol.clients import ReplicaClient
 from bazaar.protocol.examples import NewestQuery
 from bazaar.protocol.messages import OrdersBody
-from bazaar.runtime.waits import REAL, Waits
+from bazaar.runtime.waits import REAL, EventLoop, Waits
 from bazaar.settings.env import Limits
 from frontend_app.entries import OrderEntry
 from frontend_app.leader import LeaderWatch
@@ -60,7 +60,11 @@ class OrderCache:
         return answer
 
     def place_later(
-        self, trade: Trade, began_s: float, done: Callable[[Answer | Exception], None]
+        self,
+        trade: Trade,
+        began_s: float,
+        done: Callable[[Answer | Exception], None],
+        loop: EventLoop | None = None,
     ) -> None:
         """Place a trade, see `LeaderWatch.place_later`; remember its order before `done`."""
 
@@ -69,7 +73,7 @@ class OrderCache:
                 self._keep(answer)
             done(answer)
 
-        self._watch.place_later(trade, began_s, take)
+        self._watch.place_later(trade, began_s, take, loop)
 
     def hit(self, order_no: OrderNo) -> OrderEntry | None:
         """Return an order that is in memory."""

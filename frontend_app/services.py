@@ -49,14 +49,18 @@ def place_order(*, trade: Trade, began_s: float | None = None) -> Order:
 
 
 def place_order_later(
-    *, trade: Trade, began_s: float, done: Callable[[Order | Exception], None]
+    *,
+    trade: Trade,
+    began_s: float,
+    loop: EventLoop | None,
+    done: Callable[[Order | Exception], None],
 ) -> None:
     """
     Place an order as `place_order` does, without a thread that waits for it.
 
     done: called once, with the order or what `place_order` raises. Raises Busy (definite).
     """
-    wiring.orders().place_later(trade, began_s, done)
+    wiring.orders().place_later(trade, began_s, done, loop)
 
 
 def list_stocks(*, text: str | None, after: str | None, limit: int) -> StocksBody:

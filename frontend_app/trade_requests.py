@@ -22,7 +22,7 @@ from bazaar.web.decoding import (
     decode_json,
     refuse_query,
 )
-from bazaar.web.endpoint import CLIENT_NAME, Environ
+from bazaar.web.endpoint import ANSWER_HEADERS, CLIENT_NAME, KEY_HEADER, Environ
 from frontend_app.headers import read_key
 
 IS_COURSE = "bazaar.is_course_trade"
@@ -118,7 +118,7 @@ def _make_trade(
     """Return a trade of a request, and have its span know the key."""
     span = tracing.current()
     if span is not None:
-        span.attributes["key"] = str(key)
+        span.attributes["key"] = environ[ANSWER_HEADERS][KEY_HEADER]
     return Trade(
         key,
         stock_name,

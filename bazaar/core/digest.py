@@ -15,10 +15,9 @@ def write_entry(entry: Entry) -> str:
     """Return an entry as the chain takes it."""
     # The name comes last: it is the only field that may contain the separator.
     if isinstance(entry, Order):
-        return write_order(
-            *(entry.order_no, str(entry.key), entry.trade_type, entry.quantity),
-            *(entry.placed_by, entry.stock_name),
-        )
+        key, placed_by = str(entry.key), entry.placed_by
+        trade_type, quantity, stock_name = entry.trade_type, entry.quantity, entry.stock_name
+        return write_order(entry.order_no, key, trade_type, quantity, placed_by, stock_name)
     return write_change(entry.version, str(entry.price), entry.opening, entry.issued, entry)
 
 

@@ -74,6 +74,10 @@ class Trade:
     context: str = field(default="", compare=False, repr=False, kw_only=True)
     """The trace context of its request, as text; no part of what is wanted."""
 
+    def __hash__(self) -> int:
+        """Return a hash of the key alone: trades with one key are nearly always the same."""
+        return hash(self.key.int)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

@@ -233,12 +233,20 @@ class ReplicaClient(SequenceClient, FollowingClient):
 
         Raises NotLeader, Busy, TooFewInSync (definite), Deposed, NotReplicated.
         """
-        packed = tuple(map(messages.TradeBody.from_core, trades))
-        body = messages.TradesBody(term=term, trades=packed)
-        answers = self._post(self.served, "/trades", body, messages.AnswersBody, timeout_s).answers
-        if len(answers) != len(trades):
-            raise Unreachable("The leader answered another number of trades than were asked.")
-        return tuple(answer.to_core() for answer in answers)
+        body = _pack_trades(term, trades)
+        answers = self._post(self.served, "/trades", body, messages.AnswersBody, timeout_s)
+        return _unpack_answers(answers, len(trades))
+
+    def begin_trade(
+        self, term: Term, trades: Sequence[Trade]
+    ) -> PendingCall[tuple[Answer, ...]] | None:
+        """Begin a `trade`; None without a kept connection."""
+
+        def unpack(reply: Reply) -> tuple[Answer, ...]:
+            return _unpack_answers(decode(reply, messages.AnswersBody), len(trades))
+
+        body = _pack_trades(term, trades)
+        return self._begin(self.served, "/trades", body, unpack)
 
     def look_up(self, order_no: OrderNo, timeout_s: float | None = None) -> Order:
         """Return an order. Raises UnknownOrder, NotServing (definite)."""
@@ -296,6 +304,18 @@ class FrontEndClient(FollowingClient):
     def status(self) -> statuses.FrontEndStatus:
         """Return the status of the process."""
         return self._get(self.control, "/status", statuses.FrontEndStatus)
+
+
+def _pack_trades(term: Term, trades: Sequence[Trade]) -> messages.TradesBody:
+    packed = tuple(map(messages.TradeBody.from_core, trades))
+    return messages.TradesBody(term=term, trades=packed)
+
+
+def _unpack_answers(found: messages.AnswersBody, count: int) -> tuple[Answer, ...]:
+    """Unpack answers. Raises Unreachable: there are not as many as there were trades."""
+    if len(found.answers) != count:
+        raise Unreachable("The leader answered another number of trades than were asked.")
+    return tuple(answer.to_core() for answer in found.answers)
 
 
 def _read_accepted(reply: Reply) -> Accepted:

@@ -91,8 +91,10 @@ class TradeBody(Message, frozen=True, kw_only=True, omit_defaults=True):
 
     def to_core(self) -> Trade:
         """Unpack a trade."""
-        wanted = (self.key, self.stock_name, self.trade_type, self.quantity)
-        return Trade(*wanted, placed_by=self.placed_by, context=self.context)
+        key, stock_name, placed_by = self.key, self.stock_name, self.placed_by
+        return Trade(
+            key, stock_name, self.trade_type, self.quantity, placed_by, context=self.context
+        )
 
 
 class TradesBody(Message, frozen=True, kw_only=True):
@@ -115,17 +117,13 @@ class OrderBody(Struct, frozen=True, array_like=True):
     @classmethod
     def from_core(cls, order: Order) -> Self:
         """Pack an order."""
-        return cls(
-            *(order.order_no, order.key, order.stock_name, order.trade_type, order.quantity),
-            placed_by=order.placed_by,
-        )
+        number, key, stock_name = order.order_no, order.key, order.stock_name
+        return cls(number, key, stock_name, order.trade_type, order.quantity, order.placed_by)
 
     def to_core(self) -> Order:
         """Unpack an order."""
-        return Order(
-            *(OrderNo(self.order_no), self.key, self.stock_name, self.trade_type, self.quantity),
-            placed_by=self.placed_by,
-        )
+        number, key, stock_name = OrderNo(self.order_no), self.key, self.stock_name
+        return Order(number, key, stock_name, self.trade_type, self.quantity, self.placed_by)
 
 
 class StockChangeBody(Struct, frozen=True, array_like=True):

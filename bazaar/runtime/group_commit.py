@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from bazaar.core.failures import Busy, Unreachable
+from bazaar.core.failures import Busy, Failure, Unreachable
 from bazaar.core.histogram import SIZE_BOUNDS, Histogram
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.waits import REAL, EventLoop, Gate, Waits
@@ -47,7 +47,14 @@ class PendingBatch(Protocol[Result_co]):
         """Return one result an item; None: not all of the answer is there. Raises Failure."""
 
     def give_up(self) -> None:
-        """Wait no more."""
+        """Wait for the answer no more; `go_on` follows."""
+
+    def go_on(self, failure: Failure) -> Sequence[Result_co]:
+        """
+        Do what is left after a failure, in a thread that may wait.
+
+        Returns one result an item. Raises Failure.
+        """
 
 
 @dataclass(eq=False, slots=True)
@@ -102,7 +109,7 @@ class Batcher(Generic[Item, Result]):
         Run batches with a function.
 
         run: returns one result an item, in order; what it raises, every caller in the batch gets.
-        begin: sends a batch that may be run twice; None when it has to be run.
+        begin: sends a batch; None when it has to be run.
         batch_max, waiting_max: items; one caller's items stay together even when they are more.
         """
         self._run, self._begin = run, begin
@@ -157,14 +164,17 @@ class Batcher(Generic[Item, Result]):
 
     def _run_batch(self) -> None:
         """Run the batch at the head of the queue; let another caller run the next."""
-        self._complete(self._take())
+        batch = self._take()
+        self._complete(batch, partial(self._run, _items_of(batch)))
 
-    def _complete(self, batch: Sequence[_Group[Item, Result]]) -> None:
-        """Run a batch that was taken."""
+    def _complete(
+        self, batch: Sequence[_Group[Item, Result]], work: Callable[[], Sequence[Result]]
+    ) -> None:
+        """Do the work of a batch that was taken."""
         error: Exception | None = None
         results: Sequence[Result] = ()
         try:
-            results = self._run(_items_of(batch))
+            results = work()
         except Exception as caught:  # noqa: BLE001 - every caller in the batch gets it
             error = caught
         self._end(batch, results, error)
@@ -186,7 +196,7 @@ class Batcher(Generic[Item, Result]):
             self._end(batch, (), error)
             return
         if pending is None:
-            self._runners.submit(self._complete, batch)
+            self._complete_soon(batch, partial(self._run, _items_of(batch)))
         else:
             self._await(loop, batch, pending)
 
@@ -207,14 +217,13 @@ class Batcher(Generic[Item, Result]):
         is_readable: bool,  # noqa: FBT001 - the loop calls it
     ) -> None:
         """Take what has come of an answer."""
-        if not is_readable:
-            pending.give_up()
-            self._end(batch, (), Unreachable("There was no answer in time."))
-            return
         try:
+            if not is_readable:
+                pending.give_up()
+                raise Unreachable("There was no answer in time.")
             results = pending.take()
-        except Unreachable:  # the connection may have been over before: run it on a new one
-            self._runners.submit(self._complete, batch)
+        except Failure as failure:
+            self._complete_soon(batch, partial(pending.go_on, failure))
         except Exception as error:  # noqa: BLE001 - every caller in the batch gets it
             self._end(batch, (), error)
         else:
@@ -222,6 +231,12 @@ class Batcher(Generic[Item, Result]):
                 self._await(loop, batch, pending)
             else:
                 self._end(batch, results, None)
+
+    def _complete_soon(
+        self, batch: Sequence[_Group[Item, Result]], work: Callable[[], Sequence[Result]]
+    ) -> None:
+        """Do the work of a batch in a thread that may wait."""
+        self._runners.submit(_call, partial(self._complete, batch, work))
 
     def _end(
         self,

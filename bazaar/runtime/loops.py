@@ -14,13 +14,18 @@ log = get_log("bazaar.runtime.loops")
 T = TypeVar("T")
 
 
-def run(flow: Flow[T], perform: Callable[[Effect], Any], lock: AbstractContextManager[object]) -> T:
+def run(
+    flow: Flow[T],
+    perform: Callable[[Effect], Any],
+    lock: AbstractContextManager[object],
+    failure: Failure | None = None,
+) -> T:
     """
     Drive a flow to its end: step under `lock`, perform its effects without it.
 
-    Raises what the flow raises; a Failure of an effect is thrown into the flow first.
+    Raises what the flow raises; a Failure of an effect is thrown into the flow first. failure: that
+    of the effect for which a flow that has begun waits.
     """
-    failure: Failure | None = None
     answer: Any = None
     while True:
         try:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from struct import Struct
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 from zlib import crc32
 
 READ_PAGES = 64
@@ -23,8 +23,6 @@ _POLYNOMIAL = 0xEDB88320
 """Of `crc32`."""
 _LOG_HEADER_BYTES = 32
 _SALTS = slice(16, 24)
-_FRAME = Struct(">II8s8s")
-"""Page, pages of the database after a commit (else 0), salts of the log, SQLite's checksum."""
 
 
 class PageSums:
@@ -92,18 +90,12 @@ class PageSums:
         ]
 
 
-class Frame(NamedTuple):
-    """What a frame of a write-ahead log says."""
+Frame = tuple[int, int]
+"""
+The page that a frame of a write-ahead log is for.
 
-    page: int
-    pages: int
-    """Of the database after a commit; 0: more frames of its transaction follow."""
-    content: memoryview
-
-    @property
-    def sum(self) -> int:
-        """The checksum of the page; most frames of a busy log are never asked for it."""
-        return make_sum(self.content)
+Then the pages of the database after a commit; 0: more frames of its transaction follow.
+"""
 
 
 class LogFrames:
@@ -117,6 +109,8 @@ class LogFrames:
     def __init__(self, path: Path, page_bytes: int) -> None:
         """path: of the database. Raises OSError."""
         self._page_bytes = page_bytes
+        self._frame = Struct(f">II8s8x{page_bytes}x")
+        """Page, pages of the database, salts of the log; SQLite's checksum, and the page itself."""
         self._file = os.open(f"{path}-wal", os.O_RDONLY)
 
     def __enter__(self) -> Self:
@@ -137,24 +131,32 @@ class LogFrames:
 
     def has(self, frame: int) -> bool:
         """Tell whether a frame is there."""
-        return any(self._read(frame - 1, self.read_salts(), count=1))
+        return bool(self._read(frame - 1, self.read_salts(), count=1))
 
     def read(self, after: int) -> list[Frame]:
         """Return the frames after one, up to the last that is there."""
         salts, found = self.read_salts(), list[Frame]()
-        while more := list(self._read(after + len(found), salts)):
+        while more := self._read(after + len(found), salts):
             found += more
         return found
 
-    def _read(self, after: int, salts: bytes, count: int = READ_PAGES) -> Iterator[Frame]:
-        """Yield so many of the next frames, at most."""
-        size = _FRAME.size + self._page_bytes
-        data = memoryview(os.pread(self._file, count * size, _LOG_HEADER_BYTES + after * size))
-        for at in range(0, len(data) - size + 1, size):
-            page, pages, salts_then, _ = _FRAME.unpack_from(data, at)
+    def sum(self, frame: int) -> int:
+        """Return the checksum of the page in a frame."""
+        at = self._place(frame) + self._frame.size - self._page_bytes
+        return make_sum(os.pread(self._file, self._page_bytes, at))
+
+    def _read(self, after: int, salts: bytes, count: int = READ_PAGES) -> list[Frame]:
+        """Return so many of the next frames, at most."""
+        size, found = self._frame.size, list[Frame]()
+        data = memoryview(os.pread(self._file, count * size, self._place(after + 1)))
+        for page, pages, salts_then in self._frame.iter_unpack(data[: len(data) // size * size]):
             if salts_then != salts:
-                return
-            yield Frame(page, pages, data[at + _FRAME.size : at + size])
+                break
+            found.append((page, pages))
+        return found
+
+    def _place(self, frame: int) -> int:
+        return _LOG_HEADER_BYTES + (frame - 1) * self._frame.size
 
 
 def _list_runs(pages: Iterable[int]) -> Iterator[list[int]]:

@@ -37,9 +37,9 @@ FIRST_PAGES_MAX = 2000
 """In one step of the first turn, which takes all pages as they are."""
 CHECKPOINT_S = 1.0
 """From one checkpoint to the next, and longer while nothing is written."""
-FRAMES = 500
+FRAMES = 1000
 """As many of them make a checkpoint due at once."""
-BEGIN_AGAIN_FRAMES = 1000
+BEGIN_AGAIN_FRAMES = 2000
 """A write-ahead log as long as this begins again."""
 READERS_MS = 100
 """To wait for those who read what is in the log, before it begins again."""
@@ -113,7 +113,7 @@ class PageVerifier:
     def _finish(self) -> Mapping[int, int]:
         """Move the rest of a long log, and have it begin again; return wrong pages."""
         with LogFrames(self._path, self.sums.page_bytes) as frames:
-            pages = {frame.page for frame in frames.read(self._moved)}
+            pages = {page for page, _ in frames.read(self._moved)}
         if wrong := self.sums.find_wrong(pages):  # before others have to wait
             return wrong
         with gate.closed():
@@ -130,7 +130,7 @@ class PageVerifier:
             try:
                 done = self._mover.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
             except sqlite3.Error:
-                self.sums.forget({frame.page for frame in frames.read(self._moved)})
+                self.sums.forget({page for page, _ in frames.read(self._moved)})
                 raise
             _, length, moved = done
             if moved > self._moved:  # somebody who is not at the gate has written in between
@@ -156,7 +156,7 @@ class PageVerifier:
             with LogFrames(self._path, self.sums.page_bytes) as frames:
                 self._follow(frames)
                 known = frames.read(self._moved)
-                pages = {frame.page for frame in known} - compared
+                pages = {page for page, _ in known} - compared
                 if wrong := self.sums.find_wrong(pages):
                     return wrong
                 try:
@@ -195,13 +195,15 @@ class PageVerifier:
         """
         known = known[: moved - self._moved]
         later = frames.read(moved)[: length - moved]
-        count = length - self._moved
-        if len(known) + len(later) < count or frames.read_salts() != self._salts:
+        if len(known) + len(later) < length - self._moved:
             return
-        pages = (later or known)[-1].pages
-        newer = {frame.page for frame in later}
-        written = {frame.page: frame for frame in known if frame.page <= pages}
-        self.sums.note({page: one.sum for page, one in written.items() if page not in newer})
+        _, pages = (later or known)[-1]
+        newer = {page for page, _ in later}
+        written = {page: at for at, (page, _) in enumerate(known, self._moved + 1) if page <= pages}
+        sums = {page: frames.sum(at) for page, at in written.items() if page not in newer}
+        if frames.read_salts() != self._salts:
+            return
+        self.sums.note(sums)
         if moved == length:
             self.sums.cut(pages)
         self._moved = moved
@@ -230,8 +232,8 @@ class PageVerifier:
     def _find_logged(self, wrong: Mapping[int, int]) -> set[int]:
         """Return the wrong pages that are in the log as they are in the file."""
         with LogFrames(self._path, self.sums.page_bytes) as frames:
-            logged = (frame for frame in frames.read(0) if frame.page in wrong)
-            return {frame.page for frame in logged if frame.sum == wrong[frame.page]}
+            logged = [(at, page) for at, (page, _) in enumerate(frames.read(0), 1) if page in wrong]
+            return {page for at, page in logged if frames.sum(at) == wrong[page]}
 
     def _take(self, wrong: Mapping[int, int]) -> None:
         """Note pages anew: all rows are as they have to be."""

@@ -41,7 +41,7 @@ def order_row(order: Order, head: Head) -> tuple[Any, ...]:
         order.order_no,
         order.key.hex,
         order.stock_name,
-        order.trade_type.value,
+        str(order.trade_type),
         order.quantity,
         order.placed_by,
         head.digest,

@@ -26,6 +26,7 @@ from bazaar.web import wsgi_environ
 from bazaar.web.dispatch import Dispatcher, LaneLimits, Service
 from bazaar.web.drain import Drain
 from bazaar.web.endpoint import (
+    ANSWER_HEADERS,
     CLIENT_NAME,
     EVENT_LOOP,
     MEMBER_BODY_BYTES_MAX,
@@ -34,7 +35,7 @@ from bazaar.web.endpoint import (
 )
 from bazaar.web.listeners import refuse_crowd
 from bazaar.web.request_span import REQUEST_ID, SPAN, TRACEPARENT
-from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
+from bazaar.web.server_connection import ServerConnection
 from bazaar.web.server_limits import ServerLimits
 from bazaar.web.watches import Watches
 
@@ -43,6 +44,8 @@ log = get_log("bazaar.web.server")
 ACCEPT_PAUSE_S = 0.05
 """The pause after a failed accept: the process may have no file descriptor left."""
 ACCEPTS_A_TURN = 64
+HEAD_KEPT_BYTES_MAX = 2048
+"""A longer head is parsed each time it comes."""
 HEADS_KEPT_MAX, HEADS_KEPT_BYTES_MAX = 4096, 1024 * 1024
 """Heads whose parsing is remembered; all are forgotten when there are more."""
 VICTIMS_S = 0.1
@@ -51,10 +54,13 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
-_OWN_HEADERS = frozenset(("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID))
-_OWN = _OWN_HEADERS | {"REMOTE_ADDR", CLIENT_NAME, SIGNED_DIGEST, SPAN}
+_LINE_ENDS = (b"\r", b"\n")  # they may come before a request, and are like those within a head
+_OWN_HEADERS = frozenset(
+    ("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID, wsgi_environ.KEY, wsgi_environ.LENGTH)
+)
+_OWN = _OWN_HEADERS | {"REMOTE_ADDR", ANSWER_HEADERS, CLIENT_NAME, SIGNED_DIGEST, SPAN}
 """What each request has of its own."""
-_UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"))
+_UNKEPT = frozenset(("HTTP_EXPECT", "HTTP_TRANSFER_ENCODING"))
 """Requests that have one of these are parsed each time."""
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 """Of glibc; without it, memory that was freed stays with the process."""
@@ -89,8 +95,8 @@ class HttpServer:
             self.stayers.acquire()
         self.dispatcher = Dispatcher(lanes, name, limits.thread_idle_s)
         self.body_bytes_max = MEMBER_BODY_BYTES_MAX
-        self.heads: dict[bytes, tuple[ParsedRequest, int]] = {}
-        """Heads by their bytes, and the length of the body: browsers and programs repeat them."""
+        self.heads: dict[bytes, ParsedRequest] = {}
+        """Heads by their bytes, without what is only one request's: most of them are repeated."""
         self.held_bytes = self._held_peak = self._heads_bytes = 0
         host, self.port = wsgi_environ.choose_address(listeners)
         self.environ = {**wsgi_environ.shared_environ(host, self.port), EVENT_LOOP: self}
@@ -211,33 +217,32 @@ class HttpServer:
     def find_request(self, received: bytes) -> ParsedRequest | None:
         """Return the request that these bytes are, if it is whole and its head is known."""
         end = received.find(_HEAD_END) + len(_HEAD_END)
-        known, own = self.heads.get(received[:end]), None
+        known, own = self.heads.get(received[:end]), dict[str, str]()
         if known is None:
             head, own = wsgi_environ.split_own(received[:end])
             known = self.heads.get(head) if own else None
         if known is None:
             return None
-        request, length = known
-        if end + length != len(received):  # I12: a known head alone is not a whole request
+        # I12: a known head alone is not a whole request
+        if own.get(wsgi_environ.LENGTH, "0") != str(len(received) - end):
             return None
-        if own:
-            request = wsgi_environ.add_own(request, own)
-        if not length:
-            return request
-        return dataclasses.replace(request, body=bytearray(received[end:]))
+        return wsgi_environ.repeat(known, own, received[end:]) if own else known
 
     def keep_head(self, received: bytes, request: ParsedRequest) -> None:
         """Remember what a head means, unless only this request has it."""
         environ, admission = request.context
         end, length = received.find(_HEAD_END) + len(_HEAD_END), len(request.body)
-        is_plain = environ.get("CONTENT_LENGTH", "0") == str(length) and request.is_kept
+        is_plain = environ.get(wsgi_environ.LENGTH, "0") == str(length) and request.is_kept
         if (
-            len(received) > HEAD_KEPT_BYTES_MAX
+            end > HEAD_KEPT_BYTES_MAX
+            or received.startswith(_LINE_ENDS)
             or not (is_plain and end + length == len(received))
             or not _UNKEPT.isdisjoint(environ)
         ):
             return
         head, own = wsgi_environ.split_own(received[:end])
+        if head in self.heads:  # it came with a body that is not looked up
+            return
         if any(environ.get(name) != own.get(name) for name in _OWN_HEADERS):
             return
         # Each request is checked anew: nothing that was found out about this one is kept.
@@ -247,7 +252,7 @@ class HttpServer:
             self.heads.clear()
             self._heads_bytes = end
         kept = dataclasses.replace(request, body=bytearray(), context=(environ, admission))
-        self.heads[head] = kept, length
+        self.heads[head] = kept
 
     def shed(self) -> None:
         """Refuse the biggest unfinished request: all together hold too much."""

@@ -1,9 +1,8 @@
 """Heads of requests as WSGI has them, and the answers of the server itself."""
 
-import dataclasses
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
@@ -13,7 +12,12 @@ from bazaar.web.client_auth import is_loopback
 from bazaar.web.dispatch import WholeAnswer
 from bazaar.web.endpoint import Environ
 
+KEY = "HTTP_IDEMPOTENCY_KEY"
+"""Where a trade carries the key that it was sent with."""
+LENGTH = "CONTENT_LENGTH"
 _OWN_LINES = (
+    (b"\r\nContent-Length: ", LENGTH),
+    (b"\r\nIdempotency-Key: ", KEY),
     (b"\r\nAuthorization: ", "HTTP_AUTHORIZATION"),
     (b"\r\ntraceparent: ", "HTTP_TRACEPARENT"),
     (b"\r\nX-Request-ID: ", "HTTP_X_REQUEST_ID"),
@@ -101,7 +105,11 @@ def split_own(head: bytes) -> tuple[bytes, dict[str, str]]:
     return head, own
 
 
-def add_own(request: ParsedRequest, own: dict[str, str]) -> ParsedRequest:
-    """Return a known request as one that has these headers of its own."""
-    environ, admission = request.context
-    return dataclasses.replace(request, context=({**environ, **own}, admission))
+def repeat(known: ParsedRequest, own: Mapping[str, str], body: bytes) -> ParsedRequest:
+    """Return a known request as one with a body and headers of its own."""
+    environ, admission = known.context
+    context = ({**environ, **own} if own else environ), admission
+    return ParsedRequest(
+        *(known.method, known.target, known.version, known.headers, known.head_bytes),
+        *(bytearray(body), known.is_kept, context),
+    )

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,14 +68,17 @@ def _move(path: Path, folder: Path) -> None:
 def failing(cluster: LiveCluster, name: str) -> Iterator[None]:
     """Have a process fail to write any file, as on a disk with errors."""
     main = psutil.Process(cluster.view(name).pid)
-    whole = [main, *main.children(recursive=True)]
+    whole = {one: one.cmdline() for one in (main, *main.children(recursive=True))}
     for one in whole:
         one.rlimit(psutil.RLIMIT_FSIZE, (0, psutil.RLIM_INFINITY))
     try:
         yield
     finally:
         for one in whole:
-            one.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+            with suppress(psutil.NoSuchProcess):
+                one.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+    ended = [command for one, command in whole.items() if not one.is_running()]
+    assert ended == [], f"processes of {name} have ended"
 
 
 def names_in_turn(small: SmallDisks) -> list[str]:

@@ -11,6 +11,7 @@ from bazaar import topology
 from bazaar.cluster import certificates
 from bazaar.cluster.ports import free_topology
 from bazaar.protocol.cluster_report import Health
+from bazaar.protocol.tls import use_tls
 from bazaar.topology import Node, Topology
 from tests.cluster.conftest import LiveCluster
 
@@ -107,3 +108,4 @@ def run_hosts(folder: Path, *, has_tls: bool = False) -> Iterator[ThreeHosts]:
         yield made
     finally:
         made.end()
+        use_tls(None)  # this process, too, has called as a member of that cluster

@@ -296,7 +296,7 @@ def test_a_trade_has_one_answer_with_and_without_a_thread(
 ) -> None:
     watch = cluster.watch
 
-    def place_now(trade: Trade, began_s: float, done: Callable[..., None]) -> None:
+    def place_now(trade: Trade, began_s: float, done: Callable[..., None], loop: object) -> None:
         done(watch.place(trade, began_s))
 
     monkeypatch.setattr(watch, "place_later", place_now)

@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 
 from bazaar.runtime import checkpoint
+from bazaar.runtime import database as database_of_process
 from bazaar.runtime.checkpoint import leave_whole_file
 
 ROWS = "SELECT COUNT(*) FROM one"
@@ -36,7 +37,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         for statement in ("PRAGMA journal_mode=WAL", "CREATE TABLE one (no INTEGER)"):
             database.execute(statement)
         database.executemany("INSERT INTO one VALUES (?)", [(number,) for number in range(100)])
-        monkeypatch.setattr(checkpoint, "connection", OpenConnection(database, {"NAME": path}))
+        for module in (checkpoint, database_of_process):
+            monkeypatch.setattr(module, "connection", OpenConnection(database, {"NAME": path}))
         monkeypatch.setattr(checkpoint, "BUSY_MS", 50)
         monkeypatch.setattr(checkpoint, "lock", threading.Lock())
         other.execute(ROWS).fetchall()

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from bazaar.core.failures import Failure, Unreachable
 from bazaar.runtime.group_commit import Batcher
 from tests.support.loops import HandLoop
@@ -24,6 +26,9 @@ class Sent:
     sock: Any = None
     until_s: float = UNTIL_S
     is_given_up: bool = False
+    is_over: bool = False
+    """Whether nothing is left to do after a failure."""
+    gone_on: list[Failure] = field(default_factory=list)
 
     def take(self) -> Sequence[int] | None:
         self.pieces -= 1
@@ -33,6 +38,12 @@ class Sent:
 
     def give_up(self) -> None:
         self.is_given_up = True
+
+    def go_on(self, failure: Failure) -> Sequence[int]:
+        self.gone_on.append(failure)
+        if self.is_over:
+            raise failure
+        return [3 * item for item in self.items]
 
 
 @dataclass
@@ -44,11 +55,13 @@ class Line:
     is_connected: bool = True
     pieces: int = 1
     failure: Exception | None = None
+    is_over: bool = False
 
     def begin(self, items: Sequence[int]) -> Sent | None:
         if not self.is_connected:
             return None
-        self.sent.append(Sent(list(items), self.pieces, self.failure, socket.socket()))
+        sent = Sent(list(items), self.pieces, self.failure, socket.socket(), is_over=self.is_over)
+        self.sent.append(sent)
         self.sent[-1].sock.close()
         return self.sent[-1]
 
@@ -109,9 +122,12 @@ def test_an_answer_that_does_not_come_is_given_up() -> None:
     batcher.submit_later([2], results.append, loop)
     loop.answer(is_readable=False)
     assert line.sent[0].is_given_up
-    assert isinstance(results[0], Unreachable)
+    wait_until(lambda: results)
+    assert results == [[3]], "a thread has gone on"
+    assert [type(one) for one in line.sent[0].gone_on] == [Unreachable]
+    loop.turn()
     loop.answer()
-    assert results[1] == [4], "the next batch goes on"
+    assert results[1] == [4], "the next batch follows"
 
 
 def test_without_a_connection_a_batch_is_run_in_a_thread() -> None:
@@ -123,25 +139,30 @@ def test_without_a_connection_a_batch_is_run_in_a_thread() -> None:
     assert (results, line.run_items) == ([[3]], [[1]])
 
 
-def test_a_connection_that_was_over_is_not_the_end_of_a_batch() -> None:
-    line = Line(failure=Unreachable("ended"))
-    batcher, loop, results = make(line)
-    batcher.submit_later([1], results.append, loop)
-    loop.turn()
-    loop.answer()
-    wait_until(lambda: results)
-    assert (results, line.run_items) == ([[3]], [[1]])
-
-
-def test_any_other_failure_is_that_of_every_caller() -> None:
-    failure = Failure("no")
-    line = Line(failure=failure)
+@pytest.mark.parametrize("is_over", [False, True])
+def test_after_a_failure_a_thread_goes_on_with_the_batch(is_over: bool) -> None:  # noqa: FBT001 - a parameter
+    failure = Unreachable("ended")
+    line = Line(failure=failure, is_over=is_over)
     batcher, loop, results = make(line)
     for number in (1, 2):
         batcher.submit_later([number], results.append, loop)
     loop.turn()
     loop.answer()
-    assert results == [failure, failure]
+    wait_until(lambda: len(results) == 2)
+    assert results == ([failure, failure] if is_over else [[3], [6]])
+    assert (line.sent[0].gone_on, line.run_items) == ([failure], []), "it was begun already"
+
+
+def test_a_mistake_is_told_to_every_caller() -> None:
+    mistake = ValueError("no")
+    line = Line(failure=mistake)
+    batcher, loop, results = make(line)
+    for number in (1, 2):
+        batcher.submit_later([number], results.append, loop)
+    loop.turn()
+    loop.answer()
+    assert results == [mistake, mistake]
+    assert line.sent[0].gone_on == []
 
 
 def test_a_caller_that_waits_is_let_through_between_two_batches_of_a_loop() -> None:

@@ -128,6 +128,7 @@ def test_a_connection_too_many_ends_the_one_idle_for_longest(
     server = listen(OK, connections_max=2)
     first, second = connect(server), connect(server)
     assert [caller.call(GET).status for caller in (first, second, first)] == [200, 200, 200]
+    wait_until(lambda: all(one.is_idle for one in server._connections.values()))
     third = connect(server)
     assert third.call(GET).status == 200
     assert second.is_ended()

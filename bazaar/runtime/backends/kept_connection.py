@@ -3,8 +3,9 @@ A connection to a database server that is kept, and made anew when it was lost.
 
 Django notices that at the beginning of a request. Most of our threads serve no request of Django's,
 so it is looked at before each use instead: a connection that has failed is replaced, and one that
-nobody used for a while is tried first. Of several hosts the one that answered last comes first. All
-threads use one node: when one of them is led to another, the others connect anew (`DatabaseSite`).
+had an error, or that nobody used for a while, is tried first. Of several hosts the one that
+answered last comes first. All threads use one node: when one of them is led to another, the others
+connect anew (`DatabaseSite`).
 """
 
 import threading
@@ -66,10 +67,11 @@ class KeptConnection(BaseDatabaseWrapper):
         now_s, used_s = clock.monotonic_s(), self.used_s
         self.used_s = now_s
         if self.connection is not None and not self.in_atomic_block:
-            is_idle = now_s - used_s > TRIED_AFTER_S
+            is_doubtful = self.errors_occurred or now_s - used_s > TRIED_AFTER_S
             is_elsewhere = self.moves != site.moves
-            if is_elsewhere or self.has_failed() or (is_idle and not self.is_usable()):
+            if is_elsewhere or self.has_failed() or (is_doubtful and not self.is_usable()):
                 self.close()
+            self.errors_occurred = False  # Django notes errors there
         super().ensure_connection()
 
     def has_failed(self) -> bool:

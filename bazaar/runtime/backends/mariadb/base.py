@@ -72,12 +72,12 @@ class DatabaseWrapper(KeptConnection, DjangoWrapper):
         return not self.connection.open
 
     def is_usable(self) -> bool:
-        """Tell whether the server answers; the driver must not connect by itself."""
+        """Tell whether the server answers and takes writes: it may do neither any more."""
         try:
-            self.connection.ping(reconnect=False)
+            is_ready, _ = _ask(self.connection)
         except pymysql.Error:
             return False
-        return True
+        return is_ready
 
 
 def _ask(connection: Any) -> tuple[bool, str]:
