@@ -191,7 +191,12 @@ class ActivityShell(ABC):
 
     @abstractmethod
     def notify_replicas(self, notice: EpochNotice) -> None:
-        """Let the replicas wait for no older catalog; nobody waits for them."""
+        """
+        Let the replicas wait for no older catalog; nobody waits for them.
+
+        This process ends when one knows a newer epoch: so the next life claims a newer one, too,
+        if the database is a copy of former times.
+        """
 
     @abstractmethod
     def notify(self, holder: RegisteredHolder, notice: EpochNotice) -> None:

@@ -195,6 +195,8 @@ class DatabaseActivity(ActivityShell):
     def _notify_replica(self, notice: EpochNotice, replica: ReplicaClient) -> None:
         try:
             replica.notify_epoch(notice.epoch, notice.catalog, NOTICE_TIMEOUT_S)
+        except NotActive:
+            self.end("its epoch is over")
         except Failure as failure:
             log.info("replica not notified of the epoch", reason=failure.message)
 

@@ -205,6 +205,11 @@ class LeaseTableShell:
         is_done = map(insist, left) if len(left) <= 1 else self._side_by_side(insist, left)
         return tuple(holder_id for holder_id, done in zip(left, is_done, strict=True) if not done)
 
+    def are_settled(self, stock_names: Iterable[str]) -> bool:
+        """Tell whether none of some stocks is under change."""
+        with self._lock:
+            return self.table.changing.isdisjoint(stock_names)
+
     def settle(self) -> None:
         """End what `begin` began: the change is committed, or given up."""
         with self._lock:

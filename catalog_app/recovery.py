@@ -10,7 +10,7 @@ part. Until it is done it answers nothing but questions of operators and audits 
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 from bazaar.core.failures import Failure, Unreachable
@@ -45,12 +45,17 @@ class LedgerRecovery:
     """What keeps the catalog from deciding, until nothing does."""
 
     def __init__(
-        self, replicas: Mapping[ReplicaId, ReplicaClient], limits: Limits, timing: Timing
+        self,
+        replicas: Mapping[ReplicaId, ReplicaClient],
+        limits: Limits,
+        timing: Timing,
+        writer: AbstractContextManager[object],
     ) -> None:
-        """Nothing is wrong before `begin`."""
+        """Nothing is wrong before `begin`; writer: held while it writes."""
         self.reason = ""
         """Why the catalog does not decide, a sentence for operators; empty: it does."""
         self.replicas, self._limits, self._timing = replicas, limits, timing
+        self._writer = writer
         self._is_behind = False
 
     def check(self) -> None:
@@ -180,13 +185,14 @@ class LedgerRecovery:
             self._is_behind = True
             leaders = {head.leader for head in heads.values() if head.term == term}
             leader = leaders.pop() if len(leaders) == 1 else None
-            store.raise_term(Term(term), None if leader is None else ReplicaId(leader))
+            with self._writer:
+                store.raise_term(Term(term), None if leader is None else ReplicaId(leader))
             events.emit(log, logging.WARNING, "term raised", term=term, before=current.term)
 
     def _take(self, ledger: Head, replica_id: ReplicaId, term: Term) -> None:
         """Take all that a replica has after the ledger, in one transaction."""
         client, head = self.replicas[replica_id], ledger
-        with ThreadPoolExecutor(1) as pool, head_row.decide() as database:
+        with ThreadPoolExecutor(1) as pool, self._writer, head_row.decide() as database:
             row, _ = head_row.read(database)
             replay = StockReplay.resume(selectors.list_all_stocks())
             coming = pool.submit(client.log, head.position, PAGE_ENTRIES)

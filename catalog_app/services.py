@@ -1,11 +1,12 @@
 """What the catalog does; each verb owns its transaction, one writer at a time."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
@@ -37,6 +38,7 @@ from bazaar.core.types import (
 )
 from bazaar.protocol import tracing
 from bazaar.protocol.cache_messages import NAMES_MAX, HolderBody, LeaseBody
+from bazaar.protocol.messages import StocksBody
 from bazaar.protocol.traces import DECIDED
 from bazaar.runtime.engines import Database, current
 from bazaar.runtime.log_lines import get_log
@@ -47,6 +49,7 @@ from catalog_app.lease_table import REGISTRATION_WAIT_MAX_S
 from catalog_app.models import HolderRegistration, Stock
 
 log = get_log("bazaar.catalog")
+T = TypeVar("T")
 
 STOCK_SETS = ("asterix", "sp500")
 HOLDERS_MAX = 500
@@ -273,6 +276,19 @@ def _describe_lease() -> LeaseBody:
     )
 
 
+def _read_settled(read: Callable[[], T], list_names: Callable[[T], Iterable[str]]) -> T:
+    """
+    Read stocks, those under change once that is over (I7).
+
+    Until then a server may show the change, and lose it again. list_names: of the stocks found.
+    """
+    found = read()
+    if wiring.is_shared() and not wiring.lease_table().are_settled(list_names(found)):
+        with wiring.writer():
+            found = read()
+    return found
+
+
 def read_stocks(
     *, holder_id: UUID, wanted: Mapping[str, bool]
 ) -> list[tuple[types.Stock, bool] | None]:
@@ -287,11 +303,23 @@ def read_stocks(
         exist = selectors.get_stocks(stock_names=to_keep)
         kept = {name for name in exist if lease_table.subscribe(str(holder_id), name)}
     wiring.counts().add_reads(len(wanted))
-    stocks = selectors.get_stocks(stock_names=wanted.keys())
-    if wiring.is_shared() and lease_table.table.changing & wanted.keys():
-        with wiring.writer():  # what a server shows of a change may be lost until it is over
-            stocks = selectors.get_stocks(stock_names=wanted.keys())
+    stocks = _read_settled(lambda: selectors.get_stocks(stock_names=wanted.keys()), iter)
     return [(stocks[name], name in kept) if name in stocks else None for name in wanted]
+
+
+def read_stock(*, stock_name: str) -> types.Stock:
+    """Return one stock as committed. Raises UnknownStock (definite)."""
+    return _read_settled(
+        lambda: selectors.get_stock(stock_name=stock_name), lambda found: (found.name,)
+    )
+
+
+def search_stocks(*, text: str, after: str, limit: int) -> StocksBody:
+    """Return stocks whose names contain a text; see `selectors.search_stocks`."""
+    return _read_settled(
+        lambda: selectors.search_stocks(text=text, after=after, limit=limit),
+        lambda found: (stock.name for stock in found.stocks),
+    )
 
 
 def read_ledger(*, after: Position, limit: int) -> Page:

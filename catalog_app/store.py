@@ -169,8 +169,9 @@ def claim_epoch(known: ActiveCatalog, catalog: CatalogId, fresh: UUID | None) ->
     fresh: the database's new incarnation; None: it is what it was. Raises NotActive (definite):
     `known` is over. Raises Unreachable.
     """
-    with write_transaction() as database:
+    with write_transaction(decides=False) as database:
         current().end_stuck(database, "catalog_app_leadership")
+    with write_transaction() as database:
         # Written first, so that no decision comes between what is read and the claim.
         if not head_row.hold(database, known.epoch):
             raise NotActive(known.epoch, known.catalog)

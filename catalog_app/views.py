@@ -69,7 +69,7 @@ def query_stock(query: examples.NameQuery) -> dict[str, Any]:
     GET `?stock_name=` answers `{"data": {"stock_name", "price", "trade_volume", "quantity"}}`; 404
     when there is no such stock. It is for programs outside; front ends use `/read`.
     """
-    return serializers.seed_stock(selectors.get_stock(stock_name=query.stock_name))
+    return serializers.seed_stock(services.read_stock(stock_name=query.stock_name))
 
 
 @decided
@@ -130,7 +130,7 @@ def search_stocks(query: examples.StockSearchQuery) -> messages.StocksBody:
     keeps them.
     """
     text, after = query.text or "", query.after or ""
-    return selectors.search_stocks(text=text, after=after, limit=query.limit)
+    return services.search_stocks(text=text, after=after, limit=query.limit)
 
 
 @decided

@@ -167,7 +167,8 @@ def ping_active() -> ActivePing:
 @cache
 def recovery() -> LedgerRecovery:
     """Return what keeps this catalog from deciding, if anything does."""
-    return LedgerRecovery(replicas(), settings.BAZAAR_LIMITS, Timing(clock.monotonic_s, clock.wait))
+    timing = Timing(clock.monotonic_s, clock.wait)
+    return LedgerRecovery(replicas(), settings.BAZAAR_LIMITS, timing, writer())
 
 
 @cache

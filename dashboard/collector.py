@@ -120,9 +120,7 @@ class Collector:
         """Return the lease holders at addresses that the topology does not name."""
         report = ClusterView(results, 0.0).report
         catalog = report.statuses[report.catalog] if report.catalog else None
-        if not isinstance(
-            catalog, CatalogStatus
-        ):  # no other process knows; the known ones may still be there
+        if not isinstance(catalog, CatalogStatus):  # nobody else knows; they may still be there
             return self._workers
         others = self._topology.list_workers(catalog.holder_addresses)
         return [(name, WORKER, node) for name, node in others[:WORKERS_MAX]]

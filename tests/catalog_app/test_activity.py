@@ -12,17 +12,18 @@ import catalog_app.wiring
 from bazaar.core.activity import PROOF_S, ActiveCatalog, ActivePing, Activity, ActivityState
 from bazaar.core.failures import Failure, NotActive, Unreachable
 from bazaar.core.ledger import Batch
-from bazaar.core.types import CatalogId, Epoch, Position, Term
+from bazaar.core.types import CatalogId, Epoch, Position, ReplicaId, Term, Version
 from bazaar.protocol.cache_messages import HolderBody
 from bazaar.web.endpoint import process_headers
 from catalog_app import head_row, selectors, services, store
+from catalog_app.activity_shell import EpochNotice
 from catalog_app.database_activity import DatabaseActivity
 from catalog_app.head_row import Fence
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration, Identity
 from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
 from tests.catalog_app.fakes import FakeTime
-from tests.support.histories import make_order, make_trade
+from tests.support.histories import STOCK, make_order, make_trade
 
 pytestmark = pytest.mark.usefixtures("committed_catalog", "lease_table")
 
@@ -280,6 +281,19 @@ def test_a_holder_that_knows_a_newer_epoch_ends_it(
         watch.round()
 
 
+def test_a_replica_that_knows_a_newer_epoch_ends_it(
+    watch: LocalActivity, member: FakeMember
+) -> None:
+    """The database is a copy of former times: the next life claims a newer one."""
+    watch._replicas = {ReplicaId(1): member}  # type: ignore[dict-item]
+    member.failure = Unreachable()
+    watch.round()
+    assert watch.activity.state is ActivityState.ACTIVE, "it waits for no replica"
+    member.failure = NotActive(Epoch(9), OTHER)
+    with pytest.raises(EndedError):
+        watch.notify_replicas(EpochNotice(Epoch(1), ME))
+
+
 def test_the_database_keeps_its_incarnation_while_somebody_watched(
     watch: LocalActivity, member: FakeMember
 ) -> None:
@@ -316,6 +330,27 @@ def test_what_is_not_acknowledged_is_read_once_it_is(
     services.read_ledger(after=Position(0), limit=9)
     services.read_last()
     assert len(held) == 2
+
+
+def test_a_stock_under_change_is_read_once_that_is_over(
+    watch: LocalActivity, lease_table: LeaseTableShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I7: a server may show a commit, and lose it again."""
+    watch.round()
+    held: list[bool] = []
+    monkeypatch.setattr(catalog_app.wiring, "writer", lambda: Noting(held))
+    reads: tuple[Callable[[], object], ...] = (
+        lambda: services.read_stock(stock_name=STOCK.name),
+        lambda: services.search_stocks(text="", after="", limit=9),
+        lambda: services.read_stocks(holder_id=HOLDER.holder_id, wanted={STOCK.name: False}),
+    )
+    for read in reads:
+        lease_table.begin([(STOCK.name, Version(2))])
+        assert read()
+        assert held.pop()
+        lease_table.settle()
+        assert read()
+        assert not held
 
 
 def test_what_was_rolled_back_is_not_acknowledged(watch: LocalActivity) -> None:

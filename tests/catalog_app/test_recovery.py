@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from threading import Lock
 
 import pytest
 
@@ -108,7 +109,8 @@ def recover(*replicas: FakeReplica, clock: Clock | None = None, **limits: float)
 def prepare(*replicas: FakeReplica, clock: Clock, **limits: float) -> LedgerRecovery:
     clients = {ReplicaId(at): one for at, one in enumerate(replicas, start=1)}
     timing = Timing(lambda: clock.now_s, clock.wait)
-    return LedgerRecovery(clients, Limits(recovery_wait_s=1.0, lease_s=2.0, **limits), timing)  # type: ignore[arg-type]
+    set_limits = Limits(recovery_wait_s=1.0, lease_s=2.0, **limits)  # type: ignore[arg-type]
+    return LedgerRecovery(clients, set_limits, timing, Lock())  # type: ignore[arg-type]
 
 
 def check_complete() -> None:

@@ -68,4 +68,39 @@ EPOCH_MUTANTS = (
         "return position > known.position or term > known.term",
         "return False",
     ),
+    Mutant(
+        "a batch is decided in the epoch of another catalog",
+        "make_row(leadership)\n    head_row.fence.check(row)",
+        "make_row(leadership)",
+    ),
+    Mutant(
+        "a standby claims beside an active that proves itself",
+        "self._silent_looks = 0\n                return False",
+        "self._silent_looks = 0\n                return True",
+    ),
+    Mutant(
+        "a standby does not read the head row anew",
+        "known, now_s = self.read_known(), self.now_s()",
+        "known, now_s = self.activity.known, self.now_s()",
+    ),
+    Mutant(
+        "a member takes the answers of the epoch before",
+        "if epoch < self.epoch:\n            raise Unreachable(",
+        "if epoch < self.epoch - 1:\n            raise Unreachable(",
+    ),
+    Mutant(
+        "a front end acknowledges an epoch and goes on with what it remembers",
+        "wiring.link().hear(epoch, catalog)\n    wiring.stocks().hear_epoch(epoch)",
+        "wiring.link().hear(epoch, catalog)",
+    ),
+    Mutant(
+        "a stock under change is read out before that is over",
+        "if wiring.is_shared() and not wiring.lease_table().are_settled(",
+        "if wiring.is_shared() and wiring.lease_table().are_settled(",
+    ),
+    Mutant(
+        "what a replaced node of the database said is answered",
+        "        if moves != self.moves:\n            raise Unreachable(",
+        "        if moves > self.moves:\n            raise Unreachable(",
+    ),
 )

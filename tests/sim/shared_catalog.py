@@ -128,6 +128,8 @@ class SharedActivity(ActivityShell):
         """Let a replica wait for no older catalog; one that does not hear finds out by itself."""
         try:
             self._tasks.call(replica, notice, NOTICE_TIMEOUT_S)
+        except NotActive:
+            self.end("its epoch is over")
         except Failure as failure:
             self._process.network.note(f"{replica.name} has not heard of {notice}: {failure!r}")
 

@@ -172,7 +172,7 @@ class StoredCatalog(ThreadedProcess):
             for one, replica in self.replicas.items()
         }
         timing = Timing(lambda: self.now_s, self.tasks.wait)
-        self.recovery = LedgerRecovery(self.clients, self.limits, timing)
+        self.recovery = LedgerRecovery(self.clients, self.limits, timing, self.writer)
         self.repair = LedgerRepair(self.recovery, Aside(self.disk.path), self.writer, self._restart)
         interval_s = catalog_app.wiring.REPAIR_INTERVAL_S
         self.repairs = Loop("repair", self.repair.round, interval_s, TaskWaits(self.tasks))

@@ -23,9 +23,12 @@ _PASSING = (
 )
 _ROLLED_BACK = (1205, 1213, 1020, 3101, 1290, 1792, 1836)
 """Errors of COMMIT after which it surely did not happen."""
+_LOCKED = 1205
+"""Another transaction has the row; only the statement has failed."""
 _DAMAGE = (1034, 1194, 1195, 1712, 1877)
 STUCK_MS = 200
 """Idling of a session that counts as stuck, for whoever has to have a row that it may hold."""
+_HAVE = "SELECT id FROM {} WHERE id = 1 FOR UPDATE NOWAIT"
 _IDLE = (
     "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND COMMAND = 'Sleep'"  # noqa: S608
     " AND USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AND ID <> CONNECTION_ID()"
@@ -156,7 +159,14 @@ class MariadbEngine(DatabaseEngine):
         database.execute("UPDATE django_migrations SET name = name WHERE id = 1")
 
     def end_stuck(self, database: Database, table: str) -> None:
-        """End all of our sessions here that idle: a user may not see which has the row."""
+        """End all of our sessions here that idle, if one has the row: a user may not see which."""
+        try:
+            database.execute(_HAVE.format(table))
+        except pymysql.Error as error:
+            if _number(error) != _LOCKED:
+                raise
+        else:
+            return
         for (number,) in database.execute(_IDLE).fetchall():
             with suppress(pymysql.Error):  # it has ended meanwhile
                 database.execute(f"KILL CONNECTION {int(number)}")
