@@ -18,6 +18,7 @@ from bazaar import clock
 from bazaar.loadtest.prove import audit
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.two_catalogs import Load, await_standby, find_active, load, run_two, settle
+from tests.support.database_servers import SERVERS
 
 AROUND_S = 3.0
 """For how long after a fault its effect is looked for."""
@@ -29,6 +30,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--pauses", type=int, default=10)
     parser.add_argument("--pause", type=float, default=5.0, help="seconds")
+    parser.add_argument("--engine", choices=SERVERS, default="postgresql")
     options = parser.parse_args()
 
     def pause(cluster: LiveCluster, active: str) -> None:
@@ -42,7 +44,10 @@ def main() -> int:
         clock.wait(AROUND_S)
         cluster.start(active)
 
-    with tempfile.TemporaryDirectory() as folder, run_two(Path(folder)) as cluster:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        run_two(Path(folder), options.engine) as cluster,
+    ):
         settle(cluster)
         with load(cluster) as made:
             _measure("killed", options.kills, cluster, made, kill)

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from bazaar.clock import monotonic_s, wait_until
+from bazaar.clock import wait_until
 from bazaar.core.failures import NotActive
 from bazaar.loadtest.prove import audit
 from bazaar.protocol.clients import CatalogClient
@@ -23,7 +23,6 @@ from tests.cluster.two_catalogs import (
 )
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
-PAUSE_S = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +75,7 @@ def test_one_that_was_paused_decides_and_answers_nothing_when_it_wakes(own: Live
     before, active = quantity(own), find_active(own)
     with load(own) as made:
         own.pause(active)
-        since_s = monotonic_s()
         find_active(own, not_=active)
-        made.await_trade()
-        assert wait_until(lambda: monotonic_s() - since_s > PAUSE_S, 2 * PAUSE_S)
         made.await_trade()
         own.resume(active)
         node = own.topology.find_catalog(own.view(active).node.id)

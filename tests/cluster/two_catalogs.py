@@ -1,4 +1,4 @@
-"""A cluster with two catalogs on one PostgreSQL, and traders that go on whatever happens."""
+"""A cluster with two catalogs on one server, and traders that go on whatever happens."""
 
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from bazaar.protocol.statuses import CatalogStatus
 from bazaar.topology import Topology
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.requests import ask
-from tests.support.database_servers import DatabaseServer, PostgresqlServer
+from tests.support.database_servers import SERVERS, DatabaseServer
 
 STOCK = "GameStart"
 TRADERS = 3
@@ -32,9 +32,9 @@ def describe(server: DatabaseServer) -> Topology:
 
 
 @contextmanager
-def run_two(folder: Path) -> Iterator[LiveCluster]:
+def run_two(folder: Path, engine: str = "postgresql") -> Iterator[LiveCluster]:
     """Run such a cluster for as long as a `with` block runs."""
-    with PostgresqlServer() as server:
+    with SERVERS[engine]() as server:
         cluster = LiveCluster(folder, nodes=describe(server))
         cluster.up()
         try:
