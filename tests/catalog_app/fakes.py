@@ -30,6 +30,19 @@ class FakeTime:
 
 
 @dataclass
+class NotingLock:
+    """A lock that nobody else holds, and that notes when it is taken."""
+
+    taken: list[bool] = field(default_factory=list)
+
+    def __enter__(self) -> None:
+        self.taken.append(True)
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was held."""
+
+
+@dataclass
 class CopyingLeader:
     """A leader as the catalog sees it; fails as long as there are failures left."""
 

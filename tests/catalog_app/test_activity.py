@@ -22,7 +22,7 @@ from catalog_app.head_row import Fence
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration, Identity
 from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
-from tests.catalog_app.fakes import FakeTime
+from tests.catalog_app.fakes import FakeTime, NotingLock
 from tests.support.histories import STOCK, make_order, make_trade
 
 pytestmark = pytest.mark.usefixtures("committed_catalog", "lease_table")
@@ -326,7 +326,7 @@ def test_what_is_not_acknowledged_is_read_once_it_is(
     trade(2)
     head_row.fence.acknowledged = acknowledged
     held: list[bool] = []
-    monkeypatch.setattr(catalog_app.wiring, "writer", lambda: Noting(held))
+    monkeypatch.setattr(catalog_app.wiring, "writer", lambda: NotingLock(held))
     services.read_ledger(after=Position(0), limit=9)
     services.read_last()
     assert len(held) == 2
@@ -338,7 +338,7 @@ def test_a_stock_under_change_is_read_once_that_is_over(
     """I7: a server may show a commit, and lose it again."""
     watch.round()
     held: list[bool] = []
-    monkeypatch.setattr(catalog_app.wiring, "writer", lambda: Noting(held))
+    monkeypatch.setattr(catalog_app.wiring, "writer", lambda: NotingLock(held))
     reads: tuple[Callable[[], object], ...] = (
         lambda: services.read_stock(stock_name=STOCK.name),
         lambda: services.search_stocks(text="", after="", limit=9),
@@ -368,16 +368,3 @@ def test_what_was_rolled_back_is_not_acknowledged(watch: LocalActivity) -> None:
         fail()
     store.raise_term(Term(0), None)  # it is known, so nothing is written
     assert head_row.fence.acknowledged == acknowledged
-
-
-class Noting:
-    """A lock that notes that it was taken."""
-
-    def __init__(self, taken: list[bool]) -> None:
-        self._taken = taken
-
-    def __enter__(self) -> None:
-        self._taken.append(True)
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing was held."""

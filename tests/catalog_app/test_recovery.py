@@ -18,6 +18,7 @@ from bazaar.runtime.transactions import write_transaction
 from bazaar.settings.env import Limits
 from catalog_app import head_row, models, selectors, store
 from catalog_app.recovery import LedgerRecovery, Timing
+from tests.catalog_app.fakes import NotingLock
 from tests.core.memory_log import MemoryLog
 from tests.order_app.fakes import NoNetwork
 from tests.support.histories import STOCK, make_order
@@ -132,6 +133,16 @@ def test_a_ledger_behind_takes_what_it_lacks(known: int) -> None:
     assert (found.term, found.leader) == (5, 3)
     terms = list(models.Entry.objects.order_by("order_no").values_list("term", flat=True))
     assert terms == sorted(terms)
+
+
+def test_it_writes_under_the_lock_of_whoever_writes() -> None:
+    """A takeover may end leases meanwhile: two decisions of one process would refuse each other."""
+    fill(HISTORY[:2], term=2)
+    recovery, lock = prepare(FakeReplica(HISTORY, 5), clock=Clock()), NotingLock()
+    recovery._writer = lock
+    recovery.begin()
+    recovery.run()
+    assert len(lock.taken) == 2, "for the entries, and for the term"
 
 
 def test_a_complete_ledger_decides_at_once() -> None:
