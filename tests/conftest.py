@@ -30,7 +30,6 @@ OWN_CLUSTERS = {
             "evaluate",
             "hostile",
             "losses",
-            "standby_catalogs",
         ),
         *("operating", "prometheus", "recovery", "tracing"),
     )

@@ -11,7 +11,7 @@ import msgspec
 from bazaar.clock import monotonic_s, wait_until
 from bazaar.cluster.ports import free_ports, free_topology
 from bazaar.protocol.statuses import CatalogStatus
-from bazaar.topology import Topology
+from bazaar.topology import Node, Topology
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.requests import ask
 from tests.support.database_servers import SERVERS, DatabaseServer
@@ -25,10 +25,14 @@ NEXT_TRADE_S = 8.0
 def describe(server: DatabaseServer) -> Topology:
     """Return a cluster with two catalogs on one database."""
     found = free_topology(replicas=2)
-    served, control = free_ports(2)
     first = msgspec.structs.replace(found.catalog, database=server.make_database("catalog"))
-    second = msgspec.structs.replace(first, id=2, port=served, control_port=control)
-    return msgspec.structs.replace(found, catalogs=(first, second))
+    return msgspec.structs.replace(found, catalogs=add_standby(first))
+
+
+def add_standby(first: Node) -> tuple[Node, Node]:
+    """Return a catalog and another one on its database."""
+    served, control = free_ports(2)
+    return first, msgspec.structs.replace(first, id=2, port=served, control_port=control)
 
 
 @contextmanager
