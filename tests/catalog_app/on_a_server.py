@@ -78,6 +78,12 @@ def claim_epoch() -> None:
         head_row.move(database, row, row._replace(epoch=row.epoch + 1))
 
 
+def wait_for(length_s: float) -> None:
+    """Let a session idle so long that it counts as stuck."""
+    since_s = monotonic_s()
+    wait_until(lambda: monotonic_s() - since_s > length_s)
+
+
 def read_row() -> HeadRow:
     with write_transaction() as database:
         return head_row.read(database)[0]
@@ -210,13 +216,31 @@ def test_a_claim_does_not_wait_for_one_that_was_paused_in_a_transaction() -> Non
     paused = in_thread(decide)
     assert moved.wait(WAIT_S)
     began_s = monotonic_s()
-    wait_until(lambda: monotonic_s() - began_s > PAUSED_S)
+    wait_for(PAUSED_S)
     store.claim_epoch(ActiveCatalog(Epoch(0), None), CatalogId(2), None)
     assert monotonic_s() - began_s < PAUSED_S + 2.0, "it has waited for the lock's timeout"
     may_go_on.set()
     with pytest.raises(StorageFailed):
         paused.result(WAIT_S)
     assert (read_row().epoch, read_row().active, read_row().term) == (1, 2, TERM)
+
+
+def test_a_claim_ends_no_session_while_nobody_holds_the_row() -> None:
+    """It may be that of another catalog, or of a command."""
+    is_idle, may_go_on = Event(), Event()
+
+    def idle() -> bool:
+        mine = read(MY_ID)
+        is_idle.set()
+        assert may_go_on.wait(WAIT_S)
+        return read(MY_ID) == mine
+
+    other = in_thread(idle)
+    assert is_idle.wait(WAIT_S)
+    wait_for(PAUSED_S)
+    store.claim_epoch(ActiveCatalog(Epoch(0), None), CatalogId(2), None)
+    may_go_on.set()
+    assert other.result(WAIT_S)
 
 
 def test_whoever_meets_another_node_leads_all_threads_there(
