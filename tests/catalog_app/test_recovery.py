@@ -111,7 +111,7 @@ def prepare(*replicas: FakeReplica, clock: Clock, **limits: float) -> LedgerReco
     clients = {ReplicaId(at): one for at, one in enumerate(replicas, start=1)}
     timing = Timing(lambda: clock.now_s, clock.wait)
     set_limits = Limits(recovery_wait_s=1.0, lease_s=2.0, **limits)  # type: ignore[arg-type]
-    return LedgerRecovery(clients, set_limits, timing, Lock())  # type: ignore[arg-type]
+    return LedgerRecovery(clients, set_limits, timing, Lock())
 
 
 def check_complete() -> None:
