@@ -159,7 +159,7 @@ class MariadbEngine(DatabaseEngine):
         database.execute("UPDATE django_migrations SET name = name WHERE id = 1")
 
     def end_stuck(self, database: Database, table: str) -> None:
-        """End all of our sessions here that idle, if one has the row: a user may not see which."""
+        """End our idle sessions here, if one has the row: a user may not see which."""
         try:
             database.execute(_HAVE.format(table))
         except pymysql.Error as error:
