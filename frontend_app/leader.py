@@ -36,6 +36,7 @@ from frontend_app.forwarding import Forwarding, WaitingTrade
 
 log = get_log("bazaar.frontend")
 
+GATHER_S = float(__import__("os").environ.get("G", "0.003"))
 RECONSIDER_S = 0.05
 """How long an attempt that failed waits for a newer term before it is repeated."""
 
@@ -74,6 +75,7 @@ class LeaderWatch:
             waiting_max=limits.waiting_trades_max,
             waits=waits,
             begin=lambda batch: Forwarding(self, batch).begin(),
+            gather_s=GATHER_S,
         )
 
     def forget(self) -> None:
