@@ -36,7 +36,8 @@ from frontend_app.forwarding import Forwarding, WaitingTrade
 
 log = get_log("bazaar.frontend")
 
-GATHER_S = float(__import__("os").environ.get("G", "0.003"))
+GATHER_S = 0.004
+"""From the end of a batch, how long the next waits for clients that are about to trade again."""
 RECONSIDER_S = 0.05
 """How long an attempt that failed waits for a newer term before it is repeated."""
 
