@@ -80,7 +80,7 @@ class EventLoop(Protocol):
         """Do something at the end of a turn; any thread may call this."""
 
     def call_at(self, at_s: float, action: Callable[[], None]) -> None:
-        """Do something at a time on the monotonic clock; only the loop's thread may call this."""
+        """Do something at a time on the monotonic clock; for the loop's thread only."""
 
     def when_readable(
         self, sock: socket.socket, until_s: float, action: Callable[[bool], None]

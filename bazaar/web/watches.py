@@ -1,4 +1,4 @@
-"""Sockets of calls to others, and times, in a server's event loop (docs/adr/0033, 0054)."""
+"""Sockets of calls to others, and times, in an event loop (docs/adr/0033, 0054)."""
 
 import contextlib
 import select
@@ -38,7 +38,7 @@ class Watches:
         insort(self._later, (at_s, action), key=itemgetter(0))
 
     def rest_s(self, most_s: float) -> float:
-        """Return how long nothing is due, at most `most_s`; what is due is done in this turn."""
+        """Return how long nothing is due, at most `most_s`; do what is due in this turn."""
         if not self._later:
             return most_s
         now_s = clock.monotonic_s()
