@@ -175,6 +175,7 @@ def _postgresql_options(idle_in_transaction_s: float, answer_s: float) -> dict[s
         "target_session_attrs": "read-write",
         "prepare_threshold": PREPARED_AFTER,
         "connect_timeout": str(CONNECT_TIMEOUT_S),
+        "read_timeout": answer_s,
         "tcp_user_timeout": f"{answer_s * 1000:.0f}",
         "keepalives_idle": "1",
         "keepalives_interval": "1",

@@ -4,8 +4,12 @@ A server that ends connections, refuses, or has other catalogs on it (I1, I2, I9
 Run by `tests/engines` in a process whose default database is on a server.
 """
 
+import os
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -29,6 +33,7 @@ from tests.support.waits import WAIT_S, in_thread
 
 pytestmark = pytest.mark.usefixtures("committed_catalog")
 
+SHORT_S = 0.3
 HOLDER = "00000000000000000000000000000009"
 IS_POSTGRESQL = connection.vendor == "postgresql"
 MY_ID = "SELECT pg_backend_pid()" if IS_POSTGRESQL else "SELECT CONNECTION_ID()"
@@ -58,6 +63,31 @@ def end_session() -> None:
             cursor.execute(END.format(number))
 
     elsewhere(end)
+
+
+@pytest.fixture
+def _is_hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have this thread wait for answers for a short time only."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "read_timeout", SHORT_S)
+    connection.close()
+    yield
+    connection.close()
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """
+    Stop what serves this thread's session; its machine still acknowledges what it is sent.
+
+    On PostgreSQL that is a process of its own, on MariaDB the whole server.
+    """
+    ((found,),) = read(MY_ID if IS_POSTGRESQL else "SELECT @@pid_file")
+    pid = int(found) if IS_POSTGRESQL else int(Path(found).read_text(encoding="ascii"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def trade(number: int) -> object:
@@ -93,6 +123,23 @@ def test_one_that_nobody_used_for_a_while_is_made_anew_unnoticed() -> None:
     end_session()
     connection.used_s = 0.0  # type: ignore[attr-defined]
     assert trade(1) == make_order(1)
+
+
+@pytest.mark.usefixtures("_is_hasty")
+def test_a_silent_server_is_waited_for_within_a_limit(lost: list[str]) -> None:
+    """I10: a statement fails, and what became of a commit is unknown."""
+    with silenced(), pytest.raises(StorageFailed):
+        read("SELECT 1")
+    assert lost == []
+
+    def commit() -> None:
+        with ExitStack() as stack, write_transaction() as database:
+            database.execute("SELECT 1")
+            stack.enter_context(silenced())
+
+    with pytest.raises(StorageFailed):
+        commit()
+    assert lost == ["lost"]
 
 
 def test_a_transaction_that_is_ended_changes_nothing(lost: list[str]) -> None:
