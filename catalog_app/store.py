@@ -147,6 +147,13 @@ def raise_term(term: Term, leader: ReplicaId | None) -> None:
             head_row.move(database, row, row._replace(term=term, leader=leader))
 
 
+def save_in_sync(replica_ids: Sequence[ReplicaId]) -> None:
+    """Set which replicas count as those in sync, until a leader says so."""
+    with write_transaction() as database:
+        row, _ = head_row.read(database)
+        head_row.move(database, row, row._replace(in_sync=",".join(map(str, replica_ids))))
+
+
 def end_leases(database: Database, holder_ids: Sequence[str]) -> None:
     """Note that some leases are over; database: in a transaction."""
     keys = [UUID(holder_id).hex for holder_id in holder_ids]
