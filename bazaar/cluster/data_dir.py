@@ -55,7 +55,7 @@ class DataDir:
 
     @property
     def is_new(self) -> bool:
-        """Whether no cluster has been made here yet, nor its secret taken from another host."""
+        """Whether nothing of a cluster is here yet, nor was taken from another host."""
         return not self.identity_path.exists()
 
     @property

@@ -186,7 +186,11 @@ def make_public_context(ca_path: str | None) -> ssl.SSLContext:
 
 
 def find_public_context() -> ssl.SSLContext:
-    """Return a context for public ports, another one once the file of the cluster's CA is new."""
+    """
+    Return a context for public ports.
+
+    It is another one as soon as the file of the cluster's CA is.
+    """
     return _trust(_used[0].ca if _used else "")
 
 

@@ -181,7 +181,7 @@ class SequenceStore:
 
     def confirm(self, head: Head) -> Head:
         """
-        Return a head that was read, if it is what this process or another one wrote there.
+        Return a head that was read, if a process has written it, this one or another.
 
         Raises Unreachable (indefinite): it is damaged; every later digest would be wrong.
         """

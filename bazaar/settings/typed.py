@@ -28,7 +28,7 @@ def make_ready(role: Role, node_id: int, data: Path) -> str:
 
 
 def make_tables(role: Role, node_id: int) -> str:
-    """Return the command for a database that BAZAAR_DATABASE_URL names, in its environment."""
+    """Return the command for a database that BAZAAR_DATABASE_URL names, if it is set."""
     names = ["env", f"{role.id_variable}={node_id}"] if role.id_variable else []
     words = ("prepare", "--settings", role.settings_module)
     return shlex.join([*names, sys.executable, str(ROOT / "manage.py"), *words])
