@@ -81,6 +81,11 @@ def read(database: Database) -> tuple[HeadRow, Head]:
     return make_row(database.execute(*QUERY).fetchall())
 
 
+def make_overtaken() -> Unreachable:
+    """Return what is raised when another catalog has decided meanwhile (indefinite)."""
+    return Unreachable("Another catalog has decided meanwhile.")
+
+
 def move(database: Database, before: HeadRow, after: HeadRow) -> None:
     """
     Replace the row, as the last statement of a transaction that decides.
@@ -95,4 +100,4 @@ def move(database: Database, before: HeadRow, after: HeadRow) -> None:
         _MOVE, (*values, before.position, before.digest, before.decisions)
     ).rowcount
     if updated != 1:
-        raise Unreachable("Another catalog has decided meanwhile.")
+        raise make_overtaken()

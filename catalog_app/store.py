@@ -61,7 +61,7 @@ def write(database: Database, facts: LedgerFacts, decision: Decision, decided_ms
     """
     Append the orders to the ledger and change their stocks.
 
-    decided_ms: since 1970.
+    decided_ms: since 1970. Raises Unreachable (indefinite): another catalog has decided meanwhile.
     """
     if not decision.orders:
         return
@@ -72,20 +72,22 @@ def write(database: Database, facts: LedgerFacts, decision: Decision, decided_ms
         for one in decision.stocks
     ]
     updated = database.executemany(_UPDATE, rows).rowcount
-    assert updated == len(rows), "only one writer changes a stock at a time"
+    if updated != len(rows):
+        raise head_row.make_overtaken()
 
 
 def list_stocks(database: Database, before: Head, stocks: Sequence[Stock]) -> Head:
     """
     Store new stocks, and append their listing to the ledger; return its end then.
 
-    before: where it ends. database: in a transaction.
+    before: where it ends. database: in a transaction. Raises Unreachable (indefinite): another
+    catalog has decided meanwhile.
     """
     if not stocks:
         return before
     linked = tuple(link(before, map(describe, stocks)))
-    database.executemany(_INSERT, [_row_of(stock) for stock in stocks])
     LEDGER.insert(database, linked)
+    database.executemany(_INSERT, [_row_of(stock) for stock in stocks])
     return linked[-1][1]
 
 
@@ -94,13 +96,14 @@ def change_price(database: Database, before: Head, stock: Stock) -> Head:
     Append a stock's new price to the ledger, and change the stock.
 
     Returns the ledger's end then. before: where it ends. stock: with its next version. database: in
-    a transaction.
+    a transaction. Raises Unreachable (indefinite): another catalog has decided meanwhile.
     """
     ((entry, head),) = link(before, [describe(stock)])
     LEDGER.insert(database, [(entry, head)])
     last = Version(stock.version - 1)
     updated = database.execute(_CHANGE, (str(stock.price), stock.version, stock.name, last))
-    assert updated.rowcount == 1, "only one writer changes a stock at a time"
+    if updated.rowcount != 1:
+        raise head_row.make_overtaken()
     return head
 
 
@@ -142,6 +145,13 @@ def raise_term(term: Term, leader: ReplicaId | None) -> None:
         row, _ = head_row.read(database)
         if row.term < term:
             head_row.move(database, row, row._replace(term=term, leader=leader))
+
+
+def save_in_sync(replica_ids: Sequence[ReplicaId]) -> None:
+    """Set which replicas count as those in sync, until a leader says so."""
+    with write_transaction() as database:
+        row, _ = head_row.read(database)
+        head_row.move(database, row, row._replace(in_sync=",".join(map(str, replica_ids))))
 
 
 def end_leases(database: Database, holder_ids: Sequence[str]) -> None:

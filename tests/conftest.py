@@ -120,6 +120,7 @@ def _nothing_is_damaged() -> None:
     from bazaar.runtime.log_lines import line_limiter  # noqa: PLC0415 - once Django is set up
     from bazaar.runtime.metrics import events  # noqa: PLC0415 - once Django is set up
     from bazaar.runtime.storage import storage  # noqa: PLC0415 - once Django is set up
+    from bazaar.runtime.transactions import lost_commits  # noqa: PLC0415 - once Django is set up
     from catalog_app.selectors import LEDGER  # noqa: PLC0415
 
     damage.clear()
@@ -127,6 +128,7 @@ def _nothing_is_damaged() -> None:
     events._refusals.clear()  # their number would be an event of a later test
     storage.problem = ""
     damage.on_found = lambda where: None
+    lost_commits.on_lost = lambda: None  # and not what ends a process
     LEDGER.written = START
 
 
@@ -137,3 +139,13 @@ def ring() -> Iterator[SpanRing]:
     tracing.subscribe(made)
     yield made
     tracing.unsubscribe_all()
+
+
+@pytest.fixture
+def lost() -> list[str]:
+    """Return what a process is told of commits whose outcome nobody knows."""
+    from bazaar.runtime.transactions import lost_commits  # noqa: PLC0415 - once Django is set up
+
+    told: list[str] = []
+    lost_commits.on_lost = lambda: told.append("lost")
+    return told

@@ -1,12 +1,18 @@
 """A whole cluster whose databases are on servers, which are killed (I1, I2, I3, I9)."""
 
-from collections.abc import Iterator
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bazaar.clock import wait_until
+from bazaar.cluster.data_dir import DataDir, make_secret
 from bazaar.cluster.ports import free_topology
 from bazaar.loadtest.prove import audit
 from bazaar.topology import Node, Topology
@@ -91,3 +97,26 @@ def test_what_needs_a_file_says_what_to_do_instead(own: LiveCluster, tmp_path: P
     rebuild = own.run("rebuild", "1")
     assert "empty database" in rebuild.stderr
     assert order(own) > 0
+
+
+def test_a_process_by_hand_names_the_command_that_makes_its_tables(
+    postgresql: DatabaseServer, tmp_path: Path
+) -> None:
+    data = DataDir(tmp_path)
+    make_secret(data.root / "cluster.secret")
+    data.write_topology(free_topology(4))
+    environ = {
+        **os.environ,
+        "BAZAAR_DATA_DIR": str(data.root),
+        "BAZAAR_CLUSTER": str(data.topology_path),
+        "BAZAAR_DATABASE_URL": postgresql.make_database("by_hand"),
+    }
+
+    def run(line: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(line, env=environ, capture_output=True, text=True, check=False)
+
+    said = run([sys.executable, "-m", "bazaar.cluster.launch", "order", "--id", "4"]).stderr
+    found = re.search(r"BAZAAR_DATABASE_URL: the database lacks [^`]*`([^`]*)`", said)
+    assert found is not None, said
+    made = run(shlex.split(found[1]))
+    assert "its database is ready" in made.stdout, made.stderr

@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 
 from bazaar import topology
-from bazaar.cluster import certificates
+from bazaar.cluster.certificates import CA, CERTIFICATE, KEY
 from bazaar.cluster.ports import free_topology
 from bazaar.protocol.cluster_report import Health
 from bazaar.protocol.tls import use_tls
-from bazaar.topology import Node, Topology
+from bazaar.topology import Node, TlsFiles, Topology
 from tests.cluster.conftest import LiveCluster
 
+TLS_FILES = TlsFiles(certificate=f"tls/{CERTIFICATE}", key=f"tls/{KEY}", ca=f"tls/{CA}")
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 
@@ -36,7 +37,7 @@ class ThreeHosts:
         self.folder, self.has_tls, addresses = folder, has_tls, ADDRESSES
         self.topology = spread(addresses)
         if has_tls:
-            described = msgspec.structs.replace(self.topology, tls=certificates.FILES)
+            described = msgspec.structs.replace(self.topology, tls=TLS_FILES)
             self.topology = topology.parse(topology.dump(described))
         self.hosts = [
             LiveCluster(self._make(folder / address), "--host", address, nodes=self.topology)

@@ -10,8 +10,8 @@ DATABASE_MUTANTS = (
     ),
     Mutant(
         "what another catalog has decided meanwhile is overwritten",
-        "    if updated != 1:\n        raise Unreachable(",
-        "    if updated > 1:\n        raise Unreachable(",
+        "    if updated != 1:\n        raise make_overtaken()",
+        "    if updated > 1:\n        raise make_overtaken()",
     ),
     Mutant(
         "a ledger that has lost its end goes on",

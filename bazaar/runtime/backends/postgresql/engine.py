@@ -24,6 +24,7 @@ _ROLLED_BACK = ("40", "23")
 ROWS_MAX = 5000
 """In one statement: the protocol takes 65,535 values, and no table of ours has 13 columns."""
 _DAMAGE = ("XX001", "XX002")
+_TAKEN = "23505"
 _SETTINGS = (
     "SELECT name, setting FROM pg_settings WHERE name IN"
     " ('fsync', 'full_page_writes', 'synchronous_commit', 'synchronous_standby_names')"
@@ -147,6 +148,10 @@ class PostgresqlEngine(DatabaseEngine):
     def is_damage(self, error: BaseException) -> bool:
         """Tell by SQLSTATE."""
         return getattr(error, "sqlstate", None) in _DAMAGE
+
+    def is_taken(self, error: BaseException) -> bool:
+        """Tell by SQLSTATE."""
+        return getattr(error, "sqlstate", None) == _TAKEN
 
     def has_rolled_back(self, error: BaseException) -> bool:
         """Tell by SQLSTATE."""
