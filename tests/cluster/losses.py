@@ -83,6 +83,8 @@ class LossRun:
     backups: Path
     """The folder of the backups."""
     has_killed_replicas: bool = False
+    is_full: bool = True
+    """Whether its clients never rest."""
     again_max_s: float = AGAIN_MAX_S
     losses: list[Loss] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -94,7 +96,10 @@ class LossRun:
         kinds = [WIPED] * wiped + [RESTORED] * restored
         self.draw.shuffle(kinds)
         urls = [self.cluster.url(f"frontend-{one.id}") for one in self.cluster.topology.front_ends]
-        with Load(urls, CLIENTS) as load, PriceChanges(self.cluster) as prices:
+        with (
+            Load(urls, CLIENTS, is_full=self.is_full) as load,
+            PriceChanges(self.cluster) as prices,
+        ):
             checks = LossChecks(self.cluster.data.root)
             for number, kind in enumerate(kinds, start=1):
                 self._pass_time(load)
@@ -244,11 +249,19 @@ def _row(losses: Sequence[Loss], load: Load) -> list[str]:
     return row + [str(errors[name]) for name in ("definite", "indefinite", "tried again")]
 
 
-def make_cluster(folder: Path, orders: int) -> LiveCluster:
-    """Make a cluster of two front ends that has so many orders; it is not up yet."""
-    cluster = LiveCluster(folder, nodes=free_topology(front_ends=2))
-    done = cluster.run("init", "--stocks", "asterix")
-    assert done.returncode == 0, done.stderr
+def make_cluster(folder: Path, orders: int, prepared: Path | None = None) -> LiveCluster:
+    """
+    Make a cluster of two front ends that has so many orders; it is not up yet.
+
+    prepared: a folder with databases to copy.
+    """
+    nodes = free_topology(front_ends=2)
+    if prepared is not None:
+        cluster = LiveCluster.from_prepared(folder, prepared, nodes=nodes)
+    else:
+        cluster = LiveCluster(folder, nodes=nodes)
+        done = cluster.run("init", "--stocks", "asterix")
+        assert done.returncode == 0, done.stderr
     prefill.add_orders(cluster.data, cluster.topology, orders)
     return cluster
 
@@ -262,7 +275,7 @@ def main() -> int:
         cluster.heal()
         (backups := Path(folder) / "backups").mkdir()
         draw = random.Random(options.seed)
-        run = LossRun(cluster, draw, backups, options.kill_replicas, options.again_max)
+        run = LossRun(cluster, draw, backups, options.kill_replicas, again_max_s=options.again_max)
         run.run(options.wiped, options.restored)
     if not run.wrong:
         _say("proved: no order or price was lost, doubled, renumbered or read too old")
