@@ -37,7 +37,7 @@ from tests.cluster.proof import assert_proof
 
 CLIENTS = 8
 BETWEEN_S = (0.5, 4.0)
-"""Of load between two losses."""
+"""Of load between two losses, and while a replica is dead."""
 BACKUPS_MAX = 6
 """Backups that are kept to choose from."""
 AGAIN_MAX_S = 10.0
@@ -85,6 +85,7 @@ class LossRun:
     has_killed_replicas: bool = False
     is_full: bool = True
     """Whether its clients never rest."""
+    between_s: tuple[float, float] = BETWEEN_S
     again_max_s: float = AGAIN_MAX_S
     losses: list[Loss] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -115,7 +116,7 @@ class LossRun:
     def _pass_time(self, load: Load) -> None:
         """Let trades go on, and replicas die if they are to; make a backup sometimes."""
         await_trade(load, len(load.done))
-        clock.wait(self.draw.uniform(*BETWEEN_S))
+        clock.wait(self.draw.uniform(*self.between_s))
         if self.has_killed_replicas:
             self._break_replica()
         if self.draw.random() < 1 / 2:
@@ -127,7 +128,7 @@ class LossRun:
             return
         name = self.draw.choice([view.name for view in self.cluster.look().replicas])
         self.cluster.kill(name)
-        clock.wait(self.draw.uniform(*BETWEEN_S))
+        clock.wait(self.draw.uniform(*self.between_s))
         self._command("start", name)
 
     def _back_up(self) -> None:

@@ -65,6 +65,10 @@ def is_mended(cluster: LiveCluster, name: str) -> bool:
     return aside_of(cluster, name).exists() and cluster.view(name).is_well
 
 
+def await_mended(cluster: LiveCluster, name: str) -> None:
+    cluster.wait_for(lambda _: is_mended(cluster, name), MEND_TIMEOUT_S)
+
+
 @pytest.mark.parametrize(
     ("harm", "role"), [(flip_bit, "leader"), (blank_page, "follower"), (cut_file, "leader")]
 )
@@ -111,7 +115,7 @@ def test_a_damaged_stock_mends_itself(cluster: LiveCluster) -> None:
     order_no = buy(cluster, "GameStart").body["order_no"]
     path = cluster.data.root / "catalog.sqlite3"
     flip_bit(path, find_copy(path))
-    cluster.wait_for(lambda _: is_mended(cluster, "catalog"), MEND_TIMEOUT_S)
+    await_mended(cluster, "catalog")
     assert look_up(cluster, order_no).status == 200
     assert_proof(cluster)
 
@@ -128,7 +132,7 @@ def test_a_damaged_ledger_mends_itself(
         pid = cluster.view("catalog").pid
         path = cluster.data.root / "catalog.sqlite3"
         harm(path, find_place(path, "catalog_app_entry"))
-        cluster.wait_for(lambda _: is_mended(cluster, "catalog"), MEND_TIMEOUT_S)
+        await_mended(cluster, "catalog")
         load.await_progress()
     given_up = [one for one in load.errors if one.outcome != "ok" and one.status != NOT_FOUND]
     assert given_up == [], "each was repeated until it was placed or refused"
@@ -159,7 +163,7 @@ def test_a_broken_file_is_begun_anew_at_the_start(
     cluster.stop(name)
     harm(cluster.data.root / f"{name}.sqlite3")
     cluster.cluster.supervisor.start(name)  # `cluster start` would not wait for the repair
-    cluster.wait_for(lambda _: is_mended(cluster, name), MEND_TIMEOUT_S)
+    await_mended(cluster, name)
     assert buy(cluster, "GameStart").status == 200
     assert_proof(cluster, load)
 
@@ -172,7 +176,7 @@ def test_what_has_begun_anew_ends_with_its_supervisor(cluster: LiveCluster) -> N
         cluster.stop(name)
         halve(cluster.data.root / f"{name}.sqlite3")
         cluster.cluster.supervisor.start(name)
-        cluster.wait_for(lambda _, name=name: is_mended(cluster, name), MEND_TIMEOUT_S)
+        await_mended(cluster, name)
     up, supervisor_pid = cluster.process, cluster.cluster.supervisor.pid()
     assert up is not None
     up.send_signal(signal.SIGSTOP)  # or it would end what the supervisor leaves behind

@@ -11,6 +11,7 @@ from tests.cluster.losses import RESTORED, WIPED, LossRun, make_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 ORDERS = 300
+BETWEEN_S = (0.5, 1.0)
 
 
 def test_a_catalog_lost_under_load_comes_back_with_every_order_and_price(
@@ -23,7 +24,11 @@ def test_a_catalog_lost_under_load_comes_back_with_every_order_and_price(
         (backups := tmp_path / "backups").mkdir()
         draw = random.Random(1)
         run = LossRun(
-            cluster, draw, backups, has_killed_replicas=True, is_full=False, again_max_s=inf
+            *(cluster, draw, backups),
+            has_killed_replicas=True,
+            is_full=False,
+            between_s=BETWEEN_S,
+            again_max_s=inf,
         )
         run.run(1, 1)
     finally:
