@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from bazaar.core.election import Elector, Leadership, Ping
-from bazaar.core.failures import Failure
+from bazaar.core.failures import Failure, LeaderAlive
 from bazaar.core.flow import (
     AwaitLeader,
     ClaimLeadership,
@@ -36,6 +36,7 @@ from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
+from frontend_app.leader_ping import LeaderPing
 
 log = get_log("bazaar.frontend")
 
@@ -70,6 +71,9 @@ class LeaderWatch:
         self.newest = OrderNo(0)
         """An order that is in the ledger, the newest that was heard of."""
         self._now_s = waits.now_s
+        self.leader_ping = LeaderPing(replicas, limits.ping_timeout_s, waits)
+        self._pinged_s = self._now_s()
+        """When the leader was pinged last."""
         self._backoff = Backoff(waits)
         self._claimed: Leadership | None = None
         self._election: Span | None = None
@@ -78,7 +82,7 @@ class LeaderWatch:
         """Its first part."""
         (self._changed,) = waits.make_conditions(1)
         self._pool = waits.make_pool(2 * len(replicas), "ping")
-        self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s, waits)
+        self._loop = loops.Loop("watch", self._look, limits.ping_interval_s / 2, waits)
         self.batcher: Batcher[WaitingTrade, Answer] = Batcher(
             self._forward,
             batch_max=limits.batch_trades_max,
@@ -140,29 +144,33 @@ class LeaderWatch:
         """Return when a trade is given up that began at a time."""
         return max(began_s, self._away_until_s) + self.limits.deadline_s
 
+    def _look(self) -> None:
+        """Look after the leader when that is due: twice as often while trades are under way."""
+        is_known = self.leadership.leader is not None and not self.elector.silences
+        is_early = self._now_s() - self._pinged_s < self.limits.ping_interval_s
+        if not (is_known and is_early) or self.batcher.is_running:
+            self._watch()
+
     def _watch(self) -> None:
         """
-        Look after the leader; look again at once while it is silent.
+        Look after the leader.
 
         What fails is tried again after a pause that grows, however many trades wait.
         """
-        while self._backoff.is_due():
-            before = self.leadership
-            try:
-                loops.run(self.elector.watch(), self._perform, nullcontext())
-            except Failure as failure:
-                self._end_election(failure.message)
-                if self._backoff.fail(failure.message):
-                    events.emit(log, logging.WARNING, "election failed", reason=failure.message)
-                return
-            finally:
-                self._end_election()
-                if self.leadership != before:
-                    self._announce(before)
-            if not self.elector.silences:
-                break
-        else:
+        if not self._backoff.is_due():
             return
+        before = self.leadership
+        try:
+            loops.run(self.elector.watch(), self._perform, nullcontext())
+        except Failure as failure:
+            self._end_election(failure.message)
+            if self._backoff.fail(failure.message):
+                events.emit(log, logging.WARNING, "election failed", reason=failure.message)
+            return
+        finally:
+            self._end_election()
+            if self.leadership != before:
+                self._announce(before)
         if attempts := self._backoff.succeed():
             events.emit(log, logging.INFO, "elections work again", failed=attempts)
 
@@ -215,15 +223,17 @@ class LeaderWatch:
 
     def _perform(self, effect: Effect) -> Any:
         """Do what the election asks for. Raises Failure."""
-        timeout_s = self.limits.ping_timeout_s
         match effect:
             case PingReplica(replica_id):
-                ping = self.replicas[replica_id].ping(timeout_s)
+                self._pinged_s = self._now_s()
+                ping = self.leader_ping.ask(replica_id)
                 self.note_order(ping.last)
                 return ping
             case PingReplicas(replica_ids):
                 return self._begin_election(replica_ids)
             case ClaimLeadership(term, leader):
+                if self.leader_ping.has_answered_late(self.leadership.leader):
+                    raise LeaderAlive
                 wanted = Leadership(Term(term + 1), leader)
                 if wanted != self._claimed:  # not each time that the same claim is repeated
                     events.emit(log, logging.INFO, "claiming", term=wanted.term, leader=leader)
@@ -242,7 +252,7 @@ class LeaderWatch:
         self._election = Span("election", tracing.read_headers(None, None), is_recorded=False)
         self._election.attributes["term_before"] = self.leadership.term
         with Span("ping replicas", self._election.context, is_recorded=False) as self._pings:
-            pings = self.ping_all(replica_ids)
+            pings = self.ping_all(replica_ids, self.leader_ping.patience_s)
             tracing.note(answered=", ".join(str(ping.replica_id) for ping in pings))
         return pings
 
@@ -267,12 +277,12 @@ class LeaderWatch:
         pings.record()
         election.end(error)
 
-    def ping_all(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
+    def ping_all(self, replica_ids: tuple[ReplicaId, ...], timeout_s: float) -> tuple[Ping, ...]:
         """Return what those of some replicas say that answer in time, asked side by side."""
 
         def ping(replica_id: ReplicaId) -> Ping | None:
             try:
-                return self.replicas[replica_id].ping(self.limits.ping_timeout_s)
+                return self.replicas[replica_id].ping(timeout_s)
             except Failure:
                 return None
 
