@@ -40,6 +40,8 @@ from frontend_app.leader_ping import LeaderPing
 
 log = get_log("bazaar.frontend")
 
+LOOKS_PER_PING = 4
+"""While trades are under way the leader is pinged at each look, so that many times as often."""
 RECONSIDER_S = 0.05
 """How long an attempt that failed waits for a newer term before it is repeated."""
 
@@ -82,7 +84,8 @@ class LeaderWatch:
         """Its first part."""
         (self._changed,) = waits.make_conditions(1)
         self._pool = waits.make_pool(2 * len(replicas), "ping")
-        self._loop = loops.Loop("watch", self._look, limits.ping_interval_s / 2, waits)
+        look_s = limits.ping_interval_s / LOOKS_PER_PING
+        self._loop = loops.Loop("watch", self._look, look_s, waits)
         self.batcher: Batcher[WaitingTrade, Answer] = Batcher(
             self._forward,
             batch_max=limits.batch_trades_max,
@@ -145,7 +148,7 @@ class LeaderWatch:
         return max(began_s, self._away_until_s) + self.limits.deadline_s
 
     def _look(self) -> None:
-        """Look after the leader when that is due: twice as often while trades are under way."""
+        """Look after the leader when that is due; at each look while trades are under way."""
         is_known = self.leadership.leader is not None and not self.elector.silences
         is_early = self._now_s() - self._pinged_s < self.limits.ping_interval_s
         if not (is_known and is_early) or self.batcher.is_running:

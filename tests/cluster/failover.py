@@ -42,8 +42,8 @@ STOCK = "GameStart"
 OTHERS_S = 10.0
 """Of one run of the load generator; another one follows."""
 STALL_S = 0.2
-REST_S = 1.0
-"""After a stall."""
+FAULT_S = 1.0
+"""A fault lasts for so long after the first trade of the next leader."""
 JUST_BEFORE_S = 0.05
 PROGRESS_TIMEOUT_S = 30.0
 DRAW_S = 0.3
@@ -143,6 +143,7 @@ class Run:
         heal = hit()
         hit_s = clock.monotonic_s()
         self.traders.await_trade_after(hit_s)
+        clock.wait(FAULT_S)
         heal_s = clock.monotonic_s()
         heal()
         self.cluster.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
@@ -196,7 +197,7 @@ def _stop(pids: Sequence[int], send: Callable[[int, signal.Signals], None]) -> C
                 send(pid, number)
         if number is signal.SIGSTOP:
             clock.wait(STALL_S)
-    return lambda: clock.wait(REST_S)
+    return lambda: None
 
 
 @contextlib.contextmanager

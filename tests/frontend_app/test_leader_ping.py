@@ -176,7 +176,7 @@ def test_a_leader_that_answers_before_it_is_replaced_is_kept(
     assert watch.leader_ping.wrong_suspicions == 1
 
 
-def test_the_leader_is_pinged_twice_as_often_while_trades_are_under_way(
+def test_the_leader_is_pinged_more_often_while_trades_are_under_way(
     catalog: FakeCatalog, replicas: Replicas, replica: SlowReplica
 ) -> None:
     """So a silence is found soon where it holds somebody up, and idle pings stay few."""
