@@ -174,8 +174,10 @@ class Elector:
             self.silences = 0
             return
         self.elections += 1
-        self._adopt(leadership)
-        yield NotifyReplicas(leadership.term, chosen, self.replicas)
+        try:  # trades wait for that: before it is notified, the new leader refuses them
+            yield NotifyReplicas(leadership.term, chosen, self.replicas)
+        finally:
+            self._adopt(leadership)
 
     def _adopt(self, leadership: Leadership) -> None:
         if leadership.term > self.leadership.term:

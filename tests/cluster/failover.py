@@ -2,8 +2,9 @@
 How long faults of the leader are felt: `python -m tests.cluster.failover --fault kill --times 200`.
 
 Not part of the suite: it takes minutes, and judges times. A client trades without a pause, the next
-trade when the last one is answered, while the leader is killed and started again (`kill`), paused
-until another one leads (`pause`), stopped for a moment (`slow`), while every process is stopped for
+trade when the last one is answered, while the leader is killed and started again (`kill`), the next
+leader is killed while it starts (`kill-again`), the leader is paused until another one leads
+(`pause`), stopped for a moment (`slow`), while every process is stopped for
 a moment (`stall`), or while nothing happens (`none`, for `--seconds`). A trade felt the fault when
 that came while it was under way, or just before it began. An election without a fault that asks for
 one is needless. `--clients 32` trade beside it, from a process of their own, and `--busy 4`
@@ -49,8 +50,10 @@ PROGRESS_TIMEOUT_S = 30.0
 DRAW_S = 0.3
 """Faults come at any time between two pings."""
 BUSY = "while True: pass"
-REPLACED = ("kill", "pause")
-"""The faults that ask for another leader."""
+START_S = 1.5
+"""About what a replica takes to start."""
+ELECTIONS = {"kill": 1, "kill-again": 2, "pause": 1}
+"""How many of them a fault asks for; others ask for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,8 @@ class Run:
             pids = [member.pid for member in self.cluster.members()]
             self.draw.shuffle(pids)
             return lambda: _stop(pids, os.kill)
+        if fault == "kill-again":
+            self._kill_first()
         name = self.cluster.leader()
         pid = self.cluster.view(name).pid
         if fault == "slow":
@@ -162,6 +167,15 @@ class Run:
         if fault == "pause":
             return lambda: _send(pid, signal.SIGSTOP, lambda: os.killpg(pid, signal.SIGCONT))
         return lambda: _send(pid, signal.SIGKILL, lambda: self.cluster.start(name))
+
+    def _kill_first(self) -> None:
+        """Kill the leader, and have it start; return at any time before it serves."""
+        name = self.cluster.leader()
+        os.killpg(self.cluster.view(name).pid, signal.SIGKILL)
+        self.traders.await_trade_after(clock.monotonic_s())
+        supervisor = self.cluster.cluster.supervisor  # it may not have noticed the end yet
+        assert wait_until(lambda: supervisor.start(name), PROGRESS_TIMEOUT_S)
+        clock.wait(self.draw.uniform(0, START_S))
 
     def _note(self, at_s: float, hit_s: float, heal_s: float) -> None:
         trades = [one for one in self.traders.placed if one.ended_s > at_s]
@@ -216,7 +230,7 @@ def busy(count: int) -> Iterator[None]:
 def main() -> int:
     """Run it and print a table; return 1 when a trade failed or an election was needless."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fault", choices=(*REPLACED, "slow", "stall", "none"), default="kill")
+    parser.add_argument("--fault", choices=(*ELECTIONS, "slow", "stall", "none"), default="kill")
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=60.0, help="of --fault none")
     parser.add_argument("--clients", type=int, default=0, help="that trade beside the one")
@@ -246,7 +260,7 @@ def _run(cluster: LiveCluster, options: argparse.Namespace) -> int:
             run.inject(options.fault)
         took_s = clock.monotonic_s() - begun_s
     elections = cluster.look().term - term
-    needless = elections - (options.times if options.fault in REPLACED else 0)
+    needless = elections - options.times * ELECTIONS.get(options.fault, 0)
     _print(run, options, elections, needless)
     rate = (len(traders.placed) + traders.others) / took_s
     say(f"  {rate:.0f} trades a second, {len(traders.failures)} failures")
