@@ -30,7 +30,7 @@ _LEASES = {
     "catalog anew": "{source} met a catalog that was started anew, and forgot all stocks",
 }
 _LEADERSHIP = {
-    "leader suspected": "{source} suspects {replica}: it has been silent for {silent_ms} ms",
+    "leader suspected": "{source} suspects {replica}: {reason}",
     "claiming": "{source} asks the catalog to make {leader} the leader of term {term}",
     "leader known": "{source} sends trades to {leader}, term {term}",
     "election failed": "{source} could not find a leader: {reason}",

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from bazaar.core.election import Elector, Leadership, Ping
-from bazaar.core.failures import Failure, LeaderAlive
+from bazaar.core.failures import Failure, LeaderAlive, Unreachable
 from bazaar.core.flow import (
     AwaitLeader,
     ClaimLeadership,
@@ -32,11 +32,11 @@ from bazaar.protocol.tracing import Span
 from bazaar.runtime import loops
 from bazaar.runtime.backoff import Backoff
 from bazaar.runtime.group_commit import Batcher
+from bazaar.runtime.hedged_ping import HedgedPing
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, Waits
 from bazaar.settings.env import Limits
-from frontend_app.leader_ping import LeaderPing
 
 log = get_log("bazaar.frontend")
 
@@ -73,9 +73,9 @@ class LeaderWatch:
         self.newest = OrderNo(0)
         """An order that is in the ledger, the newest that was heard of."""
         self._now_s = waits.now_s
-        self.leader_ping = LeaderPing(replicas, limits.ping_timeout_s, waits)
-        self._pinged_s = self._now_s()
-        """When the leader was pinged last."""
+        self.leader_ping: HedgedPing[Ping] = HedgedPing(limits.ping_timeout_s, waits, "leader ping")
+        self._pinged_s, self._pinged = self._now_s(), ReplicaId(0)
+        """When a leader was pinged last, and which replica it was."""
         self._backoff = Backoff(waits)
         self._claimed: Leadership | None = None
         self._election: Span | None = None
@@ -228,14 +228,12 @@ class LeaderWatch:
         """Do what the election asks for. Raises Failure."""
         match effect:
             case PingReplica(replica_id):
-                self._pinged_s = self._now_s()
-                ping = self.leader_ping.ask(replica_id)
-                self.note_order(ping.last)
-                return ping
+                return self._ping_leader(replica_id)
             case PingReplicas(replica_ids):
                 return self._begin_election(replica_ids)
             case ClaimLeadership(term, leader):
-                if self.leader_ping.has_answered_late(self.leadership.leader):
+                is_suspect = self._pinged == self.leadership.leader
+                if is_suspect and self.leader_ping.has_answered_late:
                     raise LeaderAlive
                 wanted = Leadership(Term(term + 1), leader)
                 if wanted != self._claimed:  # not each time that the same claim is repeated
@@ -250,12 +248,28 @@ class LeaderWatch:
                 return None
         raise AssertionError(f"an election has no effect {effect}")
 
+    def _ping_leader(self, leader: ReplicaId) -> Ping:
+        """Return what the leader says of itself. Raises Failure."""
+        self._pinged_s, self._pinged = self._now_s(), leader
+        suspicions = self.leader_ping.suspicions
+        try:
+            ping = self.leader_ping.ask(self.replicas[leader].ping)
+        except Unreachable as failure:
+            if self.leader_ping.suspicions > suspicions and not self.elector.silences:
+                reason = failure.message
+                events.emit(log, logging.INFO, "leader suspected", replica=leader, reason=reason)
+            raise
+        self.note_order(ping.last)
+        return ping
+
     def _begin_election(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
         """Ping the replicas that may lead; it is a trace of its own, whatever trades wait."""
         self._election = Span("election", tracing.read_headers(None, None), is_recorded=False)
         self._election.attributes["term_before"] = self.leadership.term
+        is_first = self.leadership.leader is None
+        timeout_s = self.limits.ping_timeout_s if is_first else self.leader_ping.patience_s
         with Span("ping replicas", self._election.context, is_recorded=False) as self._pings:
-            pings = self.ping_all(replica_ids, self.leader_ping.patience_s)
+            pings = self.ping_all(replica_ids, timeout_s)
             tracing.note(answered=", ".join(str(ping.replica_id) for ping in pings))
         return pings
 

@@ -108,6 +108,18 @@ def test_the_first_look_elects_somebody_and_notifies_all() -> None:
     assert elector.elections == 1
 
 
+@pytest.mark.parametrize("outcome", [None, Unreachable()], ids=["notified", "not reached"])
+def test_a_new_leader_is_adopted_once_it_was_notified(outcome: Unreachable | None) -> None:
+    """docs/adr/0052: until then it refuses trades, and they wait; then they wait no more."""
+    elector = make_elector()
+    watch = Script(elector.watch()).answer(Unreachable(is_refused=True))
+    watch.answer((make_ping(1), make_ping(2))).answer(Leadership(Term(2), ReplicaId(2)))
+    assert watch.effect == NotifyReplicas(Term(2), ReplicaId(2), IDS)
+    assert elector.leadership == Leadership(Term(1), ReplicaId(3))
+    assert watch.answer(outcome).is_over
+    assert elector.leadership == Leadership(Term(2), ReplicaId(2))
+
+
 def test_a_healthy_leader_is_left_alone() -> None:
     """docs/DESIGN.md 4.3: also when a larger id comes back."""
     elector = make_elector(leader=2)

@@ -45,8 +45,10 @@ class LedgerCalls(CatalogClient):
         page: Page = self._call(ReadLedger(after))
         return page
 
-    def get_leadership(self) -> Leadership:
-        leadership: Leadership = self._call(ReadLeadership())
+    def get_leadership(self, timeout_s: float | None = None) -> Leadership:
+        leadership: Leadership = self._tasks.call(
+            self._catalog, ReadLeadership(), timeout_s or self._timeout_s
+        )
         return leadership
 
     def last(self, timeout_s: float) -> OrderNo:
@@ -56,10 +58,6 @@ class LedgerCalls(CatalogClient):
     def claim(self, term: Term, leader: ReplicaId) -> Leadership:
         leadership: Leadership = self._call(ClaimLeadership(term, leader))
         return leadership
-
-    def probe(self, timeout_s: float) -> None:
-        """Find out whether the catalog is in reach."""
-        self._tasks.call(self._catalog, PingReplica(ReplicaId(0)), timeout_s)
 
     def _call(self, message: object) -> Any:
         return self._tasks.call(self._catalog, message, self._timeout_s)

@@ -53,9 +53,6 @@ class SimCatalog(Process):
             leader = self.replicas[self.leadership.leader]
             self.network.call(self, leader, ping, consider, PING_TIMEOUT_S)
             return
-        if isinstance(message, PingReplica):
-            self.network.answer(call, None)
-            return
         self._answer(call, message)
 
     def _answer(self, call: Call, message: object) -> None:

@@ -93,9 +93,9 @@ BOUNDS_S: dict[str, tuple[Fault, float]] = {
     "leader and follower cut": (cut(*both_ways("replica 3", "replica 1")), 0.5),
     "leader to follower cut": (cut(("replica 3", "replica 1")), 0.5),
     "follower to leader cut": (cut(("replica 1", "replica 3")), 0.5),
-    "leader and catalog cut": (cut(*both_ways("replica 3", "catalog")), 1.5),
-    "leader to catalog cut": (cut(("replica 3", "catalog")), 1.5),
-    "catalog to leader cut": (cut(("catalog", "replica 3")), 1.5),
+    "leader and catalog cut": (cut(*both_ways("replica 3", "catalog")), 0.6),
+    "leader to catalog cut": (cut(("replica 3", "catalog")), 0.6),
+    "catalog to leader cut": (cut(("catalog", "replica 3")), 0.6),
     "two replicas and catalog cut": (
         cut(*both_ways("replica 3", "catalog"), *both_ways("replica 2", "catalog")),
         1.0 + Limits().call_timeout_s,  # the second may be elected before it knows of its cut

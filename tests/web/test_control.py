@@ -22,7 +22,7 @@ from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
 from bazaar.web.listeners import open_port
 from tests.support.callers import Caller, check_refused
 from tests.support.listeners import signature
-from tests.support.waits import WAIT_S, run_together
+from tests.support.waits import WAIT_S, run_together, wait_until
 
 HOST = "127.0.0.1"
 ANY_PORT = 1
@@ -178,6 +178,7 @@ def test_a_port_that_is_not_answered_yet_refuses(
     finally:
         transport.close()
         server.stop()
+        wait_until(lambda: server.listeners[0].fileno() < 0)
 
 
 def test_a_port_that_is_taken_while_it_is_bound_is_a_sentence_too(
