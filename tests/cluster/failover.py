@@ -2,13 +2,12 @@
 How long faults of the leader are felt: `python -m tests.cluster.failover --fault kill --times 200`.
 
 Not part of the suite: it takes minutes, and judges times. A client trades without a pause, the next
-trade when the last one is answered, while the leader is killed and started again (`kill`), the next
-leader is killed while it starts (`kill-again`), the leader is paused until another one leads
-(`pause`), stopped for a moment (`slow`), while every process is stopped for
-a moment (`stall`), or while nothing happens (`none`, for `--seconds`). A trade felt the fault when
-that came while it was under way, or just before it began. An election without a fault that asks for
-one is needless. `--clients 32` trade beside it, from a process of their own, and `--busy 4`
-processes compute without end.
+trade when the last one is answered. Meanwhile the leader is killed and started again (`kill`), the next
+leader is killed, too, while it starts (`kill-again`), the leader is paused until another one leads
+(`pause`), it is stopped for a moment (`slow`), everything is stopped for a moment (`stall`), or
+nothing happens (`none`, for `--seconds`). A trade felt the fault when that came while it was under
+way, or just before it began. An election that no fault asked for is needless. `--clients 32` trade
+beside it, from a process of their own, and `--busy 4` processes compute without end.
 """
 
 import argparse
@@ -183,6 +182,7 @@ class Run:
         later = [one for one in trades if one.begun_s >= hit_s + JUST_BEFORE_S]
         self.felt_s.append(max((one.took_s for one in felt), default=0.0))
         self.later_s.append(max((one.took_s for one in later), default=0.0))
+        say(f"{len(self.felt_s)}: felt for {self.felt_s[-1]:.3f} s, later {self.later_s[-1]:.3f} s")
         for one in trades:
             if self.trace_over_s and one.took_s > self.trace_over_s:
                 self._draw(one, at_s, heal_s)
