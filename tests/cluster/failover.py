@@ -2,8 +2,8 @@
 How long faults of the leader are felt: `python -m tests.cluster.failover --fault kill --times 200`.
 
 Not part of the suite: it takes minutes, and judges times. A client trades without a pause, the next
-trade when the last one is answered. Meanwhile the leader is killed and started again (`kill`), the next
-leader is killed, too, while it starts (`kill-again`), the leader is paused until another one leads
+trade when the last one is answered. Meanwhile the leader is killed and started again (`kill`), the
+next one is killed, too, while it starts (`kill-again`), the leader is paused until another one leads
 (`pause`), it is stopped for a moment (`slow`), everything is stopped for a moment (`stall`), or
 nothing happens (`none`, for `--seconds`). A trade felt the fault when that came while it was under
 way, or just before it began. An election that no fault asked for is needless. `--clients 32` trade
@@ -23,6 +23,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from bazaar import clock
 from bazaar.client.answers import ClientError
@@ -104,10 +106,14 @@ class Traders:
 
     def _load(self, spec: Spec) -> None:
         while not self._is_ending.is_set():
-            traded = trading.run(spec)
+            try:
+                traded = trading.run(spec)
+            except (SystemExit, msgspec.MsgspecError) as error:
+                self.failures.append(f"the other clients: {error}")
+                continue
             self.others += len(traded.took_s)
             if traded.errors:
-                self.failures.append(f"{traded.errors} trades of the other clients")
+                self.failures.append(f"the other clients: {traded.errors} trades")
 
     def _trade(self) -> None:
         side = TradeType.BUY
