@@ -3,7 +3,7 @@ How long faults of the leader are felt: `python -m tests.cluster.failover --faul
 
 Not part of the suite: it takes minutes, and judges times. A client trades without a pause, the next
 trade when the last one is answered. Meanwhile the leader is killed and started again (`kill`), the
-next one is killed, too, while it starts (`kill-again`), the leader is paused until another one leads
+next one, too, while it starts (`kill-again`), the leader is paused until another one leads
 (`pause`), it is stopped for a moment (`slow`), everything is stopped for a moment (`stall`), or
 nothing happens (`none`, for `--seconds`). A trade felt the fault when that came while it was under
 way, or just before it began. An election that no fault asked for is needless. `--clients 32` trade
