@@ -81,7 +81,7 @@ class HttpServer:
         name: str = "served",
     ) -> None:
         """
-        Take sockets that listen.
+        Take sockets that listen when `run` begins.
 
         name: begins the names of the threads.
         """

@@ -45,8 +45,10 @@ class LedgerCalls(CatalogClient):
         page: Page = self._call(ReadLedger(after))
         return page
 
-    def get_leadership(self) -> Leadership:
-        leadership: Leadership = self._call(ReadLeadership())
+    def get_leadership(self, timeout_s: float | None = None) -> Leadership:
+        leadership: Leadership = self._tasks.call(
+            self._catalog, ReadLeadership(), timeout_s or self._timeout_s
+        )
         return leadership
 
     def last(self, timeout_s: float) -> OrderNo:
