@@ -8,6 +8,8 @@ the watcher stood still itself is no silence of the other: `Silence` adds it up 
 look counts for LOOK_S at most. Left out: what is asked, and what a suspicion leads to (`election`).
 """
 
+import math
+
 PATIENCE_SHARE_MIN = 0.5
 """Of the longest patience; a quicker link is not given less."""
 SLOWNESS_FACTOR = 3.0
@@ -64,4 +66,4 @@ class FailureDetector:
 
     def _usual_s(self, now_s: float) -> float:
         """Return the longest that an answer took, the less the longer ago."""
-        return self._longest_s * 0.5 ** ((now_s - self._heard_s) / HALF_LIFE_S)
+        return self._longest_s * math.pow(0.5, (now_s - self._heard_s) / HALF_LIFE_S)

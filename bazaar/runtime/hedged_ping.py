@@ -73,7 +73,7 @@ class HedgedPing(Generic[T]):
 
     @property
     def has_answered_late(self) -> bool:
-        """Whether the process that was asked last was suspected, and has answered after all."""
+        """Whether the process that was suspected last has answered after all."""
         inquiry = self._inquiry
         return inquiry is not None and inquiry.is_given_up and bool(inquiry.answers)
 
