@@ -20,7 +20,11 @@ REPLICAS_MAX = 99
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=REPLICAS_MAX)]
-Host = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z._:-]{1,253}\Z")]
+_LABEL = "[0-9A-Za-z_-]{1,63}"
+Host = Annotated[
+    str,
+    msgspec.Meta(pattern=rf"^({_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f:.]{{2,45}})\Z", max_length=253),
+]
 """A name or an address, IPv6 without brackets."""
 FilePath = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 

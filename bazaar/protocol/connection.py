@@ -5,6 +5,7 @@ The socket is our own, so that another thread can end a call that waits.
 """
 
 import contextlib
+import select
 import socket
 import ssl
 
@@ -39,6 +40,15 @@ class ClientConnection:
         """Whether the other side will take another request."""
         return self._parser.is_kept
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is open, and nothing has come that nobody asked for; an end is something."""
+        if self.sock is None:
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(0)
+
     def exchange(self, request: bytes) -> Reply:
         """
         Send a whole request and return the answer.
@@ -56,6 +66,25 @@ class ClientConnection:
             sock.sendall(request)
         except _ENDS as error:
             raise EndedError(*error.args) from error
+
+    def send_at_once(self, request: bytes) -> bool:
+        """
+        Send a whole request without a wait, on a connection that is there. Raises as `exchange`.
+
+        False: the other side did not take all of it; the connection is of no use any more.
+        """
+        sock = self.sock
+        assert sock is not None, "it was kept"
+        try:
+            if not isinstance(sock, ssl.SSLSocket):
+                return sock.send(request, socket.MSG_DONTWAIT) == len(request)
+            sock.settimeout(0)
+            try:
+                return sock.send(request) == len(request)
+            finally:
+                sock.settimeout(self.timeout_s)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
 
     def receive(self) -> Reply:
         """Return the answer to the request that was sent. Raises as `exchange`."""

@@ -94,19 +94,19 @@ class HttpTransport:
         """
         Send a request on a kept connection and return at once; None without one.
 
-        read: makes the result of the answer, or raises Failure. Nothing is sent a second time.
+        read: makes the result of the answer, or raises Failure. Nothing is sent a second time, so
+        connections that the other side has ended meanwhile are left out.
         """
-        with self._lock:
-            if not self._idle:
-                return None
-            connection = self._idle.pop()
-            self._busy.add(connection)
-        try:
-            connection.send(self._pack(method, path, body))
-        except (OSError, ValueError):
-            self._drop(connection)
+        connection = self._take_quiet()
+        if connection is None:
             return None
-        return PendingCall(self, connection, read)
+        try:
+            if connection.send_at_once(self._pack(method, path, body)):
+                return PendingCall(self, connection, read)
+        except (OSError, ValueError):
+            pass  # not all of it was sent, so the other side has no request
+        self._drop(connection)
+        return None
 
     def finish(self, connection: ClientConnection, timeout_s: float) -> Reply:
         """Return the answer to a call that was begun. Raises Unreachable (indefinite)."""
@@ -131,8 +131,9 @@ class HttpTransport:
         return reply
 
     def give_up(self, connection: ClientConnection) -> None:
-        """End a call that was begun, from the thread that would take its answer."""
+        """End a call that was begun, after a silence: the next one connects, and resolves."""
         self._drop(connection)
+        self.close()
 
     def abort(self) -> None:
         """End every call that is under way; each raises Unreachable at once."""
@@ -161,6 +162,18 @@ class HttpTransport:
                 connection.set_timeout(timeout_s)
                 return connection, True
         return self._open(timeout_s), False
+
+    def _take_quiet(self) -> ClientConnection | None:
+        """Return a kept connection that is still open; None without one."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+                self._busy.add(connection)
+            if connection.is_quiet:
+                return connection
+            self._drop(connection)
 
     def _open(self, timeout_s: float) -> ClientConnection:
         connection = ClientConnection(self.address, timeout_s)

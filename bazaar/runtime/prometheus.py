@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from bazaar.core.histogram import Histogram
 from bazaar.protocol.statuses import ReplicaStatus, Status
-from bazaar.runtime.database import wal_bytes
+from bazaar.runtime.database import has_database, wal_bytes
 from bazaar.runtime.health import HealthCheck, are_ok
 from bazaar.runtime.metric_families import FAMILY_BY_NAME
 from bazaar.runtime.metrics import commits, events, open_ports, operations
@@ -60,14 +60,15 @@ def add_status(page: MetricPage, status: Status) -> None:
     """Add what every role but the dashboard has in its status."""
     page.add("bazaar_term", status.term)
     page.add("bazaar_leader", status.leader or 0)
-    if status.database_bytes is None:
+    if not has_database():
         return
-    log_bytes = wal_bytes()
     page.add("bazaar_last_order", status.last)
     page.add("bazaar_position", status.position)
-    page.add("bazaar_database_bytes", status.database_bytes - log_bytes)
-    page.add("bazaar_wal_bytes", log_bytes)
     page.add("bazaar_commit_duration_seconds", commits)
+    if status.database_bytes is not None:  # it is a file
+        log_bytes = wal_bytes()
+        page.add("bazaar_database_bytes", status.database_bytes - log_bytes)
+        page.add("bazaar_wal_bytes", log_bytes)
 
 
 def add_replica(page: MetricPage, status: ReplicaStatus) -> None:

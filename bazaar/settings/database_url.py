@@ -32,6 +32,17 @@ _URL = re.compile(
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::(?P<port>[0-9]{1,5}))?")
 
 
+_OWN_OPTIONS = frozenset(
+    (
+        *("user", "passwd", "password", "db", "dbname", "database"),
+        *("options", "target_session_attrs", "prepare_threshold", "connect_timeout"),
+        *("tcp_user_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+        *("read_timeout", "write_timeout", "init_command"),
+    )
+)
+"""Options of the drivers that a URL cannot have: promises rest on those that are set here."""
+
+
 class Scheme(msgspec.Struct, frozen=True):
     """What a scheme stands for."""
 
@@ -109,11 +120,18 @@ def parse(text: str) -> DatabaseUrl:
     if scheme is None:
         raise DatabaseUrlError(f"{found['scheme']}:// is none of {', '.join(SCHEMES)}")
     options = parse_qsl(found["options"] or "", keep_blank_values=True)
+    for name, _ in options:
+        if name in _OWN_OPTIONS:
+            raise DatabaseUrlError(f"its option {name} is set by Bazaar, or by the URL itself")
     return DatabaseUrl(
         scheme=scheme,
         user=unquote(found["user"] or ""),
         password=unquote(found["password"] or ""),
-        hosts=tuple(_read_host(one, scheme) for one in found["hosts"].split(",") if one),
+        hosts=tuple(
+            _read_host(one, number, scheme)
+            for number, one in enumerate(found["hosts"].split(","), 1)
+            if one
+        ),
         name=unquote(found["name"]),
         options=dict(options),
     )
@@ -124,11 +142,14 @@ def describe_url(text: str | None) -> str:
     return str(parse(text)) if text else ""
 
 
-def _read_host(text: str, scheme: Scheme) -> tuple[str, int]:
+def _read_host(text: str, number: int, scheme: Scheme) -> tuple[str, int]:
     found = _HOST.fullmatch(text)
     port = int(found["port"] or scheme.port) if found else 0
     if found is None or not 1 <= port <= 65535:  # noqa: PLR2004 - of TCP
-        raise DatabaseUrlError(f"{text!r} is no HOST or HOST:PORT")
+        # Its text is not told: without the `@` it is a password.
+        raise DatabaseUrlError(
+            f"its host {number} is no HOST or HOST:PORT; before it comes USER:PASSWORD@, or nothing"
+        )
     return found["host"].strip("[]"), port
 
 

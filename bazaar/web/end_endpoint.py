@@ -34,7 +34,7 @@ def make_end_endpoint(end: Callable[[EndSignal], None] = end_soon) -> Endpoint:
         if not settings.BAZAAR_FAULT_BUTTONS:
             raise EndpointRefusedError(
                 HTTPStatus.FORBIDDEN,
-                "This process was started with BAZAAR_FAULT_BUTTONS=0, so it is ended on its own "
+                "BAZAAR_FAULT_BUTTONS is not 1 for this process, so it is ended on its own "
                 "host only.",
             )
         is_meant = (wanted.pid, wanted.up_since_s) == process_life()

@@ -52,6 +52,8 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
+_LINE_ENDS = (b"\r", b"\n")
+"""What may come before a request; it could stand for the end of a line of its head."""
 _OWN_HEADERS = frozenset(
     ("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID, wsgi_environ.KEY, wsgi_environ.LENGTH)
 )
@@ -232,11 +234,14 @@ class HttpServer:
         is_plain = environ.get(wsgi_environ.LENGTH, "0") == str(length) and request.is_kept
         if (
             end > HEAD_KEPT_BYTES_MAX
+            or received.startswith(_LINE_ENDS)
             or not (is_plain and end + length == len(received))
             or not _UNKEPT.isdisjoint(environ)
         ):
             return
         head, own = wsgi_environ.split_own(received[:end])
+        if head in self.heads:  # it came with a body that is not looked up
+            return
         if any(environ.get(name) != own.get(name) for name in _OWN_HEADERS):
             return
         # Each request is checked anew: nothing that was found out about this one is kept.

@@ -9,6 +9,7 @@ only notes what happens to it. Nothing of a request runs before all of it is the
 import dataclasses
 import select
 import socket
+import ssl
 import threading
 from collections import deque
 from contextlib import suppress
@@ -76,7 +77,8 @@ class ServerConnection:
         """Bytes of requests in memory that are not answered."""
         self.since_s = clock.monotonic_s()
         """When it became idle."""
-        self.deadline_s = self.since_s + server.limits.idle_s
+        has_tls = isinstance(sock, ssl.SSLSocket)  # its handshake has the time of a head
+        self.deadline_s = self.since_s + (server.limits.head_s if has_tls else server.limits.idle_s)
 
     @property
     def is_idle(self) -> bool:
@@ -222,7 +224,8 @@ class ServerConnection:
     def _admit(self, request: ParsedRequest) -> int:
         """Return how long the body of a request may be. Raises RequestRefusedError."""
         server, environ = self.server, read_environ(request)
-        environ["SERVER_NAME"] = server.environ["SERVER_NAME"]
+        for name in ("SERVER_NAME", "wsgi.url_scheme"):
+            environ[name] = server.environ[name]
         environ["REMOTE_ADDR"] = self.address
         has_body = "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
         admission = server.service.admit(environ, has_body=has_body)

@@ -21,6 +21,8 @@ from tests.support.certificates import HOST, OTHER, Certificates
 from tests.support.waits import WAIT_S, in_thread
 
 BIG_BYTES = 300_000
+PIECES_BYTES = 50_000
+"""Taken at once, and answered in several records."""
 """Many TLS records."""
 RESET = struct.pack("ii", 1, 0)
 """Close at once, and drop what was not sent."""
@@ -77,12 +79,12 @@ def test_an_answer_is_taken_without_a_wait(files: Certificates, serve: Serve) ->
     contexts = files.contexts()
     client = serve(lambda: contexts.server(is_for_members=True))
     client.call("GET", "/a", timeout_s=WAIT_S)
-    pending = client.begin("POST", "/a", b"x" * BIG_BYTES, lambda reply: len(reply.body))
+    pending = client.begin("POST", "/a", b"x" * PIECES_BYTES, lambda reply: len(reply.body))
     assert pending is not None
     taken = None
     while taken is None:
         taken = pending.take()
-    assert taken == 2 * BIG_BYTES
+    assert taken == 2 * PIECES_BYTES
 
 
 def test_a_host_with_the_certificate_of_another_is_refused(

@@ -302,6 +302,28 @@ def test_nothing_begins_without_a_kept_connection(serve: Serve) -> None:
     assert not server.requests
 
 
+def test_nothing_begins_on_a_connection_that_the_server_has_ended(serve: Serve) -> None:
+    """I9: else an attempt that never arrived would be in doubt."""
+    server, client = serve(answer_and_end, answer(b"second"))
+    get(client)
+    (kept,) = client._idle
+    wait_until(lambda: not kept.is_quiet)
+    assert begin(client) is None
+    assert (client._idle, client._busy) == ([], set())
+    assert get(client).body == b"second"
+    assert len(server.requests) == 2
+
+
+def test_nothing_begins_that_is_not_taken_whole_at_once(serve: Serve) -> None:
+    """Who begins calls answers others meanwhile: it waits for nobody."""
+    server, client = serve(answer(), hang)
+    get(client)
+    body = b"x" * 50_000_000
+    assert client.begin("POST", "/invalidate", body, lambda reply: reply.status) is None
+    assert (client._idle, client._busy) == ([], set())
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize("manners", [end, hang, raw(b"garbage\r\n\r\n")])
 def test_what_was_begun_and_is_not_answered_may_have_happened(
     serve: Serve, manners: Handler

@@ -208,6 +208,13 @@ def test_a_head_is_remembered_without_its_key_and_its_length(
     assert len(server.heads) == 1
 
 
+def test_a_head_behind_an_empty_line_is_not_remembered(listen: Listen, connect: Connect) -> None:
+    """The line could be the end of a header that is cut out."""
+    server = listen()
+    assert connect(server).call(b"\r\n" + stock("k")).status == 200
+    assert not server.heads
+
+
 def test_a_head_is_remembered_without_its_signature(listen: Listen, connect: Connect) -> None:
     """Every signature differs, so each is checked, with the body that it is for."""
     server = listen()

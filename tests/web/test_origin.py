@@ -99,6 +99,16 @@ def test_programs_and_pages_of_ours_trade(caller: Caller, lines: tuple[str, ...]
     assert caller.call(trade(*lines)).status == 200
 
 
+def test_with_tls_a_page_of_ours_is_one_that_came_with_it(listen: Listen, connect: Connect) -> None:
+    shop = Shop()
+    shop.released.set()
+    server = listen(service=shop.service(), lanes=LANES)
+    server.environ["wsgi.url_scheme"] = "https"
+    for scheme, status in (("http", 403), ("https", 200)):
+        lines = ("Host: localhost:30001", f"Origin: {scheme}://localhost:30001")
+        assert connect(server).call(trade(*lines)).status == status
+
+
 def test_what_memory_answers_is_kept_nowhere_else(caller: Caller) -> None:
     """I7: a proxy in between would show an old stock; the room's headers say so for hits."""
     answers = [

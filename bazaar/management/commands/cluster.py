@@ -188,7 +188,7 @@ class Command(OneLineCommand):
         if options["action"] == "show":
             self.stdout.write(cluster_secret.show_secret(data, environ))
             return
-        text = sys.stdin.read(cluster_secret.TEXT_CHARS_MAX)
+        text = sys.stdin.buffer.read(cluster_secret.TEXT_CHARS_MAX).decode("utf-8", "replace")
         self._print(cluster_secret.import_secret(data, environ, text))
 
     def do_up(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:

@@ -3,7 +3,8 @@ A connection to a database server that is kept, and made anew when it was lost.
 
 Django notices that at the beginning of a request. Most of our threads serve no request of Django's,
 so it is looked at before each use instead: a connection that has failed is replaced, and one that
-nobody used for a while is tried first. Of several hosts the one that answered last comes first.
+had an error, or that nobody used for a while, is tried first. Of several hosts the one that
+answered last comes first.
 """
 
 from collections.abc import Sequence
@@ -29,9 +30,10 @@ class KeptConnection(BaseDatabaseWrapper):
         now_s, used_s = clock.monotonic_s(), self.used_s
         self.used_s = now_s
         if self.connection is not None and not self.in_atomic_block:
-            is_idle = now_s - used_s > TRIED_AFTER_S
-            if self.has_failed() or (is_idle and not self.is_usable()):
+            is_doubtful = self.errors_occurred or now_s - used_s > TRIED_AFTER_S
+            if self.has_failed() or (is_doubtful and not self.is_usable()):
                 self.close()
+            self.errors_occurred = False  # Django notes errors there
         super().ensure_connection()
 
     def has_failed(self) -> bool:

@@ -60,12 +60,11 @@ class DatabaseWrapper(KeptConnection, DjangoWrapper):
         return not self.connection.open
 
     def is_usable(self) -> bool:
-        """Tell whether the server answers; the driver must not connect by itself."""
+        """Tell whether the server answers and takes writes: it may do neither any more."""
         try:
-            self.connection.ping(reconnect=False)
+            return _is_ready(self.connection)
         except pymysql.Error:
             return False
-        return True
 
 
 def _is_ready(connection: Any) -> bool:
