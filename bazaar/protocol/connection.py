@@ -42,7 +42,7 @@ class ClientConnection:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it is open, and nothing has come that nobody asked for; an end is something."""
+        """Whether it is open, and nothing has come that nobody asked for."""
         if self.sock is None:
             return False
         poll = select.poll()

@@ -131,7 +131,7 @@ class HttpTransport:
         return reply
 
     def give_up(self, connection: ClientConnection) -> None:
-        """End a call that was begun, after a silence: the next one connects, and resolves."""
+        """End a call that was begun, after a silence; the next one connects anew."""
         self._drop(connection)
         self.close()
 

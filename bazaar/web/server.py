@@ -35,7 +35,7 @@ from bazaar.web.endpoint import (
 )
 from bazaar.web.listeners import refuse_crowd
 from bazaar.web.request_span import REQUEST_ID, SPAN, TRACEPARENT
-from bazaar.web.server_connection import HEAD_KEPT_BYTES_MAX, ServerConnection
+from bazaar.web.server_connection import ServerConnection
 from bazaar.web.server_limits import ServerLimits
 from bazaar.web.watches import Watches
 
@@ -44,6 +44,8 @@ log = get_log("bazaar.web.server")
 ACCEPT_PAUSE_S = 0.05
 """The pause after a failed accept: the process may have no file descriptor left."""
 ACCEPTS_A_TURN = 64
+HEAD_KEPT_BYTES_MAX = 2048
+"""A longer head is parsed each time it comes."""
 HEADS_KEPT_MAX, HEADS_KEPT_BYTES_MAX = 4096, 1024 * 1024
 """Heads whose parsing is remembered; all are forgotten when there are more."""
 VICTIMS_S = 0.1
@@ -52,8 +54,7 @@ TRIM_BYTES_MIN = 4 * 1024 * 1024
 """When so much was held and is not any more, memory is returned to the system."""
 _EVENTS_A_TURN = 256
 _HEAD_END = b"\r\n\r\n"
-_LINE_ENDS = (b"\r", b"\n")
-"""What may come before a request; it could stand for the end of a line of its head."""
+_LINE_ENDS = (b"\r", b"\n")  # they may come before a request, and are like those within a head
 _OWN_HEADERS = frozenset(
     ("HTTP_AUTHORIZATION", TRACEPARENT, REQUEST_ID, wsgi_environ.KEY, wsgi_environ.LENGTH)
 )

@@ -2,8 +2,8 @@
 One connection of a server: requests in their order, and their answers.
 
 The thread of the server reads, parses and decides. A request that may wait is run in a thread of
-its lane, which also sends the answer; meanwhile the connection is *busy*, and the server's thread
-only notes what happens to it. Nothing of a request runs before all of it is there (I12).
+its lane, which also answers; meanwhile the connection is *busy*, and its events are only noted.
+Nothing of a request runs before all of it is there (I12).
 """
 
 import dataclasses
@@ -39,8 +39,6 @@ REQUESTS_A_TURN = 16
 """Requests of one connection that are answered before other connections have their turn."""
 SMALL_BYTES_MAX = 4096
 """A request that comes as one piece no longer than this is not counted among the bytes held."""
-HEAD_KEPT_BYTES_MAX = 2048
-"""A longer head is parsed each time it comes."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _HEAD_END = b"\r\n\r\n"
 _FOREVER = float("inf")
@@ -77,8 +75,8 @@ class ServerConnection:
         """Bytes of requests in memory that are not answered."""
         self.since_s = clock.monotonic_s()
         """When it became idle."""
-        has_tls = isinstance(sock, ssl.SSLSocket)  # its handshake has the time of a head
-        self.deadline_s = self.since_s + (server.limits.head_s if has_tls else server.limits.idle_s)
+        limits, has_tls = server.limits, isinstance(sock, ssl.SSLSocket)
+        self.deadline_s = self.since_s + (limits.head_s if has_tls else limits.idle_s)
 
     @property
     def is_idle(self) -> bool:
@@ -224,9 +222,8 @@ class ServerConnection:
     def _admit(self, request: ParsedRequest) -> int:
         """Return how long the body of a request may be. Raises RequestRefusedError."""
         server, environ = self.server, read_environ(request)
-        for name in ("SERVER_NAME", "wsgi.url_scheme"):
-            environ[name] = server.environ[name]
-        environ["REMOTE_ADDR"] = self.address
+        shared = {name: server.environ[name] for name in ("SERVER_NAME", "wsgi.url_scheme")}
+        environ |= {**shared, "REMOTE_ADDR": self.address}
         has_body = "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
         admission = server.service.admit(environ, has_body=has_body)
         request.context = environ, admission

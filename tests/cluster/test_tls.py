@@ -77,7 +77,11 @@ def ask(address: tuple[str, int], context: ssl.SSLContext | None) -> bytes:
     sock = socket.create_connection(address, TIMEOUT_S)
     try:
         if context is not None:
-            sock = context.wrap_socket(sock, server_hostname=address[0])
+            secured = context.wrap_socket(
+                sock, server_hostname=address[0], do_handshake_on_connect=False
+            )
+            sock = secured  # it is closed whatever comes of the handshake
+            secured.do_handshake()
         sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         return sock.recv(1000)
     except OSError:
