@@ -53,7 +53,8 @@ class FailureDetector:
         return Silence(now_s, self.patience_s(now_s))
 
     def hear(self, silence: Silence, now_s: float) -> None:
-        """Learn from an answer that has come."""
+        """Learn from an answer that has come, be it after a suspicion."""
+        silence.look(now_s)
         self._longest_s = max(silence.silent_s, self._usual_s(now_s))
         self._heard_s = now_s
 

@@ -3,7 +3,7 @@ Pings that tell a process that is gone from one that is slow (docs/adr/0051).
 
 A ping that is not answered soon is sent once more, on another connection: the first one may have
 been lost on the way. When neither is answered for longer than is usual, the process is suspected.
-Both go on listening, so a suspicion that was wrong is noticed, and counted.
+Both go on listening, so a suspicion that was wrong is noticed, counted, and learned from.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from bazaar.core.failure_detector import LOOK_S, FailureDetector, Silence
-from bazaar.core.failures import Failure, Unreachable
+from bazaar.core.failures import Unreachable
 from bazaar.runtime.waits import Waits
 
 PINGS_MAX = 2
@@ -29,9 +29,10 @@ class _Inquiry(Generic[T]):
     """The pings of one question whether a process lives, and what came of them."""
 
     ping: Callable[[float], T]
+    silence: Silence
     sent: int = 0
     answers: list[T] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
     is_given_up: bool = False
 
     @property
@@ -39,7 +40,12 @@ class _Inquiry(Generic[T]):
         """Whether every ping has failed, and another one may be sent."""
         return len(self.failures) == self.sent < PINGS_MAX
 
-    def find_failure(self) -> Failure | None:
+    @property
+    def is_late(self) -> bool:
+        """Whether the second ping is due."""
+        return self.silence.silent_s >= HEDGE_S and self.sent < PINGS_MAX
+
+    def find_failure(self) -> Exception | None:
         """Return what says that there will be no answer, if anything does."""
         for failure in self.failures:
             if not isinstance(failure, Unreachable) or failure.is_refused:
@@ -52,7 +58,7 @@ class _Inquiry(Generic[T]):
 
 
 class HedgedPing(Generic[T]):
-    """Pings one process after the other's silence; one thread asks at a time."""
+    """Pings one process, or each that takes its place; one thread asks at a time."""
 
     def __init__(self, timeout_s: float, waits: Waits, name: str) -> None:
         """timeout_s: the longest silence that is not unusual. name: of its threads."""
@@ -86,11 +92,10 @@ class HedgedPing(Generic[T]):
         Raises Unreachable: refused, failed twice, or silent for longer than is usual. Raises what
         `ping` raises otherwise.
         """
-        self._inquiry = inquiry = _Inquiry(ping)
         silence = self._detector.begin(self._now_s())
-        while not silence.is_unusual:
-            is_late = silence.silent_s >= HEDGE_S and inquiry.sent < PINGS_MAX
-            if inquiry.needs_another or is_late:
+        self._inquiry = inquiry = _Inquiry(ping, silence)
+        while True:
+            if inquiry.needs_another or inquiry.is_late:
                 inquiry.sent += 1
                 self._pool.submit(self._ping, inquiry)
             with self._changed:
@@ -101,26 +106,24 @@ class HedgedPing(Generic[T]):
                     return inquiry.answers[0]
                 if failure := inquiry.find_failure():
                     raise failure
-        raise self._suspect(inquiry, silence)
-
-    def _suspect(self, inquiry: _Inquiry[T], silence: Silence) -> Failure:
-        """Note a silence, and return the failure that tells it."""
-        with self._changed:
-            inquiry.is_given_up = True
-        self.suspicions += 1
-        return Unreachable(f"It has not answered for {round(silence.silent_s * 1000)} ms.")
+                if silence.is_unusual:
+                    inquiry.is_given_up = True
+                    self.suspicions += 1
+                    silent_ms = round(silence.silent_s * 1000)
+                    raise Unreachable(f"It has not answered for {silent_ms} ms.")
 
     def _ping(self, inquiry: _Inquiry[T]) -> None:
         """Ping once, and note what comes of it."""
         answers: list[T] = []
-        failures: list[Failure] = []
+        failures: list[Exception] = []
         try:
             answers = [inquiry.ping(self._timeout_s)]
-        except Failure as failure:
+        except Exception as failure:  # noqa: BLE001 - `ask` raises it
             failures = [failure]
         with self._changed:
             if answers and inquiry.is_given_up and not inquiry.answers:
                 self.wrong_suspicions += 1
+                self._detector.hear(inquiry.silence, self._now_s())
             inquiry.answers += answers
             inquiry.failures += failures
             self._changed.notify_all()

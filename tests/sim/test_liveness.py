@@ -171,7 +171,7 @@ def test_a_resumed_leader_acknowledges_nothing() -> None:
 
 
 @pytest.mark.parametrize("stall", STALLS)
-def test_nobody_is_deposed_for_a_stall_of_200_ms(stall: str) -> None:
+def test_nobody_is_deposed_for_a_stall(stall: str) -> None:
     """Issue 18: the leader alone, everything at once, or a watcher for longer than its patience."""
     length_s, find = STALLS[stall]
     for seed in SEEDS:
