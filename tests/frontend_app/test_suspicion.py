@@ -93,15 +93,15 @@ def test_the_leader_is_pinged_more_often_while_trades_are_under_way(
         return len(pings)
 
     replicas[THREE].ping = count  # type: ignore[method-assign]
-    watch._pinged_s = watch._now_s() + LIMITS.deadline_s
+    watch._pinged_s = watch.now_s() + LIMITS.deadline_s
     assert look() == 0, "nothing is due"
     watch.batcher._is_running = True
     assert look() == 1
     watch.batcher._is_running = False
-    watch._pinged_s = watch._now_s() + LIMITS.deadline_s
+    watch._pinged_s = watch.now_s() + LIMITS.deadline_s
     assert look() == 1
-    watch._pinged_s = watch._now_s() - LIMITS.ping_interval_s
+    watch._pinged_s = watch.now_s() - LIMITS.ping_interval_s
     assert look() == 2, "a ping is due"
-    watch._pinged_s = watch._now_s() + LIMITS.deadline_s
+    watch._pinged_s = watch.now_s() + LIMITS.deadline_s
     watch.elector.silences = 1
     assert look() == 3, "a leader that did not answer is looked at each time"
