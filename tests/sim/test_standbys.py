@@ -67,7 +67,12 @@ def test_a_storm_brings_about_what_catalogs_are_made_for(history: list[str]) -> 
         (standby_faults.wait_for_no_holder, "I7", ["strand"], 1),
         (standby_faults.go_on_with_an_older_epoch, "I7", ["crash_active"] * 3, 0),
         (standby_faults.keep_the_proof_of_another_node, "I7", [], 180),
-        (standby_faults.go_on_in_doubt, r"I\d|liveness", ["slow_database", "deafen_active"], 0),
+        (
+            standby_faults.go_on_in_doubt,
+            r"I\d|liveness",
+            ["slow_database", "deafen_active", "deafen_active"],
+            2,
+        ),
         (standby_faults.go_on_with_an_earlier_life, "I7", ["crash_active"] * 3, 2),
     ],
 )
