@@ -44,7 +44,7 @@ def prepared(folder: Path, *options: str, replicas: int = 3, stocks: str = "aste
     """
     pattern = folder.parent / f"prepared-{stocks}"
     if not pattern.exists():
-        pattern.mkdir()
+        pattern.mkdir(parents=True)
         done = OwnCluster(pattern).run("init", "--stocks", stocks)
         if done.returncode:
             raise SystemExit(done.stderr)

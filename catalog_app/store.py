@@ -83,7 +83,8 @@ def write(
     """
     Append the orders to the ledger and change their stocks.
 
-    rows: the head row before and after. decided_ms: since 1970. Raises Unreachable (indefinite).
+    rows: the head row before and after. decided_ms: since 1970. Raises Unreachable (indefinite):
+    another catalog has decided meanwhile.
     """
     head_row.move(database, *rows)
     if not decision.orders:
@@ -102,7 +103,8 @@ def list_stocks(database: Database, before: tuple[HeadRow, Head], stocks: Sequen
     """
     Store new stocks, and append their listing to the ledger; return its end then.
 
-    before: where it ends. database: in a transaction. Raises Unreachable (indefinite).
+    before: where it ends. database: in a transaction. Raises Unreachable (indefinite): another
+    catalog has decided meanwhile.
     """
     row, head = before
     linked = tuple(link(head, map(describe, stocks)))
@@ -118,7 +120,7 @@ def change_price(database: Database, before: tuple[HeadRow, Head], stock: Stock)
     Append a stock's new price to the ledger, and change the stock.
 
     Returns the ledger's end then. before: where it ends. stock: with its next version. database: in
-    a transaction. Raises Unreachable (indefinite).
+    a transaction. Raises Unreachable (indefinite): another catalog has decided meanwhile.
     """
     row, end = before
     ((entry, head),) = link(end, [describe(stock)])
@@ -191,6 +193,13 @@ def raise_term(term: Term, leader: ReplicaId | None) -> None:
         row, _ = head_row.read(database)
         if row.term < term:
             head_row.move(database, row, row._replace(term=term, leader=leader))
+
+
+def save_in_sync(replica_ids: Sequence[ReplicaId]) -> None:
+    """Set which replicas count as those in sync, until a leader says so."""
+    with head_row.decide() as database:
+        row, _ = head_row.read(database)
+        head_row.move(database, row, row._replace(in_sync=",".join(map(str, replica_ids))))
 
 
 def end_leases(database: Database, holder_ids: Sequence[str]) -> None:

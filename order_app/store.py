@@ -8,6 +8,7 @@ database.
 
 from collections.abc import Sequence
 
+from bazaar.core.failures import Unreachable
 from bazaar.core.types import (
     START,
     Digest,
@@ -25,7 +26,7 @@ from bazaar.runtime.damage import damage
 from bazaar.runtime.row_copies import sound
 from bazaar.runtime.sequence_store import SequenceStore
 from bazaar.runtime.storage import storage
-from bazaar.runtime.transactions import read, write_transaction
+from bazaar.runtime.transactions import lost_commits, read, write_transaction
 from bazaar.runtime.verified_points import VerifiedPoints
 from order_app.models import HeardTerm
 
@@ -52,10 +53,20 @@ class OrderLog(SequenceStore):
         return self._newest
 
     def append(self, entries: Sequence[Linked]) -> None:
-        """Store entries in one transaction; durable when this returns."""
+        """
+        Store entries in one transaction; durable when this returns.
+
+        Raises Unreachable (indefinite): some are there already. An earlier life of this process has
+        written them, and its server has executed the commit after this one has read the end. So
+        this process begins anew, as after a commit of its own that was lost.
+        """
         before, newest = self._newest, entries[-1][1]
-        with write_transaction() as database:
-            self.insert(database, entries)
+        try:
+            with write_transaction() as database:
+                self.insert(database, entries)
+        except Unreachable as failure:
+            lost_commits.report(failure.message)
+            raise
         self._newest = newest
         count = newest.order_no - before.order_no
         tracing.note(stored_from=before.order_no + 1, stored=count)

@@ -25,6 +25,7 @@ OWN_CLUSTERS = {
             "access_tokens",
             "backup",
             "coherence",
+            "workers",
             "database_servers",
             "disks",
             "evaluate",
@@ -41,6 +42,9 @@ Some tests of the others have clusters of their own, too.
 """
 
 
+LONG_FOLDERS = ("engines", "sim", "contract", "cluster_unit")
+"""Folders with files that take longest, after the clusters."""
+
 settings.register_profile("patient", deadline=None)  # a busy machine breaks no promise
 settings.load_profile("patient")
 
@@ -53,23 +57,26 @@ def pytest_configure() -> None:
 
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """
-    Runs the tests of a group in one process, one after the other, and all others wherever.
+    Runs the tests of a group in one process, one after the other, and the groups wherever.
 
     There are two groups of clusters, so two run beside each other; the project's files are parsed
-    once. xdist's own groups are marks that it writes into ids of tests, which pytest 9.2 ignores.
+    once. All others are a group for each file, whose fixtures are made once. xdist's own groups are
+    marks that it writes into ids of tests, which pytest 9.2 ignores.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        """Return the group of a test, or its id."""
-        return group_of(nodeid.partition("::")[0]) or nodeid
+        """Return the group of a test."""
+        path = nodeid.partition("::")[0]
+        # The servers of each engine take the time of many files, so they may run side by side.
+        return nodeid if Path(path).parent.name == "engines" else group_of(path)
 
 
 def group_of(path: str) -> str:
-    """Return the group of a test's file, as pytest writes its path; empty: it has none."""
+    """Return the group of a test's file, as pytest writes its path: its own path by default."""
     folder, name = Path(path).parent.name, Path(path).name
     if folder == "cluster":
         return "own clusters" if name in OWN_CLUSTERS else "shared cluster"
-    return {"architecture": "architecture", "browser": "own clusters"}.get(folder, "")
+    return {"architecture": "architecture", "browser": "own clusters"}.get(folder, path)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -80,8 +87,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupSchedul
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the clusters, folder by folder; all other tests run beside them."""
-    items.sort(key=lambda item: (not _is_cluster_test(item.path), _folder(item.path)))
+    """Begin with the clusters, folder by folder; then come the longest, then all others."""
+    items.sort(key=lambda item: _rank(item.path))
 
 
 def pytest_collection_finish() -> None:
@@ -89,13 +96,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def _is_cluster_test(path: Path) -> bool:
-    return path.is_relative_to(CLUSTERS) or path.is_relative_to(BROWSER)
-
-
-def _folder(path: Path) -> str:
-    """Return a cluster's folder: its tests share a cluster."""
-    return path.parent.name if _is_cluster_test(path) else ""
+def _rank(path: Path) -> tuple[int, str]:
+    """Return a place in the order: at the end neither process waits long for the other one."""
+    if path.is_relative_to(CLUSTERS) or path.is_relative_to(BROWSER):
+        return 0, path.parent.name  # the tests of a folder share a cluster
+    return (1, "") if path.parent.name in LONG_FOLDERS else (2, "")
 
 
 @pytest.fixture(scope="session")
@@ -120,6 +125,7 @@ def _nothing_is_damaged() -> None:
     from bazaar.runtime.log_lines import line_limiter  # noqa: PLC0415 - once Django is set up
     from bazaar.runtime.metrics import events  # noqa: PLC0415 - once Django is set up
     from bazaar.runtime.storage import storage  # noqa: PLC0415 - once Django is set up
+    from bazaar.runtime.transactions import lost_commits  # noqa: PLC0415 - once Django is set up
     from catalog_app.selectors import LEDGER  # noqa: PLC0415
 
     damage.clear()
@@ -127,6 +133,7 @@ def _nothing_is_damaged() -> None:
     events._refusals.clear()  # their number would be an event of a later test
     storage.problem = ""
     damage.on_found = lambda where: None
+    lost_commits.on_lost = lambda: None  # and not what ends a process
     LEDGER.written = START
 
 
@@ -137,3 +144,13 @@ def ring() -> Iterator[SpanRing]:
     tracing.subscribe(made)
     yield made
     tracing.unsubscribe_all()
+
+
+@pytest.fixture
+def lost() -> list[str]:
+    """Return what a process is told of commits whose outcome nobody knows."""
+    from bazaar.runtime.transactions import lost_commits  # noqa: PLC0415 - once Django is set up
+
+    told: list[str] = []
+    lost_commits.on_lost = lambda: told.append("lost")
+    return told

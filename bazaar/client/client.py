@@ -7,7 +7,7 @@ at a time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from uuid import UUID, uuid4
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
@@ -36,7 +36,7 @@ from bazaar.client.front_end_url import BadUrl, check_url
 from bazaar.client.reading import one_line
 from bazaar.core.types import Trade, TradeType
 from bazaar.protocol.http1 import Reply
-from bazaar.protocol.tls import find_ca, make_public_context
+from bazaar.protocol.tls import find_public_context
 from bazaar.protocol.traces import TradeTrace
 
 CONNECT_TIMEOUT_S = 3.0
@@ -77,11 +77,8 @@ class Client:
         self.timeouts = timeouts or Timeouts()
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._dialect, self._first = dialect, 0
-        is_secured = any(url.startswith("https:") for url in self.urls)
-        more: dict[str, Any] = {"ssl_context": make_public_context(find_ca())} if is_secured else {}
-        self._pools = PoolManager(
-            len(self.urls), retries=False, maxsize=KEPT_CONNECTIONS_MAX, **more
-        )
+        self._is_secured = any(url.startswith("https:") for url in self.urls)
+        self._pools = PoolManager(len(self.urls), retries=False, maxsize=KEPT_CONNECTIONS_MAX)
 
     def __enter__(self) -> Self:
         return self
@@ -191,6 +188,8 @@ class Client:
         url, request = self.urls[attempt.url], attempt.request
         until_s = clock.monotonic_s() + attempt.timeout_s
         limits = Timeout(min(CONNECT_TIMEOUT_S, attempt.timeout_s), attempt.timeout_s)
+        if self._is_secured:  # with another one than before, it opens new connections
+            self._pools.connection_pool_kw["ssl_context"] = find_public_context()
         try:
             with self._pools.request(
                 request.method,

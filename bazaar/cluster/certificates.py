@@ -14,12 +14,10 @@ from bazaar import clock
 from bazaar.cluster.data_dir import write_whole
 from bazaar.cluster.exits import ClusterError
 from bazaar.settings import private
-from bazaar.topology import TlsFiles, Topology
+from bazaar.topology import Topology
 
 CERTIFICATE, KEY, CA = "certificate.pem", "key.pem", "ca.pem"
 CA_KEY = "ca-key.pem"
-FILES = TlsFiles(certificate=f"tls/{CERTIFICATE}", key=f"tls/{KEY}", ca=f"tls/{CA}")
-"""What a description says of the files of `make_certificates`, once they are in data folders."""
 DAYS_MAX = 3650
 
 
@@ -42,8 +40,9 @@ def make_certificates(topology: Topology, folder: Path, days: int) -> Iterator[s
             ca = trustme.CA.from_pem(ca_path.read_bytes(), key_path.read_bytes())
         else:
             ca = trustme.CA(organization_name="Bazaar")
-            write_whole(key_path, ca.private_key_pem.bytes(), private.FILE_MODE)
             write_whole(ca_path, ca.cert_pem.bytes(), private.FILE_MODE)
+            # Last: with its key a CA is made, and without it the next try makes another one.
+            write_whole(key_path, ca.private_key_pem.bytes(), private.FILE_MODE)
             yield f"{ca_path} is the certificate of a new CA; its key is beside it: keep it there"
         for host in topology.hosts():
             made = ca.issue_cert(

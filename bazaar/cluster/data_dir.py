@@ -54,6 +54,11 @@ class DataDir:
         return self.root / "cluster.id"
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing of a cluster is here yet, nor was taken from another host."""
+        return not self.identity_path.exists()
+
+    @property
     def host_path(self) -> Path:
         """The host of the description that this folder is of, if it was named."""
         return self.root / "cluster.host"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -31,18 +32,48 @@ STOCKS_DEFAULT = "sp500"
 COMMAND_TIMEOUT_S = 120.0
 
 
+@dataclass(frozen=True)
+class Filling:
+    """What a catalog is filled with that has no stocks."""
+
+    stocks: str | None = None
+    """The set that it lists, if not the default one."""
+    is_taking: bool = False
+    """Whether it lists none: it will take them from replicas, which may be on other hosts."""
+    is_new: bool = False
+    """Whether no replica can have any entries. Else all have to answer it before it decides."""
+
+    def lists(self, data: DataDir) -> bool:
+        """Tell whether it lists any: no log in this folder has some."""
+        return not (self.is_taking or ledger_guard.has_entries(data))
+
+    @property
+    def listing(self) -> tuple[str, ...]:
+        """The arguments of the command that lists."""
+        return (self.stocks or STOCKS_DEFAULT, *(() if self.is_new else ("--ask-all",)))
+
+
+DEFAULT = Filling()
+
+
 def prepare_all(
-    data: DataDir, topology: Topology, stocks: str | None, environ: Mapping[str, str]
+    data: DataDir,
+    topology: Topology,
+    stocks: str | None,
+    environ: Mapping[str, str],
+    *,
+    is_new: bool = False,
 ) -> Iterator[str]:
     """
     Prepare every database of this host side by side; yield what was done.
 
+    is_new: nothing of this cluster was there before, so that no replica can have any entries.
     A replica whose database cannot be migrated is only reported, too: the others can do without it.
     Raises ClusterError, SettingsError: the catalog or the dashboard cannot be prepared, or the
     catalog lacks orders that a replica has.
     """
     part = hosts.read_part(data, topology)
-    if Role.CATALOG in map(role_of, part) and not topology.catalog.database:
+    if Role.CATALOG in map(role_of, part) and (is_new or not topology.catalog.database):
         ledger_guard.check_files(data, topology)
         others = {name: node for name, node in topology.nodes() if name not in part}
         replicas = {name: node for name, node in others.items() if role_of(name) is Role.ORDER}
@@ -55,9 +86,10 @@ def prepare_all(
     }
     unmade = [name for name, node in nodes.items() if _is_unmade_replica(data, name, node)]
     jobs: dict[str, Future[list[str]]] = {}
+    filling = Filling(stocks, is_new=is_new)
     with ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1)) as pool:
         for name, node in nodes.items():
-            job = partial(prepare, data, name, node, environ, stocks)
+            job = partial(prepare, data, name, node, environ, filling)
             if name in unmade[1:]:
                 job = partial(_copy_empty, data, name, unmade[0], jobs[unmade[0]], job)
             jobs[name] = pool.submit(job)
@@ -98,69 +130,49 @@ def _copy_empty(
 
 
 def prepare(
-    data: DataDir,
-    name: str,
-    node: Node,
-    environ: Mapping[str, str],
-    stocks: str | None = None,
-    *,
-    is_taking: bool = False,
+    data: DataDir, name: str, node: Node, environ: Mapping[str, str], filling: Filling = DEFAULT
 ) -> list[str]:
     """
     Migrate a database and give it its first rows; return what was done.
 
     A damaged one of a catalog or a replica is left to its process, which begins anew by itself.
-    stocks: the set that an empty catalog lists, if not the default one. is_taking: it lists none,
-    because it will take them from replicas, which may be on other hosts. An empty dashboard gets
-    its first user. Raises ClusterError, SettingsError.
+    filling: of an empty catalog. An empty dashboard gets its first user. Raises ClusterError,
+    SettingsError.
     """
     if node.database:
-        return _prepare_on_server(data, name, node, environ, stocks, is_taking=is_taking)
+        return _prepare_on_server(data, name, node, environ, filling)
     try:
-        return _prepare(data, name, node, environ, stocks, is_taking=is_taking)
+        return _prepare(data, name, node, environ, filling)
     except DamagedDatabaseError:
         path = data.database(name)
         return [f"{name}: {path} is damaged; its process begins anew from the others"]
 
 
 def _prepare_on_server(
-    data: DataDir,
-    name: str,
-    node: Node,
-    environ: Mapping[str, str],
-    stocks: str | None,
-    *,
-    is_taking: bool,
+    data: DataDir, name: str, node: Node, environ: Mapping[str, str], filling: Filling
 ) -> list[str]:
     env.read_database_url({}, name, node)  # what is wrong with it is one sentence
-    words = ["prepare", *(("--anew",) if is_taking else ())]
-    if role_of(name) is Role.CATALOG and not is_taking and not ledger_guard.has_entries(data):
-        words += ["--stocks", stocks or STOCKS_DEFAULT]
+    words = ["prepare", *(("--anew",) if filling.is_taking else ())]
+    if role_of(name) is Role.CATALOG and filling.lists(data):
+        words += ["--stocks", *filling.listing]
     said = _manage(name, words, role_environment(data, name, node, environ))
     return [f"{name}: {line}" for line in said]
 
 
 def _prepare(
-    data: DataDir,
-    name: str,
-    node: Node,
-    environ: Mapping[str, str],
-    stocks: str | None,
-    *,
-    is_taking: bool,
+    data: DataDir, name: str, node: Node, environ: Mapping[str, str], filling: Filling
 ) -> list[str]:
     path, role = data.database(name), role_of(name)
     assert path is not None, f"{name} has no database"
     variables = role_environment(data, name, node, environ)
     table, command = {
-        Role.CATALOG: ("catalog_app_stock", ("load_stocks", stocks or STOCKS_DEFAULT)),
+        Role.CATALOG: ("catalog_app_stock", ("load_stocks", *filling.listing)),
         Role.DASHBOARD: ("auth_user", ("make_admin",)),
     }.get(role, ("", ()))
     lines, is_new = list[str](), not path.exists()
-    if is_new and role is Role.CATALOG:
-        is_taking = is_taking or ledger_guard.has_entries(data)
+    fills = bool(command) and is_new and (role is not Role.CATALOG or filling.lists(data))
     if not database_file.check(path, role, node.id):
-        fills = bool(command) and is_new and not is_taking  # in one process: each loads Django
+        # In one process: each loads Django.
         migrate = (*command, "--migrate") if fills else ("migrate", "--verbosity", "0")
         try:
             said = _manage(name, migrate, variables)[-1:]
@@ -173,11 +185,11 @@ def _prepare(
         if fills:
             return [*lines, *(f"{name}: {line}" for line in said)]
     if command and not database_file.read(path, f"SELECT 1 FROM {table} LIMIT 1"):  # noqa: S608
-        if role is Role.CATALOG and (is_taking or ledger_guard.has_entries(data)):
+        if role is Role.CATALOG and not filling.lists(data):
             return [*lines, f"{name}: it takes stocks and orders from the replicas when it starts"]
         lines += [f"{name}: {line}" for line in _manage(name, command, variables)[-1:]]
-    elif stocks and role is Role.CATALOG:
-        lines += _describe_stocks(path, stocks)
+    elif filling.stocks and role is Role.CATALOG:
+        lines += _describe_stocks(path, filling.stocks)
     return lines
 
 

@@ -6,17 +6,35 @@ A process belongs to the host that its node names. A data folder is of one host:
 """
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from bazaar.cluster.data_dir import DataDir, write_whole
 from bazaar.cluster.exits import ClusterError
+from bazaar.protocol import resolver
+from bazaar.protocol.resolver import ResolvedAddress
 from bazaar.settings import private
 from bazaar.topology import Node, Topology
 
+RESOLVE_TIMEOUT_S = 1.0
+"""For the name of a host; one that is not resolved in time is another machine's."""
+Resolve = Callable[[str, float], Sequence[ResolvedAddress]]
 
-def find_part(topology: Topology, host: str | None) -> dict[str, Node]:
-    """Return the processes of a host, or of this machine, by name; there may be none."""
-    here = {one for one in topology.hosts() if (one == host if host else is_here(one))}
+
+def find_part(
+    topology: Topology, host: str | None, resolve: Resolve = resolver.resolve
+) -> dict[str, Node]:
+    """
+    Return the processes of a host, or of this machine, by name; there may be none.
+
+    resolve: asks a name server, which may be silent. So all names are asked for at once.
+    """
+    here = {host}
+    if host is None:
+        found = topology.hosts()
+        with ThreadPoolExecutor(len(found)) as pool:
+            are_here = pool.map(lambda one: is_here(one, resolve), found)
+            here = {one for one, is_one in zip(found, are_here, strict=True) if is_one}
     return {name: node for name, node in topology.nodes() if node.host in here}
 
 
@@ -51,12 +69,19 @@ def read_part(data: DataDir, topology: Topology) -> Mapping[str, Node]:
     return find_part(topology, read_host(data))
 
 
-def is_here(host: str) -> bool:
+def is_here(host: str, resolve: Resolve = resolver.resolve) -> bool:
     """Return whether a name or an address can be bound: then it is this machine's."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.bind(address)
+        return any(map(_can_be_bound, resolve(host, RESOLVE_TIMEOUT_S)))
+    except OSError:
+        return False
+
+
+def _can_be_bound(address: ResolvedAddress) -> bool:
+    family, host, scope = address
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0, 0, scope) if scope else (host, 0))
     except OSError:
         return False
     return True

@@ -193,8 +193,9 @@ class Cluster(Observer):
         ports.check_silent(name, self.nodes[name])
         only_copy.check(self, name, lose)
         node = self.nodes[name]
+        taking = databases.Filling(is_taking=True)
         moved = [] if node.database else databases.move_aside(self.data, name)
-        return [*moved, *databases.prepare(self.data, name, node, self.environ, is_taking=True)]
+        return [*moved, *databases.prepare(self.data, name, node, self.environ, taking)]
 
     def _are_settled(self, names: Collection[str]) -> bool:
         return all(map(self._is_settled, names))

@@ -10,7 +10,7 @@ from bazaar.runtime.database import find_missing_migrations, has_file
 from bazaar.runtime.settling import settle_identity
 from bazaar.runtime.storage import await_storage
 from bazaar.settings.env import SettingsError
-from bazaar.settings.typed import make_ready
+from bazaar.settings.typed import make_ready, make_tables
 from bazaar.topology import Role
 
 
@@ -30,9 +30,13 @@ def open_database() -> None:
     if role is Role.CATALOG and has_file():
         ledger_guard.check_files(DataDir(settings.BAZAAR_DATA_DIR), settings.BAZAAR_TOPOLOGY)
     if missing:
-        ready = make_ready(role, settings.BAZAAR_NODE.id, settings.BAZAAR_DATA_DIR)
-        raise SettingsError(
-            f"BAZAAR_DATA_DIR: the database lacks {', '.join(missing)}; `{ready}` makes it ready."
-        )
+        lacks, node_id = f"the database lacks {', '.join(missing)}", settings.BAZAAR_NODE.id
+        if settings.BAZAAR_DATABASE_GIVEN:  # which no command for a cluster takes
+            raise SettingsError(
+                f"BAZAAR_DATABASE_URL: {lacks}; `{make_tables(role, node_id)}`, with this variable "
+                "set, makes it ready."
+            )
+        ready = make_ready(role, node_id, settings.BAZAAR_DATA_DIR)
+        raise SettingsError(f"BAZAAR_DATA_DIR: {lacks}; `{ready}` makes it ready.")
     with damage:
         await_storage(settle_identity)

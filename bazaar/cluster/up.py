@@ -107,11 +107,12 @@ class ClusterRun:
 
     def prepare(self) -> None:
         """Make files and databases, and check that every port is free."""
-        found = init.make_files(self.options, self.environ)
-        for name, node in hosts.read_part(self.options.data, found).items():
-            ports.check_free(name, node)
         data, stocks = self.options.data, self.options.stocks
-        for line in databases.prepare_all(data, found, stocks, self.environ):
+        is_new = data.is_new
+        found = init.make_files(self.options, self.environ)
+        for name, node in hosts.read_part(data, found).items():
+            ports.check_free(name, node)
+        for line in databases.prepare_all(data, found, stocks, self.environ, is_new=is_new):
             self.report(line)
         self.pause(0)
 

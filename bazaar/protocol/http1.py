@@ -31,8 +31,8 @@ REPLY_BODY_BYTES_MAX = 64 * 1024 * 1024
 _HEADER_NAMES_MAX = 1000
 _INTERIM_STATUS_MAX = 199
 _TARGET = re.compile(r"[!-~]+")
-_CHECKED_CHARS = (len("date"), len("content-length"))
-"""Only headers of these lengths are looked at: a ready answer is packed each time it is sent."""
+_HEADS_PACKED_MAX = 1024
+"""Heads of answers that are remembered as they are sent: most of them are repeated."""
 _TARGET_TOO_LONG = HTTPStatus.REQUEST_URI_TOO_LONG
 _HEADERS_TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 _BODYLESS = ("1", "204", "304")
@@ -302,8 +302,18 @@ def pack_request(
 
 
 @lru_cache(2)
-def _format_date(second: int) -> str:
-    return format_date_time(second)
+def _date_line(second: int) -> str:
+    return f"Date: {format_date_time(second)}\r\n"
+
+
+@lru_cache(_HEADS_PACKED_MAX)
+def _pack_head(status: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, bool, str | None]:
+    """Return status line and headers, whether Date is among them, and what Content-Length says."""
+    given = {name.lower(): value for name, value in headers}
+    lines = [f"HTTP/1.1 {status}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
+    head = "".join(lines)
+    assert head.count("\r") + head.count("\n") == 2 * len(lines), "a header is one line"
+    return head.encode("latin-1"), "date" in given, given.get("content-length")
 
 
 def pack_reply(
@@ -321,18 +331,16 @@ def pack_reply(
     head, each with its end. Asserts that the next answer on the connection cannot be taken for a
     part of this one.
     """
-    given = {name.lower(): value for name, value in headers if len(name) in _CHECKED_CHARS}
-    more = [] if "date" in given else [("Date", _format_date(int(now_s)))]
+    head, has_date, length = _pack_head(status, tuple(headers))
+    if not has_date:
+        more_lines += _date_line(int(now_s))
     is_bodyless = status.startswith(_BODYLESS)
     if not is_bodyless:
-        if "content-length" not in given:
-            more.append(("Content-Length", str(len(body))))
+        if length is None:
+            more_lines += f"Content-Length: {len(body)}\r\n"
         elif request.method != "HEAD":
-            assert given["content-length"] == str(len(body)), "the length is that of the body"
+            assert length == str(len(body)), "the length is that of the body"
     if not request.is_kept:
-        more.append(("Connection", "close"))
-    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in [*headers, *more])]
-    head = "\r\n".join(lines)
-    assert head.count("\r") + head.count("\n") == 2 * (len(lines) - 1), "a header is one line"
-    packed = f"{head}\r\n{more_lines}\r\n".encode("latin-1")
+        more_lines += "Connection: close\r\n"
+    packed = head + f"{more_lines}\r\n".encode("latin-1")
     return packed if is_bodyless or request.method == "HEAD" else packed + body

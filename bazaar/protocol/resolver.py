@@ -15,12 +15,12 @@ KNOWN_WAIT_S = 0.1
 NAMES_MAX = 1024
 """Names whose addresses are remembered; all are forgotten when there are more."""
 
-Address = tuple[socket.AddressFamily, str, int]
+ResolvedAddress = tuple[socket.AddressFamily, str, int]
 """Family, address in digits, and the scope of an IPv6 address."""
-LookUp = Callable[[str], Sequence[Address]]
+LookUp = Callable[[str], Sequence[ResolvedAddress]]
 
 
-def look_up(host: str, flags: int = 0) -> list[Address]:
+def look_up(host: str, flags: int = 0) -> list[ResolvedAddress]:
     """Return the addresses of a host, the best first. Raises OSError: none is known."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags)
     return [
@@ -34,7 +34,7 @@ class _Question:
 
     def __init__(self) -> None:
         self.is_over = threading.Event()
-        self.found: Sequence[Address] = ()
+        self.found: Sequence[ResolvedAddress] = ()
         self.error: OSError | None = None
 
 
@@ -45,10 +45,10 @@ class Resolver:
         """look_up: blocks for as long as it likes."""
         self._look_up = look_up
         self._lock = threading.Lock()
-        self._known: dict[str, Sequence[Address]] = {}
+        self._known: dict[str, Sequence[ResolvedAddress]] = {}
         self._asked: dict[str, _Question] = {}
 
-    def resolve(self, host: str, timeout_s: float) -> Sequence[Address]:
+    def resolve(self, host: str, timeout_s: float) -> Sequence[ResolvedAddress]:
         """Return the addresses of a name. Raises OSError: none is known in time."""
         with self._lock:
             known = self._known.get(host, ())
@@ -81,7 +81,7 @@ class Resolver:
 _resolver = Resolver()
 
 
-def resolve(host: str, timeout_s: float) -> Sequence[Address]:
+def resolve(host: str, timeout_s: float) -> Sequence[ResolvedAddress]:
     """Return the addresses of a name or an address. Raises OSError: none is known in time."""
     try:
         return look_up(host, socket.AI_NUMERICHOST)

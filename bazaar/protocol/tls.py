@@ -6,16 +6,19 @@ second at most; once they have changed, new connections are made with what they 
 do not fit together change nothing: somebody may be writing them.
 """
 
-import os
+import logging
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bazaar import clock
 
+log = logging.getLogger("bazaar.protocol.tls")
 LOOK_S = 1.0
 """Between two looks at the files."""
 _Stamp = tuple[tuple[int, int, int], ...]
@@ -34,7 +37,10 @@ class TlsPaths:
     @property
     def stamp(self) -> _Stamp:
         """Which files these are now. Raises OSError."""
-        stats = [os.stat(path) for path in (self.certificate, self.key, self.ca)]  # noqa: PTH116
+        stats = []
+        for path in (self.certificate, self.key, self.ca):
+            with _naming(path):
+                stats.append(path.stat())
         return tuple((one.st_ino, one.st_mtime_ns, one.st_size) for one in stats)
 
 
@@ -63,6 +69,8 @@ class _Contexts:
     client: ssl.SSLContext
     mutual: ssl.SSLContext
     public: ssl.SSLContext
+    ca: str
+    """The CA, in PEM."""
 
 
 class TlsContexts:
@@ -87,6 +95,11 @@ class TlsContexts:
         made = self._current()
         return made.mutual if is_for_members else made.public
 
+    @property
+    def ca(self) -> str:
+        """The CA as its file says now, in PEM."""
+        return self._current().ca
+
     def _current(self) -> _Contexts:
         with self._lock:
             if self._now_s() - self._looked_s >= LOOK_S:
@@ -101,26 +114,51 @@ class TlsContexts:
                 self._made = _make(self.paths)
                 self._stamp = stamp
             self.fault = ""
-        except OSError as error:  # ssl.SSLError is one
+        except OSError as error:
+            if str(error) != self.fault:
+                log.warning("new TLS files are not used: %s", error)
             self.fault = str(error)
 
 
 def _make(paths: TlsPaths) -> _Contexts:
-    client = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=paths.ca)
-    client.load_cert_chain(paths.certificate, paths.key)
-    mutual, public = (_make_server(paths) for _ in range(2))
-    mutual.load_verify_locations(cafile=paths.ca)
-    mutual.verify_mode = ssl.CERT_REQUIRED
-    return _Contexts(client, mutual, public)
+    with _naming(paths.ca):
+        ca = _read_ca(paths.ca)
+        client = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=paths.ca)
+        mutual, public = (_make_server() for _ in range(2))
+        mutual.load_verify_locations(cafile=paths.ca)
+        mutual.verify_mode = ssl.CERT_REQUIRED
+    with _naming(paths.certificate, paths.key):
+        for made in (client, mutual, public):
+            made.load_cert_chain(paths.certificate, paths.key, _refuse_to_ask)
+    return _Contexts(client, mutual, public, ca)
 
 
-def _make_server(paths: TlsPaths) -> ssl.SSLContext:
+def _read_ca(path: Path) -> str:
+    """Return certificates in PEM, without what comments beside them have that is not ASCII."""
+    return path.read_text(encoding="ascii", errors="ignore")
+
+
+def _make_server() -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.load_cert_chain(paths.certificate, paths.key)
     made.num_tickets = 0  # connections are kept: a ticket would only be bytes without a request
     made.sslsocket_class = ServerTlsSocket
     return made
+
+
+def _refuse_to_ask() -> str:
+    """Stand for the passphrase, which OpenSSL would ask for at the terminal, and wait."""
+    raise OSError("the key is encrypted; give one without a passphrase")
+
+
+@contextmanager
+def _naming(*paths: Path) -> Iterator[None]:
+    """Raise OSError with the files that an error is of."""
+    try:
+        yield
+    except OSError as error:  # ssl.SSLError is one
+        names = " with ".join(map(str, paths))
+        raise OSError(f"{names}: {error.strerror or error}") from error
 
 
 _used: list[TlsContexts] = []
@@ -144,7 +182,21 @@ def find_ca() -> str | None:
 
 def make_public_context(ca_path: str | None) -> ssl.SSLContext:
     """Return a context for public ports; ca_path: trusted besides the system's CAs."""
+    return _trust("" if ca_path is None else _read_ca(Path(ca_path)))
+
+
+def find_public_context() -> ssl.SSLContext:
+    """
+    Return a context for public ports.
+
+    It is another one as soon as the file of the cluster's CA is.
+    """
+    return _trust(_used[0].ca if _used else "")
+
+
+@lru_cache(maxsize=2)
+def _trust(ca: str) -> ssl.SSLContext:
     made = ssl.create_default_context()
-    if ca_path is not None:
-        made.load_verify_locations(cafile=ca_path)
+    if ca:
+        made.load_verify_locations(cadata=ca)
     return made

@@ -126,6 +126,10 @@ class DatabaseEngine(ABC):
     def is_damage(self, error: BaseException) -> bool:
         """Tell whether an error of the driver says that the database is damaged."""
 
+    @abstractmethod
+    def is_taken(self, error: BaseException) -> bool:
+        """Tell whether an error of the driver says that there is such a row already."""
+
 
 class SqliteEngine(DatabaseEngine):
     """SQLite: a file with one writer at a time; the connection runs our statements."""
@@ -153,6 +157,10 @@ class SqliteEngine(DatabaseEngine):
         )
     )
     _DAMAGE = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+    _TAKEN = (
+        *(sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY),
+        sqlite3.SQLITE_CONSTRAINT_ROWID,
+    )
     _PRIMARY = 0xFF
     """The part of a result code that names the kind of error."""
 
@@ -200,6 +208,10 @@ class SqliteEngine(DatabaseEngine):
     def is_damage(self, error: BaseException) -> bool:
         """Tell by SQLite's code."""
         return self._code(error) in self._DAMAGE
+
+    def is_taken(self, error: BaseException) -> bool:
+        """Tell by SQLite's whole code."""
+        return getattr(error, "sqlite_errorcode", None) in self._TAKEN
 
     def _code(self, error: BaseException) -> int | None:
         code: int | None = getattr(error, "sqlite_errorcode", None)

@@ -5,8 +5,9 @@ The first caller runs a batch for all that wait, then the next batch is run by o
 that came meanwhile. So a lone caller never waits for others, and no thread wakes up twice
 (docs/adr/0003). A caller that does not wait leaves a function instead: then a few threads of the
 batcher's own run the batches, or the caller's event loop sends them and takes the answers, without
-any other thread. Left out: deadlines. A batch must end by itself, and a caller waits
-for one batch besides its own.
+any other thread. A loop may also wait a moment for callers that were just answered and are about to
+come again (docs/adr/0054). Left out: deadlines. A batch must end by itself, and a caller waits for
+one batch besides its own.
 """
 
 import socket
@@ -26,6 +27,11 @@ log = get_log("bazaar.runtime.group_commit")
 
 RUNNERS_MAX = 4
 """Threads for batches of callers that do not wait: one runs a batch, others hand results over."""
+
+RETURNING_SHARE = 0.75
+"""Of those that were answered: if fewer come again in time, it is not worth waiting for them."""
+BATCHES_UNGATHERED = 16
+"""So many batches begin at once then."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -93,6 +99,40 @@ class _Group(Generic[Item, Result]):
         return self.results
 
 
+class Returning:
+    """
+    Whether a batch waits for callers that are about to come again.
+
+    Most callers do so as soon as they are answered. Batches that begin at once divide them into two
+    halves: one waits while the other is under way.
+    """
+
+    def __init__(self, gather_s: float, batch_max: int) -> None:
+        """gather_s: from the end of a batch, how long the next one may wait."""
+        self._gather_s, self._batch_max = gather_s, batch_max
+        self._until_s, self._waited, self._answered, self._skipped = 0.0, 0, 0, 0
+
+    def note_end(self, answered: int, waiting: int, now_s: float) -> None:
+        """Note the end of a batch: how many items it had, and how many wait for the next."""
+        self._until_s, self._waited, self._answered = now_s + self._gather_s, waiting, answered
+        self._skipped = max(0, self._skipped - 1)
+
+    def has_all(self, waiting: int) -> bool:
+        """Tell whether as many wait as may be expected."""
+        return waiting >= min(self._batch_max, self._waited + self._answered)
+
+    def wait_until_s(self, waiting: int, now_s: float) -> float | None:
+        """Return until when a batch waits; None: it begins now."""
+        if self._skipped or now_s >= self._until_s or self.has_all(waiting):
+            return None
+        return self._until_s
+
+    def note_late(self, waiting: int) -> None:
+        """Note that the time was over before all were there."""
+        if waiting - self._waited < RETURNING_SHARE * self._answered:
+            self._skipped = BATCHES_UNGATHERED
+
+
 class Batcher(Generic[Item, Result]):
     """Run many callers' items in few batches, one batch at a time."""
 
@@ -104,6 +144,7 @@ class Batcher(Generic[Item, Result]):
         waiting_max: int,
         waits: Waits = REAL,
         begin: Callable[[Sequence[Item]], PendingBatch[Result] | None] | None = None,
+        gather_s: float = 0.0,
     ) -> None:
         """
         Run batches with a function.
@@ -111,6 +152,7 @@ class Batcher(Generic[Item, Result]):
         run: returns one result an item, in order; what it raises, every caller in the batch gets.
         begin: sends a batch; None when it has to be run.
         batch_max, waiting_max: items; one caller's items stay together even when they are more.
+        gather_s: see `Returning`; only for batches that a loop sends.
         """
         self._run, self._begin = run, begin
         self._batch_max, self._waiting_max = batch_max, waiting_max
@@ -118,10 +160,18 @@ class Batcher(Generic[Item, Result]):
         self._waits, self._waiting = waits, 0
         self._runners = waits.make_pool(RUNNERS_MAX, "batch")
         self._is_running = False
+        self._returning = Returning(gather_s, batch_max)
+        self._gathering: object | None = None
+        """While the next batch of a loop waits; another one each time."""
         self._lock = threading.Lock()
         self.batches = 0
         self.items = 0
         self.sizes = Histogram(SIZE_BOUNDS)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a batch is under way."""
+        return self._is_running
 
     def submit(self, items: Sequence[Item]) -> Sequence[Result]:
         """
@@ -151,6 +201,9 @@ class Batcher(Generic[Item, Result]):
         """
         if self._enter(_Group(tuple(items), None, done, loop)):
             self._start(loop)
+        elif loop and self._gathering is not None and self._returning.has_all(self._waiting):
+            self._gathering = None
+            loop.call_soon(partial(self._send_batch, loop))
 
     def _enter(self, group: _Group[Item, Result]) -> bool:
         """Append a group; return whether its caller is to run a batch. Raises Busy."""
@@ -184,7 +237,22 @@ class Batcher(Generic[Item, Result]):
         if loop is None or self._begin is None:
             self._runners.submit(_call, self._run_batch)
         else:  # at the end of its turn, so that all that came in it travels together
-            loop.call_soon(partial(self._send_batch, loop))
+            loop.call_soon(partial(self._gather, loop))
+
+    def _gather(self, loop: EventLoop) -> None:
+        """Send the next batch, now or when those are there who are about to come."""
+        until_s = self._returning.wait_until_s(self._waiting, self._waits.now_s())
+        if until_s is None:
+            self._send_batch(loop)
+        else:
+            self._gathering = object()
+            loop.call_at(until_s, partial(self._gather_no_more, loop, self._gathering))
+
+    def _gather_no_more(self, loop: EventLoop, gathering: object) -> None:
+        if self._gathering is gathering:
+            self._gathering = None
+            self._returning.note_late(self._waiting)
+            self._send_batch(loop)
 
     def _send_batch(self, loop: EventLoop) -> None:
         """Send the batch at the head of the queue, in the loop's thread."""
@@ -245,7 +313,7 @@ class Batcher(Generic[Item, Result]):
         error: Exception | None,
     ) -> None:
         """Let the next batch begin, and hand the results of this one over."""
-        self._hand_over()
+        self._hand_over(sum(len(group.items) for group in batch))
         start = 0
         for group in batch:
             end = start + len(group.items)
@@ -265,8 +333,9 @@ class Batcher(Generic[Item, Result]):
             self.sizes.add(size)
         return batch
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, answered: int) -> None:
         with self._lock:
+            self._returning.note_end(answered, self._waiting, self._waits.now_s())
             if not self._queue:
                 self._is_running = False
                 return

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from bazaar.core.digest import chain, extend_by_text, write_change, write_entry
-from bazaar.core.failures import GapFound
+from bazaar.core.failures import GapFound, Unreachable
 from bazaar.core.ledger import Page
 from bazaar.core.types import GENESIS, START, Digest, Head, Linked, Order, OrderNo, Position
 from bazaar.protocol.stored_rows import (
@@ -117,10 +117,11 @@ class SequenceStore:
         """
         self._execute = execute
         self.table, self.changes, self.more = table, changes, more
+        self._engine = engine or current()
         columns = {"order": _ORDER.format(by=placed_by), "by": placed_by}
         columns["more"] = "".join(f", {column}" for column in more)
         columns["marks"] = marks(ORDER_COLUMNS + 1 + len(more))
-        words = {"table": table, "changes": changes, **columns, **(engine or current()).words}
+        words = {"table": table, "changes": changes, **columns, **self._engine.words}
 
         def complete(statement: str) -> str:
             return statement.format(**words)
@@ -145,7 +146,9 @@ class SequenceStore:
         """
         Store entries.
 
-        database: in a transaction. more: the other columns of each order.
+        database: in a transaction. more: the other columns of each order. Raises Unreachable
+        (indefinite): another process has stored some there. That may be an earlier life of this
+        one, whose commit its server has executed late.
         """
         orders: list[tuple[Any, ...]] = []
         changes: list[tuple[Any, ...]] = []
@@ -157,10 +160,15 @@ class SequenceStore:
                 changes.append(change_row(entry, head))
         if more:
             orders = [row + others for row, others in zip(orders, more, strict=True)]
-        if orders:
-            database.executemany(self._insert, orders)
-        if changes:
-            database.executemany(self._insert_change, changes)
+        try:
+            if orders:
+                database.executemany(self._insert, orders)
+            if changes:
+                database.executemany(self._insert_change, changes)
+        except Exception as error:
+            if self._engine.is_taken(error):
+                raise Unreachable("Another process has written meanwhile.") from error
+            raise
 
     @property
     def head(self) -> Head:
@@ -173,12 +181,14 @@ class SequenceStore:
 
     def confirm(self, head: Head) -> Head:
         """
-        Return a head that was read, if it is what this process wrote there.
+        Return a head that was read, if a process has written it, this one or another.
 
-        Raises Unreachable (indefinite): it is not; every later digest would be wrong.
+        Raises Unreachable (indefinite): it is damaged; every later digest would be wrong.
         """
         if head.position == self.written.position and head != self.written:
-            raise damage.refuse(f"entry {head.position}")
+            if self.find_fault(1):
+                raise damage.refuse(f"entry {head.position}")
+            self.written = head  # by another process, and what was written here is no more
         return head
 
     def get(self, order_no: OrderNo) -> Order | None:

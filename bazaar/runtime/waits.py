@@ -79,6 +79,9 @@ class EventLoop(Protocol):
     def call_soon(self, action: Callable[[], None]) -> None:
         """Do something at the end of a turn; any thread may call this."""
 
+    def call_at(self, at_s: float, action: Callable[[], None]) -> None:
+        """Do something at a time on the monotonic clock; for the loop's thread only."""
+
     def when_readable(
         self, sock: socket.socket, until_s: float, action: Callable[[bool], None]
     ) -> None:

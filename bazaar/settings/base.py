@@ -36,6 +36,8 @@ BAZAAR_TOKENS_EXPECTED = bool(os.environ.get("BAZAAR_TOKENS_FILE"))
 """Whether the file must be there: it was named."""
 BAZAAR_ANONYMOUS_TRADES = client_access.read_anonymous_trades(os.environ)
 BAZAAR_FAULT_BUTTONS = env.read_flag(os.environ, "BAZAAR_FAULT_BUTTONS")
+BAZAAR_DATABASE_GIVEN = bool(os.environ.get("BAZAAR_DATABASE_URL"))
+"""Whether this process's database was named for it alone, and not in the description."""
 BAZAAR_ROLE: Role | None = None
 BAZAAR_SECRET: bytes = b""
 SECRET_KEY = "no role, no sessions: this key signs nothing"  # noqa: S105

@@ -8,8 +8,9 @@ machinery and no driver.
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -21,6 +22,8 @@ CONNECT_TIMEOUT_S = 2
 """To open a connection to one of the hosts."""
 SESSION_IDLE_S = 600
 """Without a statement, after which the server may end a session."""
+LOCK_WAIT_SHARE = 0.8
+"""Of the time in which a server has to answer, that a statement may wait for a lock."""
 PREPARED_AFTER = 5
 """Runs of a statement in a session, after which PostgreSQL keeps its plan."""
 MARIADB_COLLATION = "utf8mb4_nopad_bin"
@@ -43,6 +46,10 @@ _OWN_OPTIONS = frozenset(
 """Options of the drivers that a URL cannot have: promises rest on those that are set here."""
 
 
+_FLAGS = {"true": True, "false": False}
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
 class Scheme(msgspec.Struct, frozen=True):
     """What a scheme stands for."""
 
@@ -53,10 +60,34 @@ class Scheme(msgspec.Struct, frozen=True):
     extra: str
     """What installs it."""
     port: int
+    options: Mapping[str, Collection[str]]
+    """What a URL may have for the driver, each with the values there are; none: any text."""
 
 
-_POSTGRESQL = Scheme("bazaar.runtime.backends.postgresql", "psycopg", "postgresql", 5432)
-_MARIADB = Scheme("bazaar.runtime.backends.mariadb", "pymysql", "mariadb", 3306)
+_POSTGRESQL = Scheme(
+    "bazaar.runtime.backends.postgresql",
+    "psycopg",
+    "postgresql",
+    5432,
+    {
+        **dict.fromkeys(("host", "hostaddr", "passfile", "application_name", "requirepeer"), ()),
+        **dict.fromkeys(("sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl"), ()),
+        "sslmode": _SSL_MODES,
+        "gssencmode": ("disable", "prefer", "require"),
+        "channel_binding": ("disable", "prefer", "require"),
+    },
+)
+_MARIADB = Scheme(
+    "bazaar.runtime.backends.mariadb",
+    "pymysql",
+    "mariadb",
+    3306,
+    {
+        **dict.fromkeys(("unix_socket", "bind_address"), ()),
+        **dict.fromkeys(("ssl_ca", "ssl_cert", "ssl_key", "ssl_key_password"), ()),
+        **dict.fromkeys(("ssl_disabled", "ssl_verify_cert", "ssl_verify_identity"), _FLAGS),
+    },
+)
 SCHEMES = {
     "postgresql": _POSTGRESQL,
     "postgres": _POSTGRESQL,
@@ -78,7 +109,7 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[tuple[str, int], ...]
     """None: the driver's default, a socket of this machine."""
     name: str
-    options: Mapping[str, str]
+    options: Mapping[str, str | bool]
     """For the driver, such as `sslmode`."""
 
     def __str__(self) -> str:
@@ -119,10 +150,6 @@ def parse(text: str) -> DatabaseUrl:
     scheme = SCHEMES.get(found["scheme"])
     if scheme is None:
         raise DatabaseUrlError(f"{found['scheme']}:// is none of {', '.join(SCHEMES)}")
-    options = parse_qsl(found["options"] or "", keep_blank_values=True)
-    for name, _ in options:
-        if name in _OWN_OPTIONS:
-            raise DatabaseUrlError(f"its option {name} is set by Bazaar, or by the URL itself")
     return DatabaseUrl(
         scheme=scheme,
         user=unquote(found["user"] or ""),
@@ -133,7 +160,10 @@ def parse(text: str) -> DatabaseUrl:
             if one
         ),
         name=unquote(found["name"]),
-        options=dict(options),
+        options=dict(
+            _read_option(name, value, scheme)
+            for name, value in parse_qsl(found["options"] or "", keep_blank_values=True)
+        ),
     )
 
 
@@ -153,6 +183,18 @@ def _read_host(text: str, number: int, scheme: Scheme) -> tuple[str, int]:
     return found["host"].strip("[]"), port
 
 
+def _read_option(name: str, value: str, scheme: Scheme) -> tuple[str, str | bool]:
+    if name in _OWN_OPTIONS:
+        raise DatabaseUrlError(f"its option {name} is set by Bazaar, or by the URL itself")
+    if name not in scheme.options:
+        known = ", ".join(sorted(scheme.options))
+        raise DatabaseUrlError(f"{name} is no option of {scheme.extra}://, which has {known}")
+    values = scheme.options[name]
+    if values and value not in values:
+        raise DatabaseUrlError(f"its option {name} is {' or '.join(values)}, not {value!r}")
+    return name, _FLAGS[value] if values is _FLAGS else value
+
+
 def find_missing_driver(url: DatabaseUrl) -> str:
     """Return what to do about a driver that is not installed; nothing: it is."""
     if find_spec(url.scheme.driver) is not None:
@@ -164,18 +206,24 @@ def find_missing_driver(url: DatabaseUrl) -> str:
     )
 
 
+def _lock_wait_s(answer_s: float) -> float:
+    """Return how long a statement may wait for a lock: the server tells before it is given up."""
+    return answer_s * LOCK_WAIT_SHARE
+
+
 def _postgresql_options(idle_in_transaction_s: float, answer_s: float) -> dict[str, Any]:
     # No statement_timeout: it would end the wait for a standby, and COMMIT would not fail.
     session = {
-        "idle_in_transaction_session_timeout": f"{idle_in_transaction_s * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{ceil(idle_in_transaction_s * 1000)}",
         "idle_session_timeout": f"{SESSION_IDLE_S * 1000}",
-        "lock_timeout": f"{answer_s * 1000:.0f}",
+        "lock_timeout": f"{ceil(_lock_wait_s(answer_s) * 1000)}",  # 0 would be without end
     }
     return {
         "target_session_attrs": "read-write",
         "prepare_threshold": PREPARED_AFTER,
         "connect_timeout": str(CONNECT_TIMEOUT_S),
-        "tcp_user_timeout": f"{answer_s * 1000:.0f}",
+        "read_timeout": answer_s,
+        "tcp_user_timeout": f"{ceil(answer_s * 1000)}",
         "keepalives_idle": "1",
         "keepalives_interval": "1",
         "keepalives_count": "2",
@@ -187,8 +235,8 @@ def _mariadb_options(idle_in_transaction_s: float, answer_s: float) -> dict[str,
     session = {
         "sql_mode": "CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES,ANSI_QUOTES,PIPES_AS_CONCAT')",
         "wait_timeout": SESSION_IDLE_S,
-        "idle_transaction_timeout": max(1, round(idle_in_transaction_s)),
-        "innodb_lock_wait_timeout": max(1, round(answer_s)),
+        "idle_transaction_timeout": ceil(idle_in_transaction_s),
+        "innodb_lock_wait_timeout": int(_lock_wait_s(answer_s)),  # 0: not at all
         "group_concat_max_len": 64 * 1024 * 1024,
         "wsrep_sync_wait": 1,  # reads see the newest commit of all nodes
     }
@@ -197,5 +245,6 @@ def _mariadb_options(idle_in_transaction_s: float, answer_s: float) -> dict[str,
         "connect_timeout": CONNECT_TIMEOUT_S,
         "read_timeout": answer_s,
         "write_timeout": answer_s,
+        "ssl_key_password": "",  # else OpenSSL would ask whoever sits there
         "init_command": f"SET SESSION {assignments}",
     }

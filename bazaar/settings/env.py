@@ -204,10 +204,9 @@ def begin_tls(found: Topology, data_dir: Path) -> None:
     try:
         tls.use_tls(tls.TlsPaths(*(data_dir / name for name in names)))
     except OSError as error:
-        files = ", ".join(str(data_dir / name) for name in names)
         raise SettingsError(
-            f"BAZAAR_CLUSTER: [tls] names {files}, which cannot be used "
-            f"({error.strerror or error}). `manage.py cluster certificates` makes some for trying."
+            f"BAZAAR_CLUSTER: [tls] names files that cannot be used ({error}). "
+            "`manage.py cluster certificates` makes some for trying."
         ) from error
 
 

@@ -27,6 +27,13 @@ def make_ready(role: Role, node_id: int, data: Path) -> str:
     return manage("cluster", "init", data=data)
 
 
+def make_tables(role: Role, node_id: int) -> str:
+    """Return the command for a database that BAZAAR_DATABASE_URL names, if it is set."""
+    names = ["env", f"{role.id_variable}={node_id}"] if role.id_variable else []
+    words = ("prepare", "--settings", role.settings_module)
+    return shlex.join([*names, sys.executable, str(ROOT / "manage.py"), *words])
+
+
 def make_mend(role: Role, node_id: int, data: Path) -> str:
     """Return the sentence that says what to do about a database that cannot be used."""
     anew = f"`{make_anew(role, node_id, data)}`"

@@ -83,11 +83,7 @@ class HttpServer:
         lanes: Mapping[Lane, LaneLimits],
         name: str = "served",
     ) -> None:
-        """
-        Take sockets that listen.
-
-        name: begins the names of the threads.
-        """
+        """Take sockets that listen once it runs; name: begins the names of threads."""
         self.service, self.limits, self.listeners = service, limits, list(listeners)
         self._name, self._sweep_s = name, limits.sweep_s
         self.stayers = threading.BoundedSemaphore(max(1, limits.stayers_max))
@@ -108,6 +104,8 @@ class HttpServer:
         self._thread_id = 0
         self._soon: deque[Callable[[], None]] = deque()
         self._watches = Watches(self._epoll, self._soon.append)
+        self.call_at, self.when_readable = self._watches.call_at, self._watches.when_readable
+        """See `EventLoop`."""
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
@@ -189,12 +187,6 @@ class HttpServer:
         if threading.get_ident() != self._thread_id:
             self._wake()
 
-    def when_readable(
-        self, sock: socket.socket, until_s: float, action: Callable[[bool], None]
-    ) -> None:
-        """See `EventLoop`."""
-        self._watches.begin(sock, until_s, action)
-
     def watch(self, connection: ServerConnection, events_: int) -> None:
         """Have epoll report these events of a connection, unless it is ignored."""
         try:
@@ -266,7 +258,7 @@ class HttpServer:
     def _turn(self) -> None:
         """Wait for events once, and react to them."""
         ports = []
-        timeout_s = 0.0 if self._soon else self._sweep_s
+        timeout_s = 0.0 if self._soon else self._watches.rest_s(self._sweep_s)
         for fd, event in self._epoll.poll(timeout_s, _EVENTS_A_TURN):
             connection = self._connections.get(fd)
             if connection is not None:

@@ -221,9 +221,8 @@ class ServerConnection:
 
     def _admit(self, request: ParsedRequest) -> int:
         """Return how long the body of a request may be. Raises RequestRefusedError."""
-        server, environ = self.server, read_environ(request)
-        shared = {name: server.environ[name] for name in ("SERVER_NAME", "wsgi.url_scheme")}
-        environ |= {**shared, "REMOTE_ADDR": self.address}
+        server = self.server
+        environ = {**server.environ, **read_environ(request), "REMOTE_ADDR": self.address}
         has_body = "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
         admission = server.service.admit(environ, has_body=has_body)
         request.context = environ, admission
@@ -276,9 +275,8 @@ class ServerConnection:
             self._reply(request, pack_reply(request, *refusal, clock.wall_s(), lines), now_s)
 
     def environ_of(self, head: Environ, body: bytearray, now_s: float) -> Environ:
-        """Return the environ of a whole request. head: what `read_environ` made of it."""
+        """Return the environ of a whole request. head: what it is without the body."""
         environ = {
-            **self.server.environ,
             **head,
             "REMOTE_ADDR": self.address,
             BEGAN: now_s,

@@ -1,14 +1,18 @@
-"""Sockets of calls to others, in a server's event loop (docs/adr/0033)."""
+"""Sockets of calls to others, and times, in an event loop (docs/adr/0033, 0054)."""
 
 import contextlib
 import select
 import socket
+from bisect import insort
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
+
+from bazaar import clock
 
 
 class Watches:
-    """What is waited for at sockets that are no connections of the server's own."""
+    """What is waited for beside the connections of the server's own."""
 
     def __init__(
         self, epoll: select.epoll, call_soon: Callable[[Callable[[], None]], None]
@@ -18,6 +22,8 @@ class Watches:
         self._waiting: dict[int, tuple[float, Callable[[bool], None]]] = {}
         self._registered: dict[int, socket.socket] = {}
         """Those that epoll knows, also between two calls: a call costs no change there."""
+        self._later: list[tuple[float, Callable[[], None]]] = []
+        """In the order of their times."""
 
     def __contains__(self, fd: int) -> bool:
         """Tell whether a descriptor is one of these sockets."""
@@ -27,8 +33,24 @@ class Watches:
         """Return how many sockets are waited for."""
         return len(self._waiting)
 
-    def begin(self, sock: socket.socket, until_s: float, action: Callable[[bool], None]) -> None:
-        """Wait for something to read; see `EventLoop.when_readable`."""
+    def call_at(self, at_s: float, action: Callable[[], None]) -> None:
+        """See `EventLoop`."""
+        insort(self._later, (at_s, action), key=itemgetter(0))
+
+    def rest_s(self, most_s: float) -> float:
+        """Return how long nothing is due, at most `most_s`; do what is due in this turn."""
+        if not self._later:
+            return most_s
+        now_s = clock.monotonic_s()
+        while self._later and self._later[0][0] <= now_s:
+            self._call_soon(self._later.pop(0)[1])
+            most_s = 0.0
+        return min([most_s, *(at_s - now_s for at_s, _ in self._later[:1])])
+
+    def when_readable(
+        self, sock: socket.socket, until_s: float, action: Callable[[bool], None]
+    ) -> None:
+        """See `EventLoop`."""
         fd = sock.fileno()
         if self._registered.get(fd) is not sock:  # epoll forgets a socket that is closed
             self._registered[fd] = sock

@@ -14,8 +14,8 @@ from tests.conftest import CLUSTERS, OWN_CLUSTERS, group_of
         ("tests/browser/test_api.py", "own clusters"),
         ("tests/cluster/test_backup.py", "own clusters"),
         ("tests/cluster/test_crashes.py", "shared cluster"),
-        ("tests/core/test_cache.py", ""),
-        ("tests/cluster_unit/test_backup.py", ""),
+        ("tests/core/test_cache.py", "tests/core/test_cache.py"),
+        ("tests/cluster_unit/test_backup.py", "tests/cluster_unit/test_backup.py"),
     ],
 )
 def test_a_file_is_in_the_group_of_its_clusters(path: str, group: str) -> None:

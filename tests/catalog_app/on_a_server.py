@@ -4,8 +4,12 @@ A server that ends connections, refuses, or has other catalogs on it (I1, I2, I9
 Run by `tests/engines` in a process whose default database is on a server.
 """
 
+import os
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -15,37 +19,33 @@ from django.db.utils import ConnectionHandler
 
 from bazaar.clock import monotonic_s
 from bazaar.core.activity import ActiveCatalog
+from bazaar.core.digest import link
 from bazaar.core.failures import StorageFailed, Unreachable
-from bazaar.core.ledger import Batch
-from bazaar.core.types import CatalogId, Epoch, Position
+from bazaar.core.ledger import Batch, describe
+from bazaar.core.types import CatalogId, Epoch, Head, Linked, Order, OrderNo, Position
 from bazaar.runtime import engines
 from bazaar.runtime.backends.kept_connection import site
-from bazaar.runtime.transactions import lost_commits, read, write_transaction
+from bazaar.runtime.damage import damage
+from bazaar.runtime.sequence_store import SequenceStore
+from bazaar.runtime.transactions import read, write_transaction
 from catalog_app import head_row, selectors, services, store
 from catalog_app.head_row import HeadRow
 from catalog_app.lease_table import LeaseTableShell
+from catalog_app.selectors import LEDGER
 from tests.catalog_app.conftest import LEADER, TERM
 from tests.catalog_app.fakes import FakeHolder
 from tests.support.database_servers import find_port
-from tests.support.histories import make_order, make_trade
+from tests.support.histories import STOCK, make_linked, make_order, make_trade
 from tests.support.waits import WAIT_S, in_thread, wait_until
 
 pytestmark = pytest.mark.usefixtures("committed_catalog")
 
+SHORT_S = 0.3
 HOLDER = "00000000000000000000000000000009"
 PAUSED_S = 0.3
 IS_POSTGRESQL = connection.vendor == "postgresql"
 MY_ID = "SELECT pg_backend_pid()" if IS_POSTGRESQL else "SELECT CONNECTION_ID()"
 END = "SELECT pg_terminate_backend({})" if IS_POSTGRESQL else "KILL CONNECTION {}"
-
-
-@pytest.fixture
-def lost() -> Iterator[list[str]]:
-    """Return what a process is told of commits whose outcome nobody knows."""
-    told: list[str] = []
-    lost_commits.on_lost = lambda: told.append("lost")
-    yield told
-    lost_commits.on_lost = lambda: None
 
 
 def elsewhere(act: Callable[[], None]) -> None:
@@ -62,6 +62,31 @@ def end_session() -> None:
             cursor.execute(END.format(number))
 
     elsewhere(end)
+
+
+@pytest.fixture
+def _is_hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have this thread wait for answers for a short time only."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "read_timeout", SHORT_S)
+    connection.close()
+    yield
+    connection.close()
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """
+    Stop what serves this thread's session; its machine still acknowledges what it is sent.
+
+    On PostgreSQL that is a process of its own, on MariaDB the whole server.
+    """
+    ((found,),) = read(MY_ID if IS_POSTGRESQL else "SELECT @@pid_file")
+    pid = int(found) if IS_POSTGRESQL else int(Path(found).read_text(encoding="ascii"))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def trade(number: int) -> object:
@@ -84,6 +109,25 @@ def wait_for(length_s: float) -> None:
     wait_until(lambda: monotonic_s() - since_s > length_s)
 
 
+def decide_late(make: Callable[[Head], Linked]) -> None:
+    """Commit an entry as an earlier life does, whose server takes its time."""
+    ledger = SequenceStore(LEDGER.table, LEDGER.changes, *LEDGER.more)
+    with write_transaction() as database:
+        row, before = head_row.read(database)
+        entry, head = make(before)
+        head_row.move(database, row, row.moved(head))
+        ledger.insert(database, [(entry, head)], [(TERM, 2, 0)] if isinstance(entry, Order) else ())
+
+
+def make_late_order(before: Head) -> Linked:
+    return make_linked(1)[0]
+
+
+def make_late_change(before: Head) -> Linked:
+    ((entry, head),) = link(before, [describe(STOCK)])
+    return entry, head
+
+
 def read_row() -> HeadRow:
     with write_transaction() as database:
         return head_row.read(database)[0]
@@ -103,6 +147,23 @@ def test_one_that_nobody_used_for_a_while_is_made_anew_unnoticed() -> None:
     end_session()
     connection.used_s = 0.0  # type: ignore[attr-defined]
     assert trade(1) == make_order(1)
+
+
+@pytest.mark.usefixtures("_is_hasty")
+def test_a_silent_server_is_waited_for_within_a_limit(lost: list[str]) -> None:
+    """I10: a statement fails, and what became of a commit is unknown."""
+    with silenced(), pytest.raises(StorageFailed):
+        read("SELECT 1")
+    assert lost == []
+
+    def commit() -> None:
+        with ExitStack() as stack, write_transaction() as database:
+            database.execute("SELECT 1")
+            stack.enter_context(silenced())
+
+    with pytest.raises(StorageFailed):
+        commit()
+    assert lost == ["lost"]
 
 
 def test_a_transaction_that_is_ended_changes_nothing(lost: list[str]) -> None:
@@ -144,6 +205,24 @@ def test_an_older_epoch_decides_nothing(lease_table: LeaseTableShell) -> None:
     assert (selectors.LEDGER.read_head().position, read_row().epoch) == (0, 1)
     holder.on_notified = lambda: None
     assert trade(1) == make_order(1)
+
+
+@pytest.mark.parametrize(("make", "order_no"), [(make_late_order, 2), (make_late_change, 1)])
+def test_a_commit_that_comes_late_is_no_damage(
+    make: Callable[[Head], Linked],
+    order_no: int,
+    lease_table: LeaseTableShell,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """I1: the ledger goes on from there, whether it has taken the same row or not."""
+    monkeypatch.setattr(FakeHolder, "is_warm", True)
+    holder = FakeHolder(on_begun=lambda: elsewhere(lambda: decide_late(make)))
+    lease_table.register(HOLDER, holder)
+    with pytest.raises(Unreachable, match="meanwhile"):
+        trade(2)
+    holder.on_begun = lambda: None
+    assert trade(2) == make_order(2, order_no=OrderNo(order_no))
+    assert (selectors.LEDGER.find_fault(), damage.where) == ("", "")
 
 
 def test_a_decision_that_waits_for_another_one_is_not_committed_after_it() -> None:

@@ -8,7 +8,7 @@ from django.db import connection
 
 from bazaar.core.failures import Unreachable
 from bazaar.core.ledger import Batch
-from bazaar.core.types import Position, ReplicaId, Term
+from bazaar.core.types import GENESIS, Position, ReplicaId, Term
 from bazaar.runtime import engines
 from bazaar.runtime.damage import damage
 from bazaar.runtime.transactions import write_transaction
@@ -94,6 +94,24 @@ def test_a_ledger_that_has_lost_its_end_is_damaged() -> None:
     with pytest.raises(Unreachable, match="the end of the ledger"):
         trade(3)
     assert damage.where == "the end of the ledger"
+
+
+def test_an_end_that_another_one_wrote_is_no_damage() -> None:
+    """An earlier life, whose commit came late, where this one has rolled back."""
+    trade(1)
+    selectors.LEDGER.written = replace(selectors.LEDGER.written, digest=GENESIS)
+    trade(2)
+    assert (selectors.LEDGER.head.position, damage.where) == (2, "")
+
+
+def test_an_end_that_is_wrong_is_damaged() -> None:
+    trade(1)
+    selectors.LEDGER.written = replace(selectors.LEDGER.written, digest=GENESIS)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE catalog_app_entry SET quantity = quantity + 1")
+    with pytest.raises(Unreachable, match="entry 1"):
+        trade(2)
+    assert damage.where == "entry 1"
 
 
 def test_a_term_that_is_known_is_not_raised() -> None:

@@ -41,8 +41,10 @@ def run(verifier: Verifier) -> str:
     return damage.where
 
 
-@pytest.mark.parametrize("column", ["term", "version", "decided_ms"])
-@pytest.mark.parametrize("order_no", [1, POINT_ENTRIES, POINT_ENTRIES + 5])
+@pytest.mark.parametrize(
+    ("column", "order_no"),
+    [("term", 1), ("version", POINT_ENTRIES), ("decided_ms", POINT_ENTRIES + 5)],
+)
 def test_a_column_outside_the_chain_is_compared_with_what_it_was(
     column: str, order_no: int
 ) -> None:

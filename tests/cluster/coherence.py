@@ -134,7 +134,7 @@ def main() -> int:
 
 
 def _run(faults: Faults, options: argparse.Namespace) -> int:
-    with Load(faults.urls, options.clients, is_half_hasty=True) as load:
+    with Load(faults.urls, options.clients, is_full=True, is_half_hasty=True) as load:
         chosen = [fault for name, fault in faults.by_name().items() if name in options.faults]
         faults.run(options.seconds, chosen * options.rounds)
     _report(load, faults.incidents, options.seconds)

@@ -1,5 +1,6 @@
 """Real clusters: real processes on free ports, started by the real command."""
 
+import fcntl
 import json
 import os
 import signal
@@ -127,6 +128,10 @@ class LiveCluster(TemporaryCluster):
         """Start a process and wait until it serves."""
         self.cluster.start(wanted)
 
+    def stop(self, wanted: str) -> None:
+        """Stop a process and wait until it is gone."""
+        self.cluster.stop(wanted)
+
     def wait_for(
         self, condition: Callable[[Snapshot], bool], timeout_s: float = HEAL_TIMEOUT_S
     ) -> None:
@@ -144,12 +149,20 @@ class LiveCluster(TemporaryCluster):
 
 
 def prepare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that holds `data` of three replicas and ten stocks, made by `init` once."""
-    folder = tmp_path_factory.getbasetemp() / "prepared"
-    if not folder.exists():
-        folder.mkdir()
-        done = LiveCluster(folder).run("init", "--stocks", "asterix")
-        assert done.returncode == 0, done.stderr
+    """
+    Return a folder that holds `data` of three replicas and ten stocks, made by `init` once.
+
+    Processes that share the tests out share it, too.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            done = LiveCluster(folder).run("init", "--stocks", "asterix")
+            assert done.returncode == 0, done.stderr
+            (folder / "done").touch()
     return folder
 
 
@@ -177,9 +190,10 @@ def new_cluster(tmp_path: Path, prepared: Path) -> Iterator[Callable[..., LiveCl
 class SharedCluster:
     """One cluster for many tests, which find it healthy; replaced when it cannot be healed."""
 
-    def __init__(self, folder: Path, prepared: Path, **counts: int) -> None:
-        """Make none yet; counts: of replicas and front ends."""
-        self._folder, self._prepared, self._counts = folder, prepared, counts
+    def __init__(self, folder: Path, prepared: Path, *options: str, **counts: int) -> None:
+        """Make none yet; options: of `cluster up`. counts: of replicas and front ends."""
+        self._folder, self._prepared = folder, prepared
+        self._options, self._counts = options, counts
         self._made: list[LiveCluster] = []
 
     def healthy(self) -> LiveCluster:
@@ -204,7 +218,8 @@ class SharedCluster:
 
     def _add(self) -> None:
         folder, nodes = self._folder / str(len(self._made)), free_topology(**self._counts)
-        self._made.append(LiveCluster.from_prepared(folder, self._prepared, nodes=nodes))
+        made = LiveCluster.from_prepared(folder, self._prepared, *self._options, nodes=nodes)
+        self._made.append(made)
 
 
 @pytest.fixture(scope="package")
@@ -212,6 +227,22 @@ def _shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterato
     shared = SharedCluster(tmp_path_factory.mktemp("cluster"), prepared, front_ends=2)
     yield shared
     shared.end()
+
+
+@pytest.fixture(scope="package")
+def _many_workers(
+    tmp_path_factory: pytest.TempPathFactory, prepared: Path
+) -> Iterator[SharedCluster]:
+    folder = tmp_path_factory.mktemp("workers")
+    shared = SharedCluster(folder, prepared, "--workers", "2", front_ends=2)
+    yield shared
+    shared.end()
+
+
+@pytest.fixture
+def many_workers(_many_workers: SharedCluster) -> LiveCluster:
+    """Return a cluster whose two front ends have two workers each, healthy."""
+    return _many_workers.healthy()
 
 
 @pytest.fixture

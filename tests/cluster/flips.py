@@ -81,7 +81,10 @@ def main() -> int:
         cluster = LiveCluster(Path(folder))
         cluster.up()
         try:
-            flips = run(cluster, options.replica, options.catalog, options.seed, options.orders)
+            full = Load([cluster.base_url], is_full=True)
+            flips = run(
+                cluster, full, (options.replica, options.catalog), options.seed, options.orders
+            )
         finally:
             cluster.end()
     _summarize(flips)
@@ -89,21 +92,22 @@ def main() -> int:
 
 
 def run(
-    cluster: LiveCluster, replica: int, catalog: int, seed: int, orders: int = 200
+    cluster: LiveCluster, clients: Load, counts: tuple[int, int], seed: int, orders: int = 100
 ) -> list[Flip]:
     """
     Flip bits under a load, and hold the cluster to its promises in the end.
 
-    replica, catalog: how many bits are found; others come to it. orders: placed before the first.
+    clients: which do not run yet. counts: how many bits are found in replicas' files, and in the
+    catalog's; others come to it. orders: placed before the first.
     Raises AssertionError: a promise does not hold, or what was found was not mended.
     """
     draw, flips = random.Random(seed), list[Flip]()
     _say(HEADER)
-    with Load([cluster.base_url]) as load:
+    with clients as load:
         while len(load.acknowledged) < orders:
             load.await_progress(20)
         names = [view.name for view in cluster.look().replicas]
-        for wanted, count in ((names, replica), ([CATALOG], catalog)):
+        for wanted, count in zip((names, [CATALOG]), counts, strict=True):
             found = 0
             for _ in range(TRIES * count):
                 flips.append(_try_one(cluster, load, draw.choice(wanted), draw))

@@ -15,13 +15,16 @@ from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan, Share
 from bazaar.loadtest.preflight import open_client, read_openings
 from bazaar.loadtest.profiles import Weighted
-from bazaar.loadtest.scripts import make_script
+from bazaar.loadtest.scripts import Claim, Script, make_script
+from bazaar.loadtest.workload import Answer, Operation
 from bazaar.proof.records import FORMAT, Done, Header, Record
 
 STOCKS = ("GameStart", "BoarCo", "RottenFishCo", "MenhirCo", "CaesarTech", "Reneium")
 DEADLINE_S = 30.0
 HASTY_DEADLINE_S = 0.4
 PROGRESS_TIMEOUT_S = 30.0
+BEAT_S = 0.04
+"""Between two operations of a client, unless the load is full."""
 
 
 def make_plan(urls: Sequence[str], clients: int, shares: int) -> Plan:
@@ -39,18 +42,51 @@ def make_plan(urls: Sequence[str], clients: int, shares: int) -> Plan:
     )
 
 
+class Beats:
+    """A script whose free clients all begin at the next beat, side by side."""
+
+    def __init__(self, script: Script) -> None:
+        """script: what they do; it may be due at any time."""
+        self._script = script
+
+    def claim(self, client: int, now_s: float) -> Claim | None:
+        """Return the next operation, due at the next beat; None: there is none any more."""
+        claim = self._script.claim(client, now_s)
+        return claim and ((now_s // BEAT_S + 1) * BEAT_S, claim[1])
+
+    def learn(self, client: int, answer: Answer | None, operation: Operation) -> None:
+        """Take in the result of an operation."""
+        self._script.learn(client, answer, operation)
+
+    def count_unsent(self) -> int:
+        """Return how many operations were due and never claimed."""
+        return self._script.count_unsent()
+
+
 class Load:
-    """Clients that query, trade and look orders up for as long as a `with` block runs."""
+    """
+    Clients that query, trade and look orders up for as long as a `with` block runs.
+
+    They meet at every beat and rest in between, which leaves the machine to what is being tested
+    and to the tests beside it.
+    """
 
     def __init__(
-        self, urls: Sequence[str], clients: int = 8, *, is_half_hasty: bool = False
+        self,
+        urls: Sequence[str],
+        clients: int = 8,
+        *,
+        is_full: bool = False,
+        is_half_hasty: bool = False,
     ) -> None:
         """
         Read how the stocks stand.
 
-        urls: of front ends. is_half_hasty: half of the clients soon give up what hangs and send
-        the next request, so a paused process finds requests of any age when it goes on.
+        urls: of front ends. is_full: no client ever rests. is_half_hasty: half of the clients soon
+        give up what hangs and send the next request, so a paused process finds requests of any age
+        when it goes on.
         """
+        self._is_full = is_full
         self._plan = make_plan(urls, clients, shares=1 + is_half_hasty)
         hasty = msgspec.structs.replace(self._plan, deadline_s=HASTY_DEADLINE_S)
         prefix = secrets.randbits(48)
@@ -82,12 +118,16 @@ class Load:
     async def _run(self) -> None:
         self.origin_s = clock.monotonic_s()
         self._engines = [
-            Engine(share.plan, make_script(share), lambda done, _: self.done.append(done))
+            Engine(share.plan, self._make_script(share), lambda done, _: self.done.append(done))
             for share in self._shares
         ]
         self._is_ready.set()
         pairs = zip(self._engines, self._shares, strict=True)
         await asyncio.gather(*(engine.run(share.clients, self.origin_s) for engine, share in pairs))
+
+    def _make_script(self, share: Share) -> Script:
+        script = make_script(share)
+        return script if self._is_full else Beats(script)
 
     @property
     def records(self) -> list[Record]:

@@ -37,7 +37,7 @@ from tests.cluster.proof import assert_proof
 
 CLIENTS = 8
 BETWEEN_S = (0.5, 4.0)
-"""Of load between two losses."""
+"""Of load between two losses, and while a replica is dead."""
 BACKUPS_MAX = 6
 """Backups that are kept to choose from."""
 AGAIN_MAX_S = 10.0
@@ -83,6 +83,9 @@ class LossRun:
     backups: Path
     """The folder of the backups."""
     has_killed_replicas: bool = False
+    is_full: bool = True
+    """Whether its clients never rest."""
+    between_s: tuple[float, float] = BETWEEN_S
     again_max_s: float = AGAIN_MAX_S
     losses: list[Loss] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -94,7 +97,10 @@ class LossRun:
         kinds = [WIPED] * wiped + [RESTORED] * restored
         self.draw.shuffle(kinds)
         urls = [self.cluster.url(f"frontend-{one.id}") for one in self.cluster.topology.front_ends]
-        with Load(urls, CLIENTS) as load, PriceChanges(self.cluster) as prices:
+        with (
+            Load(urls, CLIENTS, is_full=self.is_full) as load,
+            PriceChanges(self.cluster) as prices,
+        ):
             checks = LossChecks(self.cluster.data.root)
             for number, kind in enumerate(kinds, start=1):
                 self._pass_time(load)
@@ -110,7 +116,7 @@ class LossRun:
     def _pass_time(self, load: Load) -> None:
         """Let trades go on, and replicas die if they are to; make a backup sometimes."""
         await_trade(load, len(load.done))
-        clock.wait(self.draw.uniform(*BETWEEN_S))
+        clock.wait(self.draw.uniform(*self.between_s))
         if self.has_killed_replicas:
             self._break_replica()
         if self.draw.random() < 1 / 2:
@@ -122,7 +128,7 @@ class LossRun:
             return
         name = self.draw.choice([view.name for view in self.cluster.look().replicas])
         self.cluster.kill(name)
-        clock.wait(self.draw.uniform(*BETWEEN_S))
+        clock.wait(self.draw.uniform(*self.between_s))
         self._command("start", name)
 
     def _back_up(self) -> None:
@@ -244,11 +250,19 @@ def _row(losses: Sequence[Loss], load: Load) -> list[str]:
     return row + [str(errors[name]) for name in ("definite", "indefinite", "tried again")]
 
 
-def make_cluster(folder: Path, orders: int) -> LiveCluster:
-    """Make a cluster of two front ends that has so many orders; it is not up yet."""
-    cluster = LiveCluster(folder, nodes=free_topology(front_ends=2))
-    done = cluster.run("init", "--stocks", "asterix")
-    assert done.returncode == 0, done.stderr
+def make_cluster(folder: Path, orders: int, prepared: Path | None = None) -> LiveCluster:
+    """
+    Make a cluster of two front ends that has so many orders; it is not up yet.
+
+    prepared: a folder with databases to copy.
+    """
+    nodes = free_topology(front_ends=2)
+    if prepared is not None:
+        cluster = LiveCluster.from_prepared(folder, prepared, nodes=nodes)
+    else:
+        cluster = LiveCluster(folder, nodes=nodes)
+        done = cluster.run("init", "--stocks", "asterix")
+        assert done.returncode == 0, done.stderr
     prefill.add_orders(cluster.data, cluster.topology, orders)
     return cluster
 
@@ -262,7 +276,7 @@ def main() -> int:
         cluster.heal()
         (backups := Path(folder) / "backups").mkdir()
         draw = random.Random(options.seed)
-        run = LossRun(cluster, draw, backups, options.kill_replicas, options.again_max)
+        run = LossRun(cluster, draw, backups, options.kill_replicas, again_max_s=options.again_max)
         run.run(options.wiped, options.restored)
     if not run.wrong:
         _say("proved: no order or price was lost, doubled, renumbered or read too old")

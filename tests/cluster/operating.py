@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bazaar import topology
+from bazaar import clock, topology
 from bazaar.clock import wait_until
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.operations import Cluster
@@ -38,7 +38,8 @@ COMMAND_TIMEOUT_S = 90.0
 UP_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 20.0
 STATUS_TIMEOUT_S = 30.0
-"""For the state that the page shows; it is asked for again and again."""
+STATUS_PAUSE_S = 0.5
+"""For the state that the page shows; it is asked for again and again, after a pause."""
 ANY_LINES = "..."
 _PATH = re.compile(r"(?<![\w./])/(?=srv/|backups\b)")
 """What a path on the page begins with."""
@@ -160,7 +161,7 @@ class Session:
             return is_same(step.printed, lines)
 
         if "cluster status" in step.command:
-            wait_until(has_come, STATUS_TIMEOUT_S)
+            wait_until(has_come, STATUS_TIMEOUT_S, lambda _: clock.wait(STATUS_PAUSE_S))
         return lines
 
     def _run_once(self, command: str) -> list[str]:

@@ -24,8 +24,16 @@ PROGRESS_TIMEOUT_S = 60.0
 class PlainLoad:
     """Clients that send requests for as long as a `with` block runs."""
 
-    def __init__(self, urls: Sequence[str], clients: int = 8, seed: int = 0) -> None:
-        """urls: of front ends; the clients share them out in turn."""
+    def __init__(
+        self, urls: Sequence[str], clients: int = 8, seed: int = 0, rest_s: float = 0.0
+    ) -> None:
+        """
+        Ask nothing yet.
+
+        urls: of front ends; the clients share them out in turn. rest_s: of a client after each
+        request.
+        """
+        self._rest_s = rest_s
         self.answered = 0
         """Requests that were answered with 200."""
         self.failures: list[str] = []
@@ -102,4 +110,5 @@ class PlainLoad:
                 self.failures.append(f"{method} {path} after {took_s:.2f} s: {failure}")
             else:
                 self.answered += 1
+        self._is_ending.wait(self._rest_s)
         return found

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,13 +26,20 @@ LOAD_TIMEOUT_S = 100.0
 TAKEN_UP_S = 10.0
 
 
+@pytest.fixture(scope="module")
+def _started(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[LiveCluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAZAAR_ANONYMOUS_TRADES", "0")
+        cluster = LiveCluster.from_prepared(tmp_path_factory.mktemp("closed") / "1", prepared)
+    yield cluster
+    cluster.end()
+
+
 @pytest.fixture
-def closed(new_cluster: Callable[..., LiveCluster], monkeypatch: pytest.MonkeyPatch) -> LiveCluster:
+def closed(_started: LiveCluster) -> LiveCluster:
     """Return a running cluster in which nobody trades without a token."""
-    monkeypatch.setenv("BAZAAR_ANONYMOUS_TRADES", "0")
-    cluster = new_cluster()
-    assert cluster.try_up(), cluster.read_output()
-    return cluster
+    _started.heal()
+    return _started
 
 
 def manage(cluster: LiveCluster, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -75,11 +82,11 @@ def load(cluster: LiveCluster, path: Path, *words: str) -> tuple[int, Summary, s
 
 
 def check_lists(client: Client, least: int) -> None:
-    """Hold the lists against each other; least: orders that are there at least."""
+    """Hold the lists against each other; least: orders of ann that are there at least."""
     orders = list(client.orders())
     assert [one.order_no for one in orders] == list(range(len(orders), 0, -1))
-    assert len(orders) >= least
-    assert {one.placed_by for one in orders} == {"ann"}
+    assert sum(one.placed_by == "ann" for one in orders) >= least
+    assert {one.placed_by for one in orders} <= {"ann", "bob"}
     names = [stock.name for stock in client.stocks(limit=3)]
     assert len(names) == 10
     assert names == sorted(names)
@@ -113,8 +120,9 @@ def test_each_dialect_is_loaded_with_a_token_and_proved(
         for dialect in ("v1", "course"):
             status, summary, said, lines = load(
                 *(closed, tmp_path / dialect, "--dialect", dialect, "--token", token),
-                *("--duration", "6s", "--p", "0.5", "--threshold", "hit_ratio>10%"),
-                *("--chaos", "kill-leader", "--chaos-interval", "3s"),
+                *("--duration", "4s", "--rate", "150", "--p", "0.5"),
+                *("--chaos", "kill-leader", "--chaos-interval", "2s"),
+                *("--threshold", "hit_ratio>10%"),
             )
             assert status == exits.OK, said
             assert (summary.proof, summary.proof_gaps, summary.error_count) == ((), (), 0)

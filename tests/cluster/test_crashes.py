@@ -147,7 +147,7 @@ def test_an_altered_log_is_begun_anew_at_the_start(cluster: LiveCluster) -> None
         load.await_progress()
     replica_id = max(node.id for node in cluster.topology.replicas)
     name = f"order-{replica_id}"
-    cluster.run("stop", name)
+    cluster.stop(name)
     _alter_one_order(cluster, replica_id)
     forget_repairs(cluster)
     cluster.cluster.supervisor.start(name)  # `cluster start` would not wait for the repair

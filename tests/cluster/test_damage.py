@@ -60,8 +60,18 @@ def find_place(path: Path, table: str = "order_app_logentry") -> int:
     return path.read_bytes().index(digest.encode())
 
 
-@pytest.mark.parametrize("role", ["follower", "leader"])
-@pytest.mark.parametrize("harm", [flip_bit, blank_page, cut_file])
+def is_mended(cluster: LiveCluster, name: str) -> bool:
+    """Return whether the damaged file is kept, and its process serves without it."""
+    return aside_of(cluster, name).exists() and cluster.view(name).is_well
+
+
+def await_mended(cluster: LiveCluster, name: str) -> None:
+    cluster.wait_for(lambda _: is_mended(cluster, name), MEND_TIMEOUT_S)
+
+
+@pytest.mark.parametrize(
+    ("harm", "role"), [(flip_bit, "leader"), (blank_page, "follower"), (cut_file, "leader")]
+)
 def test_a_damaged_replica_mends_itself(
     cluster: LiveCluster, harm: Callable[[Path, int], None], role: str
 ) -> None:
@@ -76,11 +86,11 @@ def test_a_damaged_replica_mends_itself(
         pid = cluster.view(name).pid
         harm(path, find_place(path))
 
-        def is_mended(snapshot: Snapshot) -> bool:
-            view = next(one for one in snapshot.replicas if one.name == name)
-            return aside.exists() and view.is_well and view.node.id in snapshot.in_sync
-
-        cluster.wait_for(is_mended, MEND_TIMEOUT_S)
+        node_id = cluster.view(name).node.id
+        cluster.wait_for(
+            lambda snapshot: is_mended(cluster, name) and node_id in snapshot.in_sync,
+            MEND_TIMEOUT_S,
+        )
         load.await_progress()
     assert load.errors == []
     assert cluster.view(name).pid == pid, "its server is the same process"
@@ -105,13 +115,12 @@ def test_a_damaged_stock_mends_itself(cluster: LiveCluster) -> None:
     order_no = buy(cluster, "GameStart").body["order_no"]
     path = cluster.data.root / "catalog.sqlite3"
     flip_bit(path, find_copy(path))
-    aside = aside_of(cluster, "catalog")
-    cluster.wait_for(lambda _: aside.exists() and cluster.view("catalog").is_well, MEND_TIMEOUT_S)
+    await_mended(cluster, "catalog")
     assert look_up(cluster, order_no).status == 200
     assert_proof(cluster)
 
 
-@pytest.mark.parametrize("harm", [flip_bit, blank_page, cut_file])
+@pytest.mark.parametrize("harm", [flip_bit, cut_file])
 def test_a_damaged_ledger_mends_itself(
     cluster: LiveCluster, harm: Callable[[Path, int], None]
 ) -> None:
@@ -123,9 +132,7 @@ def test_a_damaged_ledger_mends_itself(
         pid = cluster.view("catalog").pid
         path = cluster.data.root / "catalog.sqlite3"
         harm(path, find_place(path, "catalog_app_entry"))
-        cluster.wait_for(
-            lambda _: aside.exists() and cluster.view("catalog").is_well, MEND_TIMEOUT_S
-        )
+        await_mended(cluster, "catalog")
         load.await_progress()
     given_up = [one for one in load.errors if one.outcome != "ok" and one.status != NOT_FOUND]
     assert given_up == [], "each was repeated until it was placed or refused"
@@ -145,8 +152,7 @@ def break_header(path: Path) -> None:
         file.write(b"no database")
 
 
-@pytest.mark.parametrize("harm", [halve, break_header])
-@pytest.mark.parametrize("role", ["order", "catalog"])
+@pytest.mark.parametrize(("harm", "role"), [(halve, "catalog"), (break_header, "order")])
 def test_a_broken_file_is_begun_anew_at_the_start(
     cluster: LiveCluster, harm: Callable[[Path], None], role: str
 ) -> None:
@@ -154,24 +160,23 @@ def test_a_broken_file_is_begun_anew_at_the_start(
     with Load([cluster.base_url]) as load:
         load.await_progress(ORDERS)
     name = "catalog" if role == "catalog" else cluster.look().replicas[0].name
-    cluster.run("stop", name)
+    cluster.stop(name)
     harm(cluster.data.root / f"{name}.sqlite3")
     cluster.cluster.supervisor.start(name)  # `cluster start` would not wait for the repair
-    aside = aside_of(cluster, name)
-    cluster.wait_for(lambda _: aside.exists() and cluster.view(name).is_well, MEND_TIMEOUT_S)
+    await_mended(cluster, name)
     assert buy(cluster, "GameStart").status == 200
     assert_proof(cluster, load)
 
 
-@pytest.mark.parametrize("name", ["order-1", "catalog"])
-def test_what_has_begun_anew_ends_with_its_supervisor(cluster: LiveCluster, name: str) -> None:
+def test_what_has_begun_anew_ends_with_its_supervisor(cluster: LiveCluster) -> None:
+    """A replica and the catalog, one after the other."""
     forget_repairs(cluster)
     buy(cluster, "GameStart")
-    cluster.run("stop", name)
-    halve(cluster.data.root / f"{name}.sqlite3")
-    cluster.cluster.supervisor.start(name)
-    aside = aside_of(cluster, name)
-    cluster.wait_for(lambda _: aside.exists() and cluster.view(name).is_well, MEND_TIMEOUT_S)
+    for name in ("order-1", "catalog"):
+        cluster.stop(name)
+        halve(cluster.data.root / f"{name}.sqlite3")
+        cluster.cluster.supervisor.start(name)
+        await_mended(cluster, name)
     up, supervisor_pid = cluster.process, cluster.cluster.supervisor.pid()
     assert up is not None
     up.send_signal(signal.SIGSTOP)  # or it would end what the supervisor leaves behind
@@ -184,9 +189,9 @@ def test_what_has_begun_anew_ends_with_its_supervisor(cluster: LiveCluster, name
         up.wait()
 
 
-@pytest.mark.parametrize("name", ["order-1", "catalog"])
-def test_a_cluster_comes_up_with_a_broken_file(cluster: LiveCluster, name: str) -> None:
+def test_a_cluster_comes_up_with_a_broken_file(cluster: LiveCluster) -> None:
     """`cluster up` leaves it to its process."""
+    name = "catalog"
     forget_repairs(cluster)
     order_no = buy(cluster, "GameStart").body["order_no"]
     assert cluster.run("down").returncode == 0
@@ -207,7 +212,7 @@ def test_a_ledger_that_no_replica_has_is_kept(cluster: LiveCluster) -> None:
         load.await_progress(ORDERS)
     replicas = [view.name for view in cluster.look().replicas]
     for name in replicas:
-        cluster.run("stop", name)
+        cluster.stop(name)
     path = cluster.data.root / "catalog.sqlite3"
     flip_bit(path, find_place(path, "catalog_app_entry"))
 
@@ -218,7 +223,7 @@ def test_a_ledger_that_no_replica_has_is_kept(cluster: LiveCluster) -> None:
     cluster.wait_for(waits, MEND_TIMEOUT_S)
     assert not aside_of(cluster, "catalog").exists()
     for name in replicas:
-        cluster.run("start", name)
+        cluster.start(name)
     cluster.heal()
     assert aside_of(cluster, "catalog").exists()
     assert_proof(cluster, load)

@@ -4,7 +4,12 @@ A whole cluster whose databases are on servers: two catalogs on one of them, of 
 The servers are killed, and the active catalog is killed and paused (I1, I2, I3, I5, I7, I9).
 """
 
-from collections.abc import Iterator
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +17,7 @@ import msgspec
 import pytest
 
 from bazaar.clock import wait_until
+from bazaar.cluster.data_dir import DataDir, make_secret
 from bazaar.cluster.ports import free_topology
 from bazaar.core.failures import NotActive
 from bazaar.loadtest.prove import audit
@@ -172,3 +178,26 @@ def is_refused(client: CatalogClient) -> bool:
     except Exception:  # noqa: BLE001 - it ends, and begins anew
         return False
     raise AssertionError("it answers as if it was active")
+
+
+def test_a_process_by_hand_names_the_command_that_makes_its_tables(
+    postgresql: DatabaseServer, tmp_path: Path
+) -> None:
+    data = DataDir(tmp_path)
+    make_secret(data.root / "cluster.secret")
+    data.write_topology(free_topology(4))
+    environ = {
+        **os.environ,
+        "BAZAAR_DATA_DIR": str(data.root),
+        "BAZAAR_CLUSTER": str(data.topology_path),
+        "BAZAAR_DATABASE_URL": postgresql.make_database("by_hand"),
+    }
+
+    def run(line: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(line, env=environ, capture_output=True, text=True, check=False)
+
+    said = run([sys.executable, "-m", "bazaar.cluster.launch", "order", "--id", "4"]).stderr
+    found = re.search(r"BAZAAR_DATABASE_URL: the database lacks [^`]*`([^`]*)`", said)
+    assert found is not None, said
+    made = run(shlex.split(found[1]))
+    assert "its database is ready" in made.stdout, made.stderr

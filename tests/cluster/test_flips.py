@@ -4,11 +4,12 @@ import pytest
 
 from tests.cluster import flips
 from tests.cluster.conftest import LiveCluster
+from tests.cluster.load import Load
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 def test_flipped_bits_are_found_and_mended(cluster: LiveCluster) -> None:
-    done = flips.run(cluster, replica=1, catalog=1, seed=5)
+    done = flips.run(cluster, Load([cluster.base_url]), (1, 1), seed=5)
     assert [one for one in done if one.is_late] == []
     assert sum(one.mended_s is not None for one in done) == 2

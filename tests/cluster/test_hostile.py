@@ -10,7 +10,7 @@ from tests.cluster.hostile import LOG_BYTES_MAX, HostileRun, hostile_cluster
 
 pytestmark = pytest.mark.cluster
 
-REQUESTS = 3000
+REQUESTS = 1500
 
 
 def test_every_port_answers_hostile_requests_and_nothing_changes(

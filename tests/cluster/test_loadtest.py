@@ -48,7 +48,7 @@ def test_a_load_is_measured_proved_and_written_down(
     leader = cluster.view(cluster.leader()).node.id
     history = tmp_path / "history"
     status, summary, said = load(
-        *("--duration", "4s", "--warmup", "1s", "--p", "0.5", "--processes", "2"),
+        *("--duration", "2s", "--warmup", "1s", "--p", "0.5", "--processes", "2"),
         *("--history", str(history), "--threshold", "errors<1", "--threshold", "hit_ratio>10%"),
     )
     assert status == exits.OK, said
@@ -74,7 +74,8 @@ def test_an_open_loop_keeps_its_rate_and_past_the_caches_nothing_is_a_hit(load: 
 def test_a_cluster_under_faults_keeps_its_word(load: Load, tmp_path: Path) -> None:
     history = tmp_path / "history"
     status, summary, said = load(
-        *("--duration", "8s", "--chaos", "kill-leader", "--chaos-interval", "3s"),
+        *("--duration", "6s", "--chaos", "kill-leader", "--chaos-interval", "2s"),
+        *("--rate", "200"),
         *("--history", str(history)),
     )
     assert status == exits.OK, said

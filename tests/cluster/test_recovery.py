@@ -53,7 +53,7 @@ def read(cluster: LiveCluster) -> dict[str, Any]:
 
 
 def lose(cluster: LiveCluster) -> None:
-    cluster.run("stop", "catalog")
+    cluster.stop("catalog")
     for ending in ("", "-wal", "-shm"):
         path = catalog_path(cluster)
         path.with_name(path.name + ending).unlink(missing_ok=True)

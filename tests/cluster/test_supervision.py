@@ -43,7 +43,7 @@ def is_open(address: tuple[str, int]) -> bool:
 
 @pytest.fixture(scope="module")
 def _small(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[SharedCluster]:
-    shared = SharedCluster(tmp_path_factory.mktemp("small"), prepared, replicas=2)
+    shared = SharedCluster(tmp_path_factory.mktemp("small"), prepared, replicas=1)
     yield shared
     shared.end()
 
@@ -207,7 +207,7 @@ def test_a_worker_whose_main_process_was_killed_frees_its_ports(cluster: LiveClu
 
 
 def test_up_ends_cleanly_when_asked_to(small: LiveCluster) -> None:
-    small.pause("2")
+    small.pause("1")
     assert small.process is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
         small.process.send_signal(number)
@@ -218,7 +218,7 @@ def test_up_ends_cleanly_when_asked_to(small: LiveCluster) -> None:
 
 
 def test_everything_ends_when_up_is_killed_and_the_next_up_waits_for_it(small: LiveCluster) -> None:
-    small.pause("2")  # so that its end takes as long as it can
+    small.pause("1")  # so that its end takes as long as it can
     members = small.members()
     assert small.process is not None
     small.process.kill()
@@ -228,7 +228,7 @@ def test_everything_ends_when_up_is_killed_and_the_next_up_waits_for_it(small: L
 
 
 def test_everything_ends_when_the_supervisor_is_killed(small: LiveCluster) -> None:
-    small.pause("2")
+    small.pause("1")
     assert small.process is not None
     os.kill(small.cluster.supervisor.pid(), signal.SIGKILL)
     assert small.process.wait(GONE_TIMEOUT_S) == 1
@@ -237,7 +237,7 @@ def test_everything_ends_when_the_supervisor_is_killed(small: LiveCluster) -> No
 
 
 def test_everything_ends_when_up_and_supervisor_are_killed(small: LiveCluster) -> None:
-    small.pause("2")
+    small.pause("1")
     assert small.process is not None
     supervisor = small.cluster.supervisor.pid()
     small.process.kill()
@@ -249,7 +249,7 @@ def test_everything_ends_when_up_and_supervisor_are_killed(small: LiveCluster) -
 def test_down_stops_everything_and_says_what(small: LiveCluster) -> None:
     done = small.run("down")
     assert done.returncode == 0
-    assert re.match(r"stopped catalog, .*order-2", done.stdout)
+    assert re.match(r"stopped catalog, .*order-1", done.stdout)
     assert small.process is not None
     assert small.process.wait(GONE_TIMEOUT_S) == 0
     assert small.members() == []
@@ -263,11 +263,11 @@ def test_down_stops_everything_and_says_what(small: LiveCluster) -> None:
 
 
 def test_autorestart_brings_a_killed_replica_back(new_cluster: NewCluster) -> None:
-    live = new_cluster("--autorestart", "--server", "gunicorn", nodes=free_topology(replicas=2))
+    live = new_cluster("--autorestart", "--server", "gunicorn", nodes=free_topology(replicas=1))
     live.up()
-    pid = live.view("2").pid
-    live.kill("2")
-    live.wait_for(lambda snapshot: snapshot.processes[2].pid not in (0, pid))
+    pid = live.view("1").pid
+    live.kill("1")
+    live.wait_for(lambda snapshot: snapshot.replicas[0].pid not in (0, pid))
     live.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
 
 

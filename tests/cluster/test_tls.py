@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from http.client import HTTPSConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +23,8 @@ TIMEOUT_S = 20.0
 
 
 @pytest.fixture(scope="module")
-def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeHosts]:
-    with run_hosts(tmp_path_factory.mktemp("tls"), has_tls=True) as made:
+def _started(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[ThreeHosts]:
+    with run_hosts(tmp_path_factory.mktemp("tls"), prepared, has_tls=True) as made:
         yield made
 
 

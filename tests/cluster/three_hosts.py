@@ -1,5 +1,6 @@
 """One cluster on three hosts: three addresses of loopback, with a data folder each."""
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -8,13 +9,14 @@ from pathlib import Path
 import msgspec
 
 from bazaar import topology
-from bazaar.cluster import certificates
+from bazaar.cluster.certificates import CA, CERTIFICATE, KEY
 from bazaar.cluster.ports import free_topology
 from bazaar.protocol.cluster_report import Health
 from bazaar.protocol.tls import use_tls
-from bazaar.topology import Node, Topology
+from bazaar.topology import Node, TlsFiles, Topology
 from tests.cluster.conftest import LiveCluster
 
+TLS_FILES = TlsFiles(certificate=f"tls/{CERTIFICATE}", key=f"tls/{KEY}", ca=f"tls/{CA}")
 ADDRESSES = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
 
@@ -31,15 +33,23 @@ def spread(addresses: tuple[str, ...] = ADDRESSES) -> Topology:
 class ThreeHosts:
     """The hosts of one cluster; each is a `cluster up --host` with a folder of its own."""
 
-    def __init__(self, folder: Path, *, has_tls: bool = False) -> None:
-        """Start nothing yet. has_tls: each host has a certificate of one private CA."""
-        self.folder, self.has_tls, addresses = folder, has_tls, ADDRESSES
+    def __init__(
+        self, folder: Path, prepared: Path | None = None, *, has_tls: bool = False
+    ) -> None:
+        """
+        Start nothing yet.
+
+        prepared: a folder with what `init` has made on one host, to be shared out. has_tls: each
+        host has a certificate of one private CA.
+        """
+        self.folder, self.prepared, self.has_tls = folder, prepared, has_tls
+        addresses = ADDRESSES
         self.topology = spread(addresses)
         if has_tls:
-            described = msgspec.structs.replace(self.topology, tls=certificates.FILES)
+            described = msgspec.structs.replace(self.topology, tls=TLS_FILES)
             self.topology = topology.parse(topology.dump(described))
         self.hosts = [
-            LiveCluster(self._make(folder / address), "--host", address, nodes=self.topology)
+            LiveCluster(self._make(address), "--host", address, nodes=self.topology)
             for address in addresses
         ]
         self.addresses = addresses
@@ -65,6 +75,8 @@ class ThreeHosts:
         """Make each host's part; the first host's secret is carried to the others."""
         if self.has_tls:
             self.certify()
+        if self.prepared:
+            return
         for address, host in zip(self.addresses, self.hosts, strict=True):
             if host is not self.first:
                 shown = self.first.run("secret", "show").stdout
@@ -92,16 +104,23 @@ class ThreeHosts:
         list(self._pool.map(LiveCluster.end, self.hosts))
         self._pool.shutdown()
 
-    @staticmethod
-    def _make(folder: Path) -> Path:
+    def _make(self, address: str) -> Path:
+        """Make the folder of a host, with its part of what is prepared."""
+        folder = self.folder / address
         folder.mkdir(parents=True)
+        if self.prepared:
+            others = [name for name, node in self.topology.nodes() if node.host != address]
+            ignored = shutil.ignore_patterns(*(f"{name}.*" for name in others))
+            shutil.copytree(self.prepared / "data", folder / "data", ignore=ignored)
         return folder
 
 
 @contextmanager
-def run_hosts(folder: Path, *, has_tls: bool = False) -> Iterator[ThreeHosts]:
+def run_hosts(
+    folder: Path, prepared: Path | None = None, *, has_tls: bool = False
+) -> Iterator[ThreeHosts]:
     """Run a cluster on three hosts for as long as a `with` block runs."""
-    made = ThreeHosts(folder, has_tls=has_tls)
+    made = ThreeHosts(folder, prepared, has_tls=has_tls)
     try:
         made.init()
         made.up()

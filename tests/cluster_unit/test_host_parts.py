@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
@@ -18,10 +19,13 @@ from bazaar.cluster.ports import check_free
 from bazaar.cluster.snapshot import ProcessState, ProcessView, Snapshot
 from bazaar.cluster.tables import list_silences
 from bazaar.loadtest.faults import Fault, list_targets
+from bazaar.protocol.resolver import ResolvedAddress, Resolver
 from bazaar.settings import env
 from bazaar.topology import Node, Topology, local, parse
 from tests.cluster_unit.test_snapshot import change, healthy, status_of
+from tests.support.waits import WAIT_S
 
+SHORT_S = 0.05
 HERE, THERE = "127.0.0.1", "192.0.2.7"
 """An address of every machine, and one of none (RFC 5737)."""
 
@@ -61,6 +65,22 @@ def test_without_a_name_a_host_runs_what_has_its_addresses() -> None:
     assert find_part(local(3), None).keys() == dict(local(3).nodes()).keys()
     assert is_here("localhost")
     assert not is_here("no-such-host.invalid")
+
+
+def test_a_silent_name_server_is_waited_for_once_and_not_for_long() -> None:
+    """I10: `status` begins with the question which processes are this machine's."""
+    may_answer = Event()
+
+    def look_up(host: str) -> list[ResolvedAddress]:
+        if host.endswith(".test"):
+            assert may_answer.wait(WAIT_S)
+        return [(socket.AF_INET, HERE, 0)]
+
+    silent = Resolver(look_up)
+    found = place({"order-2": "two.test", "order-3": "three.test"})
+    part = find_part(found, None, lambda host, _: silent.resolve(host, SHORT_S))
+    may_answer.set()
+    assert list(part) == ["catalog", "order-1", "frontend-1", "dashboard"]
 
 
 def test_a_host_that_was_named_is_remembered(data: DataDir) -> None:

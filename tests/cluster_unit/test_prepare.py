@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bazaar.cluster import databases, ledger_guard
@@ -60,7 +61,7 @@ def test_one_empty_log_is_made_and_copied(
 ) -> None:
     lines = list(databases.prepare_all(data, found, "asterix", {}))
     assert sorted(manage.commands) == [
-        "catalog: load_stocks asterix --migrate",
+        "catalog: load_stocks asterix --ask-all --migrate",
         "dashboard: make_admin --migrate",
         "order-1: migrate --verbosity 0",
     ]
@@ -70,6 +71,26 @@ def test_one_empty_log_is_made_and_copied(
         assert f"order-{number}: {path} is ready" in lines
     for number in (2, 3):
         assert (data.root / f"order-{number}.sqlite3").stat().st_mode & 0o077 == 0, "a copy"
+
+
+@pytest.mark.parametrize("database", [None, "postgresql://h/n"])
+@pytest.mark.parametrize(("is_new", "asks"), [(True, False), (False, True)])
+def test_only_a_new_cluster_decides_before_all_replicas_have_answered(
+    data: DataDir,
+    found: Topology,
+    manage: FakeManage,
+    database: str | None,
+    *,
+    is_new: bool,
+    asks: bool,
+) -> None:
+    """I3: the ledger that is listed in may be in the place of one that is lost."""
+    catalog = msgspec.structs.replace(found.catalog, database=database)
+    found = msgspec.structs.replace(found, catalog=catalog)
+    list(databases.prepare_all(data, found, "asterix", {}, is_new=is_new))
+    (command,) = (one for one in manage.commands if one.startswith("catalog: "))
+    assert "asterix" in command
+    assert ("--ask-all" in command) is asks
 
 
 @pytest.mark.usefixtures("manage")
@@ -115,5 +136,5 @@ def test_the_logs_are_read_only_for_a_catalog_that_lists_nothing(
             for statement in statements:
                 database.execute(statement)
             database.commit()
-    databases.prepare(data, "catalog", found.catalog, {}, "asterix")
+    databases.prepare(data, "catalog", found.catalog, {})
     assert len(asked_for) == asked

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from bazaar.core.digest import link
 from bazaar.core.failures import GapFound, Unreachable
 from bazaar.core.types import GENESIS, START, OrderNo, Position, ReplicaId, Term
 from bazaar.protocol.tracing import Span, read_headers
+from bazaar.runtime.damage import damage as watch
 from bazaar.runtime.sequence_store import VERIFY_ROWS
 from order_app.models import HeardTerm, LogEntry
 from order_app.store import OrderLog
@@ -85,12 +86,24 @@ def test_a_new_log_has_heard_of_no_term() -> None:
 
 def test_an_append_that_fails_stores_nothing(log: OrderLog) -> None:
     more = make_linked(COUNT + 3)[COUNT:]
-    with pytest.raises(DatabaseError):
+    with pytest.raises(Unreachable):
         log.append((*more, make_linked(1)[0]))
     assert log.head == make_linked(COUNT)[-1][1]
     assert LogEntry.objects.count() == COUNT
     log.append(more)
     assert log.head == make_linked(COUNT + 3)[-1][1]
+
+
+def test_what_an_earlier_life_has_written_late_is_read_by_a_new_one(
+    log: OrderLog, lost: list[str]
+) -> None:
+    """I1: whatever this process remembers of the end is wrong, and nothing is damaged."""
+    linked = make_linked(COUNT + 2)
+    OrderLog().append(linked[COUNT:])
+    with pytest.raises(Unreachable, match="written meanwhile"):
+        log.append(linked[COUNT : COUNT + 1])
+    assert (lost, watch.where) == (["lost"], "")
+    assert OrderLog().head == linked[-1][1]
 
 
 def test_a_reopened_log_ends_where_it_ended(log: OrderLog) -> None:

@@ -9,13 +9,13 @@ import pytest
 from bazaar.clock import wait_until
 from bazaar.core.failures import Unreachable
 from bazaar.protocol.connection import ClientConnection
-from bazaar.protocol.resolver import Address, Resolver, resolve
+from bazaar.protocol.resolver import ResolvedAddress, Resolver, resolve
 from bazaar.protocol.transport import HttpTransport
 from tests.support.servers import ScriptedServer, answer, hang
 from tests.support.waits import in_thread
 
-FIRST: Address = (socket.AF_INET, "192.0.2.1", 0)
-SECOND: Address = (socket.AF_INET, "192.0.2.2", 0)
+FIRST: ResolvedAddress = (socket.AF_INET, "192.0.2.1", 0)
+SECOND: ResolvedAddress = (socket.AF_INET, "192.0.2.2", 0)
 TIMEOUT_S = 10.0
 SHORT_S = 0.05
 
@@ -24,13 +24,13 @@ class Names:
     """A name service that a test fills, fails and silences."""
 
     def __init__(self) -> None:
-        self.answer: list[Address] = [FIRST]
+        self.answer: list[ResolvedAddress] = [FIRST]
         self.error: OSError | None = None
         self.questions = 0
         self.may_answer = threading.Event()
         self.may_answer.set()
 
-    def look_up(self, host: str) -> list[Address]:
+    def look_up(self, host: str) -> list[ResolvedAddress]:
         assert host == "order.test"
         self.questions += 1
         assert self.may_answer.wait(TIMEOUT_S)

@@ -1,6 +1,9 @@
 """TLS contexts follow their files, and calls to members are made with them."""
 
+import functools
+import re
 import select
+import shutil
 import socket
 import ssl
 import struct
@@ -8,7 +11,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
+from bazaar.client.answers import BadAnswer
+from bazaar.client.client import Client
+from bazaar.client.exchange import Timeouts
+from bazaar.cluster.certificates import CA, CA_KEY, make_certificates
+from bazaar.cluster.data_dir import write_whole
+from bazaar.cluster.exits import ClusterError
 from bazaar.core.failures import Unreachable
 from bazaar.protocol import tls
 from bazaar.protocol.transport import HttpTransport
@@ -150,7 +165,9 @@ def test_a_kept_connection_that_was_reset_is_replaced_quietly(files: Certificate
         client.close()
 
 
-def test_new_files_are_taken_up_once_they_fit_together(files: Certificates) -> None:
+def test_new_files_are_taken_up_once_they_fit_together(
+    files: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
     contexts = files.contexts()
     before = contexts.client
     assert contexts.client is before
@@ -160,6 +177,7 @@ def test_new_files_are_taken_up_once_they_fit_together(files: Certificates) -> N
     files.paths.key.write_bytes(old_key)
     assert contexts.client is before
     assert contexts.client is before
+    assert len(caplog.messages) == 1, "said once"
     assert "key values mismatch" in contexts.fault.lower().replace("_", " ")
     files.paths.key.unlink()
     assert contexts.client is before
@@ -167,6 +185,63 @@ def test_new_files_are_taken_up_once_they_fit_together(files: Certificates) -> N
     files.paths.key.write_bytes(new_key)
     assert contexts.client is not before
     assert contexts.fault == ""
+
+
+def test_a_public_client_trusts_the_ca_that_is_there_now(
+    files: Certificates, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dashboard has one for as long as it runs."""
+    monkeypatch.setattr(tls, "LOOK_S", 0.0)
+    contexts = files.contexts()
+    port = serve(lambda: contexts.server(is_for_members=False)).address[1]
+    with Client([f"https://{HOST}:{port}"], Timeouts(silence_s=1.0)) as client:
+        with pytest.raises(BadAnswer):  # it is no front end
+            client.leader()
+        (tmp_path / "newer").mkdir()
+        newer = Certificates(tmp_path / "newer").paths
+        for name in ("certificate", "key", "ca"):
+            shutil.copyfile(getattr(newer, name), getattr(files.paths, name))
+        client.close()  # what it has kept goes on
+        with pytest.raises(BadAnswer):
+            client.leader()
+
+
+@pytest.mark.parametrize("name", ["ca", "certificate", "key"])
+def test_a_file_that_cannot_be_used_is_named(files: Certificates, name: str) -> None:
+    path = getattr(files.paths, name)
+    content = path.read_bytes()
+    for spoil in (lambda: path.write_text("nothing"), path.unlink):
+        spoil()
+        with pytest.raises(OSError, match=re.escape(str(path))):
+            files.contexts()
+    path.write_bytes(content)
+    files.contexts()
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked(files: Certificates) -> None:
+    key = load_pem_private_key(files.paths.key.read_bytes(), None)
+    encryption = BestAvailableEncryption(b"secret")
+    files.paths.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    with pytest.raises(OSError, match=r"key\.pem: the key is encrypted"):
+        files.contexts()
+
+
+@pytest.mark.parametrize("name", [CA, CA_KEY])
+def test_a_ca_that_was_not_written_whole_is_made_by_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def write(path: Path, content: bytes, mode: int) -> None:
+        if path.name == name:
+            raise OSError("the power fails")
+        write_whole(path, content, mode)
+
+    make = functools.partial(make_certificates, Certificates.describe(), tmp_path, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("bazaar.cluster.certificates.write_whole", write)
+        with pytest.raises(ClusterError, match="power fails"):
+            list(make())
+    assert list(make())
+    ssl.create_default_context(cafile=tmp_path / CA)
 
 
 def test_public_ports_ask_no_certificate_of_anybody(files: Certificates) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from bazaar.clock import monotonic_s
 from bazaar.core.failures import Failure, Unreachable
-from bazaar.runtime.group_commit import Batcher
+from bazaar.runtime.group_commit import BATCHES_UNGATHERED, Batcher
 from tests.support.loops import HandLoop
 from tests.support.waits import WAIT_S, in_thread, wait_until
 
@@ -177,3 +178,103 @@ def test_a_caller_that_waits_is_let_through_between_two_batches_of_a_loop() -> N
     assert blocking.result(WAIT_S) == [6]
     wait_until(lambda: results == [[2], [9]])
     assert line.run_items == [[2, 3]], "it carries what waits behind it"
+
+
+def make_gathering(line: Line) -> tuple[Batcher[int, int], HandLoop, Results]:
+    batcher = Batcher(line.run, batch_max=10, waiting_max=10, begin=line.begin, gather_s=WAIT_S)
+    return batcher, HandLoop(), []
+
+
+def test_a_batch_waits_for_those_who_come_again() -> None:
+    line = Line()
+    batcher, loop, results = make_gathering(line)
+    for number in (1, 2):
+        batcher.submit_later([number], results.append, loop)
+    loop.turn()
+    batcher.submit_later([3], results.append, loop)
+    loop.answer()
+    assert (len(results), line.batches) == (2, [[1, 2]])
+    batcher.submit_later([4], results.append, loop)
+    loop.turn()
+    assert line.batches == [[1, 2]], "one of the two is still to come"
+    batcher.submit_later([5], results.append, loop)
+    loop.turn()
+    assert line.batches == [[1, 2], [3, 4, 5]]
+    loop.answer()
+    loop.ring()
+    assert line.batches == [[1, 2], [3, 4, 5]], "the time of a wait that is over changes nothing"
+
+
+def test_whoever_comes_after_a_pause_waits_for_nobody() -> None:
+    line = Line()
+    batcher, loop, results = make(line)
+    batcher.submit_later([1], results.append, loop)
+    batcher.submit_later([2], results.append, loop)
+    loop.turn()
+    loop.answer()
+    batcher.submit_later([3], results.append, loop)
+    loop.turn()
+    assert (line.batches, loop.later) == ([[1, 2], [3]], [])
+
+
+def test_the_wait_for_those_who_come_again_ends() -> None:
+    line = Line()
+    batcher, loop, results = make_gathering(line)
+    for number in (1, 2):
+        batcher.submit_later([number], results.append, loop)
+    loop.turn()
+    loop.answer()
+    batcher.submit_later([3], results.append, loop)
+    loop.turn()
+    ((until_s, _),) = loop.later
+    assert 0 < until_s - monotonic_s() <= WAIT_S
+    loop.ring()
+    assert line.batches == [[1, 2], [3]]
+
+
+def test_when_few_come_again_the_next_batches_begin_at_once() -> None:
+    line = Line()
+    batcher, loop, results = make_gathering(line)
+    for number in (1, 2):
+        batcher.submit_later([number], results.append, loop)
+    loop.turn()
+    loop.answer()
+    batcher.submit_later([3], results.append, loop)
+    loop.turn()
+    loop.ring()
+    for number in range(BATCHES_UNGATHERED - 1):
+        batcher.submit_later([number], results.append, loop)
+        loop.answer()
+        assert line.batches[-1] == [number]
+    batcher.submit_later([4], results.append, loop)
+    loop.answer()
+    assert len(loop.later) == 1, "then it is tried again"
+
+
+def test_a_full_batch_waits_for_nobody() -> None:
+    line = Line()
+    batcher, loop, results = make_gathering(line)
+    for number in range(7):
+        batcher.submit_later([number], results.append, loop)
+    loop.turn()
+    for number in range(10):
+        batcher.submit_later([number], results.append, loop)
+    loop.answer()
+    assert len(line.batches[-1]) == 10
+
+
+def test_a_caller_that_waits_joins_a_batch_that_gathers() -> None:
+    line = Line()
+    batcher, loop, results = make_gathering(line)
+    for number in (1, 2):
+        batcher.submit_later([number], results.append, loop)
+    loop.turn()
+    loop.answer()
+    batcher.submit_later([3], results.append, loop)
+    loop.turn()
+    blocking = in_thread(lambda: batcher.submit([4]))
+    wait_until(lambda: batcher._waiting == 2)
+    loop.ring()
+    loop.answer()
+    assert blocking.result(WAIT_S) == [8]
+    assert line.batches == [[1, 2], [3, 4]]

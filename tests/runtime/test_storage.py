@@ -2,10 +2,12 @@
 
 import sqlite3
 
+import pymysql
 import pytest
 from django.db import DatabaseError, OperationalError, connection
 
 from bazaar.core.failures import StorageFailed
+from bazaar.runtime.backends.mariadb.engine import ENGINE as MARIADB
 from bazaar.runtime.storage import await_storage, find_failure, storage
 from bazaar.runtime.transactions import read, write_transaction
 from catalog_app.models import Stock
@@ -52,6 +54,23 @@ def test_damage_stays_the_databases_error(code: int) -> None:
     with pytest.raises(DatabaseError) as caught, storage:
         raise error
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("number", "text", "is_passing", "is_damage"),
+    [
+        (1034, "Index for table '/tmp/#sql-temptable-9-4-0.MAI' is corrupt", True, False),
+        (1034, "Index for table 'catalog_app_entry' is corrupt", False, True),
+        (3, "Error writing file '/tmp/MLfd=4' (Errcode: 28)", True, False),
+        (1877, "Table bazaar/catalog_app_entry is corrupted", False, True),
+        (1146, "Table 'bazaar.catalog_app_entry' doesn't exist", False, False),
+    ],
+)
+def test_a_full_temporary_disk_is_no_damage_of_mariadb(
+    number: int, text: str, *, is_passing: bool, is_damage: bool
+) -> None:
+    error = pymysql.InternalError(number, text)
+    assert (MARIADB.is_passing(error), MARIADB.is_damage(error)) == (is_passing, is_damage)
 
 
 def test_an_error_without_a_code_of_sqlites_is_no_passing_one() -> None:

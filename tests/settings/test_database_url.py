@@ -1,5 +1,6 @@
 """URLs of databases: several hosts, odd passwords, and sentences that show no secret."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,26 @@ def test_mariadb_has_two_schemes(scheme: str) -> None:
     assert url.make_settings(3.5, 3.0)["ENGINE"] == "bazaar.runtime.backends.mariadb"
 
 
+def test_an_option_that_is_true_or_false_is_so_for_the_driver() -> None:
+    options = parse("mysql://h/n?ssl_ca=f&ssl_verify_identity=false").make_settings(3.5, 3.0)
+    assert options["OPTIONS"]["ssl_verify_identity"] is False
+    assert options["OPTIONS"]["ssl_ca"] == "f"
+
+
+@pytest.mark.parametrize("answer_s", [0.4, 1.0, 1.3, 3.0, 3.5, 60.0])
+def test_a_server_tells_of_a_lock_before_it_counts_as_away(answer_s: float) -> None:
+    """And ends no session that waits for what it may wait for, whole seconds or not."""
+    idle_s = answer_s + 0.5
+    found = parse("mysql://h/n").make_settings(idle_s, answer_s)["OPTIONS"]
+    session = dict(re.findall(r"(\w+) = (\d+)", found["init_command"]))
+    assert int(session["innodb_lock_wait_timeout"]) < found["read_timeout"] == answer_s
+    assert idle_s <= int(session["idle_transaction_timeout"]) < idle_s + 1
+    found = parse("postgresql://h/n").make_settings(idle_s, answer_s)["OPTIONS"]
+    session = dict(re.findall(r"(\w+)=(\d+)", found["options"]))
+    assert 0 < int(session["lock_timeout"]) / 1000 < found["read_timeout"] == answer_s
+    assert int(session["idle_in_transaction_session_timeout"]) / 1000 >= idle_s
+
+
 def test_without_hosts_it_is_the_drivers_default() -> None:
     assert parse("postgresql:///n?host=/run/postgresql").hosts == ()
 
@@ -51,6 +72,11 @@ def test_a_password_is_never_shown() -> None:
         ("mysql://u:secret@h,h:x/n", "its host 2 is no HOST"),
         ("mysql://u:secret@h/n?init_command=SET", "its option init_command is set by Bazaar"),
         ("postgresql://u:secret@h/n?options=-c", "its option options is set by Bazaar"),
+        ("mysql://u:secret@h/n?sslmode=require", "sslmode is no option of mariadb://, which has"),
+        ("postgresql://u:secret@h/n?ssl_ca=f", "ssl_ca is no option of postgresql://"),
+        ("postgresql://u:secret@h/n?sslmode=maybe", "its option sslmode is disable or .*'maybe'"),
+        ("mysql://u:secret@h/n?ssl_verify_cert=often", "ssl_verify_cert is true or false, not"),
+        ("mysql://u:secret@h/n?max_allowed_packet=x", "max_allowed_packet is no option"),
         ("sqlite3", "has to look like"),
     ],
 )

@@ -50,6 +50,27 @@ def test_the_event_loop_tells_who_waits_for_a_socket(listen: Listen) -> None:
         assert len(server._watches) == 0
 
 
+def test_actions_are_done_at_their_times(listen: Listen) -> None:
+    """In the order of the times, in the server's own thread, and none of them early."""
+    done: Queue[tuple[int, float, threading.Thread]] = Queue()
+    server, began_s = listen(echo, linger_s=WAIT_S), clock.monotonic_s()
+
+    def plan() -> None:
+        for number in (2, 1, 3):
+            at_s = began_s + number * SHORT_S
+            server.call_at(at_s, partial(_note, done, number))
+
+    server.call_soon(plan)
+    found = [done.get(timeout=WAIT_S) for _ in range(3)]
+    assert [number for number, *_ in found] == [1, 2, 3]
+    assert all(at_s >= began_s + number * SHORT_S for number, at_s, _ in found)
+    assert len({thread for *_, thread in found} - {threading.current_thread()}) == 1
+
+
+def _note(done: "Queue[tuple[int, float, threading.Thread]]", number: int) -> None:
+    done.put((number, clock.monotonic_s(), threading.current_thread()))
+
+
 def test_an_action_that_breaks_ends_nothing_else(
     listen: Listen, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -170,9 +170,9 @@ class Command(OneLineCommand):
         wanted = _read_options(environ, options)
         wanted.data.make()
         with hold(wanted.data):
+            data, is_new = wanted.data, wanted.data.is_new
             found = init.make_files(wanted, environ)
-            for line in databases.prepare_all(wanted.data, found, wanted.stocks, environ):
-                self.stdout.write(line)
+            self._print(databases.prepare_all(data, found, wanted.stocks, environ, is_new=is_new))
         self.stdout.write(f"{wanted.data.root} is ready for {len(found.replicas)} order replicas")
 
     def do_certificates(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:

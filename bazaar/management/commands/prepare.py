@@ -27,6 +27,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take what an empty catalog lists, and whether the database has to be empty."""
         parser.add_argument("--stocks", help="the set that an empty catalog lists")
+        parser.add_argument(
+            "--ask-all", action="store_true", help="have it ask all replicas, if it lists stocks"
+        )
         parser.add_argument("--anew", action="store_true", help="refuse a database with entries")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,7 +50,8 @@ class Command(BaseCommand):
         self.stdout.write("its database is ready")
         is_empty = not self._has_rows(_TABLES.get(settings.BAZAAR_ROLE, ""))
         if settings.BAZAAR_ROLE is Role.CATALOG and options["stocks"] and is_empty:
-            call_command("load_stocks", options["stocks"], stdout=self.stdout)
+            asks_all = options["ask_all"]
+            call_command("load_stocks", options["stocks"], ask_all=asks_all, stdout=self.stdout)
         elif settings.BAZAAR_ROLE is Role.DASHBOARD and is_empty:
             call_command("make_admin", stdout=self.stdout)
 

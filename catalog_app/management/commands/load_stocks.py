@@ -16,13 +16,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the name of the set."""
         parser.add_argument("name", choices=services.STOCK_SETS)
+        parser.add_argument(
+            "--ask-all",
+            action="store_true",
+            help="have all replicas answer before the catalog decides: the cluster is not new",
+        )
         parser.add_argument("--migrate", action="store_true", help="make the tables first")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load it and say what was done."""
         if options["migrate"]:
             call_command("migrate", verbosity=0)
-        loaded = services.load_stocks(name=options["name"])
+        loaded = services.load_stocks(name=options["name"], asks_all=options["ask_all"])
         if loaded:
             self.stdout.write(f"{loaded} stocks listed from {options['name']}.")
         else:

@@ -49,13 +49,11 @@ class DatabaseWrapper(KeptConnection, DjangoWrapper):
         port = conn_params.pop("port")
         hosts = _order.sort(split_hosts(conn_params.pop("host", ""), port))
         if not hosts:
-            return super().get_new_connection(conn_params)
+            return self._connect(conn_params)
         error: pymysql.Error = pymysql.OperationalError(2003, "no host")
         for host in hosts:
             try:
-                connection = super().get_new_connection(
-                    {**conn_params, "host": host[0], "port": int(host[1])}
-                )
+                connection = self._connect({**conn_params, "host": host[0], "port": int(host[1])})
                 is_ready, node = _ask(connection)
                 if is_ready:
                     _order.note(host)
@@ -66,6 +64,12 @@ class DatabaseWrapper(KeptConnection, DjangoWrapper):
             except pymysql.OperationalError as caught:
                 error = caught
         raise error
+
+    def _connect(self, conn_params: dict[str, Any]) -> Any:
+        try:
+            return super().get_new_connection(conn_params)
+        except OSError as error:  # of a file of TLS
+            raise pymysql.OperationalError(2026, f"its ssl_ files: {error}") from error
 
     def has_failed(self) -> bool:
         """Tell whether the driver knows that the connection is gone."""

@@ -12,12 +12,12 @@ from pymysql.cursors import Cursor
 from bazaar.runtime.engines import Database, DatabaseEngine, Query, Rows
 from bazaar.settings.database_url import MARIADB_COLLATION
 
-_GONE = (0, 1053, 1047, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031)
+_GONE = (0, 1053, 1047, 1927, 2002, 2003, 2006, 2013, 2014, 2026, 2055, 4031)
 """The connection, the server, or the node's place in its cluster."""
 _PASSING = (
     *_GONE,
     *(1040, 1203),  # too many connections
-    *(1021, 1026, 1030, 1041, 1114),  # a disk or a memory that is full or fails
+    *(3, 20, 1021, 1026, 1030, 1041, 1114),  # a disk or a memory that is full or fails
     *(1205, 1213, 1020, 3101),  # a lock, a deadlock, a refused certification
     *(1290, 1792, 1836),  # a server that only reads
 )
@@ -26,6 +26,9 @@ _ROLLED_BACK = (1205, 1213, 1020, 3101, 1290, 1792, 1836)
 _LOCKED = 1205
 """Another transaction has the row; only the statement has failed."""
 _DAMAGE = (1034, 1194, 1195, 1712, 1877)
+_TEMPORARY = "#sql"
+"""In the name of a table that the server made for a statement; one that is damaged was cut off."""
+_TAKEN = 1062
 STUCK_MS = 200
 """Idling of a session that counts as stuck, for whoever has to have a row that it may hold."""
 _HAVE = "SELECT id FROM {} WHERE id = 1 FOR UPDATE NOWAIT"
@@ -173,15 +176,24 @@ class MariadbEngine(DatabaseEngine):
 
     def is_passing(self, error: BaseException) -> bool:
         """Tell by the number of the error."""
-        return _number(error) in _PASSING
+        return _number(error) in _PASSING or _is_cut_off(error)
 
     def is_damage(self, error: BaseException) -> bool:
         """Tell by the number of the error."""
-        return _number(error) in _DAMAGE
+        return _number(error) in _DAMAGE and not _is_cut_off(error)
+
+    def is_taken(self, error: BaseException) -> bool:
+        """Tell by the number of the error."""
+        return _number(error) == _TAKEN
 
     def has_rolled_back(self, error: BaseException) -> bool:
         """Tell by the number of the error."""
         return _number(error) in _ROLLED_BACK
+
+
+def _is_cut_off(error: BaseException) -> bool:
+    """Tell whether a table is damaged that was temporary: the disk of such is full."""
+    return _number(error) in _DAMAGE and _TEMPORARY in str(error)
 
 
 def _number(error: BaseException) -> int | None:

@@ -24,6 +24,7 @@ _ROLLED_BACK = ("40", "23")
 ROWS_MAX = 5000
 """In one statement: the protocol takes 65,535 values, and no table of ours has 13 columns."""
 _DAMAGE = ("XX001", "XX002")
+_TAKEN = "23505"
 STUCK_MS = 100
 """Age of a transaction that has written a row and counts as stuck, for whoever has to have it."""
 _END_STUCK = (
@@ -160,6 +161,10 @@ class PostgresqlEngine(DatabaseEngine):
     def is_damage(self, error: BaseException) -> bool:
         """Tell by SQLSTATE."""
         return getattr(error, "sqlstate", None) in _DAMAGE
+
+    def is_taken(self, error: BaseException) -> bool:
+        """Tell by SQLSTATE."""
+        return getattr(error, "sqlstate", None) == _TAKEN
 
     def has_rolled_back(self, error: BaseException) -> bool:
         """Tell by SQLSTATE."""
