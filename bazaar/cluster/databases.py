@@ -73,12 +73,9 @@ def prepare_all(
     catalog lacks orders that a replica has.
     """
     part = hosts.read_part(data, topology)
-    if Role.CATALOG in map(role_of, part) and (is_new or not topology.catalog.database):
-        ledger_guard.check_files(data, topology)
-        others = {name: node for name, node in topology.nodes() if name not in part}
-        replicas = {name: node for name, node in others.items() if role_of(name) is Role.ORDER}
-        ledger_guard.check_answers(data, replicas, cluster_environment(data, environ))
     catalogs = [name for name in part if role_of(name) is Role.CATALOG]
+    if catalogs and (is_new or not topology.catalog.database):
+        _check_ledger(data, topology, part, environ)
     nodes = {
         name: node
         for name, node in part.items()
@@ -100,6 +97,16 @@ def prepare_all(
                 if role_of(name) is not Role.ORDER:
                     raise
                 yield str(error)
+
+
+def _check_ledger(
+    data: DataDir, topology: Topology, part: Mapping[str, Node], environ: Mapping[str, str]
+) -> None:
+    """Look for entries of replicas beside a missing ledger. Raises ClusterError."""
+    ledger_guard.check_files(data, topology)
+    others = {name: node for name, node in topology.nodes() if name not in part}
+    replicas = {name: node for name, node in others.items() if role_of(name) is Role.ORDER}
+    ledger_guard.check_answers(data, replicas, cluster_environment(data, environ))
 
 
 def _is_unmade_replica(data: DataDir, name: str, node: Node) -> bool:
