@@ -76,11 +76,9 @@ def prepare_all(
     catalogs = [name for name in part if role_of(name) is Role.CATALOG]
     if catalogs and (is_new or not topology.catalog.database):
         _check_ledger(data, topology, part, environ)
-    nodes = {
-        name: node
-        for name, node in part.items()
-        if role_of(name).has_database and name not in catalogs[1:]  # they share one
-    }
+    nodes = {name: node for name, node in part.items() if role_of(name).has_database}
+    for name in catalogs[1:]:
+        del nodes[name]  # they share one
     unmade = [name for name, node in nodes.items() if _is_unmade_replica(data, name, node)]
     jobs: dict[str, Future[list[str]]] = {}
     filling = Filling(stocks, is_new=is_new)
