@@ -8,7 +8,7 @@ database.
 
 from collections.abc import Sequence
 
-from bazaar.core.failures import Unreachable
+from bazaar.core.failures import StorageFailed, Unreachable
 from bazaar.core.types import (
     START,
     Digest,
@@ -56,15 +56,19 @@ class OrderLog(SequenceStore):
         """
         Store entries in one transaction; durable when this returns.
 
-        Raises Unreachable (indefinite): some are there already. An earlier life of this process has
-        written them, and its server has executed the commit after this one has read the end. So
-        this process begins anew, as after a commit of its own that was lost.
+        Raises Unreachable (indefinite): some are there already. Either the log is damaged, or it
+        ends elsewhere than this process has read: an earlier life has written them, and its server
+        has executed the commit late. Then this process begins anew, as after a lost commit.
         """
         before, newest = self._newest, entries[-1][1]
         try:
             with write_transaction() as database:
                 self.insert(database, entries)
+        except StorageFailed:
+            raise  # it may be tried again
         except Unreachable as failure:
+            if self.read_head() == before:
+                raise damage.refuse(f"entry {before.position + 1}") from failure
             lost_commits.report(failure.message)
             raise
         self._newest = newest

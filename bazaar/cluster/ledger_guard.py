@@ -63,8 +63,8 @@ def _has_ledger(data: DataDir) -> bool:
 def _refuse(data: DataDir, what: str) -> ClusterError:
     rebuild = manage("cluster", "rebuild", "catalog", data=data.root)
     return ClusterError(
-        f"{_CATALOG} has no database, but {what}: put a copy of it back, or `{rebuild}` makes it "
-        "anew from the replicas."
+        f"{_CATALOG} has no database, but {what}: put a copy of {data.root}/{_CATALOG}.sqlite3 "
+        f"back, or `{rebuild}` makes it anew from the replicas."
     )
 
 

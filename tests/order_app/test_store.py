@@ -1,14 +1,15 @@
 """The order log on disk: durable, dense, and able to find what was damaged (I1, I3, I8)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from django.db import connection
 
 from bazaar.core.digest import link
-from bazaar.core.failures import GapFound, Unreachable
-from bazaar.core.types import GENESIS, START, OrderNo, Position, ReplicaId, Term
+from bazaar.core.failures import GapFound, StorageFailed, Unreachable
+from bazaar.core.types import GENESIS, START, Order, OrderNo, Position, ReplicaId, Term
 from bazaar.protocol.tracing import Span, read_headers
 from bazaar.runtime.damage import damage as watch
 from bazaar.runtime.sequence_store import VERIFY_ROWS
@@ -104,6 +105,28 @@ def test_what_an_earlier_life_has_written_late_is_read_by_a_new_one(
         log.append(linked[COUNT : COUNT + 1])
     assert (lost, watch.where) == (["lost"], "")
     assert OrderLog().head == linked[-1][1]
+
+
+def test_a_disk_that_fails_for_a_while_ends_no_process(
+    log: OrderLog, lost: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither damage nor a commit whose outcome nobody knows."""
+
+    def fail(*_: object) -> None:
+        raise StorageFailed
+
+    monkeypatch.setattr(log, "insert", fail)
+    with pytest.raises(StorageFailed):
+        log.append(make_linked(COUNT + 1)[COUNT:])
+    assert (lost, watch.where) == ([], "")
+
+
+def test_a_row_beyond_an_end_that_is_right_is_damage(log: OrderLog, lost: list[str]) -> None:
+    order, head = make_linked(COUNT + 1)[-1]
+    assert isinstance(order, Order)
+    with pytest.raises(Unreachable, match="damaged"):
+        log.append([(replace(order, key=UUID(int=1)), head)])
+    assert (lost, watch.where) == ([], f"entry {COUNT + 1}")
 
 
 def test_a_reopened_log_ends_where_it_ended(log: OrderLog) -> None:
