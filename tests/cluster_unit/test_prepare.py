@@ -86,7 +86,7 @@ def test_only_a_new_cluster_decides_before_all_replicas_have_answered(
 ) -> None:
     """I3: the ledger that is listed in may be in the place of one that is lost."""
     catalog = msgspec.structs.replace(found.catalog, database=database)
-    found = msgspec.structs.replace(found, catalog=catalog)
+    found = msgspec.structs.replace(found, catalogs=(catalog,))
     list(databases.prepare_all(data, found, "asterix", {}, is_new=is_new))
     (command,) = (one for one in manage.commands if one.startswith("catalog: "))
     assert "asterix" in command
