@@ -31,8 +31,8 @@ REPLY_BODY_BYTES_MAX = 64 * 1024 * 1024
 _HEADER_NAMES_MAX = 1000
 _INTERIM_STATUS_MAX = 199
 _TARGET = re.compile(r"[!-~]+")
-_HEADS_PACKED_MAX = 1024
-"""Heads of answers that are remembered as they are sent: most of them are repeated."""
+PACKED_HEADS_MAX, PACKED_HEAD_BYTES_MAX = 1024, 1024
+"""Heads of answers that are remembered as they are sent, and how long one of them may be."""
 _TARGET_TOO_LONG = HTTPStatus.REQUEST_URI_TOO_LONG
 _HEADERS_TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 _BODYLESS = ("1", "204", "304")
@@ -306,14 +306,25 @@ def _date_line(second: int) -> str:
     return f"Date: {format_date_time(second)}\r\n"
 
 
-@lru_cache(_HEADS_PACKED_MAX)
-def _pack_head(status: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, bool, str | None]:
-    """Return status line and headers, whether Date is among them, and what Content-Length says."""
+_PackedHead = tuple[bytes, bool, str | None]
+"""Status line and headers, whether Date is among them, and what Content-Length says."""
+_packed_heads: dict[tuple[str, tuple[tuple[str, str], ...]], _PackedHead] = {}
+"""Most are repeated; all are forgotten when there are more. Long ones may be a stranger's words."""
+
+
+def _pack_head(status: str, headers: tuple[tuple[str, str], ...]) -> _PackedHead:
+    if known := _packed_heads.get((status, headers)):
+        return known
     given = {name.lower(): value for name, value in headers}
     lines = [f"HTTP/1.1 {status}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
     head = "".join(lines)
     assert head.count("\r") + head.count("\n") == 2 * len(lines), "a header is one line"
-    return head.encode("latin-1"), "date" in given, given.get("content-length")
+    packed = head.encode("latin-1"), "date" in given, given.get("content-length")
+    if len(head) <= PACKED_HEAD_BYTES_MAX:
+        if len(_packed_heads) >= PACKED_HEADS_MAX:
+            _packed_heads.clear()
+        _packed_heads[status, headers] = packed
+    return packed
 
 
 def pack_reply(

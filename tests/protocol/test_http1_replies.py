@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.protocol.http1 import HEAD_BYTES_MAX, Reply, ReplyParser
+from bazaar.protocol import http1
+from bazaar.protocol.http1 import (
+    HEAD_BYTES_MAX,
+    PACKED_HEAD_BYTES_MAX,
+    PACKED_HEADS_MAX,
+    ParsedRequest,
+    Reply,
+    ReplyParser,
+    pack_reply,
+)
 from tests.protocol.pieces import PIECE_BYTES, cut
 
 BODY_BYTES_MAX = 100
@@ -75,3 +84,16 @@ def test_an_answer_that_is_wrong_or_too_long_is_refused(content: bytes, fault: s
         pieces = [content[at : at + size] for at in range(0, len(content), size)]
         with pytest.raises(ValueError, match=fault):
             read_replies(parser, pieces)
+
+
+def test_few_heads_of_answers_are_remembered_and_short_ones_only() -> None:
+    """I10: a redirect repeats what a stranger has sent."""
+    request = ParsedRequest(method="GET", is_kept=True)
+    for number in range(PACKED_HEADS_MAX + 10):
+        for name, value in (("ETag", f'"{number}"'), ("Location", f"/{number}" + 5000 * "x")):
+            packed = pack_reply(request, "200 OK", [(name, value)], b"", 0.0)
+            assert f"\r\n{name}: {value}\r\n".encode() in packed
+            assert packed == pack_reply(request, "200 OK", [(name, value)], b"", 0.0)
+    heads = [head for head, *_ in http1._packed_heads.values()]
+    assert 0 < len(heads) <= PACKED_HEADS_MAX
+    assert max(map(len, heads)) <= PACKED_HEAD_BYTES_MAX

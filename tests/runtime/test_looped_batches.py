@@ -180,17 +180,19 @@ def test_a_caller_that_waits_is_let_through_between_two_batches_of_a_loop() -> N
     assert line.run_items == [[2, 3]], "it carries what waits behind it"
 
 
-def make_gathering(line: Line) -> tuple[Batcher[int, int], HandLoop, Results]:
+def make_gathering(line: Line, count: int = 2) -> tuple[Batcher[int, int], HandLoop, Results]:
+    """Return a batcher whose first batch, of the numbers from 1 to `count`, is under way."""
     batcher = Batcher(line.run, batch_max=10, waiting_max=10, begin=line.begin, gather_s=WAIT_S)
-    return batcher, HandLoop(), []
+    loop, results = HandLoop(), Results()
+    for number in range(1, count + 1):
+        batcher.submit_later([number], results.append, loop)
+    loop.turn()
+    return batcher, loop, results
 
 
 def test_a_batch_waits_for_those_who_come_again() -> None:
     line = Line()
     batcher, loop, results = make_gathering(line)
-    for number in (1, 2):
-        batcher.submit_later([number], results.append, loop)
-    loop.turn()
     batcher.submit_later([3], results.append, loop)
     loop.answer()
     assert (len(results), line.batches) == (2, [[1, 2]])
@@ -220,9 +222,6 @@ def test_whoever_comes_after_a_pause_waits_for_nobody() -> None:
 def test_the_wait_for_those_who_come_again_ends() -> None:
     line = Line()
     batcher, loop, results = make_gathering(line)
-    for number in (1, 2):
-        batcher.submit_later([number], results.append, loop)
-    loop.turn()
     loop.answer()
     batcher.submit_later([3], results.append, loop)
     loop.turn()
@@ -235,9 +234,6 @@ def test_the_wait_for_those_who_come_again_ends() -> None:
 def test_when_few_come_again_the_next_batches_begin_at_once() -> None:
     line = Line()
     batcher, loop, results = make_gathering(line)
-    for number in (1, 2):
-        batcher.submit_later([number], results.append, loop)
-    loop.turn()
     loop.answer()
     batcher.submit_later([3], results.append, loop)
     loop.turn()
@@ -253,10 +249,7 @@ def test_when_few_come_again_the_next_batches_begin_at_once() -> None:
 
 def test_a_full_batch_waits_for_nobody() -> None:
     line = Line()
-    batcher, loop, results = make_gathering(line)
-    for number in range(7):
-        batcher.submit_later([number], results.append, loop)
-    loop.turn()
+    batcher, loop, results = make_gathering(line, 7)
     for number in range(10):
         batcher.submit_later([number], results.append, loop)
     loop.answer()
@@ -266,9 +259,6 @@ def test_a_full_batch_waits_for_nobody() -> None:
 def test_a_caller_that_waits_joins_a_batch_that_gathers() -> None:
     line = Line()
     batcher, loop, results = make_gathering(line)
-    for number in (1, 2):
-        batcher.submit_later([number], results.append, loop)
-    loop.turn()
     loop.answer()
     batcher.submit_later([3], results.append, loop)
     loop.turn()
