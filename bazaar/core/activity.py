@@ -249,15 +249,17 @@ class CatalogRoute:
         self.epoch = NO_EPOCH
         """The newest epoch that this member has heard of."""
 
-    def admit(self, catalog: CatalogId, epoch: Epoch) -> None:
+    def admit(self, catalog: CatalogId, epoch: Epoch) -> bool:
         """
-        Take the answer of a catalog, which is asked from now on.
+        Take the answer of a catalog, which is asked from now on; tell if its epoch is news.
 
         Raises Unreachable (indefinite): it is of an older epoch, and does not count.
         """
         if epoch < self.epoch:
             raise Unreachable(f"The answer is of epoch {epoch}, which is over.")
+        is_news = epoch > self.epoch
         self.epoch, self.chosen = epoch, catalog
+        return is_news
 
     def turn(self, catalog: CatalogId, failure: Unreachable) -> None:
         """Ask another one from now on: the active that this one names, or the next."""

@@ -3,7 +3,8 @@ One process's way to whichever catalog is active (docs/adr/0048).
 
 It asks the catalog that answered last. "Not active, it is X" leads to X, anything else to the next
 one. An answer says its epoch in `Bazaar-Epoch`; one of an older epoch than this process has heard
-of does not count. A catalog that has no others says none.
+of does not count, and one of a newer epoch ends what is under way at the others. A catalog on a
+file says none.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,9 +59,14 @@ class RoutedCall(PendingCall[T]):
 class RoutedTransport(KeptTransport):
     """One listener of whichever catalog is active; safe for many threads."""
 
-    def __init__(self, route: CatalogRoute, transports: Mapping[CatalogId, HttpTransport]) -> None:
-        """route: shared by all transports of this process."""
-        self._route, self._transports = route, transports
+    def __init__(
+        self,
+        route: CatalogRoute,
+        transports: Mapping[CatalogId, HttpTransport],
+        on_news: Callable[[CatalogId], None],
+    ) -> None:
+        """route: shared by all transports of this process. on_news: gets a new active catalog."""
+        self._route, self._transports, self._on_news = route, transports, on_news
 
     def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> Reply:
         """
@@ -111,7 +117,8 @@ class RoutedTransport(KeptTransport):
             decode(reply, object)
         text = reply.headers.get(_EPOCH)
         if text is not None:
-            self._route.admit(catalog, _read_epoch(text))
+            if self._route.admit(catalog, _read_epoch(text)):
+                self._on_news(catalog)
         elif reply.status == HTTPStatus.OK:
             self._route.admit(catalog, NO_EPOCH)
         return reply
@@ -152,6 +159,10 @@ class CatalogLink:
         if ping.epoch != epoch or not ping.is_active:
             raise Unconfirmed
         self._route.admit(catalog, epoch)
+        self._wait_for(catalog)
+
+    def _wait_for(self, catalog: CatalogId) -> None:
+        """Give up all calls that wait for another catalog."""
         for transport in self._transports:
             transport.abort_others(catalog)
 
@@ -162,7 +173,7 @@ class CatalogLink:
             )
             for one, node in self._nodes.items()
         }
-        self._transports.append(RoutedTransport(self._route, transports))
+        self._transports.append(RoutedTransport(self._route, transports, self._wait_for))
         return self._transports[-1]
 
 

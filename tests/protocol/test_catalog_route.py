@@ -13,7 +13,7 @@ from bazaar.protocol.catalog_route import CatalogLink
 from bazaar.protocol.clients import CatalogClient
 from bazaar.topology import Node, Topology
 from tests.support.servers import Handler, ScriptedServer, answer, hang, reset_and_die
-from tests.support.waits import WAIT_S, in_thread
+from tests.support.waits import WAIT_S, in_thread, wait_until
 
 SECRET = b"0123456789abcdef0123456789abcdef"
 HOLDER = UUID(int=1)
@@ -158,6 +158,20 @@ def test_a_notice_is_believed_once_its_catalog_says_so(serve: Serve) -> None:
     assert len(second.requests) == 3
     with pytest.raises(NotActive):
         link.hear(Epoch(1), CatalogId(1))
+
+
+def test_an_answer_of_a_newer_epoch_ends_the_calls_to_an_older_catalog(serve: Serve) -> None:
+    """I10: a notice may be lost on the way, and an older active may be paused."""
+    link, (first, second) = serve([active(1), hang, reset_and_die], [active(2), active(2)])
+    client = link.connect(WAIT_S)
+    client.get_leadership()
+    asking = in_thread(client.get_leadership)
+    wait_until(lambda: len(first.requests) == 2)
+    with pytest.raises(Unreachable):
+        link.connect(WAIT_S).get_leadership()  # a probe, which turns to the next one
+    assert link.connect(WAIT_S).get_leadership().term == 1
+    assert asking.result(WAIT_S).term == 1
+    assert len(second.requests) == 2
 
 
 @pytest.mark.parametrize("ping", [pong(2, is_active=False), pong(3, is_active=True)])

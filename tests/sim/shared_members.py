@@ -49,8 +49,11 @@ class RoutedCalls:
         if ping.epoch != notice.epoch or not ping.is_active:
             raise Unconfirmed
         self.route.admit(notice.catalog, notice.epoch)
+        self._wait_for(notice.catalog)
+
+    def _wait_for(self, catalog: CatalogId) -> None:
         for pending, asked in tuple(self._waiting.items()):
-            if asked != notice.catalog:
+            if asked != catalog:
                 pending.abort()
 
     def call(self, message: object, timeout_s: float) -> Any:
@@ -73,7 +76,8 @@ class RoutedCalls:
         finally:
             del self._waiting[pending]
         answer: InEpoch = pending.take()
-        self.route.admit(chosen, answer.epoch)
+        if self.route.admit(chosen, answer.epoch):
+            self._wait_for(chosen)
         return answer.answer
 
 
