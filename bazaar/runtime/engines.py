@@ -111,7 +111,8 @@ class DatabaseEngine(ABC):
         """
         End sessions that do nothing, and keep others from writing the row of a table.
 
-        They are of a process that was paused in a transaction.
+        They are of a process that was paused in a transaction; so are those that wait for it there,
+        and would have the row next.
         """
 
     @abstractmethod

@@ -45,6 +45,12 @@ HOLDER = "00000000000000000000000000000009"
 PAUSED_S = 0.3
 IS_POSTGRESQL = connection.vendor == "postgresql"
 MY_ID = "SELECT pg_backend_pid()" if IS_POSTGRESQL else "SELECT CONNECTION_ID()"
+WAITING = (
+    "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    if IS_POSTGRESQL
+    else "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SET proofs%' AND ID <>"
+    " CONNECTION_ID()"
+)
 END = "SELECT pg_terminate_backend({})" if IS_POSTGRESQL else "KILL CONNECTION {}"
 
 
@@ -281,8 +287,15 @@ def test_a_paused_process_does_not_hold_its_locks() -> None:
     assert read(variable) == [("3500ms",)] if IS_POSTGRESQL else [(4,)]
 
 
-def test_a_claim_does_not_wait_for_one_that_was_paused_in_a_transaction() -> None:
-    """Its locks are of no use to anybody, and its decision is not committed (I5)."""
+@pytest.mark.parametrize("has_another", [False, True])
+def test_a_claim_does_not_wait_for_one_that_was_paused_in_a_transaction(
+    *, has_another: bool
+) -> None:
+    """
+    Its locks are of no use to anybody, and its decision is not committed (I5).
+
+    has_another: its proof waits for the decision, and would have the row next.
+    """
     moved, may_go_on = Event(), Event()
 
     def decide() -> None:
@@ -292,15 +305,24 @@ def test_a_claim_does_not_wait_for_one_that_was_paused_in_a_transaction() -> Non
             moved.set()
             assert may_go_on.wait(WAIT_S)
 
-    paused = in_thread(decide)
+    def prove() -> None:
+        with write_transaction(decides=False) as database:
+            head_row.hold(database, Epoch(0))
+            assert may_go_on.wait(WAIT_S)
+
+    paused = [in_thread(decide)]
     assert moved.wait(WAIT_S)
+    if has_another:
+        paused.append(in_thread(prove))
+        wait_until(lambda: read(WAITING))
     began_s = monotonic_s()
     wait_for(PAUSED_S)
     store.claim_epoch(ActiveCatalog(Epoch(0), None), CatalogId(2), None)
     assert monotonic_s() - began_s < PAUSED_S + 2.0, "it has waited for the lock's timeout"
     may_go_on.set()
-    with pytest.raises(StorageFailed):
-        paused.result(WAIT_S)
+    for one in paused:
+        with pytest.raises(StorageFailed):
+            one.result(WAIT_S)
     assert (read_row().epoch, read_row().active, read_row().term) == (1, 2, TERM)
 
 

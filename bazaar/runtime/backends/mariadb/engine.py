@@ -30,10 +30,11 @@ _TEMPORARY = "#sql"
 """In the name of a table that the server made for a statement; one that is damaged was cut off."""
 _TAKEN = 1062
 STUCK_MS = 200
-"""Idling of a session that counts as stuck, for whoever has to have a row that it may hold."""
+"""How long a session idles, or waits for a row, that counts as stuck, for who needs the row."""
 _HAVE = "SELECT id FROM {} WHERE id = 1 FOR UPDATE NOWAIT"
-_IDLE = (
-    "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND COMMAND = 'Sleep'"  # noqa: S608
+_STUCK = (
+    "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE()"  # noqa: S608
+    " AND (COMMAND = 'Sleep' OR INSTR(INFO, 'UPDATE {}') > 0)"
     " AND USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AND ID <> CONNECTION_ID()"
     f" AND TIME_MS > {STUCK_MS}"
 )
@@ -162,7 +163,7 @@ class MariadbEngine(DatabaseEngine):
         database.execute("UPDATE django_migrations SET name = name WHERE id = 1")
 
     def end_stuck(self, database: Database, table: str) -> None:
-        """End our idle sessions here, if one has the row: a user may not see which."""
+        """End our idle sessions here and those that wait, if one has the row: nobody sees which."""
         try:
             database.execute(_HAVE.format(table))
         except pymysql.Error as error:
@@ -170,7 +171,7 @@ class MariadbEngine(DatabaseEngine):
                 raise
         else:
             return
-        for (number,) in database.execute(_IDLE).fetchall():
+        for (number,) in database.execute(_STUCK.format(table)).fetchall():
             with suppress(pymysql.Error):  # it has ended meanwhile
                 database.execute(f"KILL CONNECTION {int(number)}")
 

@@ -26,12 +26,13 @@ ROWS_MAX = 5000
 _DAMAGE = ("XX001", "XX002")
 _TAKEN = "23505"
 STUCK_MS = 100
-"""Age of a transaction that has written a row and counts as stuck, for whoever has to have it."""
+"""Age of a transaction that has a row or waits for it, and counts as stuck, for who needs it."""
 _END_STUCK = (
-    "SELECT pg_terminate_backend(holder.pid) FROM pg_locks holder"  # noqa: S608 - our own words
-    " JOIN pg_stat_activity session ON session.pid = holder.pid"
-    " WHERE holder.locktype = 'transactionid' AND holder.mode = 'ExclusiveLock' AND holder.granted"
-    " AND holder.transactionid = (SELECT xmax FROM {}) AND holder.pid <> pg_backend_pid()"
+    "SELECT pg_terminate_backend(session.pid) FROM pg_locks taken"  # noqa: S608 - our own words
+    " JOIN pg_stat_activity session ON session.pid = taken.pid"
+    " WHERE (taken.transactionid = (SELECT xmax FROM {0})"
+    " OR (taken.locktype = 'tuple' AND taken.relation = CAST('{0}' AS regclass)))"
+    " AND session.pid <> pg_backend_pid()"
     f" AND session.xact_start < clock_timestamp() - interval '{STUCK_MS} ms'"
 )
 _SETTINGS = (
@@ -148,7 +149,7 @@ class PostgresqlEngine(DatabaseEngine):
         database.execute("UPDATE django_migrations SET name = name WHERE id = 1")
 
     def end_stuck(self, database: Database, table: str) -> None:
-        """End the session whose old transaction has the row; a role may end its own."""
+        """End the sessions whose old transaction has or awaits the row; a role may end its own."""
         database.execute(_END_STUCK.format(table))
 
     def is_passing(self, error: BaseException) -> bool:
