@@ -112,7 +112,7 @@ def is_shared() -> bool:
 
 
 def epoch() -> Epoch:
-    """Return the epoch that this catalog has claimed; 0 where there is only one."""
+    """Return the newest epoch that this catalog knows; 0 of one on a file."""
     activity = head_row.fence.activity
     return NO_EPOCH if activity is None else activity.known.epoch
 
@@ -226,7 +226,7 @@ def _start_watch(watch: DatabaseActivity) -> None:
 def begin_epoch() -> None:
     """Begin the work of the active catalog, as its claim has read the database."""
     watch = activity()
-    assert watch is not None, "only a catalog among others claims an epoch"
+    assert watch is not None, "only a catalog on a server claims an epoch"
     assert watch.claimed is not None, "it has claimed one"
     for holder in watch.claimed.holders:
         lease_table().remember(str(holder.holder_id))

@@ -113,9 +113,9 @@ class CatalogStatus(Status, frozen=True, kw_only=True):
 
     stocks: int
     activity: str = "active"
-    """Standby, taking over, active or ended; a catalog without others is active."""
+    """Standby, taking over, active or ended; a catalog on a file is active."""
     epoch: int = 0
-    """The newest that it knows; 0 where there is only one catalog."""
+    """The newest that it knows; 0 of one on a file."""
     not_deciding: str = ""
     """Why the catalog decides nothing yet; empty: it does."""
     incarnation: str = ""
