@@ -120,7 +120,11 @@ def reserve(found: Topology) -> contextlib.ExitStack:
 
 def free_topology(replicas: int = 3, front_ends: int = 1) -> Topology:
     """Return a cluster on this machine on free ports."""
-    found = topology.local(replicas, front_ends)
+    return move_to_free_ports(topology.local(replicas, front_ends))
+
+
+def move_to_free_ports(found: Topology) -> Topology:
+    """Return the same cluster, of this machine, on ports that are free."""
     ports = iter(free_ports(sum(2 if node.control_port else 1 for _, node in found.nodes())))
 
     def move(node: Node) -> Node:

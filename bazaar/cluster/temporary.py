@@ -22,7 +22,7 @@ from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.operations import Cluster
 from bazaar.cluster.parent_death import wrap_command
-from bazaar.cluster.ports import free_topology, reserve
+from bazaar.cluster.ports import free_topology, move_to_free_ports, reserve
 from bazaar.cluster.stopping import stop_cluster
 from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
@@ -107,9 +107,7 @@ class TemporaryCluster:
                 return
             if "cannot listen" not in self.read_output():
                 break
-            self.topology = free_topology(
-                len(self.topology.replicas), len(self.topology.front_ends)
-            )
+            self.topology = move_to_free_ports(self.topology)
         raise ClusterError(f"The cluster in {self.folder} did not come up:\n{self.read_output()}")
 
     def try_up(self) -> bool:

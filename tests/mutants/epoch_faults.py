@@ -59,6 +59,11 @@ EPOCH_MUTANTS = (
         "_read_epoch(text)",
     ),
     Mutant(
+        "an answer of a newer epoch leaves a call with a paused catalog",
+        "if self._route.admit(catalog, _read_epoch(text)):\n                self._on_news(catalog)",
+        "self._route.admit(catalog, _read_epoch(text))",
+    ),
+    Mutant(
         "a registration ends those that a takeover waits for",
         "may_run = [*holders, *wiring.list_awaited()]",
         "may_run = [*holders]",

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bazaar.cluster.ports import free_topology
 from bazaar.settings import data_folder, database_file, env, typed
 from bazaar.settings.env import SettingsError
-from bazaar.topology import Role
+from bazaar.topology import Role, dump
 from tests.support.rights import WITHOUT_RIGHTS_UID, refusal_without_rights
 
 OURS = ("BAZAAR", "DJANGO")
@@ -21,13 +22,15 @@ ENVIRON = {name: os.environ[name] for name in os.environ if name.partition("_")[
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a database of each role, made by `cluster init`."""
+    """Return a folder with a database of each role, made by `cluster init`; on free ports."""
     folder = tmp_path_factory.mktemp("made") / "data"
+    description = folder.with_name("cluster.toml")
+    description.write_text(dump(free_topology()))
     arguments = ("cluster", "init", "--stocks", "asterix", "--data", str(folder))
     subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=env.ROOT,
-        env=ENVIRON,
+        env={**ENVIRON, "BAZAAR_CLUSTER": str(description)},
         check=True,
         capture_output=True,
         timeout=120,
