@@ -79,6 +79,12 @@ def _is_hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     connection.close()
 
 
+def stands_still(pid: int) -> bool:
+    """Whether each thread of a process is stopped."""
+    stats = (task / "stat" for task in Path(f"/proc/{pid}/task").iterdir())
+    return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 @contextmanager
 def silenced() -> Iterator[None]:
     """
@@ -90,6 +96,7 @@ def silenced() -> Iterator[None]:
     pid = int(found) if IS_POSTGRESQL else int(Path(found).read_text(encoding="ascii"))
     os.kill(pid, signal.SIGSTOP)
     try:
+        wait_until(lambda: stands_still(pid))  # a thread of it may answer until then
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
