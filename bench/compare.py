@@ -4,7 +4,9 @@ Two commits side by side: `make bench-compare REV=...`.
 A cluster of each commit runs at the same time; they are measured in turn, and each round gives one
 ratio. The load comes from this checkout for both. What a commit needs that this one does not have
 is installed in its own checkout. `--set NAME=VALUE` gives the other cluster a setting, so that a
-commit can be compared with itself: `REV=HEAD ARGS="--set BAZAAR_SPANS_KEPT_MAX=0"`.
+commit can be compared with itself: `REV=HEAD ARGS="--set BAZAAR_SPANS_KEPT_MAX=0"`. `--on
+postgresql` or `mariadb` has this checkout's catalog decide on such a server, as it must be for
+several hosts, in place of a file; `--on tls` gives all its ports TLS.
 """
 
 import argparse
@@ -20,14 +22,15 @@ from pathlib import Path
 
 from bazaar.cluster.temporary import TemporaryCluster
 from bazaar.settings import env
+from bazaar.topology import Topology
 from bench import trading, wrk
-from bench.cache import ask
 from bench.clusters import running
 from bench.field import FIRST_ORDERS_S, STOCK_PATH
 from bench.numbers import ratio
 from bench.queries import ORDER_PATHS
 from bench.results import CACHED, LOOK_UP, TRADE, UNCACHED, Cell
 from bench.rounds import take_turns
+from bench.surroundings import NAMES, certify, surrounded
 from bench.tables import plain, spread
 from bench.trades import in_short
 from bench.wrk import Measured
@@ -40,12 +43,20 @@ LOCK = "requirements.lock"
 class OtherCluster(TemporaryCluster):
     """A cluster that runs the code of another checkout."""
 
-    def __init__(self, folder: Path, root: Path, server: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        root: Path,
+        server: str,
+        variables: Mapping[str, str],
+        nodes: Topology | None = None,
+    ) -> None:
         """root: of the checkout. server: what `cluster up` calls it. variables: its settings."""
         folder.mkdir()
         self._root = root
         environ = {**os.environ, **variables}
-        super().__init__(folder, "--stocks", "asterix", "--server", server, environ=environ)
+        options = ("--stocks", "asterix", "--server", server)
+        super().__init__(folder, *options, nodes=nodes, environ=environ)
 
     def _command(self, *arguments: str) -> list[str]:
         python = self._root / ".venv" / "bin" / "python"
@@ -56,15 +67,16 @@ class OtherCluster(TemporaryCluster):
 class Comparison:
     """What is measured, and how often."""
 
-    urls: dict[str, str]
+    places: dict[str, tuple[str, str | None]]
+    """By name the address of the front end, and where its CA is, if it uses TLS."""
     rounds: int
     seconds: int
 
     def once(self, task: str, name: str, clients: int) -> tuple[Measured, int]:
         """Measure one task at one commit."""
-        url = self.urls[name]
+        url, ca_path = self.places[name]
         if task == TRADE:
-            spec = trading.Spec(url=url, clients=clients, seconds=self.seconds)
+            spec = trading.Spec(url=url, clients=clients, seconds=self.seconds, ca_path=ca_path)
             return in_short(trading.run(spec))
         if task == LOOK_UP:
             return wrk.run(url, clients, self.seconds, paths=ORDER_PATHS), 0
@@ -95,15 +107,14 @@ def checked_out(revision: str, folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def traded_with(
-    folder: Path, root: Path, server: str, variables: Mapping[str, str]
-) -> Iterator[str]:
-    """Run a cluster with a few orders; give the address of its front end."""
-    with running(OtherCluster(folder, root, server, variables)) as cluster:
+def traded_with(cluster: OtherCluster) -> Iterator[tuple[str, str | None]]:
+    """Run a cluster with a few orders; give the address of its front end, and its CA's path."""
+    ca_path = certify(cluster)
+    with running(cluster):
         url = cluster.topology.front_ends[0].url
-        trading.run(trading.Spec(url=url, clients=8, seconds=FIRST_ORDERS_S))
-        ask(url + STOCK_PATH)
-        yield url
+        trading.run(trading.Spec(url=url, clients=8, seconds=FIRST_ORDERS_S, ca_path=ca_path))
+        wrk.run(url + STOCK_PATH, 1, 1)
+        yield url, ca_path
 
 
 def row(here: Cell, there: Cell) -> tuple[str, ...]:
@@ -126,12 +137,15 @@ def main(arguments: Sequence[str]) -> int:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bazaar-compare-")))
         tree = stack.enter_context(checked_out(options.revision, folder))
-        sides = {HERE: (env.ROOT, {}), THERE: (tree, dict(options.variables))}
-        urls = {
-            name: stack.enter_context(traded_with(folder / name, root, options.server, variables))
-            for name, (root, variables) in sides.items()
+        nodes, server = stack.enter_context(surrounded(options.on)), options.server
+        sides = {
+            HERE: OtherCluster(folder / HERE, env.ROOT, server, {}, nodes),
+            THERE: OtherCluster(folder / THERE, tree, server, dict(options.variables)),
         }
-        compared = Comparison(urls, options.rounds, options.seconds)
+        places = {
+            name: stack.enter_context(traded_with(cluster)) for name, cluster in sides.items()
+        }
+        compared = Comparison(places, options.rounds, options.seconds)
         rows = []
         for clients in options.clients:
             for task in options.only:
@@ -153,6 +167,9 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--clients", type=_numbers, default=(1, 8, 32), help="1,8,32")
     parser.add_argument("--only", type=_tasks, default=TASKS, help=", ".join(TASKS))
     parser.add_argument("--server", default="granian", help="granian or gunicorn")
+    parser.add_argument(
+        "--on", choices=NAMES, help="what this checkout's cluster has in place of the default"
+    )
     parser.add_argument(
         "--set",
         type=_setting,

@@ -46,6 +46,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     stocks: tuple[str, ...] = STOCKS
     dialect: str = SEED.name
     """Of `CLIENT_DIALECTS`."""
+    ca_path: str | None = None
+    """Whom to trust at an https:// address."""
 
 
 class Traded(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +154,7 @@ def _plan(spec: Spec) -> Plan:
         warmup_s=spec.warmup_s,
         p=1.0,
         deadline_s=DEADLINE_S,
+        ca_path=spec.ca_path,
     )
 
 
