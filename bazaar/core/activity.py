@@ -251,15 +251,15 @@ class CatalogRoute:
 
     def admit(self, catalog: CatalogId, epoch: Epoch) -> bool:
         """
-        Take the answer of a catalog, which is asked from now on; tell if its epoch is news.
+        Take the answer of a catalog, asked from now on; tell if its epoch is new.
 
         Raises Unreachable (indefinite): it is of an older epoch, and does not count.
         """
         if epoch < self.epoch:
             raise Unreachable(f"The answer is of epoch {epoch}, which is over.")
-        is_news = epoch > self.epoch
+        is_new = epoch > self.epoch
         self.epoch, self.chosen = epoch, catalog
-        return is_news
+        return is_new
 
     def turn(self, catalog: CatalogId, failure: Unreachable) -> None:
         """Ask another one from now on: the active that this one names, or the next."""

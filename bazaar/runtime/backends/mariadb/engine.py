@@ -163,7 +163,7 @@ class MariadbEngine(DatabaseEngine):
         database.execute("UPDATE django_migrations SET name = name WHERE id = 1")
 
     def end_stuck(self, database: Database, table: str) -> None:
-        """End our idle sessions here and those that wait, if one has the row: nobody sees which."""
+        """End our sessions that idle or wait here, if one has the row."""
         try:
             database.execute(_HAVE.format(table))
         except pymysql.Error as error:

@@ -149,7 +149,7 @@ class PostgresqlEngine(DatabaseEngine):
         database.execute("UPDATE django_migrations SET name = name WHERE id = 1")
 
     def end_stuck(self, database: Database, table: str) -> None:
-        """End the sessions whose old transaction has or awaits the row; a role may end its own."""
+        """End the sessions of this role whose old transaction has or awaits the row."""
         database.execute(_END_STUCK.format(table))
 
     def is_passing(self, error: BaseException) -> bool:
