@@ -25,7 +25,6 @@ OWN_CLUSTERS = {
             "access_tokens",
             "backup",
             "coherence",
-            "workers",
             "database_servers",
             "disks",
             "evaluate",

@@ -229,22 +229,6 @@ def _shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterato
     shared.end()
 
 
-@pytest.fixture(scope="package")
-def _many_workers(
-    tmp_path_factory: pytest.TempPathFactory, prepared: Path
-) -> Iterator[SharedCluster]:
-    folder = tmp_path_factory.mktemp("workers")
-    shared = SharedCluster(folder, prepared, "--workers", "2", front_ends=2)
-    yield shared
-    shared.end()
-
-
-@pytest.fixture
-def many_workers(_many_workers: SharedCluster) -> LiveCluster:
-    """Return a cluster whose two front ends have two workers each, healthy."""
-    return _many_workers.healthy()
-
-
 @pytest.fixture
 def cluster(_shared: SharedCluster) -> LiveCluster:
     """Return the cluster of this folder, healthy; its orders stay from test to test."""
