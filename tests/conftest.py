@@ -21,17 +21,9 @@ BROWSER, CLUSTERS = (Path(__file__).parent / name for name in ("browser", "clust
 OWN_CLUSTERS = {
     f"test_{name}.py"
     for name in (
-        *(
-            "access_tokens",
-            "backup",
-            "coherence",
-            "database_servers",
-            "disks",
-            "evaluate",
-            "hostile",
-            "losses",
-        ),
-        *("operating", "prometheus", "recovery", "tracing"),
+        *("access_tokens", "backup", "client_dialects", "coherence", "database_servers", "disks"),
+        *("ends", "evaluate", "hostile", "hosts", "losses", "operating", "prometheus"),
+        *("recovery", "tls", "tracing"),
     )
 }
 """
