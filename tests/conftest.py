@@ -22,8 +22,8 @@ OWN_CLUSTERS = {
     f"test_{name}.py"
     for name in (
         *("access_tokens", "backup", "client_dialects", "coherence", "database_servers", "disks"),
-        *("ends", "evaluate", "hostile", "hosts", "losses", "operating", "prometheus"),
-        *("recovery", "tls", "tracing"),
+        *("ends", "evaluate", "hostile", "hosts", "operating", "prometheus"),
+        *("tls", "tracing"),
     )
 }
 """
