@@ -13,6 +13,7 @@ import psutil
 import pytest
 import requests
 
+from bazaar import clock
 from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
@@ -25,6 +26,8 @@ from bazaar.topology import Topology
 HEAL_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
 PAUSE_TIMEOUT_S = 10.0
+LOOK_PAUSE_S = 0.2
+"""Between two looks at a cluster: each asks all processes, and keeps them from what is awaited."""
 REQUEST_TIMEOUT_S = 15.0
 VERIFY_TURN_S = "2"
 """Tests that damage a file wait for the check that goes through it."""
@@ -136,7 +139,9 @@ class LiveCluster(TemporaryCluster):
         self, condition: Callable[[Snapshot], bool], timeout_s: float = HEAL_TIMEOUT_S
     ) -> None:
         """Poll the cluster until a condition holds. Raises AssertionError: it never did."""
-        in_time = wait_until(lambda: condition(self.look()), timeout_s)
+        in_time = wait_until(
+            lambda: condition(self.look()), timeout_s, lambda _: clock.wait(LOOK_PAUSE_S)
+        )
         assert in_time, f"not in {timeout_s:g} s: {self.look()}\n{self.read_output()}"
 
     def heal(self) -> None:
