@@ -22,7 +22,7 @@ from tests.cluster.test_trace import follow, of_kind
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-KILLS = int(os.environ.get("BAZAAR_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("BAZAAR_TEST_KILLS", "3"))
 PATIENCE_S = 30.0
 
 
