@@ -148,6 +148,8 @@ class LiveCluster(TemporaryCluster):
         """Bring back what earlier tests have ended or paused, until all is well."""
         if self.process is None or self.process.poll() is not None:
             self.up()
+        if self.look().health is Health.HEALTHY:
+            return
         failed = self.cluster.mend([view.name for view in self.look().processes])
         assert not failed, "\n".join(map(str, failed))
         self.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
