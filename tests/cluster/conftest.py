@@ -22,6 +22,7 @@ from bazaar.cluster.temporary import TemporaryCluster
 from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
 from bazaar.topology import Topology
+from tests.conftest import SHARED_CLUSTER, group_of
 
 HEAL_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
@@ -229,11 +230,26 @@ class SharedCluster:
         self._made.append(made)
 
 
+_used: list[SharedCluster] = []
+"""The cluster of this folder, from the first test that uses it until its group ends."""
+
+
 @pytest.fixture(scope="package")
 def _shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[SharedCluster]:
     shared = SharedCluster(tmp_path_factory.mktemp("cluster"), prepared, front_ends=2)
+    _used.append(shared)
     yield shared
+    _used.clear()
     shared.end()
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the shared cluster before the files that have their own: it would slow them down."""
+    if group_of(str(item.path)) == SHARED_CLUSTER and (
+        nextitem is None or group_of(str(nextitem.path)) != SHARED_CLUSTER
+    ):
+        for shared in _used:
+            shared.end()
 
 
 @pytest.fixture
