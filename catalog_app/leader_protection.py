@@ -11,7 +11,7 @@ from bazaar.core.failures import Failure, LeaderAlive
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import ReplicaClient
 
-PING_TIMEOUT_S = 0.2
+PING_TIMEOUT_S = 0.1
 """How long a claim may wait for the leader's answer."""
 
 

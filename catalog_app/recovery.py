@@ -74,6 +74,7 @@ class LedgerRecovery:
             try:
                 with storage:
                     reason = self._attempt(has_waited)
+                    head = selectors.LEDGER.head
             except Failure as failure:
                 reason = failure.message
             if not reason:
@@ -88,7 +89,6 @@ class LedgerRecovery:
             # last was granted before this life began.
             self._timing.wait(max(0.0, began_s + self._limits.lease_s - self._timing.now_s()))
         self.reason = ""
-        head = selectors.LEDGER.head
         events.emit(log, logging.INFO, "deciding", last=head.order_no, position=head.position)
 
     def _attempt(self, has_waited: bool) -> str:  # noqa: FBT001 - a fact, not an option

@@ -31,6 +31,7 @@ _LEASES = {
     "catalog epoch": "{source} follows another catalog (epoch {epoch}), and forgot all stocks",
 }
 _LEADERSHIP = {
+    "leader suspected": "{source} suspects {replica}: {reason}",
     "claiming": "{source} asks the catalog to make {leader} the leader of term {term}",
     "leader known": "{source} sends trades to {leader}, term {term}",
     "election failed": "{source} could not find a leader: {reason}",

@@ -35,7 +35,7 @@ class ClusterReader:
 
     def _ask(self) -> PublicCluster:
         leadership = self._watch.leadership
-        pings = self._watch.ping_all(tuple(self._watch.replicas))
+        pings = self._watch.ping_all(tuple(self._watch.replicas), self._timeout_s)
         alive = {ping.replica_id for ping in pings if ping.is_serving}
         in_sync = self._read_in_sync(leadership.leader)
         replicas = tuple(

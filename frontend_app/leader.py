@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from bazaar.core.election import Elector, Leadership, Ping
-from bazaar.core.failures import Failure
+from bazaar.core.failures import Failure, LeaderAlive, Unreachable
 from bazaar.core.flow import (
     ClaimLeadership,
     Effect,
@@ -28,6 +28,7 @@ from bazaar.protocol.tracing import Span
 from bazaar.runtime import loops
 from bazaar.runtime.backoff import Backoff
 from bazaar.runtime.group_commit import Batcher
+from bazaar.runtime.hedged_ping import HedgedPing
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.waits import REAL, EventLoop, Waits
@@ -38,6 +39,8 @@ log = get_log("bazaar.frontend")
 
 GATHER_S = 0.004
 """From the end of a batch, how long the next waits for clients that are about to trade again."""
+LOOKS_PER_PING = 4
+"""While trades are under way the leader is pinged at each look, so that many times as often."""
 RECONSIDER_S = 0.05
 """How long an attempt that failed waits for a newer term before it is repeated."""
 
@@ -61,6 +64,9 @@ class LeaderWatch:
         self.newest = OrderNo(0)
         """An order that is in the ledger, the newest that was heard of."""
         self.now_s = waits.now_s
+        self.leader_ping: HedgedPing[Ping] = HedgedPing(limits.ping_timeout_s, waits, "leader ping")
+        self._pinged_s, self._pinged = self.now_s(), ReplicaId(0)
+        """When a leader was pinged last, and which replica it was."""
         self._backoff = Backoff(waits)
         self._claimed: Leadership | None = None
         self._election: Span | None = None
@@ -69,7 +75,8 @@ class LeaderWatch:
         """Its first part."""
         (self._changed,) = waits.make_conditions(1)
         self._pool = waits.make_pool(2 * len(replicas), "ping")
-        self._loop = loops.Loop("watch", self._watch, limits.ping_interval_s, waits)
+        look_s = limits.ping_interval_s / LOOKS_PER_PING
+        self._loop = loops.Loop("watch", self._look, look_s, waits)
         self.batcher: Batcher[WaitingTrade, Answer] = Batcher(
             lambda batch: Forwarding(self, batch).run(),
             batch_max=limits.batch_trades_max,
@@ -139,29 +146,33 @@ class LeaderWatch:
         """Return when a trade is given up that began at a time."""
         return max(began_s, self._away_until_s) + self.limits.deadline_s
 
+    def _look(self) -> None:
+        """Look after the leader when that is due; at each look while trades are under way."""
+        is_known = self.leadership.leader is not None and not self.elector.silences
+        is_early = self.now_s() - self._pinged_s < self.limits.ping_interval_s
+        if not (is_known and is_early) or self.batcher.is_running:
+            self._watch()
+
     def _watch(self) -> None:
         """
-        Look after the leader; look again at once while it is silent.
+        Look after the leader.
 
         What fails is tried again after a pause that grows, however many trades wait.
         """
-        while self._backoff.is_due():
-            before = self.leadership
-            try:
-                loops.run(self.elector.watch(), self._perform, nullcontext())
-            except Failure as failure:
-                self._end_election(failure.message)
-                if self._backoff.fail(failure.message):
-                    events.emit(log, logging.WARNING, "election failed", reason=failure.message)
-                return
-            finally:
-                self._end_election()
-                if self.leadership != before:
-                    self._announce(before)
-            if not self.elector.silences:
-                break
-        else:
+        if not self._backoff.is_due():
             return
+        before = self.leadership
+        try:
+            loops.run(self.elector.watch(), self._perform, nullcontext())
+        except Failure as failure:
+            self._end_election(failure.message)
+            if self._backoff.fail(failure.message):
+                events.emit(log, logging.WARNING, "election failed", reason=failure.message)
+            return
+        finally:
+            self._end_election()
+            if self.leadership != before:
+                self._announce(before)
         if attempts := self._backoff.succeed():
             events.emit(log, logging.INFO, "elections work again", failed=attempts)
 
@@ -187,15 +198,15 @@ class LeaderWatch:
 
     def _perform(self, effect: Effect) -> Any:
         """Do what the election asks for. Raises Failure."""
-        timeout_s = self.limits.ping_timeout_s
         match effect:
             case PingReplica(replica_id):
-                ping = self.replicas[replica_id].ping(timeout_s)
-                self.note_order(ping.last)
-                return ping
+                return self._ping_leader(replica_id)
             case PingReplicas(replica_ids):
                 return self._begin_election(replica_ids)
             case ClaimLeadership(term, leader):
+                is_suspect = self._pinged == self.leadership.leader
+                if is_suspect and self.leader_ping.has_answered_late:
+                    raise LeaderAlive
                 wanted = Leadership(Term(term + 1), leader)
                 if wanted != self._claimed:  # not each time that the same claim is repeated
                     events.emit(log, logging.INFO, "claiming", term=wanted.term, leader=leader)
@@ -209,12 +220,28 @@ class LeaderWatch:
                 return None
         raise AssertionError(f"an election has no effect {effect}")
 
+    def _ping_leader(self, leader: ReplicaId) -> Ping:
+        """Return what the leader says of itself. Raises Failure."""
+        self._pinged_s, self._pinged = self.now_s(), leader
+        suspicions = self.leader_ping.suspicions
+        try:
+            ping = self.leader_ping.ask(self.replicas[leader].ping)
+        except Unreachable as failure:
+            if self.leader_ping.suspicions > suspicions and not self.elector.silences:
+                reason = failure.message
+                events.emit(log, logging.INFO, "leader suspected", replica=leader, reason=reason)
+            raise
+        self.note_order(ping.last)
+        return ping
+
     def _begin_election(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
         """Ping the replicas that may lead; it is a trace of its own, whatever trades wait."""
         self._election = Span("election", tracing.read_headers(None, None), is_recorded=False)
         self._election.attributes["term_before"] = self.leadership.term
+        is_first = self.leadership.leader is None
+        timeout_s = self.limits.ping_timeout_s if is_first else self.leader_ping.patience_s
         with Span("ping replicas", self._election.context, is_recorded=False) as self._pings:
-            pings = self.ping_all(replica_ids)
+            pings = self.ping_all(replica_ids, timeout_s)
             tracing.note(answered=", ".join(str(ping.replica_id) for ping in pings))
         return pings
 
@@ -239,12 +266,12 @@ class LeaderWatch:
         pings.record()
         election.end(error)
 
-    def ping_all(self, replica_ids: tuple[ReplicaId, ...]) -> tuple[Ping, ...]:
+    def ping_all(self, replica_ids: tuple[ReplicaId, ...], timeout_s: float) -> tuple[Ping, ...]:
         """Return what those of some replicas say that answer in time, asked side by side."""
 
         def ping(replica_id: ReplicaId) -> Ping | None:
             try:
-                return self.replicas[replica_id].ping(self.limits.ping_timeout_s)
+                return self.replicas[replica_id].ping(timeout_s)
             except Failure:
                 return None
 

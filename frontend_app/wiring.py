@@ -9,7 +9,6 @@ from functools import cache
 from django.conf import settings
 
 from bazaar.clock import Pause
-from bazaar.core.election import SILENCES_MAX
 from bazaar.core.types import ReplicaId
 from bazaar.protocol.clients import CLIENTS, CatalogClient, FrontEndClient, ReplicaClient
 from bazaar.protocol.statuses import FrontEndStatus
@@ -128,14 +127,13 @@ def retire(pause: Pause) -> None:
 def list_checks() -> tuple[HealthCheck, ...]:
     """Return what a front end needs: a leader for trades, a lease for its memory."""
     elector = watch().elector
-    leadership, silences = elector.leadership, elector.silences
+    leadership = elector.leadership
     no_leader = ""
     if leadership.leader is None:
         no_leader = "It knows no leader."
-    elif silences >= SILENCES_MAX:
+    elif elector.silences:
         no_leader = (
-            f"Replica {leadership.leader} leads term {leadership.term}, and has not answered the "
-            f"last {silences} pings."
+            f"Replica {leadership.leader} leads term {leadership.term}, and does not answer."
         )
     has_lease = stocks().lease_left_s() > 0
     no_lease = "" if has_lease else "It has no lease on its memory: the catalog gives it none."
@@ -155,6 +153,8 @@ def read_metrics(page: MetricPage) -> None:
     page.add("bazaar_trade_retries_total", now.retries)
     page.add("bazaar_elections_total", now.elections)
     page.add("bazaar_leader_silent_pings", now.silences)
+    page.add("bazaar_leader_suspicions_total", now.suspicions)
+    page.add("bazaar_leader_wrong_suspicions_total", now.wrong_suspicions)
     page.add("bazaar_lease_remaining_seconds", now.lease_left_s)
     page.add("bazaar_stock_cache_hits_total", now.hits)
     page.add("bazaar_stock_cache_misses_total", now.misses)
@@ -199,4 +199,6 @@ def status() -> FrontEndStatus:
         batch_sizes=summarize_sizes(batcher.sizes),
         retries=watch().retries,
         silences=elector.silences,
+        suspicions=watch().leader_ping.suspicions,
+        wrong_suspicions=watch().leader_ping.wrong_suspicions,
     )

@@ -1,6 +1,5 @@
 """The replica's one set of running parts; the only file here that reads settings."""
 
-import logging
 import threading
 from functools import cache
 
@@ -20,7 +19,7 @@ from bazaar.runtime.database import database_bytes, database_path
 from bazaar.runtime.health import HealthCheck, are_ok, check_storage
 from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.loops import Loop
-from bazaar.runtime.metrics import events, process_status, summarize_sizes
+from bazaar.runtime.metrics import process_status, summarize_sizes
 from bazaar.runtime.prometheus import MetricPage, add_process, add_replica, add_status
 from bazaar.runtime.restart import restart
 from bazaar.runtime.storage import await_storage
@@ -29,6 +28,7 @@ from bazaar.runtime.transactions import lost_commits
 from bazaar.runtime.verifier import Verifier
 from bazaar.topology import process_name
 from bazaar.web.member_auth import refusals
+from order_app.catalog_probe import CatalogProbe
 from order_app.repair import Repair
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
@@ -58,33 +58,10 @@ def replica() -> ReplicaShell:
     return ReplicaShell(me, catalog, peers, OrderLog(), limits)
 
 
-@cache
-def probe_client() -> CatalogClient:
-    """Return the client of `probe_catalog`; its timeout is short."""
-    limits = settings.BAZAAR_LIMITS
-    node = settings.BAZAAR_TOPOLOGY.catalog
-    return CatalogClient.at(node, settings.BAZAAR_SECRET, limits.ping_timeout_s)
-
-
-def probe_catalog() -> None:
-    """
-    Note whether the catalog is in reach, and whether it knows a newer term.
-
-    A leader needs it (docs/DESIGN.md 4.3). A catalog that began anew may have raised its term.
-    """
-    machine = replica().machine
-    try:
-        leadership = probe_client().get_leadership()
-    except Failure as failure:
-        if machine.reaches_catalog:
-            events.emit(log, logging.WARNING, "catalog out of reach", reason=failure.message)
-        replica().note_catalog(is_reached=False)
-    else:
-        if not machine.reaches_catalog:
-            events.emit(log, logging.INFO, "catalog in reach")
-        replica().note_catalog(is_reached=True)
-        if machine.outbox is not None:
-            replica().step_down(leadership.term, leadership.leader)
+def make_probe(shell: ReplicaShell) -> CatalogProbe:
+    """Return the probe of the catalog, with a client of its own."""
+    node, timeout_s = settings.BAZAAR_TOPOLOGY.catalog, shell.limits.ping_timeout_s
+    return CatalogProbe(shell, CatalogClient.at(node, settings.BAZAAR_SECRET, timeout_s))
 
 
 def start() -> None:
@@ -94,7 +71,7 @@ def start() -> None:
     shell.begin_appends = tuple(replicator.begin for replicator in replicators)
     for replicator in replicators:
         replicator.start()
-    Loop("probe", probe_catalog, shell.limits.ping_interval_s).start()
+    Loop("probe", make_probe(shell).round, shell.limits.ping_interval_s).start()
     lost_commits.on_lost = restart
     repair = Repair(shell, make_aside(), restart)
     if not damage.where:

@@ -4,8 +4,8 @@ Leader election by pings and a compare-and-set (docs/DESIGN.md 4.3).
 A front end watches the leader. When it is gone, the front end chooses the live replica with the
 largest id and claims the next term for it. The catalog's compare-and-set on (term, leader) lets one
 claim win (I6); the losers adopt the winner. So any number of front ends may watch at once, and a
-wrong suspicion costs a term, never an order. Left out: time. The shell decides when to ping again
-and after how long a ping counts as silent.
+wrong suspicion costs a term, never an order. Left out: time. The shell decides when to ping again,
+and which silence is unusual (`failure_detector`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,8 +35,6 @@ from bazaar.core.types import Order, OrderNo, ReplicaId, Term, Trade
 
 LEADER_PROTECTION_S = 2.0
 """For how long a new leader is not replaced while the catalog reaches it."""
-SILENCES_MAX = 2
-"""Silent pings in a row after which the leader counts as dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,7 @@ class Elector:
         self.replicas = tuple(replicas)
         self.leadership = Leadership(Term(0), None)
         self.silences = 0
+        """Pings in a row that failed."""
         self.elections = 0
         """Claims that this front end won."""
 
@@ -97,11 +96,9 @@ class Elector:
             return
         try:
             ping: Ping = yield PingReplica(leader)
-        except (Unreachable, NotServing) as failure:
+        except (Unreachable, NotServing):
             self.silences += 1
-            is_refused = not isinstance(failure, Unreachable) or failure.is_refused
-            if is_refused or self.silences >= SILENCES_MAX:
-                yield from self._elect(suspect=leader)
+            yield from self._elect(suspect=leader)
             return
         self.silences = 0
         if ping.term > self.leadership.term:
@@ -177,8 +174,10 @@ class Elector:
             self.silences = 0
             return
         self.elections += 1
-        self._adopt(leadership)
-        yield NotifyReplicas(leadership.term, chosen, self.replicas)
+        try:  # trades wait for that: before it is notified, the new leader refuses them
+            yield NotifyReplicas(leadership.term, chosen, self.replicas)
+        finally:
+            self._adopt(leadership)
 
     def _adopt(self, leadership: Leadership) -> None:
         if leadership.term > self.leadership.term:

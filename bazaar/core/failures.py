@@ -144,9 +144,9 @@ class NoReplica(Failure):
 
 
 class LeaderAlive(Failure):
-    """The leader is alive and was elected a moment ago, so it is not replaced yet."""
+    """The leader is alive: it was elected a moment ago, or was only slow. It is not replaced."""
 
-    default_message = "The leader is alive and was elected a moment ago; look again."
+    default_message = "The leader is alive; look again."
 
 
 class NoLeader(Failure):

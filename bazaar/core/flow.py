@@ -96,7 +96,7 @@ class AwaitFollowers(Effect):
 
 @dataclass(frozen=True, slots=True)
 class PingReplica(Effect):
-    """Ping one replica; answers Ping. Fails Unreachable (silent or refused)."""
+    """Ping one replica; answers Ping. Fails Unreachable: refused, or silent for unusually long."""
 
     replica_id: ReplicaId
 

@@ -124,9 +124,10 @@ class CatalogClient(SequenceClient):
         kind = leadership_messages.LeadershipBody
         return self._post(self.control, "/leadership", body, kind).to_core()
 
-    def get_leadership(self) -> Leadership:
+    def get_leadership(self, timeout_s: float | None = None) -> Leadership:
         """Return the current term and its leader."""
-        return self._get(self.control, "/leadership", leadership_messages.LeadershipBody).to_core()
+        kind = leadership_messages.LeadershipBody
+        return self._get(self.control, "/leadership", kind, timeout_s).to_core()
 
     def change_price(self, stock_name: str, price: Decimal) -> Stock:
         """

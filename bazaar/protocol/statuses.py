@@ -168,3 +168,7 @@ class FrontEndStatus(Status, frozen=True, kw_only=True):
     retries: int = 0
     silences: int = 0
     """Pings in a row that the leader did not answer."""
+    suspicions: int = 0
+    """Silences of a leader that were unusually long."""
+    wrong_suspicions: int = 0
+    """Of these, those that an answer followed after all."""

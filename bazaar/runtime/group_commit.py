@@ -168,6 +168,11 @@ class Batcher(Generic[Item, Result]):
         self.items = 0
         self.sizes = Histogram(SIZE_BOUNDS)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a batch is under way."""
+        return self._is_running
+
     def submit(self, items: Sequence[Item]) -> Sequence[Result]:
         """
         Return one result an item, in order.

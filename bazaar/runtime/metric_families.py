@@ -102,6 +102,14 @@ FAMILIES = (
         *(_G, "pings", Roles.FRONT_END, "Pings in a row that the leader did not answer."),
     ),
     MetricFamily(
+        "bazaar_leader_suspicions_total",
+        *(_C, "suspicions", Roles.FRONT_END, "Unusually long silences of a leader."),
+    ),
+    MetricFamily(
+        "bazaar_leader_wrong_suspicions_total",
+        *(_C, "suspicions", Roles.FRONT_END, "Those of them that an answer followed after all."),
+    ),
+    MetricFamily(
         "bazaar_lease_remaining_seconds",
         *(_G, "seconds", Roles.FRONT_END, "How long it may serve from memory; 0: not at all."),
     ),

@@ -83,7 +83,7 @@ class HttpServer:
         lanes: Mapping[Lane, LaneLimits],
         name: str = "served",
     ) -> None:
-        """Take sockets that listen; name: begins the names of the threads."""
+        """Take sockets that listen once it runs; name: begins the names of threads."""
         self.service, self.limits, self.listeners = service, limits, list(listeners)
         self._name, self._sweep_s = name, limits.sweep_s
         self.stayers = threading.BoundedSemaphore(max(1, limits.stayers_max))

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.utils import ConnectionHandler
 
+from bazaar.clock import wait_until
 from bazaar.core.digest import link
 from bazaar.core.failures import StorageFailed, Unreachable
 from bazaar.core.ledger import Batch, describe
@@ -69,6 +70,12 @@ def _is_hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     connection.close()
 
 
+def stands_still(pid: int) -> bool:
+    """Whether each thread of a process is stopped."""
+    stats = (task / "stat" for task in Path(f"/proc/{pid}/task").iterdir())
+    return all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 @contextmanager
 def silenced() -> Iterator[None]:
     """
@@ -80,6 +87,7 @@ def silenced() -> Iterator[None]:
     pid = int(found) if IS_POSTGRESQL else int(Path(found).read_text(encoding="ascii"))
     os.kill(pid, signal.SIGSTOP)
     try:
+        assert wait_until(lambda: stands_still(pid), WAIT_S)  # a thread of it may answer until then
         yield
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -115,9 +115,9 @@ MUTANTS = (
         "(ping.replica_id, ping.reaches_catalog)",
     ),
     Mutant(
-        "a dead leader is kept for one ping more",
-        "self.silences >= SILENCES_MAX",
-        "self.silences > SILENCES_MAX",
+        "a watcher that stood still takes that for the leader's silence",
+        "self.silent_s += min(now_s - self._looked_s, LOOK_S)",
+        "self.silent_s += now_s - self._looked_s",
     ),
     Mutant(
         "a trade that may happen is called refused",

@@ -76,7 +76,7 @@ class FakeCatalog(CatalogClient):
             decision.answers, page_of(self.orders, batch.after, self.page_orders_max)
         )
 
-    def get_leadership(self) -> Leadership:
+    def get_leadership(self, timeout_s: float | None = None) -> Leadership:
         if self.is_away:
             raise Unreachable
         return Leadership(self.term, self.leader)

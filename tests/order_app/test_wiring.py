@@ -7,6 +7,7 @@ from bazaar.core.failures import Unreachable
 from bazaar.core.replica import ReplicaState
 from bazaar.core.types import OrderNo, Term
 from order_app import wiring
+from order_app.catalog_probe import CatalogProbe
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
 from tests.order_app.conftest import LIMITS, ME
@@ -92,13 +93,13 @@ def test_a_replica_is_ready_when_it_serves(
 
 
 def test_a_leader_steps_down_for_a_catalog_that_began_anew(
-    leader: ReplicaShell, catalog: FakeCatalog, monkeypatch: pytest.MonkeyPatch
+    leader: ReplicaShell, catalog: FakeCatalog
 ) -> None:
     """Its trades would tell it, but perhaps nobody trades."""
-    monkeypatch.setattr(wiring, "probe_client", lambda: catalog)
-    wiring.probe_catalog()
+    probe = CatalogProbe(leader, catalog)
+    probe.round()
     before = leader.machine.state
     catalog.term, catalog.leader = Term(4), None
-    wiring.probe_catalog()
+    probe.round()
     assert (before, leader.machine.state) == (ReplicaState.LEADING, ReplicaState.FOLLOWING)
     assert (leader.machine.term, leader.machine.leader) == (4, None)

@@ -45,8 +45,8 @@ class LedgerCalls(CatalogClient):
         page: Page = self._call(ReadLedger(after))
         return page
 
-    def get_leadership(self) -> Leadership:
-        leadership: Leadership = self._call(ReadLeadership())
+    def get_leadership(self, timeout_s: float | None = None) -> Leadership:
+        leadership: Leadership = self._call(ReadLeadership(), timeout_s)
         return leadership
 
     def last(self, timeout_s: float) -> OrderNo:
@@ -56,10 +56,6 @@ class LedgerCalls(CatalogClient):
     def claim(self, term: Term, leader: ReplicaId) -> Leadership:
         leadership: Leadership = self._call(ClaimLeadership(term, leader))
         return leadership
-
-    def probe(self, timeout_s: float) -> None:
-        """Find out whether the catalog is in reach."""
-        self._call(PingReplica(ReplicaId(0)), timeout_s)
 
     def _call(self, message: object, timeout_s: float | None = None) -> Any:
         return self._tasks.call(self._catalog, message, timeout_s or self._timeout_s)

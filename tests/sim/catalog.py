@@ -18,6 +18,7 @@ from bazaar.core.ledger import (
     reprice,
 )
 from bazaar.core.types import Position, ReplicaId, Stock, Term
+from catalog_app.leader_protection import PING_TIMEOUT_S
 from tests.core.memory_log import MemoryLog
 from tests.sim.checks import Checks
 from tests.sim.messages import ChangePrice, ReadLast, Replicate
@@ -27,8 +28,6 @@ from tests.sim.process import Process
 PAGE_ORDERS_MAX = 2
 """Small, so that every catch-up has to page."""
 REPLICATE_TIMEOUT_S = 3.0
-PING_TIMEOUT_S = 0.2
-"""How long a claim against a new leader waits for what that leader says."""
 
 
 class SimCatalog(Process):
@@ -53,9 +52,6 @@ class SimCatalog(Process):
             consider = partial(self._consider, call, message)
             leader = self.replicas[self.leadership.leader]
             self.network.call(self, leader, ping, consider, PING_TIMEOUT_S)
-            return
-        if isinstance(message, PingReplica):
-            self.network.answer(call, None)
             return
         self._answer(call, message)
 

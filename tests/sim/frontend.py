@@ -59,8 +59,8 @@ class SimFrontend(ThreadedProcess):
     def _keep_watch(self) -> None:
         while True:
             try:
-                self.watch._watch()
+                self.watch._look()
             except Failure as failure:
                 self.network.note(f"{self.name} found no leader: {failure!r}")
-            self.watch._loop._wake.wait(self.limits.ping_interval_s)
+            self.watch._loop._wake.wait(self.watch._loop._interval_s)
             self.watch._loop._wake.clear()

@@ -1,6 +1,7 @@
 """An order replica: its real shell and replicators, on a disk that is checked at every write."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import Any, cast
 from uuid import UUID
@@ -15,6 +16,7 @@ from bazaar.core.replication import Accepted, Append, Outbox
 from bazaar.core.types import Position, ReplicaId, Term, Trade
 from bazaar.settings.env import Limits
 from order_app import services
+from order_app.catalog_probe import CatalogProbe
 from order_app.replica import ReplicaShell
 from order_app.replicator import Replicator
 from order_app.store import OrderLog
@@ -140,7 +142,8 @@ class SimReplica(ThreadedProcess):
         self.shell.begin_appends = tuple(one.begin for one in replicators)
         for replicator in replicators:
             self.tasks.spawn(self, repeat(replicator.round))
-        self.tasks.spawn(self, repeat(self._probe))
+        probe = CatalogProbe(self.shell, self.calls, TaskWaits(self.tasks))
+        self.tasks.spawn(self, repeat(partial(self._probe, probe)))
         self.tasks.spawn(self, self._begin)
 
     def receive(self, call: Call, message: object) -> None:
@@ -217,12 +220,8 @@ class SimReplica(ThreadedProcess):
                 self.network.note(f"{self.name} does not serve yet: {failure!r}")
                 self.tasks.wait(RESTART_S)
 
-    def _probe(self) -> None:
-        try:
-            self.calls.probe(self.limits.ping_timeout_s)
-            self.shell.note_catalog(is_reached=True)
-        except Failure:
-            self.shell.note_catalog(is_reached=False)
+    def _probe(self, probe: CatalogProbe) -> None:
+        probe.round()
         self.tasks.wait(self.limits.ping_interval_s)
 
     def _ping(self) -> Ping:

@@ -28,6 +28,7 @@ from bazaar.core.ledger import (
 from bazaar.core.types import Entry, Epoch, Head, Position, ReplicaId, Stock
 from bazaar.protocol.cache_messages import FoundStocks, HolderBody, LeaseBody, NamesBody
 from bazaar.protocol.clients import Change
+from catalog_app.leader_protection import PING_TIMEOUT_S
 from catalog_app.lease_table import Clock, LeaseTableShell
 from tests.sim.messages import ChangePrice, ReadLast, Replicate
 from tests.sim.services import HolderCalls, Request
@@ -41,8 +42,6 @@ T = TypeVar("T")
 PAGE_ENTRIES_MAX = 3
 """Small, so that every catch-up has to page."""
 REPLICATE_TIMEOUT_S = 3.0
-PING_TIMEOUT_S = 0.2
-"""How long a claim against a new leader waits for what that leader says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class ActiveShell:
                 answer = self._change_price(request)
             case ReadLedger(after):
                 answer = self._read_page(after)
-            case ReadLeadership() | PingReplica():
+            case ReadLeadership():
                 answer = self._read_out(lambda rows: self.settled.leadership)
             case ReadLast():
                 answer = self._read_out(lambda rows: self.settled.head.order_no)

@@ -31,11 +31,6 @@ def grant_without_proof(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Activity, "check_granting", lambda activity, now_s: activity.check_active())
 
 
-def keep_the_proof_of_another_node(patch: pytest.MonkeyPatch) -> None:
-    """Let a proof count for whatever node of the database is used."""
-    patch.setattr(Activity, "moved", lambda activity: None)
-
-
 def wait_for_no_holder(patch: pytest.MonkeyPatch) -> None:
     """Let a new active commit before the holders of older epochs have acknowledged."""
     patch.setattr(Activity, "check_deciding", Activity.check_active)

@@ -13,7 +13,7 @@ import catalog_app.wiring
 from bazaar import clock
 from bazaar.core.election import Leadership
 from bazaar.core.failures import Unreachable
-from bazaar.core.flow import ClaimLeadership, PingReplica, PlaceBatch, ReadLeadership, ReadLedger
+from bazaar.core.flow import ClaimLeadership, PlaceBatch, ReadLeadership, ReadLedger
 from bazaar.core.types import START, Entry, Position, ReplicaId, Stock, Term
 from bazaar.runtime.anew import Aside
 from bazaar.runtime.loops import Loop
@@ -216,7 +216,7 @@ class StoredCatalog(ThreadedProcess):
                 answer = selectors.LEDGER.page(after, PAGE_ORDERS_MAX)
             case ReadLast():
                 answer = selectors.LEDGER.read_head().order_no
-            case ReadLeadership() | PingReplica():
+            case ReadLeadership():
                 answer = selectors.get_leadership()
             case _:
                 raise AssertionError(f"a catalog has no answer to {request}")

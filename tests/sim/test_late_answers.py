@@ -21,7 +21,7 @@ def cluster(
     with django_db_blocker.unblock():
         folder = tmp_path / "template"
         folder.mkdir()
-        cluster = StoredCluster(2, tmp_path, make_template(folder), monkeypatch)
+        cluster = StoredCluster(3, tmp_path, make_template(folder), monkeypatch)
         yield cluster
         cluster.close()
 

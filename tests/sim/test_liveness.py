@@ -6,6 +6,7 @@ import pytest
 
 from bazaar.settings.env import Limits
 from tests.sim.cluster import Shape, SimCluster
+from tests.sim.process import Process
 from tests.sim.trader import SimTrader
 
 SEEDS = range(5)
@@ -75,26 +76,26 @@ def pause(replica: int) -> Fault:
 BOUNDS_S: dict[str, tuple[Fault, float]] = {
     "nothing": (crash(), 0.1),
     "leader killed": (crash(LEADER), 0.3),
-    "leader paused": (pause(LEADER), 1.5),
+    "leader paused": (pause(LEADER), 0.5),
     "follower killed": (crash(FOLLOWER), 0.5),
     "follower paused": (pause(FOLLOWER), 0.5),
     "two of three killed": (crash(LEADER, OTHER), 0.5),
     "both followers killed": (crash(OTHER, FOLLOWER), 0.5),
     "leader to front ends cut": (
         cut(("replica 3", "front end 1"), ("replica 3", "front end 2")),
-        1.5,
+        0.5,
     ),
     "front ends to leader cut": (
         cut(("front end 1", "replica 3"), ("front end 2", "replica 3")),
-        1.5,
+        0.5,
     ),
-    "one front end and leader cut": (cut(*both_ways("front end 1", "replica 3")), 1.5),
+    "one front end and leader cut": (cut(*both_ways("front end 1", "replica 3")), 0.5),
     "leader and follower cut": (cut(*both_ways("replica 3", "replica 1")), 0.5),
     "leader to follower cut": (cut(("replica 3", "replica 1")), 0.5),
     "follower to leader cut": (cut(("replica 1", "replica 3")), 0.5),
-    "leader and catalog cut": (cut(*both_ways("replica 3", "catalog")), 1.5),
-    "leader to catalog cut": (cut(("replica 3", "catalog")), 1.5),
-    "catalog to leader cut": (cut(("catalog", "replica 3")), 1.5),
+    "leader and catalog cut": (cut(*both_ways("replica 3", "catalog")), 0.6),
+    "leader to catalog cut": (cut(("replica 3", "catalog")), 0.6),
+    "catalog to leader cut": (cut(("catalog", "replica 3")), 0.6),
     "two replicas and catalog cut": (
         cut(*both_ways("replica 3", "catalog"), *both_ways("replica 2", "catalog")),
         1.0 + Limits().call_timeout_s,  # the second may be elected before it knows of its cut
@@ -102,6 +103,15 @@ BOUNDS_S: dict[str, tuple[Fault, float]] = {
     "follower and catalog cut": (cut(*both_ways("replica 1", "catalog")), 0.1),
     "front end and catalog cut": (cut(*both_ways("front end 1", "catalog")), 0.1),
 }
+
+
+STALLS: dict[str, tuple[float, Callable[[SimCluster], list[Process]]]] = {
+    "leader": (0.2, lambda cluster: [cluster.replicas[LEADER]]),
+    "everything": (0.2, lambda cluster: [*cluster.storm.processes]),
+    "everything for 2 s": (2.0, lambda cluster: [*cluster.storm.processes]),
+    "front ends for 2 s": (2.0, lambda cluster: [*cluster.frontends]),
+}
+"""How long something stands still, and what."""
 
 
 @pytest.mark.parametrize("name", BOUNDS_S)
@@ -158,6 +168,27 @@ def test_a_resumed_leader_acknowledges_nothing() -> None:
     assert cluster.checks.entry_term == term == cluster.catalog.leadership.term
     assert cluster.replicas[LEADER].outbox is None
     assert cluster.replicas[LEADER].log.last >= cluster.checks.last - 1
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_nobody_is_deposed_for_a_stall(stall: str) -> None:
+    """Issue 18: the leader alone, everything at once, or a watcher for longer than its patience."""
+    length_s, find = STALLS[stall]
+    for seed in SEEDS:
+        cluster = SimCluster(seed, Shape(clients=0))
+        cluster.run_for(1.0)
+        elect_largest(cluster)
+        cluster.run_for(CALM_S + 0.3 * cluster.network.rng.random())
+        leadership = cluster.catalog.leadership
+        stopped = find(cluster)
+        for _ in range(10):
+            for process in stopped:
+                process.pause()
+            cluster.run_for(length_s)
+            for process in stopped:
+                process.resume()
+            cluster.run_for(0.5 + 0.1 * cluster.network.rng.random())
+        assert cluster.catalog.leadership == leadership, f"seed {seed}"
 
 
 def test_a_restarted_larger_id_does_not_depose_a_healthy_leader() -> None:

@@ -19,6 +19,7 @@ from bazaar.settings.env import SettingsError
 from bazaar.topology import Node
 from bazaar.web import control
 from bazaar.web.endpoint import MEMBER_BODY_BYTES_MAX
+from bazaar.web.listeners import open_port
 from tests.support.callers import Caller, check_refused
 from tests.support.listeners import signature
 from tests.support.waits import WAIT_S, run_together
@@ -51,10 +52,16 @@ class Control:
         return f"http://{self.node.host}:{self.node.control_port}{path}"
 
 
+def find_port() -> int:
+    """Return a port that nobody has."""
+    with socket.create_server((HOST, 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
 @pytest.fixture(scope="module")
 def listener() -> Iterator[Control]:
-    with socket.create_server((HOST, 0)) as probe:
-        wanted = Node(port=ANY_PORT, control_port=probe.getsockname()[1])
+    wanted = Node(port=ANY_PORT, control_port=find_port())
     with override_settings(BAZAAR_NODE=wanted), pytest.MonkeyPatch.context() as patch:
         patch.setattr(control, "_node", None)
         server = control.open_listener(100)
@@ -158,6 +165,36 @@ def test_a_taken_port_is_a_sentence_that_names_the_variable(taken: int) -> None:
         f"BAZAAR_CLUSTER: the control port 127.0.0.1:{taken} of the frontend "
         "cannot be used (Address already in use)."
     )
+
+
+def test_a_port_that_is_not_answered_yet_refuses(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """docs/adr/0052: nobody waits for a process that starts."""
+    monkeypatch.setattr(control, "_node", None)
+    settings.BAZAAR_NODE = Node(port=ANY_PORT, control_port=find_port())
+    server = control.open_listener(10)
+    transport = HttpTransport((HOST, server.port), "", settings.BAZAAR_SECRET, float)
+    with pytest.raises(Unreachable) as caught:
+        transport.call("GET", "/status", timeout_s=WAIT_S)
+    assert caught.value.is_refused
+    control.serve(server)
+    try:
+        transport.call("GET", "/healthz", timeout_s=WAIT_S)
+    finally:
+        transport.close()
+        server.stop()
+
+
+def test_a_port_that_is_taken_while_it_is_bound_is_a_sentence_too(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(control, "_node", None)
+    settings.BAZAAR_NODE = Node(port=ANY_PORT, control_port=0)
+    with closing(control.open_listener(10)) as server:
+        monkeypatch.setattr(control, "_node", Node(port=ANY_PORT, control_port=server.port))
+        with open_port(HOST, server.port), pytest.raises(SettingsError, match="already in use"):
+            control.serve(server)
 
 
 def test_one_of_several_workers_takes_another_port_and_says_which(taken: int) -> None:
