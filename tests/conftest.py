@@ -18,30 +18,20 @@ from bazaar.runtime.damage import damage
 from bazaar.runtime.span_ring import SpanRing
 
 BROWSER, CLUSTERS = (Path(__file__).parent / name for name in ("browser", "cluster"))
-OWN_CLUSTERS = {
+SHARED_CLUSTER = "shared cluster"
+"""The group of all files of `tests/cluster` but these:"""
+OWN_CLUSTERS = tuple(
     f"test_{name}.py"
     for name in (
-        *(
-            "access_tokens",
-            "backup",
-            "coherence",
-            "workers",
-            "database_servers",
-            "disks",
-            "evaluate",
-            "hostile",
-            "losses",
-        ),
-        *("operating", "prometheus", "recovery", "tracing"),
+        *("operating", "hosts", "ends", "disks", "backup", "client_dialects", "prometheus", "tls"),
+        *("tracing", "database_servers", "evaluate", "coherence", "hostile", "access_tokens"),
     )
-}
+)
 """
-Files of `tests/cluster` that run beside those with the shared cluster: none of them uses it.
+Files of `tests/cluster` whose tests all have clusters of their own, the longest first.
 
 Some tests of the others have clusters of their own, too.
 """
-
-
 LONG_FOLDERS = ("engines", "sim", "contract", "cluster_unit")
 """Folders with files that take longest, after the clusters."""
 
@@ -59,9 +49,9 @@ class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """
     Runs the tests of a group in one process, one after the other, and the groups wherever.
 
-    There are two groups of clusters, so two run beside each other; the project's files are parsed
-    once. All others are a group for each file, whose fixtures are made once. xdist's own groups are
-    marks that it writes into ids of tests, which pytest 9.2 ignores.
+    What shares a cluster is a group; the project's files are parsed once. All others are a group
+    for each file, whose fixtures are made once. xdist's own groups are marks that it writes into
+    ids of tests, which pytest 9.2 ignores.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -75,8 +65,8 @@ def group_of(path: str) -> str:
     """Return the group of a test's file, as pytest writes its path: its own path by default."""
     folder, name = Path(path).parent.name, Path(path).name
     if folder == "cluster":
-        return "own clusters" if name in OWN_CLUSTERS else "shared cluster"
-    return {"architecture": "architecture", "browser": "own clusters"}.get(folder, path)
+        return path if name in OWN_CLUSTERS else SHARED_CLUSTER
+    return folder if folder in ("architecture", "browser") else path
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -87,20 +77,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupSchedul
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the clusters, folder by folder; then come the longest, then all others."""
+    """Begin with the clusters, the shared ones first; then come the longest, then all others."""
     items.sort(key=lambda item: _rank(item.path))
 
 
+def pytest_collection() -> None:
+    """Spare the garbage collector what is being collected: all of it stays to the end."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what stays to the end: looking through it takes a tenth."""
+    """Let it go on, but leave out what there is: looking through that takes a tenth."""
     gc.freeze()
+    gc.enable()
 
 
-def _rank(path: Path) -> tuple[int, str]:
+def _rank(path: Path) -> tuple[int, int]:
     """Return a place in the order: at the end neither process waits long for the other one."""
+    if path.name in OWN_CLUSTERS and path.is_relative_to(CLUSTERS):
+        return 1, OWN_CLUSTERS.index(path.name)
     if path.is_relative_to(CLUSTERS) or path.is_relative_to(BROWSER):
-        return 0, path.parent.name  # the tests of a folder share a cluster
-    return (1, "") if path.parent.name in LONG_FOLDERS else (2, "")
+        return 0, int(path.is_relative_to(BROWSER))
+    return (2 if path.parent.name in LONG_FOLDERS else 3), 0
 
 
 @pytest.fixture(scope="session")

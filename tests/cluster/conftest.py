@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,18 +14,23 @@ import psutil
 import pytest
 import requests
 
+from bazaar import clock
 from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.snapshot import ProcessView, Snapshot
-from bazaar.cluster.temporary import TemporaryCluster
+from bazaar.cluster.temporary import COMMAND_TIMEOUT_S, TemporaryCluster
 from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
 from bazaar.topology import Topology
+from tests.conftest import SHARED_CLUSTER, group_of
+from tests.support.forked import run_manage
 
 HEAL_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
 PAUSE_TIMEOUT_S = 10.0
+LOOK_PAUSE_S = 0.2
+"""Between two looks at a cluster: each asks all processes, and keeps them from what is awaited."""
 REQUEST_TIMEOUT_S = 15.0
 VERIFY_TURN_S = "2"
 """Tests that damage a file wait for the check that goes through it."""
@@ -58,6 +64,23 @@ class LiveCluster(TemporaryCluster):
     def secret(self) -> bytes:
         """The cluster's secret."""
         return env.read_secret({"BAZAAR_DATA_DIR": str(self.data.root)})
+
+    def run(
+        self, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S, typed: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `manage.py cluster ...` to its end, without a start of Python if nothing is typed."""
+        if typed is not None:
+            return super().run(*arguments, timeout_s=timeout_s, typed=typed)
+        return self.manage("cluster", *arguments, timeout_s=timeout_s)
+
+    run_process = TemporaryCluster.run
+    """The same in a process of its own, as somebody who types it has it."""
+
+    def manage(
+        self, *words: str, timeout_s: float = COMMAND_TIMEOUT_S, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run any command of `manage.py` that uses no app to its end; environ: more variables."""
+        return run_manage(*words, environ={**self.environ, **environ}, timeout_s=timeout_s)
 
     def status(self) -> dict[str, Any]:
         """Return what `status -o json` prints."""
@@ -136,13 +159,17 @@ class LiveCluster(TemporaryCluster):
         self, condition: Callable[[Snapshot], bool], timeout_s: float = HEAL_TIMEOUT_S
     ) -> None:
         """Poll the cluster until a condition holds. Raises AssertionError: it never did."""
-        in_time = wait_until(lambda: condition(self.look()), timeout_s)
+        in_time = wait_until(
+            lambda: condition(self.look()), timeout_s, lambda _: clock.wait(LOOK_PAUSE_S)
+        )
         assert in_time, f"not in {timeout_s:g} s: {self.look()}\n{self.read_output()}"
 
     def heal(self) -> None:
         """Bring back what earlier tests have ended or paused, until all is well."""
         if self.process is None or self.process.poll() is not None:
             self.up()
+        if self.look().health is Health.HEALTHY:
+            return
         failed = self.cluster.mend([view.name for view in self.look().processes])
         assert not failed, "\n".join(map(str, failed))
         self.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
@@ -222,27 +249,26 @@ class SharedCluster:
         self._made.append(made)
 
 
+_used: list[SharedCluster] = []
+"""The cluster of this folder, from the first test that uses it until its group ends."""
+
+
 @pytest.fixture(scope="package")
 def _shared(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[SharedCluster]:
     shared = SharedCluster(tmp_path_factory.mktemp("cluster"), prepared, front_ends=2)
+    _used.append(shared)
     yield shared
+    _used.clear()
     shared.end()
 
 
-@pytest.fixture(scope="package")
-def _many_workers(
-    tmp_path_factory: pytest.TempPathFactory, prepared: Path
-) -> Iterator[SharedCluster]:
-    folder = tmp_path_factory.mktemp("workers")
-    shared = SharedCluster(folder, prepared, "--workers", "2", front_ends=2)
-    yield shared
-    shared.end()
-
-
-@pytest.fixture
-def many_workers(_many_workers: SharedCluster) -> LiveCluster:
-    """Return a cluster whose two front ends have two workers each, healthy."""
-    return _many_workers.healthy()
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the shared cluster before the files that have their own: it would slow them down."""
+    if group_of(str(item.path)) == SHARED_CLUSTER and (
+        nextitem is None or group_of(str(nextitem.path)) != SHARED_CLUSTER
+    ):
+        for shared in _used:
+            shared.end()
 
 
 @pytest.fixture

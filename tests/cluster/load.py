@@ -23,7 +23,7 @@ STOCKS = ("GameStart", "BoarCo", "RottenFishCo", "MenhirCo", "CaesarTech", "Rene
 DEADLINE_S = 30.0
 HASTY_DEADLINE_S = 0.4
 PROGRESS_TIMEOUT_S = 30.0
-BEAT_S = 0.04
+BEAT_S = 0.06
 """Between two operations of a client, unless the load is full."""
 
 

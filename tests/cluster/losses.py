@@ -250,19 +250,11 @@ def _row(losses: Sequence[Loss], load: Load) -> list[str]:
     return row + [str(errors[name]) for name in ("definite", "indefinite", "tried again")]
 
 
-def make_cluster(folder: Path, orders: int, prepared: Path | None = None) -> LiveCluster:
-    """
-    Make a cluster of two front ends that has so many orders; it is not up yet.
-
-    prepared: a folder with databases to copy.
-    """
-    nodes = free_topology(front_ends=2)
-    if prepared is not None:
-        cluster = LiveCluster.from_prepared(folder, prepared, nodes=nodes)
-    else:
-        cluster = LiveCluster(folder, nodes=nodes)
-        done = cluster.run("init", "--stocks", "asterix")
-        assert done.returncode == 0, done.stderr
+def make_cluster(folder: Path, orders: int) -> LiveCluster:
+    """Make a cluster of two front ends that has so many orders; it is not up yet."""
+    cluster = LiveCluster(folder, nodes=free_topology(front_ends=2))
+    done = cluster.run("init", "--stocks", "asterix")
+    assert done.returncode == 0, done.stderr
     prefill.add_orders(cluster.data, cluster.topology, orders)
     return cluster
 

@@ -38,11 +38,12 @@ COMMAND_TIMEOUT_S = 90.0
 UP_TIMEOUT_S = 90.0
 END_TIMEOUT_S = 20.0
 STATUS_TIMEOUT_S = 30.0
-STATUS_PAUSE_S = 0.5
-"""For the state that the page shows; it is asked for again and again, after a pause."""
+STATUS_PAUSE_S = 0.2
+"""For the health that the page shows; it is asked for again and again, after a pause."""
 ANY_LINES = "..."
 _PATH = re.compile(r"(?<![\w./])/(?=srv/|backups\b)")
 """What a path on the page begins with."""
+_DATA = re.compile(r"--data (\S+)")
 _UP, _IS_UP = "cluster up", " up, "
 _LEADS = re.compile(r"<!-- (order-\d+) leads -->")
 _PORT_ENDS = r"(?!\d)"
@@ -153,16 +154,21 @@ class Session:
             self._make_leader(step.leader)
         if _UP in step.command:
             return self._bring_up(step)
-        lines = self._run_once(step.command)
-
-        def has_come() -> bool:
-            nonlocal lines
-            lines = lines if is_same(step.printed, lines) else self._run_once(step.command)
-            return is_same(step.printed, lines)
-
         if "cluster status" in step.command:
-            wait_until(has_come, STATUS_TIMEOUT_S, lambda _: clock.wait(STATUS_PAUSE_S))
-        return lines
+            self._await_health(step)
+        return self._run_once(step.command)
+
+    def _await_health(self, step: Step) -> None:
+        """Wait for the health that the page shows; to ask from here costs less than a command."""
+        named = _DATA.search(self._localize(step.command))
+        data = DataDir(Path(named[1]) if named else self.checkout / "var")
+        with contextlib.closing(Cluster(data, self._environ)) as cluster:
+
+            def is_shown() -> bool:
+                health = cluster.take_snapshot().health
+                return any(line.startswith(f"{health}:") for line in step.printed)
+
+            wait_until(is_shown, STATUS_TIMEOUT_S, lambda _: clock.wait(STATUS_PAUSE_S))
 
     def _run_once(self, command: str) -> list[str]:
         done = subprocess.run(

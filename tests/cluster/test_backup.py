@@ -80,16 +80,16 @@ RUNSERVER = ("manage.py", "runserver", "--noreload", "--settings", "bazaar.setti
 @pytest.mark.parametrize(
     ("arguments", "number"),
     [
-        ((*LAUNCH, "catalog"), signal.SIGTERM),
         ((*LAUNCH, "catalog", "--server", "gunicorn"), signal.SIGTERM),
         (RUNSERVER, signal.SIGTERM),
         (RUNSERVER, signal.SIGINT),
     ],
-    ids=["granian", "gunicorn", "runserver", "runserver, Ctrl-C"],
+    ids=["gunicorn", "runserver", "runserver, Ctrl-C"],
 )
 def test_a_role_that_is_stopped_leaves_one_complete_file(
     new_cluster: NewCluster, arguments: tuple[str, ...], number: signal.Signals
 ) -> None:
+    """Of a whole cluster, under the default server, it is seen after a backup."""
     live = new_cluster(nodes=free_topology(replicas=2))
     secret = env.read_secret(live.environ)
     client = CatalogClient.at(live.topology.catalog, secret, START_TIMEOUT_S)

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import threading
 from contextlib import closing, suppress
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -17,10 +18,11 @@ from tests.cluster.load import Load
 from tests.cluster.pages import PATHS, DashboardUser
 from tests.cluster.proof import assert_proof
 from tests.cluster.requests import buy, look_up, query
+from tests.cluster.test_trace import follow, of_kind
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-KILLS = int(os.environ.get("BAZAAR_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("BAZAAR_TEST_KILLS", "3"))
 PATIENCE_S = 30.0
 
 
@@ -65,7 +67,7 @@ def test_with_two_of_three_dead_trades_and_look_ups_go_on(cluster: LiveCluster) 
 def test_with_all_replicas_dead_a_trade_gets_its_key_and_can_be_repeated(
     cluster: LiveCluster,
 ) -> None:
-    """I2, I9: stock queries go on; the 503 names the key, and the key brings the order later."""
+    """I2, I9: queries go on; the 503 names the key, which brings the order and its trace later."""
     for view in cluster.look().replicas:
         cluster.kill(view.name)
     assert query(cluster, "GameStart").status == 200
@@ -74,11 +76,24 @@ def test_with_all_replicas_dead_a_trade_gets_its_key_and_can_be_repeated(
     assert (refused.status, refused.body["order_no"]) == (503, -1)
     assert key in refused.body["message"]
     assert int(refused.headers["retry-after"]) >= 1
+    failed = follow(cluster, f"traces/{key}")
+    assert (failed["outcome"], failed["order_no"]) == ("failed, status 503", None)
+    assert len(of_kind(failed, "wait", "waits for another leader")) > 1
     cluster.heal()
     placed = buy(cluster, "GameStart", key=key)
     assert placed.status == 200
+    order_no = placed.body["order_no"]
+    check_retried(follow(cluster, f"orders/{order_no}/trace"), order_no)
     assert buy(cluster, "GameStart", key=key).body == placed.body
     assert_proof(cluster)
+
+
+def check_retried(trace: dict[str, Any], order_no: int) -> None:
+    """See that a trade's trace has both of its requests, and one decision."""
+    assert trace["outcome"] == "placed, status 200 (the last of 2 requests)"
+    requests = [one["process"] for one in of_kind(trace, "request")]
+    assert requests == ["frontend-1", "frontend-1"]
+    assert len(of_kind(trace, "work", f"this one is order {order_no}")) == 1
 
 
 def test_trades_wait_for_a_catalog_that_comes_back(cluster: LiveCluster) -> None:

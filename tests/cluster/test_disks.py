@@ -23,7 +23,7 @@ from tests.support.disks import SmallDisk
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 DISK_BYTES = 16 * 2**20
-FULL_S = 2.0
+FULL_S = 1.0
 FAILING_S = 1.0
 START_TIMEOUT_S = 30.0
 LOGS = "logs"

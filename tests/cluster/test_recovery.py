@@ -1,7 +1,6 @@
 """The catalog's database is lost, or put back from a backup, under real processes: I3, I6, I11."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
@@ -11,25 +10,12 @@ import pytest
 
 from bazaar.clock import wait_until
 from bazaar.protocol.clients import CatalogClient
-from tests.cluster.conftest import LiveCluster, SharedCluster
+from tests.cluster.conftest import LiveCluster
 from tests.cluster.proof import assert_proof
 from tests.cluster.requests import buy, look_up, query
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 STOCK = "GameStart"
-
-
-@pytest.fixture(scope="module")
-def _own(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Iterator[SharedCluster]:
-    shared = SharedCluster(tmp_path_factory.mktemp("own"), prepared, front_ends=2)
-    yield shared
-    shared.end()
-
-
-@pytest.fixture
-def own(_own: SharedCluster) -> LiveCluster:
-    """Return a cluster whose catalog a test may lose."""
-    return _own.healthy()
 
 
 def order(cluster: LiveCluster) -> int:
@@ -65,44 +51,44 @@ def change_price(cluster: LiveCluster, price: Decimal) -> None:
         client.change_price(STOCK, price)
 
 
-def test_a_wiped_catalog_is_made_anew_from_the_replicas(own: LiveCluster) -> None:
-    numbers = [order(own) for _ in range(3)]
-    change_price(own, Decimal("77.25"))
-    before = read(own)
-    lose(own)
-    refused = own.run("start", "catalog")
+def test_a_wiped_catalog_is_made_anew_from_the_replicas(cluster: LiveCluster) -> None:
+    numbers = [order(cluster) for _ in range(3)]
+    change_price(cluster, Decimal("77.25"))
+    before = read(cluster)
+    lose(cluster)
+    refused = cluster.run("start", "catalog")
     assert refused.returncode != 0
     assert "cluster rebuild catalog" in refused.stdout + refused.stderr
-    done = own.run("rebuild", "catalog")
+    done = cluster.run("rebuild", "catalog")
     assert done.returncode == 0, done.stderr
-    own.heal()
-    assert order(own) == numbers[-1] + 1
-    after = read(own)
+    cluster.heal()
+    assert order(cluster) == numbers[-1] + 1
+    after = read(cluster)
     assert (after["price"], after["trade_volume"]) == (77.25, before["trade_volume"] + 1)
     for number in numbers:
-        assert look_up(own, number).status == 200
-    assert_proof(own)
+        assert look_up(cluster, number).status == 200
+    assert_proof(cluster)
 
 
-def test_a_catalog_put_back_takes_what_it_lacks(own: LiveCluster) -> None:
+def test_a_catalog_put_back_takes_what_it_lacks(cluster: LiveCluster) -> None:
     """Terms, orders and prices since the backup: none is missing, none is given twice."""
-    first = order(own)
-    backup = own.data.root / "backup.sqlite3"
+    first = order(cluster)
+    backup = cluster.data.root / "backup.sqlite3"
     with (
-        closing(sqlite3.connect(catalog_path(own))) as source,
+        closing(sqlite3.connect(catalog_path(cluster))) as source,
         closing(sqlite3.connect(backup)) as target,
     ):
         source.backup(target)
-    own.kill(own.leader())  # a new term begins
-    own.heal()
-    later = [order(own) for _ in range(3)]
-    change_price(own, Decimal("88.5"))
-    lose(own)
-    backup.rename(catalog_path(own))
-    own.start("catalog")
-    own.heal()
-    assert order(own) == later[-1] + 1
+    cluster.kill(cluster.leader())  # a new term begins
+    cluster.heal()
+    later = [order(cluster) for _ in range(3)]
+    change_price(cluster, Decimal("88.5"))
+    lose(cluster)
+    backup.rename(catalog_path(cluster))
+    cluster.start("catalog")
+    cluster.heal()
+    assert order(cluster) == later[-1] + 1
     for number in (first, *later):
-        assert look_up(own, number).status == 200
-    assert read(own)["price"] == 88.5
-    assert_proof(own)
+        assert look_up(cluster, number).status == 200
+    assert read(cluster)["price"] == 88.5
+    assert_proof(cluster)

@@ -116,21 +116,3 @@ def check_terminal(cluster: LiveCluster, order_no: int, killed: str) -> None:
     assert done.returncode == 0, done.stderr
     assert f"{killed} could not be asked" in done.stdout
     assert f"this one is order {order_no}" in done.stdout
-
-
-def test_a_trade_that_failed_can_be_followed_by_its_key(cluster: LiveCluster) -> None:
-    """All replicas are dead; once they are back, the retry is in the same trace."""
-    for replica in cluster.topology.replicas:
-        cluster.kill(f"order-{replica.id}")
-    key = str(uuid4())
-    assert buy(cluster, STOCK, key=key).status == 503
-    failed = follow(cluster, f"traces/{key}")
-    assert (failed["outcome"], failed["order_no"]) == ("failed, status 503", None)
-    assert len(of_kind(failed, "wait", "waits for another leader")) > 1
-    cluster.heal()
-    order_no = buy(cluster, STOCK, key=key).body["order_no"]
-    trace = follow(cluster, f"orders/{order_no}/trace")
-    assert trace["outcome"] == "placed, status 200 (the last of 2 requests)"
-    requests = [one["process"] for one in of_kind(trace, "request")]
-    assert requests == ["frontend-1", "frontend-1"]
-    assert len(of_kind(trace, "work", f"this one is order {order_no}")) == 1

@@ -22,6 +22,8 @@ from tests.support.waits import wait_until
 pytestmark = pytest.mark.cluster
 
 TIMEOUT_S = 30.0
+DEADLINE_S = "4"
+"""A trade that finds no replica is answered after it."""
 TRADES, CLIENTS = 60, 16
 MARK = "mark-of-a-caller"
 """What must be in no log."""
@@ -43,7 +45,12 @@ def shared(
     """Return a cluster that writes JSON and exports spans."""
     folder = tmp_path_factory.mktemp("traced")
     shutil.copytree(prepared / "data", folder / "data")
-    environ = {**os.environ, "BAZAAR_LOG": "json", "BAZAAR_OTLP_ENDPOINT": receiver.url}
+    environ = {
+        **os.environ,
+        "BAZAAR_LOG": "json",
+        "BAZAAR_OTLP_ENDPOINT": receiver.url,
+        "BAZAAR_DEADLINE_S": DEADLINE_S,
+    }
     made = LiveCluster(folder, environ=environ)
     try:
         yield made

@@ -95,7 +95,8 @@ class ThreeHosts:
         for host in self.hosts:
             if host.process is None or host.process.poll() is not None:
                 assert host.try_up(), host.read_output()
-            host.cluster.mend([view.name for view in host.look().processes])
+            if host.look().health is not Health.HEALTHY:
+                host.cluster.mend([view.name for view in host.look().processes])
         for host in self.hosts:
             host.wait_for(lambda snapshot: snapshot.health is Health.HEALTHY)
 

@@ -52,8 +52,15 @@ def put_dead_link(path: Path) -> None:
     path.symlink_to("nowhere")
 
 
-@pytest.mark.parametrize("put", [put_nothing, put_empty_file, put_folder, put_dead_link])
-@pytest.mark.parametrize("name", ["catalog", LOG])
+@pytest.mark.parametrize(
+    ("name", "put"),
+    [
+        ("catalog", put_nothing),
+        ("catalog", put_folder),
+        (LOG, put_empty_file),
+        (LOG, put_dead_link),
+    ],
+)
 def test_whatever_is_in_the_place_of_a_database_it_is_made_anew(
     files: ClusterFiles, cluster: Cluster, name: str, put: Callable[[Path], None]
 ) -> None:

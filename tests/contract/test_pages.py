@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from html import unescape
 from urllib.parse import urlencode
 from uuid import UUID
@@ -59,8 +60,23 @@ def send(listener: Listener, form: Form, path: str, headers: Headers | None = No
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)
-def test_a_page_says_what_the_view_does_and_who_may_call_it(route: Route) -> None:
-    text = plain(look(route))
+def test_a_page_has_all_that_its_view_takes_and_runs_nothing(route: Route) -> None:
+    """What it does, who may call it, and a form for every method, as one file."""
+    reply = Listener(route.urlconf).call_signed("GET", route.link, headers=HTML)
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    html = reply.body.decode()
+    check_description(route, plain(html))
+    check_forms(route, {form.method.upper(): form for form in read_forms(html)})
+    assert "<script" not in html
+    assert not re.findall(r"<[^>]*\s(?:style|on[a-z]+)=", html)
+    assert not re.findall(r"(?:src|href|action)=[\"'](?!/[^/]|/[\"']|data:,)[^\"']", html)
+    policy = reply.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+
+
+def check_description(route: Route, text: str) -> None:
+    """See that a page says what the view does and who may call it."""
     for part in told(route).description.split("\n\n"):
         assert " ".join(part.replace("`", "").split()) in text
     assert f"Who may call it: {route.endpoint.audience}" in text
@@ -69,9 +85,8 @@ def test_a_page_says_what_the_view_does_and_who_may_call_it(route: Route) -> Non
         assert re.search(rf"\b{method}\b", told(route).description), "the description says how"
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=name_of)
-def test_a_page_has_a_form_for_every_method_and_field(route: Route) -> None:
-    forms = {form.method.upper(): form for form in read_forms(look(route))}
+def check_forms(route: Route, forms: Mapping[str, Form]) -> None:
+    """See that a page has a form for every method and field."""
     if route.path != "/":
         assert set(forms) == set(route.methods)
     if "POST" in forms:
@@ -81,11 +96,10 @@ def test_a_page_has_a_form_for_every_method_and_field(route: Route) -> None:
         assert method.method not in forms or list(forms[method.method].fields) == names
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=name_of)
-def test_a_form_is_made_of_the_message_that_the_view_takes(route: Route) -> None:
-    for action in route.endpoint.actions:
-        if action.example:
-            assert type(action.example) is action.request
+def test_each_form_is_made_of_the_message_that_the_view_takes() -> None:
+    actions = [action for route in ROUTES for action in route.endpoint.actions if action.example]
+    assert [one for one in actions if type(one.example) is not one.request] == []
+    assert actions
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)
@@ -96,20 +110,9 @@ def test_every_form_is_a_good_request_as_it_is(route: Route) -> None:
         assert f"{reply.status} " in plain(reply.body.decode())
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=name_of)
-def test_a_page_needs_nothing_else_and_runs_nothing(route: Route) -> None:
-    reply = Listener(route.urlconf).call_signed("GET", route.link, headers=HTML)
-    html = reply.body.decode()
-    assert "<script" not in html
-    assert not re.findall(r"<[^>]*\s(?:style|on[a-z]+)=", html)
-    assert not re.findall(r"(?:src|href|action)=[\"'](?!/[^/]|/[\"']|data:,)[^\"']", html)
-    policy = reply.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; ")
-    assert "unsafe" not in policy
-
-
 @pytest.mark.parametrize("route", MEMBERS, ids=name_of)
 def test_a_browser_that_nobody_vouches_for_is_told_where_to_go(route: Route) -> None:
+    """And a form that nobody signed changes nothing."""
     listener = Listener(route.urlconf)
     wrong, late = signature("GET", "/another"), signature("GET", route.path, late_s=31)
     for headers, status in (({}, 401), (wrong, 403), (late, 403)):
@@ -120,18 +123,14 @@ def test_a_browser_that_nobody_vouches_for_is_told_where_to_go(route: Route) -> 
         assert "A program signs its request" in html
         assert not read_forms(html)
         assert told(route).description[:30] not in plain(html)
-
-
-@pytest.mark.parametrize("route", MEMBERS, ids=name_of)
-def test_a_form_that_nobody_signed_changes_nothing(route: Route) -> None:
+    forms = read_forms(look(route))
     before = snapshot()
-    for form in read_forms(look(route)):
+    for form in forms:
         text = urlencode(form.fields).encode()
         target, body = (
             (f"{route.path}?{text.decode()}", b"") if form.method == "get" else (route.path, text)
         )
-        reply = Listener(route.urlconf).call(form.method.upper(), target, body, FORM)
-        assert reply.status == 401
+        assert listener.call(form.method.upper(), target, body, FORM).status == 401
     assert snapshot() == before
 
 

@@ -43,9 +43,10 @@ def test_nothing_is_no_sensible_number(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("text", ["", "x", "-1", "1e400", "nan", "NaN", "inf", "-inf", "null"])
-def test_what_is_no_sensible_number_is_refused_by_name(name: str, text: str) -> None:
-    assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r} is not usable")
+def test_what_is_no_sensible_number_is_refused_by_name(name: str) -> None:
+    for text in ("", "x", "-1", "1e400", "nan", "NaN", "inf", "-inf", "null"):
+        said = refusal(**{variable(name): text})
+        assert said.startswith(f"{variable(name)}={text!r} is not usable")
 
 
 @pytest.mark.parametrize(
@@ -66,15 +67,15 @@ def test_a_number_with_a_unit_is_refused_with_what_it_must_be(
 
 
 @pytest.mark.parametrize("name", TIMES)
-@pytest.mark.parametrize("text", ["3601", "1_0", "0x1", "\u0661"])
-def test_a_time_has_an_upper_limit_and_plain_digits(name: str, text: str) -> None:
-    assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r}")
+def test_a_time_has_an_upper_limit_and_plain_digits(name: str) -> None:
+    for text in ("3601", "1_0", "0x1", "\u0661"):
+        assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r}")
 
 
 @pytest.mark.parametrize("name", COUNTS)
-@pytest.mark.parametrize("text", ["1.5", "1000001", str(10**30), "true", "\u0661"])
-def test_a_count_is_a_whole_number_with_an_upper_limit(name: str, text: str) -> None:
-    assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r}")
+def test_a_count_is_a_whole_number_with_an_upper_limit(name: str) -> None:
+    for text in ("1.5", "1000001", str(10**30), "true", "\u0661"):
+        assert refusal(**{variable(name): text}).startswith(f"{variable(name)}={text!r}")
 
 
 @pytest.mark.parametrize(

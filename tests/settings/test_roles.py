@@ -16,6 +16,10 @@ from bazaar.settings.base import database
 from bazaar.settings.env import ROOT
 from bazaar.topology import Node, Role
 
+MIGRATE, RUNSERVER = "migrate --verbosity 0", "runserver --noreload 127.0.0.1:1"
+DATABASE_ENDINGS = ("", "-wal", "-shm")
+"""Of files that are there already."""
+
 
 @pytest.fixture(autouse=True)
 def _umask() -> Iterator[None]:
@@ -58,9 +62,15 @@ def manage_with(
     )
 
 
-@pytest.mark.parametrize("role", ["catalog", "order_1", "dashboard"])
-@pytest.mark.parametrize("endings", [(), ("", "-wal", "-shm")], ids=("new", "there"))
-@pytest.mark.parametrize("command", ["migrate --verbosity 0", "runserver --noreload 127.0.0.1:1"])
+@pytest.mark.parametrize(
+    ("command", "role", "endings"),
+    [
+        (MIGRATE, "catalog", ()),
+        (MIGRATE, "order_1", DATABASE_ENDINGS),
+        (RUNSERVER, "dashboard", ()),
+        (RUNSERVER, "catalog", DATABASE_ENDINGS),
+    ],
+)
 def test_whatever_a_command_writes_is_for_its_owner_only(
     command: str, role: str, endings: tuple[str, ...], data_dir: Path
 ) -> None:

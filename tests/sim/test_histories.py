@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 
 from tests.sim.cluster import SimCluster, run_seed
+from tests.sim.test_storms import TRACED_SEEDS
 
-SEEDS = (*range(58), 76, 263)  # the last two depose a leader while it trades
+SEEDS = (*range(TRACED_SEEDS), 76, 263)  # the last two depose a leader while it trades
 HAPPENINGS = (
     " crashes",
     " pauses",
@@ -37,10 +38,10 @@ HAPPENINGS = (
 
 @pytest.fixture(scope="module", name="histories")
 def _histories() -> list[list[str]]:
-    clusters = [SimCluster(seed, has_trace=True) for seed in SEEDS]
-    for cluster in clusters:
-        cluster.run()
-    return [cluster.trace for cluster in clusters]
+    histories: list[list[str]] = [[] for _ in SEEDS]
+    for seed, trace in zip(SEEDS, histories, strict=True):
+        run_seed(seed, trace=trace)
+    return histories
 
 
 @pytest.mark.parametrize("seed", [0, 7, 31])
