@@ -31,9 +31,9 @@ log = get_log("bazaar.runtime.page_verifier")
 
 TURN_S = 10.0
 """For all pages, at least."""
-PAGES_MAX = 250
-"""In one step: a millisecond."""
-FIRST_PAGES_MAX = 2000
+PAGES_MAX = 1000
+"""In one step: four milliseconds."""
+FIRST_PAGES_MAX = 4000
 """In one step of the first turn, which takes all pages as they are."""
 CHECKPOINT_S = 5.0
 """From one checkpoint to the next, and longer while nothing is written: trades share the disk."""

@@ -40,8 +40,8 @@ POINTS = 5
 """Up to the next of which all is compared at a time: ten milliseconds, nearly all in SQLite."""
 REST_FACTOR = 110
 """Seconds of rest for each second of work, at least."""
-STEP_S = 0.1
-"""Between two looks at pages."""
+STEP_S = 0.4
+"""Between two looks at pages: each wakes the thread, and opens the log."""
 RETRY_S = 1.0
 """The rest after the database could not be read."""
 
