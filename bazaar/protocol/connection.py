@@ -34,6 +34,8 @@ class ClientConnection:
         self.sock: socket.socket | None = None
         self.is_aborted = False
         self._parser = ReplyParser()
+        self._poll: select.poll | None = None
+        """Of the socket; made when it is asked for."""
 
     @property
     def is_kept(self) -> bool:
@@ -45,9 +47,10 @@ class ClientConnection:
         """Whether it is open, and nothing has come that nobody asked for."""
         if self.sock is None:
             return False
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return not poll.poll(0)
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.sock, select.POLLIN)
+        return not self._poll.poll(0)
 
     def exchange(self, request: bytes) -> Reply:
         """

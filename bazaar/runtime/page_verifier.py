@@ -31,16 +31,16 @@ log = get_log("bazaar.runtime.page_verifier")
 
 TURN_S = 10.0
 """For all pages, at least."""
-PAGES_MAX = 250
-"""In one step: a millisecond."""
-FIRST_PAGES_MAX = 2000
+PAGES_MAX = 1000
+"""In one step: four milliseconds."""
+FIRST_PAGES_MAX = 4000
 """In one step of the first turn, which takes all pages as they are."""
-CHECKPOINT_S = 1.0
-"""From one checkpoint to the next, and longer while nothing is written."""
-FRAMES = 1000
-"""As many of them make a checkpoint due at once."""
-BEGIN_AGAIN_FRAMES = 2000
-"""A write-ahead log as long as this begins again."""
+CHECKPOINT_S = 5.0
+"""From one checkpoint to the next, and longer while nothing is written: trades share the disk."""
+BEGIN_AGAIN_FRAMES = 3000
+"""A write-ahead log as long as this makes a checkpoint due at once, and begins again."""
+FRAMES = 500
+"""So many more make the next one due, when it could not begin again."""
 READERS_MS = 100
 """To wait for those who read what is in the log, before it begins again."""
 LOCK_TRIES, LOCK_RETRY_S = 400, 0.0005
@@ -102,7 +102,7 @@ class PageVerifier:
         """Do a checkpoint if it is due; return wrong pages, because of which it was not done."""
         now_s = clock.monotonic_s()
         is_late = now_s >= self._moved_s + CHECKPOINT_S
-        if not self._has_more(1 if is_late else FRAMES):
+        if not self._has_more(is_late=is_late):
             return {}
         self._moved_s = now_s
         wrong = self._move("BEGIN")
@@ -136,11 +136,13 @@ class PageVerifier:
             if moved > self._moved:  # somebody who is not at the gate has written in between
                 self._note(frames, frames.read(self._moved), length, moved)
 
-    def _has_more(self, count: int) -> bool:
-        """Tell whether the log has as many frames more than the file."""
+    def _has_more(self, *, is_late: bool) -> bool:
+        """Tell whether the log has frames to move, and when it is not late, many of them."""
         with LogFrames(self._path, self.sums.page_bytes) as frames:
             self._follow(frames)
-            return frames.has(self._moved + count)
+            if is_late:
+                return frames.has(self._moved + 1)
+            return frames.has(max(BEGIN_AGAIN_FRAMES, self._moved + FRAMES))
 
     def _move(self, begin: str, compared: Set[int] = frozenset()) -> Mapping[int, int] | None:
         """

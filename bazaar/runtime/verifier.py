@@ -9,8 +9,8 @@ Two cursors go through the sequence: one compares what is between verified point
 digests; one follows the hash chain from the last point on, and makes the next. While that one is
 far behind, the first waits. Whenever the first has reached the end, the other tables are compared
 with their copies. All is read from the file again, not from memory, so damage is found that came
-later. After a slice of rows comes a rest of them, 55 times as long as the thread worked for
-rows and pages at least: less than 2 % of a core. A short sequence takes less than that, because it
+later. After a slice of rows comes a rest of them, 110 times as long as the thread worked for
+rows and pages at least: less than 1 % of a core. A short sequence takes less than that, because it
 is gone through once in a turn only, which is fifteen seconds by default.
 """
 
@@ -38,10 +38,10 @@ SLICE_ENTRIES = 200
 """Entries of which the chain is followed at a time: one or two milliseconds."""
 POINTS = 5
 """Up to the next of which all is compared at a time: ten milliseconds, nearly all in SQLite."""
-REST_FACTOR = 55
+REST_FACTOR = 110
 """Seconds of rest for each second of work, at least."""
-STEP_S = 0.1
-"""Between two looks at pages."""
+STEP_S = 0.4
+"""Between two looks at pages: each wakes the thread, and opens the log."""
 RETRY_S = 1.0
 """The rest after the database could not be read."""
 

@@ -3,7 +3,7 @@ What a thread of a lane does: it runs a request and sends the answer itself.
 
 A member of the cluster often sends its next call at once. So the thread waits a moment for it and
 runs it without another change of threads, which is most of what a short call costs
-(docs/adr/0027). Half of the threads at most wait like this.
+(docs/adr/0027). Half of the threads at most wait like this, and none where calls are rarer: pings.
 """
 
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bazaar import clock
 from bazaar.protocol.http1 import ParsedRequest, RequestRefusedError, pack_reply
 from bazaar.runtime.log_lines import get_log
+from bazaar.runtime.metrics import BEGAN
 from bazaar.web.dispatch import WholeAnswer, call_application
 from bazaar.web.endpoint import Environ
 from bazaar.web.errors import MISTAKE
@@ -31,10 +32,12 @@ READ_BYTES = 64 * 1024
 def run_in_lane(connection: "ServerConnection", request: ParsedRequest, environ: Environ) -> None:
     """Answer a request, and those of a member that follow it soon."""
     stayers, is_staying = connection.server.stayers, False
+    is_soon = environ[BEGAN] - connection.since_s < connection.server.limits.stay_s
     try:
         while True:
             packed, is_member = _answer(connection, request, environ)
-            is_staying = is_staying or (is_member and stayers.acquire(blocking=False))
+            if is_soon and is_member and not is_staying:
+                is_staying = stayers.acquire(blocking=False)
             with connection.lock:  # the next request may be there before `send` returns
                 rest = _send(connection, packed)
                 if not is_staying and not rest and _leave_idle(connection):

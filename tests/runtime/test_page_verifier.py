@@ -25,6 +25,7 @@ from bazaar.runtime.write_gate import gate
 from tests.support.page_bench import (
     CHANGE,
     KINDS,
+    LATE_S,
     PAGE_BYTES,
     ROWS,
     PageBench,
@@ -82,8 +83,7 @@ def test_a_page_is_compared_with_what_was_meant_not_with_what_was_written(bench:
 def test_a_checkpoint_that_an_old_reader_stops_is_gone_on_with(bench: PageBench) -> None:
     bench.change(1, 3000)
     with closing(connect(bench.path)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT COUNT(*) FROM one").fetchone()
+        begin_reading(reader)
         for number in range(1, ROWS, 100):
             bench.change(1, number)
             bench.step()
@@ -186,17 +186,46 @@ def test_a_long_log_is_left_alone_while_another_process_keeps_the_lock_on_writin
     assert damage.where == f"page {page} of the file"
 
 
-def test_a_log_that_grows_fast_does_not_wait_for_a_second(bench: PageBench) -> None:
+def test_a_log_that_grows_fast_does_not_wait_for_its_time(bench: PageBench) -> None:
     bench.change(1)
     bench.step()
     bench.change(2)
     bench.step(0.01)
     assert read_file(bench.path, 2) == 0
     bench.writer.execute("PRAGMA cache_size = 10")
-    for number in range(FRAMES):
+    for number in range(BEGIN_AGAIN_FRAMES):
         bench.change(number + 1)
     bench.step(0.01)
-    assert read_file(bench.path, FRAMES) > 0
+    assert read_file(bench.path, BEGIN_AGAIN_FRAMES) > 0
+
+
+def test_a_long_log_that_readers_keep_is_moved_now_and_then(bench: PageBench) -> None:
+    """It cannot begin again, and not each step is a checkpoint."""
+    bench.writer.execute("PRAGMA synchronous = OFF")
+    for _ in range(BEGIN_AGAIN_FRAMES):
+        bench.change(1)
+    with closing(connect(bench.path)) as first, closing(connect(bench.path)) as second:
+        begin_reading(first)
+        bench.step(0.01)
+        assert read_file(bench.path, 1) == 3 * BEGIN_AGAIN_FRAMES
+        bench.change(3000)
+        begin_reading(second)
+        first.execute("COMMIT")
+        bench.step(0.01)
+        assert read_file(bench.path, 3000) == 0
+        for _ in range(FRAMES):
+            bench.change(1)
+        bench.step(0.01)
+        assert read_file(bench.path, 3000) == 3, "up to the reader's frame"
+        second.execute("COMMIT")
+    assert bench.turn() == ""
+    assert bench.looks == 0
+
+
+def begin_reading(reader: sqlite3.Connection) -> None:
+    """Begin to read what is committed by now."""
+    reader.execute("BEGIN")
+    reader.execute("SELECT COUNT(*) FROM one").fetchone()
 
 
 def test_the_log_of_a_database_behind_a_link_is_found(bench: PageBench, tmp_path: Path) -> None:
@@ -205,7 +234,7 @@ def test_the_log_of_a_database_behind_a_link_is_found(bench: PageBench, tmp_path
     link.symlink_to(bench.path)
     pages = PageVerifier(link, bench.look)
     bench.change(2)
-    bench.now.s += 1.5
+    bench.now.s += LATE_S
     pages.step()
     pages.close()
     assert read_file(bench.path, 2) > 0

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bazaar.runtime.damage import damage
 from bazaar.runtime.page_sums import LogFrames
-from bazaar.runtime.page_verifier import TURN_S, PageVerifier
+from bazaar.runtime.page_verifier import CHECKPOINT_S, TURN_S, PageVerifier
 from tests.support.waits import wait_until
 
+LATE_S = 1.5 * CHECKPOINT_S
 PAGE_BYTES = 4096
 ROWS = 6000
 TABLE = 13
@@ -38,7 +39,7 @@ class PageBench:
         self.looks += 1
         return self.fault
 
-    def step(self, pause_s: float = 1.5) -> None:
+    def step(self, pause_s: float = LATE_S) -> None:
         """Let one step come after a while; a checkpoint is due if there is something new."""
         self.now.s += pause_s
         self.pages.step()

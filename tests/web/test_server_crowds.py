@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bazaar.web.dispatch import Admission, HeadRefusedError, PlainService, WholeAnswer
 from bazaar.web.server_connection import READ_BYTES
 from tests.support.callers import GET, Connect, Environ, Listen, Start, check_refused, saying
-from tests.support.waits import run_together, wait_until
+from tests.support.waits import WAIT_S, run_together, wait_until
 from tests.web.test_server_limits import LONG_ANSWER_BYTES, OK, SHORT_S, is_served
 
 
@@ -72,6 +72,21 @@ def test_a_members_next_call_is_run_by_the_same_thread(listen: Listen, connect: 
     second.sock.sendall(signed[:20])
     assert second.call(signed[20:]).status == 200
     assert len(set(threads[:5])) == 1
+
+
+def test_no_thread_waits_for_a_member_that_calls_rarely(listen: Listen, connect: Connect) -> None:
+    signed = b"GET /a HTTP/1.1\r\nAuthorization: x\r\n\r\n"
+    server = listen(OK, stay_s=WAIT_S, stayers_max=1)
+    caller = connect(server)
+    assert caller.call(GET).status == 200
+    (connection,) = server._connections.values()
+    wait_until(lambda: not connection.is_busy)
+    connection.since_s -= 2 * WAIT_S
+    assert caller.call(signed).status == 200
+    assert server.stayers.acquire(blocking=False), "no thread waits"
+    server.stayers.release()
+    assert caller.call(signed).status == 200
+    assert not server.stayers.acquire(blocking=False), "this call came soon"
 
 
 def test_connections_that_end_while_room_is_made_for_others_harm_nobody(
