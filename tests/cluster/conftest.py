@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,12 +18,11 @@ from bazaar.clock import wait_until
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.ports import free_topology
 from bazaar.cluster.snapshot import ProcessView, Snapshot
-from bazaar.cluster.temporary import COMMAND_TIMEOUT_S, TemporaryCluster
+from bazaar.cluster.temporary import TemporaryCluster
 from bazaar.protocol.cluster_report import Health
 from bazaar.settings import env
 from bazaar.topology import Topology
 from tests.conftest import SHARED_CLUSTER, group_of
-from tests.support.forked import run_manage
 
 HEAL_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 15.0
@@ -64,23 +62,6 @@ class LiveCluster(TemporaryCluster):
     def secret(self) -> bytes:
         """The cluster's secret."""
         return env.read_secret({"BAZAAR_DATA_DIR": str(self.data.root)})
-
-    def run(
-        self, *arguments: str, timeout_s: float = COMMAND_TIMEOUT_S, typed: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run `manage.py cluster ...` to its end, without a start of Python if nothing is typed."""
-        if typed is not None:
-            return super().run(*arguments, timeout_s=timeout_s, typed=typed)
-        return self.manage("cluster", *arguments, timeout_s=timeout_s)
-
-    run_process = TemporaryCluster.run
-    """The same in a process of its own, as somebody who types it has it."""
-
-    def manage(
-        self, *words: str, timeout_s: float = COMMAND_TIMEOUT_S, **environ: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run any command of `manage.py` that uses no app to its end; environ: more variables."""
-        return run_manage(*words, environ={**self.environ, **environ}, timeout_s=timeout_s)
 
     def status(self) -> dict[str, Any]:
         """Return what `status -o json` prints."""

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from bazaar.clock import wait_until
 from bazaar.cluster.ports import free_ports, free_topology
 from bazaar.core.types import OrderNo
 from bazaar.protocol.clients import CatalogClient
+from bazaar.settings import env
 from tests.cluster.apart import FrontEndApart, move_to
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.netns import Namespace
@@ -38,8 +41,14 @@ class Apart:
 
     def manage(self, *words: str) -> str:
         """Run `manage.py token ...` in the cluster's data folder; return what it prints."""
-        done = self.cluster.manage("token", *words)
-        assert done.returncode == 0, done.stderr
+        done = subprocess.run(
+            [sys.executable, str(env.ROOT / "manage.py"), "token", *words],
+            env=self.cluster.environ,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=True,
+        )
         return done.stdout.strip()
 
     def trade(self, token: str | None = None, address: tuple[str, int] | None = None) -> Answer:

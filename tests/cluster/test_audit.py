@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -10,8 +12,10 @@ import pytest
 
 from bazaar.cluster import exits
 from bazaar.cluster.ports import free_topology
+from bazaar.cluster.temporary import COMMAND_TIMEOUT_S
 from bazaar.loadtest.plan import FrontEndAccess
 from bazaar.loadtest.prove import prove
+from bazaar.settings import env
 from tests.cluster.conftest import LiveCluster
 from tests.cluster.load import Load
 
@@ -25,7 +29,14 @@ A_SHARE_TOO_MANY = (
 
 
 def run_audit(cluster: LiveCluster) -> tuple[int, dict[str, Any]]:
-    done = cluster.manage("audit", "-o", "json")
+    done = subprocess.run(
+        [sys.executable, str(env.ROOT / "manage.py"), "audit", "-o", "json"],
+        env=cluster.environ,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_TIMEOUT_S,
+        check=False,
+    )
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 

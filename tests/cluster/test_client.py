@@ -21,7 +21,14 @@ START = [sys.executable, str(ROOT / "manage.py"), "client"]
 
 def run(cluster: LiveCluster, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end, at the front ends of the data folder."""
-    return cluster.manage("client", *arguments, timeout_s=END_TIMEOUT_S)
+    return subprocess.run(
+        [*START, *arguments],
+        env=cluster.environ,
+        capture_output=True,
+        text=True,
+        timeout=END_TIMEOUT_S,
+        check=False,
+    )
 
 
 class Simulation:

@@ -42,6 +42,18 @@ def closed(_started: LiveCluster) -> LiveCluster:
     return _started
 
 
+def manage(cluster: LiveCluster, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in the cluster's data folder to its end."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "manage.py"), *words],
+        env={**cluster.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=LOAD_TIMEOUT_S,
+        check=False,
+    )
+
+
 def load(cluster: LiveCluster, path: Path, *words: str) -> tuple[int, Summary, str, set[str]]:
     """Load it; return exit code, summary, output, and the command lines of all it started."""
     command = [*(sys.executable, str(ROOT / "manage.py"), "loadtest", "--quiet")]
@@ -94,7 +106,7 @@ def test_each_dialect_is_loaded_with_a_token_and_proved(
     assert summary.operations["trade"].ok == 0
     assert set(summary.operations["trade"].errors) == {"denied"}
 
-    token = closed.manage("token", "create", "ann").stdout.strip()
+    token = manage(closed, "token", "create", "ann").stdout.strip()
     client = Client([closed.base_url], token=token)
     with client:
 
@@ -126,15 +138,15 @@ def test_a_token_of_a_file_trades_and_a_refusal_names_its_page(
     closed: LiveCluster, tmp_path: Path
 ) -> None:
     trade = ("client", "trade", "BoarCo", "buy", "1", "--deadline", "5")
-    refused = closed.manage(*trade)
+    refused = manage(closed, *trade)
     assert refused.returncode == exits.ERRORS
     page = f"{closed.base_url}/problems/token_required"
     assert f"See {page}" in refused.stdout
     path = tmp_path / "token"
-    path.write_text(closed.manage("token", "create", "bob").stdout)
+    path.write_text(manage(closed, "token", "create", "bob").stdout)
 
     def is_placed() -> bool:
-        return closed.manage(*trade, BAZAAR_TOKEN_FILE=str(path)).returncode == exits.OK
+        return manage(closed, *trade, BAZAAR_TOKEN_FILE=str(path)).returncode == exits.OK
 
     assert wait_until(is_placed, TAKEN_UP_S)
     with Client([closed.base_url]) as client:

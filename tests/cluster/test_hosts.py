@@ -76,7 +76,7 @@ def test_every_host_sees_the_whole_cluster(hosts: ThreeHosts) -> None:
 
 def test_a_trade_at_one_host_is_audited_and_proved_from_another(hosts: ThreeHosts) -> None:
     assert place(hosts, 1).status == 200
-    audit = hosts.hosts[2].manage("audit")
+    audit = manage(hosts.hosts[2], "audit")
     assert audit.returncode == exits.OK, audit.stdout
     words = ("--duration", "2s", "--clients", "2", "--quiet")
     load = manage(hosts.hosts[1], "loadtest", *words)
@@ -111,7 +111,7 @@ def test_a_host_that_is_gone_is_named_and_the_others_go_on(hosts: ThreeHosts) ->
     assert f"Nothing answers on the host {ADDRESSES[2]}: {ADDRESSES[2]}:" in shown.stdout
     assert shown.returncode == exits.ERRORS, shown.stdout
     assert place(hosts, 0).status == 200
-    audit = first.manage("audit")
+    audit = manage(first, "audit")
     assert audit.returncode == exits.UNREACHABLE, audit.stdout
     assert "order-3 cannot be read" in audit.stdout
     down = third.run("status")

@@ -154,7 +154,7 @@ def test_a_request_that_cannot_be_met_is_one_sentence_and_status_2(
 
 def test_a_failed_command_prints_one_line_and_ends_with_its_status(cluster: LiveCluster) -> None:
     assert not cluster.cluster.supervisor.is_ending()
-    done = cluster.run_process("up")
+    done = cluster.run("up")
     assert done.returncode == 2
     assert "is already up (supervisor pid" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -66,10 +66,10 @@ def test_a_cluster_with_tls_is_whole_and_proved(hosts: ThreeHosts) -> None:
     for host in hosts.hosts:
         assert host.status()["health"] == Health.HEALTHY
     assert trade(hosts, 1)[0] == 200
-    assert hosts.hosts[2].manage("audit").returncode == exits.OK
+    assert manage(hosts.hosts[2], "audit").returncode == exits.OK
     load = manage(hosts.hosts[1], "loadtest", "--duration", "2s", "--clients", "4", "--quiet")
     assert load.returncode == exits.OK, load.stdout + load.stderr
-    asked = hosts.first.manage("client", "query", "MenhirCo")
+    asked = manage(hosts.first, "client", "query", "MenhirCo")
     assert asked.returncode == exits.OK, asked.stderr
 
 
