@@ -192,6 +192,7 @@ def start() -> None:
     if damage.where:  # found before anybody listened
         damage_found(damage.where)
     damage.on_found, lost_commits.on_lost = damage_found, restart
+    start_storage_probe()  # of a standby, too: a claim that came too late is an error of its database
     if (watch := activity()) is not None:
         _start_watch(watch)
         return
@@ -248,7 +249,6 @@ def begin_upkeep() -> None:
     """Check the ledger in the background, and mend it."""
     repairs().start()
     Verifier(selectors.POINTS, settings.BAZAAR_LIMITS.verify_turn_s, database_path()).start()
-    start_storage_probe()
 
 
 def _recover() -> None:
