@@ -192,7 +192,7 @@ def start() -> None:
     if damage.where:  # found before anybody listened
         damage_found(damage.where)
     damage.on_found, lost_commits.on_lost = damage_found, restart
-    start_storage_probe()  # of a standby, too: a claim that came too late is an error of its database
+    start_storage_probe()  # of a standby, too: a late claim is an error of its database
     if (watch := activity()) is not None:
         _start_watch(watch)
         return
