@@ -147,6 +147,7 @@ class ClientConnection:
     def close(self) -> None:
         """End the connection."""
         sock, self.sock = self.sock, None
+        self._poll = None
         if sock is not None:
             sock.close()
 
@@ -158,7 +159,7 @@ class ClientConnection:
         for count_left, (family, address, scope) in zip(
             range(len(addresses), 0, -1), addresses, strict=True
         ):
-            self.sock = sock = socket.socket(family, socket.SOCK_STREAM)
+            self.sock = sock = self._make_socket(family)
             left_s = max(until_s - clock.monotonic_s(), CONNECT_MIN_S)
             sock.settimeout(left_s / count_left)
             self.check()
@@ -172,17 +173,20 @@ class ClientConnection:
             sock.settimeout(self.timeout_s)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.check()
-            return self._shake_hands(sock)
+            if isinstance(sock, ssl.SSLSocket):
+                sock.do_handshake()
+            return sock
         raise OSError(f"the name {host} has no address")
 
-    def _shake_hands(self, sock: socket.socket) -> socket.socket:
-        """Begin TLS where this process uses it. Raises OSError: the certificate is no good."""
+    def _make_socket(self, family: int) -> socket.socket:
+        """
+        Return a socket that is not connected yet, of TLS where this process uses it.
+
+        `wrap_socket` would not close one that is reset while it looks at it.
+        """
+        plain = socket.socket(family, socket.SOCK_STREAM)
         if (contexts := tls()) is None:
-            return sock
-        sock.getpeername()  # raises when it was reset: `wrap_socket` would raise and not close it
-        self.sock = secured = contexts.client.wrap_socket(
-            sock, server_hostname=self.address[0], do_handshake_on_connect=False
+            return plain
+        return contexts.client.wrap_socket(
+            plain, server_hostname=self.address[0], do_handshake_on_connect=False
         )
-        self.check()
-        secured.do_handshake()
-        return secured

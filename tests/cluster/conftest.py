@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -265,13 +266,15 @@ def _sell_back(live: LiveCluster) -> None:
     query = {"stock_name": TRADED}
     stock: dict[str, Any] = {}
 
-    def is_answered() -> bool:
-        """Ask; a front end may not have heard yet that the catalog is back."""
-        answer = requests.get(f"{live.base_url}/stocks", query, timeout=REQUEST_TIMEOUT_S)
+    def is_answered(url: str) -> bool:
+        """Ask past memory; a front end may not have heard yet that the catalog is back."""
+        past = {"Cache-Control": "no-cache"}
+        answer = requests.get(f"{url}/stocks", query, headers=past, timeout=REQUEST_TIMEOUT_S)
         stock.update(answer.json())
-        return answer.ok
+        return answer.ok and "Warning" not in answer.headers
 
-    assert wait_until(is_answered, HEAL_TIMEOUT_S), stock
+    for node in live.topology.front_ends:
+        assert wait_until(partial(is_answered, node.url), HEAL_TIMEOUT_S), stock
     if stock["quantity"] < SHARES_MIN:
         trade = {**query, "trade_type": "sell", "quantity": SHARES_MIN}
         requests.post(f"{live.base_url}/orders", json=trade, timeout=REQUEST_TIMEOUT_S)
