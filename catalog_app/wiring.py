@@ -192,7 +192,6 @@ def start() -> None:
     if damage.where:  # found before anybody listened
         damage_found(damage.where)
     damage.on_found, lost_commits.on_lost = damage_found, restart
-    start_storage_probe()  # of a standby, too: a late claim is an error of its database
     if (watch := activity()) is not None:
         _start_watch(watch)
         return
@@ -221,6 +220,7 @@ def _start_watch(watch: DatabaseActivity) -> None:
     fence.on_over = partial(watch.end, "its epoch is over")
     lost_commits.on_lost = partial(watch.end, "the outcome of a commit is unknown")
     site.on_move = watch.activity.moved
+    start_storage_probe()  # it is not ready after an error, and writes nothing by itself
     Loop("activity", watch.round, PROOF_INTERVAL_S).start()
 
 
@@ -249,6 +249,8 @@ def begin_upkeep() -> None:
     """Check the ledger in the background, and mend it."""
     repairs().start()
     Verifier(selectors.POINTS, settings.BAZAAR_LIMITS.verify_turn_s, database_path()).start()
+    if activity() is None:  # else it was begun as a standby
+        start_storage_probe()
 
 
 def _recover() -> None:
