@@ -136,8 +136,9 @@ class _Scale:
         """Where each step begins, by its number."""
         self.gaps: list[TraceTick] = []
         self._places: dict[float, int] = {}
-        y, before_ms = TOP, 0.0
-        for at_ms, no in sorted(_list_moments(steps)):
+        moments = sorted(_list_moments(steps))
+        y, before_ms = TOP, moments[0][0] if moments else 0.0  # an election may be under way at 0
+        for at_ms, no in moments:
             gap_ms = at_ms - before_ms
             least = (
                 (STEP_GAP if self.begins else 0) if no else GAP_MIN * (at_ms not in self._places)

@@ -62,6 +62,15 @@ def test_a_message_to_nobody_known_is_no_arrow() -> None:
     assert draw(alone).marks[0].arrows == ()
 
 
+def test_an_election_that_began_before_the_trade_comes_first() -> None:
+    before, after = step(1, "election", "order-2", -30, 5), step(2, "request", "frontend-1", 0, 9)
+    drawn = draw(replace(TRACE, steps=(before, after)))
+    election, request = drawn.marks
+    assert TOP == election.y < request.y < election.end_y
+    assert [tick.text for tick in drawn.ticks] == ["-30.00", "0.00"]
+    assert [gap.text for gap in drawn.gaps] == ["30 ms"]
+
+
 @dataclass
 class FakeFrontEnd:
     """
