@@ -23,7 +23,7 @@ from bazaar.loadtest.engine import Engine
 from bazaar.loadtest.plan import Plan
 from bazaar.loadtest.scripts import Claim
 from bazaar.loadtest.summary import quantile
-from bazaar.loadtest.worker import SWITCH_S
+from bazaar.loadtest.worker import SWITCH_S, open_output
 from bazaar.loadtest.workload import Answer, Operation, make_keys, trade
 from bazaar.proof.records import Done
 from bazaar.settings import env
@@ -72,7 +72,7 @@ class Traded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trades:
-    """The script: every client trades until the time is over."""
+    """The script: every client trades until the time is over; no share is kept."""
 
     def __init__(self, spec: Spec) -> None:
         chance = random.SystemRandom()
@@ -85,10 +85,10 @@ class Trades:
         self._dialect = CLIENT_DIALECTS[spec.dialect]
 
     def claim(self, client: int, now_s: float) -> Claim | None:
-        """Return the next trade of a free client."""
-        if now_s >= self._end_s:
-            return None
+        """Return the next trade of a free client; in the end each sells what it has."""
         is_buying = self._counts[client] % 2 == 0
+        if is_buying and now_s >= self._end_s:
+            return None
         if is_buying:
             self._names[client] = self._chance.choice(self._stocks)
         self._counts[client] += 1
@@ -162,7 +162,8 @@ def main() -> int:
     """Read the specification, do it, and print the result."""
     sys.setswitchinterval(SWITCH_S)
     spec = msgspec.json.decode(sys.stdin.buffer.read(), type=Spec)
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(_play(spec))))
+    with open_output() as output:
+        output.write(msgspec.json.encode(uvloop.run(_play(spec))))
     return 0
 
 

@@ -34,6 +34,15 @@ _commands = msgspec.json.Decoder(Command)
 _encoder = msgspec.json.Encoder()
 
 
+def open_output() -> IO[bytes]:
+    """
+    Return standard output with a buffer, also where PYTHONUNBUFFERED is set.
+
+    Without one, a write that a signal interrupts writes a part only, and nobody writes the rest.
+    """
+    return open(sys.stdout.fileno(), "wb", closefd=False)
+
+
 class PipeWriter:
     """Writes to the parent from a thread: a full pipe must not delay the load."""
 
@@ -101,7 +110,7 @@ class Worker:
 def main() -> int:
     """Run one process of a load."""
     sys.setswitchinterval(SWITCH_S)
-    writer = PipeWriter(sys.stdout.buffer)
+    writer = PipeWriter(open_output())
     try:
         uvloop.run(_play(writer))
     except (CommandFailed, HistoryError, OSError) as error:

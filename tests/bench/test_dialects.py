@@ -42,3 +42,11 @@ def test_every_client_trades_in_the_dialect_that_is_measured() -> None:
 
 def test_orders_are_looked_up_by_the_paths_of_their_dialect() -> None:
     assert dialects.list_order_paths(COURSE)[:2] == ["/orders/1", "/orders/2"]
+
+
+def test_nobody_keeps_a_share_when_the_time_is_over() -> None:
+    trades = trading.Trades(trading.Spec(url="http://127.0.0.1:1", clients=2, seconds=1))
+    assert trades.claim(0, 0.0), "it buys"
+    assert trades.claim(0, 9.0), "it sells"
+    assert trades.claim(0, 9.0) is None
+    assert trades.claim(1, 9.0) is None
