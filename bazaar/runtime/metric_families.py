@@ -77,7 +77,7 @@ FAMILIES = (
     MetricFamily("bazaar_last_order", _G, "order", Roles.STORING, "The newest order that it has."),
     MetricFamily("bazaar_position", _G, "entry", Roles.STORING, "The newest entry that it has."),
     MetricFamily("bazaar_database_bytes", _G, "bytes", Roles.STORING, "Its database's file."),
-    MetricFamily("bazaar_wal_bytes", _G, "bytes", Roles.STORING, "The write-ahead log beside it."),
+    MetricFamily("bazaar_wal_bytes", _G, "bytes", Roles.STORING, "Its write-ahead log's file."),
     MetricFamily(
         "bazaar_commit_duration_seconds",
         *(_H, "seconds", Roles.STORING, "Commits of the database, by how long they took."),

@@ -21,7 +21,7 @@ READ_PAGES = 64
 _UNKNOWN = 0
 _POLYNOMIAL = 0xEDB88320
 """Of `crc32`."""
-_LOG_HEADER_BYTES = 32
+_LOG_HEADER_BYTES, _FRAME_HEADER_BYTES = 32, 24
 _SALTS = slice(16, 24)
 
 
@@ -109,6 +109,7 @@ class LogFrames:
     def __init__(self, path: Path, page_bytes: int) -> None:
         """path: of the database. Raises OSError."""
         self._page_bytes = page_bytes
+        self.frame_bytes = _FRAME_HEADER_BYTES + page_bytes
         self._frame = Struct(f">II8s8x{page_bytes}x")
         """Page, pages of the database, salts of the log; SQLite's checksum, and the page itself."""
         self._file = os.open(f"{path}-wal", os.O_RDONLY)
@@ -128,6 +129,10 @@ class LogFrames:
     def read_salts(self) -> bytes:
         """Return what tells one beginning of the log from the next; nothing: it is empty."""
         return os.pread(self._file, _LOG_HEADER_BYTES, 0)[_SALTS]
+
+    def count_places(self) -> int:
+        """Return how many frames the file is long enough for."""
+        return (os.fstat(self._file).st_size - _LOG_HEADER_BYTES) // self.frame_bytes
 
     def has(self, frame: int) -> bool:
         """Tell whether a frame is there."""

@@ -23,6 +23,7 @@ from bazaar import clock
 from bazaar.runtime import checkpoint
 from bazaar.runtime.damage import damage
 from bazaar.runtime.log_lines import get_log
+from bazaar.runtime.log_room import lacks_room, make_room
 from bazaar.runtime.metrics import events
 from bazaar.runtime.page_sums import Frame, LogFrames, PageSums
 from bazaar.runtime.write_gate import gate
@@ -85,6 +86,8 @@ class PageVerifier:
             try:
                 if self._check_log() or self.sums.find_wrong(self._choose()):
                     self._explain()
+                else:
+                    self._make_room()
             except (sqlite3.Error, OSError) as error:
                 log.warning("pages not checked", reason=str(error))
 
@@ -135,6 +138,13 @@ class PageVerifier:
             _, length, moved = done
             if moved > self._moved:  # somebody who is not at the gate has written in between
                 self._note(frames, frames.read(self._moved), length, moved)
+
+    def _make_room(self) -> None:
+        """Keep the file of the log longer than what is written, up to where it begins again."""
+        with LogFrames(self._path, self.sums.page_bytes) as frames:
+            if not lacks_room(frames, BEGIN_AGAIN_FRAMES):
+                return
+        make_room(self._path.with_name(f"{self._path.name}-wal"), frames.frame_bytes)
 
     def _has_more(self, *, is_late: bool) -> bool:
         """Tell whether the log has frames to move, and when it is not late, many of them."""
