@@ -7,7 +7,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 # A cluster is many processes, and tests start hundreds: each would compile everything anew.
 COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test check fast mutants bench bench-compare bench-cache bench-dialects bench-generator bench-pages bench-starts schema lock clean setup
+.PHONY: up test check fast mutants bench bench-compare bench-cache bench-dialects bench-generator bench-pages bench-restarts bench-starts schema lock clean setup
 
 up: $(READY)
 	exec $(COMPILED) $(BIN)/python manage.py cluster up $(ARGS)
@@ -69,6 +69,11 @@ bench-pages: $(READY)
 # How long catalog and replica take to serve, with few orders and with many; not a test.
 bench-starts: $(READY)
 	$(BIN)/python -m bench.starts $(ARGS)
+
+# How long everything takes to the next trade after all was killed under load, and when other
+# processes compute beside the start; fails beyond 3 s; not a test.
+bench-restarts: $(READY)
+	$(COMPILED) $(BIN)/python -m bench.restarts $(ARGS)
 
 # Write docs/openapi.yaml anew. ARGS=--release: add to what may never go away, too.
 schema: $(READY)
