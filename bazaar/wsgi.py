@@ -21,6 +21,7 @@ from bazaar.cluster.exits import ClusterError
 from bazaar.protocol import tracing
 from bazaar.runtime import log_lines
 from bazaar.runtime.database import has_database
+from bazaar.runtime.imports import FOR_PAGES, put_off
 from bazaar.runtime.span_ring import span_ring
 from bazaar.settings.env import SettingsError
 from bazaar.topology import Role
@@ -68,6 +69,7 @@ def build() -> Application:
         )
     logging.config.dictConfig(settings.LOGGING)
     if has_database():
+        put_off(*FOR_PAGES)
         import_module("bazaar.cluster.own_database").open_database()
     _keep_spans()
     _export_spans()

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from bazaar.core.election import Elector, Leadership, Ping
-from bazaar.core.failures import Failure, LeaderAlive, Unreachable
+from bazaar.core.failures import Failure, LeaderAlive, NoReplica, Unreachable
 from bazaar.core.flow import (
     ClaimLeadership,
     Effect,
@@ -26,7 +26,7 @@ from bazaar.protocol import tracing
 from bazaar.protocol.clients import CatalogClient, ReplicaClient
 from bazaar.protocol.tracing import Span
 from bazaar.runtime import loops
-from bazaar.runtime.backoff import Backoff
+from bazaar.runtime.backoff import MOST_S, Backoff
 from bazaar.runtime.group_commit import Batcher
 from bazaar.runtime.hedged_ping import HedgedPing
 from bazaar.runtime.log_lines import get_log
@@ -43,6 +43,10 @@ LOOKS_PER_PING = 4
 """While trades are under way the leader is pinged at each look, so that many times as often."""
 RECONSIDER_S = 0.05
 """How long an attempt that failed waits for a newer term before it is repeated."""
+FIRST_PAUSE_S = 0.1
+"""Between attempts to find a first leader, at most: while a cluster starts they fail."""
+FIRST_WAIT_S = 1.0
+"""How long a first election waits for the other replicas, once one serves."""
 
 
 class LeaderWatch:
@@ -68,6 +72,8 @@ class LeaderWatch:
         self._pinged_s, self._pinged = self.now_s(), ReplicaId(0)
         """When a leader was pinged last, and which replica it was."""
         self._backoff = Backoff(waits)
+        self._served_since_s: float | None = None
+        """When a replica was first seen to serve while there is no leader."""
         self._claimed: Leadership | None = None
         self._election: Span | None = None
         """The span of the election under way; not recorded until it claims something."""
@@ -166,7 +172,8 @@ class LeaderWatch:
             loops.run(self.elector.watch(), self._perform, nullcontext())
         except Failure as failure:
             self._end_election(failure.message)
-            if self._backoff.fail(failure.message):
+            most_s = FIRST_PAUSE_S if before.leader is None else MOST_S
+            if self._backoff.fail(failure.message, most_s):
                 events.emit(log, logging.WARNING, "election failed", reason=failure.message)
             return
         finally:
@@ -243,7 +250,23 @@ class LeaderWatch:
         with Span("ping replicas", self._election.context, is_recorded=False) as self._pings:
             pings = self.ping_all(replica_ids, timeout_s)
             tracing.note(answered=", ".join(str(ping.replica_id) for ping in pings))
+        if is_first:
+            self._await_others(pings)
         return pings
+
+    def _await_others(self, pings: Sequence[Ping]) -> None:
+        """
+        Have a first election wait a moment for replicas that start beside this process.
+
+        So the one with the largest id leads, whichever serves first. Raises NoReplica: wait.
+        """
+        serving = [ping for ping in pings if ping.is_serving]
+        if len(serving) == len(self.replicas) or any(ping.is_leading for ping in serving):
+            return
+        if serving and self._served_since_s is None:
+            self._served_since_s = self.now_s()
+        if self._served_since_s is None or self.now_s() < self._served_since_s + FIRST_WAIT_S:
+            raise NoReplica
 
     def _end_election(self, error: str = "") -> None:
         """

@@ -4,9 +4,10 @@ import contextlib
 import signal
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
+from importlib import import_module
 
 from bazaar.clock import wait_until
-from bazaar.cluster import databases, only_copy, ports
+from bazaar.cluster import databases, ports
 from bazaar.cluster.exits import ClusterError
 from bazaar.cluster.locks import STOP_TIMEOUT_S, hold
 from bazaar.cluster.snapshot import Observer, ProcessState, ProcessView
@@ -178,7 +179,9 @@ class Cluster(Observer):
                 return self._make_anew(name, lose)
         if not self.view(name).is_up:
             ports.check_silent(name, self.nodes[name])  # what answers there is somebody else's
-        only_copy.check(self, name, lose)  # before it is stopped, so that a refusal changes nothing
+        self._check_other_copies(
+            name, lose
+        )  # before it is stopped, so that a refusal changes nothing
         was_up, lines = self.view(name).is_up, [self.stop(name)]
         try:
             lines += self._make_anew(name, lose)
@@ -188,10 +191,14 @@ class Cluster(Observer):
             raise
         return [*lines, self.start(name)]
 
+    def _check_other_copies(self, name: str, lose: int) -> None:
+        """Raise ClusterError when nobody else has what a database has, or `lose` entries less."""
+        import_module("bazaar.cluster.only_copy").check(self, name, lose)  # it reads databases
+
     def _make_anew(self, name: str, lose: int) -> list[str]:
         wait_until(lambda: not ports.is_open(self.nodes[name].control_address), EFFECT_TIMEOUT_S)
         ports.check_silent(name, self.nodes[name])
-        only_copy.check(self, name, lose)
+        self._check_other_copies(name, lose)
         node = self.nodes[name]
         taking = databases.Filling(is_taking=True)
         moved = [] if node.database else databases.move_aside(self.data, name)

@@ -16,8 +16,8 @@ READY_TIMEOUT_S = 10.0
 """For a process that answers to be ready; a replica that catches up for longer is left alone."""
 SIDE_BY_SIDE_MAX = 8
 """Processes started at once; each needs a processor for a second, and all have a timeout."""
-STAGES = ((Role.CATALOG, Role.ORDER), (Role.FRONT_END,), (Role.DASHBOARD,))
-"""The roles that start together, once all before them serve; nobody waits for the last."""
+STAGES = ((Role.CATALOG, Role.ORDER, Role.FRONT_END), (Role.DASHBOARD,))
+"""The roles that start together, once all before them serve; no trade waits for the last."""
 LOOK_S = 0.25
 """Between two looks at processes of which none has begun to answer."""
 TAIL_LINES = 8
@@ -36,7 +36,8 @@ def stages(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """
     Yield those of some processes that start together, once all before them serve.
 
-    Catalog and replicas start together: before it decides, it asks them how far their logs go.
+    Before it decides, the catalog asks the replicas how far their logs go; a front end waits for
+    both (docs/adr/0056).
     """
     names = list(names)
     for roles in STAGES:
@@ -78,14 +79,22 @@ class _StartWave:
         return self.is_settled() or self._log_sizes.keys() <= self._answering
 
     def is_settled(self) -> bool:
-        """Drop what serves or has ended; return whether nothing is left."""
+        """
+        Drop what serves or has ended; return whether nothing is left to wait for.
+
+        Without a catalog nothing becomes ready.
+        """
         found = {name: read_readiness(self._observer.nodes[name]) for name in self._log_sizes}
         self._answering |= {name for name, readiness in found.items() if readiness.has_answered}
         is_due = clock.monotonic_s() >= self._look_s
         if is_due or any(readiness.is_ready for readiness in found.values()):
             self._look({name for name, readiness in found.items() if readiness.is_ready})
             self._look_s = clock.monotonic_s() + LOOK_S
-        return not self._log_sizes
+        return not self._log_sizes or self._has_no_catalog
+
+    @property
+    def _has_no_catalog(self) -> bool:
+        return any(role_of(failure.name) is Role.CATALOG for failure in self._failures)
 
     def _look(self, ready: set[str]) -> None:
         """Ask the supervisor, and the processes for their status, which costs all of them time."""
@@ -103,7 +112,8 @@ class _StartWave:
 
     def end(self) -> list[StartFailed]:
         """Return the failures; a process that never answered is one."""
-        for name in [name for name in self._log_sizes if name not in self._answering]:
+        silent = () if self._has_no_catalog else self._log_sizes.keys() - self._answering
+        for name in sorted(silent):
             self._fail(name)
         return self._failures
 

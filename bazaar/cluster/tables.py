@@ -2,12 +2,10 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.snapshot import ProcessState, ProcessView, Snapshot
@@ -16,17 +14,22 @@ from bazaar.protocol.statuses import CatalogStatus, ReplicaStatus
 from bazaar.settings.database_url import describe_url
 from bazaar.topology import Role, format_address
 
+if TYPE_CHECKING:  # rich is loaded with the first table: a cluster that starts has none yet
+    from rich.console import Console
+    from rich.table import Table
+
 PLAIN_WIDTH = 200
 """Columns when the output is not a terminal: enough to keep a row on one line."""
 
 
-def open_console(file: Any) -> Console:
+def open_console(file: Any) -> "Console":
     """Return the console on which tables are printed."""
-    plain = Console(file=file, highlight=False, soft_wrap=True)
-    return plain if plain.is_terminal else Console(file=file, highlight=False, width=PLAIN_WIDTH)
+    make = import_module("rich.console").Console
+    plain: Console = make(file=file, highlight=False, soft_wrap=True)
+    return plain if plain.is_terminal else make(file=file, highlight=False, width=PLAIN_WIDTH)
 
 
-def make_address_table(snapshot: Snapshot, data: DataDir) -> Table:
+def make_address_table(snapshot: Snapshot, data: DataDir) -> "Table":
     """Return the table that `up` prints once."""
     table = _table("role", "address", "control address", "pid", "database")
     for view in (one for one in snapshot.processes if one.is_ours):
@@ -37,7 +40,7 @@ def make_address_table(snapshot: Snapshot, data: DataDir) -> Table:
     return table
 
 
-def make_status_table(snapshot: Snapshot) -> Table:
+def make_status_table(snapshot: Snapshot) -> "Table":
     """Return the table that `status` prints."""
     has_hosts = len({view.node.host for view in snapshot.processes}) > 1
     has_standbys = sum(view.role is Role.CATALOG for view in snapshot.processes) > 1
@@ -66,7 +69,7 @@ def _tell_part(facts: Mapping[str, Any], *, has_standbys: bool) -> str:
     return f" ({facts['activity']})" if has_standbys and facts["activity"] else ""
 
 
-def make_token_table(rows: Sequence[Mapping[str, str]]) -> Table:
+def make_token_table(rows: Sequence[Mapping[str, str]]) -> "Table":
     """Return the table that `token list` prints; rows: by column, at least one."""
     table = _table(*rows[0])
     for row in rows:
@@ -141,8 +144,9 @@ def describe(view: ProcessView, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def _table(*columns: str) -> "Table":
+    head = import_module("rich.box").SIMPLE_HEAD
+    table: Table = import_module("rich.table").Table(box=head, pad_edge=False)
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table

@@ -13,9 +13,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO
-
-from rich.console import Console, RenderableType
+from typing import IO, Any
 
 from bazaar import clock
 from bazaar.clock import wait_until
@@ -56,16 +54,17 @@ def catch_end_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def up(options: InitOptions, environ: Mapping[str, str], console: Console) -> int:
+def up(options: InitOptions, environ: Mapping[str, str], output: Any) -> int:
     """
     Run a cluster until a signal ends it; return 0, or 1: its supervisor was lost.
 
-    Raises ClusterError, SettingsError: it cannot be started; then nothing is left running.
+    output: a text file. Raises ClusterError, SettingsError: it cannot be started; then nothing is
+    left running.
     """
     env.read_limits(environ)
     options.data.make()
     with catch_end_signals() as is_ending, hold(options.data) as lock:
-        run = ClusterRun(options, environ, console, is_ending)
+        run = ClusterRun(options, environ, output, is_ending)
         try:
             run.prepare()
             run.start(lock)
@@ -82,7 +81,8 @@ class ClusterRun:
 
     options: InitOptions
     environ: Mapping[str, str]
-    console: Console
+    output: Any
+    """A text file."""
     is_ending: threading.Event
     """Set when the operator wants it to end."""
     supervisor: subprocess.Popen[bytes] | None = None
@@ -93,10 +93,11 @@ class ClusterRun:
         now = tables.local_time(clock.wall_s())[-8:]
         self.show(f"{now} {line}")
 
-    def show(self, what: RenderableType) -> None:
-        """Print something; an output whose disk is full ends nothing."""
+    def show(self, line: str) -> None:
+        """Print a line; an output whose disk is full ends nothing."""
         with contextlib.suppress(OSError):
-            self.console.print(what, markup=False, soft_wrap=isinstance(what, str))
+            self.output.write(f"{line}\n")
+            self.output.flush()
 
     def pause(self, seconds: float) -> None:
         """Wait, but not once the operator wants to end. Raises Interrupted."""
@@ -133,7 +134,9 @@ class ClusterRun:
             self._report_failures(cluster, start(cluster, names, self.pause))
         wait_until(lambda: cluster.take_snapshot().leader is not None, LEADER_TIMEOUT_S, self.pause)
         self.last = cluster.take_snapshot()
-        self.show(tables.make_address_table(self.last, cluster.data))
+        with contextlib.suppress(OSError):
+            addresses = tables.make_address_table(self.last, cluster.data)
+            tables.open_console(self.output).print(addresses, markup=False)
         self.report(f"up, {tables.describe_health(self.last)}")
 
     def watch(self) -> int:

@@ -22,9 +22,13 @@ class Backoff:
         """Tell whether it is time for an attempt; always after a success."""
         return not self.failures or self._waits.now_s() >= self._next_s
 
-    def fail(self, reason: str) -> bool:
-        """Note a failure; return whether there was none for this reason in the row."""
-        pause_s = min(FIRST_S * 2.0 ** min(self.failures, 16), MOST_S)
+    def fail(self, reason: str, most_s: float = MOST_S) -> bool:
+        """
+        Note a failure; return whether there was none for this reason in the row.
+
+        most_s: until the next attempt.
+        """
+        pause_s = min(FIRST_S * 2.0 ** min(self.failures, 16), most_s)
         self._next_s = self._waits.now_s() + pause_s * (1 + self._waits.draw()) / 2
         self.failures += 1
         is_new = reason not in self._reasons

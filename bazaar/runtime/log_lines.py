@@ -17,12 +17,15 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-import structlog
 from django.conf import settings
-from structlog.stdlib import BoundLogger, ProcessorFormatter
 
 from bazaar import clock
 from bazaar.protocol import tracing
+from bazaar.runtime.imports import absent
+
+with absent("rich"):  # it would colour tracebacks on terminals, which no line does
+    import structlog
+    from structlog.stdlib import BoundLogger, ProcessorFormatter
 
 TEXT_CHARS_MAX, TRACEBACK_CHARS_MAX = 1000, 8000
 """Characters of one field, and of a traceback: its end counts."""
@@ -36,6 +39,7 @@ _REQUEST_FIELDS = ("key", "term", "order_no", "trades")
 """What a line says of its request besides the ids, where it is known."""
 
 EventFields = MutableMapping[str, Any]
+Log = BoundLogger
 
 structlog.configure(
     processors=[structlog.stdlib.filter_by_level, ProcessorFormatter.wrap_for_formatter],
@@ -45,13 +49,13 @@ structlog.configure(
 )
 
 
-def get_log(name: str) -> BoundLogger:
+def get_log(name: str) -> Log:
     """
     Return the log of a part of the bazaar.
 
     It is used as in `log.warning("a constant phrase", field=value)`.
     """
-    log: BoundLogger = structlog.stdlib.get_logger(name)
+    log: Log = structlog.stdlib.get_logger(name)
     return log
 
 

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from structlog.stdlib import BoundLogger
-
 from bazaar import clock
 from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram, quantile
 from bazaar.protocol.statuses import (
@@ -27,7 +25,7 @@ from bazaar.protocol.statuses import (
     Event,
     OperationStatus,
 )
-from bazaar.runtime.log_lines import line_limiter
+from bazaar.runtime.log_lines import Log, line_limiter
 
 BEGAN = "bazaar.began_s"
 """The key of the WSGI environ for the time when the request came."""
@@ -110,7 +108,7 @@ class Operations:
 class _Refusals:
     """The refusals of one kind since the last event about them."""
 
-    log: BoundLogger
+    log: Log
     level: int
     fields: Mapping[str, Field]
     """Of the newest one."""
@@ -140,7 +138,7 @@ class Events:
         self._refused: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def emit(self, log: BoundLogger, level: int, phrase: str, **fields: Field) -> None:
+    def emit(self, log: Log, level: int, phrase: str, **fields: Field) -> None:
         """
         Note an event, and log it as one line: the phrase, then the fields.
 
@@ -154,7 +152,7 @@ class Events:
             self._ring.append(event)
 
     def emit_refusal(
-        self, log: BoundLogger, kind: str, *, level: int = logging.INFO, **fields: Field
+        self, log: Log, kind: str, *, level: int = logging.INFO, **fields: Field
     ) -> None:
         """
         Note a refusal; emit one event for each kind in a while, with their number.

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from bazaar.cluster import databases
 from bazaar.cluster.data_dir import DataDir, make_secret, write_whole
@@ -53,7 +52,7 @@ def test_an_output_that_takes_nothing_ends_no_cluster(tmp_path: Path) -> None:
     """`cluster up > FILE` on a full disk: what it reports is lost."""
     options = InitOptions(DataDir(tmp_path))
     with Path("/dev/full").open("w", buffering=1) as full:
-        run = ClusterRun(options, {}, Console(file=full), threading.Event())
+        run = ClusterRun(options, {}, full, threading.Event())
         run.report("order-1 was killed")
         run.end()
         with contextlib.suppress(OSError):

@@ -166,7 +166,6 @@ def test_stopping_nothing_is_harmless(tmp_path: Path) -> None:
 
 def test_roles_start_in_the_order_of_their_needs() -> None:
     assert list(stages(dict(free_topology(replicas=2, front_ends=2).nodes()))) == [
-        ("catalog", "order-1", "order-2"),
-        ("frontend-1", "frontend-2"),
+        ("catalog", "order-1", "order-2", "frontend-1", "frontend-2"),
         ("dashboard",),
     ]

@@ -21,14 +21,13 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 SCRIPT = """
 import io
 from pathlib import Path
-from rich.console import Console
 from bazaar.cluster.data_dir import DataDir
 from bazaar.cluster.exits import Interrupted
 from bazaar.cluster.init import InitOptions
 from bazaar.cluster.up import ClusterRun, catch_end_signals
 with catch_end_signals() as is_ending:
     options = InitOptions(DataDir(Path("/nowhere")))
-    run = ClusterRun(options, {}, Console(file=io.StringIO()), is_ending)
+    run = ClusterRun(options, {}, io.StringIO(), is_ending)
     print("begun", flush=True)
     try:
         while True:

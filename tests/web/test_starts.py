@@ -21,7 +21,9 @@ import sys
 from importlib import import_module
 from django.apps import apps
 from django.conf import settings
+from bazaar.runtime.imports import FOR_PAGES, put_off
 if settings.DATABASES:
+    put_off(*FOR_PAGES)
     apps.populate(settings.INSTALLED_APPS)
 import bazaar.web.control, bazaar.web.serving
 import_module(settings.BAZAAR_WIRING)
@@ -33,8 +35,11 @@ LATE = (
     *("rest_framework.views", "rest_framework.response", "django.core.handlers.wsgi", "whitenoise"),
     *("prometheus_client", "django.db.migrations.executor", "opentelemetry", "granian"),
     *("frontend_app.openapi", "frontend_app.api_errors", "frontend_app.api_operations"),
+    "rich",
 )
 """Loaded with the first page, scrape, command, or question for the API's description."""
+LATE_WITH_MODELS = ("django.forms.fields", "django.template", "sqlparse.engine")
+"""Loaded with the first page where there are models; those of the dashboard's users load it."""
 
 
 @pytest.mark.parametrize("role", Role)
@@ -60,6 +65,8 @@ def test_a_role_starts_without_what_only_pages_scrapes_and_commands_need(
     loaded = set(done.stdout.split())
     assert f"{role.app}.wiring" in loaded
     assert loaded.isdisjoint(LATE), sorted(loaded & set(LATE))
+    if role is not Role.DASHBOARD:
+        assert loaded.isdisjoint(LATE_WITH_MODELS), sorted(loaded & set(LATE_WITH_MODELS))
     if role is Role.FRONT_END:
         assert loaded.isdisjoint(("django.db.models", "django.http")), "it has no database"
 

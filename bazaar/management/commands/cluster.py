@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,12 @@ from django.core.management.base import CommandParser
 from bazaar import clock
 from bazaar.clock import wait_until
 from bazaar.cluster import (
-    backup,
     certificates,
     cluster_secret,
     databases,
     exits,
     init,
     logs,
-    sequence_file,
     stopping,
     tables,
 )
@@ -153,17 +152,17 @@ class Command(OneLineCommand):
 
     def do_backup(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         """Copy the catalog's database."""
-        self._print(backup.make_backup(DataDir.of(environ), Path(options["file"])))
+        self._print(_load("backup").make_backup(DataDir.of(environ), Path(options["file"])))
 
     def do_restore(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         """Put a backup in the place of the catalog's database."""
-        self._print(backup.restore(DataDir.of(environ), environ, Path(options["file"])))
+        self._print(_load("backup").restore(DataDir.of(environ), environ, Path(options["file"])))
 
     def do_verify(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         """Check a database file."""
         del environ
         path = Path(options["file"])
-        self._print([f"{path} is sound:", *sequence_file.verify(path)])
+        self._print([f"{path} is sound:", *_load("sequence_file").verify(path)])
 
     def do_init(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> None:
         """Make files and databases."""
@@ -196,7 +195,7 @@ class Command(OneLineCommand):
         if options["workers"] is not None:
             workers = read_whole("--workers", options["workers"], 1, WORKERS_MAX)
             environ = {**environ, "BAZAAR_WORKERS": str(workers)}
-        return up(_read_options(environ, options), environ, tables.open_console(self.stdout))
+        return up(_read_options(environ, options), environ, self.stdout)
 
     def do_status(self, environ: Mapping[str, str], options: Mapping[str, Any]) -> int:
         """Print the state of the cluster."""
@@ -236,6 +235,11 @@ class Command(OneLineCommand):
             for line in logs.follow(path, clock.wait) if options["follow"] else ():
                 self.stdout.write(line)
         return exits.OK
+
+
+def _load(name: str) -> Any:
+    """Return a module that reads databases; a cluster that starts does without it."""
+    return import_module(f"bazaar.cluster.{name}")
 
 
 def _read_options(environ: Mapping[str, str], options: Mapping[str, Any]) -> InitOptions:
