@@ -2,7 +2,8 @@
 The watch of one catalog over which of several is active (docs/adr/0048).
 
 The core decides (`bazaar.core.activity`). While this process has no epoch it looks at the active
-one several times a second, and claims the next epoch when that is gone. Then it proves itself to
+one several times a second, in the database, over the network and, when there is reason, by what the
+replicas say, and claims the next epoch when that is gone. Then it proves itself to
 the database as often, and has every holder of older epochs acknowledge its own. What it talks to is
 left to those who make one.
 """
@@ -13,7 +14,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bazaar.core.activity import ActiveCatalog, ActivePing, Activity
+from bazaar.core.activity import (
+    ActiveCatalog,
+    ActivePing,
+    ActiveRecord,
+    Activity,
+    Heartbeat,
+)
+from bazaar.core.election import Ping
 from bazaar.core.failures import Failure, NotActive, Unreachable
 from bazaar.core.types import CatalogId, Epoch
 from bazaar.runtime.log_lines import get_log
@@ -81,17 +89,21 @@ class ActivityShell(ABC):
             self.activity.proved(sent_s)
 
     def _look(self) -> bool:
-        """Look at the active, and claim the next epoch when it is gone; tell if it answered."""
-        known, now_s = self.read_known(), self.now_s()
-        if known.epoch < self.activity.known.epoch:
+        """Look at the active, and claim the next epoch when it is gone; tell if it is well."""
+        record, now_s = self.read_record(), self.now_s()
+        if record.active.epoch < self.activity.known.epoch:
             self.has_watched = False
-        self.activity.hear(known, now_s)
-        answer = self._ping(known.catalog)
-        if isinstance(answer, ActivePing) and answer.is_proven:
-            self.has_watched = True
+        self.activity.hear(record, now_s)
+        answer = self._ping(record.active.catalog)
+        is_well = isinstance(answer, ActivePing) and answer.is_proven
+        self.has_watched = self.has_watched or is_well
         if self.activity.may_claim(answer, self.now_s()):
-            self._claim()
-        return isinstance(answer, ActivePing)
+            self._claim(record.heartbeat)
+        elif self.activity.needs_words and self.activity.may_replace(
+            self.ping_replicas(), self.now_s()
+        ):
+            self._claim(None)
+        return is_well
 
     def _ping(self, active: CatalogId | None) -> ActivePing | Unreachable | None:
         if active is None or active == self.activity.catalog:
@@ -101,15 +113,16 @@ class ActivityShell(ABC):
         except Unreachable as failure:
             return failure
 
-    def _claim(self) -> None:
+    def _claim(self, only: Heartbeat | None) -> None:
+        """Claim the next epoch; only: unless the active has written another heartbeat."""
         known, sent_s, moves = self.activity.known, self.now_s(), self.moves
         try:
-            holders = self.claim_epoch(known)
+            holders, heartbeat = self.claim_epoch(known, only)
         except NotActive:
-            return  # another one was faster
+            return  # another one was faster, or the active lives
         now_s, epoch = self.now_s(), Epoch(known.epoch + 1)
         self.begin(epoch, holders)  # before anything is granted
-        self.activity.claimed(sent_s, now_s, [one.holder_id for one in holders])
+        self.activity.claimed(sent_s, now_s, [one.holder_id for one in holders], heartbeat)
         if moves != self.moves:
             self.activity.moved()
         events.emit(log, logging.WARNING, "epoch claimed", epoch=epoch, holders=len(holders))
@@ -161,20 +174,23 @@ class ActivityShell(ABC):
         """Do some work for each holder at the same time, and wait for all of it."""
 
     @abstractmethod
-    def read_known(self) -> ActiveCatalog:
-        """Return epoch and active catalog of the database. Raises Unreachable."""
+    def read_record(self) -> ActiveRecord:
+        """Return what the database says of the active catalog. Raises Unreachable."""
 
     @abstractmethod
     def write_proof(self, epoch: Epoch) -> bool:
         """Write the head row in its epoch; tell if that is its epoch. Raises Unreachable."""
 
     @abstractmethod
-    def claim_epoch(self, known: ActiveCatalog) -> Sequence[RegisteredHolder]:
+    def claim_epoch(
+        self, known: ActiveCatalog, only: Heartbeat | None
+    ) -> tuple[Sequence[RegisteredHolder], Heartbeat]:
         """
-        Write the next epoch into the head row; return all holders whose lease may run.
+        Write the next epoch into the head row.
 
-        Raises NotActive (definite): `known` is over. Raises Unreachable: it did not happen; when
-        nobody knows, this process ends.
+        Returns all holders whose lease may run, and the heartbeat that was there. only: the claim
+        is for this one; None: for any. Raises NotActive (definite): `known` is over, or has proved
+        itself again. Raises Unreachable: it did not happen; when nobody knows, this process ends.
         """
 
     @abstractmethod
@@ -188,6 +204,10 @@ class ActivityShell(ABC):
     @abstractmethod
     def ping(self, active: CatalogId) -> ActivePing:
         """Ask a catalog whether it is active. Raises Unreachable."""
+
+    @abstractmethod
+    def ping_replicas(self) -> Sequence[Ping | Unreachable]:
+        """Ask each replica at the same time whether it reaches the active catalog."""
 
     @abstractmethod
     def notify_replicas(self, notice: EpochNotice) -> None:

@@ -15,7 +15,16 @@ from uuid import uuid4
 from django.db import DatabaseError, connections
 
 from bazaar import clock
-from bazaar.core.activity import ActiveCatalog, ActivePing, Activity, check_epoch
+from bazaar.core.activity import (
+    LOOK_TIMEOUT_S,
+    ActiveCatalog,
+    ActivePing,
+    ActiveRecord,
+    Activity,
+    Heartbeat,
+    check_epoch,
+)
+from bazaar.core.election import Ping
 from bazaar.core.failures import Failure, NotActive, Unreachable
 from bazaar.core.types import CatalogId, Epoch, ReplicaId
 from bazaar.protocol.clients import CatalogClient, FrontEndClient, ReplicaClient
@@ -108,7 +117,7 @@ class DatabaseActivity(ActivityShell):
 
         moves: as it was before. Raises NotActive (definite), Unreachable.
         """
-        known = self.read_known()
+        known = self.read_record().active
         if known.epoch > epoch:
             self.end("its epoch is over")
         check_epoch(known, epoch)
@@ -147,7 +156,7 @@ class DatabaseActivity(ActivityShell):
         with ThreadPoolExecutor(HOLDERS_NOTIFIED_AT_ONCE, "epoch") as pool:
             return list(pool.map(work, holders))
 
-    def read_known(self) -> ActiveCatalog:
+    def read_record(self) -> ActiveRecord:
         """Read the head row."""
         return selectors.get_active()
 
@@ -156,16 +165,19 @@ class DatabaseActivity(ActivityShell):
         with write_transaction(decides=False) as database:
             return head_row.hold(database, epoch)
 
-    def claim_epoch(self, known: ActiveCatalog) -> Sequence[RegisteredHolder]:
+    def claim_epoch(
+        self, known: ActiveCatalog, only: Heartbeat | None
+    ) -> tuple[Sequence[RegisteredHolder], Heartbeat]:
         """Write the next epoch; the incarnation is a new one if nobody has watched."""
         fresh = None if self.has_watched else uuid4()
-        self.claimed = store.claim_epoch(known, self.activity.catalog, fresh)
+        self.claimed = store.claim_epoch(known, self.activity.catalog, fresh, only)
         head_row.fence.acknowledged = self.claimed.row
-        return [
+        holders = [
             RegisteredHolder(str(one.holder_id), (one.host, one.control_port))
             for one in self.claimed.holders
             if not one.is_over
         ]
+        return holders, self.claimed.heartbeat
 
     def begin(self, epoch: Epoch, holders: Sequence[RegisteredHolder]) -> None:
         """Begin what only an active does."""
@@ -186,6 +198,11 @@ class DatabaseActivity(ActivityShell):
         if active not in self._catalogs:
             raise Unreachable(f"The description has no catalog {active}.", is_refused=True)
         return self._catalogs[active].ping_active()
+
+    def ping_replicas(self) -> Sequence[Ping | Unreachable]:
+        """Ask each in a thread."""
+        with ThreadPoolExecutor(len(self._replicas) or 1, "word") as pool:
+            return list(pool.map(_ask_word, self._replicas.values()))
 
     def notify_replicas(self, notice: EpochNotice) -> None:
         """Tell each in a thread."""
@@ -213,3 +230,12 @@ class DatabaseActivity(ActivityShell):
         self.activity.end()
         log.warning("this life of the catalog ends", reason=reason)
         self.on_end()
+
+
+def _ask_word(replica: ReplicaClient) -> Ping | Unreachable:
+    try:
+        return replica.ping(LOOK_TIMEOUT_S)
+    except Unreachable as failure:
+        return failure
+    except Failure as failure:
+        return Unreachable(failure.message)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from bazaar import clock
-from bazaar.core.activity import ActiveCatalog, Activity, check_epoch
+from bazaar.core.activity import ActiveCatalog, Activity, Heartbeat, check_epoch
 from bazaar.core.election import Leadership
 from bazaar.core.failures import NotActive, Unreachable
 from bazaar.core.types import CatalogId, Epoch, Head, ReplicaId, Term
@@ -35,7 +35,9 @@ _MOVE = (
     f"UPDATE catalog_app_leadership SET {', '.join(f'{one} = ?' for one in _ROW)}"  # noqa: S608
     " WHERE id = 1 AND epoch = ? AND term = ? AND position = ? AND digest = ? AND decisions = ?"
 )
-_HOLD = "UPDATE catalog_app_leadership SET proofs = proofs + 1 WHERE id = 1 AND epoch = ?"
+_HOLD = "UPDATE catalog_app_leadership SET proofs = ? WHERE id = 1 AND epoch = ?"
+_LOCK = "UPDATE catalog_app_leadership SET epoch = epoch WHERE id = 1 AND epoch = ?"
+_HEARTBEAT = "SELECT proofs, decisions FROM catalog_app_leadership WHERE id = 1"
 QUERY: Query = (_SELECT, ())
 """What `make_row` takes."""
 
@@ -148,9 +150,23 @@ def hold(database: Database, epoch: Epoch) -> bool:
     """
     Write the row as it is, in its epoch; return False when that is another one.
 
-    No other transaction writes it until this one ends.
+    No other transaction writes it until this one ends. A standby tells by the time when this was
+    sent, on this process's clock, whether that has been seen before (docs/adr/0055): a counter that
+    a failover puts back would come to the same number again.
     """
-    return bool(database.execute(_HOLD, (epoch,)).rowcount)
+    sent_us = int(clock.monotonic_s() * 1e6)
+    return bool(database.execute(_HOLD, (sent_us, epoch)).rowcount)
+
+
+def lock(database: Database, epoch: Epoch) -> Heartbeat | None:
+    """
+    Keep all others from writing the row of an epoch, for a claim.
+
+    Returns the heartbeat; None: it is of another epoch.
+    """
+    if not database.execute(_LOCK, (epoch,)).rowcount:
+        return None
+    return tuple(database.execute(_HEARTBEAT).fetchone())
 
 
 def make_row(rows: Rows) -> tuple[HeadRow, Head]:

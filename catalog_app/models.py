@@ -105,7 +105,7 @@ class Leadership(models.Model):
     active = models.IntegerField(null=True)
     """Which catalog is active in that epoch."""
     proofs = models.BigIntegerField(default=0)
-    """Raised by the active several times a second, so that the database tells it that it is."""
+    """When the active sent its newest proof, several times a second, in us on its own clock."""
     term = models.BigIntegerField()
     leader = models.IntegerField(null=True)
     in_sync = models.CharField(max_length=300, default="")

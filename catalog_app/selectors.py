@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from bazaar.core import types
-from bazaar.core.activity import ActiveCatalog
+from bazaar.core.activity import ActiveCatalog, ActiveRecord
 from bazaar.core.election import Leadership
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import CatalogId, Epoch, ReplicaId, Term, Version, tidy
@@ -44,7 +44,7 @@ _LEADERSHIP = (
     " FROM catalog_app_leadership leadership WHERE id = 1"
 )
 _ACTIVE = (
-    f"SELECT epoch, active, {IS_LEADERSHIP_SOUND}"  # noqa: S608 - our own names
+    f"SELECT epoch, active, proofs, decisions, {IS_LEADERSHIP_SOUND}"  # noqa: S608 - our own names
     " FROM catalog_app_leadership leadership WHERE id = 1"
 )
 _NAMES = (
@@ -70,11 +70,12 @@ def get_leadership() -> Leadership:
     return Leadership(Term(term), None if leader is None else ReplicaId(leader))
 
 
-def get_active() -> ActiveCatalog:
-    """Return the epoch, and which catalog is active in it."""
-    for epoch, active, is_sound in read(_ACTIVE):
+def get_active() -> ActiveRecord:
+    """Return the epoch, which catalog is active in it, and its heartbeat."""
+    for epoch, active, *heartbeat, is_sound in read(_ACTIVE):
         if is_sound:
-            return ActiveCatalog(Epoch(epoch), None if active is None else CatalogId(active))
+            catalog = None if active is None else CatalogId(active)
+            return ActiveRecord(ActiveCatalog(Epoch(epoch), catalog), tuple(heartbeat))
     raise damage.refuse("the leadership")
 
 

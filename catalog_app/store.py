@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models.constants import OnConflict
 
 from bazaar.core import activity
-from bazaar.core.activity import ActiveCatalog
+from bazaar.core.activity import ActiveCatalog, Heartbeat
 from bazaar.core.digest import link
 from bazaar.core.failures import NotActive
 from bazaar.core.ledger import Batch, Decision, LedgerFacts, describe
@@ -49,6 +49,8 @@ class ClaimedEpoch(NamedTuple):
     holders: tuple[HolderRegistration, ...]
     incarnation: UUID | None
     """Of the database."""
+    heartbeat: Heartbeat
+    """The last of the active before."""
 
 
 def read_facts(database: Database, batch: Batch) -> tuple[HeadRow, LedgerFacts]:
@@ -164,18 +166,22 @@ def _row_of(stock: Stock) -> tuple[Any, ...]:
     )
 
 
-def claim_epoch(known: ActiveCatalog, catalog: CatalogId, fresh: UUID | None) -> ClaimedEpoch:
+def claim_epoch(
+    known: ActiveCatalog, catalog: CatalogId, fresh: UUID | None, only: Heartbeat | None
+) -> ClaimedEpoch:
     """
     Make a catalog the active one of the next epoch.
 
-    fresh: the database's new incarnation; None: it is what it was. Raises NotActive (definite):
-    `known` is over. Raises Unreachable.
+    fresh: the database's new incarnation; None: it is what it was. only: the heartbeat that the
+    active was seen with; None: any. Raises NotActive (definite): `known` is over, or has proved
+    itself again. Raises Unreachable.
     """
     with write_transaction(decides=False) as database:
         current().end_stuck(database, "catalog_app_leadership")
     with write_transaction() as database:
         # Written first, so that no decision comes between what is read and the claim.
-        if not head_row.hold(database, known.epoch):
+        heartbeat = head_row.lock(database, known.epoch)
+        if heartbeat is None or only not in (None, heartbeat):
             raise NotActive(known.epoch, known.catalog)
         row, _ = head_row.make_row(database.execute(*head_row.QUERY).fetchall())
         claimed = activity.claim_epoch(row.known, known.epoch, catalog)
@@ -184,7 +190,7 @@ def claim_epoch(known: ActiveCatalog, catalog: CatalogId, fresh: UUID | None) ->
             database.execute(_INCARNATION, (fresh.hex,))
         after = row._replace(epoch=claimed.epoch, active=claimed.catalog)
         head_row.move(database, row, after)
-    return ClaimedEpoch(after, tuple(holders), incarnation)
+    return ClaimedEpoch(after, tuple(holders), incarnation, heartbeat)
 
 
 def raise_term(term: Term, leader: ReplicaId | None) -> None:

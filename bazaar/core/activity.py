@@ -12,7 +12,13 @@ needs no transaction is bounded in time:
   from the node of the database that took it.
 - Who has claimed the next epoch has every registered holder acknowledge it. Its first commit waits
   until all have, or until all leases of older epochs are over (I7): an older active grants none
-  later than `PROOF_S` after the claim, and each ends a lease later.
+  later than `PROOF_S` after its last proof, and each ends a lease later. The head row shows a
+  *heartbeat*, which each write of the active changes. If the claim finds the one that a look has
+  shown, that proof was sent before the look's answer came, and the wait counts from there.
+
+A standby judges the active by the database's record and by what replicas say of it, not by its own
+link alone (docs/adr/0055): it replaces one that is silent *and* has stopped proving itself, or one
+that most replicas do not reach.
 
 A holder that has acknowledged an epoch keeps nothing of an older one and believes no older one
 (`coherence.Lease`). An active whose commit has an unknown outcome, or that hears of a newer epoch,
@@ -28,6 +34,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bazaar.core.coherence import Lease
+from bazaar.core.election import Ping
 from bazaar.core.failures import NotActive, Unreachable
 from bazaar.core.types import NO_EPOCH, CatalogId, Epoch
 
@@ -37,10 +44,13 @@ PROOF_S = 0.5
 """How long a proof lasts; the database needs longer to have another node take writes."""
 PROTECTION_S = 2.0
 """For how long a new active is not replaced while its process has the epoch."""
-LOOK_TIMEOUT_S = 0.2
+LOOK_TIMEOUT_S = 0.15
 """How long a standby waits for what the active answers."""
 SILENT_LOOKS_MAX = 2
-"""Looks in a row without an answer after which the active counts as gone."""
+"""Looks in a row without a sign of the active after which it counts as gone."""
+
+Heartbeat = tuple[float, ...]
+"""What each write of the active changes in the head row, and nobody else does in its epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,14 @@ class ActiveCatalog:
 
 
 NO_ACTIVE = ActiveCatalog(NO_EPOCH, None)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveRecord:
+    """What the head row says of the active catalog, in one read."""
+
+    active: ActiveCatalog
+    heartbeat: Heartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +108,13 @@ class Activity:
         """The right to grant; the database is what grants it."""
         self.unacknowledged = set[str]()
         """Holders of older epochs that have not acknowledged this one."""
+        self.heartbeat: Heartbeat = ()
+        """The newest of the active that a look has shown."""
+        self._heartbeat_s = 0.0
         self._leases_over_s = 0.0
         self._known_since_s = 0.0
-        self._silent_looks = 0
+        self._silent_looks = self._lost_looks = 0
+        self._is_asked = False
 
     @property
     def has_epoch(self) -> bool:
@@ -103,18 +125,25 @@ class Activity:
         """Return what a standby is told."""
         return ActivePing(self.known.epoch, self.has_epoch, self.proof.is_valid(now_s))
 
-    def hear(self, known: ActiveCatalog, now_s: float) -> None:
+    def hear(self, record: ActiveRecord, now_s: float) -> None:
         """
         Note what the head row says.
 
-        A standby takes it for what it is: a claim whose outcome nobody knew may be lost again, and
-        then its epoch is free. For the active only a newer epoch counts.
+        now_s: when the answer had come. A standby takes it for what it is: a claim whose outcome
+        nobody knew may be lost again, and then its epoch is free. For the active only a newer epoch
+        counts.
         """
-        if known == self.known or (self.has_epoch and known.epoch < self.known.epoch):
-            return
-        self.known, self._known_since_s, self._silent_looks = known, now_s, 0
+        known = record.active
         if self.has_epoch:
-            self.end()
+            if known != self.known and known.epoch >= self.known.epoch:
+                self.known = known
+                self.end()
+            return
+        if known != self.known:
+            self._known_since_s, self._lost_looks = now_s, 0
+        if known != self.known or record.heartbeat != self.heartbeat:
+            self._heartbeat_s, self._silent_looks = now_s, 0
+        self.known, self.heartbeat = known, record.heartbeat
 
     def may_claim(self, answer: ActivePing | Unreachable | None, now_s: float) -> bool:
         """
@@ -122,7 +151,8 @@ class Activity:
 
         answer: to its ping; None: there was nobody to ping. A process that is gone, or that has
         begun another life, is replaced at once, one that is silent or cut off from the database
-        after a while. So standbys that cannot reach each other do not replace each other in turns.
+        once the head row has shown no sign of it for a while, either. The claim is to be for this
+        heartbeat only: so an active that goes on to prove itself is kept, whoever reaches it.
         """
         assert self.state is ActivityState.STANDBY, "only a standby claims"
         if self.known.catalog in (None, self.catalog):
@@ -136,22 +166,43 @@ class Activity:
         elif isinstance(answer, Unreachable) and answer.is_refused:
             return True
         self._silent_looks += 1
-        is_protected = now_s - self._known_since_s < PROTECTION_S
-        return self._silent_looks >= SILENT_LOOKS_MAX and not is_protected
+        return self._silent_looks >= SILENT_LOOKS_MAX and not self._is_protected(now_s)
 
-    def claimed(self, sent_s: float, now_s: float, holder_ids: Iterable[str]) -> None:
+    @property
+    def needs_words(self) -> bool:
+        """Whether to ask the replicas: a look, or some member, has found no active."""
+        return self._is_asked or self._silent_looks > 0 or self._lost_looks > 0
+
+    def may_replace(self, words: Iterable[Ping | Unreachable], now_s: float) -> bool:
+        """
+        Tell a standby whether to claim from an active that may go on proving itself.
+
+        words: what each replica answers to a ping, in one look. Most of them do not reach the
+        active, so nothing is traded; those on the smaller side of a cut do not count as most.
+        """
+        self._is_asked = False
+        self._lost_looks = self._lost_looks + 1 if is_out_of_reach(words) else 0
+        return self._lost_looks >= SILENT_LOOKS_MAX and not self._is_protected(now_s)
+
+    def _is_protected(self, now_s: float) -> bool:
+        return now_s - self._known_since_s < PROTECTION_S
+
+    def claimed(
+        self, sent_s: float, now_s: float, holder_ids: Iterable[str], heartbeat: Heartbeat
+    ) -> None:
         """
         Begin the next epoch: the database has taken this process's claim.
 
         sent_s: when the claim was sent; it is the first proof. holder_ids: all that were registered
-        when it was committed and whose lease may run, read in the same transaction.
+        when it was committed and whose lease may run; heartbeat: of the active before; both read
+        in the same transaction.
         """
         assert self.state is ActivityState.STANDBY, "only a standby claims"
+        proved_s = self._heartbeat_s if heartbeat == self.heartbeat else now_s
         self.known = ActiveCatalog(Epoch(self.known.epoch + 1), self.catalog)
-        self._known_since_s = now_s
         self.proof.renewed(sent_s)
         self.unacknowledged = set(holder_ids)
-        self._leases_over_s = now_s + PROOF_S + self._lease_s
+        self._leases_over_s = proved_s + PROOF_S + self._lease_s
         self.state = ActivityState.TAKING_OVER
         self.tick(now_s)
 
@@ -190,9 +241,13 @@ class Activity:
         self.proof.lost()
 
     def check_active(self) -> Epoch:
-        """Return the epoch that this process has claimed. Raises NotActive (definite): none."""
+        """
+        Return the epoch that this process has claimed. Raises NotActive (definite): none.
+
+        It is asked for by a member, which may have turned to this process from a silent active.
+        """
         if not self.has_epoch:
-            whose = self.known.catalog
+            self._is_asked, whose = True, self.known.catalog
             raise NotActive(self.known.epoch, None if whose == self.catalog else whose)
         return self.known.epoch
 
@@ -237,6 +292,17 @@ def check_epoch(current: ActiveCatalog, epoch: Epoch) -> None:
     """Raise NotActive (definite) unless an epoch is the one in the head row (I5)."""
     if epoch != current.epoch:
         raise NotActive(current.epoch, current.catalog)
+
+
+def is_out_of_reach(words: Iterable[Ping | Unreachable]) -> bool:
+    """Tell if most replicas do not reach the active; one that is gone says nothing."""
+    reached = lost = silent = 0
+    for word in words:
+        if isinstance(word, Ping):
+            reached, lost = reached + word.reaches_catalog, lost + (not word.reaches_catalog)
+        elif not word.is_refused:
+            silent += 1
+    return lost > reached + silent
 
 
 class CatalogRoute:

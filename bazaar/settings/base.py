@@ -26,8 +26,8 @@ IDLE_MARGIN_S = 0.5
 env.check(os.environ)
 BASE_DIR = env.ROOT
 BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
-BAZAAR_LIMITS = env.read_limits(os.environ)
 BAZAAR_TOPOLOGY = env.read_topology(os.environ)
+BAZAAR_LIMITS = env.read_cluster_limits(os.environ, BAZAAR_TOPOLOGY)
 BAZAAR_LOG = env.read_log_style(os.environ)
 BAZAAR_OTLP_ENDPOINT = env.read_otlp_endpoint(os.environ)
 BAZAAR_CLUSTER_ID = env.read_cluster_id(os.environ)

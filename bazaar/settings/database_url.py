@@ -112,6 +112,11 @@ class DatabaseUrl(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, str | bool]
     """For the driver, such as `sslmode`."""
 
+    @property
+    def has_slow_failover(self) -> bool:
+        """Whether a host may be replaced, later than most callers wait: PostgreSQL's may."""
+        return self.scheme is _POSTGRESQL and len(self.hosts) > 1
+
     def __str__(self) -> str:
         """Return it as it may be shown."""
         user = f"{quote(self.user)}@" if self.user else ""

@@ -117,6 +117,10 @@ _ORDERED = (
 """(larger, smaller, factor): the first must be greater than factor times the second."""
 
 
+FAILOVER_DEADLINE_S = 30.0
+"""For `deadline_s` where Patroni replaces a lost host after 20 s (its least `ttl`), not before."""
+
+
 def variable(field: str) -> str:
     """Return the environment variable of a limit."""
     return PREFIX + field.upper()
@@ -160,6 +164,25 @@ def read_limits(environ: Mapping[str, str]) -> Limits:
                 f"{times}{variable(smaller)} ({getattr(limits, smaller):g})."
             )
     return limits
+
+
+def read_cluster_limits(environ: Mapping[str, str], found: Topology) -> Limits:
+    """
+    Return the limits of a process of a cluster.
+
+    Where several hosts of PostgreSQL are named, trades are repeated for longer than one of them
+    takes to be replaced, unless BAZAAR_DEADLINE_S says something else. Raises SettingsError.
+    """
+    limits, text = read_limits(environ), found.catalog.database
+    if variable("deadline_s") in environ or not text:
+        return limits
+    try:
+        url = database_url.parse(text)
+    except DatabaseUrlError:  # its own process says so
+        return limits
+    if not url.has_slow_failover:
+        return limits
+    return msgspec.structs.replace(limits, deadline_s=max(limits.deadline_s, FAILOVER_DEADLINE_S))
 
 
 def _convert(name: str, text: str, kind: Any) -> Any:

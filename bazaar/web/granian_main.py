@@ -25,7 +25,7 @@ from bazaar.web.bound_port import BACKLOG, bind_port
 
 START_TIMEOUT_S = 30.0
 """How long a new worker may take until it serves; then the old one stays."""
-DRAIN_TIMEOUT_S = 30.0
+DRAIN_TIMEOUT_S = 40.0
 """How long an old worker may take to end: longer than a trade, and than its own limit."""
 
 

@@ -324,7 +324,7 @@ def test_a_claim_does_not_wait_for_one_that_was_paused_in_a_transaction(
         wait_until(lambda: read(WAITING))
     began_s = monotonic_s()
     wait_for(PAUSED_S)
-    store.claim_epoch(ActiveCatalog(Epoch(0), None), CatalogId(2), None)
+    store.claim_epoch(ActiveCatalog(Epoch(0), None), CatalogId(2), None, None)
     assert monotonic_s() - began_s < PAUSED_S + 2.0, "it has waited for the lock's timeout"
     may_go_on.set()
     for one in paused:
@@ -346,7 +346,7 @@ def test_a_claim_ends_no_session_while_nobody_holds_the_row() -> None:
     other = in_thread(idle)
     assert is_idle.wait(WAIT_S)
     wait_for(PAUSED_S)
-    store.claim_epoch(ActiveCatalog(Epoch(0), None), CatalogId(2), None)
+    store.claim_epoch(ActiveCatalog(Epoch(0), None), CatalogId(2), None, None)
     may_go_on.set()
     assert other.result(WAIT_S)
 

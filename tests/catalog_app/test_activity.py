@@ -1,7 +1,6 @@
 """One of several catalogs on a database: what it claims, decides and answers (I1, I5, I7, I9)."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NoReturn
 from uuid import UUID
 
@@ -9,106 +8,37 @@ import msgspec
 import pytest
 
 import catalog_app.wiring
-from bazaar.core.activity import PROOF_S, ActiveCatalog, ActivePing, Activity, ActivityState
+from bazaar.core.activity import (
+    PROOF_S,
+    ActiveCatalog,
+    ActivePing,
+    ActivityState,
+)
 from bazaar.core.failures import Failure, NotActive, Unreachable
 from bazaar.core.ledger import Batch
-from bazaar.core.types import CatalogId, Epoch, Position, ReplicaId, Term, Version
-from bazaar.protocol.cache_messages import HolderBody
+from bazaar.core.types import Epoch, Position, ReplicaId, Term, Version
 from bazaar.web.endpoint import process_headers
 from catalog_app import head_row, selectors, services, store
 from catalog_app.activity_shell import EpochNotice
-from catalog_app.database_activity import DatabaseActivity
-from catalog_app.head_row import Fence
 from catalog_app.lease_table import LeaseTableShell
 from catalog_app.models import HolderRegistration, Identity
 from tests.catalog_app.conftest import LEADER, LEASE_S, TERM
-from tests.catalog_app.fakes import FakeTime, NotingLock
+from tests.catalog_app.fakes import NotingLock
+from tests.catalog_app.local_activity import (
+    HOLDER,
+    ME,
+    OTHER,
+    EndedError,
+    FakeMember,
+    LocalActivity,
+    claim_elsewhere,
+    member,
+    watch,
+)
 from tests.support.histories import STOCK, make_order, make_trade
 
+__all__ = ("member", "watch")
 pytestmark = pytest.mark.usefixtures("committed_catalog", "lease_table")
-
-ME, OTHER = CatalogId(1), CatalogId(2)
-HOLDER = HolderBody(holder_id=UUID(int=1), host="127.0.0.1", control_port=30002)
-
-
-class EndedError(Exception):
-    """The process has ended."""
-
-
-class FakeMember:
-    """A front end, or another catalog, as this one sees it."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[Epoch, CatalogId]] = []
-        self.failure: Failure | None = None
-        self.ping = ActivePing(Epoch(0), is_active=False, is_proven=False)
-
-    def notify_epoch(self, epoch: Epoch, catalog: CatalogId, timeout_s: float) -> None:
-        if self.failure is not None:
-            raise self.failure
-        self.heard.append((epoch, catalog))
-
-    def ping_active(self) -> ActivePing:
-        if self.failure is not None:
-            raise self.failure
-        return self.ping
-
-    def close(self) -> None:
-        """Nothing is kept."""
-
-
-class LocalActivity(DatabaseActivity):
-    """On a clock that stands still; another thread's work is done at once, or held back."""
-
-    time: FakeTime
-    held: list[Callable[[], None]] | None = None
-    """Work that is held back; None: none is."""
-
-    def now_s(self) -> float:
-        return self.time.now_s
-
-    def wait(self, seconds: float) -> None:
-        self.time.wait(seconds)
-
-    def spawn(self, work: Callable[[], None]) -> None:
-        if self.held is None:
-            work()
-        else:
-            self.held.append(work)
-
-
-@pytest.fixture
-def member() -> FakeMember:
-    return FakeMember()
-
-
-@pytest.fixture
-def watch(
-    member: FakeMember, time: FakeTime, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[LocalActivity]:
-    """Return a standby whose decisions are fenced; its end is an EndedError."""
-
-    def end() -> NoReturn:
-        raise EndedError
-
-    fence = Fence()
-    made = LocalActivity(
-        Activity(ME, LEASE_S),
-        {OTHER: member},  # type: ignore[dict-item]
-        {},
-        lambda host, port: member,  # type: ignore[arg-type, return-value]
-        threading.Lock(),
-    )
-    made.time, made.on_end = time, end
-    made.on_begin = catalog_app.wiring.begin_epoch
-    fence.activity = made.activity
-    fence.on_over = lambda: made.end("its epoch is over")
-    monkeypatch.setattr(head_row, "fence", fence)
-    monkeypatch.setattr(catalog_app.wiring, "activity", lambda: made)
-    monkeypatch.setattr(catalog_app.wiring, "begin_upkeep", lambda: None)
-    monkeypatch.setattr("bazaar.clock.monotonic_s", lambda: time.now_s)
-    yield made
-    process_headers.clear()
 
 
 def trade(number: int) -> object:
@@ -118,21 +48,11 @@ def trade(number: int) -> object:
     return answer
 
 
-def claim_elsewhere() -> None:
-    """Have the other catalog claim the next epoch."""
-    known = selectors.get_active()
-    fence, head_row.fence = head_row.fence, Fence()
-    try:
-        store.claim_epoch(known, OTHER, None)
-    finally:
-        head_row.fence = fence
-
-
 def test_the_first_one_claims_an_epoch_and_decides_in_it(watch: LocalActivity) -> None:
     with pytest.raises(NotActive):
         trade(1)
     watch.round()
-    assert selectors.get_active() == ActiveCatalog(Epoch(1), ME)
+    assert selectors.get_active().active == ActiveCatalog(Epoch(1), ME)
     assert watch.activity.state is ActivityState.ACTIVE
     assert process_headers == [("Bazaar-Epoch", "1")]
     assert trade(1) == make_order(1)
@@ -140,15 +60,15 @@ def test_the_first_one_claims_an_epoch_and_decides_in_it(watch: LocalActivity) -
 
 def test_an_active_that_answers_is_left_alone(watch: LocalActivity, member: FakeMember) -> None:
     claim_elsewhere()
-    member.ping = ActivePing(Epoch(1), is_active=True, is_proven=True)
+    member.ping_answer = ActivePing(Epoch(1), is_active=True, is_proven=True)
     watch.round()
-    assert selectors.get_active() == ActiveCatalog(Epoch(1), OTHER)
+    assert selectors.get_active().active == ActiveCatalog(Epoch(1), OTHER)
     with pytest.raises(NotActive) as caught:
         watch.grant(lambda: 1, is_read=True)
     assert (caught.value.epoch, caught.value.active) == (1, OTHER)
     member.failure = Unreachable(is_refused=True)
     watch.round()
-    assert selectors.get_active() == ActiveCatalog(Epoch(2), ME)
+    assert selectors.get_active().active == ActiveCatalog(Epoch(2), ME)
 
 
 def test_one_whose_epoch_is_over_decides_nothing_and_ends(watch: LocalActivity) -> None:
@@ -301,7 +221,7 @@ def test_the_database_keeps_its_incarnation_while_somebody_watched(
     before = UUID(int=5)
     Identity.objects.update_or_create(pk=1, defaults={"incarnation": before})
     claim_elsewhere()
-    member.ping = ActivePing(Epoch(1), is_active=True, is_proven=True)
+    member.ping_answer = ActivePing(Epoch(1), is_active=True, is_proven=True)
     watch.round()
     member.failure = Unreachable(is_refused=True)
     watch.round()

@@ -36,15 +36,15 @@ def main() -> int:
     parser.add_argument("--engine", choices=SERVERS, default="postgresql")
     options = parser.parse_args()
 
-    def pause(cluster: LiveCluster, active: str) -> None:
+    def pause(cluster: LiveCluster, made: Load, active: str) -> None:
         cluster.pause(active)
         clock.wait(options.pause)
         cluster.resume(active)
 
-    def kill(cluster: LiveCluster, active: str) -> None:
+    def kill(cluster: LiveCluster, made: Load, active: str) -> None:
         cluster.kill(active)
         find_active(cluster, not_=active)
-        clock.wait(AROUND_S)
+        made.await_trade()
         cluster.start(active)
 
     with (
@@ -68,14 +68,14 @@ def _measure(
     times: int,
     cluster: LiveCluster,
     made: Load,
-    fault: Callable[[LiveCluster, str], None],
+    fault: Callable[[LiveCluster, Load, str], None],
 ) -> None:
     stood_s: list[float] = []
     for _ in range(times):
         active = find_active(cluster)
         made.await_trade()
         began_s = clock.monotonic_s()
-        fault(cluster, active)
+        fault(cluster, made, active)
         await_standby(cluster, active)
         clock.wait(PROTECTION_S)
         stood_s.append(_longest_s(made.answered_s, began_s))

@@ -1,5 +1,8 @@
 """Who is active, what it may do and until when: I5, I7 (docs/DESIGN.md 8, docs/adr/0048)."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from bazaar.core.activity import (
     PROTECTION_S,
     ActiveCatalog,
     ActivePing,
+    ActiveRecord,
     Activity,
     ActivityState,
     CatalogRoute,
@@ -17,26 +21,33 @@ from bazaar.core.activity import (
     claim_epoch,
 )
 from bazaar.core.coherence import CLOCK_DRIFT_MAX, Lease
+from bazaar.core.election import Ping
 from bazaar.core.failures import NotActive, Unreachable
-from bazaar.core.types import NO_EPOCH, CatalogId, Epoch
+from bazaar.core.types import NO_EPOCH, CatalogId, Epoch, OrderNo, ReplicaId, Term
 
 ONE, TWO, THREE = map(CatalogId, (1, 2, 3))
 LEASE_S = 2.0
 SILENT, REFUSED = Unreachable("silent"), Unreachable("refused", is_refused=True)
 LONG_S = PROTECTION_S + 1
+REACHED = Ping(ReplicaId(1), Term(1), None, OrderNo(0), is_serving=True, is_leading=False)
+LOST = replace(REACHED, reaches_catalog=False)
+
+
+def make_record(epoch: int, active: CatalogId | None, *heartbeat: float) -> ActiveRecord:
+    return ActiveRecord(ActiveCatalog(Epoch(epoch), active), heartbeat)
 
 
 def make_standby(epoch: int = 4, active: CatalogId | None = ONE) -> Activity:
     """Return catalog 2, which heard at time 0 who is active."""
     activity = Activity(TWO, LEASE_S)
-    activity.hear(ActiveCatalog(Epoch(epoch), active), 0.0)
+    activity.hear(make_record(epoch, active), 0.0)
     return activity
 
 
 def make_active(*holders: str) -> Activity:
     """Return catalog 2, whose claim of epoch 5 was sent at time 10 and answered at 10.1."""
     activity = make_standby()
-    activity.claimed(10.0, 10.1, holders)
+    activity.claimed(10.0, 10.1, holders, (1,))
     return activity
 
 
@@ -85,6 +96,56 @@ def test_an_active_that_the_database_does_not_hear_of_is_replaced() -> None:
     assert [standby.may_claim(cut_off, LONG_S) for _ in range(2)] == [False, True]
 
 
+def test_one_that_goes_on_to_prove_itself_is_kept_however_silent() -> None:
+    """A cut between two catalogs is no reason: who is cut off is told by the database."""
+    standby = make_standby()
+    for beat in range(10):
+        standby.hear(make_record(4, ONE, beat), LONG_S)
+        assert not standby.may_claim(SILENT, LONG_S)
+        assert standby.needs_words
+        assert not standby.may_replace([REACHED, SILENT], LONG_S)
+    assert standby.may_claim(SILENT, LONG_S), "it has stopped"
+
+
+@pytest.mark.parametrize(
+    ("words", "is_lost"),
+    [
+        ([], False),
+        ([REACHED], False),
+        ([LOST], True),
+        ([LOST, REACHED], False),
+        ([LOST, LOST, REACHED], True),
+        ([LOST, SILENT], False),
+        ([LOST, LOST, SILENT], True),
+        ([LOST, REFUSED, REFUSED], True),
+        ([SILENT, SILENT, SILENT], False),
+    ],
+)
+def test_one_that_most_replicas_do_not_reach_is_replaced(
+    words: list[Ping | Unreachable], *, is_lost: bool
+) -> None:
+    """It proves itself, and nobody can trade; two looks in a row, and not while it is new."""
+    proven = ActivePing(Epoch(4), is_active=True, is_proven=True)
+    standby = make_standby()
+    assert not standby.needs_words
+    with pytest.raises(NotActive):
+        standby.check_active()
+    found: list[bool] = []
+    for now_s in (PROTECTION_S - 0.1, LONG_S):
+        assert standby.needs_words, "a member has turned to it"
+        found.append(standby.may_replace(words, now_s))
+        assert not standby.may_claim(proven, now_s)
+        if not is_lost:
+            break
+    assert found[-1] is is_lost
+    assert standby.needs_words is is_lost, "it asks on for as long as they say so"
+    standby = make_standby()
+    assert not any(standby.may_replace(words, PROTECTION_S - 0.1) for _ in range(5))
+    assert [standby.may_replace([LOST], LONG_S) for _ in range(2)][-1]
+    standby.hear(make_record(5, THREE), LONG_S)
+    assert not standby.may_replace([LOST], LONG_S + PROTECTION_S), "of another active"
+
+
 def test_an_active_that_proves_itself_is_kept() -> None:
     proven = ActivePing(Epoch(4), is_active=True, is_proven=True)
     standby = make_standby()
@@ -129,6 +190,7 @@ def test_nothing_is_committed_before_every_holder_has_acknowledged() -> None:
 
 
 def test_a_silent_holder_is_waited_for_until_no_older_lease_can_run() -> None:
+    """Nobody has seen its last proof before the claim, so that was sent before the answer."""
     active = make_active("silent")
     over_s = 10.1 + PROOF_S + LEASE_S
     active.tick(over_s - 0.001)
@@ -136,6 +198,39 @@ def test_a_silent_holder_is_waited_for_until_no_older_lease_can_run() -> None:
     active.tick(over_s)
     assert active.state is ActivityState.ACTIVE
     assert not active.unacknowledged
+
+
+@pytest.mark.parametrize(("beat", "counts_from_s"), [(7, 9.0), (8, 10.1)])
+def test_the_wait_counts_from_when_the_last_proof_was_seen(beat: int, counts_from_s: float) -> None:
+    """I7: unless the claim finds another one. It was sent before anybody saw it."""
+    standby = make_standby()
+    for now_s, seen in ((8.0, 6), (9.0, 7), (9.9, 7)):
+        standby.hear(make_record(4, ONE, seen), now_s)
+    standby.claimed(10.0, 10.1, ["silent"], (beat,))
+    over_s = counts_from_s + PROOF_S + LEASE_S
+    standby.tick(over_s - 0.001)
+    assert standby.unacknowledged == {"silent"}
+    standby.tick(over_s)
+    assert standby.state is ActivityState.ACTIVE
+
+
+def test_a_takeover_waits_exactly_as_long_as_a_lease_on_the_slowest_clock_runs() -> None:
+    """I7, and no longer: what is granted last, by a slow clock, to a slow one, for a fast one."""
+    slow, fast = 1 - CLOCK_DRIFT_MAX, 1 + CLOCK_DRIFT_MAX
+    old, lease, new = make_active(), Lease(LEASE_S), make_standby()
+    old.proof.lost()
+    old.proved(0.0)
+    new.hear(make_record(4, ONE, 1), 0.0)
+    granted_s = old.proof.valid_until_s / slow - 1e-9
+    old.check_granting(granted_s * slow)
+    lease.renewed(granted_s * slow)
+    new.claimed(granted_s * fast, (granted_s + 0.1) * fast, ["silent"], (1,))
+    ends_s = lease.valid_until_s / slow
+    states = list[ActivityState]()
+    for now_s in (ends_s, ends_s + 0.001):
+        new.tick(now_s * fast)
+        states.append(new.state)
+    assert states == [ActivityState.TAKING_OVER, ActivityState.ACTIVE]
 
 
 def test_without_holders_a_claim_is_all_it_takes() -> None:
@@ -158,11 +253,11 @@ def test_nothing_is_granted_once_the_proof_has_run_out_from_its_sending() -> Non
 def test_a_claim_that_a_failover_has_lost_is_forgotten() -> None:
     """Its epoch is free: who sent it has heard of no outcome, and has ended."""
     standby = make_standby()
-    standby.hear(ActiveCatalog(Epoch(5), THREE), 1.0)
-    standby.hear(ActiveCatalog(Epoch(4), ONE), 2.0)
+    standby.hear(make_record(5, THREE), 1.0)
+    standby.hear(make_record(4, ONE), 2.0)
     assert standby.known == ActiveCatalog(Epoch(4), ONE)
     assert standby.may_claim(REFUSED, 2.1)
-    standby.claimed(2.1, 2.2, ())
+    standby.claimed(2.1, 2.2, (), ())
     assert standby.check_deciding() == 5
 
 
@@ -182,9 +277,9 @@ def test_a_proof_says_nothing_of_another_node_of_the_database() -> None:
 def test_an_active_that_hears_of_a_newer_epoch_ends(holders: tuple[str, ...], epoch: int) -> None:
     """So it does when its own epoch is said to be another one's, which cannot be."""
     active = make_active(*holders)
-    active.hear(ActiveCatalog(Epoch(4), ONE), 10.2)
+    active.hear(make_record(4, ONE), 10.2)
     assert active.has_epoch
-    active.hear(ActiveCatalog(Epoch(epoch), THREE), 10.2)
+    active.hear(make_record(epoch, THREE), 10.2)
     assert active.state is ActivityState.ENDED
     active.tick(20.0)
     for check in (active.check_deciding, lambda: active.check_granting(10.2)):
@@ -212,6 +307,7 @@ ways_s = st.floats(0, 1)
     claimed_s=moments_s,
     answer_s=ways_s,
     proofs=st.lists(st.tuples(moments_s, ways_s), min_size=1, max_size=6),
+    looks=st.lists(st.tuples(moments_s, ways_s, ways_s), max_size=6),
     renewals=st.lists(st.tuples(moments_s, ways_s), max_size=8),
 )
 def test_no_older_lease_runs_when_a_silent_holder_is_waited_for_no_more(
@@ -219,13 +315,13 @@ def test_no_older_lease_runs_when_a_silent_holder_is_waited_for_no_more(
     claimed_s: float,
     answer_s: float,
     proofs: list[tuple[float, float]],
+    looks: list[tuple[float, float, float]],
     renewals: list[tuple[float, float]],
 ) -> None:
     """
     I7, whatever is how late, and with clocks that drift apart.
 
-    proofs: when each was sent, and how long it took to the database. renewals: when a holder sent
-    each, and how long it took to the older active, which grants it if it may.
+    Each proof, look and renewal: when it was sent, how long it took there, and a look back.
     """
     old_rate, holder_rate, new_rate = clocks
     old, lease = make_active(), Lease(LEASE_S)
@@ -239,10 +335,23 @@ def test_no_older_lease_runs_when_a_silent_holder_is_waited_for_no_more(
         elif old.proof.is_valid(now_s * old_rate):
             lease.renewed(sent_s * holder_rate)
     new = make_standby()
-    new.claimed(claimed_s * new_rate, (claimed_s + answer_s) * new_rate, ["silent"])
+    read_beat = partial(find_beat, [one for one in proved if one[0] < claimed_s])
+    for sent_s, way_s, back_s in sorted(looks):
+        read_s = sent_s + way_s
+        if read_s + back_s < claimed_s:
+            seen = make_record(4, ONE, read_beat(read_s))
+            new.hear(seen, (read_s + back_s) * new_rate)
+    claim_s = claimed_s * new_rate
+    new.claimed(claim_s, (claimed_s + answer_s) * new_rate, ["silent"], (read_beat(claimed_s),))
     ends_s = lease.valid_until_s / holder_rate
-    new.tick((ends_s - 1e-9) * new_rate)
-    assert new.state is ActivityState.TAKING_OVER
+    if ends_s > claimed_s + answer_s:
+        new.tick((ends_s - 1e-9) * new_rate)
+        assert new.state is ActivityState.TAKING_OVER
+
+
+def find_beat(proved: list[tuple[float, bool, float]], at_s: float) -> float:
+    """Return what the head row shows then: when the last proof in it was sent."""
+    return max((one for one in proved if one[0] <= at_s), default=(0, False, -1))[2]
 
 
 def test_a_member_asks_who_answered_last_and_follows_who_is_said_to_be_active() -> None:

@@ -25,8 +25,48 @@ EPOCH_MUTANTS = (
     ),
     Mutant(
         "a takeover waits as long as one lease, and no longer",
-        "self._leases_over_s = now_s + PROOF_S + self._lease_s",
-        "self._leases_over_s = now_s + self._lease_s",
+        "self._leases_over_s = proved_s + PROOF_S + self._lease_s",
+        "self._leases_over_s = proved_s + self._lease_s",
+    ),
+    Mutant(
+        "a takeover waits a tenth less",
+        "self._leases_over_s = proved_s + PROOF_S + self._lease_s",
+        "self._leases_over_s = proved_s + 0.9 * (PROOF_S + self._lease_s)",
+    ),
+    Mutant(
+        "a takeover counts from what was seen, though the active has proved itself since",
+        "self._heartbeat_s if heartbeat == self.heartbeat else now_s",
+        "self._heartbeat_s",
+    ),
+    Mutant(
+        "a takeover counts from the claim",
+        "self._heartbeat_s if heartbeat == self.heartbeat else now_s",
+        "now_s",
+    ),
+    Mutant(
+        "a proof counts from when it was looked for, which may be before it was sent",
+        "record, now_s = self.read_record(), self.now_s()",
+        "now_s, record = self.now_s(), self.read_record()",
+    ),
+    Mutant(
+        "a silent active that proves itself is replaced",
+        "heartbeat is None or only not in (None, heartbeat)",
+        "heartbeat is None",
+    ),
+    Mutant(
+        "a failover makes a heartbeat come again",
+        "sent_us = int(clock.monotonic_s() * 1e6)",
+        "sent_us = 1",
+    ),
+    Mutant(
+        "replicas of the smaller side of a cut have an active replaced",
+        "return lost > reached + silent",
+        "return lost > reached",
+    ),
+    Mutant(
+        "one word of the replicas is enough",
+        "self._lost_looks + 1 if is_out_of_reach(words) else 0",
+        "self._lost_looks + 2 if is_out_of_reach(words) else 0",
     ),
     Mutant(
         "a claim counts as a proof from its answer",
@@ -45,8 +85,8 @@ EPOCH_MUTANTS = (
     ),
     Mutant(
         "a registration is stored in any epoch",
-        "return bool(database.execute(_HOLD, (epoch,)).rowcount)",
-        "return bool(database.execute(_HOLD, (epoch,)).rowcount + 1)",
+        "return bool(database.execute(_HOLD, (sent_us, epoch)).rowcount)",
+        "return bool(database.execute(_HOLD, (sent_us, epoch)).rowcount + 1)",
     ),
     Mutant(
         "what was read is answered though the proof ran out meanwhile",
@@ -85,8 +125,8 @@ EPOCH_MUTANTS = (
     ),
     Mutant(
         "a standby does not read the head row anew",
-        "known, now_s = self.read_known(), self.now_s()",
-        "known, now_s = self.activity.known, self.now_s()",
+        "record, now_s = self.read_record(), self.now_s()",
+        "record, now_s = ActiveRecord(self.activity.known, ()), self.now_s()",
     ),
     Mutant(
         "a member takes the answers of the epoch before",

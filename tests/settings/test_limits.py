@@ -3,7 +3,14 @@
 import msgspec
 import pytest
 
-from bazaar.settings.env import Limits, SettingsError, read_limits, variable
+from bazaar.settings.env import (
+    Limits,
+    SettingsError,
+    read_cluster_limits,
+    read_limits,
+    variable,
+)
+from bazaar.topology import local
 
 FIELDS = msgspec.structs.fields(Limits)
 TIMES = [field.name for field in FIELDS if field.name.endswith("_s")]
@@ -29,6 +36,26 @@ def test_the_defaults_are_the_designs() -> None:
     assert (limits.replication_timeout_s, limits.deadline_s) == (0.5, 10.0)
     assert (limits.batch_trades_max, limits.cache_stocks_max) == (256, 10_000)
     assert (limits.page_orders_max, limits.min_in_sync) == (1000, 1)
+
+
+@pytest.mark.parametrize(
+    ("database", "given", "deadline_s"),
+    [
+        (None, {}, 10.0),
+        ("postgresql://u:p@a/catalog", {}, 10.0),
+        ("postgresql://u:p@a,b:5433,c/catalog", {}, 30.0),
+        ("mysql://u:p@a,b,c/catalog", {}, 10.0),
+        ("postgresql://u:p@a,b/catalog", {"BAZAAR_DEADLINE_S": "7"}, 7.0),
+        ("no URL", {}, 10.0),
+    ],
+)
+def test_trades_are_repeated_for_longer_than_the_engine_takes_to_replace_a_host(
+    database: str | None, given: dict[str, str], deadline_s: float
+) -> None:
+    found = local(3)
+    catalog = msgspec.structs.replace(found.catalog, database=database)
+    found = msgspec.structs.replace(found, catalogs=(catalog,))
+    assert read_cluster_limits(given, found).deadline_s == deadline_s
 
 
 def test_a_limit_is_read_from_its_variable() -> None:

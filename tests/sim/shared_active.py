@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bazaar.core.activity import ActiveCatalog, check_epoch
+from bazaar.core.activity import ActiveCatalog, Heartbeat, check_epoch
 from bazaar.core.digest import link
 from bazaar.core.election import LEADER_PROTECTION_S, Leadership, Ping, claim_term, is_protected
 from bazaar.core.failures import Failure, LeaderAlive, NotReplicated, Unreachable
@@ -42,6 +42,8 @@ T = TypeVar("T")
 PAGE_ENTRIES_MAX = 3
 """Small, so that every catch-up has to page."""
 REPLICATE_TIMEOUT_S = 3.0
+HEARTBEAT = ("proofs", "decisions")
+"""The rows of which each write of an active changes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Registered:
     settled: Settled
     holders: tuple[tuple[str, int], ...]
     """Every holder whose lease may run, with its control port."""
+    heartbeat: Heartbeat
+    """Of the active before."""
 
     @classmethod
     def read(cls, rows: Rows) -> "Registered":
@@ -68,7 +72,13 @@ class Registered:
             for key, port in rows.items()
             if isinstance(key, tuple) and key[0] == "holder" and port is not None
         )
-        return cls(Settled(rows["leadership"], rows["head"]), tuple(holders))
+        settled = Settled(rows["leadership"], rows["head"])
+        return cls(settled, tuple(holders), read_heartbeat(rows))
+
+
+def read_heartbeat(rows: Rows) -> Heartbeat:
+    """Return what each write of an active changes."""
+    return tuple(rows[one] for one in HEARTBEAT)
 
 
 def fence(known: ActiveCatalog) -> tuple[Rows, Rows]:
@@ -81,6 +91,7 @@ class ActiveShell:
 
     def __init__(self, process: "SharedCatalog", found: Registered) -> None:
         self.process, self.settled = process, found.settled
+        self._decisions = found.heartbeat[1]
         self.activity, self.checks = process.activity, process.checks
         self.database, self.writer = process.database, TaskLock(process.tasks)
         self.registered = set[str]()
@@ -129,6 +140,11 @@ class ActiveShell:
                 names = tuple(self.checks.tallies)
                 return self._read_out(lambda rows: NamesBody(names=names, end=len(names)))
         raise AssertionError(f"a catalog has no answer to {request}")
+
+    def count_decision(self) -> Rows:
+        """Return what the next decision changes, so that a standby sees it."""
+        self._decisions += 1
+        return {"decisions": self._decisions}
 
     def end_leases(self, holder_ids: tuple[str, ...]) -> None:
         """Note that the leases of older epochs are over."""

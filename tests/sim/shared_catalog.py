@@ -6,7 +6,7 @@ database and network, with a clock that drifts. What an active does is in `share
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,10 +16,14 @@ from bazaar.core.activity import (
     PROOF_S,
     ActiveCatalog,
     ActivePing,
+    ActiveRecord,
     Activity,
+    Heartbeat,
     claim_epoch,
 )
+from bazaar.core.election import Ping
 from bazaar.core.failures import Failure, NotActive, Unreachable
+from bazaar.core.flow import PingReplica
 from bazaar.core.types import CatalogId, Epoch, ReplicaId
 from bazaar.settings.env import Limits
 from catalog_app.activity_shell import (
@@ -30,9 +34,9 @@ from catalog_app.activity_shell import (
 )
 from tests.sim.network import Call
 from tests.sim.process import Process
-from tests.sim.shared_active import ActiveShell, Registered, fence
+from tests.sim.shared_active import HEARTBEAT, ActiveShell, Registered, fence, read_heartbeat
 from tests.sim.shared_checks import SharedChecks
-from tests.sim.shared_database import Conflict, DatabaseCalls, SharedDatabase, Transaction
+from tests.sim.shared_database import Conflict, DatabaseCalls, Rows, SharedDatabase, Transaction
 from tests.sim.tasks import Tasks
 from tests.sim.threaded import RESTART_S, ThreadedProcess
 
@@ -80,9 +84,8 @@ class SharedActivity(ActivityShell):
     ) -> Iterable[None]:
         return self._tasks.side_by_side(work, holders)
 
-    def read_known(self) -> ActiveCatalog:
-        known: ActiveCatalog = self._database.read(lambda rows: rows["active"])
-        return known
+    def read_record(self) -> ActiveRecord:
+        return self._database.read(lambda rows: ActiveRecord(rows["active"], read_heartbeat(rows)))
 
     def write_proof(self, epoch: Epoch) -> bool:
         expected, writes = fence(self.activity.known)
@@ -93,16 +96,22 @@ class SharedActivity(ActivityShell):
             return False
         return True
 
-    def claim_epoch(self, known: ActiveCatalog) -> Sequence[RegisteredHolder]:
+    def claim_epoch(
+        self, known: ActiveCatalog, only: Heartbeat | None
+    ) -> tuple[Sequence[RegisteredHolder], Heartbeat]:
         process = self._process
         claimed = claim_epoch(known, known.epoch, process.id)
         note = partial(process.checks.epoch_claimed, known, claimed)
-        transaction = Transaction({"active": known}, {"active": claimed}, Registered.read, note)
+        same: Rows = {} if only is None else dict(zip(HEARTBEAT, only, strict=True))
+        transaction = Transaction(
+            {"active": known, **same}, {"active": claimed, **same}, Registered.read, note
+        )
         try:
             self.found: Registered = process.commit(transaction)
         except Conflict as conflict:
             raise NotActive(known.epoch, None) from conflict
-        return [RegisteredHolder(one, (HOST, port)) for one, port in self.found.holders]
+        holders = [RegisteredHolder(one, (HOST, port)) for one, port in self.found.holders]
+        return holders, self.found.heartbeat
 
     def begin(self, epoch: Epoch, holders: Sequence[RegisteredHolder]) -> None:
         process = self._process
@@ -118,6 +127,17 @@ class SharedActivity(ActivityShell):
     def ping(self, active: CatalogId) -> ActivePing:
         target = self._process.catalogs[active]
         ping: ActivePing = self._tasks.call(target, PingActive(), LOOK_TIMEOUT_S)
+        return ping
+
+    def ping_replicas(self) -> Sequence[Ping | Unreachable]:
+        return self._tasks.side_by_side(self._ask_word, tuple(self._process.replicas))
+
+    def _ask_word(self, replica: ReplicaId) -> Ping | Unreachable:
+        target = self._process.replicas[replica]
+        try:
+            ping: Ping = self._tasks.call(target, PingReplica(replica), LOOK_TIMEOUT_S)
+        except Unreachable as failure:
+            return failure
         return ping
 
     def notify_replicas(self, notice: EpochNotice) -> None:
@@ -206,8 +226,11 @@ class SharedCatalog(ThreadedProcess):
 
     def commit_fenced(self, transaction: Transaction, *, decides: bool = True) -> None:
         """Commit a transaction of this epoch, if it is the current one; else end."""
+        beat = self.active.count_decision() if decides else {"proofs": self.now_s}
         try:
-            self.commit(transaction, decides=decides)
+            self.commit(
+                replace(transaction, writes={**transaction.writes, **beat}), decides=decides
+            )
         except Conflict:
             self.end("its epoch is over")
 

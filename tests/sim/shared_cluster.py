@@ -19,6 +19,7 @@ from tests.sim.catalog import SimCatalog
 from tests.sim.client import SimClient
 from tests.sim.cluster import Shape, SimCluster
 from tests.sim.network import CALM, Weather
+from tests.sim.shared_active import HEARTBEAT
 from tests.sim.shared_catalog import SharedCatalog
 from tests.sim.shared_checks import SharedChecks
 from tests.sim.shared_database import SharedDatabase
@@ -167,6 +168,7 @@ def _make_rows(stocks: list[Stock]) -> dict[object, object]:
     """Return a database in which some stocks are listed, and nothing else has happened."""
     rows: dict[object, object] = {
         "active": NO_ACTIVE,
+        **dict.fromkeys(HEARTBEAT, 0),
         "leadership": Leadership(Term(0), None),
         **{("stock", stock.name): stock for stock in stocks},
     }

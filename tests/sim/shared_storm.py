@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
+from bazaar.core.activity import PROOF_INTERVAL_S
 from tests.sim.catalog import SimCatalog
 from tests.sim.network import Network
 from tests.sim.process import Process
@@ -18,6 +19,7 @@ PARTED_S = (0.6, 4.5)
 STRANDED_S = (2.0, 6.0)
 FIRST_S, EVERY_S = 2.1, 2.2
 """When the first fault happens that is not drawn, and each other: the active is not new then."""
+LOST_MOMENTS, LOST_MOMENT_S = 8, 0.02
 ACTIVE_PAUSED_S = (0.1, 4.0)
 
 
@@ -86,10 +88,15 @@ class SharedStorm(Storm):
         if self.rng.random() < 0.6:
             self._slow([active], length_s)
 
-    def deafen_active(self) -> None:
-        """Lose what the database answers to the active."""
+    def lose_answers(self) -> None:
+        """Lose what the database answers to the active, for a few moments between two proofs."""
         active = self.active()
-        self._cut([(node.name, active.name) for node in self.database.nodes])
+        links = [(node.name, active.name) for node in self.database.nodes]
+        for at in range(LOST_MOMENTS):
+            since_s = at * PROOF_INTERVAL_S + self.rng.random() * PROOF_INTERVAL_S
+            self.events.after(since_s, partial(self.network.cuts.update, links))
+            mend = partial(self.network.cuts.difference_update, links)
+            self.events.after(since_s + LOST_MOMENT_S, mend)
 
     def strand(self) -> None:
         """Leave the active alone with one front end."""

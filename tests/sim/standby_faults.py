@@ -1,8 +1,10 @@
 """Faults planted in the parts of standby catalogs, for the simulation to find (docs/adr/0048)."""
 
+from dataclasses import replace
+
 import pytest
 
-from bazaar.core.activity import ActiveCatalog, Activity
+from bazaar.core.activity import ActiveCatalog, ActiveRecord, Activity, Heartbeat
 from bazaar.core.coherence import Lease
 from bazaar.core.types import Epoch
 from tests.sim import shared_active
@@ -55,14 +57,35 @@ def go_on_with_an_earlier_life(patch: pytest.MonkeyPatch) -> None:
     """Let a process that starts go on in the epoch that its last life claimed."""
     claim = SharedActivity._claim
 
-    def resume(shell: SharedActivity) -> None:
+    def resume(shell: SharedActivity, only: Heartbeat | None) -> None:
         known = shell.activity.known
         if known.catalog != shell.activity.catalog:
-            claim(shell)
+            claim(shell, only)
             return
-        shell.found = Registered(shell.database.read(Registered.read).settled, ())
+        shell.found = replace(shell.database.read(Registered.read), holders=())
         shell.activity.known = ActiveCatalog(Epoch(known.epoch - 1), None)
         shell.begin(known.epoch, ())
-        shell.activity.claimed(shell.now_s(), shell.now_s(), ())
+        shell.activity.claimed(shell.now_s(), shell.now_s(), (), ())
 
     patch.setattr(SharedActivity, "_claim", resume)
+
+
+def judge_by_own_link(patch: pytest.MonkeyPatch) -> None:
+    """Let a standby claim from who does not answer it, whatever the database shows."""
+    hear = Activity.hear
+
+    def forget(activity: Activity, record: ActiveRecord, now_s: float) -> None:
+        looks, known = activity._silent_looks, activity.known
+        hear(activity, record, now_s)
+        activity._silent_looks = looks if known == activity.known else 0
+
+    patch.setattr(Activity, "hear", forget)
+    claim = SharedActivity.claim_epoch
+    patch.setattr(
+        SharedActivity, "claim_epoch", lambda shell, known, only: claim(shell, known, None)
+    )
+
+
+def ask_no_replica(patch: pytest.MonkeyPatch) -> None:
+    """Let a standby keep whoever proves itself, though nobody reaches it."""
+    patch.setattr(Activity, "may_replace", lambda activity, words, now_s: False)
