@@ -111,7 +111,7 @@ def test_patroni_is_whole_with_a_primary_and_two_replicas_one_of_them_in_sync() 
     assert not has_all_roles([replica, {**primary, "replication": lagging}, replica])
 
 
-def test_patroni_is_told_the_least_times_that_it_allows() -> None:
+def test_patroni_is_told_the_least_time_that_it_allows() -> None:
     written = write_configuration(
         name="patroni-1",
         address="10.78.1.1",
@@ -120,6 +120,7 @@ def test_patroni_is_told_the_least_times_that_it_allows() -> None:
         folder="/srv/patroni",
     )
     dcs = written["bootstrap"]["dcs"]
-    assert (dcs["ttl"], dcs["loop_wait"], dcs["retry_timeout"]) == (20, 1, 3)
+    assert (dcs["ttl"], dcs["loop_wait"], dcs["retry_timeout"]) == (20, 1, 8)
+    assert dcs["loop_wait"] + 2 * dcs["retry_timeout"] <= dcs["ttl"], "as Patroni asks for"
     assert dcs["synchronous_mode"]
     assert written["postgresql"]["connect_address"] == "10.78.1.1:5432"

@@ -16,7 +16,14 @@ from tests.support.database_servers import DatabaseServer, PostgresqlServer, fin
 TTL_S = 20
 """The least that Patroni allows: a primary that is silent for so long is replaced."""
 LOOP_WAIT_S = 1
-RETRY_TIMEOUT_S = 3
+RETRY_TIMEOUT_S = 8
+"""
+A primary that has not reached etcd for so long steps down.
+
+With less, one steps down because the leader of etcd was lost.
+"""
+WAL_SENDER_TIMEOUT_S = 5
+"""A primary that steps down waits for a standby on a lost host; by default for a minute."""
 CONNECTIONS_MAX = 300
 ADMITTED = ("local all all", "host all all all", "host replication all all")
 ASK_TIMEOUT_S = 2.0
@@ -111,6 +118,7 @@ def write_configuration(
                         "max_connections": CONNECTIONS_MAX,
                         "shared_buffers": "32MB",
                         "synchronous_commit": "on",
+                        "wal_sender_timeout": f"{WAL_SENDER_TIMEOUT_S}s",
                     },
                 },
             },
