@@ -9,7 +9,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
 from uuid import UUID, uuid4
 
 import msgspec
@@ -294,8 +293,8 @@ class StockReader:
     def contents(self) -> tuple[CachedStock, ...]:
         """Return what is in memory, the most recently used first, a bounded number."""
         with self._lock:
-            entries = tuple(islice(reversed(self.cache.entries.values()), CACHED_SHOWN_MAX))
-        return tuple(entry.describe(self._age_s(entry)) for entry in entries)
+            entries = list(self.cache.entries.values())[::-1]  # one step: a hit takes no lock
+        return tuple(one.describe(self._age_s(one)) for one in entries[:CACHED_SHOWN_MAX])
 
     def _renew(self, sent_s: float) -> LeaseBody:
         """Renew the lease. Raises UnknownHolder, Unreachable."""

@@ -4,7 +4,7 @@ import asyncio
 import math
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -20,6 +20,8 @@ from bazaar.loadtest.workload import Answer, Operation
 from bazaar.proof.records import FORMAT, Done, Header, Record
 
 STOCKS = ("GameStart", "BoarCo", "RottenFishCo", "MenhirCo", "CaesarTech", "Reneium")
+UNTRADED = ("Goscinnyium", "PiloteCo", "DogmatixCo", "LutetiaTech")
+"""What clients query that only query: a front end has it in memory all the time."""
 DEADLINE_S = 30.0
 HASTY_DEADLINE_S = 0.4
 PROGRESS_TIMEOUT_S = 30.0
@@ -27,19 +29,25 @@ BEAT_S = 0.06
 """Between two operations of a client, unless the load is full."""
 
 
-def make_plan(urls: Sequence[str], clients: int, shares: int) -> Plan:
+def make_plan(
+    urls: Sequence[str], clients: int, shares: int, deadline_s: float = DEADLINE_S
+) -> Plan:
     """Return a plan that trades after each query and has no end; shares: of the clients."""
     return Plan(
         urls=tuple(urls),
         profile="seed",
-        stocks=tuple(Weighted(name, 1.0) for name in STOCKS),
+        stocks=_weigh(STOCKS),
         clients=clients,
         processes=shares,
         p=1.0,
         lookup=0.5,
         seed=secrets.randbits(31),
-        deadline_s=DEADLINE_S,
+        deadline_s=deadline_s,
     )
+
+
+def _weigh(names: Sequence[str]) -> tuple[Weighted, ...]:
+    return tuple(Weighted(name, 1.0) for name in names)
 
 
 class Beats:
@@ -78,24 +86,32 @@ class Load:
         *,
         is_full: bool = False,
         is_half_hasty: bool = False,
+        is_half_reading: bool = False,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         """
         Read how the stocks stand.
 
         urls: of front ends. is_full: no client ever rests. is_half_hasty: half of the clients soon
         give up what hangs and send the next request, so a paused process finds requests of any age
-        when it goes on.
+        when it goes on. is_half_reading: half of the clients only query, stocks that nobody trades.
         """
-        self._is_full = is_full
-        self._plan = make_plan(urls, clients, shares=1 + is_half_hasty)
-        hasty = msgspec.structs.replace(self._plan, deadline_s=HASTY_DEADLINE_S)
+        assert not (is_half_hasty and is_half_reading), "there is one other half"
+        self._is_full, self._deadline_s = is_full, deadline_s
+        shares = 1 + (is_half_hasty or is_half_reading)
+        self._plan = make_plan(urls, clients, shares, deadline_s)
+        second = msgspec.structs.replace(self._plan, deadline_s=HASTY_DEADLINE_S)
+        if is_half_reading:
+            untraded = _weigh(UNTRADED)
+            second = msgspec.structs.replace(self._plan, stocks=untraded, p=0.0, lookup=0.0)
         prefix = secrets.randbits(48)
         self._shares = [
             Share(plan=plan, number=number, key_prefix=prefix, is_noting=True)
-            for number, plan in enumerate((self._plan, hasty)[: self._plan.processes])
+            for number, plan in enumerate((self._plan, second)[: self._plan.processes])
         ]
         with open_client(self._plan.urls) as client:
-            self._openings = read_openings(client, self._plan.stocks)
+            read = {share.plan.stocks: None for share in self._shares}
+            self._openings = tuple(one for names in read for one in read_openings(client, names))
         self.done: list[Done] = []
         """Every operation that has ended, in the order of their ends."""
         self.origin_s = 0.0
@@ -111,8 +127,8 @@ class Load:
 
     def __exit__(self, *exception: object) -> None:
         for engine in self._engines:
-            engine.loop.call_soon_threadsafe(engine.stop, DEADLINE_S)
-        self._thread.join(2 * DEADLINE_S)
+            engine.loop.call_soon_threadsafe(engine.stop, self._deadline_s)
+        self._thread.join(2 * self._deadline_s)
         assert not self._thread.is_alive(), "the load does not end"
 
     async def _run(self) -> None:
@@ -166,7 +182,12 @@ class Load:
 
     def longest_gap_s(self, from_s: float, to_s: float = math.inf) -> float:
         """Return the longest time without an acknowledged trade that began between two moments."""
-        ends = sorted(one.done_s for one in self.acknowledged if one.done_s is not None)
-        times = [from_s, *(at_s for at_s in ends if at_s > from_s)]
-        gaps = [after - before for before, after in pairwise(times) if before <= to_s]
-        return max(gaps, default=math.inf)
+        ends = (one.done_s for one in self.acknowledged if one.done_s is not None)
+        return find_longest_gap_s(ends, from_s, to_s)
+
+
+def find_longest_gap_s(at_s: Iterable[float], from_s: float, to_s: float) -> float:
+    """Return the longest time between events that began between two moments."""
+    times = [from_s, *(one for one in sorted(at_s) if one > from_s)]
+    gaps = [after - before for before, after in pairwise(times) if before <= to_s]
+    return max(gaps, default=math.inf)

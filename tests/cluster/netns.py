@@ -43,10 +43,12 @@ class Namespace:
         check_available()
         here, there = f"bz{self.number}a", f"bz{self.number}b"
         try:
-            _run("ip", "netns", "add", self.name)
-            _run("ip", "link", "add", here, "type", "veth", "peer", there, "netns", self.name)
-            _run("ip", "address", "add", f"{self.outer}/30", "dev", here)
-            _run("ip", "link", "set", here, "up")
+            run_program("ip", "netns", "add", self.name)
+            run_program(
+                "ip", "link", "add", here, "type", "veth", "peer", there, "netns", self.name
+            )
+            run_program("ip", "address", "add", f"{self.outer}/30", "dev", here)
+            run_program("ip", "link", "set", here, "up")
             self.run("ip", "address", "add", f"{self.inner}/30", "dev", there)
             self.run("ip", "link", "set", there, "up")
             self.run("ip", "link", "set", "lo", "up")
@@ -69,11 +71,11 @@ class Namespace:
 
     def run(self, *words: str) -> None:
         """Run a program inside to its end. Raises RuntimeError with what it said."""
-        _run(*self.command(*words))
+        run_program(*self.command(*words))
 
     def cut(self, spared_ports: Iterable[int]) -> None:
         """Drop what comes in and goes out, in open connections too, but from and to some ports."""
-        _check_program("nft", "nftables")
+        check_program("nft", "nftables")
         ports = ", ".join(map(str, spared_ports))
         chains = "".join(
             f"chain {name} {{ type filter hook {name} priority 0; {interface} lo accept; "
@@ -92,15 +94,17 @@ def check_available() -> None:
     """Raise NetworkUnavailable when no namespace can be made here."""
     if os.geteuid() != 0:
         raise NetworkUnavailable("network namespaces need root")
-    _check_program("ip", "iproute2")
+    check_program("ip", "iproute2")
 
 
-def _check_program(name: str, package: str) -> None:
+def check_program(name: str, package: str) -> None:
+    """Raise NetworkUnavailable when a program is missing."""
     if shutil.which(name) is None:
         raise NetworkUnavailable(f"{name} is not installed ({package})")
 
 
-def _run(*words: str) -> None:
+def run_program(*words: str) -> None:
+    """Run a program to its end. Raises RuntimeError with what it said."""
     done = subprocess.run(words, capture_output=True, text=True, timeout=10.0, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")

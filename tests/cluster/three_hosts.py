@@ -34,25 +34,27 @@ class ThreeHosts:
     """The hosts of one cluster; each is a `cluster up --host` with a folder of its own."""
 
     def __init__(
-        self, folder: Path, prepared: Path | None = None, *, has_tls: bool = False
+        self,
+        folder: Path,
+        prepared: Path | None = None,
+        *,
+        has_tls: bool = False,
+        nodes: Topology | None = None,
     ) -> None:
         """
         Start nothing yet.
 
         prepared: a folder with what `init` has made on one host, to be shared out. has_tls: each
-        host has a certificate of one private CA.
+        host has a certificate of one private CA. nodes: on loopback by default.
         """
         self.folder, self.prepared, self.has_tls = folder, prepared, has_tls
-        addresses = ADDRESSES
-        self.topology = spread(addresses)
+        self.topology = nodes or spread()
+        addresses = self.topology.hosts()
         if has_tls:
             described = msgspec.structs.replace(self.topology, tls=TLS_FILES)
             self.topology = topology.parse(topology.dump(described))
-        self.hosts = [
-            LiveCluster(self._make(address), "--host", address, nodes=self.topology)
-            for address in addresses
-        ]
         self.addresses = addresses
+        self.hosts = [self._make_host(address) for address in addresses]
         self._pool = ThreadPoolExecutor(len(addresses))
         """Its threads stay: a process that one of them starts would end with it."""
 
@@ -104,6 +106,10 @@ class ThreeHosts:
         """End all hosts."""
         list(self._pool.map(LiveCluster.end, self.hosts))
         self._pool.shutdown()
+
+    def _make_host(self, address: str) -> LiveCluster:
+        """Return what runs a host's part."""
+        return LiveCluster(self._make(address), "--host", address, nodes=self.topology)
 
     def _make(self, address: str) -> Path:
         """Make the folder of a host, with its part of what is prepared."""

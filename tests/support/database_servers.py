@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Self
@@ -29,10 +29,23 @@ class DatabaseServer:
 
     scheme = user = ""
 
-    def __init__(self, *, is_durable: bool = True) -> None:
-        """is_durable: as an operator runs it; else it is faster, and may lose data."""
+    def __init__(
+        self,
+        *,
+        is_durable: bool = True,
+        host: str = _HOST,
+        port: int | None = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """
+        Make its files.
+
+        is_durable: as an operator runs it; else it is faster, and may lose data. prefix: what its
+        command lines begin with, to run it in another network.
+        """
         self.is_durable = is_durable
-        self.port = find_port()
+        self.host, self.port = host, port or find_port()
+        self._prefix = prefix
         self.folder = Path(tempfile.mkdtemp(prefix="bazaar-database-"))
         if os.geteuid() == 0:
             shutil.chown(self.folder, _USER)
@@ -49,7 +62,7 @@ class DatabaseServer:
 
     def url(self, name: str) -> str:
         """Return the URL of a database on it."""
-        return f"{self.scheme}://{self.user}@{_HOST}:{self.port}/{name}"
+        return f"{self.scheme}://{self.user}@{self.host}:{self.port}/{name}"
 
     def make_database(self, name: str) -> str:
         """Make an empty database; return its URL."""
@@ -58,16 +71,25 @@ class DatabaseServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        self.launch()
+        assert wait_until(self._answers, START_TIMEOUT_S), (self.folder / "log").read_text()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def launch(self) -> None:
+        """Start it without waiting."""
         log = (self.folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                _as_nobody(self._serve(), "--pdeathsig=KILL"),
+                [*self._prefix, *_as_nobody(self._serve(), "--pdeathsig=KILL")],
                 stdout=log,
                 stderr=log,
                 env=self._environ,
                 cwd="/",
             )
-        assert wait_until(self._answers, START_TIMEOUT_S), (self.folder / "log").read_text()
 
     def kill(self) -> None:
         """End it with all its processes, as a power cut would."""
@@ -84,11 +106,22 @@ class DatabaseServer:
         return {"PATH": _PATH, "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
 
     def _answers(self) -> bool:
-        return _call(self._client("SELECT 1"), self._environ).returncode == 0
+        return self._call(self._client("SELECT 1")).returncode == 0
 
-    def _run(self, line: Sequence[str]) -> None:
-        done = _call(_as_nobody(line), self._environ)
+    def _run(self, line: Sequence[str]) -> str:
+        done = self._call(_as_nobody(line))
         assert done.returncode == 0, f"{' '.join(line)}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _call(self, line: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self._prefix, *line],
+            capture_output=True,
+            text=True,
+            env=self._environ,
+            cwd="/",
+            check=False,
+        )
 
     def _install(self) -> Sequence[str]:
         raise NotImplementedError
@@ -113,7 +146,7 @@ class PostgresqlServer(DatabaseServer):
     def _serve(self) -> Sequence[str]:
         settings = {
             "port": str(self.port),
-            "listen_addresses": _HOST,
+            "listen_addresses": self.host,
             "unix_socket_directories": "",
             "shared_buffers": "32MB",
             **({} if self.is_durable else {"fsync": "off", "synchronous_commit": "off"}),
@@ -141,7 +174,11 @@ class MariadbServer(DatabaseServer):
         fast = ("--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite")
         return (
             *("mariadbd", "--no-defaults", *self._folders(), f"--port={self.port}"),
-            *(f"--bind-address={_HOST}", f"--socket={self.folder}/socket", "--skip-name-resolve"),
+            *(
+                f"--bind-address={self.host}",
+                f"--socket={self.folder}/socket",
+                "--skip-name-resolve",
+            ),
             *("--innodb-buffer-pool-size=32M", "--skip-log-bin"),
             *(() if self.is_durable else fast),
         )
@@ -150,17 +187,11 @@ class MariadbServer(DatabaseServer):
         return (f"--datadir={self.folder}/data", f"--tmpdir={self.folder / 'temporary'}")
 
     def _client(self, statement: str) -> Sequence[str]:
-        address = ("--protocol=tcp", f"--host={_HOST}", f"--port={self.port}")
+        address = ("--protocol=tcp", f"--host={self.host}", f"--port={self.port}")
         return ("mariadb", "--no-defaults", *address, f"--user={self.user}", "-e", statement)
 
 
 SERVERS = {"postgresql": PostgresqlServer, "mariadb": MariadbServer}
-
-
-def _call(line: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        line, capture_output=True, text=True, env=dict(environ), cwd="/", check=False
-    )
 
 
 def _as_nobody(line: Sequence[str], *options: str) -> list[str]:
