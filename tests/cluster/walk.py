@@ -41,7 +41,7 @@ from tests.cluster.walk_page import (
 PAGE = ROOT / "docs" / "THREE-HOSTS.md"
 CHECKOUT = "/srv/bazaar"
 HOSTS = {"one": "10.0.0.1", "two": "10.0.0.2", "three": "10.0.0.3"}
-SETTLING = ("cluster status", "SHOW STATUS", "patronictl", "etcdctl", "is-active")
+SETTLING = ("cluster status", "SHOW STATUS", "patronictl", "etcdctl", "is-active", "curl")
 SETTLE_TIMEOUT_S, SETTLE_PAUSE_S = 90.0, 1.0
 NEW_TIMEOUT_S = 20.0
 """Where the page has nothing yet."""

@@ -25,6 +25,8 @@ _CHANGING = {
     r" \((active|standby|leader)\)": "",
     r"\b(running|stopped) +\d+": r"\1 N",
     r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +\d+": "TIME TERM",
+    r"\b\d{4}-\d\d-\d\d\b": "DATE",
+    r"timed out|\[Errno 113\] No route to host": "SILENT",
     r"─+": "─",
     r"  +": "  ",
     r"\b[\d.]+ s\b": "N s",
@@ -145,5 +147,5 @@ def write_page(text: str, done: list[tuple[Typed, list[str]]]) -> str:
     found = {step.place: (step, printed) for step, printed in reversed(done)}
     for place in sorted(found, reverse=True):
         step, printed = found[place]
-        lines[place : place + len(step.printed)] = printed
+        lines[place : place + len(step.printed)] = [line.rstrip() for line in printed]
     return "\n".join([*lines, ""])
