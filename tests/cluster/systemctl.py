@@ -362,9 +362,8 @@ def main(verb: str, *words: str) -> int:
     if verb not in _VERBS:
         sys.exit(f"This stand-in for systemctl does not know {verb}.")
     if "--no-block" in words:
-        subprocess.Popen(
-            [sys.executable, "-m", __spec__.name, verb, *names], start_new_session=True
-        )
+        command, quiet = [sys.executable, "-m", __spec__.name, verb, *names], subprocess.DEVNULL
+        subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True)
         return 0
     return max(_VERBS[verb](_find(name)) for name in names)
 

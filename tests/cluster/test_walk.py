@@ -123,6 +123,14 @@ def test_who_leads_and_since_when_is_not_compared() -> None:
     assert step.find_difference("one", [run.replace(" 4 ", " 5 "), " ──"])
 
 
+def test_which_node_is_the_primary_is_not_compared() -> None:
+    page = ["+----+--------+----+---+", "| a  | Leader | running |  1 |           |"]
+    run = ["+----+---------+----+---+", "| a  | Replica | running |  2 |         0 |"]
+    step = Typed("one", "x", 0, page)
+    assert step.find_difference("one", run) == ""
+    assert step.find_difference("one", [run[0], run[1].replace("running", "stopped")])
+
+
 def test_what_installs_is_not_run_and_everything_else_is() -> None:
     assert skip("apt-get install --yes git rsync") == (
         "the packages are there",

@@ -45,7 +45,7 @@ SETTLING = ("cluster status", "SHOW STATUS", "patronictl", "etcdctl", "is-active
 SETTLE_TIMEOUT_S, SETTLE_PAUSE_S = 90.0, 1.0
 NEW_TIMEOUT_S = 20.0
 """Where the page has nothing yet."""
-COMMAND_TIMEOUT_S = 180.0
+COMMAND_TIMEOUT_S = 600.0
 """The longest is a database's first start beside others."""
 BOOT = "systemctl boot </dev/null >/var/log/units/boot.log 2>&1 &"
 """The services are started side by side with what is typed, as after a real boot."""

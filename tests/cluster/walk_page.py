@@ -27,7 +27,9 @@ _CHANGING = {
     r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +\d+": "TIME TERM",
     r"\b\d{4}-\d\d-\d\d\b": "DATE",
     r"timed out|\[Errno 113\] No route to host": "SILENT",
-    r"─+": "─",
+    r"\| (Leader|Sync Standby|Replica) ": "| ROLE ",
+    r"\| +\d+ \| +\d* +\|$": "| TIMELINE | LAG |",
+    r"─+|-{3,}": "─",
     r"  +": "  ",
     r"\b[\d.]+ s\b": "N s",
 }
