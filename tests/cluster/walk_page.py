@@ -29,6 +29,7 @@ _CHANGING = {
     r"timed out|\[Errno 113\] No route to host": "SILENT",
     r"\| (Leader|Sync Standby|Replica) ": "| ROLE ",
     r"\| +\d+ \| +\d* +\|$": "| TIMELINE | LAG |",
+    r"\btook = \S+": "took = N",
     r"─+|-{3,}": "─",
     r"  +": "  ",
     r"\b[\d.]+ s\b": "N s",
