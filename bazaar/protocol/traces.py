@@ -89,7 +89,9 @@ class TraceProcess(Message, frozen=True, kw_only=True):
 
 
 StepKind = Literal["request", "wait", "work", "message", "moment", "election"]
-Moment = Annotated[float, Meta(description="Milliseconds after the trade began; below 0: before it.")]
+Moment = Annotated[
+    float, Meta(description="Milliseconds after the trade began; below 0: before it.")
+]
 
 
 class TraceStep(Message, frozen=True, kw_only=True):
