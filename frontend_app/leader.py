@@ -73,7 +73,7 @@ class LeaderWatch:
         """When a leader was pinged last, and which replica it was."""
         self._backoff = Backoff(waits)
         self._served_since_s: float | None = None
-        """When a replica was first seen to serve while there is no leader."""
+        """When a replica was first seen to serve, with the catalog in reach, while none leads."""
         self._claimed: Leadership | None = None
         self._election: Span | None = None
         """The span of the election under way; not recorded until it claims something."""
@@ -258,9 +258,10 @@ class LeaderWatch:
         """
         Have a first election wait a moment for replicas that start beside this process.
 
-        So the one with the largest id leads, whichever serves first. Raises NoReplica: wait.
+        So the one with the largest id leads, or the one that led before, whichever serves and
+        reaches the catalog first. Raises NoReplica: wait.
         """
-        serving = [ping for ping in pings if ping.is_serving]
+        serving = [ping for ping in pings if ping.is_serving and ping.reaches_catalog]
         if len(serving) == len(self.replicas) or any(ping.is_leading for ping in serving):
             return
         if serving and self._served_since_s is None:

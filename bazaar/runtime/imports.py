@@ -33,7 +33,7 @@ def absent(*names: str) -> Iterator[None]:
 
 def put_off(*names: str) -> None:
     """
-    Have modules load when somebody first uses what is in them, and not when they are imported.
+    Have modules load when something in them is first used, not when imported.
 
     Nothing happens to those that are loaded already.
     """

@@ -54,6 +54,13 @@ def test_a_first_election_waits_a_moment_for_the_largest_id(start: Start) -> Non
     assert start.catalog.claims == [(0, THREE)]
 
 
+def test_a_first_election_waits_for_the_largest_id_to_reach_the_catalog(start: Start) -> None:
+    start.replicas[THREE].down, start.replicas[THREE].reaches_catalog = None, False
+    assert start.look_for(FIRST_WAIT_S / 2) is None
+    start.replicas[THREE].reaches_catalog = True
+    assert start.look_for(2 * FIRST_PAUSE_S) == THREE
+
+
 def test_a_first_election_does_without_a_replica_that_stays_away(start: Start) -> None:
     assert start.look_for(FIRST_WAIT_S + 3 * FIRST_PAUSE_S) == TWO
 
