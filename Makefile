@@ -7,7 +7,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 # Tests start hundreds of processes: each would compile everything anew.
 COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test check fast mutants bench bench-compare bench-cache bench-dialects bench-generator bench-pages bench-starts schema lock clean setup
+.PHONY: up test check fast mutants bench bench-compare bench-cache bench-dialects bench-generator bench-hits bench-histories bench-pages bench-starts schema lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -61,6 +61,16 @@ bench-dialects: $(READY)
 bench-generator: $(READY)
 	@sh .ci/install-tool wrk wrk
 	$(BIN)/python -m bench.generator
+
+# What a hit costs, step by step, and what two workers could give; fails below 1.7 times; not a test.
+bench-hits: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench.hits $(ARGS)
+
+# Few orders beside ten million: what is not flat fails, unless it has a reason; not a test.
+bench-histories: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench.histories $(ARGS)
 
 # What open pages of the dashboard cost the cluster; not a test.
 bench-pages: $(READY)
