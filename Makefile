@@ -7,7 +7,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 # Tests start hundreds of processes: each would compile everything anew.
 COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test check fast mutants bench bench-compare bench-cache bench-dialects bench-generator bench-hits bench-histories bench-pages bench-starts schema lock clean setup
+.PHONY: up test check fast mutants bench bench-compare bench-cache bench-dialects bench-generator bench-hits bench-histories bench-holders bench-pages bench-starts schema lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -71,6 +71,11 @@ bench-hits: $(READY)
 bench-histories: $(READY)
 	@sh .ci/install-tool wrk wrk
 	$(BIN)/python -m bench.histories $(ARGS)
+
+# A hundred front ends that hold leases, and 100,000 stocks; not a test.
+bench-holders: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench.holders $(ARGS)
 
 # What open pages of the dashboard cost the cluster; not a test.
 bench-pages: $(READY)
