@@ -7,7 +7,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 # A cluster is many processes, and tests start hundreds: each would compile everything anew.
 COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test check fast mutants bench bench-compare bench-cache bench-dialects bench-generator bench-pages bench-restarts bench-starts ha schema lock clean setup
+.PHONY: up test check fast mutants bench bench-cache bench-compare bench-dialects bench-generator bench-histories bench-hits bench-holders bench-pages bench-restarts bench-starts ha schema lock clean setup
 
 up: $(READY)
 	exec $(COMPILED) $(BIN)/python manage.py cluster up $(ARGS)
@@ -61,6 +61,21 @@ bench-dialects: $(READY)
 bench-generator: $(READY)
 	@sh .ci/install-tool wrk wrk
 	$(BIN)/python -m bench.generator
+
+# What a hit costs, step by step, and what two workers could give; fails below 1.7 times; not a test.
+bench-hits: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench.hits $(ARGS)
+
+# Few orders beside ten million: what is not flat fails, unless it has a reason; not a test.
+bench-histories: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench.histories $(ARGS)
+
+# A hundred front ends that hold leases, and 100,000 stocks; not a test.
+bench-holders: $(READY)
+	@sh .ci/install-tool wrk wrk
+	$(BIN)/python -m bench.holders $(ARGS)
 
 # What open pages of the dashboard cost the cluster; not a test.
 bench-pages: $(READY)

@@ -32,6 +32,7 @@ STOCK = "GameStart"
 OWN_HEADERS = ("date", "server", "connection", "transfer-encoding")
 """Headers that a server adds itself."""
 START_TIMEOUT_S = 20.0
+WARM_UP_CONNECTIONS = 32
 
 
 @dataclass(slots=True)
@@ -43,24 +44,37 @@ class Contestant:
     pid: int
     rates: list[float] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+    """The part of the CPU time that its busiest process took."""
 
     def run(self, seconds: int, connections: int) -> None:
         """Load it once."""
-        before_s = cpu_s(self.pid)
+        before_s = cpu_s_by_pid(self.pid)
         load = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", self.url]
         told = subprocess.run(load, capture_output=True, text=True, check=True).stdout
         if "Non-2xx" in told or "Socket errors" in told:
             raise SystemExit(f"{self.name} gave errors:\n{told}")
         requests = _number(r"(\d+) requests in", told)
         self.rates.append(_number(r"Requests/sec:\s+([\d.]+)", told))
-        self.cpu_us.append((cpu_s(self.pid) - before_s) / requests * 1e6)
+        spent_s = [after_s - before_s[pid] for pid, after_s in cpu_s_by_pid(self.pid).items()]
+        self.cpu_us.append(sum(spent_s) / requests * 1e6)
+        self.shares.append(max(spent_s) / sum(spent_s))
+
+    def warm_up(self) -> None:
+        """Load it, and note nothing: each of its processes has the stock then."""
+        Contestant(self.name, self.url, self.pid).run(1, WARM_UP_CONNECTIONS)
+
+
+def cpu_s_by_pid(pid: int) -> dict[int, float]:
+    """Return the CPU time of a process and of each it started, in seconds."""
+    main = psutil.Process(pid)
+    times = {one.pid: one.cpu_times() for one in (main, *main.children(recursive=True))}
+    return {pid: spent.user + spent.system for pid, spent in times.items()}
 
 
 def cpu_s(pid: int) -> float:
     """Return the CPU time of a process and of all it started, in seconds."""
-    main = psutil.Process(pid)
-    times = [process.cpu_times() for process in (main, *main.children(recursive=True))]
-    return sum(spent.user + spent.system for spent in times)
+    return sum(cpu_s_by_pid(pid).values())
 
 
 def main() -> int:

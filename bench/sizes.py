@@ -27,7 +27,7 @@ def measure_stocks(effort: Effort, folder: Path, say: Say) -> list[Size]:
         urls, paths = {}, {}
         for count in effort.stocks:
             say(f"starting a cluster with {count:,} stocks")
-            cluster = _list(folder / f"stocks-{count}", count)
+            cluster = list_many(folder / f"stocks-{count}", count)
             names = prefill.list_stocks(cluster.data)
             stack.enter_context(running(cluster))
             urls[str(count)] = cluster.base_url
@@ -54,7 +54,7 @@ def pick(names: list[str]) -> list[str]:
     return names[:: max(1, len(names) // PATHS_MAX)][:PATHS_MAX]
 
 
-def _list(place: Path, count: int) -> OwnCluster:
+def list_many(place: Path, count: int) -> OwnCluster:
     """Return a cluster that has so many stocks."""
     cluster = prepared(place, stocks=SETS.get(count, "asterix"))
     if count not in SETS:

@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Callable
 from importlib import import_module
+from mmap import mmap
 from typing import Any
 
 from granian import Granian
@@ -22,6 +23,7 @@ from granian.server.mp import WorkerProcess
 
 from bazaar.clock import wait_until
 from bazaar.web.bound_port import BACKLOG, bind_port
+from bazaar.web.port_share import ABSENT, PortShare
 
 START_TIMEOUT_S = 30.0
 """How long a new worker may take until it serves; then the old one stays."""
@@ -32,9 +34,14 @@ DRAIN_TIMEOUT_S = 40.0
 class SharedSocket:
     """The socket of the port, which each worker duplicates."""
 
-    def __init__(self, address: str, port: int) -> None:
+    def __init__(self, address: str, port: int, workers: int) -> None:
         """Bind it; the first worker that is ready listens. Raises OSError."""
         self._sock = bind_port(address, port)
+        # Anonymous and shared: workers are forked, and see what any of them writes.
+        self.counts = memoryview(mmap(-1, 4 * workers)).cast("I")
+        """How many connections each worker has; see `PortShare`."""
+        for index in range(workers):
+            self.counts[index] = ABSENT
 
     def get_fd(self) -> int:
         """Return its file descriptor."""
@@ -57,7 +64,7 @@ class RestartableServer(Granian):  # type: ignore[misc, valid-type]
     def _init_shared_socket(self) -> None:
         """Have one socket for all workers, not one for each: what it has queued is never lost."""
         self._ssp, self._sso = None, None
-        self._shd = SharedSocket(self.bind_addr, self.bind_port)
+        self._shd = SharedSocket(self.bind_addr, self.bind_port, self.workers)
         self._sfd = self._shd.get_fd()
 
     def _reload(self, spawn_target: Any, target_loader: Any) -> None:
@@ -91,12 +98,13 @@ class RestartableServer(Granian):  # type: ignore[misc, valid-type]
         return True
 
 
-def serve_worker(_id: int, application: Callable[..., Any], sock: Any, *_: object) -> None:
+def serve_worker(number: int, application: Callable[..., Any], sock: Any, *_: object) -> None:
     """
     Serve in a worker process.
 
-    sock: granian's description of a socket, which is None here, and the socket of the port. If
-    another worker listens there already, this one begins when it is ready.
+    number: from 1; a worker has that of the one it replaces. sock: granian's description of a
+    socket, which is None here, and the socket of the port. If another worker listens there already,
+    this one begins when it is ready.
     """
     serving = import_module("bazaar.web.serving")  # Django is for the worker only
     _, shared = sock
@@ -105,7 +113,8 @@ def serve_worker(_id: int, application: Callable[..., Any], sock: Any, *_: objec
         serving.await_ready()
     listener.listen(BACKLOG)
     os.kill(os.getppid(), signal.SIGUSR1)
-    serving.serve(application, [listener])
+    share = PortShare(shared.counts, number - 1) if len(shared.counts) > 1 else None
+    serving.serve(application, [listener], share)
 
 
 def resolve(host: str, port: int) -> str:

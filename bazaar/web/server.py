@@ -34,6 +34,7 @@ from bazaar.web.endpoint import (
     Lane,
 )
 from bazaar.web.listeners import refuse_crowd
+from bazaar.web.port_share import PAUSE_S, PortShare
 from bazaar.web.request_span import REQUEST_ID, SPAN, TRACEPARENT
 from bazaar.web.server_connection import ServerConnection
 from bazaar.web.server_limits import ServerLimits
@@ -74,6 +75,8 @@ class HttpServer:
     """A service at one port or several; `run` serves until `stop`."""
 
     _find_context: FindContext | None = None
+    share: PortShare | None = None
+    """Where other processes accept at the same socket, set before `run`."""
 
     def __init__(
         self,
@@ -116,8 +119,7 @@ class HttpServer:
 
     def use_tls(self, find_context: FindContext) -> None:
         """Speak TLS, before `run`; find_context: called for each new connection."""
-        self._find_context = find_context
-        self.environ["wsgi.url_scheme"] = "https"
+        self._find_context, self.environ["wsgi.url_scheme"] = find_context, "https"
 
     @property
     def is_empty(self) -> bool:
@@ -156,7 +158,7 @@ class HttpServer:
     def drain(self) -> None:
         """Have `run` return once its connections have ended; see `bazaar.web.drain`."""
         self._drain = self._drain or Drain(clock.monotonic_s(), self.limits)
-        self.is_draining = True
+        self.is_draining, self.share = True, None
         self._wake()
 
     def add_listener(self, listener: socket.socket) -> None:
@@ -294,8 +296,7 @@ class HttpServer:
             return  # it is awake, or closed
 
     def _sweep(self, now_s: float) -> None:
-        is_ending = self._is_stopping or self.is_draining
-        if not self._is_accepting and not is_ending and now_s >= self._accept_at_s:
+        if now_s >= self._accept_at_s:
             self._accept_again()
         for connection in list(self._connections.values()):
             if now_s >= connection.deadline_s:
@@ -312,9 +313,10 @@ class HttpServer:
                 _malloc_trim(0)
 
     def _accept_again(self) -> None:
-        for listener in self.listeners:
-            self._epoll.register(listener.fileno(), select.EPOLLIN)
-        self._is_accepting = True
+        if not (self._is_accepting or self._is_stopping or self.is_draining):
+            self._is_accepting = True
+            for listener in self.listeners:
+                self._epoll.register(listener.fileno(), select.EPOLLIN)
 
     def _accept_no_more(self) -> None:
         if self._is_accepting:
@@ -323,8 +325,13 @@ class HttpServer:
                 self._epoll.unregister(listener.fileno())
 
     def _accept(self, listener: socket.socket) -> None:
-        """Accept what waits at a port."""
+        """Accept what waits at a port, and is not for another process first."""
         for _ in range(ACCEPTS_A_TURN):
+            now_s = clock.monotonic_s()
+            if self.share and not self.share.allows(len(self._connections), now_s):
+                self._accept_no_more()
+                self.call_at(now_s + PAUSE_S, self._accept_again)
+                return
             try:
                 sock, address = listener.accept()
             except BlockingIOError:

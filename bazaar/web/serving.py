@@ -27,6 +27,7 @@ from bazaar.topology import Role
 from bazaar.web.dispatch import Application, LaneLimits, PlainService, Service
 from bazaar.web.endpoint import Lane
 from bazaar.web.listeners import open_port
+from bazaar.web.port_share import PortShare
 from bazaar.web.server import HttpServer
 from bazaar.web.server_limits import ServerLimits
 
@@ -127,13 +128,17 @@ def make_server(application: Application, listeners: Sequence[socket.socket]) ->
     return secure(server, is_for_members=is_for_members)
 
 
-def serve(application: Application, listeners: Sequence[socket.socket]) -> None:
+def serve(
+    application: Application, listeners: Sequence[socket.socket], share: PortShare | None = None
+) -> None:
     """
     Serve until SIGTERM or SIGINT, then leave the database; from the main thread.
 
-    SIGUSR2 drains the server: another worker has taken over, and no request may fail.
+    share: where other processes accept at these sockets, too. SIGUSR2 drains the server: another
+    worker has taken over, and no request may fail.
     """
     server = make_server(application, listeners)
+    server.share = share
     is_ending = threading.Event()
 
     def stop(*_: object) -> None:
