@@ -10,7 +10,7 @@ from collections.abc import MutableSequence
 
 PAUSE_S = 0.001
 """How long a worker leaves what waits to those with fewer connections."""
-ALLOWED_S = 0.1
+ALLOWED_S = 1.0
 """After that, how long it may accept a few: those that wait are accepted at once then."""
 ABSENT = 2**32 - 1
 """In the table, of a worker that does not serve yet."""
