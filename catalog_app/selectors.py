@@ -61,6 +61,10 @@ _SEARCH = (
     _SELECT_STOCKS + f" WHERE name > ? AND name <= ? AND name {current().like} ? ESCAPE '!'"
     " ORDER BY name LIMIT ?"
 )
+_COUNT = "SELECT COUNT(*) FROM catalog_app_stock"
+_ADDRESSES = (
+    "SELECT holder_id, host, control_port FROM catalog_app_holderregistration ORDER BY holder_id"
+)
 _LISTED = "SELECT MAX(id) FROM catalog_app_stock"
 
 
@@ -185,14 +189,19 @@ def list_holders() -> list[HolderRegistration]:
 
 
 def list_addresses(*, holder_ids: Collection[str]) -> tuple[tuple[str, int], ...]:
-    """Return host and control port of some holders, each process once."""
-    rows = [row for row in list_holders() if str(row.holder_id) in holder_ids]
-    return tuple(dict.fromkeys((row.host, row.control_port) for row in rows))
+    """
+    Return host and control port of some holders, each process once.
+
+    Without the ORM, as `count_stocks`: each status asks for it, a few times a second.
+    """
+    rows = read(_ADDRESSES)
+    found = ((host, port) for key, host, port in rows if str(UUID(str(key))) in holder_ids)
+    return tuple(dict.fromkeys(found))
 
 
 def count_stocks() -> int:
     """Return how many stocks are listed."""
-    return Stock.objects.count()
+    return int(read(_COUNT)[0][0])
 
 
 def query_stocks(names: Sequence[str]) -> Query:
