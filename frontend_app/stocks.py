@@ -269,6 +269,7 @@ class StockReader:
         self._is_registered = True
         if answer.incarnation != self._incarnation:  # the ledger may be shorter than what is known
             self._incarnation = answer.incarnation
+            self.cache.forgotten.clear()
             self._forget()
             events.emit(log, logging.INFO, "catalog anew", incarnation=str(answer.incarnation))
         self._prolong(sent_s, answer)
@@ -390,7 +391,7 @@ class StockReader:
         """Return what memory has, marked as stale, when the catalog cannot tell."""
         if isinstance(read, Unreachable):
             with self._lock:
-                old = self.cache.entries.get(stock_name)
+                old = self.cache.find_old(stock_name)
             if old is not None:
                 return StockRead(old, Source.STALE, self._age_s(old))
         return read

@@ -69,6 +69,8 @@ class StockCache(Generic[S]):
     versions_min: dict[str, Version] = field(default_factory=dict)
     """The version that each stock was invalidated below."""
     fills: dict[str, Fill] = field(default_factory=dict)
+    forgotten: dict[str, S] = field(default_factory=dict)
+    """What was in memory when all was forgotten, and has not been read since."""
     hits: int = 0
     misses: int = 0
     evictions: int = 0
@@ -81,6 +83,10 @@ class StockCache(Generic[S]):
             return None
         self.touch(stock_name)
         return stock
+
+    def find_old(self, stock_name: str) -> S | None:
+        """Return what is known of a stock, for an answer that is marked as old."""
+        return self.entries.get(stock_name) or self.forgotten.get(stock_name)
 
     def touch(self, stock_name: str) -> None:
         """
@@ -111,6 +117,7 @@ class StockCache(Generic[S]):
         if stock.version < self.versions_min.get(stock.name, 0):
             return False
         self.entries[stock.name] = stock
+        self.forgotten.pop(stock.name, None)
         self.entries.move_to_end(stock.name)
         while len(self.entries) > self.size_max:
             self.entries.popitem(last=False)
@@ -129,10 +136,13 @@ class StockCache(Generic[S]):
     def remove(self, stock_name: str) -> bool:
         """Forget a stock whatever its version; tell whether it was in memory."""
         self._detach(stock_name)
+        self.forgotten.pop(stock_name, None)
         return self.entries.pop(stock_name, None) is not None
 
     def clear(self) -> None:
         """Forget every stock: the lease ended, so changes may have been missed."""
+        if self.entries:  # else nothing was read since
+            self.forgotten = dict(self.entries)
         self.entries.clear()
         for stock_name in tuple(self.fills):
             self._detach(stock_name)

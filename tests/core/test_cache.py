@@ -115,6 +115,30 @@ def test_a_lost_lease_forgets_everything_and_what_is_under_way() -> None:
     assert cache.join("BoarCo").is_owner
 
 
+def test_what_was_forgotten_is_known_as_old_until_it_is_read_again() -> None:
+    """While nobody can be asked, an answer that is marked is better than none."""
+    cache = make_cache()
+    fill(cache, 1)
+    for _ in range(2):  # nothing was read in between
+        cache.clear()
+    old = cache.find_old(NAME)
+    assert old is not None
+    assert old.version == 1
+    assert cache.get(NAME) is None
+    fill(cache, 2)
+    cache.invalidate(NAME, Version(3))
+    assert cache.find_old(NAME) is None, "less than what was answered since"
+
+
+def test_a_removed_stock_is_not_known_as_old() -> None:
+    """The seed's /rm, whatever the lease."""
+    cache = make_cache()
+    fill(cache, 1)
+    cache.clear()
+    cache.remove(NAME)
+    assert cache.find_old(NAME) is None
+
+
 def test_what_was_heard_survives_a_lost_lease() -> None:
     """I7: a version that was announced once is never undercut."""
     cache = make_cache()

@@ -59,6 +59,17 @@ def test_who_has_heard_of_a_newer_epoch_keeps_nothing_of_an_older_one(
     assert has_hit(reader)
 
 
+def test_what_an_older_epoch_has_left_is_answered_as_old_until_the_newer_one_answers(
+    reader: StockReader, catalog: FakeCatalog
+) -> None:
+    reader.hear_epoch(NEW)
+    catalog.failure = Unreachable()
+    assert reader.read(NAME).is_stale
+    catalog.epoch, catalog.failure = NEW, None
+    reader.keep_lease()
+    assert not reader.read(NAME).is_stale
+
+
 def test_a_renewal_of_a_newer_epoch_begins_a_lease_of_it(
     reader: StockReader, catalog: FakeCatalog
 ) -> None:

@@ -37,6 +37,7 @@ def test_a_restored_catalog_makes_a_front_end_forget_whatever_its_lease_says(
     reader.keep_lease()
     assert told == ["forget"]
     assert reader.holder.holder_id != holder
+    assert reader.cache.find_old(STOCK.name) is None
     assert reader.read(STOCK.name).entry.version == 1
 
 
