@@ -179,9 +179,7 @@ class Cluster(Observer):
                 return self._make_anew(name, lose)
         if not self.view(name).is_up:
             ports.check_silent(name, self.nodes[name])  # what answers there is somebody else's
-        self._check_other_copies(
-            name, lose
-        )  # before it is stopped, so that a refusal changes nothing
+        self._check_other_copies(name, lose)  # before its stop: a refusal changes nothing
         was_up, lines = self.view(name).is_up, [self.stop(name)]
         try:
             lines += self._make_anew(name, lose)
