@@ -62,7 +62,7 @@ def results() -> Results:
             cell(LOOK_UP, FLASK, 500),
             cell(TRADE, BAZAAR, 1000),
             cell(TRADE, FLASK, 60),
-            cell(TRADE, SQLITE, 4000),
+            cell(TRADE, SQLITE, 2000),
             cell(TRADE, BAZAAR, 100, clients=1, p50=5.0),
             cell(TRADE, FLASK, 40, clients=1, p50=25.0),
         ),

@@ -30,7 +30,7 @@ def test_the_page_says_plainly_where_we_lose() -> None:
     text = "\n".join(page.lines_of(results()))
     assert "| order look-up: rate / Flask baseline | at least 8 | 2 | MISSED |" in text
     assert "- Missed: order look-up: rate / Flask baseline." in text
-    assert "- trade, 32 clients: 0.25 of the rate of SQLite, one row a commit." in text
+    assert "- trade, 32 clients: 0.50 of the rate of SQLite, one row a commit." in text
     assert "- cached stock, 32 clients: 0.90 of the rate of bare WSGI callable." in text
 
 
