@@ -116,7 +116,8 @@ def loaded(cluster: OwnCluster) -> Iterator[None]:
 
 def kill_all(cluster: OwnCluster) -> None:
     """Kill every process of a cluster at once, and wait until all are gone."""
-    assert cluster.process is not None, "the cluster is up"
+    assert cluster.process is not None, "it was started"
+    assert cluster.process.poll() is None, "it is up until now"
     for member in cluster.members():
         with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
@@ -126,18 +127,25 @@ def kill_all(cluster: OwnCluster) -> None:
 
 
 def start_and_trade(cluster: OwnCluster) -> Restart:
-    """Type `cluster up`; return what it takes until a trade is acknowledged."""
+    """
+    Type `cluster up`; return what it takes until a trade is acknowledged.
+
+    This thread starts it: the cluster is stopped when the thread that did has ended.
+    """
     with ThreadPoolExecutor(1) as pool:
-        began_s = clock.monotonic_s()
-        coming = pool.submit(cluster.up)
-        key = str(uuid4())
-        if not wait_until(lambda: trade(cluster.base_url, key), TRADE_TIMEOUT_S, _pause):
-            raise SystemExit(f"No trade within {TRADE_TIMEOUT_S:g} s.")
-        took_s = clock.monotonic_s() - began_s
-        found = Restart(took_s, sum(map(_cpu_s, cluster.members())))
-        coming.result()
+        coming = pool.submit(await_trade, cluster, clock.monotonic_s())
+        cluster.up()
+        found = coming.result()
     _say(f"{found.took_s:.2f} s, {found.cpu_s:.2f} s of processor time")
     return found
+
+
+def await_trade(cluster: OwnCluster, began_s: float) -> Restart:
+    """Try to trade until that is acknowledged; began_s: of the start, on the monotonic clock."""
+    key = str(uuid4())
+    if not wait_until(lambda: trade(cluster.base_url, key), TRADE_TIMEOUT_S, _pause):
+        raise SystemExit(f"No trade within {TRADE_TIMEOUT_S:g} s.")
+    return Restart(clock.monotonic_s() - began_s, sum(map(_cpu_s, cluster.members())))
 
 
 def trade(url: str, key: str) -> bool:

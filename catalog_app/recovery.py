@@ -27,8 +27,8 @@ from catalog_app import head_row, selectors, store
 
 log = get_log("bazaar.catalog")
 
-RETRY_S = 0.2
-"""Between two rounds of questions."""
+RETRY_S = 0.05
+"""Between two rounds of questions; trades wait meanwhile."""
 PAGE_ENTRIES = 5000
 """Entries that are taken at a time."""
 

@@ -17,6 +17,9 @@ from order_app.replica import ReplicaShell
 
 log = get_log("bazaar.order")
 
+AWAY_PAUSE_S = 0.1
+"""After a probe that failed; once the catalog is back, trades wait for the next one."""
+
 
 class CatalogProbe:
     """Asks the catalog who leads; `round` once in a while, by one thread."""
@@ -27,11 +30,12 @@ class CatalogProbe:
         timeout_s = shell.limits.ping_timeout_s
         self._ping: HedgedPing[Leadership] = HedgedPing(timeout_s, waits, "catalog ping")
 
-    def round(self) -> None:
+    def round(self) -> float | None:
         """
         Note whether the catalog is in reach, and whether it knows a newer term.
 
-        A catalog that began anew may have raised its term.
+        A catalog that began anew may have raised its term. Returns the pause after this round, if
+        it is a short one.
         """
         shell, machine = self._shell, self._shell.machine
         try:
@@ -41,9 +45,10 @@ class CatalogProbe:
                 reason = failure.message
                 events.emit(log, logging.WARNING, "catalog out of reach", reason=reason)
             shell.note_catalog(is_reached=False)
-            return
+            return min(AWAY_PAUSE_S, shell.limits.ping_interval_s)
         if not machine.reaches_catalog:
             events.emit(log, logging.INFO, "catalog in reach")
         shell.note_catalog(is_reached=True)
         if machine.outbox is not None:
             shell.step_down(leadership.term, leadership.leader)
+        return None

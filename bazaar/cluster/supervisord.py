@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from supervisor import loggers
+from supervisor.options import ServerOptions
 from supervisor.supervisord import main
 
 _ERROR_OUTPUT = 2
@@ -107,7 +108,18 @@ class ErrorOutput(io.TextIOBase):
         return len(text)
 
 
+def begin_session(_: ServerOptions) -> None:
+    """
+    Begin a session, and with it a process group, in a process that starts.
+
+    Linux divides a busy machine among sessions: in one for all, a whole cluster would get no more
+    of it than any single program beside it (docs/adr/0056).
+    """
+    os.setsid()
+
+
 if __name__ == "__main__":
     loggers.RotatingFileHandler = ProcessLog
+    ServerOptions.setpgrp = begin_session
     sys.stderr = ErrorOutput()
     main()

@@ -50,9 +50,9 @@ class Loop:
     """
 
     def __init__(
-        self, name: str, round_: Callable[[], None], interval_s: float, waits: Waits = REAL
+        self, name: str, round_: Callable[[], float | None], interval_s: float, waits: Waits = REAL
     ) -> None:
-        """interval_s: the pause after a round, cut short by `poke`."""
+        """interval_s: the pause after a round that returns none, cut short by `poke`."""
         self._round, self._interval_s = round_, interval_s
         self._wake = waits.make_signal()
         self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
@@ -68,8 +68,9 @@ class Loop:
     def _repeat(self) -> None:
         reason, failed = "", 0
         while True:
+            pause_s: float | None = None
             try:
-                self._round()
+                pause_s = self._round()
             except Failure as failure:
                 failed += 1
                 if failure.message != reason:
@@ -81,5 +82,5 @@ class Loop:
                 if failed:
                     log.info("round works again", name=self._thread.name, failed=failed)
                 reason, failed = "", 0
-            self._wake.wait(self._interval_s)
+            self._wake.wait(self._interval_s if pause_s is None else pause_s)
             self._wake.clear()

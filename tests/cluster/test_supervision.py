@@ -32,6 +32,8 @@ def test_status_of_a_healthy_cluster_names_the_leader_and_exits_0(cluster: LiveC
     leading = [one for one in found["processes"] if one["is_leader"]]
     assert [one["id"] for one in leading] == [found["leader"]]
     assert all(one["state"] == "running" and one["pid"] for one in found["processes"])
+    pids = [one["pid"] for one in found["processes"]]
+    assert [os.getsid(pid) for pid in pids] == pids, "each has its share of a busy machine"
 
 
 def test_a_killed_replica_stays_down_until_it_is_started(cluster: LiveCluster) -> None:

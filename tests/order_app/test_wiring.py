@@ -7,7 +7,7 @@ from bazaar.core.failures import Unreachable
 from bazaar.core.replica import ReplicaState
 from bazaar.core.types import OrderNo, Term
 from order_app import wiring
-from order_app.catalog_probe import CatalogProbe
+from order_app.catalog_probe import AWAY_PAUSE_S, CatalogProbe
 from order_app.replica import ReplicaShell
 from order_app.store import OrderLog
 from tests.order_app.conftest import LIMITS, ME
@@ -90,6 +90,15 @@ def test_a_replica_is_ready_when_it_serves(
     assert "The ledger ends before its log" in problems(again, monkeypatch)[0]
     again.drop_out("entry 2")
     assert problems(again, monkeypatch)[0].startswith("Its log is damaged")
+
+
+def test_a_catalog_out_of_reach_is_probed_more_often(
+    leader: ReplicaShell, catalog: FakeCatalog
+) -> None:
+    probe, pauses = CatalogProbe(leader, catalog), list[float | None]()
+    for catalog.is_away in (True, False):
+        pauses.append(probe.round())
+    assert pauses == [AWAY_PAUSE_S, None]
 
 
 def test_a_leader_steps_down_for_a_catalog_that_began_anew(

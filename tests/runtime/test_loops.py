@@ -97,6 +97,17 @@ def test_a_failed_round_is_followed_by_another(error: Exception) -> None:
     wait_until(lambda: len(rounds) == 3)
 
 
+def test_a_round_may_have_the_next_one_come_sooner() -> None:
+    rounds: list[int] = []
+
+    def round_() -> float | None:
+        rounds.append(1)
+        return 0.0 if len(rounds) < 3 else None
+
+    loops.Loop("test", round_, 3600).start()
+    wait_until(lambda: len(rounds) == 3)
+
+
 def test_a_loop_says_a_failure_once_and_that_it_is_over(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
