@@ -7,7 +7,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 # Tests start hundreds of processes: each would compile everything anew.
 COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test check fast mutants bench bench-compare bench-cache bench-dialects bench-generator bench-pages bench-starts schema lock clean setup
+.PHONY: up test check fast mutants bench bench-compare bench-cache bench-dialects bench-generator bench-pages bench-starts ha schema lock clean setup
 
 up: $(READY)
 	exec $(BIN)/python manage.py cluster up $(ARGS)
@@ -69,6 +69,22 @@ bench-pages: $(READY)
 # How long catalog and replica take to serve, with few orders and with many; not a test.
 bench-starts: $(READY)
 	$(BIN)/python -m bench.starts $(ARGS)
+
+# Three hosts, each with a database node, a catalog, a replica and a front end: all that may happen
+# to them, as a table. ENGINE=galera|patroni ROUNDS=3 ONLY="kill-host cut-link" SECONDS=10; not a test.
+ha: $(READY)
+	@sh .ci/install-tool ip iproute2
+	@sh .ci/install-tool /usr/sbin/nft nftables
+	@if [ "$(ENGINE)" = patroni ]; then \
+	  sh .ci/install-tool '/usr/lib/postgresql/*/bin/postgres' postgresql && \
+	  sh .ci/install-tool patroni patroni && sh .ci/install-tool etcd etcd-server; \
+	else \
+	  sh .ci/install-tool /usr/sbin/mariadbd mariadb-server && \
+	  sh .ci/install-tool rsync rsync && \
+	  sh .ci/install-tool libgalera_smm.so galera-4; \
+	fi
+	$(BIN)/python -m tests.cluster.ha --engine $(or $(ENGINE),galera) --rounds $(or $(ROUNDS),1) \
+	  --seconds $(or $(SECONDS),4) --only $(ONLY)
 
 # Write docs/openapi.yaml anew. ARGS=--release: add to what may never go away, too.
 schema: $(READY)
