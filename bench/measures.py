@@ -63,8 +63,8 @@ class Found:
 
 
 def grown(spreads: Sequence[Spread]) -> float:
-    """Return the median of the largest cluster to that of the smallest."""
-    return spreads[-1].median / spreads[0].median
+    """Return the median of the largest cluster to that of the smallest; 0: that one had none."""
+    return spreads[-1].median / (spreads[0].median or math.inf)
 
 
 def weigh(cluster: OwnCluster, found: Found) -> None:

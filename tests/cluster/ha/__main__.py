@@ -93,7 +93,7 @@ def _measure(
         _say_all(("", *write_table(costs), ""))
     if options.folder:
         measuring.write(options.folder / "history.jsonl")
-    misses = list(list_misses(costs, options.engine))
+    misses = list(list_misses(costs))
     _say_all((*misses, *map(str, measuring.failed)))
     found = prove(
         measuring.records,

@@ -5,6 +5,7 @@ import shutil
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -54,7 +55,8 @@ class Engine(ABC):
     def signal(self, host: Host, number: signal.Signals) -> None:
         """Send a signal to all processes that a host has of it."""
         for pid in self.list_pids(host):
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # it ended with its server
+                os.kill(pid, number)
 
     def copy_logs(self, folder: Path) -> None:
         """Copy what its processes have logged to a folder."""
@@ -96,12 +98,14 @@ class Engine(ABC):
 
 
 def list_users_of(folder: str) -> list[int]:
-    """Return the processes whose home is a folder: a server and all it started."""
-    found = []
+    """Return the processes whose home is a folder, and all they started, a server's first."""
+    found: dict[int, None] = {}
     for process in psutil.process_iter():
         try:
             if process.environ().get("HOME") == folder:
-                found.append(process.pid)
+                found[process.pid] = None
+                # Those of PostgreSQL write their titles where their environment was.
+                found.update(dict.fromkeys(one.pid for one in process.children(recursive=True)))
         except psutil.Error:
             continue
-    return found
+    return list(found)
