@@ -1,5 +1,6 @@
 """Things that are measured of the small and the large, and whether they are flat."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
