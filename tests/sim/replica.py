@@ -221,7 +221,8 @@ class SimReplica(ThreadedProcess):
                 self.tasks.wait(RESTART_S)
 
     def _probe(self, probe: CatalogProbe) -> None:
-        self.tasks.wait(probe.round() or self.limits.ping_interval_s)
+        probe.round()
+        self.tasks.wait(self.limits.ping_interval_s)
 
     def _ping(self) -> Ping:
         machine = self.machine
