@@ -51,13 +51,24 @@ def quantile(bounds: Sequence[float], counts: Sequence[int], share: float) -> fl
     counts: by bucket; missing ones at the end are empty. share: above 0, up to 1.
     Between the ends of its bucket the value is a guess; beyond the last bound it is that bound.
     """
+    return quantiles(bounds, counts, (share,))[0]
+
+
+def quantiles(
+    bounds: Sequence[float], counts: Sequence[int], shares: Sequence[float]
+) -> tuple[float, ...]:
+    """Return several of them."""
     totals = list(accumulate(counts))
     if not totals or not totals[-1]:
-        return 0.0
-    wanted = share * totals[-1]
-    at = bisect_left(totals, wanted)
-    if at >= len(bounds):
-        return bounds[-1]
-    lower = bounds[at - 1] if at else 0.0
-    inside = (wanted - (totals[at] - counts[at])) / counts[at]
-    return lower + (bounds[at] - lower) * inside
+        return (0.0,) * len(shares)
+    found = list[float]()
+    for share in shares:
+        wanted = share * totals[-1]
+        at = bisect_left(totals, wanted)
+        if at >= len(bounds):
+            found.append(bounds[-1])
+            continue
+        lower = bounds[at - 1] if at else 0.0
+        inside = (wanted - (totals[at] - counts[at])) / counts[at]
+        found.append(lower + (bounds[at] - lower) * inside)
+    return tuple(found)

@@ -2,8 +2,8 @@
 The metrics of one process: durations of requests, and events.
 
 All of it is in memory, bounded (I10), and costs a request well below a microsecond; quantiles are
-computed when the status is read. One process has one set of operations and one list of events, as
-it has one log.
+computed when the status is read, for what was requested since it was read last. One process has one
+set of operations and one list of events, as it has one log.
 """
 
 import logging
@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Any
 
 from bazaar import clock
-from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram, quantile
+from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram, quantiles
 from bazaar.protocol.statuses import (
     EVENTS_MAX,
     FIELD_CHARS_MAX,
@@ -31,6 +31,8 @@ BEGAN = "bazaar.began_s"
 """The key of the WSGI environ for the time when the request came."""
 REFUSAL_S, REFUSAL_MAX_S = 1.0, 30.0
 """Refusals of one kind make one event in the first time; while more come, it doubles up to this."""
+SHARES = 0.5, 0.95, 0.99
+"""The quantiles of a status."""
 Field = str | int | float | None
 
 
@@ -41,12 +43,14 @@ class Meter:
     Safe for many threads.
     """
 
-    __slots__ = ("failed", "histogram", "name", "refused")
+    __slots__ = ("_told", "failed", "histogram", "name", "refused")
 
     def __init__(self, name: str) -> None:
         """name: method and path, and for a stock read its cache status."""
         self.name, self.histogram = name, Histogram(LATENCY_BOUNDS_S)
         self.refused = self.failed = 0
+        self._told = OperationStatus(name=name, count=0)
+        """The newest snapshot."""
 
     @property
     def count(self) -> int:
@@ -64,21 +68,22 @@ class Meter:
 
     def snapshot(self) -> OperationStatus:
         """Return the counts so far."""
+        told, count = self._told, self.count
+        if (told.count, told.refused, told.failed) == (count, self.refused, self.failed):
+            return told
         counts = self.histogram.snapshot()
-        p50, p95, p99 = (
-            round(quantile(LATENCY_BOUNDS_S, counts, share) * 1000, 4)
-            for share in (0.5, 0.95, 0.99)
-        )
-        return OperationStatus(
+        p50, p95, p99 = quantiles(LATENCY_BOUNDS_S, counts, SHARES)
+        self._told = told = OperationStatus(
             name=self.name,
             count=sum(counts),
             refused=self.refused,
             failed=self.failed,
-            p50_ms=p50,
-            p95_ms=p95,
-            p99_ms=p99,
+            p50_ms=round(p50 * 1000, 4),
+            p95_ms=round(p95 * 1000, 4),
+            p99_ms=round(p99 * 1000, 4),
             buckets=counts,
         )
+        return told
 
 
 class Operations:
@@ -230,5 +235,5 @@ def process_status() -> dict[str, Any]:
 def summarize_sizes(sizes: Histogram) -> BatchSizes:
     """Return the sizes of batches."""
     counts = sizes.snapshot()
-    p50, p95, p99 = (math.ceil(quantile(SIZE_BOUNDS, counts, share)) for share in (0.5, 0.95, 0.99))
+    p50, p95, p99 = map(math.ceil, quantiles(SIZE_BOUNDS, counts, SHARES))
     return BatchSizes(p50=p50, p95=p95, p99=p99, buckets=counts)

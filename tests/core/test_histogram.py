@@ -6,7 +6,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram, quantile
+from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram, quantile, quantiles
 
 durations = st.floats(2e-6, 60)
 
@@ -24,6 +24,8 @@ def test_a_quantile_is_right_to_the_width_of_its_bucket(values: list[float], sha
     rank = math.ceil(round(share * len(values), 9))
     exact = sorted(values)[max(rank, 1) - 1]
     assert exact / math.sqrt(2) * 0.999 <= told <= exact * math.sqrt(2) * 1.001
+    several = quantiles(LATENCY_BOUNDS_S, filled(values).snapshot(), (0.01, share, 1))
+    assert several[1] == told
 
 
 @given(values=st.lists(durations), more=st.lists(durations))
@@ -40,6 +42,7 @@ def test_two_readings_differ_by_what_came_in_between(
 
 def test_nothing_counted_has_no_quantile() -> None:
     assert filled([]).snapshot() == ()
+    assert quantiles(LATENCY_BOUNDS_S, (), (0.5, 0.99)) == (0, 0)
     assert quantile(LATENCY_BOUNDS_S, (), 0.5) == 0
     assert quantile(LATENCY_BOUNDS_S, (0, 0), 0.5) == 0
 

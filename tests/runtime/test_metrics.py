@@ -128,6 +128,19 @@ def test_a_meter_counts_by_how_it_ended() -> None:
     assert sum(told.buckets) == 7
 
 
+def test_what_was_told_once_is_told_anew_only_when_something_came() -> None:
+    meter = Meter("POST /orders")
+    meter.add(0.001)
+    told = meter.snapshot()
+    assert meter.snapshot() is told
+    for number, status in enumerate((200, 404, 503), 2):
+        meter.add(1.0, status)
+        newer = meter.snapshot()
+        assert (newer.count, sum(newer.buckets)) == (number, number)
+        assert newer.p99_ms > told.p99_ms
+    assert (newer.refused, newer.failed) == (1, 1)
+
+
 def test_one_name_has_one_meter_and_what_nobody_asked_for_is_not_told() -> None:
     operations = Operations()
     operations.meter("GET /never")
