@@ -49,7 +49,7 @@ def test_a_bit_that_flips_behind_memory_is_found(log: OrderLog, number: int) -> 
     verifier = Verifier(log.points, TURN_S)
     for _ in range(ROUNDS_MAX):
         verifier.round()
-    with flipped(make_linked(number)[-1][1].digest):
+    with flipped(make_linked(number)[-1][1].digest, keeps_memory=True):
         assert find(verifier) == f"order {number}"
 
 
