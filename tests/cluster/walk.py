@@ -40,6 +40,8 @@ from tests.cluster.walk_page import (
 
 PAGE = ROOT / "docs" / "THREE-HOSTS.md"
 CHECKOUT = "/srv/bazaar"
+SSH_FOLDER = Path.home() / ".ssh"
+"""Of root, who follows the page."""
 HOSTS = {"one": "10.0.0.1", "two": "10.0.0.2", "three": "10.0.0.3"}
 SETTLING = ("cluster status", "SHOW STATUS", "patronictl", "etcdctl", "is-active", "curl")
 SETTLE_TIMEOUT_S, SETTLE_PAUSE_S = 90.0, 1.0
@@ -83,14 +85,14 @@ class Walk:
 
     def prepare(self) -> None:
         """Have on each machine what the page takes for granted, and the checkout."""
-        first = self.machines["one"]
-        first.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh/id_ed25519"])
-        key = first.run(["cat", "/root/.ssh/id_ed25519"]).stdout
-        public = first.run(["cat", "/root/.ssh/id_ed25519.pub"]).stdout
+        first, key_path = self.machines["one"], str(SSH_FOLDER / "id_ed25519")
+        first.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key_path])
+        key = first.run(["cat", key_path]).stdout
+        public = first.run(["cat", f"{key_path}.pub"]).stdout
         for machine in self.machines.values():
-            machine.write("/root/.ssh/id_ed25519", key, 0o600)
-            machine.write("/root/.ssh/authorized_keys", public, 0o600)
-            machine.write("/root/.ssh/config", _SSH, 0o600)
+            machine.write(key_path, key, 0o600)
+            machine.write(str(SSH_FOLDER / "authorized_keys"), public, 0o600)
+            machine.write(str(SSH_FOLDER / "config"), _SSH, 0o600)
             self._open_interpreter(machine)
             self._copy_checkout(machine)
             _serve_ssh(machine)
