@@ -169,7 +169,7 @@ def test_what_this_user_may_not_read_is_named(tmp_path: Path, name: str) -> None
     data.write_topology(free_topology())
     above = (data.root.parent, tmp_path, *tmp_path.parents[:3])
     for folder in (*above, *((data.root, data.logs) if name else ())):
-        folder.chmod(0o755)
+        folder.chmod(folder.stat().st_mode | 0o755)  # one of them may be everybody's /tmp
     (data.root / name).resolve().chmod(0)
     sentence = refusal_without_rights(lambda: DataDir.of({"BAZAAR_DATA_DIR": str(data.root)}))
     (data.root / name).resolve().chmod(0o700)
