@@ -7,7 +7,7 @@ PIP_QUIET := --quiet --disable-pip-version-check
 # A cluster is many processes, and tests start hundreds: each would compile everything anew.
 COMPILED := env -u PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test check fast mutants bench bench-cache bench-compare bench-dialects bench-generator bench-histories bench-hits bench-holders bench-pages bench-restarts bench-starts ha schema lock clean setup
+.PHONY: up test check fast mutants bench bench-cache bench-compare bench-costs bench-dialects bench-generator bench-histories bench-hits bench-holders bench-pages bench-restarts bench-starts ha schema lock clean setup
 
 up: $(READY)
 	exec $(COMPILED) $(BIN)/python manage.py cluster up $(ARGS)
@@ -51,6 +51,10 @@ bench-compare: $(READY)
 bench-cache: $(READY)
 	@sh .ci/install-tool wrk wrk
 	$(BIN)/python -m bench.cache
+
+# Which functions a trade's processor time goes to, process by process; as root; not a test.
+bench-costs: $(READY)
+	$(BIN)/python -m bench.costs $(ARGS)
 
 # v1 and the course's dialect beside the seed's, in turn; fails below 0.9 of its rate; not a test.
 bench-dialects: $(READY)
