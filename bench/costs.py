@@ -1,11 +1,12 @@
 """
 Where the processor time of a trade goes, process by process: `make bench-costs`.
 
-Clients trade at a cluster of its own. py-spy looks at one process after another without stopping
-it, and takes the stacks of those threads that compute. A sample counts for the innermost function
-of ours in it, with what that calls in libraries. What a process used meanwhile, its kernel time
-included, is divided by the trades that were placed; so a cost is in microseconds of a processor a
-trade. What a trade waits for (a disk, another process) is no cost here: its trace shows that.
+Clients trade at a cluster of its own. What a process uses meanwhile is divided by the trades that
+are placed: microseconds of a processor a trade, of it those in the kernel. py-spy looks at one
+process after another, without stopping it, and takes the stack of the thread that holds the
+interpreter's lock. A sample counts for the innermost function of ours in it, with what that calls
+in libraries. So the costs are those of Python; what is missing to the whole is spent where the lock
+is given up: in the kernel and in SQLite. What a trade waits for is no cost: its trace shows that.
 """
 
 import argparse
@@ -19,11 +20,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from bazaar import clock
 from bazaar.protocol.clients import FrontEndClient
 from bazaar.settings.env import ROOT
 from bench import trading
-from bench.cache import cpu_s_by_pid
 from bench.clusters import OwnCluster, prepared, running
 from bench.trading import Spec
 from tests.cluster.hostile import table
@@ -32,9 +34,9 @@ OURS = ("bazaar/", "catalog_app/", "frontend_app/", "order_app/")
 OTHER = "threads of libraries"
 SAMPLES_PER_S = 250
 TIMEOUT_S, EXTRA_TIMEOUT_S = 5.0, 30.0
-LOAD_BEFORE_S, LOAD_AFTER_S = 2.0, 3.0
-"""Longer than the profiler takes to begin and end."""
-HEADS = ("clients", "process", "us of a processor, a trade", "of it", "us", "its largest costs")
+LOAD_BEFORE_S, SETTLE_S, LOAD_AFTER_S = 1.0, 0.5, 3.0
+"""Before the first look, before the profiler begins, and longer than it takes to end."""
+HEADS = ("clients", "process", "us a trade", "kernel", "Python", "us", "its largest costs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,17 @@ class Profile:
     process: str
     clients: int
     cpu_us: float
-    """A trade."""
+    """A trade; the next two are of it."""
+    kernel_us: float
+    sample_us: float
+    """What a sample stands for, a trade."""
     samples: Counter[str]
     """By function."""
 
-    def largest(self, most: int) -> Iterator[tuple[str, float, float]]:
-        """Yield the functions that cost most: name, part of all, microseconds a trade."""
-        whole = self.samples.total() or 1
+    def largest(self, most: int) -> Iterator[tuple[str, float]]:
+        """Yield the functions that cost most, and how many microseconds a trade."""
         for name, count in self.samples.most_common(most):
-            yield name, count / whole, count / whole * self.cpu_us
+            yield name, count * self.sample_us
 
 
 def read(stacks: str) -> Counter[str]:
@@ -106,14 +110,33 @@ def profile(cluster: OwnCluster, process: str, clients: int, seconds: int, stack
     front_end = FrontEndClient.at(cluster.topology.front_ends[0], cluster.secret, TIMEOUT_S)
     main_pid = cluster.view(process).pid
     with loaded(cluster, clients, seconds + LOAD_BEFORE_S + LOAD_AFTER_S):
-        spent_s, trades = cpu_s_by_pid(main_pid), front_end.status().trades
-        clock.wait(LOAD_BEFORE_S)
-        busiest = max(spent_s, key=lambda pid: cpu_s_by_pid(main_pid)[pid] - spent_s[pid])
-        record(busiest, seconds, stacks)
-        used_s = sum(cpu_s_by_pid(main_pid).values()) - sum(spent_s.values())
-        placed = front_end.status().trades - trades
+        before, trades, began_s = used_by(main_pid), front_end.status().trades, clock.monotonic_s()
+        clock.wait(SETTLE_S)
+        now = used_by(main_pid)
+        record(max(now, key=lambda pid: sum(now[pid]) - sum(before[pid])), seconds, stacks)
+        after, placed = used_by(main_pid), front_end.status().trades - trades
+        took_s = clock.monotonic_s() - began_s
     front_end.close()
-    return Profile(process, clients, used_s / max(placed, 1) * 1e6, read(stacks.read_text()))
+    a_trade = 1e6 / max(placed, 1)
+    user_s, kernel_s = (
+        sum(times[kind] for times in after.values()) - sum(times[kind] for times in before.values())
+        for kind in (0, 1)
+    )
+    return Profile(
+        process,
+        clients,
+        cpu_us=(user_s + kernel_s) * a_trade,
+        kernel_us=kernel_s * a_trade,
+        sample_us=took_s * a_trade / (seconds * SAMPLES_PER_S),
+        samples=read(stacks.read_text()),
+    )
+
+
+def used_by(pid: int) -> dict[int, tuple[float, float]]:
+    """Return the processor time of a process and of each it started: user, kernel; s."""
+    main = psutil.Process(pid)
+    times = {one.pid: one.cpu_times() for one in (main, *main.children(recursive=True))}
+    return {pid: (spent.user, spent.system) for pid, spent in times.items()}
 
 
 @contextmanager
@@ -132,7 +155,8 @@ def record(pid: int, seconds: int, stacks: Path) -> None:
     done = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("py-spy")), "record", "--pid", str(pid)),
-            *("--duration", str(seconds), "--rate", str(SAMPLES_PER_S), "--nonblocking"),
+            *("--duration", str(seconds), "--rate", str(SAMPLES_PER_S)),
+            *("--gil", "--nonblocking"),
             *("--format", "raw", "--full-filenames", "--output", str(stacks)),
         ],
         capture_output=True,
@@ -146,10 +170,14 @@ def record(pid: int, seconds: int, stacks: Path) -> None:
 
 def rows(one: Profile, most: int) -> Iterator[Sequence[str]]:
     """Yield the rows of a process: its largest costs."""
-    heads = [str(one.clients), one.process, f"{one.cpu_us:.0f}"]
-    for text, part, cost_us in one.largest(most):
-        yield [*heads, f"{part:.0%}", f"{cost_us:.0f}", text]
-        heads = ["", "", ""]
+    python_us = one.samples.total() * one.sample_us
+    heads = [
+        *(str(one.clients), one.process),
+        *(f"{us:.0f}" for us in (one.cpu_us, one.kernel_us, python_us)),
+    ]
+    for text, cost_us in one.largest(most):
+        yield [*heads, f"{cost_us:.1f}", text]
+        heads = [""] * len(heads)
 
 
 def _parse() -> argparse.Namespace:

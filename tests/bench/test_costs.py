@@ -3,7 +3,7 @@
 from collections import Counter
 
 from bazaar.settings.env import ROOT
-from bench.costs import OTHER, Profile, read
+from bench.costs import OTHER, Profile, read, rows
 
 STACKS = f"""\
 main (/usr/lib/python3.11/threading.py:5);place ({ROOT}/order_app/services.py:10) 3
@@ -19,9 +19,9 @@ def test_a_sample_counts_for_the_innermost_function_of_ours() -> None:
     )
 
 
-def test_a_cost_is_its_part_of_the_processor_time_of_a_trade() -> None:
-    found = Profile("order-3", 1, 500.0, read(STACKS)).largest(2)
-    assert [(text, round(part, 3), round(cost)) for text, part, cost in found] == [
-        ("place (order_app/services.py)", 0.7, 350),
-        ("sign (bazaar/protocol/signing.py)", 0.2, 100),
+def test_a_sample_stands_for_its_part_of_a_trade() -> None:
+    profile = Profile("order-3", 1, 500.0, 100.0, sample_us=30.0, samples=read(STACKS))
+    assert list(rows(profile, 2)) == [
+        ["1", "order-3", "500", "100", "300", "210.0", "place (order_app/services.py)"],
+        ["", "", "", "", "", "60.0", "sign (bazaar/protocol/signing.py)"],
     ]
