@@ -60,12 +60,17 @@ class Profile:
 
 
 def read(stacks: str) -> Counter[str]:
-    """Return the samples by function of ours; stacks: `frame;frame count`, the outermost first."""
+    """
+    Return the samples by function of ours; stacks: `frame;frame count`, the outermost first.
+
+    A process that is not stopped changes a stack while it is read: what is no stack is left out.
+    """
     found: Counter[str] = Counter()
     for line in stacks.splitlines():
         frames, _, count = line.rpartition(" ")
         inward = [frame for frame in frames.split(";") if is_ours(frame)]
-        found[name(inward[-1]) if inward else OTHER] += int(count)
+        if count.isdecimal():
+            found[name(inward[-1]) if inward else OTHER] += int(count)
     return found
 
 

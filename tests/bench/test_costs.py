@@ -10,6 +10,7 @@ main (/usr/lib/python3.11/threading.py:5);place ({ROOT}/order_app/services.py:10
 main (/usr/lib/python3.11/threading.py:5);place ({ROOT}/order_app/services.py:12);dumps (x.py:1) 4
 place ({ROOT}/order_app/services.py:10);sign ({ROOT}/bazaar/protocol/signing.py:7) 2
 run (/usr/lib/python3/granian/worker.py:1) 1
+torn (
 """
 
 
