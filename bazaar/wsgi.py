@@ -35,6 +35,8 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 REFUSED = 2
 GUNICORN_BOOT_ERROR = 3
 """The status of a worker that gunicorn does not replace."""
+GC_CONTAINERS_MIN = 10_000
+"""New containers for which a collection looks: more than a full batch of trades has on its way."""
 PARENT_CHECK_S = 0.2
 """How often a server's worker looks whether its main process is still there."""
 
@@ -86,6 +88,7 @@ def build() -> Application:
     else:
         wiring.start()
     gc.freeze()  # what is loaded now stays: no collection need look at it again
+    gc.set_threshold(GC_CONTAINERS_MIN, *gc.get_threshold()[1:])
     gc.enable()
     pages = LateApplication("bazaar.web.django_handlers", "make_served")
     return Router(pages, endpoints)
