@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from threading import Event
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -292,6 +293,15 @@ def test_a_paused_process_does_not_hold_its_locks() -> None:
         else "SELECT @@idle_transaction_timeout"
     )
     assert read(variable) == [("3500ms",)] if IS_POSTGRESQL else [(4,)]
+
+
+@pytest.mark.skipif(not IS_POSTGRESQL, reason="MariaDB makes a plan for each statement")
+def test_a_plan_that_is_kept_reads_no_whole_table() -> None:
+    """It may have been made when the ledger was empty."""
+    keys = [uuid4() for _ in range(32)]
+    marks = ", ".join("?" * len(keys))
+    plan = read(f'EXPLAIN SELECT digest FROM catalog_app_entry WHERE "key" IN ({marks})', keys)
+    assert "Seq Scan" not in str(plan)
 
 
 @pytest.mark.parametrize("has_another", [False, True])
