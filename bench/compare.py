@@ -7,6 +7,9 @@ is installed in its own checkout. `--set NAME=VALUE` gives the other cluster a s
 commit can be compared with itself: `REV=HEAD ARGS="--set BAZAAR_SPANS_KEPT_MAX=0"`. `--on
 postgresql` or `mariadb` has this checkout's catalog decide on such a server, as it must be for
 several hosts, in place of a file; `--on tls` gives all its ports TLS.
+
+`processor` is the ratio of what the processes of both clusters use for an answer; a database's
+server is not one of them, and neither are clients: those need more for TLS, and share the cores.
 """
 
 import argparse
@@ -16,17 +19,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bazaar.cluster.temporary import TemporaryCluster
 from bazaar.settings import env
 from bazaar.topology import Topology
 from bench import trading, wrk
-from bench.clusters import running
+from bench.cache import cpu_s
+from bench.clusters import MEMBER_ROLES, running
 from bench.field import FIRST_ORDERS_S, STOCK_PATH
-from bench.numbers import ratio
+from bench.numbers import Spread, ratio
 from bench.queries import ORDER_PATHS
 from bench.results import CACHED, LOOK_UP, TRADE, UNCACHED, Cell
 from bench.rounds import take_turns
@@ -64,17 +69,49 @@ class OtherCluster(TemporaryCluster):
 
 
 @dataclass(frozen=True)
+class Place:
+    """One of the clusters."""
+
+    url: str
+    """Of its front end."""
+    ca_path: str | None
+    """If it uses TLS."""
+    pids: tuple[int, ...]
+    """Of those processes that serve."""
+
+    def used_s(self) -> float:
+        """Return the processor time of its processes until now."""
+        return sum(cpu_s(pid) for pid in self.pids)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What is measured, and how often."""
 
-    places: dict[str, tuple[str, str | None]]
-    """By name the address of the front end, and where its CA is, if it uses TLS."""
+    places: dict[str, Place]
     rounds: int
     seconds: int
+    cpu_us: defaultdict[tuple[str, str, int], list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """Of a cluster for each answer, by task, name and clients: a value a round."""
 
     def once(self, task: str, name: str, clients: int) -> tuple[Measured, int]:
         """Measure one task at one commit."""
-        url, ca_path = self.places[name]
+        began_s = self.places[name].used_s()
+        measured, errors = self._measure(task, self.places[name], clients)
+        answers = measured.rate * self.seconds
+        used_s = self.places[name].used_s() - began_s
+        self.cpu_us[task, name, clients].append(used_s / answers * 1e6)
+        return measured, errors
+
+    def cpu(self, task: str, clients: int) -> float:
+        """Return the median ratio of the processor times of an answer, here to there."""
+        here, there = (Spread(tuple(self.cpu_us[task, name, clients])) for name in (HERE, THERE))
+        return ratio(here, there).median
+
+    def _measure(self, task: str, place: Place, clients: int) -> tuple[Measured, int]:
+        url, ca_path = place.url, place.ca_path
         if task == TRADE:
             spec = trading.Spec(url=url, clients=clients, seconds=self.seconds, ca_path=ca_path)
             return in_short(trading.run(spec))
@@ -107,18 +144,20 @@ def checked_out(revision: str, folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def traded_with(cluster: OtherCluster) -> Iterator[tuple[str, str | None]]:
-    """Run a cluster with a few orders; give the address of its front end, and its CA's path."""
+def traded_with(cluster: OtherCluster) -> Iterator[Place]:
+    """Run a cluster with a few orders."""
     ca_path = certify(cluster)
     with running(cluster):
         url = cluster.topology.front_ends[0].url
         trading.run(trading.Spec(url=url, clients=8, seconds=FIRST_ORDERS_S, ca_path=ca_path))
         wrk.run(url + STOCK_PATH, 1, 1)
-        yield url, ca_path
+        views = cluster.cluster.take_snapshot().processes
+        pids = (view.pid for view in views if view.pid and view.role in MEMBER_ROLES)
+        yield Place(url, ca_path, tuple(pids))
 
 
-def row(here: Cell, there: Cell) -> tuple[str, ...]:
-    """Return a line of the table: both rates, and the ratios within each round."""
+def row(here: Cell, there: Cell, cpu: float) -> tuple[str, ...]:
+    """Return a line of the table: both rates, the ratios within each round; cpu: theirs."""
     ratios = ratio(here.rate, there.rate)
     return (
         here.task,
@@ -127,6 +166,7 @@ def row(here: Cell, there: Cell) -> tuple[str, ...]:
         spread(here.rate, ",.0f"),
         spread(ratios, ".3f"),
         f"{ratio(here.p99_ms, there.p99_ms).median:.2f}",
+        f"{cpu:.2f}",
         str(here.errors + there.errors or ""),
     )
 
@@ -150,10 +190,11 @@ def main(arguments: Sequence[str]) -> int:
         for clients in options.clients:
             for task in options.only:
                 turns = ((task, HERE), (task, THERE))
-                cells = take_turns(clients, compared.rounds, turns, compared.once)
-                rows.append(row(*cells))
+                here, there = take_turns(clients, compared.rounds, turns, compared.once)
+                rows.append(row(here, there, compared.cpu(task, clients)))
                 sys.stderr.write(f"{'  '.join(rows[-1])}\n")
-    heads = ("", "clients", f"{options.revision} a second", "here", "here / it", "p99", "errors")
+    there = f"{options.revision} a second"
+    heads = ("", "clients", there, "here", "here / it", "p99", "processor", "errors")
     for line in plain((heads, rows)):
         sys.stdout.write(f"{line}\n")
     return 0
