@@ -193,8 +193,8 @@ def main(arguments: Sequence[str]) -> int:
                 here, there = take_turns(clients, compared.rounds, turns, compared.once)
                 rows.append(row(here, there, compared.cpu(task, clients)))
                 sys.stderr.write(f"{'  '.join(rows[-1])}\n")
-    there = f"{options.revision} a second"
-    heads = ("", "clients", there, "here", "here / it", "p99", "processor", "errors")
+    rate = f"{options.revision} a second"
+    heads = ("", "clients", rate, "here", "here / it", "p99", "processor", "errors")
     for line in plain((heads, rows)):
         sys.stdout.write(f"{line}\n")
     return 0
