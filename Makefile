@@ -95,7 +95,7 @@ bench-restarts: $(READY)
 	$(COMPILED) $(BIN)/python -m bench.restarts $(ARGS)
 
 # Three hosts, each with a database node, a catalog, a replica and a front end: all that may happen
-# to them, as a table. ENGINE=galera|patroni ROUNDS=3 ONLY="kill-host cut-link" SECONDS=10; not a test.
+# to them, as a table. ENGINE=galera|patroni ROUNDS=3 CLIENTS=6 ONLY="kill-host cut-link" SECONDS=10; not a test.
 ha: $(READY)
 	@sh .ci/install-tool ip iproute2
 	@sh .ci/install-tool /usr/sbin/nft nftables
@@ -108,7 +108,7 @@ ha: $(READY)
 	  sh .ci/install-tool libgalera_smm.so galera-4; \
 	fi
 	$(BIN)/python -m tests.cluster.ha --engine $(or $(ENGINE),galera) --rounds $(or $(ROUNDS),1) \
-	  --seconds $(or $(SECONDS),4) --only $(ONLY)
+	  --clients $(or $(CLIENTS),18) --seconds $(or $(SECONDS),4) --only $(ONLY)
 
 # Write docs/openapi.yaml anew. ARGS=--release: add to what may never go away, too.
 schema: $(READY)

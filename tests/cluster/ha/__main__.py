@@ -42,6 +42,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=ENGINES, default="galera")
     parser.add_argument("--rounds", type=int, default=1, help="how often each fault")
     parser.add_argument("--only", nargs="*", default=(), help="names of faults, all by default")
+    parser.add_argument("--clients", type=int, default=18, help="half of them only query")
     parser.add_argument("--seconds", type=float, default=4.0, help="that a fault lasts at least")
     parser.add_argument("--folder", type=Path, help="a new one for data and logs, which is kept")
     options = parser.parse_args()
@@ -82,7 +83,8 @@ def _run(options: argparse.Namespace, hosts: Sequence[Host], engine: Engine, fol
 def _measure(
     options: argparse.Namespace, faults: Faults, cluster: HaCluster, bare: BareClient
 ) -> int:
-    measuring, costs = Measuring(cluster, bare, options.seconds), list[Cost]()
+    measuring = Measuring(cluster, bare, fault_s=options.seconds, clients=options.clients)
+    costs: list[Cost] = []
     cluster.settle()
     try:
         for name in _choose(options, faults):

@@ -19,8 +19,6 @@ from tests.cluster.ha.faults import Fault
 from tests.cluster.ha.table import Cost
 from tests.cluster.load import Load, find_longest_gap_s
 
-CLIENTS = 6
-"""Two a front end, of which one only queries."""
 DEADLINE_S = 60.0
 AFTER_TIMEOUT_S = 90.0
 """For the first trade after a fault."""
@@ -74,9 +72,12 @@ def run_bare_client(engine: Engine, folder: Path) -> Iterator[BareClient]:
 class Measuring:
     """Faults under a load, and the history of its clients."""
 
-    def __init__(self, cluster: HaCluster, bare: BareClient, fault_s: float) -> None:
-        """fault_s: how long a fault lasts at least once trades go on."""
+    def __init__(
+        self, cluster: HaCluster, bare: BareClient, *, fault_s: float, clients: int
+    ) -> None:
+        """fault_s: how long a fault lasts at least once trades go on. clients: half only query."""
         self._cluster, self._bare, self._fault_s = cluster, bare, fault_s
+        self._clients = clients
         self._header: Header | None = None
         self._origin_s = 0.0
         self.done: list[Done] = []
@@ -105,7 +106,7 @@ class Measuring:
 
         name: of its kind.
         """
-        with Load(self.urls, CLIENTS, is_half_reading=True, deadline_s=DEADLINE_S) as load:
+        with Load(self.urls, self._clients, is_half_reading=True, deadline_s=DEADLINE_S) as load:
             load.await_progress()
             clock.wait(QUIET_S)
             begun_s = clock.monotonic_s()
@@ -124,7 +125,9 @@ class Measuring:
 
     def _await_trade_after(self, load: Load, at_s: float) -> None:
         def has_come() -> bool:
-            return any(load.origin_s + one.sent_s > at_s for one in load.acknowledged[-CLIENTS:])
+            return any(
+                load.origin_s + one.sent_s > at_s for one in load.acknowledged[-self._clients :]
+            )
 
         wait_until(has_come, AFTER_TIMEOUT_S)  # else it has to be mended first, which shows
 
