@@ -24,7 +24,6 @@ IDLE_MARGIN_S = 0.5
 """That a session on a server may idle in a transaction beyond what one may wait for."""
 
 env.check(os.environ)
-BASE_DIR = env.ROOT
 BAZAAR_DATA_DIR = env.read_data_dir(os.environ)
 BAZAAR_TOPOLOGY = env.read_topology(os.environ)
 BAZAAR_LIMITS = env.read_cluster_limits(os.environ, BAZAAR_TOPOLOGY)

@@ -54,15 +54,15 @@ def health(admin: Browsing) -> Locator:
 
 def test_the_page_says_what_cluster_status_says(admin: Browsing, cluster: LiveCluster) -> None:
     admin.go("/")
-    expect(health(admin)).to_have_text("healthy", timeout=WAIT_MS)
+    expect(health(admin)).to_have_text("healthy")
     assert cluster.status()["health"] == "healthy"
     cluster.kill("order-1")
-    expect(health(admin)).to_have_text("degraded", timeout=WAIT_MS)
+    expect(health(admin)).to_have_text("degraded")
     assert cluster.status()["health"] == "degraded"
     expect(admin.page.locator("#health-reasons")).to_contain_text("order-1 does not answer.")
     for name in REPLICAS[1:]:
         cluster.kill(name)
-    expect(health(admin)).to_have_text("no leader", timeout=WAIT_MS)
+    expect(health(admin)).to_have_text("no leader")
     assert cluster.status()["health"] == "no leader"
     expect(admin.page.locator("#leader")).to_have_text("none")
     expect(admin.page.locator(".bz-health")).to_contain_text("nobody leads")
@@ -79,8 +79,8 @@ def test_killed_and_paused_look_different_without_colours(
     well = shape(admin, killed)
     cluster.kill(killed)
     cluster.pause(paused)
-    expect(page.locator(f"#box-{killed}")).to_contain_text("not running", timeout=WAIT_MS)
-    expect(page.locator(f"#box-{paused}")).to_contain_text("paused or cut off", timeout=WAIT_MS)
+    expect(page.locator(f"#box-{killed}")).to_contain_text("not running")
+    expect(page.locator(f"#box-{paused}")).to_contain_text("paused or cut off")
     shapes = (well, shape(admin, killed), shape(admin, paused))
     for parts in zip(*shapes, strict=True):
         assert len(set(parts)) == len(shapes)
@@ -99,7 +99,7 @@ def test_the_fault_form_is_by_the_picture_asks_by_name_and_keeps_its_choice(
     page.select_option("#faults [name=name]", "order-2")
     for verb, signal in (("pause", "SIGSTOP"), ("resume", "SIGCONT")):
         page.click(f"#faults [value={verb}]")
-        expect(page.locator("body")).to_contain_text(f"order-2: {signal} sent", timeout=WAIT_MS)
+        expect(page.locator("body")).to_contain_text(f"order-2: {signal} sent")
         expect(page.locator("#faults [name=name]")).to_have_value("order-2")
     assert asked == ["Pause order-2?", "Resume order-2?"]
     await_updates(admin, 2)
@@ -115,7 +115,7 @@ def test_an_event_is_a_sentence_and_stays_open_while_the_page_is_updated(
     newest = page.locator(".bz-events details").first.get_attribute("id")
     event = page.locator(f"#{newest}")  # others may come before it
     expect(event.locator("summary")).to_have_text(
-        re.compile(r"^Replica \d leads since \d\d:\d\d:\d\d, term \d+\.$"), timeout=WAIT_MS
+        re.compile(r"^Replica \d leads since \d\d:\d\d:\d\d, term \d+\.$")
     )
     fields = event.locator("code")
     expect(fields).to_be_hidden()
@@ -161,5 +161,5 @@ def test_names_of_stocks_complete_as_they_are_typed(admin: Browsing) -> None:
         admin.go(path)
         page.locator(f"{form} [name=stock_name]").press_sequentially("menh")
         option = page.locator(f"{form} datalist option")
-        expect(option).to_have_count(1, timeout=WAIT_MS)
+        expect(option).to_have_count(1)
         expect(option).to_have_attribute("value", STOCK)

@@ -26,7 +26,6 @@ from tests.cluster.requests import Answer, ask_at
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-TAKEN_UP_S = 2.0
 TIMEOUT_S = 30.0
 SIDES = itertools.cycle(("buy", "sell"))
 """One after the other, so that there is always a share to trade."""
@@ -65,14 +64,14 @@ class Apart:
         return ask_at(self.front_end.node.address, "GET", "/stocks?stock_name=GameStart")
 
     def await_status(self, token: str, status: int) -> None:
-        """Trade until the answer has a status, for as long as front ends have to take it up."""
+        """Trade until the answer has a status, for a front end takes it up by itself."""
         found: list[int] = []
 
         def is_there() -> bool:
             found.append(self.trade(token).status)
             return found[-1] == status
 
-        assert wait_until(is_there, TAKEN_UP_S), f"{status} not in {TAKEN_UP_S:g} s: {found}"
+        assert wait_until(is_there, TIMEOUT_S), f"{status} not in {TIMEOUT_S:g} s: {found}"
 
 
 @pytest.fixture(scope="module")

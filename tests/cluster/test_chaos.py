@@ -14,7 +14,7 @@ from tests.cluster.conftest import LiveCluster
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
 FAULTS = (Fault.KILL_LEADER, Fault.PAUSE_LEADER, Fault.KILL_CATALOG, Fault.RESTART_ALL)
-INTERVAL_S = 1.0
+INTERVAL_S = 0.4
 ALL_TIMEOUT_S = 180.0
 
 

@@ -120,8 +120,8 @@ def test_each_dialect_is_loaded_with_a_token_and_proved(
         for dialect in ("v1", "course"):
             status, summary, said, lines = load(
                 *(closed, tmp_path / dialect, "--dialect", dialect, "--token", token),
-                *("--duration", "4s", "--rate", "150", "--p", "0.5"),
-                *("--chaos", "kill-leader", "--chaos-interval", "2s"),
+                *("--duration", "3s", "--rate", "150", "--p", "0.5"),
+                *("--chaos", "kill-leader", "--chaos-interval", "1s"),
                 *("--threshold", "hit_ratio>10%"),
             )
             assert status == exits.OK, said

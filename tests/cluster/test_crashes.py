@@ -4,7 +4,6 @@ import os
 import sqlite3
 import threading
 from contextlib import closing, suppress
-from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -17,8 +16,7 @@ from tests.cluster.damage import aside_of, forget_repairs
 from tests.cluster.load import Load
 from tests.cluster.pages import PATHS, DashboardUser
 from tests.cluster.proof import assert_proof
-from tests.cluster.requests import buy, look_up, query
-from tests.cluster.test_trace import follow, of_kind
+from tests.cluster.requests import buy, look_up
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -62,38 +60,6 @@ def test_with_two_of_three_dead_trades_and_look_ups_go_on(cluster: LiveCluster) 
     assert look_up(cluster, answer.body["order_no"]).status == 200
     assert look_up(cluster, first).body["data"]["stock_name"] == "GameStart"
     assert_proof(cluster)
-
-
-def test_with_all_replicas_dead_a_trade_gets_its_key_and_can_be_repeated(
-    cluster: LiveCluster,
-) -> None:
-    """I2, I9: queries go on; the 503 names the key, which brings the order and its trace later."""
-    for view in cluster.look().replicas:
-        cluster.kill(view.name)
-    assert query(cluster, "GameStart").status == 200
-    refused = buy(cluster, "GameStart")
-    key = refused.headers["idempotency-key"]
-    assert (refused.status, refused.body["order_no"]) == (503, -1)
-    assert key in refused.body["message"]
-    assert int(refused.headers["retry-after"]) >= 1
-    failed = follow(cluster, f"traces/{key}")
-    assert (failed["outcome"], failed["order_no"]) == ("failed, status 503", None)
-    assert len(of_kind(failed, "wait", "waits for another leader")) > 1
-    cluster.heal()
-    placed = buy(cluster, "GameStart", key=key)
-    assert placed.status == 200
-    order_no = placed.body["order_no"]
-    check_retried(follow(cluster, f"orders/{order_no}/trace"), order_no)
-    assert buy(cluster, "GameStart", key=key).body == placed.body
-    assert_proof(cluster)
-
-
-def check_retried(trace: dict[str, Any], order_no: int) -> None:
-    """See that a trade's trace has both of its requests, and one decision."""
-    assert trace["outcome"] == "placed, status 200 (the last of 2 requests)"
-    requests = [one["process"] for one in of_kind(trace, "request")]
-    assert requests == ["frontend-1", "frontend-1"]
-    assert len(of_kind(trace, "work", f"this one is order {order_no}")) == 1
 
 
 def test_trades_wait_for_a_catalog_that_comes_back(cluster: LiveCluster) -> None:

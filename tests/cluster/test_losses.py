@@ -11,7 +11,7 @@ from tests.cluster.conftest import LiveCluster
 from tests.cluster.losses import RESTORED, WIPED, LossRun
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
-BETWEEN_S = (0.5, 1.0)
+BETWEEN_S = (0.2, 0.5)
 
 
 def test_a_catalog_lost_under_load_comes_back_with_every_order_and_price(

@@ -10,7 +10,7 @@ import pytest
 
 from bazaar.clock import wait_until
 from bazaar.protocol.clients import CatalogClient
-from tests.cluster.conftest import LiveCluster
+from tests.cluster.conftest import HEAL_TIMEOUT_S, LiveCluster
 from tests.cluster.proof import assert_proof
 from tests.cluster.requests import buy, look_up, query
 
@@ -33,7 +33,7 @@ def catalog_path(cluster: LiveCluster) -> Path:
 
 def read(cluster: LiveCluster) -> dict[str, Any]:
     """Query the stock, once the front end knows that the catalog is back."""
-    assert wait_until(lambda: query(cluster, STOCK).status == 200, 5.0)
+    assert wait_until(lambda: query(cluster, STOCK).status == 200, HEAL_TIMEOUT_S)
     body: dict[str, Any] = query(cluster, STOCK).body
     return body
 

@@ -1,4 +1,4 @@
-"""One trade followed through every process: its ids in JSON log lines, its spans in a collector."""
+"""A trade followed through every process, in JSON log lines and a collector; trades in vain."""
 
 import http.client
 import json
@@ -15,9 +15,12 @@ from uuid import uuid4
 import pytest
 
 from tests.cluster.conftest import LiveCluster
-from tests.cluster.requests import buy
+from tests.cluster.proof import assert_proof
+from tests.cluster.requests import buy, query
+from tests.cluster.test_disks import failing
+from tests.cluster.test_trace import follow, of_kind
 from tests.support.otlp import OtlpReceiver, ReceivedSpan, receive_spans
-from tests.support.waits import wait_until
+from tests.support.waits import in_thread, wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -158,17 +161,41 @@ def test_a_trade_without_ids_gets_them(traced: LiveCluster, receiver: OtlpReceiv
     assert "decide trades" in await_spans(receiver, request_id, 12)
 
 
-def test_every_log_line_is_json_and_a_refusal_has_its_request(traced: LiveCluster) -> None:
-    """A trade while no replica is there: the front end says why, and for which request."""
+def test_with_all_replicas_dead_a_trade_gets_its_key_and_can_be_repeated(
+    traced: LiveCluster,
+) -> None:
+    """I2, I9: queries go on; the 503 names the key, which brings the order and its trace later."""
     for replica in traced.topology.replicas:
         traced.kill(f"order-{replica.id}")
-    trace_id, key = uuid4().hex, str(uuid4())
-    status, _ = trade(traced, trace_id, **{"X-Request-ID": "in-vain", "Idempotency-Key": key})
-    assert status == 503
+    trace_id, other_key = uuid4().hex, str(uuid4())
+    headers = {"X-Request-ID": "in-vain", "Idempotency-Key": other_key}
+    other = in_thread(lambda: trade(traced, trace_id, **headers))
+    assert query(traced, "GameStart").status == 200
+    refused = buy(traced, "GameStart")
+    key = refused.headers["idempotency-key"]
+    assert (refused.status, refused.body["order_no"]) == (503, -1)
+    assert key in refused.body["message"]
+    assert int(refused.headers["retry-after"]) >= 1
+    failed = follow(traced, f"traces/{key}")
+    assert (failed["outcome"], failed["order_no"]) == ("failed, status 503", None)
+    assert of_kind(failed, "wait", "waits for another leader")
+    assert other.result(TIMEOUT_S)[0] == 503
+    check_lines(traced, trace_id, other_key)
+    traced.heal()
+    placed = buy(traced, "GameStart", key=key)
+    assert placed.status == 200
+    order_no = placed.body["order_no"]
+    check_retried(follow(traced, f"orders/{order_no}/trace"), order_no)
+    assert buy(traced, "GameStart", key=key).body == placed.body
+    assert_proof(traced)
+
+
+def check_lines(cluster: LiveCluster, trace_id: str, key: str) -> None:
+    """See that every log line is JSON, and that the front end says of which request it gave up."""
     lines: list[dict[str, Any]] = []
 
     def has_come() -> bool:  # the supervisor writes the line, soon
-        lines[:] = read_lines(traced)
+        lines[:] = read_lines(cluster)
         return any(line.get("request_id") == "in-vain" for line in lines)
 
     wait_until(has_come, TIMEOUT_S)
@@ -177,6 +204,30 @@ def test_every_log_line_is_json_and_a_refusal_has_its_request(traced: LiveCluste
     assert {line["level"] for line in lines} <= {"info", "warning", "error", "critical"}
     for line in (line for line in lines if line.get("request_id") == "in-vain"):
         assert (line["trace_id"], line["key"]) == (trace_id, key)
+
+
+def check_retried(trace: dict[str, Any], order_no: int) -> None:
+    """See that a trade's trace has both of its requests, and one decision."""
+    assert trace["outcome"] == "placed, status 200 (the last of 2 requests)"
+    requests = [one["process"] for one in of_kind(trace, "request")]
+    assert requests == ["frontend-1", "frontend-1"]
+    assert len(of_kind(trace, "work", f"this one is order {order_no}")) == 1
+
+
+def test_a_trade_that_nobody_can_store_gets_its_key_and_can_be_repeated(
+    traced: LiveCluster,
+) -> None:
+    """I2, I9: 503 names the key, and the key brings the order once it can be stored."""
+    with failing(traced, "catalog"):
+        refused = buy(traced, "GameStart")
+    key = refused.headers["idempotency-key"]
+    assert (refused.status, refused.body["order_no"]) == (503, -1)
+    assert "cannot use its database now" in refused.body["message"]
+    assert key in refused.body["message"]
+    placed = buy(traced, "GameStart", key=key)
+    assert placed.status == 200
+    assert buy(traced, "GameStart", key=key).body == placed.body
+    assert_proof(traced)
 
 
 def test_no_log_has_what_a_caller_sent(traced: LiveCluster) -> None:

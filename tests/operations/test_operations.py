@@ -6,14 +6,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from bazaar.core.histogram import LATENCY_BOUNDS_S, SIZE_BOUNDS, Histogram
 from bazaar.runtime.metric_families import FAMILIES, MetricKind
 from bazaar.runtime.prometheus import MetricPage
 from bazaar.runtime.prometheus_text import encode_metrics
+from bazaar.settings import env
 
-FOLDER = Path(settings.BASE_DIR) / "docs" / "operations"
+FOLDER = env.ROOT / "docs" / "operations"
 TOKEN_PATH = "/srv/bazaar/var/metrics.token"
 TIMEOUT_S = 60.0
 _RECORDED = re.compile(r"record: (\S+)")

@@ -1,7 +1,5 @@
 """A replica with a real log in a real database, between a faked catalog and faked peers."""
 
-from collections.abc import Callable
-
 import pytest
 
 import order_app.wiring
@@ -13,8 +11,6 @@ from tests.order_app.fakes import FakeCatalog, FakePeer
 
 TERM, ME, NEAR, FAR = Term(3), ReplicaId(2), ReplicaId(1), ReplicaId(3)
 LIMITS = Limits(replication_timeout_s=0.05, heartbeat_s=0.01, page_orders_max=10)
-
-MakeShell = Callable[..., ReplicaShell]
 
 
 @pytest.fixture

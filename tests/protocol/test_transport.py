@@ -196,7 +196,7 @@ def test_an_aborted_call_ends_at_once_and_is_not_repeated(serve: Serve) -> None:
     begun_s = monotonic_s()
     client.abort()
     failure = future.result(WAIT_S)
-    assert monotonic_s() - begun_s < WAIT_S / 10
+    assert monotonic_s() - begun_s < WAIT_S / 2
     assert (failure.is_refused, failure.was_sent) == (False, True)
     assert len(server.requests) == 2
 
@@ -236,7 +236,7 @@ def test_an_abort_ends_a_call_that_is_still_connecting(deaf: tuple[str, int]) ->
     begun_s = monotonic_s()
     client.abort()
     future.result(WAIT_S)
-    assert monotonic_s() - begun_s < WAIT_S / 10
+    assert monotonic_s() - begun_s < WAIT_S / 2
 
 
 def test_an_abort_is_not_missed_by_a_call_that_is_just_beginning(
@@ -250,8 +250,8 @@ def test_an_abort_is_not_missed_by_a_call_that_is_just_beginning(
 
     monkeypatch.setattr(socket, "getaddrinfo", abort_meanwhile)
     begun_s = monotonic_s()
-    assert not failure_of(client, WAIT_S / 4).is_refused
-    assert monotonic_s() - begun_s < WAIT_S / 10
+    assert not failure_of(client).is_refused
+    assert monotonic_s() - begun_s < WAIT_S / 2
 
 
 def test_kept_connections_have_a_limit(serve: Serve) -> None:

@@ -30,7 +30,8 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 
 @pytest.fixture
-def export(receiver: OtlpReceiver) -> Iterator[SpanExport]:
+def export(receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[SpanExport]:
+    monkeypatch.setattr(span_export, "EXPORT_INTERVAL_S", 0.02)
     made = SpanExport(receiver.url)
     yield made
     made.close()

@@ -56,7 +56,7 @@ def test_a_connection_that_waits_in_the_queue_is_the_successors(
     prepare: Listen, connect: Connect, listen: Listen
 ) -> None:
     """Both have one socket, as the workers of a front end do."""
-    old = listen()
+    old = listen(drain_idle_s=0.2)
     shared = socket.socket(fileno=socket.dup(old.listeners[0].fileno()))
     connect(old).call(GET)
     old.drain()
