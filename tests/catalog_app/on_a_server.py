@@ -298,7 +298,7 @@ def test_a_paused_process_does_not_hold_its_locks() -> None:
 @pytest.mark.skipif(not IS_POSTGRESQL, reason="MariaDB makes a plan for each statement")
 def test_a_plan_that_is_kept_reads_no_whole_table() -> None:
     """It may have been made when the ledger was empty."""
-    keys = [uuid4() for _ in range(32)]
+    keys = [str(uuid4()) for _ in range(32)]
     marks = ", ".join("?" * len(keys))
     plan = read(f'EXPLAIN SELECT digest FROM catalog_app_entry WHERE "key" IN ({marks})', keys)
     assert "Seq Scan" not in str(plan)
