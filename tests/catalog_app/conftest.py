@@ -1,5 +1,6 @@
 """A catalog with two stocks in term 3, led by replica 2."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from decimal import Decimal
 
@@ -37,13 +38,15 @@ def committed_catalog(transactional_db: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def leader(monkeypatch: pytest.MonkeyPatch) -> CopyingLeader:
-    """Give the catalog a leader that copies whatever it is asked to."""
+def leader(monkeypatch: pytest.MonkeyPatch) -> Iterator[CopyingLeader]:
+    """Give the catalog a leader that copies whatever it is asked to, and protect no other."""
     leader = CopyingLeader()
+    catalog_app.wiring.leader_protection.cache_clear()
     monkeypatch.setattr(catalog_app.wiring, "replicas", lambda: {LEADER: leader})
     monkeypatch.setattr(catalog_app.wiring, "begin_recovery", lambda: None)
     monkeypatch.setattr(catalog_app.wiring, "activity", lambda: None)
-    return leader
+    yield leader
+    catalog_app.wiring.leader_protection.cache_clear()
 
 
 @pytest.fixture
