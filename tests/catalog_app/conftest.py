@@ -41,12 +41,13 @@ def committed_catalog(transactional_db: None) -> None:
 def leader(monkeypatch: pytest.MonkeyPatch) -> Iterator[CopyingLeader]:
     """Give the catalog a leader that copies whatever it is asked to, and protect no other."""
     leader = CopyingLeader()
-    catalog_app.wiring.leader_protection.cache_clear()
+    forget = catalog_app.wiring.leader_protection.cache_clear
+    forget()
     monkeypatch.setattr(catalog_app.wiring, "replicas", lambda: {LEADER: leader})
     monkeypatch.setattr(catalog_app.wiring, "begin_recovery", lambda: None)
     monkeypatch.setattr(catalog_app.wiring, "activity", lambda: None)
     yield leader
-    catalog_app.wiring.leader_protection.cache_clear()
+    forget()
 
 
 @pytest.fixture
