@@ -75,6 +75,8 @@ class ActivityShell(ABC):
                 return
             self.wait(RETRY_S)
         self._prove()
+        if not self.activity.proof.is_valid(self.now_s()):
+            self._prove()  # the database was out for longer than that one lasts
 
     def _prove(self) -> None:
         sent_s, moves, epoch = self.now_s(), self.moves, self.activity.known.epoch
@@ -90,7 +92,7 @@ class ActivityShell(ABC):
 
     def _look(self) -> bool:
         """Look at the active, and claim the next epoch when it is gone; tell if it is well."""
-        record, now_s = self.read_record(), self.now_s()
+        record, now_s = self._read_record(), self.now_s()
         if record.active.epoch < self.activity.known.epoch:
             self.has_watched = False
         self.activity.hear(record, now_s)
@@ -104,6 +106,16 @@ class ActivityShell(ABC):
         ):
             self._claim(None)
         return is_well
+
+    def _read_record(self) -> ActiveRecord:
+        sent_s = self.now_s()
+        try:
+            record = self.read_record()
+        except Exception:
+            self.activity.looked(sent_s, self.now_s(), has_failed=True)
+            raise
+        self.activity.looked(sent_s, self.now_s())
+        return record
 
     def _ping(self, active: CatalogId | None) -> ActivePing | Unreachable | None:
         if active is None or active == self.activity.catalog:
@@ -139,13 +151,14 @@ class ActivityShell(ABC):
 
     def _notify_holder(self, notice: EpochNotice, holder: RegisteredHolder) -> None:
         while holder.holder_id in self.activity.unacknowledged:
+            left_s = self.activity.left_s(self.now_s())
             try:
-                self.notify(holder, notice)
+                self.notify(holder, notice, max(RETRY_S, min(NOTICE_TIMEOUT_S, left_s)))
             except NotActive:
                 self.end("its epoch is over")
                 return
             except Failure:
-                self.wait(RETRY_S)
+                self.wait(min(RETRY_S, self.activity.left_s(self.now_s())))
                 self.activity.tick(self.now_s())
             else:
                 self.activity.acknowledged(holder.holder_id, self.now_s())
@@ -219,7 +232,7 @@ class ActivityShell(ABC):
         """
 
     @abstractmethod
-    def notify(self, holder: RegisteredHolder, notice: EpochNotice) -> None:
+    def notify(self, holder: RegisteredHolder, notice: EpochNotice, timeout_s: float) -> None:
         """Have a holder acknowledge an epoch. Raises Failure; NotActive: it knows a newer one."""
 
     @abstractmethod

@@ -217,11 +217,11 @@ class DatabaseActivity(ActivityShell):
         except Failure as failure:
             log.info("replica not notified of the epoch", reason=failure.message)
 
-    def notify(self, holder: RegisteredHolder, notice: EpochNotice) -> None:
+    def notify(self, holder: RegisteredHolder, notice: EpochNotice, timeout_s: float) -> None:
         """Tell one holder."""
         client = self._connect(*holder.address)
         try:
-            client.notify_epoch(notice.epoch, notice.catalog, NOTICE_TIMEOUT_S)
+            client.notify_epoch(notice.epoch, notice.catalog, timeout_s)
         finally:
             client.close()
 

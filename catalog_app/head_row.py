@@ -8,6 +8,7 @@ written first, and all else after it, without a wait in between: who has not wri
 lock. Of several catalogs only the active one decides, in its epoch (`fence`, docs/adr/0048).
 """
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from bazaar.runtime.engines import Database, Query, Rows, current
 from bazaar.runtime.sequence_rows import make_head
 from bazaar.runtime.sequence_store import HEAD_COLUMNS
 from bazaar.runtime.transactions import write_transaction
-from catalog_app.selectors import IS_LEADERSHIP_SOUND, LEDGER, read_ids
+from catalog_app.selectors import IS_LEADERSHIP_SOUND, LEDGER, make_heartbeat, read_ids
 
 _ROW = ("epoch", "active", "term", "leader", "in_sync", "position", "digest", "decisions")
 _SELECT = (
@@ -31,13 +32,17 @@ _SELECT = (
     f" {HEAD_COLUMNS}"
     f" FROM catalog_app_leadership leadership{LEDGER.head_joins} WHERE leadership.id = 1"
 )
+_GROWN = "proofs = CASE WHEN proofs < ? THEN ? ELSE proofs + 1 END"
 _MOVE = (
-    f"UPDATE catalog_app_leadership SET {', '.join(f'{one} = ?' for one in _ROW)}"  # noqa: S608
+    f"UPDATE catalog_app_leadership SET {', '.join(f'{one} = ?' for one in _ROW)}, {_GROWN}"  # noqa: S608
     " WHERE id = 1 AND epoch = ? AND term = ? AND position = ? AND digest = ? AND decisions = ?"
 )
-_HOLD = "UPDATE catalog_app_leadership SET proofs = ? WHERE id = 1 AND epoch = ?"
+_HOLD = f"UPDATE catalog_app_leadership SET {_GROWN} WHERE id = 1 AND epoch = ?"  # noqa: S608
+_BEGIN = "UPDATE catalog_app_leadership SET proofs = ? WHERE id = 1"
 _LOCK = "UPDATE catalog_app_leadership SET epoch = epoch WHERE id = 1 AND epoch = ?"
 _HEARTBEAT = "SELECT proofs, decisions FROM catalog_app_leadership WHERE id = 1"
+_ORIGIN_US = secrets.randbelow(2**52)
+"""Times of two lives have nothing to do with each other, and do not look as if they had."""
 QUERY: Query = (_SELECT, ())
 """What `make_row` takes."""
 
@@ -151,11 +156,25 @@ def hold(database: Database, epoch: Epoch) -> bool:
     Write the row as it is, in its epoch; return False when that is another one.
 
     No other transaction writes it until this one ends. A standby tells by the time when this was
-    sent, on this process's clock, whether that has been seen before (docs/adr/0055): a counter that
-    a failover puts back would come to the same number again.
+    sent, on this process's clock, whether that has been seen before, and how long ago it was
+    (docs/adr/0055, 0060): a counter that a failover puts back would come to the same number again.
     """
-    sent_us = int(clock.monotonic_s() * 1e6)
-    return bool(database.execute(_HOLD, (sent_us, epoch)).rowcount)
+    return bool(database.execute(_HOLD, (*_sent_us(), epoch)).rowcount)
+
+
+def _sent_us() -> tuple[int, int]:
+    """
+    Return the values of _GROWN.
+
+    Another thread's write may have been sent later and be done already: the time never falls.
+    """
+    sent_us = _ORIGIN_US + int(clock.monotonic_s() * 1e6)
+    return sent_us, sent_us
+
+
+def begin_clock(database: Database) -> None:
+    """Have the row show this process's time, in the transaction of its claim."""
+    database.execute(_BEGIN, _sent_us()[:1])
 
 
 def lock(database: Database, epoch: Epoch) -> Heartbeat | None:
@@ -166,7 +185,7 @@ def lock(database: Database, epoch: Epoch) -> Heartbeat | None:
     """
     if not database.execute(_LOCK, (epoch,)).rowcount:
         return None
-    return tuple(database.execute(_HEARTBEAT).fetchone())
+    return make_heartbeat(*database.execute(_HEARTBEAT).fetchone())
 
 
 def make_row(rows: Rows) -> tuple[HeadRow, Head]:
@@ -205,7 +224,7 @@ def move(database: Database, before: HeadRow, after: HeadRow) -> None:
     fence.moved = after
     if after == before and current().is_file:
         return  # nobody else writes, and what was read is durable
-    values = *after._replace(decisions=before.decisions + 1), before.epoch, before.term
+    values = *after._replace(decisions=before.decisions + 1), *_sent_us(), before.epoch, before.term
     updated = database.execute(
         _MOVE, (*values, before.position, before.digest, before.decisions)
     ).rowcount

@@ -23,6 +23,7 @@ from bazaar.runtime.log_lines import get_log
 from bazaar.runtime.metrics import events
 from bazaar.runtime.storage import storage
 from bazaar.settings.env import Limits
+from bazaar.topology import REPLICAS_MAX
 from catalog_app import head_row, selectors, store
 
 log = get_log("bazaar.catalog")
@@ -50,12 +51,19 @@ class LedgerRecovery:
         limits: Limits,
         timing: Timing,
         writer: AbstractContextManager[object],
+        *,
+        is_on_server: bool = False,
     ) -> None:
-        """Nothing is wrong before `begin`; writer: held while it writes."""
+        """
+        Nothing is wrong before `begin`.
+
+        writer: held while it writes. is_on_server: the database outlives this machine, and is not
+        put back every day.
+        """
         self.reason = ""
         """Why the catalog does not decide, a sentence for operators; empty: it does."""
         self.replicas, self._limits, self._timing = replicas, limits, timing
-        self._writer = writer
+        self._writer, self._is_on_server = writer, is_on_server
         self._is_behind = False
 
     def check(self) -> None:
@@ -129,12 +137,19 @@ class LedgerRecovery:
         return heads
 
     def _find_too_few(self, ledger: Head, missing: list[ReplicaId]) -> str:
-        """Say which replicas have to answer first; an empty ledger needs all of them."""
-        wanted = selectors.list_in_sync()
+        """
+        Say which replicas have to answer first; an empty ledger needs all of them.
+
+        By default those that were in sync: all for a file, a majority for a server, which has kept
+        what it has acknowledged (docs/adr/0060).
+        """
+        wanted, limit = selectors.list_in_sync(), self._limits.min_recovery_replicas
+        if self._is_on_server and limit == REPLICAS_MAX and ledger.position:
+            limit = len(wanted) // 2 + 1
         if not ledger.position:
             wanted = wanted or tuple(self.replicas)
         silent = [replica_id for replica_id in wanted if replica_id in missing]
-        needed = min(len(wanted), self._limits.min_recovery_replicas)
+        needed = min(len(wanted), limit)
         if len(wanted) - len(silent) >= needed:
             return ""
         it = "it" if len(silent) == 1 else "they"

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from bazaar.core import types
-from bazaar.core.activity import ActiveCatalog, ActiveRecord
+from bazaar.core.activity import ActiveCatalog, ActiveRecord, Heartbeat
 from bazaar.core.election import Leadership
 from bazaar.core.failures import UnknownStock
 from bazaar.core.types import CatalogId, Epoch, ReplicaId, Term, Version, tidy
@@ -76,11 +76,18 @@ def get_leadership() -> Leadership:
 
 def get_active() -> ActiveRecord:
     """Return the epoch, which catalog is active in it, and its heartbeat."""
-    for epoch, active, *heartbeat, is_sound in read(_ACTIVE):
+    for epoch, active, proofs, decisions, is_sound in read(_ACTIVE):
         if is_sound:
             catalog = None if active is None else CatalogId(active)
-            return ActiveRecord(ActiveCatalog(Epoch(epoch), catalog), tuple(heartbeat))
+            return ActiveRecord(
+                ActiveCatalog(Epoch(epoch), catalog), make_heartbeat(proofs, decisions)
+            )
     raise damage.refuse("the leadership")
+
+
+def make_heartbeat(proofs_us: int, decisions: int) -> Heartbeat:
+    """Return what each write of the active changes, its time in seconds."""
+    return proofs_us / 1e6, decisions
 
 
 def list_in_sync() -> tuple[ReplicaId, ...]:

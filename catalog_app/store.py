@@ -190,6 +190,7 @@ def claim_epoch(
             database.execute(_INCARNATION, (fresh.hex,))
         after = row._replace(epoch=claimed.epoch, active=claimed.catalog)
         head_row.move(database, row, after)
+        head_row.begin_clock(database)
     return ClaimedEpoch(after, tuple(holders), incarnation, heartbeat)
 
 

@@ -168,7 +168,8 @@ def ping_active() -> ActivePing:
 def recovery() -> LedgerRecovery:
     """Return what keeps this catalog from deciding, if anything does."""
     timing = Timing(clock.monotonic_s, clock.wait)
-    return LedgerRecovery(replicas(), settings.BAZAAR_LIMITS, timing, writer())
+    limits, is_on_server = settings.BAZAAR_LIMITS, not current().is_file
+    return LedgerRecovery(replicas(), limits, timing, writer(), is_on_server=is_on_server)
 
 
 @cache

@@ -51,6 +51,10 @@ _UNSENT = (NewConnectionError, ConnectTimeoutError, LocationValueError, UnicodeE
 """Errors that come before a request is sent; UnicodeError: the name of the host."""
 _NO_HANDSHAKE = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 """Reasons of an SSLError before a request is sent; with another one it may have been."""
+_UNTRUSTED = (
+    " A command trusts the CA of a cluster whose data folder --data (or BAZAAR_DATA_DIR) names, "
+    "and those of the system."
+)
 T = TypeVar("T")
 Page = TypeVar("Page", StockPage, OrderPage)
 
@@ -222,8 +226,10 @@ def _read(response: BaseHTTPResponse, until_s: float) -> bytes:
 
 def _failed(url: str, error: Exception) -> AttemptFailed:
     """Return a failed attempt as a sentence, and whether it was sent."""
-    if isinstance(error, _UNSENT) or getattr(error.__context__, "reason", "") in _NO_HANDSHAKE:
-        return AttemptFailed(f"{url} cannot be reached: {_words(error)}.", was_sent=False)
+    reason = getattr(error.__context__, "reason", "")
+    if isinstance(error, _UNSENT) or reason in _NO_HANDSHAKE:
+        hint = _UNTRUSTED if reason == _NO_HANDSHAKE[0] else ""
+        return AttemptFailed(f"{url} cannot be reached: {_words(error)}.{hint}", was_sent=False)
     if isinstance(error, ReadTimeoutError):
         return AttemptFailed(f"{url} did not answer in time.", was_sent=True)
     return AttemptFailed(f"{url} did not answer: {_words(error)}.", was_sent=True)

@@ -66,15 +66,19 @@ def list_urls(environ: Mapping[str, str], given: Sequence[str] = ()) -> tuple[st
     Return the addresses of the front ends: the given or the local cluster's ones.
 
     That is the cluster of the data folder; without one, what BAZAAR_CLUSTER or the shipped
-    description says. Raises CommandFailed (2), SettingsError.
+    description says. Where there is a data folder, the CA of its cluster is trusted, too. Raises
+    CommandFailed (2), SettingsError.
     """
-    if given:
-        try:
-            return tuple(check_url(url) for url in given)
-        except BadUrl as error:
-            raise CommandFailed(f"--url: {error}") from error
     data = DataDir.of(environ)
     is_made = data.topology_path.exists()
+    if given:
+        try:
+            urls = tuple(check_url(url) for url in given)
+        except BadUrl as error:
+            raise CommandFailed(f"--url: {error}") from error
+        if is_made and any(url.startswith("https:") for url in urls):
+            env.begin_tls(data.read_topology(), data.root)
+        return urls
     found = data.read_topology() if is_made else env.read_topology(environ)
     env.begin_tls(found, data.root)
     return tuple(node.url for node in found.front_ends)

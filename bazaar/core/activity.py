@@ -13,18 +13,20 @@ needs no transaction is bounded in time:
 - Who has claimed the next epoch has every registered holder acknowledge it. Its first commit waits
   until all have, or until all leases of older epochs are over (I7): an older active grants none
   later than `PROOF_S` after its last proof, and each ends a lease later. The head row shows a
-  *heartbeat*, which each write of the active changes. If the claim finds the one that a look has
-  shown, that proof was sent before the look's answer came, and the wait counts from there.
+  *heartbeat*: when the active sent its newest write, on its own clock. A look that has shown one
+  tells that it was sent before the look's answer came; another one was sent as much later as its
+  time is. So the wait counts from the last proof, also when no look has shown that one.
 
 A standby judges the active by the database's record and by what replicas say of it, not by its own
 link alone (docs/adr/0055): it replaces one that is silent *and* has stopped proving itself, or one
-that most replicas do not reach.
+that most replicas do not reach. Only time in which it can read the record itself counts: while the
+database is out, every active is silent (docs/adr/0060).
 
 A holder that has acknowledged an epoch keeps nothing of an older one and believes no older one
 (`coherence.Lease`). An active whose commit has an unknown outcome, or that hears of a newer epoch,
 ends; its process comes back as a standby. It never goes on in an epoch that an earlier life of it
-claimed. No two clocks are compared: a right, which a `Lease` is, is counted short by their drift,
-and a wait in full.
+claimed. No two clocks are compared, only what passes on each: a right, which a `Lease` is, is
+counted short by their drift, and a wait in full.
 
 Left out: the database, pings and notices, and when a standby looks (the catalog's shell).
 """
@@ -33,7 +35,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bazaar.core.coherence import Lease
+from bazaar.core.coherence import CLOCK_DRIFT_MAX, Lease
 from bazaar.core.election import Ping
 from bazaar.core.failures import NotActive, Unreachable
 from bazaar.core.types import NO_EPOCH, CatalogId, Epoch
@@ -48,9 +50,15 @@ LOOK_TIMEOUT_S = 0.15
 """How long a standby waits for what the active answers."""
 SILENT_LOOKS_MAX = 2
 """Looks in a row without a sign of the active after which it counts as gone."""
+RETURNED_S = 0.5
+"""For how long nobody counts as silent once the database can be read again."""
 
 Heartbeat = tuple[float, ...]
-"""What each write of the active changes in the head row, and nobody else does in its epoch."""
+"""
+What each write of the active changes in the head row, and nobody else does in its epoch.
+
+The first number is a time on the active's clock, in seconds: no proof that counts was sent later.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,7 @@ class Activity:
         self.heartbeat: Heartbeat = ()
         """The newest of the active that a look has shown."""
         self._heartbeat_s = 0.0
+        self._returned_s = -RETURNED_S
         self._leases_over_s = 0.0
         self._known_since_s = 0.0
         self._silent_looks = self._lost_looks = 0
@@ -141,9 +150,30 @@ class Activity:
             return
         if known != self.known:
             self._known_since_s, self._lost_looks = now_s, 0
-        if known != self.known or record.heartbeat != self.heartbeat:
             self._heartbeat_s, self._silent_looks = now_s, 0
+        elif record.heartbeat != self.heartbeat:
+            self._heartbeat_s, self._silent_looks = self._find_sent_s(record.heartbeat, now_s), 0
         self.known, self.heartbeat = known, record.heartbeat
+
+    def _find_sent_s(self, heartbeat: Heartbeat, now_s: float) -> float:
+        """Return a time before which a heartbeat of the known active was sent, on this clock."""
+        if heartbeat == self.heartbeat:
+            return self._heartbeat_s
+        passed_s = heartbeat[0] - self.heartbeat[0] if self.heartbeat and heartbeat else -1.0
+        if passed_s < 0:  # a failover has lost what was seen, or it is of another life
+            return now_s
+        return min(now_s, self._heartbeat_s + passed_s / (1 - 2 * CLOCK_DRIFT_MAX))
+
+    def looked(self, sent_s: float, now_s: float, *, has_failed: bool = False) -> None:
+        """
+        Note how long the answer took when the head row was read, or could not be.
+
+        An active cannot prove itself meanwhile, wherever it is. So when that took longer than a
+        proof lasts, nobody was silent before, nor is soon afterwards.
+        """
+        if has_failed or now_s - sent_s >= PROOF_S:
+            self._silent_looks = self._lost_looks = 0
+            self._returned_s = now_s
 
     def may_claim(self, answer: ActivePing | Unreachable | None, now_s: float) -> bool:
         """
@@ -185,7 +215,8 @@ class Activity:
         return self._lost_looks >= SILENT_LOOKS_MAX and not self._is_protected(now_s)
 
     def _is_protected(self, now_s: float) -> bool:
-        return now_s - self._known_since_s < PROTECTION_S
+        is_new = now_s - self._known_since_s < PROTECTION_S
+        return is_new or now_s - self._returned_s < RETURNED_S
 
     def claimed(
         self, sent_s: float, now_s: float, holder_ids: Iterable[str], heartbeat: Heartbeat
@@ -198,13 +229,17 @@ class Activity:
         in the same transaction.
         """
         assert self.state is ActivityState.STANDBY, "only a standby claims"
-        proved_s = self._heartbeat_s if heartbeat == self.heartbeat else now_s
+        proved_s = self._find_sent_s(heartbeat, now_s)
         self.known = ActiveCatalog(Epoch(self.known.epoch + 1), self.catalog)
         self.proof.renewed(sent_s)
         self.unacknowledged = set(holder_ids)
         self._leases_over_s = proved_s + PROOF_S + self._lease_s
         self.state = ActivityState.TAKING_OVER
         self.tick(now_s)
+
+    def left_s(self, now_s: float) -> float:
+        """Return for how long a lease of an older epoch may still run."""
+        return max(0.0, self._leases_over_s - now_s)
 
     def acknowledged(self, holder_id: str, now_s: float) -> None:
         """Note that a holder keeps nothing of older epochs, and believes none."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from threading import Lock
 
 import pytest
@@ -98,20 +99,24 @@ def fill(entries: tuple[Entry, ...], term: int = 0, in_sync: str = "") -> None:
         head_row.move(database, row, row.moved(log.heads[-1]))
 
 
-def recover(*replicas: FakeReplica, clock: Clock | None = None, **limits: float) -> LedgerRecovery:
+def recover(
+    *replicas: FakeReplica, clock: Clock | None = None, is_on_server: bool = False, **limits: float
+) -> LedgerRecovery:
     """Run a recovery to its end and return it."""
     clock = clock or Clock()
-    recovery = prepare(*replicas, clock=clock, **limits)
+    recovery = prepare(*replicas, clock=clock, is_on_server=is_on_server, **limits)
     recovery.begin()
     recovery.run()
     return recovery
 
 
-def prepare(*replicas: FakeReplica, clock: Clock, **limits: float) -> LedgerRecovery:
+def prepare(
+    *replicas: FakeReplica, clock: Clock, is_on_server: bool = False, **limits: float
+) -> LedgerRecovery:
     clients = {ReplicaId(at): one for at, one in enumerate(replicas, start=1)}
     timing = Timing(lambda: clock.now_s, clock.wait)
     set_limits = Limits(recovery_wait_s=1.0, lease_s=2.0, **limits)  # type: ignore[arg-type]
-    return LedgerRecovery(clients, set_limits, timing, Lock())
+    return LedgerRecovery(clients, set_limits, timing, Lock(), is_on_server=is_on_server)
 
 
 def check_complete() -> None:
@@ -225,21 +230,50 @@ def test_an_operator_may_go_on_without_a_replica() -> None:
     assert selectors.LEDGER.head.position == 5
 
 
-def test_who_was_out_of_sync_is_waited_for_a_moment_only() -> None:
+@pytest.mark.parametrize("is_on_server", [False, True])
+@pytest.mark.parametrize(("away", "is_majority"), [(1, True), (2, False)])
+def test_a_database_on_a_server_needs_a_majority_of_those_in_sync(
+    away: int, *, is_majority: bool, is_on_server: bool
+) -> None:
+    """It keeps what it has acknowledged when a host is lost; a file is lost with its disk."""
+    fill(HISTORY[:4], in_sync="1,2,3")
+    replicas, clock = [FakeReplica(HISTORY) for _ in range(3)], Clock()
+    for replica in replicas[:away]:
+        replica.is_away = True
+        clock.events.append((5.0, partial(replica.__dict__.update, is_away=False)))
+    recover(*replicas, clock=clock, is_on_server=is_on_server)
+    assert (clock.now_s < 5.0) is (is_on_server and is_majority)
+    check_complete()
+
+
+def test_all_of_those_in_sync_are_asked_if_somebody_says_so() -> None:
+    """The number of replicas is no default."""
+    fill(HISTORY[:4], in_sync="1,2,3")
+    replicas, clock = [FakeReplica(HISTORY) for _ in range(3)], Clock()
+    replicas[0].is_away = True
+    clock.events.append((5.0, lambda: setattr(replicas[0], "is_away", False)))
+    recover(*replicas, clock=clock, is_on_server=True, min_recovery_replicas=3)
+    assert clock.now_s >= 5.0
+
+
+@pytest.mark.parametrize("is_on_server", [False, True])
+def test_who_was_out_of_sync_is_waited_for_a_moment_only(*, is_on_server: bool) -> None:
     fill(HISTORY, in_sync="1")
     away, clock = FakeReplica(HISTORY), Clock()
     away.is_away = True
-    recover(FakeReplica(HISTORY), away, clock=clock)
+    recover(FakeReplica(HISTORY), away, clock=clock, is_on_server=is_on_server)
     assert 1.0 <= clock.now_s < 2.0
 
 
-def test_an_empty_ledger_needs_all_replicas() -> None:
+@pytest.mark.parametrize("is_on_server", [False, True])
+def test_an_empty_ledger_needs_all_replicas(*, is_on_server: bool) -> None:
     """It says nothing of who was in sync."""
     fill(())
     away, clock = FakeReplica(HISTORY), Clock()
     away.is_away = True
     clock.events.append((9.0, lambda: setattr(away, "is_away", False)))
-    recover(FakeReplica(HISTORY[:3]), away, clock=clock)
+    recover(FakeReplica(HISTORY[:3]), away, clock=clock, is_on_server=is_on_server)
+    assert clock.now_s >= 9.0
     check_complete()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bazaar.proof.records import Done
 from tests.cluster.ha.galera import read_variables
-from tests.cluster.ha.measuring import shift
+from tests.cluster.ha.measuring import leave_single_out, shift
 from tests.cluster.ha.network import write_rules
 from tests.cluster.ha.patroni import has_all_roles, write_configuration
 from tests.cluster.ha.table import Cost, describe, find_limit_s, list_misses, write_table
@@ -78,6 +78,12 @@ def test_a_gap_counts_when_it_began_between_two_moments() -> None:
     assert find_longest_gap_s(at_s, from_s=1.5, to_s=4.0) == 2.5
     assert find_longest_gap_s(at_s, from_s=3.0, to_s=4.6) == 1.5
     assert find_longest_gap_s([], from_s=3.0, to_s=4.0) == float("inf")
+
+
+def test_an_engine_that_lets_single_commits_through_is_not_back() -> None:
+    before, after = [0.05 * one for one in range(10)], [3.0 + 0.05 * one for one in range(10)]
+    stragglers = [1.2, 1.9, 1.95]
+    assert leave_single_out([*after, *before, *stragglers]) == [*before, *after]
 
 
 def test_histories_of_loads_are_put_one_after_the_other() -> None:

@@ -45,7 +45,7 @@ def message_of(reply: Reply) -> str:
 
 
 def snapshot() -> dict[str, list[tuple[Any, ...]]]:
-    """Return every row of every table, but not how often was decided."""
+    """Return every row of every table, but not how often was decided, nor when."""
     return {
         model._meta.label: list(model._base_manager.order_by("pk").values_list(*_columns(model)))
         for model in apps.get_models()
@@ -54,4 +54,4 @@ def snapshot() -> dict[str, list[tuple[Any, ...]]]:
 
 def _columns(model: type[Model]) -> list[str]:
     fields = (one for one in model._meta.concrete_fields if not one.generated)
-    return [one.attname for one in fields if one.name != "decisions"]
+    return [one.attname for one in fields if one.name not in ("decisions", "proofs")]

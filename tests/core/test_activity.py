@@ -1,54 +1,38 @@
 """Who is active, what it may do and until when: I5, I7 (docs/DESIGN.md 8, docs/adr/0048)."""
 
-from dataclasses import replace
-from functools import partial
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bazaar.core.activity import (
     NO_ACTIVE,
     PROOF_S,
     PROTECTION_S,
+    RETURNED_S,
     ActiveCatalog,
     ActivePing,
-    ActiveRecord,
     Activity,
     ActivityState,
     CatalogRoute,
     check_epoch,
     claim_epoch,
 )
-from bazaar.core.coherence import CLOCK_DRIFT_MAX, Lease
+from bazaar.core.coherence import CLOCK_DRIFT_MAX
 from bazaar.core.election import Ping
 from bazaar.core.failures import NotActive, Unreachable
-from bazaar.core.types import NO_EPOCH, CatalogId, Epoch, OrderNo, ReplicaId, Term
-
-ONE, TWO, THREE = map(CatalogId, (1, 2, 3))
-LEASE_S = 2.0
-SILENT, REFUSED = Unreachable("silent"), Unreachable("refused", is_refused=True)
-LONG_S = PROTECTION_S + 1
-REACHED = Ping(ReplicaId(1), Term(1), None, OrderNo(0), is_serving=True, is_leading=False)
-LOST = replace(REACHED, reaches_catalog=False)
-
-
-def make_record(epoch: int, active: CatalogId | None, *heartbeat: float) -> ActiveRecord:
-    return ActiveRecord(ActiveCatalog(Epoch(epoch), active), heartbeat)
-
-
-def make_standby(epoch: int = 4, active: CatalogId | None = ONE) -> Activity:
-    """Return catalog 2, which heard at time 0 who is active."""
-    activity = Activity(TWO, LEASE_S)
-    activity.hear(make_record(epoch, active), 0.0)
-    return activity
-
-
-def make_active(*holders: str) -> Activity:
-    """Return catalog 2, whose claim of epoch 5 was sent at time 10 and answered at 10.1."""
-    activity = make_standby()
-    activity.claimed(10.0, 10.1, holders, (1,))
-    return activity
+from bazaar.core.types import NO_EPOCH, CatalogId, Epoch
+from tests.core.activities import (
+    LEASE_S,
+    LONG_S,
+    LOST,
+    ONE,
+    REACHED,
+    REFUSED,
+    SILENT,
+    THREE,
+    TWO,
+    make_active,
+    make_record,
+    make_standby,
+)
 
 
 def test_one_of_many_claims_of_an_epoch_wins() -> None:
@@ -200,39 +184,6 @@ def test_a_silent_holder_is_waited_for_until_no_older_lease_can_run() -> None:
     assert not active.unacknowledged
 
 
-@pytest.mark.parametrize(("beat", "counts_from_s"), [(7, 9.0), (8, 10.1)])
-def test_the_wait_counts_from_when_the_last_proof_was_seen(beat: int, counts_from_s: float) -> None:
-    """I7: unless the claim finds another one. It was sent before anybody saw it."""
-    standby = make_standby()
-    for now_s, seen in ((8.0, 6), (9.0, 7), (9.9, 7)):
-        standby.hear(make_record(4, ONE, seen), now_s)
-    standby.claimed(10.0, 10.1, ["silent"], (beat,))
-    over_s = counts_from_s + PROOF_S + LEASE_S
-    standby.tick(over_s - 0.001)
-    assert standby.unacknowledged == {"silent"}
-    standby.tick(over_s)
-    assert standby.state is ActivityState.ACTIVE
-
-
-def test_a_takeover_waits_exactly_as_long_as_a_lease_on_the_slowest_clock_runs() -> None:
-    """I7, and no longer: what is granted last, by a slow clock, to a slow one, for a fast one."""
-    slow, fast = 1 - CLOCK_DRIFT_MAX, 1 + CLOCK_DRIFT_MAX
-    old, lease, new = make_active(), Lease(LEASE_S), make_standby()
-    old.proof.lost()
-    old.proved(0.0)
-    new.hear(make_record(4, ONE, 1), 0.0)
-    granted_s = old.proof.valid_until_s / slow - 1e-9
-    old.check_granting(granted_s * slow)
-    lease.renewed(granted_s * slow)
-    new.claimed(granted_s * fast, (granted_s + 0.1) * fast, ["silent"], (1,))
-    ends_s = lease.valid_until_s / slow
-    states = list[ActivityState]()
-    for now_s in (ends_s, ends_s + 0.001):
-        new.tick(now_s * fast)
-        states.append(new.state)
-    assert states == [ActivityState.TAKING_OVER, ActivityState.ACTIVE]
-
-
 def test_without_holders_a_claim_is_all_it_takes() -> None:
     assert make_active().check_deciding() == 5
 
@@ -297,61 +248,21 @@ def test_a_commit_whose_outcome_is_unknown_ends_everything() -> None:
         assert refused.value.active is None
 
 
-rates = st.floats(1 - CLOCK_DRIFT_MAX, 1 + CLOCK_DRIFT_MAX)
-moments_s = st.floats(0, 3)
-ways_s = st.floats(0, 1)
-
-
-@given(
-    clocks=st.tuples(rates, rates, rates),
-    claimed_s=moments_s,
-    answer_s=ways_s,
-    proofs=st.lists(st.tuples(moments_s, ways_s), min_size=1, max_size=6),
-    looks=st.lists(st.tuples(moments_s, ways_s, ways_s), max_size=6),
-    renewals=st.lists(st.tuples(moments_s, ways_s), max_size=8),
-)
-def test_no_older_lease_runs_when_a_silent_holder_is_waited_for_no_more(
-    clocks: tuple[float, float, float],
-    claimed_s: float,
-    answer_s: float,
-    proofs: list[tuple[float, float]],
-    looks: list[tuple[float, float, float]],
-    renewals: list[tuple[float, float]],
-) -> None:
-    """
-    I7, whatever is how late, and with clocks that drift apart.
-
-    Each proof, look and renewal: when it was sent, how long it took there, and a look back.
-    """
-    old_rate, holder_rate, new_rate = clocks
-    old, lease = make_active(), Lease(LEASE_S)
-    old.proof.lost()
-    proved = [(sent_s + way_s, False, sent_s) for sent_s, way_s in proofs]
-    renewed = [(sent_s + way_s, True, sent_s) for sent_s, way_s in renewals]
-    history = [one for one in proved if one[0] < claimed_s] + renewed
-    for now_s, is_renewal, sent_s in sorted(history):
-        if not is_renewal:
-            old.proved(sent_s * old_rate)
-        elif old.proof.is_valid(now_s * old_rate):
-            lease.renewed(sent_s * holder_rate)
-    new = make_standby()
-    read_beat = partial(find_beat, [one for one in proved if one[0] < claimed_s])
-    for sent_s, way_s, back_s in sorted(looks):
-        read_s = sent_s + way_s
-        if read_s + back_s < claimed_s:
-            seen = make_record(4, ONE, read_beat(read_s))
-            new.hear(seen, (read_s + back_s) * new_rate)
-    claim_s = claimed_s * new_rate
-    new.claimed(claim_s, (claimed_s + answer_s) * new_rate, ["silent"], (read_beat(claimed_s),))
-    ends_s = lease.valid_until_s / holder_rate
-    if ends_s > claimed_s + answer_s:
-        new.tick((ends_s - 1e-9) * new_rate)
-        assert new.state is ActivityState.TAKING_OVER
-
-
-def find_beat(proved: list[tuple[float, bool, float]], at_s: float) -> float:
-    """Return what the head row shows then: when the last proof in it was sent."""
-    return max((one for one in proved if one[0] <= at_s), default=(0, False, -1))[2]
+@pytest.mark.parametrize("has_failed", [True, False])
+def test_silence_does_not_count_while_the_database_is_out(*, has_failed: bool) -> None:
+    """No active can prove itself then: one that comes back with the database keeps the epoch."""
+    standby = make_standby()
+    cut_off = ActivePing(Epoch(4), is_active=True, is_proven=False)
+    standby.may_claim(cut_off, LONG_S)
+    back_s = LONG_S + PROOF_S
+    standby.looked(LONG_S, back_s, has_failed=has_failed)
+    soon_s = back_s + RETURNED_S - 0.01
+    for now_s in (back_s, soon_s):
+        assert not standby.may_claim(cut_off, now_s)
+        assert not standby.may_replace([LOST], now_s)
+    standby.looked(soon_s, soon_s + PROOF_S - 0.01)
+    assert standby.may_claim(cut_off, soon_s + 0.02)
+    assert standby.may_replace([LOST], soon_s + 0.02)
 
 
 def test_a_member_asks_who_answered_last_and_follows_who_is_said_to_be_active() -> None:

@@ -35,18 +35,48 @@ EPOCH_MUTANTS = (
     ),
     Mutant(
         "a takeover counts from what was seen, though the active has proved itself since",
-        "self._heartbeat_s if heartbeat == self.heartbeat else now_s",
-        "self._heartbeat_s",
+        "proved_s = self._find_sent_s(heartbeat, now_s)",
+        "proved_s = self._heartbeat_s",
     ),
     Mutant(
         "a takeover counts from the claim",
-        "self._heartbeat_s if heartbeat == self.heartbeat else now_s",
-        "now_s",
+        "proved_s = self._find_sent_s(heartbeat, now_s)",
+        "proved_s = now_s",
+    ),
+    Mutant(
+        "a takeover takes the clock of the active before for exact",
+        "passed_s / (1 - 2 * CLOCK_DRIFT_MAX)",
+        "passed_s",
+    ),
+    Mutant(
+        "a heartbeat that a failover has put back counts as a later one",
+        "if passed_s < 0:",
+        "if passed_s < -10:",
+    ),
+    Mutant(
+        "the time in the head row falls",
+        "proofs = CASE WHEN proofs < ? THEN ? ELSE proofs + 1 END",
+        "proofs = CASE WHEN ? IS NULL THEN 0 ELSE ? END",
+    ),
+    Mutant(
+        "a claim goes on with the time of the active before",
+        "        head_row.begin_clock(database)\n",
+        "",
+    ),
+    Mutant(
+        "silence counts while the database is out",
+        "if has_failed or now_s - sent_s >= PROOF_S:",
+        "if has_failed and now_s - sent_s >= PROOF_S:",
+    ),
+    Mutant(
+        "an active whose proof took too long waits with the next one",
+        "            self._prove()  # the database",
+        "            pass  # the database",
     ),
     Mutant(
         "a proof counts from when it was looked for, which may be before it was sent",
-        "record, now_s = self.read_record(), self.now_s()",
-        "now_s, record = self.now_s(), self.read_record()",
+        "record, now_s = self._read_record(), self.now_s()",
+        "now_s, record = self.now_s(), self._read_record()",
     ),
     Mutant(
         "a silent active that proves itself is replaced",
@@ -55,7 +85,7 @@ EPOCH_MUTANTS = (
     ),
     Mutant(
         "a failover makes a heartbeat come again",
-        "sent_us = int(clock.monotonic_s() * 1e6)",
+        "sent_us = _ORIGIN_US + int(clock.monotonic_s() * 1e6)",
         "sent_us = 1",
     ),
     Mutant(
@@ -85,8 +115,8 @@ EPOCH_MUTANTS = (
     ),
     Mutant(
         "a registration is stored in any epoch",
-        "return bool(database.execute(_HOLD, (sent_us, epoch)).rowcount)",
-        "return bool(database.execute(_HOLD, (sent_us, epoch)).rowcount + 1)",
+        "return bool(database.execute(_HOLD, (*_sent_us(), epoch)).rowcount)",
+        "return bool(database.execute(_HOLD, (*_sent_us(), epoch)).rowcount + 1)",
     ),
     Mutant(
         "what was read is answered though the proof ran out meanwhile",
@@ -125,7 +155,7 @@ EPOCH_MUTANTS = (
     ),
     Mutant(
         "a standby does not read the head row anew",
-        "record, now_s = self.read_record(), self.now_s()",
+        "record, now_s = self._read_record(), self.now_s()",
         "record, now_s = ActiveRecord(self.activity.known, ()), self.now_s()",
     ),
     Mutant(

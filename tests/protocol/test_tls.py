@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -18,15 +19,18 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from bazaar.client.answers import BadAnswer
+from bazaar import topology
+from bazaar.client.answers import BadAnswer, NoAnswer
 from bazaar.client.client import Client
 from bazaar.client.exchange import Timeouts
+from bazaar.cluster.arguments import list_urls
 from bazaar.cluster.certificates import CA, CA_KEY, make_certificates
 from bazaar.cluster.data_dir import write_whole
 from bazaar.cluster.exits import ClusterError
 from bazaar.core.failures import Unreachable
 from bazaar.protocol import tls
 from bazaar.protocol.transport import HttpTransport
+from bazaar.topology import TlsFiles
 from bazaar.web.dispatch import Admission, LaneLimits, PlainService
 from bazaar.web.endpoint import Lane
 from bazaar.web.listeners import open_port
@@ -204,6 +208,30 @@ def test_a_public_client_trusts_the_ca_that_is_there_now(
         client.close()  # what it has kept goes on
         with pytest.raises(BadAnswer):
             client.leader()
+
+
+def test_a_command_that_is_given_a_url_trusts_the_ca_of_its_data_folder(
+    files: Certificates, serve: Serve, tmp_path: Path
+) -> None:
+    """Without the folder it says what to name."""
+    contexts = files.contexts()
+    port = serve(lambda: contexts.server(is_for_members=False)).address[1]
+    paths, data = files.paths, tmp_path / "data"
+    data.mkdir()
+    named = TlsFiles(certificate=str(paths.certificate), key=str(paths.key), ca=str(paths.ca))
+    described = msgspec.structs.replace(Certificates.describe(), tls=named)
+    tls.use_tls(None)
+
+    def ask() -> None:
+        urls = list_urls({"BAZAAR_DATA_DIR": str(data)}, [f"https://{HOST}:{port}"])
+        with Client(urls, Timeouts(silence_s=0.1)) as client:
+            client.leader()
+
+    with pytest.raises(NoAnswer, match=r"certificate.* --data"):
+        ask()
+    (data / "cluster.toml").write_text(topology.dump(described))
+    with pytest.raises(BadAnswer):  # it is no front end
+        ask()
 
 
 @pytest.mark.parametrize("name", ["ca", "certificate", "key"])

@@ -59,6 +59,7 @@ def test_damage_stays_the_databases_error(code: int) -> None:
 @pytest.mark.parametrize(
     ("number", "text", "is_passing", "is_damage"),
     [
+        (1180, "Not connected to Primary Component", True, False),
         (1034, "Index for table '/tmp/#sql-temptable-9-4-0.MAI' is corrupt", True, False),
         (1034, "Index for table 'catalog_app_entry' is corrupt", False, True),
         (3, "Error writing file '/tmp/MLfd=4' (Errcode: 28)", True, False),
@@ -66,7 +67,7 @@ def test_damage_stays_the_databases_error(code: int) -> None:
         (1146, "Table 'bazaar.catalog_app_entry' doesn't exist", False, False),
     ],
 )
-def test_a_full_temporary_disk_is_no_damage_of_mariadb(
+def test_what_passes_and_what_is_damage_of_mariadb(
     number: int, text: str, *, is_passing: bool, is_damage: bool
 ) -> None:
     error = pymysql.InternalError(number, text)

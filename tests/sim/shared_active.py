@@ -43,7 +43,7 @@ PAGE_ENTRIES_MAX = 3
 """Small, so that every catch-up has to page."""
 REPLICATE_TIMEOUT_S = 3.0
 HEARTBEAT = ("proofs", "decisions")
-"""The rows of which each write of an active changes one."""
+"""The rows of which each write of an active changes one; the first is a time on its clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ from tests.sim.tasks import Tasks
 from tests.sim.threaded import RESTART_S, ThreadedProcess
 
 HOST = "front end"
+LIFE_APART_S = 1000.0
+"""At least, between the times that two lives show in the head row."""
 """Of every holder: their control ports tell them apart."""
 
 
@@ -89,7 +91,7 @@ class SharedActivity(ActivityShell):
 
     def write_proof(self, epoch: Epoch) -> bool:
         expected, writes = fence(self.activity.known)
-        transaction = Transaction(expected, {**writes, "proofs": self.now_s()})
+        transaction = Transaction(expected, writes, grown={"proofs": self._process.beat_s})
         try:
             self._database.commit(transaction, PROOF_S)
         except Conflict:
@@ -104,7 +106,10 @@ class SharedActivity(ActivityShell):
         note = partial(process.checks.epoch_claimed, known, claimed)
         same: Rows = {} if only is None else dict(zip(HEARTBEAT, only, strict=True))
         transaction = Transaction(
-            {"active": known, **same}, {"active": claimed, **same}, Registered.read, note
+            {"active": known, **same},
+            {"active": claimed, **same, "proofs": process.beat_s},
+            Registered.read,
+            note,
         )
         try:
             self.found: Registered = process.commit(transaction)
@@ -153,9 +158,9 @@ class SharedActivity(ActivityShell):
         except Failure as failure:
             self._process.network.note(f"{replica.name} has not heard of {notice}: {failure!r}")
 
-    def notify(self, holder: RegisteredHolder, notice: EpochNotice) -> None:
+    def notify(self, holder: RegisteredHolder, notice: EpochNotice, timeout_s: float) -> None:
         _, port = holder.address
-        self._tasks.call(self._process.holders[port], notice, NOTICE_TIMEOUT_S)
+        self._tasks.call(self._process.holders[port], notice, timeout_s)
 
     def end(self, reason: str) -> None:
         self._process.end(reason)
@@ -200,6 +205,11 @@ class SharedCatalog(ThreadedProcess):
         """The time on this process's clock."""
         return super().now_s * self.rate
 
+    @property
+    def beat_s(self) -> float:
+        """The same as the head row shows it: each life begins at another number."""
+        return self.now_s + LIFE_APART_S * ((7 * self.id + 31 * self.life) % 100)
+
     def start(self) -> None:
         super().start()
         self.shell = SharedActivity(self)
@@ -226,11 +236,11 @@ class SharedCatalog(ThreadedProcess):
 
     def commit_fenced(self, transaction: Transaction, *, decides: bool = True) -> None:
         """Commit a transaction of this epoch, if it is the current one; else end."""
-        beat = self.active.count_decision() if decides else {"proofs": self.now_s}
+        writes, grown = dict(transaction.writes), {"proofs": self.beat_s}
+        if decides:
+            writes |= self.active.count_decision()
         try:
-            self.commit(
-                replace(transaction, writes={**transaction.writes, **beat}), decides=decides
-            )
+            self.commit(replace(transaction, writes=writes, grown=grown), decides=decides)
         except Conflict:
             self.end("its epoch is over")
 

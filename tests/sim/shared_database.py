@@ -13,7 +13,7 @@ It is as bad as engines are:
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -51,6 +51,13 @@ class Transaction:
     result: Callable[[Rows], object] = field(default=lambda rows: None, repr=False)
     note: Callable[[], None] = field(default=lambda: None, repr=False)
     """Called when nothing can undo it any more."""
+    grown: Rows = field(default_factory=dict)
+    """Written, too; a row that is greater becomes a little greater yet."""
+
+    def settle(self, rows: Rows) -> "Transaction":
+        """Return it with all that it writes: nothing that grows stays as it is."""
+        grown = {key: max(rows[key] + 1e-6, number) for key, number in self.grown.items()}
+        return replace(self, writes={**self.writes, **grown}, grown={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class DatabaseNode(Process):
             if any(self.rows.get(key) != expected[key] for key in writes if key in expected):
                 self.network.answer(call, Conflict())
                 continue
+            transaction = transaction.settle(self.rows)
             self._committing = call, transaction
             self.crash_point()
             self.log.append(transaction)
@@ -143,7 +151,7 @@ class DatabaseNode(Process):
         """Let readers see a commit; its client hears of it only if the other node has it."""
         assert self._committing is not None, "something is committed"
         (call, transaction), self._committing = self._committing, None
-        result = transaction.result({**self.rows, **transaction.writes})
+        result = transaction.result(self.rows)  # as it has found them
         self.rows.update(transaction.writes)
         if is_copied:
             self.network.answer(call, result)

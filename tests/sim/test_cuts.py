@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bazaar.core.activity import PROOF_S
+from bazaar.core.activity import PROOF_S, Activity
 from bazaar.core.types import Epoch
 from tests.sim import standby_faults
 from tests.sim.cluster import Shape
@@ -95,3 +95,31 @@ def test_a_standby_that_asks_nobody_is_found(
     (one, others), bound_s, epochs = CASES[name]
     waited_s, claimed = watch(1, one, others, monkeypatch)
     assert waited_s > bound_s or claimed > epochs
+
+
+OUT_S = 0.9
+"""Longer than a proof lasts, and shorter than a commit is waited for."""
+
+
+def count_epochs_of_an_outage(seeds: range, patch: pytest.MonkeyPatch) -> int:
+    """Have the database stand still for a moment; return how many epochs that costs."""
+    epochs = 0
+    for seed in seeds:
+        cluster = SharedCluster(seed, patch, catalogs=3, shape=Shape(replicas=3, clients=1))
+        cluster.run_for(CALM_S + 0.3 * cluster.network.rng.random())
+        epoch, primary = cluster.checks.active.epoch, cluster.database.primary
+        primary.pause()
+        cluster.events.after(OUT_S, primary.resume_if_paused)
+        cluster.run_for(OUT_S + CALM_S)
+        epochs += cluster.checks.active.epoch - epoch
+        cluster.tasks.close()
+    return epochs
+
+
+def test_an_active_that_comes_back_with_the_database_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All were silent for the same reason; a standby that counts that claims (docs/adr/0060)."""
+    assert count_epochs_of_an_outage(range(4), monkeypatch) == 0
+    monkeypatch.setattr(Activity, "looked", lambda *_, **__: None)
+    assert count_epochs_of_an_outage(range(4), monkeypatch) > 0

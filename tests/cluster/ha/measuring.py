@@ -24,6 +24,13 @@ AFTER_TIMEOUT_S = 90.0
 """For the first trade after a fault."""
 QUIET_S = 1.0
 """Of load before a fault and after it is mended."""
+STEADY_S = 0.5
+STEADY_COMMITS = 4
+"""
+So many commits in STEADY_S before or after one show that the engine is there.
+
+While Galera decides who is left, single ones pass in an outage of seconds.
+"""
 SERVED = ("ok", "refused", "not_found")
 """How operations end that were served."""
 
@@ -155,7 +162,7 @@ class Measuring:
             label=fault.label,
             target=fault.target,
             ours_s=load.longest_gap_s(begun_s, heal_s),
-            engine_s=find_longest_gap_s(commits, begun_s, heal_s),
+            engine_s=find_longest_gap_s(leave_single_out(commits), begun_s, heal_s),
             healing_s=load.longest_gap_s(heal_s, end_s - QUIET_S),
             reads_s=self._find_longest_without_read_s(reads, fault, begun_s, heal_s),
             reads=len(reads),
@@ -178,6 +185,20 @@ class Measuring:
             )
             for number in served
         )
+
+
+def leave_single_out(at_s: Sequence[float]) -> list[float]:
+    """Return the commits that have others shortly before or after them."""
+    times = sorted(at_s)
+
+    def is_near(one: int, other: int) -> bool:
+        return 0 <= other < len(times) and abs(times[other] - times[one]) <= STEADY_S
+
+    return [
+        at
+        for number, at in enumerate(times)
+        if is_near(number, number - STEADY_COMMITS) or is_near(number, number + STEADY_COMMITS)
+    ]
 
 
 def shift(done: Done, seconds: float) -> Done:

@@ -12,7 +12,7 @@ from pymysql.cursors import Cursor
 from bazaar.runtime.engines import Database, DatabaseEngine, Query, Rows
 from bazaar.settings.database_url import MARIADB_COLLATION
 
-_GONE = (0, 1053, 1047, 1927, 2002, 2003, 2006, 2013, 2014, 2026, 2055, 4031)
+_GONE = (0, 1053, 1047, 1180, 1927, 2002, 2003, 2006, 2013, 2014, 2026, 2055, 4031)
 """The connection, the server, or the node's place in its cluster."""
 _PASSING = (
     *_GONE,
