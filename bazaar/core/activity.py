@@ -349,18 +349,22 @@ class CatalogRoute:
         self.chosen = self._catalogs[0]
         self.epoch = NO_EPOCH
         """The newest epoch that this member has heard of."""
+        self._has_turned = False
+        """Since somebody answered."""
 
     def admit(self, catalog: CatalogId, epoch: Epoch) -> bool:
         """
-        Take the answer of a catalog, asked from now on; tell if its epoch is new.
+        Take the answer of a catalog, asked from now on; tell if calls may wait for another one.
+
+        That is so in a new epoch, and when this one did not answer for a moment.
 
         Raises Unreachable (indefinite): it is of an older epoch, and does not count.
         """
         if epoch < self.epoch:
             raise Unreachable(f"The answer is of epoch {epoch}, which is over.")
-        is_new = epoch > self.epoch
-        self.epoch, self.chosen = epoch, catalog
-        return is_new
+        others_wait = epoch > self.epoch or self._has_turned
+        self.epoch, self.chosen, self._has_turned = epoch, catalog, False
+        return others_wait
 
     def turn(self, catalog: CatalogId, failure: Unreachable) -> None:
         """Ask another one from now on: the active that this one names, or the next."""
@@ -372,4 +376,4 @@ class CatalogRoute:
         if active is None or active == catalog or active not in self._catalogs:
             at = self._catalogs.index(catalog) + 1
             active = self._catalogs[at % len(self._catalogs)]
-        self.chosen = active
+        self.chosen, self._has_turned = active, True

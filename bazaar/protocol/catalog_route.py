@@ -3,8 +3,8 @@ One process's way to whichever catalog is active (docs/adr/0048).
 
 It asks the catalog that answered last. "Not active, it is X" leads to X, anything else to the next
 one. An answer says its epoch in `Bazaar-Epoch`; one of an older epoch than this process has heard
-of does not count, and one of a newer epoch ends what is under way at the others. A catalog on a
-file says none.
+of does not count. One of a newer epoch, and the first after another one was asked, ends what is
+under way at the others: it may wait behind a cut link. A catalog on a file says none.
 """
 
 from collections.abc import Callable, Mapping

@@ -296,6 +296,17 @@ def test_a_member_asks_the_next_one_when_nobody_says_who_is_active(failure: Unre
     assert route.chosen == ONE
 
 
+def test_calls_may_wait_for_another_catalog_in_a_new_epoch_or_after_another_was_asked() -> None:
+    """It may be behind a cut link, and what waits for it is given up (docs/adr/0060)."""
+    route = CatalogRoute((ONE, TWO))
+    assert route.admit(ONE, Epoch(1))
+    assert not route.admit(ONE, Epoch(1))
+    route.turn(ONE, SILENT)
+    route.turn(TWO, NotActive(Epoch(1), ONE))
+    assert route.admit(ONE, Epoch(1))
+    assert not route.admit(ONE, Epoch(1))
+
+
 def test_a_member_takes_no_answer_of_an_older_epoch() -> None:
     route = CatalogRoute((ONE, TWO))
     route.admit(TWO, Epoch(3))
