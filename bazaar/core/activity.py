@@ -354,7 +354,7 @@ class CatalogRoute:
 
     def admit(self, catalog: CatalogId, epoch: Epoch) -> bool:
         """
-        Take the answer of a catalog, asked from now on; tell if calls may wait for another one.
+        Take a catalog's answer, and ask it from now on; tell if calls wait elsewhere.
 
         That is so in a new epoch, and when this one did not answer for a moment.
 
