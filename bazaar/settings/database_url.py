@@ -224,8 +224,6 @@ def _postgresql_options(idle_in_transaction_s: float, answer_s: float) -> dict[s
         "idle_in_transaction_session_timeout": f"{ceil(idle_in_transaction_s * 1000)}",
         "idle_session_timeout": f"{SESSION_IDLE_S * 1000}",
         "lock_timeout": f"{ceil(_lock_wait_s(answer_s) * 1000)}",  # 0 would be without end
-        # A plan is kept: one that was made for an empty table would read all of a long one.
-        "enable_seqscan": "off",
     }
     return {
         "target_session_attrs": "read-write",

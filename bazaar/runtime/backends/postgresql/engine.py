@@ -89,8 +89,12 @@ class PostgresqlEngine(DatabaseEngine):
         return PostgresqlDatabase(django.connection)
 
     def begin(self, django: BaseDatabaseWrapper) -> Database:
-        """Begin; BEGIN travels with the first statement."""
-        django.connection.autocommit = False
+        """
+        Begin a transaction that reads no table from end to end.
+
+        The plan of a statement is kept: one that was made for an empty table would do so.
+        """
+        django.connection.execute(b"BEGIN; SET LOCAL enable_seqscan = off", prepare=False)
         return PostgresqlDatabase(django.connection)
 
     def commit(self, database: Database) -> None:
@@ -113,14 +117,12 @@ class PostgresqlEngine(DatabaseEngine):
             connection.remove_notice_handler(note)
         if warnings:
             raise psycopg.OperationalError(warnings[0])
-        connection.autocommit = True
 
     def roll_back(self, database: Database) -> None:
         """Roll back; a connection that is gone has done so by itself."""
         connection = cast(PostgresqlDatabase, database).connection
         with suppress(psycopg.Error):
             connection.rollback()
-            connection.autocommit = True
 
     def select(self, database: Database, queries: Sequence[Query]) -> list[Rows]:
         """Send all queries, then take their rows."""
