@@ -22,10 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
-import psutil
-
 from bazaar.cluster.ports import free_ports
 from bazaar.settings import env
+from bench import processes
 from tests.cluster.conftest import LiveCluster
 
 STOCK = "GameStart"
@@ -67,9 +66,7 @@ class Contestant:
 
 def cpu_s_by_pid(pid: int) -> dict[int, float]:
     """Return the CPU time of a process and of each it started, in seconds."""
-    main = psutil.Process(pid)
-    times = {one.pid: one.cpu_times() for one in (main, *main.children(recursive=True))}
-    return {pid: spent.user + spent.system for pid, spent in times.items()}
+    return {pid: sum(times) for pid, times in processes.used_by(pid).items()}
 
 
 def cpu_s(pid: int) -> float:

@@ -20,12 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from bazaar import clock
 from bazaar.protocol.clients import FrontEndClient
 from bazaar.settings.env import ROOT
-from bench import trading
+from bench import processes, trading
 from bench.clusters import OwnCluster, prepared, running
 from bench.trading import Spec
 from tests.cluster.hostile import table
@@ -115,11 +113,15 @@ def profile(cluster: OwnCluster, process: str, clients: int, seconds: int, stack
     front_end = FrontEndClient.at(cluster.topology.front_ends[0], cluster.secret, TIMEOUT_S)
     main_pid = cluster.view(process).pid
     with loaded(cluster, clients, seconds + LOAD_BEFORE_S + LOAD_AFTER_S):
-        before, trades, began_s = used_by(main_pid), front_end.status().trades, clock.monotonic_s()
+        before, trades, began_s = (
+            processes.used_by(main_pid),
+            front_end.status().trades,
+            clock.monotonic_s(),
+        )
         clock.wait(SETTLE_S)
-        now = used_by(main_pid)
+        now = processes.used_by(main_pid)
         record(max(now, key=lambda pid: sum(now[pid]) - sum(before[pid])), seconds, stacks)
-        after, placed = used_by(main_pid), front_end.status().trades - trades
+        after, placed = processes.used_by(main_pid), front_end.status().trades - trades
         took_s = clock.monotonic_s() - began_s
     front_end.close()
     a_trade = 1e6 / max(placed, 1)
@@ -135,13 +137,6 @@ def profile(cluster: OwnCluster, process: str, clients: int, seconds: int, stack
         sample_us=took_s * a_trade / (seconds * SAMPLES_PER_S),
         samples=read(stacks.read_text()),
     )
-
-
-def used_by(pid: int) -> dict[int, tuple[float, float]]:
-    """Return the processor time of a process and of each it started: user, kernel; s."""
-    main = psutil.Process(pid)
-    times = {one.pid: one.cpu_times() for one in (main, *main.children(recursive=True))}
-    return {pid: (spent.user, spent.system) for pid, spent in times.items()}
 
 
 @contextmanager

@@ -65,6 +65,13 @@ def memory_mb(pid: int) -> float:
     return max(process.memory_info().rss for process in found) / 1e6
 
 
+def used_by(pid: int) -> dict[int, tuple[float, float]]:
+    """Return the processor time of a process and of each it started: user, kernel; s."""
+    found = [psutil.Process(pid), *_children(pid)]
+    times = {one.pid: one.cpu_times() for one in found}
+    return {pid: (spent.user, spent.system) for pid, spent in times.items()}
+
+
 def _children(pid: int) -> list[psutil.Process]:
     try:
         return psutil.Process(pid).children(recursive=True)

@@ -295,12 +295,12 @@ def test_a_paused_process_does_not_hold_its_locks() -> None:
     assert read(variable) == [("3500ms",)] if IS_POSTGRESQL else [(4,)]
 
 
-@pytest.mark.skipif(not IS_POSTGRESQL, reason="MariaDB makes a plan for each statement")
-def test_a_plan_that_is_kept_reads_no_whole_table() -> None:
+def test_a_plan_that_may_be_kept_reads_no_whole_table() -> None:
     """It may have been made when the ledger was empty."""
-    find = f"EXPLAIN SELECT digest FROM catalog_app_entry WHERE key IN ({', '.join('?' * 32)})"
+    find = f'EXPLAIN SELECT digest FROM catalog_app_entry WHERE "key" IN ({", ".join("?" * 32)})'
     with write_transaction() as database:
-        assert "Seq Scan" not in str(database.execute(find, [str(uuid4())] * 32).fetchall())
+        plan = str(database.execute(find, [str(uuid4()) for _ in range(32)]).fetchall())
+    assert not [one for one in ("Seq Scan", "'ALL'") if one in plan]
 
 
 @pytest.mark.parametrize("has_another", [False, True])
