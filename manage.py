@@ -26,6 +26,10 @@ def main() -> int:
         return _run()
     except KeyboardInterrupt:
         return 130
+    except RuntimeError as error:  # Python 3.11 makes one of Ctrl-C while a class is made
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        return 130
 
 
 def _read_version() -> str:

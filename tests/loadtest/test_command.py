@@ -14,6 +14,7 @@ import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
+import manage
 from bazaar.client.client_dialects import CLIENT_DIALECTS
 from bazaar.clock import wait_until
 from bazaar.cluster import exits
@@ -312,6 +313,14 @@ def test_ctrl_c_at_once_ends_without_a_word_of_python(
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=20)
     assert (process.returncode, said.strip()) == (exits.INTERRUPTED, "")
+
+
+def test_ctrl_c_while_a_class_is_made_is_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise RuntimeError from KeyboardInterrupt()
+
+    monkeypatch.setattr(manage, "_run", interrupt)
+    assert manage.main() == exits.INTERRUPTED
 
 
 def _is_python_up(pid: int) -> bool:
